@@ -1,0 +1,100 @@
+#include "base/method_spec.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+
+namespace quantlab {
+namespace {
+
+std::string NumberToString(double value) { return absl::StrCat(value); }
+
+double AsDouble(const ParamValue& value) {
+  if (const auto* i = std::get_if<int64_t>(&value)) return static_cast<double>(*i);
+  return std::get<double>(value);
+}
+
+absl::Status Refuse(const MethodSpec& method, const ParamSpec& param, const ParamValue& value) {
+  return absl::InvalidArgumentError(absl::StrCat(method.name, ": parameter ", param.name, " is ",
+                                                 ParamToString(value), "; allowed: ", DescribeAllowed(param)));
+}
+
+}  // namespace
+
+const MethodSpec* FindMethod(absl::string_view name) {
+  for (const MethodSpec& spec : AllMethods()) {
+    if (spec.name == name) return &spec;
+  }
+  return nullptr;
+}
+
+std::string ParamToString(const ParamValue& value) {
+  if (const auto* b = std::get_if<bool>(&value)) return *b ? "true" : "false";
+  if (const auto* i = std::get_if<int64_t>(&value)) return absl::StrCat(*i);
+  if (const auto* d = std::get_if<double>(&value)) return NumberToString(*d);
+  return std::get<std::string>(value);
+}
+
+std::string DescribeAllowed(const ParamSpec& param) {
+  switch (param.type) {
+    case ParamType::kBool:
+      return "true or false";
+    case ParamType::kString:
+      return param.allowed.empty() ? "any text" : absl::StrCat("one of: ", absl::StrJoin(param.allowed, ", "));
+    case ParamType::kInt:
+    case ParamType::kDouble:
+      break;
+  }
+  std::string text = param.type == ParamType::kInt ? "an integer" : "a number";
+  if (param.min && param.max) {
+    absl::StrAppend(&text, " from ", NumberToString(*param.min), " to ", NumberToString(*param.max));
+  } else if (param.min) {
+    absl::StrAppend(&text, " of at least ", NumberToString(*param.min));
+  } else if (param.max) {
+    absl::StrAppend(&text, " of at most ", NumberToString(*param.max));
+  }
+  return text;
+}
+
+absl::StatusOr<ParamValue> CheckParam(const MethodSpec& method, const ParamSpec& param,
+                                      const ParamValue& value) {
+  ParamValue checked = value;
+  if (param.type == ParamType::kDouble && std::holds_alternative<int64_t>(value)) checked = AsDouble(value);
+  if (checked.index() != static_cast<size_t>(param.type)) return Refuse(method, param, value);
+  if (param.type == ParamType::kString && !param.allowed.empty() &&
+      std::find(param.allowed.begin(), param.allowed.end(), std::get<std::string>(checked)) ==
+          param.allowed.end()) {
+    return Refuse(method, param, value);
+  }
+  if (param.type == ParamType::kInt || param.type == ParamType::kDouble) {
+    const double number = AsDouble(checked);
+    // Negated, so that NaN is refused too.
+    if (param.min && !(number >= *param.min)) return Refuse(method, param, value);
+    if (param.max && !(number <= *param.max)) return Refuse(method, param, value);
+  }
+  return checked;
+}
+
+absl::StatusOr<Params> ResolveParams(const MethodSpec& spec, const Params& given) {
+  for (const auto& [name, value] : given) {
+    const bool known = std::any_of(spec.params.begin(), spec.params.end(),
+                                   [&name = name](const ParamSpec& p) { return p.name == name; });
+    if (!known) {
+      std::vector<std::string> names;
+      for (const ParamSpec& p : spec.params) names.push_back(p.name);
+      return absl::InvalidArgumentError(absl::StrCat(spec.name, ": there is no parameter ", name,
+                                                     "; allowed: ", absl::StrJoin(names, ", ")));
+    }
+  }
+  Params resolved;
+  for (const ParamSpec& param : spec.params) {
+    const auto it = given.find(param.name);
+    QL_ASSIGN_OR_RETURN(resolved[param.name],
+                        CheckParam(spec, param, it == given.end() ? param.default_value : it->second));
+  }
+  return resolved;
+}
+
+}  // namespace quantlab

@@ -1,0 +1,46 @@
+# One way to declare a library and a test of this project.
+#
+#   quantlab_library(storage SOURCES a.cc b.cc PUBLIC quantlab::base PRIVATE SQLiteCpp)
+#   quantlab_test(storage_test SOURCES a_test.cc DEPS quantlab::storage)
+#
+# A library is reachable as quantlab::<name>; its headers are included by their path from the
+# project's root ("storage/artifact_store.h").
+
+function(quantlab_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+  add_library(quantlab_${name} STATIC ${ARG_SOURCES})
+  add_library(quantlab::${name} ALIAS quantlab_${name})
+  target_include_directories(quantlab_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(quantlab_${name} PUBLIC ${ARG_PUBLIC} PRIVATE quantlab_options ${ARG_PRIVATE})
+endfunction()
+
+function(quantlab_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE quantlab_options ${ARG_DEPS})
+  set_property(GLOBAL APPEND PROPERTY QUANTLAB_PROGRAMS ${name})
+endfunction()
+
+# SERIAL: the tests of this binary share something (a fixed port, all cores) and run one at a time.
+# WHOLE: one ctest entry for the whole binary, for binaries that are slow to start.
+function(quantlab_test name)
+  cmake_parse_arguments(ARG "SERIAL;WHOLE" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  if(NOT QUANTLAB_BUILD_TESTS)
+    return()
+  endif()
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(${name} PRIVATE quantlab_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE QUANTLAB_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  if(ARG_WHOLE)
+    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL "${ARG_SERIAL}")
+  else()
+    gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
+      PROPERTIES TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL "${ARG_SERIAL}")
+  endif()
+endfunction()

@@ -1,0 +1,39 @@
+# Language level, warnings, sanitizers, ccache: the same for every target.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+find_package(Threads REQUIRED)
+find_package(absl REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+
+add_library(quantlab_options INTERFACE)
+target_compile_options(quantlab_options INTERFACE -Wall -Wextra -Wno-unused-parameter)
+# Results must not depend on which multiply-adds a compiler chose to fuse.
+target_compile_options(quantlab_options INTERFACE -ffp-contract=off)
+
+if(QUANTLAB_SANITIZE)
+  add_compile_options(-fsanitize=${QUANTLAB_SANITIZE} -fno-omit-frame-pointer -g -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${QUANTLAB_SANITIZE})
+endif()
+if(QUANTLAB_THREAD_SAFETY)
+  add_compile_options(-Wthread-safety -Werror=thread-safety)
+endif()
+
+if(QUANTLAB_BUILD_TESTS)
+  enable_testing()
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()

@@ -1,0 +1,33 @@
+# quantlab::torch, an imported target made from the include and lib folders of the torch wheel.
+#
+# The wheel's own TorchConfig.cmake demands the whole CUDA toolkit for a CUDA build; a user with only
+# a driver has none. CUDA's libraries stay linked though no symbol of theirs is named here, because
+# they register their kernels when they are loaded (hence --no-as-needed).
+set(QUANTLAB_TORCH_ROOT "" CACHE PATH "The torch folder of an installed wheel (…/site-packages/torch)")
+if(NOT QUANTLAB_TORCH_ROOT)
+  if(DEFINED ENV{QUANTLAB_TORCH_ROOT})
+    set(QUANTLAB_TORCH_ROOT $ENV{QUANTLAB_TORCH_ROOT})
+  else()
+    file(GLOB _found ${CMAKE_SOURCE_DIR}/.venv/lib/python3*/site-packages/torch)
+    list(POP_FRONT _found QUANTLAB_TORCH_ROOT)
+  endif()
+endif()
+if(NOT EXISTS "${QUANTLAB_TORCH_ROOT}/include/torch/csrc/api/include/torch/torch.h")
+  message(FATAL_ERROR
+    "LibTorch was not found. Run scripts/setup.sh, or set QUANTLAB_TORCH_ROOT to the torch folder of an "
+    "installed wheel, or configure with -DQUANTLAB_WITH_TORCH=OFF (preset no-torch).")
+endif()
+
+set(_torch_lib ${QUANTLAB_TORCH_ROOT}/lib)
+add_library(quantlab_torch INTERFACE)
+add_library(quantlab::torch ALIAS quantlab_torch)
+target_include_directories(quantlab_torch SYSTEM INTERFACE
+  ${QUANTLAB_TORCH_ROOT}/include ${QUANTLAB_TORCH_ROOT}/include/torch/csrc/api/include)
+set(_torch_libraries ${_torch_lib}/libtorch.so ${_torch_lib}/libtorch_cpu.so ${_torch_lib}/libc10.so)
+if(EXISTS ${_torch_lib}/libtorch_cuda.so)
+  list(APPEND _torch_libraries ${_torch_lib}/libtorch_cuda.so ${_torch_lib}/libc10_cuda.so)
+  target_compile_definitions(quantlab_torch INTERFACE QUANTLAB_TORCH_CUDA=1)
+endif()
+target_link_options(quantlab_torch INTERFACE "LINKER:-rpath,${_torch_lib}" "LINKER:-rpath-link,${_torch_lib}")
+target_link_libraries(quantlab_torch INTERFACE
+  -Wl,--no-as-needed ${_torch_libraries} -Wl,--as-needed Threads::Threads)
