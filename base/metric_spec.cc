@@ -1,0 +1,134 @@
+#include "base/metric_spec.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_join.h"
+
+namespace quantlab {
+namespace {
+
+std::vector<MetricSpec> QualityMetrics() {
+  return {
+      {"accuracy",
+       "1",
+       "Accuracy",
+       "准确率",
+       "Share of texts of a split whose predicted class is the right one, with a Wilson 95 % interval. "
+       "Label: split.",
+       true,
+       false,
+       {"acc"}},
+      {"precision",
+       "1",
+       "Precision",
+       "精确率",
+       "Of the texts predicted as a class, the share that belongs to it. Label average: binary (the last "
+       "class, where there are two) or macro (unweighted mean over classes).",
+       true,
+       false,
+       {}},
+      {"recall",
+       "1",
+       "Recall",
+       "召回率",
+       "Of the texts of a class, the share that was predicted as it. Label average: binary or macro.",
+       true,
+       false,
+       {}},
+      {"f1_score",
+       "1",
+       "F1 score",
+       "F1 分数",
+       "Harmonic mean of precision and recall. Label average: binary or macro.",
+       true,
+       false,
+       {"f1"}},
+  };
+}
+
+std::vector<MetricSpec> CostMetrics() {
+  return {
+      {"model_size",
+       "bytes",
+       "Model size",
+       "模型大小",
+       "Bytes of the saved, reloadable model. Label part: model (all its files) or quantized_layers (the "
+       "tensors of the layers that were quantized).",
+       false,
+       true,
+       {"size"}},
+      {"compression_ratio",
+       "1",
+       "Compression ratio",
+       "压缩比",
+       "Bytes of the FP32 baseline over bytes of the variant. Label part: model or quantized_layers.",
+       true,
+       true,
+       {"compression"}},
+      {"inference_time",
+       "s",
+       "Inference time",
+       "推理时间",
+       "Time of one forward pass of a batch. Labels: batch_size, quantile (p50, p90, p99; p99 only from "
+       "1,000 samples on).",
+       false,
+       true,
+       {"latency"}},
+      {"throughput",
+       "texts/s",
+       "Throughput",
+       "吞吐量",
+       "Texts per second at the median time of a batch. Label: batch_size.",
+       true,
+       true,
+       {}},
+      {"speedup",
+       "1",
+       "Speedup",
+       "加速比",
+       "Median over paired blocks of the time of the best FP32 path over the variant's, with a bootstrap 95 "
+       "% "
+       "interval. Label: batch_size.",
+       true,
+       true,
+       {}},
+      {"memory_usage",
+       "bytes",
+       "Memory usage",
+       "内存占用",
+       "Memory of a fresh process that loads only this variant. Label kind: peak, load or forward (growth "
+       "of resident memory after loading, and after one forward pass), each of them also as _anonymous and "
+       "_file.",
+       false,
+       true,
+       {"memory", "peak_memory"}},
+  };
+}
+
+}  // namespace
+
+const std::vector<MetricSpec>& AllMetrics() {
+  static const auto* const metrics = [] {
+    auto* all = new std::vector<MetricSpec>(QualityMetrics());
+    for (MetricSpec& metric : CostMetrics()) all->push_back(std::move(metric));
+    return all;
+  }();
+  return *metrics;
+}
+
+const MetricSpec* FindMetric(absl::string_view name) {
+  for (const MetricSpec& metric : AllMetrics()) {
+    if (metric.name == name) return &metric;
+    const bool alias = std::any_of(metric.aliases.begin(), metric.aliases.end(),
+                                   [name](const std::string& other) { return other == name; });
+    if (alias) return &metric;
+  }
+  return nullptr;
+}
+
+std::string MetricNames() {
+  return absl::StrJoin(AllMetrics(), ", ",
+                       [](std::string* out, const MetricSpec& metric) { out->append(metric.name); });
+}
+
+}  // namespace quantlab

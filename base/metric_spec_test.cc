@@ -1,0 +1,40 @@
+#include "base/metric_spec.h"
+
+#include <set>
+
+#include <gtest/gtest.h>
+
+namespace quantlab {
+namespace {
+
+TEST(MetricSpecTest, NamesAndAliasesAreUnique) {
+  std::set<std::string> seen;
+  for (const MetricSpec& metric : AllMetrics()) {
+    EXPECT_TRUE(seen.insert(metric.name).second) << metric.name;
+    for (const std::string& alias : metric.aliases) EXPECT_TRUE(seen.insert(alias).second) << alias;
+    EXPECT_FALSE(metric.unit.empty()) << metric.name;
+    EXPECT_FALSE(metric.title_zh.empty()) << metric.name;
+    EXPECT_FALSE(metric.help.empty()) << metric.name;
+  }
+}
+
+TEST(MetricSpecTest, FindsByNameAndByAlias) {
+  ASSERT_NE(FindMetric("f1"), nullptr);
+  EXPECT_EQ(FindMetric("f1")->name, "f1_score");
+  ASSERT_NE(FindMetric("speedup"), nullptr);
+  EXPECT_EQ(FindMetric("bleu"), nullptr);
+  EXPECT_EQ(FindMetric(""), nullptr);
+}
+
+TEST(MetricSpecTest, TimingMemoryAndSizeBelongToTheComparison) {
+  for (const char* name : {"accuracy", "precision", "recall", "f1_score"}) {
+    EXPECT_FALSE(FindMetric(name)->needs_comparison) << name;
+  }
+  for (const char* name :
+       {"model_size", "compression_ratio", "inference_time", "throughput", "speedup", "memory_usage"}) {
+    EXPECT_TRUE(FindMetric(name)->needs_comparison) << name;
+  }
+}
+
+}  // namespace
+}  // namespace quantlab
