@@ -1,0 +1,81 @@
+// Labelled texts, read from files and divided into splits that anyone can reproduce.
+//
+//   QL_ASSIGN_OR_RETURN(Dataset data, LoadDataset(config, folder));
+//   // data.train, data.validation and data.test share no text; data.test_digest names what was tested on.
+#ifndef QUANTLAB_WORKER_ENGINE_DATA_DATASET_H_
+#define QUANTLAB_WORKER_ENGINE_DATA_DATASET_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/run_config.h"
+
+namespace quantlab::engine {
+
+struct Example {
+  std::string text;  // valid UTF-8: invalid bytes were read as Python's errors="replace" reads them
+  int label = 0;     // index into Dataset::labels
+  int64_t row = 0;   // position among all rows of the dataset in reading order, from 0, filtered ones too
+};
+
+// What happened to rows on their way into the splits.
+struct DatasetSummary {
+  int64_t rows_read = 0;
+  int64_t rows_filtered = 0;       // filter_column did not equal filter_value
+  int64_t duplicates_dropped = 0;  // a text that was already there with the same label; the first stays
+  int64_t conflicts_dropped = 0;   // rows of texts that appear with different labels; none of them stays
+  int64_t leaked_dropped = 0;      // rows of an official training split whose text is held out as well
+  int64_t unused = 0;              // left over by the sizes that were asked for
+  bool official_test = false;      // the test split is the dataset's own
+  std::vector<std::string> notes;  // whatever else a reader of the results should know, in sentences
+};
+
+struct Dataset {
+  std::string format;               // "csv", "tsv", "jsonl", "acl_imdb"
+  std::vector<std::string> labels;  // class names in order of class index
+  // Disjoint by text; each in the order of `row`.
+  std::vector<Example> train, validation, test;
+  // SplitDigest of each: results name what they read by these.
+  std::string train_digest, validation_digest, test_digest;
+  DatasetSummary summary;
+};
+
+// Rows of a dataset before they are divided. An official split is one that the dataset's own files make
+// (aclImdb's train/ and test/; train.tsv, dev.tsv, test.tsv).
+struct ExamplePool {
+  std::vector<Example> rows;                 // all that is not in an official split below
+  std::vector<Example> official_validation;  // empty when the dataset has none
+  std::vector<Example> official_test;        // empty when the dataset has none
+  std::vector<std::string> labels;
+};
+
+// Reads the dataset under `folder` (a folder, or one file) and divides it as MakeSplits does.
+//
+// Format "auto" is acl_imdb where there is train/pos, else the extension decides (.csv, .tsv, .jsonl).
+// Labels in the files are class names of `labels`, or class indices, or, when `labels` is empty, any
+// values: their sorted distinct values become the classes (by number where all are integers).
+// Errors: NOT_FOUND no such folder or no file of a known format; INVALID_ARGUMENT a malformed file, an
+// unknown column, a label out of range (file and line are named), an empty dataset, too few rows;
+// RESOURCE_EXHAUSTED a file or a field beyond the limits of readers.h.
+absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& config, const std::string& folder);
+
+// Drops duplicates and divides by split_seed alone: the same on every platform and standard library.
+//
+// Sizes. train_size 0: all rows that validation and test leave. validation_size 0: no validation split,
+// or the whole official one. test_size 0: the whole official test split; without one, all rows that
+// train and validation leave, or a fifth of the rows when train_size is 0 as well. -1: none.
+// Every split has the classes in the proportion of the rows that it is drawn from. The test split does
+// not change when only train_size does (unless test_size is 0 and there is no official one).
+// Texts are duplicates when they are equal byte for byte. Duplicates of one label: the first stays; of
+// different labels: all go. A text in an official test or validation split is dropped from training.
+// Errors: INVALID_ARGUMENT fewer rows than asked for, or a class without a row in train.
+absl::StatusOr<Dataset> MakeSplits(ExamplePool pool, const DatasetConfig& config);
+
+// SHA-256 (hex) over the lines "<SHA-256 of the text> <label>\n" of the examples in their order.
+std::string SplitDigest(const std::vector<Example>& examples);
+
+}  // namespace quantlab::engine
+
+#endif  // QUANTLAB_WORKER_ENGINE_DATA_DATASET_H_
