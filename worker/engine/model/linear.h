@@ -3,12 +3,12 @@
 #ifndef QUANTLAB_WORKER_ENGINE_MODEL_LINEAR_H_
 #define QUANTLAB_WORKER_ENGINE_MODEL_LINEAR_H_
 
-#include <ATen/core/Tensor.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
+
+#include <ATen/core/Tensor.h>
 
 namespace quantlab::engine {
 
@@ -16,17 +16,19 @@ namespace quantlab::engine {
 struct LayerPrecision {
   std::string requested;  // "fp32", "int8_dynamic", …
   std::string effective;
-  std::string kernel;     // "at::linear", "at::_int_mm", …
+  std::string kernel;  // "at::linear", "at::_int_mm", …
   std::string reason;
 };
 
 // Ownership: owns its parameters.
 // Threads:   Forward is safe to call from several threads on an unchanging layer.
+// Errors:    LibTorch's exceptions pass through; they stop where a model is entered (bert.h).
 class Linear {
  public:
   virtual ~Linear() = default;
 
   // x: [..., in] float; returns [..., out] of x's dtype. Differentiable where the layer is trainable.
+  // A model passes packed tokens, [tokens, in]: one row per token, no padding among them.
   virtual at::Tensor Forward(const at::Tensor& x) const = 0;
 
   virtual int64_t in_features() const = 0;
@@ -36,6 +38,32 @@ class Linear {
   // The tensors to be saved, by suffix: {"weight": …, "bias": …} or
   // {"weight_int8": …, "weight_scale": …, "bias": …}. What is saved is what loading reads.
   virtual std::map<std::string, at::Tensor> tensors() const = 0;
+
+  // The tensors that training changes, by the same suffixes; they share storage with the layer's own.
+  // Empty for a layer that cannot be trained.
+  virtual std::map<std::string, at::Tensor> parameters() const { return {}; }
+
+  // Moves everything that Forward reads. The handles that tensors() gave before are stale afterwards.
+  virtual void To(const at::Device& device) = 0;
+};
+
+// y = x W^T + b in floating point. Differentiable; its parameters are trainable.
+class LinearFp32 : public Linear {
+ public:
+  // weight: [out, in] float; bias: [out] float, or undefined for none.
+  LinearFp32(at::Tensor weight, at::Tensor bias);
+
+  at::Tensor Forward(const at::Tensor& x) const override;
+  int64_t in_features() const override;
+  int64_t out_features() const override;
+  LayerPrecision precision() const override;
+  std::map<std::string, at::Tensor> tensors() const override;
+  std::map<std::string, at::Tensor> parameters() const override { return tensors(); }
+  void To(const at::Device& device) override;
+
+ private:
+  at::Tensor weight_;
+  at::Tensor bias_;
 };
 
 }  // namespace quantlab::engine
