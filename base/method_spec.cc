@@ -9,7 +9,9 @@
 namespace quantlab {
 namespace {
 
-std::string NumberToString(double value) { return absl::StrCat(value); }
+std::string NumberToString(double value) {
+  return absl::StrCat(value);
+}
 
 double AsDouble(const ParamValue& value) {
   if (const auto* i = std::get_if<int64_t>(&value)) return static_cast<double>(*i);
@@ -18,7 +20,8 @@ double AsDouble(const ParamValue& value) {
 
 absl::Status Refuse(const MethodSpec& method, const ParamSpec& param, const ParamValue& value) {
   return absl::InvalidArgumentError(absl::StrCat(method.name, ": parameter ", param.name, " is ",
-                                                 ParamToString(value), "; allowed: ", DescribeAllowed(param)));
+                                                 ParamToString(value),
+                                                 "; allowed: ", DescribeAllowed(param)));
 }
 
 }  // namespace
@@ -42,7 +45,8 @@ std::string DescribeAllowed(const ParamSpec& param) {
     case ParamType::kBool:
       return "true or false";
     case ParamType::kString:
-      return param.allowed.empty() ? "any text" : absl::StrCat("one of: ", absl::StrJoin(param.allowed, ", "));
+      return param.allowed.empty() ? "any text"
+                                   : absl::StrCat("one of: ", absl::StrJoin(param.allowed, ", "));
     case ParamType::kInt:
     case ParamType::kDouble:
       break;

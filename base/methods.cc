@@ -16,16 +16,30 @@ MethodSpec DynamicQuantization() {
       "each token (or the whole batch) has just then. Needs no calibration data.";
   spec.params = {
       {"dtype", ParamType::kString, std::string("qint8"), {"qint8"}, {}, {}, "Integer type of the weights."},
-      {"granularity", ParamType::kString, std::string("per_token"), {"per_token", "per_tensor"}, {}, {},
+      {"granularity",
+       ParamType::kString,
+       std::string("per_token"),
+       {"per_token", "per_tensor"},
+       {},
+       {},
        "What shares one activation scale: each token, so that no text depends on its batch, or the whole "
        "batch, as PyTorch does."},
-      {"weight_granularity", ParamType::kString, std::string("per_channel"), {"per_channel", "per_tensor"}, {}, {},
+      {"weight_granularity",
+       ParamType::kString,
+       std::string("per_channel"),
+       {"per_channel", "per_tensor"},
+       {},
+       {},
        "What shares one weight scale: each output channel, or the whole matrix."},
-      {"reduce_range", ParamType::kBool, false, {}, {}, {},
+      {"reduce_range",
+       ParamType::kBool,
+       false,
+       {},
+       {},
+       {},
        "Use 7 bits for activations, which CPUs without VNNI need so that 16-bit sums do not saturate."},
   };
-  spec.devices = {{"cpu", "native", ""},
-                  {"cuda", "native", ""}};
+  spec.devices = {{"cpu", "native", ""}, {"cuda", "native", ""}};
   return spec;
 }
 

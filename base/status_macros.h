@@ -14,19 +14,18 @@
 #define QL_CONCAT_INNER(a, b) a##b
 #define QL_CONCAT(a, b) QL_CONCAT_INNER(a, b)
 
-#define QL_RETURN_IF_ERROR(expr)                              \
-  do {                                                        \
-    if (absl::Status ql_status = (expr); !ql_status.ok()) {   \
-      return ql_status;                                       \
-    }                                                         \
+#define QL_RETURN_IF_ERROR(expr)                            \
+  do {                                                      \
+    if (absl::Status ql_status = (expr); !ql_status.ok()) { \
+      return ql_status;                                     \
+    }                                                       \
   } while (false)
 
-#define QL_ASSIGN_OR_RETURN(lhs, expr) \
-  QL_ASSIGN_OR_RETURN_IMPL(QL_CONCAT(ql_statusor_, __LINE__), lhs, expr)
+#define QL_ASSIGN_OR_RETURN(lhs, expr) QL_ASSIGN_OR_RETURN_IMPL(QL_CONCAT(ql_statusor_, __LINE__), lhs, expr)
 
-#define QL_ASSIGN_OR_RETURN_IMPL(statusor, lhs, expr)        \
-  auto statusor = (expr);                                    \
-  if (!statusor.ok()) return std::move(statusor).status();   \
+#define QL_ASSIGN_OR_RETURN_IMPL(statusor, lhs, expr)      \
+  auto statusor = (expr);                                  \
+  if (!statusor.ok()) return std::move(statusor).status(); \
   lhs = std::move(statusor).value()
 
 namespace quantlab {

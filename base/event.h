@@ -1,0 +1,82 @@
+// What an attempt tells while it runs. The wire form is proto/quantlab/v1/event.proto, whose comments
+// give units and meanings.
+#ifndef QUANTLAB_BASE_EVENT_H_
+#define QUANTLAB_BASE_EVENT_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "absl/time/time.h"
+
+namespace quantlab {
+
+struct Progress {
+  std::string phase;
+  int64_t done = 0;
+  int64_t total = 0;  // 0: unknown
+  std::string unit;
+};
+
+struct Metric {
+  std::string name;
+  double value = 0;
+  std::string unit;
+  std::map<std::string, std::string> labels;
+  int64_t step = 0;                 // 0: a final number
+  std::optional<double> low, high;  // 95 % interval
+  int64_t samples = 0;
+};
+
+enum class Severity { kDebug = 1, kInfo, kWarning, kError };
+
+struct LogLine {
+  Severity severity = Severity::kInfo;
+  std::string message;
+};
+
+struct Artifact {
+  std::string name;  // within the run: "model/model.safetensors"
+  std::string sha256;
+  int64_t size = 0;  // bytes
+};
+
+struct Layer {
+  std::string name;
+  int64_t in_features = 0, out_features = 0;
+  std::string requested, effective, kernel, reason;
+  double macs_share = 0;
+  int64_t bytes_fp32 = 0, bytes = 0;
+};
+
+struct Environment {
+  std::string fingerprint;
+  std::map<std::string, std::string> facts;
+};
+
+struct Caveat {
+  std::string code;
+  std::string message;
+};
+
+using EventKind = std::variant<Progress, Metric, LogLine, Artifact, Layer, Environment, Caveat>;
+
+struct Event {
+  int64_t number = 0;  // from 1, without gaps, per attempt
+  absl::Time time;
+  EventKind kind;
+};
+
+// How a runner says that its attempt ended: the last line on its event pipe.
+struct RunnerFinished {
+  bool ok = false;
+  std::string code;  // name of the absl::StatusCode
+  std::string message;
+  bool stopped = false;
+};
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_BASE_EVENT_H_
