@@ -1,0 +1,167 @@
+#include "worker/engine/measure/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "absl/strings/str_cat.h"
+
+namespace quantlab::statistics {
+namespace {
+
+double Ratio(int64_t part, int64_t whole) {
+  return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+}
+
+double HarmonicMean(double a, double b) {
+  return a + b == 0 ? 0.0 : 2 * a * b / (a + b);
+}
+
+absl::Status CheckIndices(const std::vector<int>& values, int classes, const char* what) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i] < 0 || values[i] >= classes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(what, " ", i, " is class ", values[i], "; there are ", classes, " classes, from 0"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+double SortedQuantile(const std::vector<double>& sorted, double q) {
+  const double position = q * static_cast<double>(sorted.size() - 1);
+  const size_t below = static_cast<size_t>(position);
+  const size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+// An index below `size` without the platform-dependent std::uniform_int_distribution. The bias of the
+// multiplication is below size / 2^32.
+size_t DrawIndex(std::mt19937_64& random, size_t size) {
+  return static_cast<size_t>(((random() >> 32) * static_cast<uint64_t>(size)) >> 32);
+}
+
+}  // namespace
+
+absl::StatusOr<Classification> ScoreClassification(const std::vector<int>& labels,
+                                                   const std::vector<int>& predicted, int classes) {
+  if (labels.empty()) return absl::InvalidArgumentError("there are no examples to score");
+  if (labels.size() != predicted.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(labels.size(), " labels, but ", predicted.size(), " predictions"));
+  }
+  if (auto status = CheckIndices(labels, classes, "label"); !status.ok()) return status;
+  if (auto status = CheckIndices(predicted, classes, "prediction"); !status.ok()) return status;
+
+  std::vector<int64_t> hits(classes), labelled(classes), claimed(classes);
+  Classification result;
+  result.total = static_cast<int64_t>(labels.size());
+  for (size_t i = 0; i < labels.size(); ++i) {
+    ++labelled[labels[i]];
+    ++claimed[predicted[i]];
+    if (labels[i] == predicted[i]) ++hits[labels[i]];
+  }
+  for (int c = 0; c < classes; ++c) {
+    ClassScores scores{Ratio(hits[c], claimed[c]), Ratio(hits[c], labelled[c]), 0};
+    scores.f1 = HarmonicMean(scores.precision, scores.recall);
+    result.correct += hits[c];
+    result.macro.precision += scores.precision / classes;
+    result.macro.recall += scores.recall / classes;
+    result.macro.f1 += scores.f1 / classes;
+    result.per_class.push_back(scores);
+  }
+  result.accuracy = Ratio(result.correct, result.total);
+  if (classes == 2) result.binary = result.per_class[1];
+  return result;
+}
+
+Interval WilsonInterval(int64_t successes, int64_t total, double z) {
+  const double n = static_cast<double>(total);
+  const double p = static_cast<double>(successes) / n;
+  const double denominator = 1 + z * z / n;
+  const double centre = (p + z * z / (2 * n)) / denominator;
+  const double half = z / denominator * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+  // The ends are exactly 0 and 1 where nothing or everything succeeded; rounding must not say otherwise.
+  return {successes == 0 ? 0.0 : std::max(0.0, centre - half),
+          successes == total ? 1.0 : std::min(1.0, centre + half)};
+}
+
+double McNemarExactPValue(int64_t only_first, int64_t only_second) {
+  const int64_t n = only_first + only_second;
+  const int64_t k = std::min(only_first, only_second);
+  double tail = 0;
+  for (int64_t i = 0; i <= k; ++i) {
+    const double log_choose = std::lgamma(n + 1.0) - std::lgamma(i + 1.0) - std::lgamma(n - i + 1.0);
+    tail += std::exp(log_choose - static_cast<double>(n) * std::log(2.0));
+  }
+  return std::min(1.0, 2 * tail);
+}
+
+absl::StatusOr<McNemar> CompareModels(const std::vector<int>& labels, const std::vector<int>& first,
+                                      const std::vector<int>& second) {
+  if (labels.size() != first.size() || labels.size() != second.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("a paired test needs the same texts: ", labels.size(),
+                                                   " labels, ", first.size(), " and ", second.size(),
+                                                   " predictions"));
+  }
+  McNemar result;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    const bool a = first[i] == labels[i], b = second[i] == labels[i];
+    result.only_first += a && !b;
+    result.only_second += b && !a;
+  }
+  result.p_value = McNemarExactPValue(result.only_first, result.only_second);
+  return result;
+}
+
+std::vector<double> HolmAdjust(const std::vector<double>& p_values) {
+  std::vector<size_t> order(p_values.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
+  std::vector<double> adjusted(p_values.size());
+  double floor = 0;
+  for (size_t rank = 0; rank < order.size(); ++rank) {
+    const double factor = static_cast<double>(order.size() - rank);
+    floor = std::max(floor, std::min(1.0, factor * p_values[order[rank]]));
+    adjusted[order[rank]] = floor;
+  }
+  return adjusted;
+}
+
+double Quantile(std::vector<double> values, double q) {
+  std::sort(values.begin(), values.end());
+  return SortedQuantile(values, q);
+}
+
+double Median(std::vector<double> values) {
+  return Quantile(std::move(values), 0.5);
+}
+
+SampleSummary Summarize(const std::vector<double>& values) {
+  std::vector<double> sorted = values;
+  std::sort(sorted.begin(), sorted.end());
+  SampleSummary summary;
+  summary.samples = static_cast<int64_t>(sorted.size());
+  summary.mean = std::accumulate(sorted.begin(), sorted.end(), 0.0) / static_cast<double>(sorted.size());
+  double squares = 0;
+  for (double value : sorted) squares += (value - summary.mean) * (value - summary.mean);
+  if (sorted.size() > 1)
+    summary.standard_deviation = std::sqrt(squares / static_cast<double>(sorted.size() - 1));
+  summary.p50 = SortedQuantile(sorted, 0.5);
+  summary.p90 = SortedQuantile(sorted, 0.9);
+  if (summary.samples >= kSamplesForP99) summary.p99 = SortedQuantile(sorted, 0.99);
+  return summary;
+}
+
+Interval BootstrapMedianInterval(const std::vector<double>& values, uint64_t seed, int resamples) {
+  std::mt19937_64 random(seed);
+  std::vector<double> medians(resamples), draw(values.size());
+  for (double& median : medians) {
+    for (double& value : draw) value = values[DrawIndex(random, values.size())];
+    median = Median(draw);
+  }
+  std::sort(medians.begin(), medians.end());
+  return {SortedQuantile(medians, 0.025), SortedQuantile(medians, 0.975)};
+}
+
+}  // namespace quantlab::statistics

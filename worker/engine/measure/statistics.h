@@ -1,0 +1,80 @@
+// The arithmetic behind every number of a report: quality scores, intervals, tests, percentiles.
+//
+// Pure functions without LibTorch; checked against published worked examples and SciPy.
+#ifndef QUANTLAB_WORKER_ENGINE_MEASURE_STATISTICS_H_
+#define QUANTLAB_WORKER_ENGINE_MEASURE_STATISTICS_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace quantlab::statistics {
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+// Precision, recall and their harmonic mean; a ratio without a denominator is 0 (scikit-learn's rule).
+struct ClassScores {
+  double precision = 0;
+  double recall = 0;
+  double f1 = 0;
+};
+
+struct Classification {
+  int64_t total = 0;
+  int64_t correct = 0;
+  double accuracy = 0;
+  std::vector<ClassScores> per_class;
+  ClassScores macro;                  // unweighted mean over the classes
+  std::optional<ClassScores> binary;  // of class 1, where there are exactly two
+};
+
+// labels, predicted: class indices in [0, classes), of one length.
+// Errors: INVALID_ARGUMENT nothing to score, lengths that differ, an index out of range.
+absl::StatusOr<Classification> ScoreClassification(const std::vector<int>& labels,
+                                                   const std::vector<int>& predicted, int classes);
+
+// Wilson's score interval of a proportion. `z` defaults to two-sided 95 %. Needs 0 <= successes <= total
+// and total > 0. Source: Wilson 1927; Newcombe 1998.
+Interval WilsonInterval(int64_t successes, int64_t total, double z = 1.959963984540054);
+
+// Two models on the same texts, exact two-sided McNemar test. Source: McNemar 1947; the exact form is
+// the binomial test of the discordant pairs.
+struct McNemar {
+  int64_t only_first = 0;   // texts that only the first model gets right
+  int64_t only_second = 0;  // texts that only the second model gets right
+  double p_value = 1;
+};
+double McNemarExactPValue(int64_t only_first, int64_t only_second);
+// Errors: INVALID_ARGUMENT lengths that differ.
+absl::StatusOr<McNemar> CompareModels(const std::vector<int>& labels, const std::vector<int>& first,
+                                      const std::vector<int>& second);
+
+// P-values adjusted for several comparisons, in the order given. Source: Holm 1979.
+std::vector<double> HolmAdjust(const std::vector<double>& p_values);
+
+// Quantile by linear interpolation between order statistics (NumPy's default, R's type 7).
+// `values` need not be sorted and must not be empty; 0 <= q <= 1.
+double Quantile(std::vector<double> values, double q);
+double Median(std::vector<double> values);
+
+struct SampleSummary {
+  int64_t samples = 0;
+  double mean = 0, standard_deviation = 0;  // deviation with n - 1; 0 for one sample
+  double p50 = 0, p90 = 0;
+  std::optional<double> p99;  // from kSamplesForP99 samples on: fewer cannot resolve it
+};
+inline constexpr int64_t kSamplesForP99 = 1000;
+SampleSummary Summarize(const std::vector<double>& values);  // not empty
+
+// Percentile-bootstrap 95 % interval of the median. Same values, seed and resamples: same interval, on
+// every platform. `values` must not be empty. Source: Efron 1979.
+Interval BootstrapMedianInterval(const std::vector<double>& values, uint64_t seed, int resamples = 2000);
+
+}  // namespace quantlab::statistics
+
+#endif  // QUANTLAB_WORKER_ENGINE_MEASURE_STATISTICS_H_

@@ -1,0 +1,145 @@
+#include "worker/engine/measure/statistics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace quantlab::statistics {
+namespace {
+
+using ::testing::ElementsAre;
+
+// Newcombe 1998, Statistics in Medicine 17, table I, method 3 (Wilson without continuity correction).
+TEST(WilsonIntervalTest, AgreesWithNewcombesTable) {
+  struct Case {
+    int64_t successes, total;
+    double low, high;
+  };
+  for (const Case& c : {Case{81, 263, 0.2553, 0.3662}, Case{15, 148, 0.0624, 0.1605},
+                        Case{0, 20, 0.0, 0.1611}, Case{1, 29, 0.0061, 0.1718}}) {
+    const Interval interval = WilsonInterval(c.successes, c.total);
+    EXPECT_NEAR(interval.low, c.low, 5e-5) << c.successes << "/" << c.total;
+    EXPECT_NEAR(interval.high, c.high, 5e-5) << c.successes << "/" << c.total;
+  }
+  EXPECT_EQ(WilsonInterval(20, 20).high, 1.0);
+}
+
+// scipy.stats.binomtest(k, n, 0.5).pvalue
+TEST(McNemarTest, ExactPValueAgreesWithScipy) {
+  EXPECT_NEAR(McNemarExactPValue(5, 15), 0.04138946533203125, 1e-12);
+  EXPECT_NEAR(McNemarExactPValue(0, 6), 0.03125, 1e-12);
+  EXPECT_NEAR(McNemarExactPValue(86, 150), 3.715936139571442e-05, 1e-14);
+  EXPECT_NEAR(McNemarExactPValue(121, 59), 4.434449263755176e-06, 1e-15);
+  EXPECT_EQ(McNemarExactPValue(4, 4), 1.0);
+  EXPECT_EQ(McNemarExactPValue(0, 0), 1.0);
+}
+
+TEST(McNemarTest, IsSymmetricAndFiniteForManyPairs) {
+  EXPECT_EQ(McNemarExactPValue(900, 1100), McNemarExactPValue(1100, 900));
+  const double p = McNemarExactPValue(1000000, 1000000);
+  EXPECT_GT(p, 0.99);
+  EXPECT_LE(p, 1.0);
+}
+
+TEST(McNemarTest, CountsTextsThatOnlyOneModelGetsRight) {
+  const auto result = CompareModels({0, 1, 1, 0, 1}, {0, 1, 0, 1, 1}, {0, 0, 1, 1, 0});
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->only_first, 2);
+  EXPECT_EQ(result->only_second, 1);
+  EXPECT_FALSE(CompareModels({0, 1}, {0}, {0, 1}).ok());
+}
+
+// Holm 1979 as in R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm") is 0.03 0.06 0.06 0.02.
+TEST(HolmAdjustTest, AgreesWithR) {
+  const std::vector<double> adjusted = HolmAdjust({0.01, 0.04, 0.03, 0.005});
+  ASSERT_EQ(adjusted.size(), 4u);
+  EXPECT_NEAR(adjusted[0], 0.03, 1e-12);
+  EXPECT_NEAR(adjusted[1], 0.06, 1e-12);
+  EXPECT_NEAR(adjusted[2], 0.06, 1e-12);
+  EXPECT_NEAR(adjusted[3], 0.02, 1e-12);
+}
+
+// The worked example of scikit-learn's classification metrics: precision_recall_fscore_support of
+// y_true = 0 1 2 0 1 2, y_pred = 0 2 1 0 0 1, average='macro' is 0.2222…, 0.3333…, 0.2666….
+TEST(ScoreClassificationTest, MacroScoresAgreeWithScikitLearn) {
+  const auto scores = ScoreClassification({0, 1, 2, 0, 1, 2}, {0, 2, 1, 0, 0, 1}, 3);
+  ASSERT_TRUE(scores.ok());
+  EXPECT_NEAR(scores->macro.precision, 2.0 / 9, 1e-12);
+  EXPECT_NEAR(scores->macro.recall, 1.0 / 3, 1e-12);
+  EXPECT_NEAR(scores->macro.f1, 0.8 / 3, 1e-12);
+  EXPECT_FALSE(scores->binary.has_value());
+}
+
+TEST(ScoreClassificationTest, BinaryScoresAreThoseOfClassOne) {
+  // 3 true positives, 1 false positive, 2 false negatives, 4 true negatives.
+  const auto scores = ScoreClassification({1, 1, 1, 0, 1, 1, 0, 0, 0, 0}, {1, 1, 1, 1, 0, 0, 0, 0, 0, 0}, 2);
+  ASSERT_TRUE(scores.ok());
+  ASSERT_TRUE(scores->binary.has_value());
+  EXPECT_NEAR(scores->binary->precision, 0.75, 1e-12);
+  EXPECT_NEAR(scores->binary->recall, 0.6, 1e-12);
+  EXPECT_NEAR(scores->binary->f1, 2 * 0.75 * 0.6 / 1.35, 1e-12);
+  EXPECT_NEAR(scores->accuracy, 0.7, 1e-12);
+  EXPECT_EQ(scores->correct, 7);
+}
+
+TEST(ScoreClassificationTest, AClassThatNeverOccursScoresZero) {
+  const auto scores = ScoreClassification({0, 0}, {0, 0}, 2);
+  ASSERT_TRUE(scores.ok());
+  EXPECT_EQ(scores->binary->f1, 0.0);
+  EXPECT_EQ(scores->accuracy, 1.0);
+}
+
+TEST(ScoreClassificationTest, RefusesWhatCannotBeScored) {
+  EXPECT_FALSE(ScoreClassification({}, {}, 2).ok());
+  EXPECT_FALSE(ScoreClassification({0, 1}, {0}, 2).ok());
+  const auto bad = ScoreClassification({0, 2}, {0, 1}, 2);
+  ASSERT_FALSE(bad.ok());
+  EXPECT_THAT(std::string(bad.status().message()), ::testing::HasSubstr("label 1 is class 2"));
+}
+
+// numpy.percentile and numpy.std(ddof=1)
+TEST(SummarizeTest, AgreesWithNumpy) {
+  const std::vector<double> values = {3.1, 0.2, 5.5, 4.4, 2.2, 9.9, 7.1};
+  EXPECT_NEAR(Quantile(values, 0.10), 1.4, 1e-12);
+  EXPECT_NEAR(Quantile(values, 0.99), 9.732, 1e-12);
+  EXPECT_NEAR(Quantile(values, 0), 0.2, 1e-12);
+  EXPECT_NEAR(Quantile(values, 1), 9.9, 1e-12);
+  const SampleSummary summary = Summarize(values);
+  EXPECT_NEAR(summary.p50, 4.4, 1e-12);
+  EXPECT_NEAR(summary.p90, 8.22, 1e-12);
+  EXPECT_NEAR(summary.mean, 4.628571428571429, 1e-12);
+  EXPECT_NEAR(summary.standard_deviation, 3.2288874687288636, 1e-12);
+}
+
+TEST(SummarizeTest, GivesP99OnlyFromAThousandSamplesOn) {
+  EXPECT_FALSE(Summarize(std::vector<double>(999, 1.0)).p99.has_value());
+  EXPECT_TRUE(Summarize(std::vector<double>(1000, 1.0)).p99.has_value());
+  EXPECT_EQ(Summarize({2.0}).standard_deviation, 0);
+}
+
+TEST(BootstrapTest, SameSeedSameInterval) {
+  std::vector<double> values;
+  for (int i = 0; i < 101; ++i) values.push_back(i);
+  const Interval first = BootstrapMedianInterval(values, 7), again = BootstrapMedianInterval(values, 7);
+  EXPECT_EQ(first.low, again.low);
+  EXPECT_EQ(first.high, again.high);
+}
+
+// The exact distribution-free interval of the median of n = 101 ordered values is the 40th to the 61st
+// of 0..100 at 95 % (Conover 1999); the bootstrap must come close.
+TEST(BootstrapTest, ComesCloseToTheOrderStatisticInterval) {
+  std::vector<double> values;
+  for (int i = 0; i < 101; ++i) values.push_back(i);
+  const Interval interval = BootstrapMedianInterval(values, 42);
+  EXPECT_NEAR(interval.low, 40, 2.5);
+  EXPECT_NEAR(interval.high, 60, 2.5);
+}
+
+TEST(BootstrapTest, AConstantHasNoWidth) {
+  const Interval interval = BootstrapMedianInterval(std::vector<double>(30, 1.5), 1);
+  EXPECT_EQ(interval.low, 1.5);
+  EXPECT_EQ(interval.high, 1.5);
+  EXPECT_THAT(HolmAdjust({}), ElementsAre());
+}
+
+}  // namespace
+}  // namespace quantlab::statistics
