@@ -1,0 +1,55 @@
+# Shared by the scripts of this folder: where things are, and how a long step is announced.
+# Meant to be sourced.
+set -euo pipefail
+
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+VENV="$ROOT/.venv"
+TORCH_VERSION=2.13.0
+BUILD="$ROOT/build/release"
+export QUANTLAB_PYTHON="$VENV/bin/python"
+export QUANTLAB_ASSETS="${QUANTLAB_ASSETS:-${XDG_CACHE_HOME:-$HOME/.cache}/quantlab/assets}"
+
+# The models and datasets of configs/quick.yaml and of the tests.
+ASSETS=(minilm imdb)
+
+step() { printf '\n==> [%s] %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
+die() {
+  printf 'error: %s\n' "$*" >&2
+  exit 1
+}
+
+# Half the memory in GiB at most, since a file with LibTorch in it takes about 2 GiB to compile.
+jobs() {
+  local cores memory
+  cores=$(nproc)
+  memory=$(awk '/MemAvailable/ {print int($2 / 1048576 / 2)}' /proc/meminfo)
+  [ "$memory" -lt 1 ] && memory=1
+  echo $((cores < memory ? cores : memory))
+}
+
+# configure PRESET [CMAKE-OPTION...]: only when the build folder is new or its recipe changed.
+configure() {
+  local preset=$1
+  shift
+  cmake -S "$ROOT" --preset "$preset" "$@" >"$ROOT/build/configure-$preset.log" 2>&1 || {
+    cat "$ROOT/build/configure-$preset.log" >&2
+    die "configuring failed; the log above says why"
+  }
+}
+
+# build PRESET [TARGET...]
+build() {
+  local preset=$1
+  shift
+  mkdir -p "$ROOT/build"
+  step "Building ($preset) with $(jobs) jobs"
+  [ -f "$ROOT/build/$preset/build.ninja" ] || configure "$preset"
+  local targets=()
+  [ $# -gt 0 ] && targets=(--target "$@")
+  cmake --build "$ROOT/build/$preset" --parallel "$(jobs)" "${targets[@]}" >&2
+}
+
+fetch_assets() {
+  step "Fetching and checking ${ASSETS[*]} into $QUANTLAB_ASSETS"
+  "$BUILD/bin/quant-worker" fetch --catalog "$ROOT/configs/catalog.yaml" "${ASSETS[@]}" >&2
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# Installs what Quantlab needs and this machine lacks: Debian packages, and LibTorch from the torch wheel
+# in a virtual environment of the project's own (.venv). A second call installs nothing.
+#
+#   scripts/setup.sh            what building and running need, with the unit tests' libraries
+#   scripts/setup.sh --tests    what scripts/test.sh needs
+#   scripts/setup.sh --all      what scripts/test.sh --all needs
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+PACKAGES=(
+  git ca-certificates g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-pip
+  libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
+  libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev
+  nlohmann-json3-dev libutf8proc-dev libgtest-dev libgmock-dev
+)
+TEST_PACKAGES=(clang-format-16 prometheus)
+ALL_PACKAGES=(clang-16 clang-tidy-16 libbenchmark-dev)
+
+case "${1:-}" in
+  "") ;;
+  --tests) PACKAGES+=("${TEST_PACKAGES[@]}") ;;
+  --all) PACKAGES+=("${TEST_PACKAGES[@]}" "${ALL_PACKAGES[@]}") ;;
+  *) die "usage: scripts/setup.sh [--tests|--all]" ;;
+esac
+
+missing_packages() {
+  local package
+  for package in "${PACKAGES[@]}"; do
+    dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+  done
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "these Debian packages are missing, and neither root nor sudo is at hand: ${missing[*]}"
+  fi
+}
+
+install_packages() {
+  command -v apt-get >/dev/null || die "this script knows Debian and Ubuntu (apt-get); elsewhere install: ${PACKAGES[*]}"
+  mapfile -t missing < <(missing_packages)
+  [ ${#missing[@]} -eq 0 ] && return
+  step "Installing ${#missing[@]} Debian packages: ${missing[*]}"
+  as_root apt-get update -q >&2
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
+}
+
+# A python3 that can make a virtual environment: the one in PATH, else Debian's.
+python_for_venv() {
+  local python
+  for python in python3 /usr/bin/python3; do
+    if "$python" -c 'import ensurepip, venv' 2>/dev/null; then
+      echo "$python"
+      return
+    fi
+  done
+  die "no python3 with the venv module; install python3-venv"
+}
+
+install_torch() {
+  local stamp="$VENV/.torch-$TORCH_VERSION"
+  [ -f "$stamp" ] && return
+  step "Installing LibTorch (torch $TORCH_VERSION) into .venv"
+  local python
+  python=$(python_for_venv)
+  "$python" -m venv --clear "$VENV"
+  "$VENV/bin/python" -m pip install --disable-pip-version-check "torch==$TORCH_VERSION" >&2 ||
+    die "pip could not install torch==$TORCH_VERSION; check the network and try again"
+  touch "$stamp"
+}
+
+install_packages
+install_torch

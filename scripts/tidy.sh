@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Runs clang-tidy 16 over the sources that do not need LibTorch, by the compile commands of the
+# thread-safety build (clang's own).
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+cd "$ROOT"
+commands="$ROOT/build/thread-safety/compile_commands.json"
+[ -f "$commands" ] || { mkdir -p build && configure thread-safety; }
+mapfile -t files < <(python3 - "$commands" "$ROOT" <<'PY'
+import json, sys
+commands, root = sys.argv[1:]
+for entry in json.load(open(commands)):
+    path = entry["file"]
+    if path.startswith(root + "/") and "/build/" not in path and not path.endswith("_test.cc"):
+        print(path)
+PY
+)
+printf '%s\0' "${files[@]}" | xargs -0 -n 4 -P "$(nproc)" clang-tidy-16 --quiet -p "$(dirname "$commands")" --warnings-as-errors='*'
