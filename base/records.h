@@ -73,6 +73,8 @@ struct RunRecord {
   int interruptions = 0;             // attempts that ended LOST or PREEMPTED since then
   std::optional<AttemptKey> result;  // set when SUCCEEDED
   bool reused = false;
+  // Someone wants the running attempt stopped; its worker learns so by Sync. Any transition clears it.
+  bool cancel_requested = false;
   absl::Time create_time;
   std::optional<absl::Time> queue_time, start_time, end_time;
 };

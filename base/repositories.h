@@ -51,12 +51,19 @@ struct ReuseEntry {
   AttemptKey attempt;
 };
 
+// The wish to stop a run that is RUNNING: outlives a restart of the coordinator.
+struct CancelRequest {
+  std::string run_id;   // ABORTED unless RUNNING
+  std::string message;  // becomes the run's message
+};
+
 // What happens together or not at all. Core computes it; storage applies it as
 // `UPDATE … WHERE state = <expected>`, appends one entry per transition to the experiment's change log,
 // and derives the experiment's state anew.
 struct StateChange {
   absl::Time time;
-  std::vector<RunTransition> runs;
+  std::vector<RunTransition> runs;  // applied in this order; a run may appear twice
+  std::vector<CancelRequest> cancel_requests;
   std::optional<AttemptRecord> start_attempt;  // its number is the run's attempts + 1
   std::optional<AttemptEnd> end_attempt;       // must be the run's running attempt
   std::optional<ReuseEntry> remember;
