@@ -105,6 +105,62 @@ std::vector<MetricSpec> CostMetrics() {
   };
 }
 
+std::vector<MetricSpec> PairedMetrics() {
+  return {
+      {"accuracy_difference",
+       "1",
+       "Accuracy difference",
+       "准确率差",
+       "Accuracy of the variant minus that of the baseline on the same texts, with a paired 95 % interval. "
+       "Label: split.",
+       true,
+       false,
+       {}},
+      {"mcnemar_p_value",
+       "1",
+       "McNemar p-value",
+       "McNemar 检验 p 值",
+       "Exact two-sided McNemar test of the variant against the baseline on the same texts; samples is the "
+       "number of texts that exactly one of the two gets right. Label: split.",
+       true,
+       false,
+       {}},
+      {"agreement",
+       "1",
+       "Agreement with the baseline",
+       "与基线的一致率",
+       "Share of texts to which the variant and the baseline give the same class. Label: split.",
+       true,
+       false,
+       {}},
+      {"aa_ratio",
+       "1",
+       "A/A ratio",
+       "A/A 比值",
+       "The best FP32 path timed against itself in the same blocks as the variants, with a bootstrap 95 % "
+       "interval, which must lie within 0.97 to 1.03. Label: batch_size.",
+       true,
+       true,
+       {}},
+  };
+}
+
+std::vector<MetricSpec> TrainingMetrics() {
+  return {
+      {"train_loss", "1", "Training loss", "训练损失", "Mean loss of a training step.", false, false, {}},
+      {"learning_rate", "1", "Learning rate", "学习率", "Of a training step.", true, false, {}},
+      {"training_time", "s", "Training time", "训练时间", "Of the whole fine-tuning.", false, false, {}},
+      {"evaluation_time",
+       "s",
+       "Evaluation time",
+       "评估时间",
+       "Of predicting a split; no measure of speed: nothing is paired. Label: split.",
+       false,
+       false,
+       {}},
+  };
+}
+
 }  // namespace
 
 const std::vector<MetricSpec>& AllMetrics() {
@@ -114,6 +170,23 @@ const std::vector<MetricSpec>& AllMetrics() {
     return all;
   }();
   return *metrics;
+}
+
+const std::vector<MetricSpec>& SupportingMetrics() {
+  static const auto* const metrics = [] {
+    auto* all = new std::vector<MetricSpec>(PairedMetrics());
+    for (MetricSpec& metric : TrainingMetrics()) all->push_back(std::move(metric));
+    return all;
+  }();
+  return *metrics;
+}
+
+const MetricSpec* DescribeMetric(absl::string_view name) {
+  for (const MetricSpec& metric : SupportingMetrics()) {
+    if (metric.name == name) return &metric;
+  }
+  const MetricSpec* const metric = FindMetric(name);
+  return metric != nullptr && metric->name == name ? metric : nullptr;
 }
 
 const MetricSpec* FindMetric(absl::string_view name) {

@@ -9,8 +9,9 @@
 
 namespace quantlab {
 
-// A metric as users name it. One metric may be measured under several labels (split, batch_size,
-// variant, quantile, part); the labels are documented with each entry's help.
+// A metric as users name it. One metric may be measured under several labels; those of its own are
+// documented with each entry's help. The comparison says of whom it speaks by `run` (the run name) and
+// `variant` (RunConfig::variant); a run's own metrics carry neither.
 struct MetricSpec {
   std::string name;      // as in experiment files and events: "f1_score"
   std::string unit;      // base unit: "1", "s", "bytes", "texts/s"
@@ -26,8 +27,15 @@ struct MetricSpec {
 // In the order in which reports show them.
 const std::vector<MetricSpec>& AllMetrics();
 
-// By name or alias; nullptr when there is none.
+// What runs measure besides, without being asked: paired tests, the A/A check, training curves. Reports
+// show them in their places; a metric in neither list is shown under its own name.
+const std::vector<MetricSpec>& SupportingMetrics();
+
+// By name or alias, of AllMetrics(); nullptr when there is none.
 const MetricSpec* FindMetric(absl::string_view name);
+
+// By name, of both lists; nullptr when there is none.
+const MetricSpec* DescribeMetric(absl::string_view name);
 
 // "accuracy, precision, …": for error messages.
 std::string MetricNames();

@@ -36,5 +36,15 @@ TEST(MetricSpecTest, TimingMemoryAndSizeBelongToTheComparison) {
   }
 }
 
+TEST(MetricSpecTest, SupportingMetricsAreDescribedButNotAskedFor) {
+  for (const MetricSpec& metric : SupportingMetrics()) {
+    EXPECT_EQ(FindMetric(metric.name), nullptr) << metric.name;
+    EXPECT_EQ(DescribeMetric(metric.name), &metric);
+    EXPECT_FALSE(metric.title_zh.empty()) << metric.name;
+  }
+  EXPECT_EQ(DescribeMetric("accuracy"), FindMetric("accuracy"));
+  EXPECT_EQ(DescribeMetric("acc"), nullptr);
+}
+
 }  // namespace
 }  // namespace quantlab
