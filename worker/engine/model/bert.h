@@ -95,6 +95,10 @@ class BertForSequenceClassification {
 
   explicit BertForSequenceClassification(BertConfig config);
 
+  // Every tensor that is not a linear layer's.
+  using TensorVisitor = std::function<void(const std::string& name, at::Tensor& tensor)>;
+  void ForEachOther(const TensorVisitor& visitor);
+
   at::Tensor ForwardOrThrow(const PackedBatch& batch) const;
   at::Tensor Embed(const PackedBatch& batch) const;
   at::Tensor Encode(const Layer& layer, const at::Tensor& x, const PackedBatch& batch) const;

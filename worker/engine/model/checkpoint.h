@@ -35,11 +35,6 @@ absl::Status SaveCheckpoint(const BertForSequenceClassification& model, const st
 absl::Status SaveModelConfig(const BertConfig& config, const std::string& folder);
 absl::Status CopyTokenizerFiles(const std::string& from, const std::string& to);
 
-// Writes a file through a temporary one beside it, fsync and rename.
-// Errors: RESOURCE_EXHAUSTED disk full; others name the path and the system's reason.
-absl::Status WriteFileAtomically(const std::string& path, absl::string_view content);
-absl::StatusOr<std::string> ReadWholeFile(const std::string& path);
-
 }  // namespace quantlab::engine
 
 #endif  // QUANTLAB_WORKER_ENGINE_MODEL_CHECKPOINT_H_

@@ -3,7 +3,7 @@
 #define QUANTLAB_WORKER_ENGINE_MODEL_WEIGHTS_H_
 
 #include <string>
-#include <vector>
+#include <utility>
 
 #include <ATen/core/Tensor.h>
 
@@ -27,6 +27,12 @@ class Weights {
   static absl::StatusOr<Weights> Create(TensorMap tensors, std::string where);
 
   bool Contains(const std::string& name) const { return tensors_.count(name) != 0; }
+
+  // Whether any tensor of layer `name` is there ("classifier": "classifier.weight", …).
+  bool ContainsLayer(const std::string& name) const;
+
+  // Adds a tensor that the file does not have, for a layer to take.
+  void Insert(const std::string& name, at::Tensor tensor) { tensors_[name] = std::move(tensor); }
 
   // A floating-point tensor (F32, F16, BF16, F64), as FP32 in memory of its own.
   // Errors: NOT_FOUND missing; INVALID_ARGUMENT dtype or shape; each names file, tensor, both shapes.

@@ -1,0 +1,64 @@
+#include "worker/engine/model/activation.h"
+
+#include <algorithm>
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/tanh.h>
+
+namespace quantlab::engine {
+namespace {
+
+// ATen's vectorized loops take two vectors at a time: 32 floats at most (AVX-512).
+constexpr int64_t kVectorStep = 32;
+constexpr int64_t kMinElementsPerTask = 32768;
+
+at::Tensor ActivateAll(Activation activation, const at::Tensor& x) {
+  switch (activation) {
+    case Activation::kGelu:
+      return at::gelu(x);
+    case Activation::kGeluTanh:
+      return at::gelu(x, "tanh");
+    case Activation::kRelu:
+      return at::relu(x);
+    case Activation::kSilu:
+      return at::silu(x);
+    case Activation::kTanh:
+      return at::tanh(x);
+    case Activation::kSigmoid:
+      return at::sigmoid(x);
+    case Activation::kQuickGelu:
+      return x.mul(at::sigmoid(x.mul(1.702)));
+  }
+  return x;
+}
+
+}  // namespace
+
+at::Tensor Activate(Activation activation, const at::Tensor& x) {
+  const bool exact_anyway = activation == Activation::kRelu;
+  if (at::GradMode::is_enabled() || !x.is_cpu() || x.dim() != 2 || x.numel() == 0 || exact_anyway) {
+    return ActivateAll(activation, x);
+  }
+  const int64_t rows = x.size(0), width = x.size(1);
+  // Whole rows of full vectors leave nothing over, however many there are; other rows go one by one.
+  const bool full_vectors = width % kVectorStep == 0;
+  const at::Tensor input = x.contiguous();
+  at::Tensor output = at::empty_like(input);
+  const auto run = [&](int64_t begin, int64_t end) {
+    at::NoGradGuard no_grad;  // grad mode belongs to a thread
+    const int64_t step = full_vectors ? end - begin : 1;
+    for (int64_t row = begin; row < end; row += step) {
+      output.narrow(0, row, step).copy_(ActivateAll(activation, input.narrow(0, row, step)));
+    }
+  };
+  at::parallel_for(0, rows, std::max<int64_t>(1, kMinElementsPerTask / width), run);
+  return output;
+}
+
+}  // namespace quantlab::engine
