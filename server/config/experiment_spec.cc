@@ -1,0 +1,496 @@
+#include "server/config/experiment_spec.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/metric_spec.h"
+
+namespace quantlab {
+namespace {
+
+constexpr int kMaxIncludeDepth = 8;
+// Files may be included more than once; this bounds what a chain of such files costs.
+constexpr int kMaxIncludes = 256;
+constexpr int64_t kMaxRows = 1'000'000'000;
+
+// ---- files -------------------------------------------------------------------------------------------
+
+class IncludeReader {
+ public:
+  IncludeReader(const std::vector<SourceFile>& files, Diagnostics& diagnostics)
+      : files_(files), diagnostics_(diagnostics) {}
+
+  std::optional<YamlNode> Read() { return ReadOne(files_[0], 0); }
+
+ private:
+  std::optional<YamlNode> ReadOne(const SourceFile& file, int depth) {
+    std::optional<YamlNode> own = ParseYaml(file.name, file.content, diagnostics_);
+    if (!own) return std::nullopt;
+    if (own->kind != YamlNode::Kind::kMap) {
+      diagnostics_.Error(
+          own->at, absl::StrCat("an experiment file is a map of keys and values, not ", DescribeYaml(*own)));
+      return std::nullopt;
+    }
+    YamlNode merged = *own;
+    merged.entries.clear();
+    const YamlNode* include = own->Find("include");
+    if (include != nullptr && !Include(*include, file.name, depth, merged)) return std::nullopt;
+    MergeYaml(merged, *own);
+    return merged;
+  }
+
+  bool Include(const YamlNode& include, const std::string& includer, int depth, YamlNode& merged) {
+    const bool is_list = include.kind == YamlNode::Kind::kList;
+    const std::vector<YamlNode> one = {include};
+    bool ok = true;
+    for (const YamlNode& item : is_list ? include.items : one) {
+      if (item.kind != YamlNode::Kind::kScalar || item.text.empty()) {
+        diagnostics_.Error(item.at,
+                           absl::StrCat("include is ", DescribeYaml(item), "; allowed: a list of files"));
+        ok = false;
+        continue;
+      }
+      ok = IncludeOne(item, includer, depth, merged) && ok;
+    }
+    return ok;
+  }
+
+  bool IncludeOne(const YamlNode& item, const std::string& includer, int depth, YamlNode& merged) {
+    const std::string wanted = ResolveInclude(includer, item.text);
+    if (depth + 1 > kMaxIncludeDepth) {
+      diagnostics_.Error(item.at, absl::StrCat("includes are nested deeper than ", kMaxIncludeDepth,
+                                               " files, or in a circle"));
+      return false;
+    }
+    if (++included_ > kMaxIncludes) {
+      if (included_ == kMaxIncludes + 1) {
+        diagnostics_.Error(item.at, absl::StrCat("more than ", kMaxIncludes, " includes in all"));
+      }
+      return false;
+    }
+    for (const SourceFile& file : files_) {
+      const std::string name = std::filesystem::path(file.name).lexically_normal().string();
+      if (name != wanted && file.name != item.text) continue;
+      const auto included = ReadOne(file, depth + 1);
+      if (!included) return false;
+      MergeYaml(merged, *included);
+      return true;
+    }
+    diagnostics_.Error(item.at, absl::StrCat("the included file ", wanted, " was not sent with this one"));
+    return false;
+  }
+
+  const std::vector<SourceFile>& files_;
+  Diagnostics& diagnostics_;
+  int included_ = 0;
+};
+
+bool CheckSizes(const std::vector<SourceFile>& files, Diagnostics& diagnostics) {
+  if (files.empty()) {
+    diagnostics.Error({}, "no experiment file was sent");
+    return false;
+  }
+  int64_t bytes = 0;
+  for (const SourceFile& file : files) bytes += static_cast<int64_t>(file.content.size());
+  if (static_cast<int>(files.size()) > kMaxFiles || bytes > kMaxFileBytesInAll) {
+    diagnostics.Error({files[0].name, 0, 0},
+                      absl::StrCat(files.size(), " files with ", bytes, " bytes; allowed: ", kMaxFiles,
+                                   " files with ", kMaxFileBytesInAll, " bytes in all"));
+    return false;
+  }
+  return true;
+}
+
+// ---- single keys ---------------------------------------------------------------------------------------
+
+bool IsNameCharacter(char c) {
+  return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-';
+}
+
+// The stem of the file, with what a name cannot have replaced.
+std::string DefaultName(const std::string& file) {
+  std::string name = std::filesystem::path(file).stem().string();
+  for (char& c : name) {
+    if (!IsNameCharacter(c)) c = '-';
+  }
+  while (!name.empty() && !absl::ascii_isalnum(static_cast<unsigned char>(name[0]))) name.erase(0, 1);
+  return name.empty() ? "experiment" : name.substr(0, 64);
+}
+
+void ReadName(Fields& fields, const std::string& file, Diagnostics& diagnostics, std::string* name) {
+  *name = DefaultName(file);
+  const YamlNode* node = fields.Take("name");
+  if (node == nullptr) return;
+  const std::string& text = node->text;
+  if (node->kind == YamlNode::Kind::kScalar && !text.empty() && text.size() <= 64 &&
+      std::all_of(text.begin(), text.end(), IsNameCharacter) &&
+      absl::ascii_isalnum(static_cast<unsigned char>(text[0]))) {
+    *name = text;
+    return;
+  }
+  diagnostics.Error(node->at,
+                    absl::StrCat("name is ", DescribeYaml(*node),
+                                 "; allowed: up to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or "
+                                 "a digit"));
+}
+
+void ReadSeeds(Fields& fields, Diagnostics& diagnostics, std::vector<uint64_t>* seeds) {
+  fields.Seed("seed", &(*seeds)[0]);
+  const YamlNode* list = fields.Take("seeds");
+  if (list == nullptr) return;
+  if (fields.Has("seed")) diagnostics.Error(list->at, "seed and seeds are both given; keep one of them");
+  std::vector<uint64_t> read;
+  for (const YamlNode& item : list->items) {
+    const auto seed = AsInt(item);
+    const bool again =
+        seed && std::find(read.begin(), read.end(), static_cast<uint64_t>(*seed)) != read.end();
+    if (!seed || *seed < 0 || *seed > (int64_t{1} << 53) || again) {
+      diagnostics.Error(item.at, absl::StrCat("seeds has ", DescribeYaml(item), again ? " twice" : "",
+                                              "; allowed: different integers from 0 to 2^53"));
+      continue;
+    }
+    read.push_back(static_cast<uint64_t>(*seed));
+  }
+  if (list->items.empty()) {
+    diagnostics.Error(list->at,
+                      absl::StrCat("seeds is ", DescribeYaml(*list), "; allowed: a list of integers"));
+  }
+  if (!read.empty()) *seeds = std::move(read);
+}
+
+void ReadTimeLimit(Fields& fields, Diagnostics& diagnostics, absl::Duration* limit) {
+  const YamlNode* node = fields.Take("time_limit");
+  if (node == nullptr) return;
+  absl::Duration parsed;
+  if (node->kind == YamlNode::Kind::kScalar && absl::ParseDuration(node->text, &parsed) &&
+      parsed >= absl::Seconds(1) && parsed <= absl::Hours(720)) {
+    *limit = parsed;
+    return;
+  }
+  diagnostics.Error(node->at, absl::StrCat("time_limit is ", DescribeYaml(*node),
+                                           "; allowed: a duration from 1s to 720h, as in 45s, 90m, 1h30m"));
+}
+
+// ---- sections ------------------------------------------------------------------------------------------
+
+void ReadDataset(const YamlNode* node, Diagnostics& diagnostics, DatasetConfig* dataset) {
+  Fields fields(node, "dataset", diagnostics);
+  fields.Int("train_size", 0, kMaxRows, &dataset->train_size);
+  // -1: no validation split.
+  fields.Int("validation_size", -1, kMaxRows, &dataset->validation_size);
+  fields.Int("test_size", 0, kMaxRows, &dataset->test_size);
+  fields.Seed("split_seed", &dataset->split_seed);
+  fields.Int("max_length", 3, 8192, &dataset->max_length);
+  fields.OneOf("format", {"auto", "csv", "tsv", "jsonl", "acl_imdb"}, &dataset->format);
+  fields.Text("text_column", &dataset->text_column);
+  fields.Text("label_column", &dataset->label_column);
+  fields.Text("filter_column", &dataset->filter_column);
+  fields.Text("filter_value", &dataset->filter_value);
+  fields.Words("labels", &dataset->labels);
+  fields.Done();
+  const std::set<std::string> distinct(dataset->labels.begin(), dataset->labels.end());
+  if (distinct.size() != dataset->labels.size() || dataset->labels.size() == 1) {
+    diagnostics.Error(fields.at(), "dataset.labels must be at least two different names");
+  }
+  if (dataset->filter_column.empty() != dataset->filter_value.empty()) {
+    diagnostics.Error(fields.at(),
+                      "dataset.filter_column and dataset.filter_value belong together; one is missing");
+  }
+}
+
+void ReadTraining(const YamlNode* node, Diagnostics& diagnostics, TrainingConfig* training) {
+  Fields fields(node, "training", diagnostics);
+  std::string optimizer = "adamw";
+  fields.OneOf("optimizer", {"adamw"}, &optimizer);
+  fields.Int("epochs", 1, 1000, &training->epochs);
+  fields.Int("batch_size", 1, 4096, &training->batch_size);
+  fields.Double("learning_rate", 1e-9, 1, &training->learning_rate);
+  fields.Double("weight_decay", 0, 10, &training->weight_decay);
+  fields.Double("warmup_ratio", 0, 1, &training->warmup_ratio);
+  fields.Double("max_grad_norm", 0, 1e6, &training->max_grad_norm);
+  fields.Double("adam_beta1", 0, 0.999999, &training->adam_beta1);
+  fields.Double("adam_beta2", 0, 0.999999, &training->adam_beta2);
+  fields.Double("adam_epsilon", 1e-16, 1, &training->adam_epsilon);
+  fields.Bool("dropout", &training->dropout);
+  fields.OneOf("dtype", {"fp32", "bf16"}, &training->dtype);
+  fields.Done();
+}
+
+void ReadMetrics(Fields& fields, Diagnostics& diagnostics, std::vector<std::string>* metrics) {
+  std::vector<std::string> known;
+  for (const MetricSpec& metric : AllMetrics()) known.push_back(metric.name);
+  const YamlNode* node = fields.Take("metrics");
+  std::set<std::string> wanted;
+  if (node != nullptr && node->kind != YamlNode::Kind::kList) {
+    diagnostics.Error(node->at, absl::StrCat("evaluation.metrics is ", DescribeYaml(*node),
+                                             "; allowed: a list of ", MetricNames()));
+  } else if (node != nullptr) {
+    for (const YamlNode& item : node->items) {
+      const MetricSpec* metric = item.kind == YamlNode::Kind::kScalar ? FindMetric(item.text) : nullptr;
+      if (metric == nullptr) {
+        diagnostics.Error(item.at, absl::StrCat("there is no metric ", DescribeYaml(item),
+                                                DidYouMean(item.text, known), "; allowed: ", MetricNames()));
+      } else if (!wanted.insert(metric->name).second) {
+        diagnostics.Warn(item.at, absl::StrCat("the metric ", metric->name, " is listed twice"));
+      }
+    }
+    if (node->items.empty())
+      diagnostics.Error(node->at, "evaluation.metrics is empty; name at least one metric");
+  } else {
+    wanted.insert(known.begin(), known.end());
+  }
+  for (const std::string& name : known) {
+    if (wanted.count(name) > 0) metrics->push_back(name);
+  }
+}
+
+void ReadEvaluation(const YamlNode* node, Diagnostics& diagnostics, EvaluationConfig* evaluation) {
+  Fields fields(node, "evaluation", diagnostics);
+  ReadMetrics(fields, diagnostics, &evaluation->metrics);
+  fields.Int("batch_size", 1, 4096, &evaluation->batch_size);
+  Fields latency(fields.Take("latency"), "evaluation.latency", diagnostics);
+  latency.Ints("batch_sizes", 1, 4096, &evaluation->latency_batch_sizes);
+  latency.Int("sequence_length", 3, 8192, &evaluation->latency_sequence_length);
+  latency.Int("warmup_iterations", 0, 10000, &evaluation->warmup_iterations);
+  latency.Int("min_samples", 5, 1000000, &evaluation->min_samples);
+  latency.Double("min_duration", 0, 3600, &evaluation->min_duration_seconds);
+  latency.Done();
+  fields.Done();
+}
+
+// ---- experiments ---------------------------------------------------------------------------------------
+
+// A parameter's value as the method's type wants it; what cannot be converted stays text, for CheckParam
+// to refuse.
+ParamValue ToParamValue(const YamlNode& node, ParamType type) {
+  if (type == ParamType::kBool) {
+    if (const auto value = AsBool(node)) return *value;
+  } else if (type == ParamType::kInt) {
+    if (const auto value = AsInt(node)) return *value;
+  } else if (type == ParamType::kDouble) {
+    if (const auto value = AsDouble(node)) return *value;
+  }
+  return node.text;
+}
+
+std::vector<ParamValue> ReadValues(const MethodSpec& method, const ParamSpec& param, const YamlNode& node,
+                                   Diagnostics& diagnostics) {
+  std::vector<ParamValue> values;
+  const std::vector<YamlNode> one = {node};
+  const bool is_list = node.kind == YamlNode::Kind::kList;
+  for (const YamlNode& item : is_list ? node.items : one) {
+    if (item.kind != YamlNode::Kind::kScalar) {
+      diagnostics.Error(item.at, absl::StrCat(method.name, ": parameter ", param.name, " is ",
+                                              DescribeYaml(item), "; allowed: ", DescribeAllowed(param)));
+      continue;
+    }
+    const auto checked = CheckParam(method, param, ToParamValue(item, param.type));
+    if (!checked.ok()) {
+      diagnostics.Error(item.at, absl::StrCat(std::string(checked.status().message()),
+                                              DidYouMean(item.text, param.allowed)));
+    } else if (std::find(values.begin(), values.end(), *checked) != values.end()) {
+      diagnostics.Error(
+          item.at, absl::StrCat(method.name, ": the sweep over ", param.name, " has ", item.text, " twice"));
+    } else {
+      values.push_back(*checked);
+    }
+  }
+  if (is_list && node.items.empty()) {
+    diagnostics.Error(node.at, absl::StrCat(method.name, ": the sweep over ", param.name, " has no values"));
+  }
+  return values;
+}
+
+// What of a value can stand in a run's name and in a folder's.
+std::string SuffixOf(const std::string& param, const ParamValue& value) {
+  std::string text = absl::StrCat(param, "-", ParamToString(value));
+  for (char& c : text) {
+    if (!IsNameCharacter(c)) c = '_';
+  }
+  return text;
+}
+
+// Every combination of the values that `sweep` and the parameters before it have.
+std::vector<MethodVariant> Multiply(const std::vector<MethodVariant>& before, const std::string& param,
+                                    const std::vector<ParamValue>& values) {
+  std::vector<MethodVariant> variants;
+  for (const MethodVariant& variant : before) {
+    for (const ParamValue& value : values) {
+      MethodVariant next = variant;
+      next.params[param] = value;
+      if (values.size() > 1) {
+        if (!next.suffix.empty()) next.suffix += '.';
+        next.suffix += SuffixOf(param, value);
+      }
+      variants.push_back(std::move(next));
+    }
+  }
+  return variants;
+}
+
+std::optional<MethodRequest> ReadMethod(const MethodSpec& spec, const YamlEntry& entry,
+                                        const std::string& device, Diagnostics& diagnostics) {
+  Fields fields(&entry.value, absl::StrCat("experiments.", spec.name), diagnostics);
+  bool enabled = true;
+  fields.Bool("enabled", &enabled);
+  MethodRequest request{&spec, entry.at, {MethodVariant{}}};
+  size_t count = 1;
+  for (const ParamSpec& param : spec.params) {
+    std::vector<ParamValue> values = {param.default_value};
+    if (const YamlNode* node = fields.Take(param.name)) values = ReadValues(spec, param, *node, diagnostics);
+    count *= values.size();
+    if (count > kMaxRuns) {
+      diagnostics.Error(entry.at,
+                        absl::StrCat("the sweep of ", spec.name, " makes more than ", kMaxRuns, " runs"));
+      count = 1;
+    } else if (!values.empty()) {
+      request.variants = Multiply(request.variants, param.name, values);
+    }
+  }
+  fields.Done();
+  if (!enabled) return std::nullopt;
+  for (const DeviceSupport& support : spec.devices) {
+    if (support.device == device && support.level == "refused") {
+      diagnostics.Error(entry.at, absl::StrCat(spec.name, " does not run on ", device, ": ", support.detail));
+    }
+  }
+  return request;
+}
+
+struct Enabled {
+  bool baseline = false;
+  std::optional<bool> comparison;
+};
+
+void ReadBaseline(const YamlNode& node, Diagnostics& diagnostics, ExperimentSpec* spec, Enabled* enabled) {
+  Fields fields(&node, "experiments.baseline", diagnostics);
+  enabled->baseline = true;
+  fields.Bool("enabled", &enabled->baseline);
+  fields.Bool("fine_tune", &spec->training.enabled);
+  for (auto [key, asset] : {std::pair{"model", &spec->model}, std::pair{"dataset", &spec->dataset_name}}) {
+    fields.Text(key, &asset->name);
+    const YamlNode* value = node.Find(key);
+    asset->at = value != nullptr ? value->at : node.at;
+  }
+  fields.Done();
+}
+
+Enabled ReadExperiments(const YamlNode* node, Diagnostics& diagnostics, ExperimentSpec* spec) {
+  Fields fields(node, "experiments", diagnostics);
+  Enabled enabled;
+  if (const YamlNode* baseline = fields.Take("baseline")) {
+    ReadBaseline(*baseline, diagnostics, spec, &enabled);
+  } else if (fields.Has("baseline")) {
+    enabled.baseline = true;  // "baseline:" alone: all defaults
+  }
+  for (const MethodSpec& method : AllMethods()) {
+    fields.Take(method.name);
+    if (!fields.Has(method.name)) continue;
+    for (const YamlEntry& entry : node->entries) {
+      if (entry.key != method.name) continue;
+      if (auto request = ReadMethod(method, entry, spec->device, diagnostics)) {
+        spec->methods.push_back(std::move(*request));
+      }
+    }
+  }
+  if (fields.Take("comparison") != nullptr || fields.Has("comparison")) {
+    Fields comparison(node->Find("comparison"), "experiments.comparison", diagnostics);
+    bool on = true;
+    comparison.Bool("enabled", &on);
+    comparison.Done();
+    enabled.comparison = on;
+  }
+  fields.Done();
+  return enabled;
+}
+
+void CheckEnabled(const Enabled& enabled, const YamlNode& root, Diagnostics& diagnostics,
+                  ExperimentSpec* spec) {
+  const YamlNode* experiments = root.Find("experiments");
+  const Location at = experiments == nullptr ? Location{root.at.file, 0, 0} : experiments->at;
+  if (experiments == nullptr) {
+    diagnostics.Error(at,
+                      "experiments is missing: it names the runs, as in "
+                      "experiments: {baseline: {enabled: true}, dynamic_quantization: {enabled: true}}");
+    return;
+  }
+  const bool wants_timing =
+      std::any_of(spec->evaluation.metrics.begin(), spec->evaluation.metrics.end(),
+                  [](const std::string& name) { return FindMetric(name)->needs_comparison; });
+  if (!enabled.baseline) {
+    diagnostics.Error(at,
+                      "experiments.baseline is missing or not enabled: every other run starts from its "
+                      "checkpoint (with fine_tune: false it only evaluates the model)");
+  }
+  if (enabled.comparison == false && wants_timing) {
+    diagnostics.Error(at,
+                      "experiments.comparison is not enabled, but evaluation.metrics asks for numbers that "
+                      "only it measures; enable it, or ask only for accuracy, precision, recall, f1_score");
+  }
+  spec->comparison = enabled.comparison.value_or(wants_timing);
+  if (spec->comparison && !wants_timing) {
+    for (const MetricSpec& metric : AllMetrics()) {
+      if (metric.needs_comparison) spec->evaluation.metrics.push_back(metric.name);
+    }
+  }
+}
+
+void ApplyCatalogRows(const Catalog& catalog, ExperimentSpec* spec) {
+  const CatalogEntry* entry = catalog.Find(spec->dataset_name.name, AssetRole::kDataset);
+  if (entry == nullptr) return;
+  spec->dataset.format = entry->rows.format;
+  spec->dataset.text_column = entry->rows.text_column;
+  spec->dataset.label_column = entry->rows.label_column;
+  spec->dataset.filter_column = entry->rows.filter_column;
+  spec->dataset.filter_value = entry->rows.filter_value;
+  spec->dataset.labels = entry->rows.labels;
+}
+
+void ReadTopLevel(const YamlNode& root, const std::string& file, const Catalog& catalog,
+                  Diagnostics& diagnostics, ExperimentSpec* spec) {
+  Fields fields(&root, "", diagnostics);
+  fields.Take("include");
+  spec->model.at = spec->dataset_name.at = {file, 0, 0};
+  ReadName(fields, file, diagnostics, &spec->name);
+  ReadSeeds(fields, diagnostics, &spec->seeds);
+  fields.OneOf("device", {"cpu", "cuda"}, &spec->device);
+  fields.Int("threads", 0, 1024, &spec->threads);
+  fields.Int("priority", -1000, 1000, &spec->priority);
+  fields.Bool("reuse", &spec->reuse);
+  ReadTimeLimit(fields, diagnostics, &spec->time_limit);
+  Fields report(fields.Take("report"), "report", diagnostics);
+  report.OneOf("language", {"zh", "en", "both"}, &spec->report_language);
+  report.Done();
+  const Enabled enabled = ReadExperiments(fields.Take("experiments"), diagnostics, spec);
+  ApplyCatalogRows(catalog, spec);
+  ReadDataset(fields.Take("dataset"), diagnostics, &spec->dataset);
+  ReadTraining(fields.Take("training"), diagnostics, &spec->training);
+  if (const YamlNode* training = root.Find("training"); training != nullptr && !spec->training.enabled) {
+    diagnostics.Warn(training->at, "training has no effect: experiments.baseline.fine_tune is false");
+  }
+  ReadEvaluation(fields.Take("evaluation"), diagnostics, &spec->evaluation);
+  fields.Done();
+  CheckEnabled(enabled, root, diagnostics, spec);
+}
+
+}  // namespace
+
+std::string ResolveInclude(const std::string& includer, const std::string& included) {
+  const std::filesystem::path folder = std::filesystem::path(includer).parent_path();
+  return (folder / included).lexically_normal().string();
+}
+
+ExperimentSpec ReadExperiment(const std::vector<SourceFile>& files, const Catalog& catalog,
+                              Diagnostics& diagnostics) {
+  ExperimentSpec spec;
+  if (!CheckSizes(files, diagnostics)) return spec;
+  const auto root = IncludeReader(files, diagnostics).Read();
+  if (root) ReadTopLevel(*root, files[0].name, catalog, diagnostics, &spec);
+  return spec;
+}
+
+}  // namespace quantlab

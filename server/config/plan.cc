@@ -1,0 +1,331 @@
+#include "server/config/plan.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/metric_spec.h"
+#include "base/sha256.h"
+#include "server/config/experiment_spec.h"
+
+namespace quantlab {
+namespace {
+
+// ---- models and datasets -------------------------------------------------------------------------------
+
+class AssetResolver {
+ public:
+  AssetResolver(const PlanRequest& request, const Catalog& catalog, PlanResult& result)
+      : request_(request), catalog_(catalog), result_(result) {}
+
+  AssetRef Resolve(const NamedAsset& asset, AssetRole role) {
+    AssetRef ref;
+    ref.name = asset.name;
+    const CatalogEntry* entry = catalog_.Find(asset.name, role);
+    if (entry != nullptr) ref.license = entry->license;
+    if (entry != nullptr && entry->wheel) {
+      ref.catalog = entry->wheel;
+      ref.digest = AssetDigest(entry->wheel->files);
+    } else if (entry != nullptr) {
+      Provide(asset, role, entry->path, entry->remedy, &ref);
+    } else if (IsPath(asset.name)) {
+      Provide(asset, role, asset.name, "", &ref);
+    } else {
+      Unknown(asset, role);
+    }
+    return ref;
+  }
+
+ private:
+  static bool IsPath(const std::string& name) {
+    return absl::StrContains(name, '/') || absl::StartsWith(name, ".");
+  }
+
+  void Unknown(const NamedAsset& asset, AssetRole role) {
+    std::vector<std::string> names = catalog_.Names(role);
+    result_.diagnostics.Error(
+        asset.at, absl::StrCat("the catalogue has no ", AssetRoleName(role), " ", asset.name,
+                               DidYouMean(asset.name, names), "; allowed: ", absl::StrJoin(names, ", "),
+                               ", or a path such as ./", asset.name));
+  }
+
+  void Provide(const NamedAsset& asset, AssetRole role, const std::string& path, const std::string& how,
+               AssetRef* ref) {
+    const bool is_model = role == AssetRole::kModel;
+    std::string remedy = how;
+    if (remedy.empty()) {
+      remedy =
+          is_model
+              ? "put a model in the Hugging Face layout there (config.json, model.safetensors, vocab.txt), "
+                "or correct the path"
+              : "put the dataset there (a CSV, TSV or JSONL file, or a folder such as aclImdb), or correct "
+                "the path";
+    }
+    result_.required.push_back({asset.name, path, role, remedy});
+    const auto given = std::find_if(request_.inputs.begin(), request_.inputs.end(),
+                                    [&](const ProvidedAsset& p) { return p.name == asset.name; });
+    if (given == request_.inputs.end()) {
+      if (request_.inputs_needed) {
+        result_.diagnostics.Error(asset.at,
+                                  absl::StrCat("the files of the ", AssetRoleName(role), " ", asset.name,
+                                               " were not uploaded from ", path, "; ", remedy));
+      }
+      return;
+    }
+    if (!CheckFiles(asset, role, given->files)) return;
+    ref->files = given->files;
+    ref->digest = AssetDigest(given->files);
+  }
+
+  bool CheckFiles(const NamedAsset& asset, AssetRole role, const std::vector<AssetFile>& files) {
+    std::set<std::string> paths;
+    std::string problem = files.empty() ? "has no files" : "";
+    for (const AssetFile& file : files) {
+      const std::string wrong = CheckAssetPath(file.path);
+      if (!wrong.empty()) problem = absl::StrCat("has a file whose path ", wrong);
+      if (!IsSha256Hex(file.sha256) || file.size < 0)
+        problem = absl::StrCat("has a wrong digest or size for ", file.path);
+      if (!paths.insert(file.path).second) problem = absl::StrCat("has ", file.path, " twice");
+    }
+    if (problem.empty() && role == AssetRole::kModel) {
+      std::vector<std::string> missing;
+      for (const char* name : {"config.json", "model.safetensors", "vocab.txt"}) {
+        if (paths.count(name) == 0) missing.push_back(name);
+      }
+      if (!missing.empty()) {
+        problem =
+            absl::StrCat("lacks ", absl::StrJoin(missing, ", "),
+                         "; a model folder in the Hugging Face layout has config.json, model.safetensors "
+                         "(pickled .bin weights are not read) and vocab.txt");
+      }
+    }
+    if (problem.empty()) return true;
+    result_.diagnostics.Error(asset.at,
+                              absl::StrCat("the ", AssetRoleName(role), " ", asset.name, " ", problem));
+    return false;
+  }
+
+  const PlanRequest& request_;
+  const Catalog& catalog_;
+  PlanResult& result_;
+};
+
+// ---- runs ----------------------------------------------------------------------------------------------
+
+class Planner {
+ public:
+  Planner(const ExperimentSpec& spec, AssetRef model, AssetRef dataset) : spec_(spec) {
+    common_.device = spec.device;
+    common_.threads = spec.threads;
+    common_.model = std::move(model);
+    common_.dataset = spec.dataset;
+    common_.dataset.asset = std::move(dataset);
+    common_.training = spec.training;
+    common_.evaluation = spec.evaluation;
+  }
+
+  std::vector<PlannedRun> Plan() {
+    for (const uint64_t seed : spec_.seeds) AddSeed(seed);
+    if (spec_.comparison) AddComparison();
+    return std::move(runs_);
+  }
+
+ private:
+  void AddSeed(uint64_t seed) {
+    const PlannedRun& baseline = Add("baseline", "baseline", seed, RunKind::kBaseline, {});
+    const std::string baseline_name = baseline.config.run_name;
+    const std::string baseline_key = baseline.input_key;
+    for (const MethodRequest& method : spec_.methods) {
+      for (const MethodVariant& variant : method.variants) {
+        const bool plain = variant.suffix.empty();
+        PlannedRun& run =
+            Add(plain ? method.spec->name : absl::StrCat(method.spec->name, ".", variant.suffix),
+                plain ? method.spec->short_name : absl::StrCat(method.spec->short_name, "/", variant.suffix),
+                seed, RunKind::kQuantization, {{baseline_name, true}});
+        run.config.method = {method.spec->name, method.spec->version, variant.params};
+        run.input_key = InputKey(run.config, {baseline_key});
+      }
+    }
+  }
+
+  // The reference stays good until the next Add.
+  PlannedRun& Add(const std::string& variant, const std::string& folder, uint64_t seed, RunKind kind,
+                  std::vector<RunDependency> needs) {
+    const bool many = spec_.seeds.size() > 1;
+    PlannedRun run;
+    run.config = common_;
+    run.config.kind = kind;
+    run.config.seed = seed;
+    run.config.variant = variant;
+    run.config.run_name = many ? absl::StrCat(variant, ".seed-", seed) : variant;
+    run.folder = many ? absl::StrCat(folder, "/seed-", seed) : folder;
+    run.needs = std::move(needs);
+    if (kind == RunKind::kBaseline) run.input_key = InputKey(run.config, {});
+    runs_.push_back(std::move(run));
+    return runs_.back();
+  }
+
+  // Over the first seed: repeats tell about accuracy; speed, memory and size do not depend on the seed.
+  void AddComparison() {
+    PlannedRun run;
+    run.config = common_;
+    run.config.kind = RunKind::kComparison;
+    run.config.seed = spec_.seeds[0];
+    run.config.variant = run.config.run_name = run.folder = "comparison";
+    for (const PlannedRun& other : runs_) {
+      if (other.config.seed != spec_.seeds[0]) continue;
+      run.needs.push_back({other.config.run_name, other.config.kind == RunKind::kBaseline});
+    }
+    runs_.push_back(std::move(run));
+  }
+
+  const ExperimentSpec& spec_;
+  RunConfig common_;
+  std::vector<PlannedRun> runs_;
+};
+
+// Whether `wanted` names this run: its name, its variant, or its method.
+bool IsNamed(const PlannedRun& run, const std::string& wanted) {
+  const RunConfig& config = run.config;
+  if (wanted == config.run_name || wanted == config.variant || wanted == config.method.name) return true;
+  const MethodSpec* spec = FindMethod(config.method.name);
+  return spec != nullptr && wanted == spec->short_name;
+}
+
+// Keeps what `only` names, with what it needs.
+void Select(const PlanRequest& request, PlanResult& result) {
+  if (request.only.empty() || result.runs.empty()) return;
+  std::set<std::string> keep;
+  std::vector<std::string> known;
+  for (const PlannedRun& run : result.runs) known.push_back(run.config.run_name);
+  for (const std::string& wanted : request.only) {
+    bool found = false;
+    for (const PlannedRun& run : result.runs) {
+      if (!IsNamed(run, wanted)) continue;
+      keep.insert(run.config.run_name);
+      found = true;
+    }
+    if (!found) {
+      result.diagnostics.Error(
+          {request.files[0].name, 0, 0},
+          absl::StrCat("this experiment has no run ", wanted, " (asked for with only)",
+                       DidYouMean(wanted, known), "; allowed: ", absl::StrJoin(known, ", ")));
+    }
+  }
+  // Runs stand after what they need, so one pass from the back finds everything.
+  for (auto run = result.runs.rbegin(); run != result.runs.rend(); ++run) {
+    if (keep.count(run->config.run_name) == 0) continue;
+    for (const RunDependency& need : run->needs) keep.insert(need.run);
+  }
+  result.runs.erase(
+      std::remove_if(result.runs.begin(), result.runs.end(),
+                     [&](const PlannedRun& run) { return keep.count(run.config.run_name) == 0; }),
+      result.runs.end());
+}
+
+int64_t CountRuns(const ExperimentSpec& spec) {
+  int64_t variants = 1;
+  for (const MethodRequest& method : spec.methods) variants += static_cast<int64_t>(method.variants.size());
+  return variants * static_cast<int64_t>(spec.seeds.size()) + (spec.comparison ? 1 : 0);
+}
+
+// One "key=value" line of the text under an input key. Values are quoted, so that none can fake a line.
+class KeyText {
+ public:
+  void Add(absl::string_view key, const std::string& value) {
+    absl::StrAppendFormat(&text_, "%s=%d:%s\n", std::string(key), value.size(), value);
+  }
+  void Add(absl::string_view key, int64_t value) { Add(key, absl::StrCat(value)); }
+  void Add(absl::string_view key, double value) { Add(key, absl::StrFormat("%.17g", value)); }
+  std::string Digest() const { return Sha256Hex(text_); }
+
+ private:
+  std::string text_;
+};
+
+void AddTraining(const TrainingConfig& training, KeyText& text) {
+  text.Add("fine_tune", std::string(training.enabled ? "true" : "false"));
+  if (!training.enabled) return;
+  text.Add("epochs", int64_t{training.epochs});
+  text.Add("batch_size", int64_t{training.batch_size});
+  text.Add("learning_rate", training.learning_rate);
+  text.Add("weight_decay", training.weight_decay);
+  text.Add("warmup_ratio", training.warmup_ratio);
+  text.Add("max_grad_norm", training.max_grad_norm);
+  text.Add("adam_beta1", training.adam_beta1);
+  text.Add("adam_beta2", training.adam_beta2);
+  text.Add("adam_epsilon", training.adam_epsilon);
+  text.Add("dropout", std::string(training.dropout ? "true" : "false"));
+  text.Add("dtype", training.dtype);
+}
+
+void AddDataset(const DatasetConfig& dataset, KeyText& text) {
+  text.Add("dataset", dataset.asset.digest);
+  text.Add("format", dataset.format);
+  text.Add("text_column", dataset.text_column);
+  text.Add("label_column", dataset.label_column);
+  text.Add("filter_column", dataset.filter_column);
+  text.Add("filter_value", dataset.filter_value);
+  for (const std::string& label : dataset.labels) text.Add("label", label);
+  text.Add("split_seed", static_cast<int64_t>(dataset.split_seed));
+  text.Add("train_size", dataset.train_size);
+  text.Add("validation_size", dataset.validation_size);
+  text.Add("test_size", dataset.test_size);
+  text.Add("max_length", int64_t{dataset.max_length});
+}
+
+}  // namespace
+
+std::string InputKey(const RunConfig& config, const std::vector<std::string>& needed) {
+  KeyText text;
+  text.Add("version", int64_t{1});
+  text.Add("kind", std::string(RunKindName(config.kind)));
+  text.Add("seed", static_cast<int64_t>(config.seed));
+  text.Add("device", config.device);
+  text.Add("threads", int64_t{config.threads});
+  text.Add("model", config.model.digest);
+  AddDataset(config.dataset, text);
+  AddTraining(config.training, text);
+  text.Add("method", config.method.name);
+  text.Add("method_version", int64_t{config.method.version});
+  for (const auto& [name, value] : config.method.params) {
+    text.Add(absl::StrCat("param ", name, " ", value.index()), ParamToString(value));
+  }
+  // The comparison's part of the evaluation decides nothing here.
+  text.Add("evaluation_batch_size", int64_t{config.evaluation.batch_size});
+  for (const std::string& metric : config.evaluation.metrics) {
+    const MetricSpec* spec = FindMetric(metric);
+    if (spec == nullptr || !spec->needs_comparison) text.Add("metric", metric);
+  }
+  for (const std::string& key : needed) text.Add("needs", key);
+  return text.Digest();
+}
+
+PlanResult PlanExperiment(const PlanRequest& request, const Catalog& catalog) {
+  PlanResult result;
+  const ExperimentSpec spec = ReadExperiment(request.files, catalog, result.diagnostics);
+  result.name = spec.name;
+  result.report_language = spec.report_language;
+  result.priority = spec.priority;
+  result.reuse = spec.reuse;
+  result.time_limit = spec.time_limit;
+  if (request.files.empty()) return result;
+  AssetResolver resolver(request, catalog, result);
+  AssetRef model = resolver.Resolve(spec.model, AssetRole::kModel);
+  AssetRef dataset = resolver.Resolve(spec.dataset_name, AssetRole::kDataset);
+  if (CountRuns(spec) > kMaxRuns) {
+    result.diagnostics.Error(
+        {request.files[0].name, 0, 0},
+        absl::StrCat("this experiment makes ", CountRuns(spec), " runs; allowed: ", kMaxRuns));
+  }
+  if (!result.ok()) return result;
+  result.runs = Planner(spec, std::move(model), std::move(dataset)).Plan();
+  Select(request, result);
+  return result;
+}
+
+}  // namespace quantlab

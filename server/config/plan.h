@@ -1,0 +1,69 @@
+// From an experiment file to the runs that it asks for.
+//
+//   PlanResult result = PlanExperiment({files, inputs, only, false}, catalog);
+//   if (result.ok()) … result.runs …
+#ifndef QUANTLAB_SERVER_CONFIG_PLAN_H_
+#define QUANTLAB_SERVER_CONFIG_PLAN_H_
+
+#include <string>
+#include <vector>
+
+#include "base/records.h"
+#include "base/run_config.h"
+#include "server/config/catalog.h"
+#include "server/config/diagnostics.h"
+
+namespace quantlab {
+
+// Files that the client uploaded for one name.
+struct ProvidedAsset {
+  std::string name;
+  std::vector<AssetFile> files;
+};
+
+struct PlanRequest {
+  std::vector<SourceFile> files;  // the experiment first, then what it includes
+  std::vector<ProvidedAsset> inputs;
+  std::vector<std::string> only;  // methods or run names; empty: all
+  // False: inputs that are still missing are listed, but are no error (validation).
+  bool inputs_needed = true;
+};
+
+// A file or folder of the user's that has to be uploaded.
+struct RequiredAsset {
+  std::string name;
+  std::string path;
+  AssetRole role = AssetRole::kModel;
+  std::string remedy;
+};
+
+struct PlannedRun {
+  RunConfig config;  // without experiment_id
+  std::string folder;
+  std::vector<RunDependency> needs;
+  std::string input_key;  // empty: never reused
+};
+
+struct PlanResult {
+  std::string name;
+  std::string report_language;
+  int priority = 0;
+  bool reuse = true;
+  absl::Duration time_limit;
+  std::vector<PlannedRun> runs;  // every run after those that it needs
+  std::vector<RequiredAsset> required;
+  Diagnostics diagnostics;
+
+  bool ok() const { return !diagnostics.has_errors(); }
+};
+
+// Threads: a pure function.
+PlanResult PlanExperiment(const PlanRequest& request, const Catalog& catalog);
+
+// Digest of all in a configuration that decides its result but for the worker (RunRecord::input_key).
+// `needed`: the input keys of the runs that it needs, in order.
+std::string InputKey(const RunConfig& config, const std::vector<std::string>& needed);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_CONFIG_PLAN_H_

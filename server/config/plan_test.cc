@@ -1,0 +1,350 @@
+#include "server/config/plan.h"
+
+#include <fstream>
+#include <sstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_join.h"
+#include "base/sha256.h"
+
+namespace quantlab {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr char kMinimal[] = R"(experiments:
+  baseline: {enabled: true, model: "bert-base-uncased", dataset: "imdb"}
+  dynamic_quantization: {enabled: true, dtype: "qint8"}
+evaluation:
+  metrics: [accuracy, f1_score, model_size, inference_time, memory_usage]
+)";
+
+std::string ReadWhole(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return text.str();
+}
+
+const Catalog& RealCatalog() {
+  static const Catalog* const catalog =
+      new Catalog(*Catalog::Parse("catalog.yaml", ReadWhole(QUANTLAB_SOURCE_DIR "/configs/catalog.yaml")));
+  return *catalog;
+}
+
+ProvidedAsset Bert() {
+  ProvidedAsset bert{"bert-base-uncased", {}};
+  for (const char* name : {"config.json", "model.safetensors", "vocab.txt"}) {
+    bert.files.push_back({name, Sha256Hex(name), 10});
+  }
+  return bert;
+}
+
+PlanResult Plan(const std::string& text, std::vector<std::string> only = {}) {
+  return PlanExperiment({{{"e.yaml", text}}, {}, std::move(only), false}, RealCatalog());
+}
+
+std::string Problems(const PlanResult& result) {
+  return absl::StrJoin(result.diagnostics.all(), "\n",
+                       [](std::string* out, const Diagnostic& d) { out->append(FormatDiagnostic(d)); });
+}
+
+std::vector<std::string> RunNames(const PlanResult& result) {
+  std::vector<std::string> names;
+  for (const PlannedRun& run : result.runs) names.push_back(run.config.run_name);
+  return names;
+}
+
+std::vector<std::string> Folders(const PlanResult& result) {
+  std::vector<std::string> names;
+  for (const PlannedRun& run : result.runs) names.push_back(run.folder);
+  return names;
+}
+
+TEST(PlanTest, TheMinimalFileIsValidAsItStands) {
+  const PlanResult plan =
+      PlanExperiment({{{"dir/minimal.yaml", kMinimal}}, {Bert()}, {}, true}, RealCatalog());
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_EQ(plan.name, "minimal");
+  EXPECT_THAT(RunNames(plan), ElementsAre("baseline", "dynamic_quantization", "comparison"));
+  EXPECT_THAT(Folders(plan), ElementsAre("baseline", "dynamic_quant", "comparison"));
+  const PlannedRun& baseline = plan.runs[0];
+  EXPECT_EQ(baseline.config.model.digest, AssetDigest(Bert().files));
+  EXPECT_TRUE(baseline.config.training.enabled);
+  EXPECT_EQ(baseline.config.dataset.filter_value, "imdb");
+  EXPECT_EQ(baseline.config.seed, 42u);
+  const PlannedRun& dynamic = plan.runs[1];
+  EXPECT_EQ(dynamic.config.method.params.at("granularity"), ParamValue(std::string("per_token")));
+  ASSERT_EQ(dynamic.needs.size(), 1u);
+  EXPECT_TRUE(dynamic.needs[0].must_succeed);
+  const PlannedRun& comparison = plan.runs[2];
+  ASSERT_EQ(comparison.needs.size(), 2u);
+  EXPECT_TRUE(comparison.needs[0].must_succeed);
+  EXPECT_FALSE(comparison.needs[1].must_succeed);
+  EXPECT_THAT(comparison.input_key, IsEmpty());
+}
+
+TEST(PlanTest, MissingInputNamesTheRemedy) {
+  const PlanResult plan = PlanExperiment({{{"minimal.yaml", kMinimal}}, {}, {}, true}, RealCatalog());
+  EXPECT_FALSE(plan.ok());
+  EXPECT_THAT(Problems(plan),
+              AllOf(HasSubstr("minimal.yaml:2:36: the files of the model bert-base-uncased were not "
+                              "uploaded from models/bert-base-uncased"),
+                    HasSubstr("download config.json")));
+  ASSERT_EQ(plan.required.size(), 1u);
+  EXPECT_EQ(plan.required[0].path, "models/bert-base-uncased");
+  EXPECT_TRUE(Plan(kMinimal).ok());  // validation alone
+}
+
+TEST(PlanTest, UploadedFilesAreChecked) {
+  const auto problems = [](ProvidedAsset asset) {
+    return Problems(PlanExperiment({{{"m.yaml", kMinimal}}, {std::move(asset)}, {}, true}, RealCatalog()));
+  };
+  ProvidedAsset asset = Bert();
+  asset.files.pop_back();
+  EXPECT_THAT(problems(asset), HasSubstr("lacks vocab.txt"));
+  asset = Bert();
+  asset.files[0].path = "../config.json";
+  EXPECT_THAT(problems(asset), HasSubstr("must be relative"));
+  asset = Bert();
+  asset.files[0].sha256 = "xyz";
+  EXPECT_THAT(problems(asset), HasSubstr("wrong digest"));
+  asset = Bert();
+  asset.files.push_back(asset.files[0]);
+  EXPECT_THAT(problems(asset), HasSubstr("twice"));
+}
+
+TEST(PlanTest, TheFilesOfTheProjectAreValid) {
+  std::vector<SourceFile> quick = {
+      {"configs/quick.yaml", ReadWhole(QUANTLAB_SOURCE_DIR "/configs/quick.yaml")}};
+  const PlanResult plan = PlanExperiment({quick, {}, {}, true}, RealCatalog());
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_EQ(plan.name, "quick");
+  EXPECT_THAT(RunNames(plan), ElementsAre("baseline", "dynamic_quantization", "comparison"));
+
+  std::vector<SourceFile> all = {
+      {"configs/imdb_minilm.yaml", ReadWhole(QUANTLAB_SOURCE_DIR "/configs/imdb_minilm.yaml")}, quick[0]};
+  const PlanResult full = PlanExperiment({all, {}, {}, true}, RealCatalog());
+  ASSERT_TRUE(full.ok()) << Problems(full);
+  EXPECT_EQ(full.name, "imdb_minilm");
+  EXPECT_EQ(full.runs[0].config.dataset.train_size, 20000);
+  EXPECT_EQ(full.runs[0].config.dataset.split_seed, plan.runs[0].config.dataset.split_seed);
+
+  std::vector<SourceFile> bert = {
+      {"configs/imdb_bert_base.yaml", ReadWhole(QUANTLAB_SOURCE_DIR "/configs/imdb_bert_base.yaml")}};
+  const PlanResult base = PlanExperiment({bert, {}, {}, false}, RealCatalog());
+  ASSERT_TRUE(base.ok()) << Problems(base);
+  EXPECT_EQ(base.required.size(), 2u);
+}
+
+TEST(PlanTest, SweepsAndSeedsMultiply) {
+  const PlanResult plan = Plan(R"(seeds: [1, 2]
+experiments:
+  baseline: {model: minilm}
+  dynamic_quantization: {granularity: [per_token, per_tensor], reduce_range: [true]}
+evaluation: {metrics: [accuracy, latency]}
+)");
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_THAT(RunNames(plan),
+              ElementsAre("baseline.seed-1", "dynamic_quantization.granularity-per_token.seed-1",
+                          "dynamic_quantization.granularity-per_tensor.seed-1", "baseline.seed-2",
+                          "dynamic_quantization.granularity-per_token.seed-2",
+                          "dynamic_quantization.granularity-per_tensor.seed-2", "comparison"));
+  EXPECT_THAT(Folders(plan), testing::Contains("dynamic_quant/granularity-per_tensor/seed-2"));
+  EXPECT_EQ(plan.runs[2].config.variant, "dynamic_quantization.granularity-per_tensor");
+  EXPECT_EQ(plan.runs[2].needs[0].run, "baseline.seed-1");
+  EXPECT_EQ(plan.runs[6].needs.size(), 3u);  // the first seed alone
+  EXPECT_EQ(plan.runs[1].config.method.params.at("reduce_range"), ParamValue(true));
+}
+
+TEST(PlanTest, OnlyKeepsWhatIsNeeded) {
+  EXPECT_THAT(RunNames(Plan(kMinimal, {"dynamic_quantization"})),
+              ElementsAre("baseline", "dynamic_quantization"));
+  EXPECT_THAT(RunNames(Plan(kMinimal, {"dynamic_quant"})), ElementsAre("baseline", "dynamic_quantization"));
+  EXPECT_THAT(RunNames(Plan(kMinimal, {"comparison"})),
+              ElementsAre("baseline", "dynamic_quantization", "comparison"));
+  EXPECT_THAT(
+      Problems(Plan(kMinimal, {"dynamic_quantisation"})),
+      HasSubstr("has no run dynamic_quantisation (asked for with only); did you mean dynamic_quantization?"));
+}
+
+TEST(PlanTest, ComparisonIsImpliedByTimingMetricsAlone) {
+  const std::string head = "experiments: {baseline: {}, dynamic_quantization: {}";
+  EXPECT_THAT(RunNames(Plan(head + "}\nevaluation: {metrics: [accuracy, f1]}\n")),
+              ElementsAre("baseline", "dynamic_quantization"));
+  EXPECT_THAT(RunNames(Plan(head + "}\nevaluation: {metrics: [speedup]}\n")),
+              testing::Contains("comparison"));
+  const PlanResult asked = Plan(head + ", comparison: {}}\nevaluation: {metrics: [accuracy]}\n");
+  EXPECT_THAT(RunNames(asked), testing::Contains("comparison"));
+  EXPECT_THAT(asked.runs[0].config.evaluation.metrics, testing::Contains("speedup"));
+  EXPECT_THAT(Problems(Plan(head + ", comparison: {enabled: false}}\nevaluation: {metrics: [speedup]}\n")),
+              HasSubstr("comparison is not enabled"));
+}
+
+TEST(PlanTest, IncludesMergeAndLaterWins) {
+  const std::vector<SourceFile> files = {
+      {"a/main.yaml", "include: [base.yaml, ../gpu.yaml]\ntraining: {epochs: 3}\n"},
+      {"a/base.yaml", "experiments: {baseline: {}}\ndevice: cpu\ntraining: {epochs: 1, batch_size: 8}\n"},
+      {"gpu.yaml", "device: cuda\n"}};
+  const PlanResult plan = PlanExperiment({files, {}, {}, false}, RealCatalog());
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_EQ(plan.name, "main");
+  EXPECT_EQ(plan.runs[0].config.device, "cuda");
+  EXPECT_EQ(plan.runs[0].config.training.epochs, 3);
+  EXPECT_EQ(plan.runs[0].config.training.batch_size, 8);
+}
+
+TEST(PlanTest, ProblemsInIncludesNameTheirFile) {
+  const auto problems = [](std::vector<SourceFile> files) {
+    return Problems(PlanExperiment({std::move(files), {}, {}, false}, RealCatalog()));
+  };
+  EXPECT_THAT(problems({{"m.yaml", "include: b.yaml\nexperiments: {baseline: {}}\n"},
+                        {"b.yaml", "training:\n  epochs: many\n"}}),
+              HasSubstr("b.yaml:2:11: training.epochs is many; allowed: an integer from 1 to 1000"));
+  EXPECT_THAT(problems({{"m.yaml", "include: c.yaml\n"}}),
+              HasSubstr("m.yaml:1:10: the included file c.yaml was not sent"));
+  EXPECT_THAT(problems({{"m.yaml", "include: m.yaml\n"}}), HasSubstr("in a circle"));
+  EXPECT_THAT(
+      problems({{"m.yaml", "include: [b.yaml, b.yaml, b.yaml, b.yaml, b.yaml]\n"},
+                {"b.yaml", "include: [c.yaml, c.yaml, c.yaml, c.yaml, c.yaml, c.yaml, c.yaml, c.yaml]\n"},
+                {"c.yaml", "include: [d.yaml, d.yaml, d.yaml, d.yaml, d.yaml, d.yaml, d.yaml, d.yaml]\n"},
+                {"d.yaml", "device: cpu\n"}}),
+      HasSubstr("more than 256 includes"));
+}
+
+struct BadFile {
+  const char* text;
+  const char* problem;
+};
+
+// Wraps what is wrong in a file that is right otherwise; its first line is line 2.
+std::string WithBaseline(const std::string& text) {
+  return "experiments: {baseline: {}}\n" + text;
+}
+
+class BadFileTest : public testing::TestWithParam<BadFile> {};
+
+TEST_P(BadFileTest, IsRefusedWithPlaceAndRemedy) {
+  const PlanResult plan = Plan(WithBaseline(GetParam().text));
+  EXPECT_FALSE(plan.ok());
+  EXPECT_THAT(plan.runs, IsEmpty());
+  EXPECT_THAT(Problems(plan), HasSubstr(GetParam().problem));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Keys, BadFileTest,
+    testing::Values(
+        BadFile{"trainning: {epochs: 1}\n", "e.yaml:2:1: there is no key trainning; did you mean training?"},
+        BadFile{"training: {lerning_rate: 1}\n",
+                "e.yaml:2:12: there is no key lerning_rate in training; did you mean learning_rate?"},
+        BadFile{"training: {epochs: 0}\n",
+                "e.yaml:2:20: training.epochs is 0; allowed: an integer from 1 to 1000"},
+        BadFile{"training: {epochs: \"2\"}\n", "training.epochs is \"2\""},
+        BadFile{"training: {epochs: 1.5}\n", "training.epochs is 1.5"},
+        BadFile{"training: {epochs: 99999999999999999999}\n", "training.epochs is 99999999999999999999"},
+        BadFile{"training: {learning_rate: .nan}\n", "training.learning_rate is .nan"},
+        BadFile{"training: {learning_rate: nan}\n", "training.learning_rate is nan"},
+        BadFile{"training: {learning_rate: 2}\n",
+                "e.yaml:2:27: training.learning_rate is 2; allowed: a number from 1e-09 to 1"},
+        BadFile{"training: {dropout: yes}\n", "training.dropout is yes; allowed: true or false"},
+        BadFile{"training: {dtype: fp16}\n", "training.dtype is fp16; allowed: fp32, bf16"},
+        BadFile{"training: {optimizer: sgd}\n", "training.optimizer is sgd; allowed: adamw"},
+        BadFile{"training: [1]\n", "e.yaml:2:11: training must be a map of keys and values, not a list"},
+        BadFile{"seed: -1\n", "e.yaml:2:7: seed is -1; allowed: an integer from 0 to"},
+        BadFile{"seed: 1\nseeds: [1]\n", "e.yaml:3:8: seed and seeds are both given"},
+        BadFile{"seeds: [1, 1]\n", "seeds has 1 twice"},
+        BadFile{"seeds: []\n", "seeds is a list; allowed: a list of integers"},
+        BadFile{"seeds: 3\n", "seeds is 3"},
+        BadFile{"device: gpu\n", "e.yaml:2:9: device is gpu; allowed: cpu, cuda"},
+        BadFile{"threads: 2000\n", "threads is 2000"},
+        BadFile{"time_limit: 2\n", "time_limit is 2; allowed: a duration"},
+        BadFile{"time_limit: inf\n", "time_limit is inf"}, BadFile{"name: \"../x\"\n", "name is \"../x\""},
+        BadFile{"report: {language: fr}\n", "report.language is fr; allowed: zh, en, both"},
+        BadFile{"dataset: {train_size: -1}\n", "dataset.train_size is -1"},
+        BadFile{"dataset: {labels: [a]}\n", "dataset.labels must be at least two"},
+        BadFile{"dataset: {format: xml}\n", "dataset.format is xml"},
+        BadFile{"evaluation: {metrics: [acuracy]}\n",
+                "e.yaml:2:24: there is no metric acuracy; did you mean accuracy?"},
+        BadFile{"evaluation: {metrics: []}\n", "evaluation.metrics is empty"},
+        BadFile{"evaluation: {metrics: accuracy}\n", "allowed: a list of accuracy"},
+        BadFile{"evaluation: {latency: {batch_sizes: [0]}}\n", "evaluation.latency.batch_sizes is 0"},
+        BadFile{"evaluation: {latency: {samples: 3}}\n", "there is no key samples in evaluation.latency"},
+        BadFile{"device: [unclosed\n", "this is not YAML"},
+        BadFile{"reuse: true\nreuse: false\n", "e.yaml:3:1: the key reuse stands here twice"}));
+
+TEST(PlanTest, EveryProblemIsCollected) {
+  const PlanResult plan =
+      Plan("experiments: {baseline: {modl: x}, qat: {}}\ndevice: tpu\ntraining: {epochs: x}\n");
+  EXPECT_THAT(Problems(plan), AllOf(HasSubstr("no key modl"), HasSubstr("no key qat in experiments"),
+                                    HasSubstr("device is tpu"), HasSubstr("training.epochs is x")));
+}
+
+TEST(PlanTest, ExperimentsAreChecked) {
+  EXPECT_THAT(Problems(Plan("device: cpu\n")), HasSubstr("experiments is missing"));
+  EXPECT_THAT(Problems(Plan("experiments: {dynamic_quantization: {}}\n")),
+              HasSubstr("experiments.baseline is missing"));
+  EXPECT_THAT(Problems(Plan("experiments: {baseline: {enabled: false}}\n")), HasSubstr("not enabled"));
+  EXPECT_THAT(Problems(Plan("experiments: {baseline: {model: minilmm}}\n")),
+              AllOf(HasSubstr("e.yaml:1:33: the catalogue has no model minilmm; did you mean minilm?"),
+                    HasSubstr("./minilmm")));
+  EXPECT_THAT(
+      Problems(Plan("experiments:\n  baseline: {}\n  dynamic_quantization: {dtype: int4}\n")),
+      HasSubstr("e.yaml:3:33: dynamic_quantization: parameter dtype is int4; allowed: one of: qint8"));
+  EXPECT_THAT(
+      Problems(Plan(
+          "experiments:\n  baseline: {}\n  dynamic_quantization: {granularity: [per_token, per_token]}\n")),
+      HasSubstr("has per_token twice"));
+  EXPECT_THAT(
+      Problems(Plan("experiments:\n  baseline: {}\n  dynamic_quantization: {granularity: per_tokn}\n")),
+      HasSubstr("did you mean per_token?"));
+}
+
+TEST(PlanTest, RunsAreLimited) {
+  std::string seeds = "seeds: [0";
+  for (int i = 1; i < 600; ++i) seeds += ", " + std::to_string(i);
+  const PlanResult plan = Plan(seeds + "]\nexperiments: {baseline: {}, dynamic_quantization: {}}\n");
+  EXPECT_THAT(Problems(plan), HasSubstr("this experiment makes 1201 runs; allowed: 1000"));
+}
+
+TEST(PlanTest, DisabledRunsAreLeftOut) {
+  EXPECT_THAT(RunNames(Plan("experiments: {baseline: {}, dynamic_quantization: {enabled: false}}\n"
+                            "evaluation: {metrics: [accuracy]}\n")),
+              ElementsAre("baseline"));
+}
+
+TEST(PlanTest, ACheckpointThatIsFineTunedIsOnlyEvaluated) {
+  const PlanResult plan =
+      Plan("experiments: {baseline: {model: ./mine, fine_tune: false}}\ntraining: {epochs: 2}\n");
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_FALSE(plan.runs[0].config.training.enabled);
+  EXPECT_THAT(Problems(plan), HasSubstr("warning: training has no effect"));
+  ASSERT_EQ(plan.required.size(), 1u);
+  EXPECT_EQ(plan.required[0].path, "./mine");
+}
+
+TEST(PlanTest, InputKeysFollowWhatDecidesTheResult) {
+  const auto key = [](const std::string& text, size_t run) { return Plan(text).runs.at(run).input_key; };
+  const std::string base = "experiments: {baseline: {}, dynamic_quantization: {}}\n";
+  EXPECT_EQ(key(base, 0), key("name: other\npriority: 3\n" + base, 0));
+  EXPECT_EQ(key(base, 1), key("evaluation: {latency: {min_samples: 99}}\n" + base, 1));
+  EXPECT_NE(key(base, 0), key("seed: 43\n" + base, 0));
+  EXPECT_NE(key(base, 1), key("training: {epochs: 7}\n" + base, 1));  // through the baseline's key
+  EXPECT_NE(key(base, 1),
+            key("experiments: {baseline: {}, dynamic_quantization: {reduce_range: true}}\n", 1));
+  EXPECT_NE(key(base, 0), key(base, 1));
+}
+
+TEST(PlanTest, TooMuchTextIsRefused) {
+  EXPECT_THAT(Problems(Plan(std::string((1 << 20) + 1, '#'))),
+              HasSubstr("allowed: 64 files with 1048576 bytes"));
+  EXPECT_THAT(Problems(PlanExperiment({{}, {}, {}, false}, RealCatalog())), HasSubstr("no experiment file"));
+}
+
+}  // namespace
+}  // namespace quantlab

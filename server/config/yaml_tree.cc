@@ -1,0 +1,256 @@
+#include "server/config/yaml_tree.h"
+
+#include <map>
+#include <sstream>
+
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/yaml.h>
+
+#include "absl/strings/str_cat.h"
+
+namespace quantlab {
+namespace {
+
+// Leaves the parser; never leaves this file.
+struct Stop {
+  Location at;
+  std::string message;
+};
+
+int CountNodes(const YamlNode& node) {
+  int count = 1;
+  for (const YamlNode& item : node.items) count += CountNodes(item);
+  for (const YamlEntry& entry : node.entries) count += CountNodes(entry.value);
+  return count;
+}
+
+int Depth(const YamlNode& node) {
+  int deepest = 0;
+  for (const YamlNode& item : node.items) deepest = std::max(deepest, Depth(item));
+  for (const YamlEntry& entry : node.entries) deepest = std::max(deepest, Depth(entry.value));
+  return deepest + 1;
+}
+
+// Builds the tree from yaml-cpp's events.
+class Builder : public YAML::EventHandler {
+ public:
+  Builder(const std::string& file, Diagnostics& diagnostics) : file_(file), diagnostics_(diagnostics) {}
+
+  YamlNode TakeRoot() { return std::move(root_); }
+
+  void OnDocumentStart(const YAML::Mark&) override {}
+  void OnDocumentEnd() override {}
+
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    Add(MakeNode(YamlNode::Kind::kNull, mark), anchor);
+  }
+
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    const auto it = anchors_.find(anchor);
+    if (it == anchors_.end()) throw Stop{At(mark), "this alias stands inside the value that it names"};
+    const YamlNode& target = it->second;
+    if (static_cast<int>(open_.size()) + Depth(target) > kYamlMaxDepth) throw TooDeep(mark);
+    CountOrStop(CountNodes(target), mark);
+    Place(target);
+  }
+
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                const std::string& value) override {
+    CheckTag(mark, tag);
+    YamlNode node = MakeNode(YamlNode::Kind::kScalar, mark);
+    node.quoted = tag == "!";
+    node.text = value;
+    if (!node.quoted && (value == "~" || value == "null" || value.empty())) {
+      node.kind = YamlNode::Kind::kNull;
+    }
+    Add(std::move(node), anchor);
+  }
+
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
+    Open(YamlNode::Kind::kList, mark, tag, anchor);
+  }
+  void OnSequenceEnd() override { Close(); }
+
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                  YAML::EmitterStyle::value) override {
+    Open(YamlNode::Kind::kMap, mark, tag, anchor);
+  }
+  void OnMapEnd() override { Close(); }
+
+ private:
+  struct Frame {
+    YamlNode node;
+    YAML::anchor_t anchor = 0;
+    std::optional<YamlEntry> key;  // a map's key that waits for its value
+  };
+
+  Location At(const YAML::Mark& mark) const { return {file_, mark.line + 1, mark.column + 1}; }
+
+  Stop TooDeep(const YAML::Mark& mark) const {
+    return {At(mark), absl::StrCat("nested deeper than ", kYamlMaxDepth, " levels")};
+  }
+
+  void CountOrStop(int nodes, const YAML::Mark& mark) {
+    nodes_ += nodes;
+    if (nodes_ <= kYamlMaxNodes) return;
+    throw Stop{At(mark), absl::StrCat("more than ", kYamlMaxNodes, " values, counting what aliases repeat")};
+  }
+
+  void CheckTag(const YAML::Mark& mark, const std::string& tag) const {
+    if (tag.empty() || tag == "?" || tag == "!") return;
+    throw Stop{At(mark), absl::StrCat("the tag ", tag, " is not supported; write the value without it")};
+  }
+
+  YamlNode MakeNode(YamlNode::Kind kind, const YAML::Mark& mark) {
+    CountOrStop(1, mark);
+    YamlNode node;
+    node.kind = kind;
+    node.at = At(mark);
+    return node;
+  }
+
+  void Open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+    CheckTag(mark, tag);
+    if (open_.size() >= kYamlMaxDepth) throw TooDeep(mark);
+    open_.push_back({MakeNode(kind, mark), anchor, std::nullopt});
+  }
+
+  void Close() {
+    Frame frame = std::move(open_.back());
+    open_.pop_back();
+    Add(std::move(frame.node), frame.anchor);
+  }
+
+  void Add(YamlNode node, YAML::anchor_t anchor) {
+    if (anchor != 0) anchors_[anchor] = node;
+    Place(std::move(node));
+  }
+
+  void Place(YamlNode node) {
+    if (open_.empty()) {
+      root_ = std::move(node);
+      return;
+    }
+    Frame& frame = open_.back();
+    if (frame.node.kind == YamlNode::Kind::kList) {
+      frame.node.items.push_back(std::move(node));
+    } else if (!frame.key) {
+      PlaceKey(frame, std::move(node));
+    } else {
+      frame.key->value = std::move(node);
+      if (!IsDuplicate(frame)) frame.node.entries.push_back(std::move(*frame.key));
+      frame.key.reset();
+    }
+  }
+
+  void PlaceKey(Frame& frame, YamlNode node) {
+    if (node.kind != YamlNode::Kind::kScalar) {
+      throw Stop{node.at, absl::StrCat("a key must be a plain word, not ", DescribeYaml(node))};
+    }
+    frame.key = YamlEntry{std::move(node.text), node.at, {}};
+  }
+
+  bool IsDuplicate(const Frame& frame) {
+    for (const YamlEntry& entry : frame.node.entries) {
+      if (entry.key != frame.key->key) continue;
+      diagnostics_.Error(frame.key->at, absl::StrCat("the key ", entry.key,
+                                                     " stands here twice; first in line ", entry.at.line));
+      return true;
+    }
+    return false;
+  }
+
+  const std::string file_;
+  Diagnostics& diagnostics_;
+  YamlNode root_;
+  std::vector<Frame> open_;
+  std::map<YAML::anchor_t, YamlNode> anchors_;
+  int nodes_ = 0;
+};
+
+// yaml-cpp takes some control characters for ends of the text, so they are refused before it sees them.
+bool HasOnlyText(const std::string& file, const std::string& text, Diagnostics& diagnostics) {
+  int line = 1, column = 1;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < 0x20 && c != '\n' && c != '\t' && c != '\r') || byte == 0x7f) {
+      diagnostics.Error({file, line, column}, absl::StrCat("control character with code ", byte,
+                                                           "; this must be a text file in UTF-8"));
+      return false;
+    }
+    column = c == '\n' ? 1 : column + 1;
+    if (c == '\n') ++line;
+  }
+  return true;
+}
+
+}  // namespace
+
+const YamlNode* YamlNode::Find(absl::string_view key) const {
+  for (const YamlEntry& entry : entries) {
+    if (entry.key == key) return &entry.value;
+  }
+  return nullptr;
+}
+
+std::optional<YamlNode> ParseYaml(const std::string& file, const std::string& text,
+                                  Diagnostics& diagnostics) {
+  if (!HasOnlyText(file, text, diagnostics)) return std::nullopt;
+  // The one border at which yaml-cpp's exceptions stop.
+  try {
+    std::istringstream stream(text);
+    YAML::Parser parser(stream);
+    Builder builder(file, diagnostics);
+    if (!parser.HandleNextDocument(builder)) {
+      diagnostics.Error({file, 0, 0}, "the file is empty");
+      return std::nullopt;
+    }
+    YamlNode root = builder.TakeRoot();
+    Builder second(file, diagnostics);
+    if (parser.HandleNextDocument(second)) {
+      diagnostics.Error(second.TakeRoot().at, "a second document (after ---); one file holds one");
+      return std::nullopt;
+    }
+    return root;
+  } catch (const YAML::Exception& e) {
+    diagnostics.Error({file, e.mark.line + 1, e.mark.column + 1}, absl::StrCat("this is not YAML: ", e.msg));
+  } catch (const Stop& stop) {
+    diagnostics.Error(stop.at, stop.message);
+  }
+  return std::nullopt;
+}
+
+void MergeYaml(YamlNode& base, const YamlNode& over) {
+  if (base.kind != YamlNode::Kind::kMap || over.kind != YamlNode::Kind::kMap) {
+    base = over;
+    return;
+  }
+  for (const YamlEntry& entry : over.entries) {
+    bool found = false;
+    for (YamlEntry& mine : base.entries) {
+      if (mine.key != entry.key) continue;
+      MergeYaml(mine.value, entry.value);
+      mine.at = entry.at;
+      found = true;
+    }
+    if (!found) base.entries.push_back(entry);
+  }
+}
+
+std::string DescribeYaml(const YamlNode& node) {
+  switch (node.kind) {
+    case YamlNode::Kind::kNull:
+      return "nothing";
+    case YamlNode::Kind::kList:
+      return "a list";
+    case YamlNode::Kind::kMap:
+      return "a map of keys and values";
+    case YamlNode::Kind::kScalar:
+      break;
+  }
+  const std::string shown = node.text.size() > 60 ? node.text.substr(0, 60) + "…" : node.text;
+  return node.quoted ? absl::StrCat("\"", shown, "\"") : shown;
+}
+
+}  // namespace quantlab

@@ -1,0 +1,53 @@
+// YAML text as a tree in which every node knows its place, read with limits: what users send may be
+// broken, enormous when expanded, or nested without end.
+#ifndef QUANTLAB_SERVER_CONFIG_YAML_TREE_H_
+#define QUANTLAB_SERVER_CONFIG_YAML_TREE_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "server/config/diagnostics.h"
+
+namespace quantlab {
+
+struct YamlEntry;
+
+struct YamlNode {
+  enum class Kind { kNull, kScalar, kList, kMap };
+
+  Kind kind = Kind::kNull;
+  Location at;
+  std::string text;     // of a scalar
+  bool quoted = false;  // a quoted scalar is text, never a number or a truth value
+  std::vector<YamlNode> items;
+  std::vector<YamlEntry> entries;  // in the order of the file; keys are unique
+
+  // nullptr when this is no map or has no such key.
+  const YamlNode* Find(absl::string_view key) const;
+};
+
+struct YamlEntry {
+  std::string key;
+  Location at;  // of the key
+  YamlNode value;
+};
+
+// Limits of one text. Nodes count after aliases were expanded.
+inline constexpr int kYamlMaxDepth = 32;
+inline constexpr int kYamlMaxNodes = 20000;
+
+// One document. Duplicate keys, tags, several documents, control characters and whatever is beyond the
+// limits are errors; `file` names the text in them.
+std::optional<YamlNode> ParseYaml(const std::string& file, const std::string& text, Diagnostics& diagnostics);
+
+// `over` laid on `base`: maps merge key by key, everything else is replaced.
+void MergeYaml(YamlNode& base, const YamlNode& over);
+
+// "a list", "the text "x"", … for error messages.
+std::string DescribeYaml(const YamlNode& node);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_CONFIG_YAML_TREE_H_
