@@ -8,8 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/files.h"
 #include "base/status_macros.h"
-#include "worker/engine/model/file_io.h"
 
 namespace quantlab::engine {
 namespace {
@@ -21,6 +21,7 @@ constexpr int64_t kMaxSize = 1 << 24;
 constexpr int64_t kMaxWidth = 1 << 16;
 constexpr int64_t kMaxLayers = 1000;
 constexpr int64_t kMaxLabels = 100'000;
+constexpr int64_t kMaxFileBytes = 16 << 20;
 
 struct ActivationEntry {
   const char* name;
@@ -211,7 +212,7 @@ absl::StatusOr<BertConfig> ParseBertConfig(const std::string& json, const std::s
 }
 
 absl::StatusOr<BertConfig> ReadBertConfig(const std::string& path) {
-  QL_ASSIGN_OR_RETURN(const std::string text, ReadWholeFile(path));
+  QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxFileBytes));
   return ParseBertConfig(text, path);
 }
 

@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/files.h"
 #include "base/status_macros.h"
-#include "worker/engine/model/file_io.h"
 #include "worker/engine/model/safetensors.h"
 
 namespace quantlab::engine {
@@ -16,6 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int64_t kMaxTokenizerFileBytes = 256 << 20;
 constexpr const char* kTokenizerFiles[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json",
                                            "special_tokens_map.json", "added_tokens.json"};
 
@@ -48,12 +48,6 @@ absl::Status ApplyLabels(const std::vector<std::string>& labels, const Safetenso
   return absl::OkStatus();
 }
 
-absl::Status MakeFolder(const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  return error ? SystemError("creating folder", folder, error.value()) : absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> LoadCheckpoint(
@@ -67,14 +61,14 @@ absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> LoadCheckpoint(
 }
 
 absl::Status SaveModelConfig(const BertConfig& config, const std::string& folder) {
-  QL_RETURN_IF_ERROR(MakeFolder(folder));
+  QL_RETURN_IF_ERROR(MakeDirectories(folder));
   return WriteFileAtomically(Join(folder, "config.json"), BertConfigToJson(config));
 }
 
 absl::Status CopyTokenizerFiles(const std::string& from, const std::string& to) {
-  QL_RETURN_IF_ERROR(MakeFolder(to));
+  QL_RETURN_IF_ERROR(MakeDirectories(to));
   for (const char* name : kTokenizerFiles) {
-    absl::StatusOr<std::string> content = ReadWholeFile(Join(from, name));
+    absl::StatusOr<std::string> content = ReadFile(Join(from, name), kMaxTokenizerFileBytes);
     if (absl::IsNotFound(content.status())) continue;
     QL_RETURN_IF_ERROR(content.status());
     QL_RETURN_IF_ERROR(WriteFileAtomically(Join(to, name), *content));

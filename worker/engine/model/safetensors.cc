@@ -17,8 +17,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/files.h"
 #include "base/status_macros.h"
-#include "worker/engine/model/file_io.h"
+#include "worker/engine/model/atomic_file.h"
 #include "worker/engine/model/torch_status.h"
 
 namespace quantlab::engine {
@@ -28,7 +29,7 @@ class MappedFile {
  public:
   static absl::StatusOr<std::shared_ptr<MappedFile>> Open(const std::string& path) {
     const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return SystemError("opening", path, errno);
+    if (fd < 0) return FileError(errno, "open", path);
     struct stat info;
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
       close(fd);
@@ -39,7 +40,7 @@ class MappedFile {
     if (size > 0) data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     const int error = errno;
     close(fd);
-    if (data == MAP_FAILED) return SystemError("mapping", path, error);
+    if (data == MAP_FAILED) return FileError(error, "map", path);
     return std::shared_ptr<MappedFile>(new MappedFile(data, size));
   }
 
