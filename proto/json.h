@@ -1,0 +1,31 @@
+// The JSON mapping of messages, as text: job.json, event lines, stored run configurations, --output json.
+#ifndef QUANTLAB_PROTO_JSON_H_
+#define QUANTLAB_PROTO_JSON_H_
+
+#include <string>
+
+#include <google/protobuf/message.h>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace quantlab {
+
+// lowerCamelCase names, 64-bit integers as strings, fields with their default value left out, map keys
+// in order: the same message always gives the same text, on one line.
+std::string ToJson(const google::protobuf::Message& message);
+
+// The same over several lines, for people.
+std::string ToPrettyJson(const google::protobuf::Message& message);
+
+// Fills `message` (cleared first). Unknown fields are ignored, so that a newer writer is understood.
+// Errors: INVALID_ARGUMENT says what is wrong and near which text.
+absl::Status FromJson(absl::string_view text, google::protobuf::Message* message);
+
+// `text` with every byte that is no UTF-8 replaced by U+FFFD: protobuf's strings must be UTF-8, and what
+// a crashed program printed may be anything.
+std::string ValidUtf8(absl::string_view text);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_PROTO_JSON_H_
