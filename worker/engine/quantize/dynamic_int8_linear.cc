@@ -111,9 +111,9 @@ std::pair<at::Tensor, at::Tensor> ChooseByAten(const at::Tensor& min_in, const a
   return {scale.to(at::kFloat), zero.clamp(0, top).round()};
 }
 
-// a: [m, k] s8, b: [k, n] s8; [m, n] s32. CUDA's kernel wants m > 16 and k, n in multiples of 8.
+// a: [m, k] s8, b: [k, n] s8; [m, n] s32. CUDA's kernel wants m > 16 and k, n in multiples of 8; the CPU's
+// misreads a matrix of one row (k = 1). Zeros change no sum.
 at::Tensor IntMm(const at::Tensor& a, const at::Tensor& b) {
-  if (!a.is_cuda()) return at::_int_mm(a, b);
   const int64_t m = a.size(0), k = a.size(1), n = b.size(1);
   const int64_t more_m = std::max<int64_t>(0, 17 - m), more_k = (8 - k % 8) % 8, more_n = (8 - n % 8) % 8;
   const at::Tensor sums = at::_int_mm(at::constant_pad_nd(a, {0, more_k, 0, more_m}).contiguous(),

@@ -1,0 +1,273 @@
+// The conformance suite of quantization methods: what every one of them must do, on a small random BERT.
+#include "worker/engine/quantize/method.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "worker/engine/model/checkpoint.h"
+#include "worker/engine/model/file_io.h"
+#include "worker/engine/quantize/random_bert.h"
+#include "worker/engine/quantize/saved_model.h"
+
+namespace quantlab::engine {
+namespace {
+
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+struct Variant {
+  std::string name;
+  std::string method;
+  Params params;
+  bool independent;  // of the batch
+};
+
+// Every method with its defaults, and with each other value of its choices.
+std::vector<Variant> AllVariants() {
+  std::vector<Variant> variants;
+  for (const MethodSpec& spec : AllMethods()) {
+    variants.push_back({spec.name, spec.name, {}, true});
+    for (const ParamSpec& param : spec.params) {
+      std::vector<ParamValue> values(param.allowed.begin(), param.allowed.end());
+      if (param.type == ParamType::kBool) values = {true, false};
+      for (const ParamValue& value : values) {
+        if (value == param.default_value) continue;
+        const std::string text = ParamToString(value);
+        variants.push_back({spec.name + "_" + param.name + "_" + text,
+                            spec.name,
+                            {{param.name, value}},
+                            !(param.name == "granularity" && text == "per_tensor")});
+      }
+    }
+  }
+  return variants;
+}
+
+class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
+ protected:
+  MethodConformanceTest() : folder_(::testing::TempDir() + "method_" + GetParam().name) {
+    fs::remove_all(folder_);
+    model_ = MakeRandomBert(SmallBertConfig(), 1).value();
+    texts_ = RandomTexts(SmallBertConfig(), 9, 20, 2);
+  }
+  ~MethodConformanceTest() override { fs::remove_all(folder_); }
+
+  absl::StatusOr<QuantizationResult> Apply(const QuantizationContext& context = {}) {
+    return MakeQuantizationMethod(GetParam().method).value()->Apply(*model_, GetParam().params, context);
+  }
+
+  void Save(const QuantizationPlan& plan) {
+    WriteSmallVocabulary(folder_ + "/vocabulary");
+    const auto status = SaveModel(*model_, plan, folder_ + "/vocabulary", folder_ + "/model");
+    ASSERT_TRUE(status.ok()) << status;
+  }
+
+  std::string folder_;
+  std::unique_ptr<BertForSequenceClassification> model_;
+  std::vector<TokenizedText> texts_;
+};
+
+TEST_P(MethodConformanceTest, StaysCloseToTheModelItCameFrom) {
+  const at::Tensor before = Logits(*model_, texts_);
+  const auto result = Apply();
+  ASSERT_TRUE(result.ok()) << result.status();
+  const at::Tensor after = Logits(*model_, texts_);
+  EXPECT_FALSE(at::equal(before, after)) << "nothing was quantized";
+  EXPECT_LT((before - after).abs().max().item<float>(), 0.35 * before.abs().max().item<float>());
+}
+
+TEST_P(MethodConformanceTest, PlansEveryLayerAndSaysWhatRuns) {
+  const auto result = Apply();
+  ASSERT_TRUE(result.ok()) << result.status();
+  const std::vector<Layer> layers = DescribeLayers(*model_, 16);
+  ASSERT_EQ(layers.size(), 3u * 6 + 2);
+  EXPECT_EQ(result->plan.layers.size(), layers.size());
+  EXPECT_EQ(result->plan.method, GetParam().method);
+  double share = 0;
+  for (const Layer& layer : layers) {
+    const LayerPlan* plan = result->plan.Find(layer.name);
+    ASSERT_NE(plan, nullptr) << layer.name;
+    EXPECT_EQ(layer.requested, LayerKindName(plan->kind));
+    EXPECT_FALSE(layer.kernel.empty());
+    EXPECT_TRUE(layer.requested == layer.effective || !layer.reason.empty()) << layer.name;
+    EXPECT_TRUE(plan->kind == LayerKind::kFp32 || layer.bytes < layer.bytes_fp32) << layer.name;
+    share += layer.macs_share;
+  }
+  EXPECT_NEAR(share, 1.0, 1e-9);
+}
+
+TEST_P(MethodConformanceTest, SavedAndLoadedGivesTheSameBits) {
+  const auto result = Apply();
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_NO_FATAL_FAILURE(Save(result->plan));
+  const auto loaded = LoadModel(folder_ + "/model");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_TRUE(at::equal(Logits(*loaded->model, texts_), Logits(*model_, texts_)));
+  ASSERT_TRUE(loaded->plan.has_value());
+  EXPECT_EQ(PlanToJson(*loaded->plan), PlanToJson(result->plan));
+  const auto size = SizeOfModel(folder_ + "/model");
+  ASSERT_TRUE(size.ok());
+  int64_t bytes = 0;
+  for (const auto& entry : fs::directory_iterator(folder_ + "/model"))
+    bytes += static_cast<int64_t>(entry.file_size());
+  EXPECT_EQ(size->total, bytes);
+}
+
+TEST_P(MethodConformanceTest, TheSameAgainIsTheSameToTheBit) {
+  const auto first = Apply();
+  ASSERT_TRUE(first.ok());
+  const at::Tensor logits = Logits(*model_, texts_);
+  model_ = MakeRandomBert(SmallBertConfig(), 1).value();
+  const auto second = Apply();
+  ASSERT_TRUE(second.ok());
+  EXPECT_TRUE(at::equal(Logits(*model_, texts_), logits));
+  EXPECT_EQ(PlanToJson(first->plan), PlanToJson(second->plan));
+}
+
+TEST_P(MethodConformanceTest, ATextDoesNotDependOnItsBatch) {
+  ASSERT_TRUE(Apply().ok());
+  const at::Tensor together = Logits(*model_, texts_);
+  std::vector<TokenizedText> reversed(texts_.rbegin(), texts_.rend());
+  bool same = at::equal(Logits(*model_, reversed).flip(0), together);
+  for (size_t i = 0; i < texts_.size(); ++i) {
+    same &= at::equal(Logits(*model_, {texts_[i]})[0], together[static_cast<int64_t>(i)]);
+  }
+  // Where a method is allowed to depend on it, it must be seen to: else the option does nothing.
+  EXPECT_EQ(same, GetParam().independent);
+}
+
+TEST_P(MethodConformanceTest, StopsBetweenLayers) {
+  int64_t last = 0;
+  QuantizationContext context;
+  context.progress = [&last](int64_t done, int64_t) { last = done; };
+  context.should_stop = [&last] { return last == 2; };
+  const auto result = Apply(context);
+  EXPECT_TRUE(absl::IsCancelled(result.status())) << result.status();
+  EXPECT_EQ(last, 2);
+}
+
+TEST_P(MethodConformanceTest, RefusesBadParametersByName) {
+  const auto method = MakeQuantizationMethod(GetParam().method).value();
+  Params params = GetParam().params;
+  params["no_such_thing"] = true;
+  const auto unknown = method->Apply(*model_, params, {});
+  EXPECT_TRUE(absl::IsInvalidArgument(unknown.status()));
+  EXPECT_THAT(std::string(unknown.status().message()), HasSubstr("no_such_thing"));
+  const ParamSpec& first = method->spec().params.front();
+  const auto wrong = method->Apply(*model_, {{first.name, std::string("no such value")}}, {});
+  EXPECT_TRUE(absl::IsInvalidArgument(wrong.status()));
+  EXPECT_THAT(std::string(wrong.status().message()), HasSubstr(first.name));
+}
+
+TEST_P(MethodConformanceTest, RefusesAModelThatIsQuantizedAlready) {
+  ASSERT_TRUE(Apply().ok());
+  const auto again = Apply();
+  EXPECT_TRUE(absl::IsInvalidArgument(again.status()));
+  EXPECT_THAT(std::string(again.status().message()), HasSubstr("query"));
+}
+
+INSTANTIATE_TEST_SUITE_P(AllMethods, MethodConformanceTest, ::testing::ValuesIn(AllVariants()),
+                         [](const auto& info) { return info.param.name; });
+
+TEST(MethodRegistryTest, HasOneOfEachSpec) {
+  const auto methods = AllQuantizationMethods();
+  ASSERT_EQ(methods.size(), AllMethods().size());
+  for (size_t i = 0; i < methods.size(); ++i) EXPECT_EQ(&methods[i]->spec(), &AllMethods()[i]);
+  EXPECT_TRUE(absl::IsNotFound(MakeQuantizationMethod("magic").status()));
+}
+
+// What a folder may lie about.
+class BrokenFolderTest : public ::testing::Test {
+ protected:
+  BrokenFolderTest() : folder_(::testing::TempDir() + "broken_model") {
+    fs::remove_all(folder_);
+    auto model = MakeRandomBert(SmallBertConfig(), 1).value();
+    const auto result = MakeDynamicQuantization()->Apply(*model, {}, {}).value();
+    WriteSmallVocabulary(folder_);
+    EXPECT_TRUE(SaveModel(*model, result.plan, folder_, folder_).ok());
+    plan_ = ReadWholeFile(folder_ + "/plan.json").value();
+  }
+  ~BrokenFolderTest() override { fs::remove_all(folder_); }
+
+  // Loads with `from` in plan.json replaced by `to`.
+  absl::Status LoadWith(const std::string& from, const std::string& to) {
+    std::string text = plan_;
+    const size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    text.replace(at, from.size(), to);
+    std::ofstream(folder_ + "/plan.json") << text;
+    return LoadModel(folder_).status();
+  }
+
+  std::string folder_, plan_;
+};
+
+TEST_F(BrokenFolderTest, IsRefusedByName) {
+  const struct {
+    const char *from, *to, *message;
+  } cases[] = {
+      {"\"version\": 1", "\"version\": 2", "newer"},
+      {"\"model_family\": \"bert\"", "\"model_family\": \"gpt\"", "gpt"},
+      {"\"int8_dynamic\"", "\"int5\"", "int5"},
+      {"\"in_features\": 40", "\"in_features\": -1", "in_features"},
+      {"\"in_features\": 40", "\"in_features\": 41", "config.json"},
+      {"\"granularity\": \"per_token\",\n   \"weight", "\"granularity\": \"per_text\",\n   \"weight",
+       "per_text"},
+      {"\"reduce_range\": false,\n   \"tensors\"", "\"reduce_range\": 1,\n   \"tensors\"", "reduce_range"},
+      {"query.weight_int8\"", "query.weight_int9\"", "weight_int9"},
+      {"\"weight_granularity\": \"per_channel\",\n   \"reduce",
+       "\"weight_granularity\": \"per_tensor\",\n   \"reduce", "weight_scale"},
+      {"\"bert.encoder.layer.0.attention.self.query\"", "\"bert.encoder.layer.9.attention.self.query\"",
+       "not in it"},
+      {"\"bert.encoder.layer.0.attention.self.query\"", "\"bert.encoder.layer.0.attention.self.key\"",
+       "twice"},
+      {"{", "[", "JSON"},
+  };
+  for (const auto& c : cases) {
+    const absl::Status status = LoadWith(c.from, c.to);
+    EXPECT_FALSE(status.ok()) << c.to;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(c.message)) << c.to;
+  }
+}
+
+TEST_F(BrokenFolderTest, ATruncatedPlanIsRefused) {
+  for (size_t length : {size_t{0}, size_t{1}, plan_.size() / 2, plan_.size() - 3}) {
+    std::ofstream(folder_ + "/plan.json") << plan_.substr(0, length);
+    EXPECT_FALSE(LoadModel(folder_).ok()) << length;
+  }
+}
+
+TEST_F(BrokenFolderTest, WithoutItsPlanTheTensorsDoNotFit) {
+  fs::remove(folder_ + "/plan.json");
+  EXPECT_FALSE(LoadModel(folder_).ok());
+}
+
+TEST_F(BrokenFolderTest, ALayerThatTheModelLacksIsRefused) {
+  const auto status =
+      LoadWith("\"layers\": [", R"("layers": [{"name": "extra", "kind": "fp32", "in_features": 1,
+      "out_features": 1, "tensors": {}},)");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("extra"));
+}
+
+TEST(SavedModelTest, Fp32ModelsSurviveToo) {
+  const std::string folder = ::testing::TempDir() + "fp32_model";
+  fs::remove_all(folder);
+  const auto model = MakeRandomBert(SmallBertConfig(), 4).value();
+  WriteSmallVocabulary(folder + "/vocabulary");
+  ASSERT_TRUE(SaveModel(*model, std::nullopt, folder + "/vocabulary", folder + "/model").ok());
+  const auto loaded = LoadModel(folder + "/model");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_FALSE(loaded->plan.has_value());
+  const auto texts = RandomTexts(SmallBertConfig(), 4, 20, 2);
+  EXPECT_TRUE(at::equal(Logits(*loaded->model, texts), Logits(*model, texts)));
+  for (const Layer& layer : DescribeLayers(*model, 8)) EXPECT_EQ(layer.effective, "fp32");
+  fs::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace quantlab::engine

@@ -1,0 +1,161 @@
+#include "worker/engine/quantize/saved_model.h"
+
+#include <filesystem>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "worker/engine/model/checkpoint.h"
+#include "worker/engine/model/file_io.h"
+#include "worker/engine/quantize/dynamic_int8_linear.h"
+
+namespace quantlab::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string Join(const std::string& folder, const char* name) {
+  return (fs::path(folder) / name).string();
+}
+
+absl::StatusOr<std::optional<QuantizationPlan>> ReadPlan(const std::string& folder) {
+  const std::string path = Join(folder, kPlanFile);
+  absl::StatusOr<std::string> text = ReadWholeFile(path);
+  if (absl::IsNotFound(text.status())) return std::optional<QuantizationPlan>();
+  QL_RETURN_IF_ERROR(text.status());
+  QL_ASSIGN_OR_RETURN(QuantizationPlan plan, ParsePlan(*text, path));
+  return std::optional<QuantizationPlan>(std::move(plan));
+}
+
+absl::StatusOr<std::string> TensorName(const LayerPlan& layer, const char* role) {
+  const auto it = layer.tensors.find(role);
+  if (it == layer.tensors.end()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(kPlanFile, ": ", layer.name, " names no tensor for ", role));
+  }
+  return it->second;
+}
+
+absl::StatusOr<std::unique_ptr<Linear>> LoadInt8Dynamic(const LayerPlan& layer, Weights& weights) {
+  const int64_t scales = layer.per_channel ? layer.out_features : 1;
+  QL_ASSIGN_OR_RETURN(const std::string weight_name, TensorName(layer, "weight_int8"));
+  QL_ASSIGN_OR_RETURN(const std::string scale_name, TensorName(layer, "weight_scale"));
+  Int8Weights int8;
+  QL_ASSIGN_OR_RETURN(int8.quantized,
+                      weights.Take(weight_name, at::kChar, {layer.out_features, layer.in_features}));
+  QL_ASSIGN_OR_RETURN(int8.scale, weights.Take(scale_name, at::kFloat, {scales}));
+  at::Tensor bias;
+  if (layer.tensors.count("bias") != 0) {
+    QL_ASSIGN_OR_RETURN(bias, weights.Take(layer.tensors.at("bias"), at::kFloat, {layer.out_features}));
+  }
+  auto linear = DynamicInt8Linear::Create(int8, bias, {layer.per_token, layer.reduce_range});
+  if (!linear.ok()) return Annotate(linear.status(), absl::StrCat(weights.where(), ": ", layer.name));
+  return *std::move(linear);
+}
+
+// Makes each layer as `plan` says, and remembers which of the plan's layers the model has.
+LinearLoader PlannedLoader(const QuantizationPlan& plan, std::set<std::string>& used) {
+  return [&plan, &used](const std::string& name, int64_t in, int64_t out,
+                        Weights& weights) -> absl::StatusOr<std::unique_ptr<Linear>> {
+    const LayerPlan* layer = plan.Find(name);
+    if (layer == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(kPlanFile, ": the model's layer ", name, " is not in it"));
+    }
+    used.insert(name);
+    if (layer->in_features != in || layer->out_features != out) {
+      return absl::InvalidArgumentError(absl::StrCat(kPlanFile, ": ", name, " is ", layer->out_features,
+                                                     " x ", layer->in_features, ", but config.json makes it ",
+                                                     out, " x ", in));
+    }
+    if (layer->kind == LayerKind::kFp32) return LoadLinearFp32(name, in, out, weights);
+    return LoadInt8Dynamic(*layer, weights);
+  };
+}
+
+// Linear layers that see every token; the others see one row per text.
+bool PerToken(const std::string& layer) {
+  return absl::StartsWith(layer, "bert.encoder.");
+}
+
+}  // namespace
+
+absl::StatusOr<LoadedModel> LoadModel(const std::string& folder) {
+  LoadedModel loaded;
+  QL_ASSIGN_OR_RETURN(loaded.plan, ReadPlan(folder));
+  CheckpointOptions options;
+  options.build.initialize_missing_head = false;
+  std::set<std::string> used;
+  if (loaded.plan) options.build.load_linear = PlannedLoader(*loaded.plan, used);
+  QL_ASSIGN_OR_RETURN(loaded.model, LoadCheckpoint(folder, options));
+  if (loaded.plan) {
+    for (const LayerPlan& layer : loaded.plan->layers) {
+      if (used.count(layer.name) == 0) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(Join(folder, kPlanFile), ": the model has no linear layer ", layer.name));
+      }
+    }
+  }
+  return loaded;
+}
+
+absl::Status SaveModel(const BertForSequenceClassification& model,
+                       const std::optional<QuantizationPlan>& plan, const std::string& tokenizer_folder,
+                       const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return SystemError("creating folder", folder, error.value());
+  // Before the weights: a folder with weights is a complete one.
+  if (plan) QL_RETURN_IF_ERROR(WriteFileAtomically(Join(folder, kPlanFile), PlanToJson(*plan)));
+  return SaveCheckpoint(model, tokenizer_folder, folder);
+}
+
+absl::StatusOr<ModelSize> SizeOfModel(const std::string& folder) {
+  ModelSize size;
+  std::error_code error;
+  for (const char* name : {"config.json", kPlanFile, "model.safetensors", "vocab.txt", "tokenizer.json",
+                           "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
+    const std::uintmax_t bytes = fs::file_size(Join(folder, name), error);
+    if (error) continue;
+    size.total += static_cast<int64_t>(bytes);
+    if (absl::string_view(name) == "model.safetensors") size.tensors = static_cast<int64_t>(bytes);
+  }
+  if (size.tensors == 0) {
+    return absl::NotFoundError(absl::StrCat(Join(folder, "model.safetensors"), ": no such file, or empty"));
+  }
+  return size;
+}
+
+std::vector<Layer> DescribeLayers(const BertForSequenceClassification& model, int64_t tokens) {
+  std::vector<Layer> layers;
+  double total = 0;
+  model.ForEachLinear([&](const std::string& name, const Linear& linear) {
+    const LayerPrecision precision = linear.precision();
+    Layer layer{name,
+                linear.in_features(),
+                linear.out_features(),
+                precision.requested,
+                precision.effective,
+                precision.kernel,
+                precision.reason,
+                static_cast<double>(linear.in_features()) * static_cast<double>(linear.out_features()) *
+                    static_cast<double>(PerToken(name) ? tokens : 1),
+                0,
+                0};
+    bool has_bias = false;
+    for (const auto& [suffix, tensor] : linear.tensors()) {
+      layer.bytes += static_cast<int64_t>(tensor.nbytes());
+      has_bias |= suffix == "bias";
+    }
+    layer.bytes_fp32 = 4 * layer.out_features * (layer.in_features + (has_bias ? 1 : 0));
+    total += layer.macs_share;
+    layers.push_back(std::move(layer));
+  });
+  for (Layer& layer : layers) layer.macs_share /= total;
+  return layers;
+}
+
+}  // namespace quantlab::engine
