@@ -1,0 +1,164 @@
+#include "worker/engine/data/file_util.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include <absl/status/status.h>
+#include <absl/strings/ascii.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_join.h>
+
+namespace quantlab::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string LowerExtension(const std::string& name) {
+  return absl::AsciiStrToLower(fs::path(name).extension().string());
+}
+
+Part PartOf(const std::string& name) {
+  const std::string stem = absl::AsciiStrToLower(fs::path(name).stem().string());
+  if (stem == "train") return Part::kTrain;
+  if (stem == "dev" || stem == "val" || stem == "valid" || stem == "validation") return Part::kValidation;
+  if (stem == "test") return Part::kTest;
+  return Part::kUnsplit;
+}
+
+// Removes what a text editor of another system may have put at the start.
+absl::Status HandleByteOrderMark(const std::string& path, std::string* content) {
+  if (content->rfind("\xEF\xBB\xBF", 0) == 0) content->erase(0, 3);
+  if (content->rfind("\xFF\xFE", 0) == 0 || content->rfind("\xFE\xFF", 0) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is UTF-16; save it as UTF-8"));
+  }
+  return absl::OkStatus();
+}
+
+// Position of `name`; the usual other names count where `name` is the default one.
+absl::StatusOr<std::optional<size_t>> FindColumn(const std::vector<std::string>& present,
+                                                 const std::string& name,
+                                                 const std::vector<std::string>& others,
+                                                 const std::string& path, const RowSink& sink) {
+  const auto count = std::count(present.begin(), present.end(), name);
+  if (count > 1)
+    return absl::InvalidArgumentError(absl::StrCat(path, ":1: column \"", name, "\" is there twice"));
+  const auto at = std::find(present.begin(), present.end(), name);
+  if (at != present.end()) return std::optional<size_t>(static_cast<size_t>(at - present.begin()));
+  for (const std::string& other : others) {
+    if (std::count(present.begin(), present.end(), other) != 1) continue;
+    sink.note(absl::StrCat(path, " has no column \"", name, "\"; \"", other, "\" was taken for it"));
+    return std::optional<size_t>(
+        static_cast<size_t>(std::find(present.begin(), present.end(), other) - present.begin()));
+  }
+  return std::optional<size_t>();
+}
+
+absl::Status NoColumn(const std::string& path, const std::string& role, const std::string& name,
+                      const std::vector<std::string>& present) {
+  return absl::InvalidArgumentError(absl::StrCat(path, ":1: no column \"", name, "\"; it has \"",
+                                                 absl::StrJoin(present, "\", \""), "\". Set ", role));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes) {
+  std::error_code error;
+  const fs::file_status status = fs::status(path, error);
+  if (!fs::exists(status)) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
+  if (!fs::is_regular_file(status)) return absl::InvalidArgumentError(absl::StrCat(path, ": is not a file"));
+  const auto size = static_cast<int64_t>(fs::file_size(path, error));
+  if (error) return absl::UnavailableError(absl::StrCat(path, ": ", error.message()));
+  if (size > max_bytes) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(path, ": is ", size, " bytes long, the limit is ", max_bytes, "; divide the file"));
+  }
+  std::ifstream in(path, std::ios::binary);
+  std::string content(static_cast<size_t>(size), '\0');
+  if (!in || (size > 0 && !in.read(content.data(), size))) {
+    return absl::UnavailableError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
+  }
+  if (absl::Status bom = HandleByteOrderMark(path, &content); !bom.ok()) return bom;
+  return content;
+}
+
+std::vector<std::string> SortedNames(const std::string& folder) {
+  std::vector<std::string> names;
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    names.push_back(it->path().filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
+                                                      const std::vector<std::string>& extensions) {
+  const auto matches = [&extensions](const std::string& name) {
+    return std::find(extensions.begin(), extensions.end(), LowerExtension(name)) != extensions.end();
+  };
+  std::error_code error;
+  std::vector<DataFile> files;
+  if (fs::is_regular_file(path, error)) {
+    if (matches(path)) files.push_back({path, Part::kUnsplit, ""});
+    return files;
+  }
+  for (const std::string& name : SortedNames(path)) {
+    const std::string file = absl::StrCat(path, "/", name);
+    if (matches(name) && fs::is_regular_file(file, error)) files.push_back({file, PartOf(name), ""});
+  }
+  std::stable_sort(files.begin(), files.end(),
+                   [](const DataFile& a, const DataFile& b) { return a.part < b.part; });
+  const auto same_part = std::adjacent_find(
+      files.begin(), files.end(), [](const DataFile& a, const DataFile& b) { return a.part == b.part; });
+  const bool mixed = files.size() > 1 && files.front().part == Part::kUnsplit;
+  if (same_part != files.end() || mixed) {
+    std::vector<std::string> names;
+    for (const DataFile& file : files) names.push_back(fs::path(file.path).filename().string());
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": it is unclear which to read of ", absl::StrJoin(names, ", "),
+                     ". Name one file, or call them train, validation and test"));
+  }
+  return files;
+}
+
+absl::StatusOr<std::optional<Columns>> FindColumns(const std::vector<std::string>& present,
+                                                   const DataFile& file, const DatasetConfig& config,
+                                                   const RowSink& sink) {
+  const std::vector<std::string> texts = config.text_column == "text"
+                                             ? std::vector<std::string>{"sentence", "review"}
+                                             : std::vector<std::string>{};
+  const std::vector<std::string> labels =
+      config.label_column == "label" ? std::vector<std::string>{"sentiment"} : std::vector<std::string>{};
+  const auto text = FindColumn(present, config.text_column, texts, file.path, sink);
+  if (!text.ok()) return text.status();
+  if (!text->has_value()) return NoColumn(file.path, "text_column", config.text_column, present);
+  const auto label = FindColumn(present, config.label_column, labels, file.path, sink);
+  if (!label.ok()) return label.status();
+  if (!label->has_value() && file.part == Part::kTest) {
+    sink.note(absl::StrCat(file.path, " has no column \"", config.label_column, "\" and was left out"));
+    return std::optional<Columns>();
+  }
+  if (!label->has_value()) return NoColumn(file.path, "label_column", config.label_column, present);
+  Columns columns{**text, **label, std::nullopt};
+  if (!config.filter_column.empty()) {
+    const auto filter = FindColumn(present, config.filter_column, {}, file.path, sink);
+    if (!filter.ok()) return filter.status();
+    if (!filter->has_value()) return NoColumn(file.path, "filter_column", config.filter_column, present);
+    columns.filter = **filter;
+  }
+  return std::optional<Columns>(columns);
+}
+
+absl::Status CheckField(std::string_view field, const ReadLimits& limits, const std::string& path,
+                        int64_t line) {
+  if (static_cast<int64_t>(field.size()) <= limits.max_field_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(path, ":", line, ": a field is longer than ",
+                                                   limits.max_field_bytes, " bytes; is a quote missing?"));
+}
+
+}  // namespace quantlab::engine

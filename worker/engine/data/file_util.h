@@ -1,0 +1,46 @@
+// What the readers share: files found by extension, files read with limits, columns found by name.
+#ifndef QUANTLAB_WORKER_ENGINE_DATA_FILE_UTIL_H_
+#define QUANTLAB_WORKER_ENGINE_DATA_FILE_UTIL_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/engine/data/readers.h"
+
+namespace quantlab::engine {
+
+// The whole file, without a UTF-8 byte order mark.
+// Errors: NOT_FOUND, RESOURCE_EXHAUSTED longer than max_bytes, INVALID_ARGUMENT not a file or UTF-16.
+absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes);
+
+// Names of what is in a folder, sorted by bytes; empty when it is not a readable folder.
+std::vector<std::string> SortedNames(const std::string& folder);
+
+// DatasetFormat::Find for formats of one file with one of `extensions` (".csv"): `path` itself, the only
+// such file in the folder, or files called train, validation (dev, valid, val) and test.
+absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
+                                                      const std::vector<std::string>& extensions);
+
+// Which of the names in `present` are the configured columns. Where a column is called by its default name
+// and is not there, the usual names of public datasets count instead ("sentence", "review", "sentiment").
+struct Columns {
+  size_t text = 0, label = 0;
+  std::optional<size_t> filter;
+};
+// nullopt: a test file without labels, as benchmarks publish them; a note says so.
+// Errors: INVALID_ARGUMENT a column that is not there, or twice.
+absl::StatusOr<std::optional<Columns>> FindColumns(const std::vector<std::string>& present,
+                                                   const DataFile& file, const DatasetConfig& config,
+                                                   const RowSink& sink);
+
+// RESOURCE_EXHAUSTED naming the row when a field is longer than the limit.
+absl::Status CheckField(std::string_view field, const ReadLimits& limits, const std::string& path,
+                        int64_t line);
+
+}  // namespace quantlab::engine
+
+#endif  // QUANTLAB_WORKER_ENGINE_DATA_FILE_UTIL_H_

@@ -1,0 +1,83 @@
+// Dataset formats. To add one: implement DatasetFormat in a file of its own, add it to AllFormats() and to
+// the cases of readers_conformance_test.cc.
+#ifndef QUANTLAB_WORKER_ENGINE_DATA_READERS_H_
+#define QUANTLAB_WORKER_ENGINE_DATA_READERS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/run_config.h"
+
+namespace quantlab::engine {
+
+// What a reader refuses, so that a file that lies cannot take all memory.
+struct ReadLimits {
+  int64_t max_file_bytes = int64_t{4} << 30;
+  int64_t max_field_bytes = 16 << 20;  // of one text
+  int64_t max_rows = 50'000'000;
+};
+
+// Which split of the dataset's own a file belongs to.
+enum class Part { kUnsplit, kTrain, kValidation, kTest };
+
+// A file, or a folder of one class, that a format reads.
+struct DataFile {
+  std::string path;
+  Part part = Part::kUnsplit;
+  std::string label;  // acl_imdb: the class of all texts in the folder
+};
+
+// Views are valid only during the call that gets them. `text` and `label` may hold any bytes.
+struct RawRow {
+  std::string_view text;
+  std::string_view label;   // as it stands in the file; empty: none given
+  std::string_view filter;  // value of DatasetConfig::filter_column; empty without one
+  std::string_view path;    // for messages
+  int64_t line = 0;         // where the row starts, from 1; 0: the whole file is the row
+};
+
+// "reviews.csv:17" or "train/pos/0_9.txt".
+std::string Where(const RawRow& row);
+
+struct RowSink {
+  std::function<absl::Status(const RawRow&)> row;  // an error ends the reading
+  std::function<void(std::string)> note;           // something that a reader of results should know
+};
+
+// Threads: implementations have no state.
+class DatasetFormat {
+ public:
+  virtual ~DatasetFormat() = default;
+
+  // As in DatasetConfig::format.
+  virtual std::string_view name() const = 0;
+
+  // What there is of this format at `path` (a folder or a file), in reading order; empty when nothing is.
+  // Errors: INVALID_ARGUMENT several files of which it is unclear what they are.
+  virtual absl::StatusOr<std::vector<DataFile>> Find(const std::string& path) const = 0;
+
+  // Reads one of the files that Find gave, row by row.
+  // Errors: INVALID_ARGUMENT malformed (file and line are named), an unknown column;
+  // RESOURCE_EXHAUSTED a limit.
+  virtual absl::Status Read(const DataFile& file, const DatasetConfig& config, const ReadLimits& limits,
+                            const RowSink& sink) const = 0;
+};
+
+// The one list of formats.
+const std::vector<std::unique_ptr<DatasetFormat>>& AllFormats();
+
+// The parts of AllFormats().
+std::unique_ptr<DatasetFormat> MakeCsvFormat();
+std::unique_ptr<DatasetFormat> MakeTsvFormat();
+std::unique_ptr<DatasetFormat> MakeJsonlFormat();
+std::unique_ptr<DatasetFormat> MakeAclImdbFormat();
+
+}  // namespace quantlab::engine
+
+#endif  // QUANTLAB_WORKER_ENGINE_DATA_READERS_H_
