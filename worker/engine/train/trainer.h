@@ -1,0 +1,76 @@
+// Fine-tuning: AdamW with linear warm-up and decay, as the field does it (Devlin 2018, Loshchilov 2019).
+#ifndef QUANTLAB_WORKER_ENGINE_TRAIN_TRAINER_H_
+#define QUANTLAB_WORKER_ENGINE_TRAIN_TRAINER_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/run_config.h"
+#include "worker/engine/data/batching.h"
+#include "worker/engine/model/bert.h"
+
+namespace quantlab::engine {
+
+// Tokenized texts with their classes, index by index.
+struct LabelledTexts {
+  std::vector<TokenizedText> texts;
+  std::vector<int> labels;  // empty where no labels are needed
+
+  std::vector<int> Lengths() const;  // tokens of each
+};
+
+// One optimizer step.
+struct TrainingStep {
+  int64_t step = 0;          // from 1
+  int64_t steps = 0;         // of the whole training
+  int epoch = 0;             // from 0
+  int64_t examples = 0;      // of this batch
+  int64_t tokens = 0;        // of this batch; there is no padding
+  double loss = 0;           // mean cross-entropy of the batch, before the step
+  double learning_rate = 0;  // of the step
+  double gradient_norm = 0;  // global L2 norm before clipping
+};
+
+struct TrainingOptions {
+  TrainingConfig config;
+  // Of dropout. On a CPU, equal seed, data, schedule and threads give equal weights, bit for bit.
+  uint64_t seed = 0;
+  // Called after every step, on the training thread; false ends the training with CANCELLED. May be empty.
+  std::function<bool(const TrainingStep&)> on_step;
+};
+
+struct TrainingSummary {
+  int64_t steps = 0;
+  double seconds = 0;
+  std::vector<double> epoch_losses;  // mean over the examples of each epoch
+  std::string requested_dtype;
+  std::string effective_dtype;  // "fp32", "bf16"
+  std::string reason;           // why they differ; empty when they do not
+};
+
+// What each epoch reads, in order: TrainingBatches for every epoch of `config`.
+std::vector<std::vector<Batch>> MakeTrainingSchedule(const LabelledTexts& data, const TrainingConfig& config,
+                                                     uint64_t seed);
+
+// Trains all parameters of `model`, on the device where it is, one step for each batch of `schedule`.
+// Weight decay is decoupled and spares biases and LayerNorms. The learning rate rises linearly from 0
+// over the first ceil(warmup_ratio * steps) steps and falls linearly to 0 after them.
+// Afterwards the model is in evaluation mode and asks for no gradients, whether it went well or not.
+//
+// Errors: INVALID_ARGUMENT nothing to train on, a label or an index out of range, a setting out of range;
+// CANCELLED by on_step; FAILED_PRECONDITION the loss is no longer finite (with the remedy);
+// RESOURCE_EXHAUSTED out of memory. After an error the weights are those of the last whole step.
+absl::StatusOr<TrainingSummary> Train(BertForSequenceClassification& model, const LabelledTexts& data,
+                                      const std::vector<std::vector<Batch>>& schedule,
+                                      const TrainingOptions& options);
+
+// The factor on the learning rate at `step` (from 0) of `steps`.
+double LearningRateFactor(int64_t step, int64_t steps, double warmup_ratio);
+
+}  // namespace quantlab::engine
+
+#endif  // QUANTLAB_WORKER_ENGINE_TRAIN_TRAINER_H_
