@@ -9,8 +9,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/files.h"
 #include "worker/engine/model/checkpoint.h"
-#include "worker/engine/model/file_io.h"
 #include "worker/engine/quantize/random_bert.h"
 #include "worker/engine/quantize/saved_model.h"
 
@@ -190,7 +190,7 @@ class BrokenFolderTest : public ::testing::Test {
     const auto result = MakeDynamicQuantization()->Apply(*model, {}, {}).value();
     WriteSmallVocabulary(folder_);
     EXPECT_TRUE(SaveModel(*model, result.plan, folder_, folder_).ok());
-    plan_ = ReadWholeFile(folder_ + "/plan.json").value();
+    plan_ = ReadFile(folder_ + "/plan.json", 1 << 20).value();
   }
   ~BrokenFolderTest() override { fs::remove_all(folder_); }
 

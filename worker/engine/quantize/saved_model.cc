@@ -7,9 +7,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/files.h"
 #include "base/status_macros.h"
 #include "worker/engine/model/checkpoint.h"
-#include "worker/engine/model/file_io.h"
 #include "worker/engine/quantize/dynamic_int8_linear.h"
 
 namespace quantlab::engine {
@@ -17,13 +17,15 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int64_t kMaxPlanBytes = int64_t{16} << 20;
+
 std::string Join(const std::string& folder, const char* name) {
   return (fs::path(folder) / name).string();
 }
 
 absl::StatusOr<std::optional<QuantizationPlan>> ReadPlan(const std::string& folder) {
   const std::string path = Join(folder, kPlanFile);
-  absl::StatusOr<std::string> text = ReadWholeFile(path);
+  absl::StatusOr<std::string> text = ReadFile(path, kMaxPlanBytes);
   if (absl::IsNotFound(text.status())) return std::optional<QuantizationPlan>();
   QL_RETURN_IF_ERROR(text.status());
   QL_ASSIGN_OR_RETURN(QuantizationPlan plan, ParsePlan(*text, path));
@@ -105,9 +107,7 @@ absl::StatusOr<LoadedModel> LoadModel(const std::string& folder) {
 absl::Status SaveModel(const BertForSequenceClassification& model,
                        const std::optional<QuantizationPlan>& plan, const std::string& tokenizer_folder,
                        const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) return SystemError("creating folder", folder, error.value());
+  QL_RETURN_IF_ERROR(MakeDirectories(folder));
   // Before the weights: a folder with weights is a complete one.
   if (plan) QL_RETURN_IF_ERROR(WriteFileAtomically(Join(folder, kPlanFile), PlanToJson(*plan)));
   return SaveCheckpoint(model, tokenizer_folder, folder);
