@@ -1,0 +1,240 @@
+#include "worker/engine/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include <ATen/Context.h>
+#include <ATen/autocast_mode.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <ATen/ops/empty.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "worker/engine/model/torch_status.h"
+#include "worker/engine/train/adamw.h"
+
+namespace quantlab::engine {
+namespace {
+
+using Schedule = std::vector<std::vector<Batch>>;
+
+absl::Status CheckConfig(const TrainingConfig& config) {
+  const auto bad = [](const char* name, double value, const char* allowed) {
+    return absl::InvalidArgumentError(absl::StrCat("training.", name, " is ", value, "; allowed: ", allowed));
+  };
+  // Negated, so that NaN is refused too.
+  if (!(config.learning_rate > 0 && std::isfinite(config.learning_rate))) {
+    return bad("learning_rate", config.learning_rate, "a number greater than 0");
+  }
+  if (!(config.weight_decay >= 0)) return bad("weight_decay", config.weight_decay, "at least 0");
+  if (!(config.warmup_ratio >= 0 && config.warmup_ratio <= 1)) {
+    return bad("warmup_ratio", config.warmup_ratio, "from 0 to 1");
+  }
+  if (!(config.max_grad_norm >= 0)) return bad("max_grad_norm", config.max_grad_norm, "at least 0");
+  if (!(config.adam_beta1 >= 0 && config.adam_beta1 < 1))
+    return bad("adam_beta1", config.adam_beta1, "[0, 1)");
+  if (!(config.adam_beta2 >= 0 && config.adam_beta2 < 1))
+    return bad("adam_beta2", config.adam_beta2, "[0, 1)");
+  if (!(config.adam_epsilon > 0)) return bad("adam_epsilon", config.adam_epsilon, "greater than 0");
+  if (config.dtype != "fp32" && config.dtype != "bf16") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("training.dtype is ", config.dtype, "; allowed: fp32, bf16"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckData(const BertConfig& model, const LabelledTexts& data, const Schedule& schedule) {
+  if (data.labels.size() != data.texts.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(data.texts.size(), " texts, but ", data.labels.size(), " labels"));
+  }
+  for (size_t i = 0; i < data.labels.size(); ++i) {
+    if (data.labels[i] < 0 || data.labels[i] >= model.num_labels()) {
+      return absl::InvalidArgumentError(absl::StrCat("training text ", i, " has label ", data.labels[i],
+                                                     ", but the model has ", model.num_labels(), " classes"));
+    }
+  }
+  int64_t batches = 0;
+  for (const std::vector<Batch>& epoch : schedule) {
+    for (const Batch& batch : epoch) {
+      ++batches;
+      if (batch.indices.empty()) return absl::InvalidArgumentError("a batch of the schedule is empty");
+      for (const int64_t index : batch.indices) {
+        if (index >= 0 && index < static_cast<int64_t>(data.texts.size())) continue;
+        return absl::InvalidArgumentError(
+            absl::StrCat("the schedule names text ", index, ", but there are ", data.texts.size()));
+      }
+    }
+  }
+  if (batches == 0) return absl::InvalidArgumentError("there is nothing to train on: no batches");
+  return absl::OkStatus();
+}
+
+// Autocast to BF16 within a scope, where it is asked for. Belongs to the thread.
+class AutocastScope {
+ public:
+  AutocastScope(at::DeviceType device, bool enabled) : device_(device), enabled_(enabled) {
+    if (!enabled_) return;
+    at::autocast::set_autocast_dtype(device_, at::kBFloat16);
+    at::autocast::set_autocast_enabled(device_, true);
+  }
+  ~AutocastScope() {
+    if (!enabled_) return;
+    at::autocast::clear_cache();  // of weights cast to BF16, which the next step changes
+    at::autocast::set_autocast_enabled(device_, false);
+  }
+  AutocastScope(const AutocastScope&) = delete;
+  AutocastScope& operator=(const AutocastScope&) = delete;
+
+ private:
+  at::DeviceType device_;
+  bool enabled_;
+};
+
+// Training mode within a scope.
+class TrainingScope {
+ public:
+  TrainingScope(BertForSequenceClassification& model, bool dropout) : model_(model) {
+    model_.SetTraining(dropout);
+    model_.SetRequiresGrad(true);
+  }
+  ~TrainingScope() {
+    model_.SetTraining(false);
+    model_.SetRequiresGrad(false);
+    for (const auto& parameter : model_.Parameters()) parameter.tensor.mutable_grad().reset();
+  }
+  TrainingScope(const TrainingScope&) = delete;
+  TrainingScope& operator=(const TrainingScope&) = delete;
+
+ private:
+  BertForSequenceClassification& model_;
+};
+
+absl::Status NotFinite(const TrainingStep& step, const char* what, double value) {
+  return absl::FailedPreconditionError(
+      absl::StrCat("training diverged: the ", what, " is ", value, " at step ", step.step, " of ", step.steps,
+                   " (learning rate ", step.learning_rate,
+                   "); use a smaller learning_rate, more warmup_ratio, max_grad_norm 1.0 or dtype fp32"));
+}
+
+class TrainingLoop {
+ public:
+  TrainingLoop(BertForSequenceClassification& model, const LabelledTexts& data, const Schedule& schedule,
+               const TrainingOptions& options)
+      : model_(model),
+        data_(data),
+        schedule_(schedule),
+        options_(options),
+        bf16_(options.config.dtype == "bf16"),
+        scope_(model, options.config.dropout),
+        optimizer_(model.Parameters(), {options.config.adam_beta1, options.config.adam_beta2,
+                                        options.config.adam_epsilon, options.config.weight_decay}) {
+    for (const std::vector<Batch>& epoch : schedule) steps_ += static_cast<int64_t>(epoch.size());
+  }
+
+  absl::StatusOr<TrainingSummary> Run() {
+    const auto start = std::chrono::steady_clock::now();
+    at::manual_seed(options_.seed);
+    TrainingSummary summary;
+    for (size_t epoch = 0; epoch < schedule_.size(); ++epoch) {
+      double loss = 0, examples = 0;
+      for (const Batch& batch : schedule_[epoch]) {
+        TrainingStep step;
+        step.epoch = static_cast<int>(epoch);
+        step.step = ++summary.steps;
+        QL_RETURN_IF_ERROR(RunStep(batch, step));
+        loss += step.loss * static_cast<double>(step.examples);
+        examples += static_cast<double>(step.examples);
+        if (options_.on_step && !options_.on_step(step)) {
+          return absl::CancelledError(
+              absl::StrCat("training cancelled after step ", step.step, " of ", steps_));
+        }
+      }
+      if (examples > 0) summary.epoch_losses.push_back(loss / examples);
+    }
+    summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    summary.requested_dtype = summary.effective_dtype = options_.config.dtype;
+    return summary;
+  }
+
+ private:
+  absl::Status RunStep(const Batch& batch, TrainingStep& step) {
+    const TrainingConfig& config = options_.config;
+    step.steps = steps_;
+    step.learning_rate =
+        config.learning_rate * LearningRateFactor(step.step - 1, steps_, config.warmup_ratio);
+    QL_ASSIGN_OR_RETURN(const at::Tensor loss, Loss(batch, step));
+    step.loss = loss.item<double>();
+    if (!std::isfinite(step.loss)) return NotFinite(step, "loss", step.loss);
+    optimizer_.ClearGradients();
+    loss.backward();
+    step.gradient_norm = optimizer_.ClipGradients(config.max_grad_norm);
+    if (!std::isfinite(step.gradient_norm)) return NotFinite(step, "gradient norm", step.gradient_norm);
+    optimizer_.Step(step.learning_rate);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<at::Tensor> Loss(const Batch& batch, TrainingStep& step) {
+    std::vector<const TokenizedText*> texts;
+    at::Tensor labels = at::empty({static_cast<int64_t>(batch.indices.size())}, at::dtype(at::kLong));
+    for (size_t i = 0; i < batch.indices.size(); ++i) {
+      const size_t index = static_cast<size_t>(batch.indices[i]);
+      texts.push_back(&data_.texts[index]);
+      labels.mutable_data_ptr<int64_t>()[i] = data_.labels[index];
+    }
+    QL_ASSIGN_OR_RETURN(const PackedBatch packed, PackTexts(model_.config(), texts));
+    step.examples = packed.texts();
+    step.tokens = packed.tokens();
+    const AutocastScope autocast(model_.device().type(), bf16_);
+    QL_ASSIGN_OR_RETURN(const at::Tensor logits, model_.Forward(packed));
+    return at::cross_entropy_loss(logits.to(at::kFloat), labels.to(model_.device()));
+  }
+
+  BertForSequenceClassification& model_;
+  const LabelledTexts& data_;
+  const Schedule& schedule_;
+  const TrainingOptions& options_;
+  const bool bf16_;
+  const TrainingScope scope_;  // before the optimizer, which keeps what requires gradients
+  AdamW optimizer_;
+  int64_t steps_ = 0;
+};
+
+}  // namespace
+
+std::vector<int> LabelledTexts::Lengths() const {
+  std::vector<int> lengths;
+  for (const TokenizedText& text : texts) lengths.push_back(static_cast<int>(text.ids.size()));
+  return lengths;
+}
+
+Schedule MakeTrainingSchedule(const LabelledTexts& data, const TrainingConfig& config, uint64_t seed) {
+  const std::vector<int> lengths = data.Lengths();
+  Schedule schedule;
+  for (int epoch = 0; epoch < config.epochs; ++epoch) {
+    schedule.push_back(TrainingBatches(lengths, config.batch_size, seed, epoch));
+  }
+  return schedule;
+}
+
+double LearningRateFactor(int64_t step, int64_t steps, double warmup_ratio) {
+  const double warmup = std::ceil(warmup_ratio * static_cast<double>(steps));
+  const double at = static_cast<double>(step), end = static_cast<double>(steps);
+  if (at < warmup) return at / warmup;
+  return std::max(0.0, (end - at) / std::max(1.0, end - warmup));
+}
+
+absl::StatusOr<TrainingSummary> Train(BertForSequenceClassification& model, const LabelledTexts& data,
+                                      const Schedule& schedule, const TrainingOptions& options) {
+  QL_RETURN_IF_ERROR(CheckConfig(options.config));
+  QL_RETURN_IF_ERROR(CheckData(model.config(), data, schedule));
+  return CatchTorch("training", [&]() -> absl::StatusOr<TrainingSummary> {
+    const at::AutoGradMode gradients(true);
+    return TrainingLoop(model, data, schedule, options).Run();
+  });
+}
+
+}  // namespace quantlab::engine
