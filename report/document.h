@@ -1,0 +1,16 @@
+// The text of a report in one language.
+#ifndef QUANTLAB_REPORT_DOCUMENT_H_
+#define QUANTLAB_REPORT_DOCUMENT_H_
+
+#include <string>
+
+#include "report/facts.h"
+#include "report/language.h"
+
+namespace quantlab::report {
+
+std::string RenderDocument(Language language, const Facts& facts);
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_DOCUMENT_H_

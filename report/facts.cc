@@ -1,0 +1,317 @@
+#include "report/facts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "base/metric_spec.h"
+
+namespace quantlab::report {
+namespace {
+
+using Labels = std::map<std::string, std::string>;
+
+// A metric of a run, and whether some table has shown it.
+struct Entry {
+  const RunReport* run;
+  const Metric* metric;
+  bool shown = false;
+};
+
+// `metric` carries `wanted`; a label that it lacks does not contradict.
+bool Matches(const Metric& metric, const std::string& name, const Labels& wanted) {
+  if (metric.name != name) return false;
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
+    const auto it = metric.labels.find(label.first);
+    return it == metric.labels.end() || it->second == label.second;
+  });
+}
+
+std::optional<std::string> Label(const Metric& metric, const std::string& name) {
+  const auto it = metric.labels.find(name);
+  if (it == metric.labels.end()) return std::nullopt;
+  return it->second;
+}
+
+// Whom a comparison's metric speaks of: one run, or a variant as a whole.
+bool SpeaksOf(const Metric& metric, const VariantFacts& variant) {
+  if (const auto run = Label(metric, "run")) {
+    return std::any_of(variant.runs.begin(), variant.runs.end(),
+                       [&](const RunReport* report) { return report->run.name == *run; });
+  }
+  const auto name = Label(metric, "variant");
+  if (!name.has_value()) return false;
+  return *name == variant.name ||
+         std::any_of(variant.runs.begin(), variant.runs.end(),
+                     [&](const RunReport* report) { return report->run.name == *name; });
+}
+
+// Final metrics of all runs, each handed out once to the place that shows it.
+class MetricPool {
+ public:
+  explicit MetricPool(const ReportData& data) {
+    for (const RunReport& run : data.runs) {
+      // What a run told before it failed is no result.
+      if (run.run.state != RunState::kSucceeded) continue;
+      for (const Metric& metric : run.metrics) {
+        if (metric.step == 0) entries_.push_back({&run, &metric});
+      }
+    }
+  }
+
+  // Of the runs of a variant itself, one value per run.
+  std::vector<Metric> Own(const VariantFacts& variant, const std::string& name, const Labels& labels) {
+    std::vector<Metric> values;
+    for (const RunReport* run : variant.runs) {
+      const std::vector<Metric> found = Take(
+          [&](const Entry& entry) { return entry.run == run && Matches(*entry.metric, name, labels); }, 1);
+      values.insert(values.end(), found.begin(), found.end());
+    }
+    return values;
+  }
+
+  // Of a comparison, about a variant: one value per seed, or one for all.
+  std::vector<Metric> Compared(const RunReport* comparison, const VariantFacts& variant,
+                               const std::string& name, const Labels& labels) {
+    return Take(
+        [&](const Entry& entry) {
+          return entry.run == comparison && SpeaksOf(*entry.metric, variant) &&
+                 Matches(*entry.metric, name, labels);
+        },
+        variant.runs.size());
+  }
+
+  // Values that a label has among a comparison's metrics of one name about a variant (or about nobody).
+  std::set<std::string> Values(const RunReport* comparison, const VariantFacts* variant,
+                               const std::string& name, const std::string& label) const {
+    std::set<std::string> values;
+    for (const Entry& entry : entries_) {
+      if (entry.run != comparison || entry.metric->name != name) continue;
+      if (variant != nullptr && !SpeaksOf(*entry.metric, *variant)) continue;
+      if (const auto value = Label(*entry.metric, label)) values.insert(*value);
+    }
+    return values;
+  }
+
+  std::vector<Metric> OfRun(const RunReport* run, const std::string& name, const Labels& labels) {
+    return Take([&](const Entry& entry) { return entry.run == run && Matches(*entry.metric, name, labels); },
+                1);
+  }
+
+  std::vector<OtherMetric> Rest() const {
+    std::vector<OtherMetric> rest;
+    for (const Entry& entry : entries_) {
+      if (!entry.shown) rest.push_back({entry.run, *entry.metric});
+    }
+    return rest;
+  }
+
+ private:
+  template <typename Predicate>
+  std::vector<Metric> Take(Predicate wanted, size_t at_most) {
+    std::vector<Metric> values;
+    for (Entry& entry : entries_) {
+      if (values.size() == at_most) break;
+      if (entry.shown || !wanted(entry)) continue;
+      entry.shown = true;
+      values.push_back(*entry.metric);
+    }
+    return values;
+  }
+
+  std::vector<Entry> entries_;
+};
+
+const char* AverageOf(const VariantFacts& variant) {
+  for (const RunReport* run : variant.runs) {
+    for (const Metric& metric : run->metrics) {
+      if (Label(metric, "average") == "binary") return "binary";
+    }
+  }
+  return "macro";
+}
+
+void CollectQuality(MetricPool& pool, VariantFacts& variant) {
+  const Labels test = {{"split", "test"}};
+  const Labels averaged = {{"split", "test"}, {"average", AverageOf(variant)}};
+  variant.accuracy = Summarize(pool.Own(variant, "accuracy", test));
+  variant.precision = Summarize(pool.Own(variant, "precision", averaged));
+  variant.recall = Summarize(pool.Own(variant, "recall", averaged));
+  variant.f1 = Summarize(pool.Own(variant, "f1_score", averaged));
+}
+
+// Paired numbers come from the run itself, or from a comparison.
+void CollectPaired(MetricPool& pool, const Facts& facts, VariantFacts& variant) {
+  const Labels test = {{"split", "test"}};
+  const auto find = [&](const std::string& name) {
+    std::vector<Metric> values = pool.Own(variant, name, test);
+    for (const ComparisonFacts& comparison : facts.comparisons) {
+      if (values.empty()) values = pool.Compared(comparison.run, variant, name, test);
+    }
+    return values;
+  };
+  variant.difference = Summarize(find("accuracy_difference"));
+  variant.agreement = Summarize(find("agreement"));
+  const std::vector<Metric> tests = find("mcnemar_p_value");
+  variant.p_value = Summarize(tests);
+  variant.significant_seeds = static_cast<int>(std::count_if(
+      tests.begin(), tests.end(), [](const Metric& metric) { return metric.value < kSignificance; }));
+}
+
+int64_t BatchSize(const std::string& text) {
+  int64_t batch_size = 0;
+  return absl::SimpleAtoi(text, &batch_size) ? batch_size : 0;
+}
+
+Measured CollectMeasured(MetricPool& pool, const RunReport* comparison, const VariantFacts& variant) {
+  Measured measured;
+  const auto find = [&](const std::string& name, const Labels& labels) {
+    return Summarize(pool.Compared(comparison, variant, name, labels));
+  };
+  for (const char* name : {"inference_time", "throughput", "speedup"}) {
+    for (const std::string& size : pool.Values(comparison, &variant, name, "batch_size")) {
+      if (BatchSize(size) > 0) measured.by_batch_size.emplace(BatchSize(size), Timing());
+    }
+  }
+  for (auto& [batch_size, timing] : measured.by_batch_size) {
+    const std::string size = std::to_string(batch_size);
+    timing.p50 = find("inference_time", {{"batch_size", size}, {"quantile", "p50"}});
+    timing.p90 = find("inference_time", {{"batch_size", size}, {"quantile", "p90"}});
+    timing.p99 = find("inference_time", {{"batch_size", size}, {"quantile", "p99"}});
+    timing.throughput = find("throughput", {{"batch_size", size}});
+    timing.speedup = find("speedup", {{"batch_size", size}});
+  }
+  measured.size = find("model_size", {{"part", "model"}});
+  measured.layers_size = find("model_size", {{"part", "quantized_layers"}});
+  measured.ratio = find("compression_ratio", {{"part", "model"}});
+  measured.layers_ratio = find("compression_ratio", {{"part", "quantized_layers"}});
+  for (const std::string& kind : pool.Values(comparison, &variant, "memory_usage", "kind")) {
+    if (const auto value = find("memory_usage", {{"kind", kind}})) measured.memory.emplace(kind, *value);
+  }
+  return measured;
+}
+
+bool WithinTolerance(const Result& ratio) {
+  const double low = ratio.low.value_or(ratio.value), high = ratio.high.value_or(ratio.value);
+  return low >= 1 - kAaTolerance && high <= 1 + kAaTolerance;
+}
+
+ComparisonFacts CollectComparison(MetricPool& pool, const RunReport& run) {
+  ComparisonFacts comparison;
+  comparison.run = &run;
+  for (const std::string& size : pool.Values(&run, nullptr, "aa_ratio", "batch_size")) {
+    AaCheck check;
+    check.ratio = Summarize(pool.OfRun(&run, "aa_ratio", {{"batch_size", size}}));
+    if (check.ratio.has_value()) check.reliable = WithinTolerance(*check.ratio);
+    comparison.checks.emplace(BatchSize(size), check);
+  }
+  for (const Caveat& caveat : run.caveats) {
+    const bool timing = caveat.code == "aa_check_failed" || absl::StrContains(caveat.code, "unreliable");
+    if (timing && comparison.unreliable.empty()) comparison.unreliable = caveat.message;
+  }
+  return comparison;
+}
+
+// Position of a method in the order of reports; unknown ones last.
+size_t MethodOrder(const std::string& name) {
+  const auto& methods = AllMethods();
+  const auto it =
+      std::find_if(methods.begin(), methods.end(), [&](const MethodSpec& spec) { return spec.name == name; });
+  return static_cast<size_t>(it - methods.begin());
+}
+
+std::vector<VariantFacts> CollectVariants(const ReportData& data) {
+  std::vector<VariantFacts> variants;
+  for (const RunReport& run : data.runs) {
+    if (run.run.kind == RunKind::kComparison) continue;
+    const std::string& name = run.config.variant.empty() ? run.run.name : run.config.variant;
+    auto it = std::find_if(variants.begin(), variants.end(),
+                           [&](const VariantFacts& variant) { return variant.name == name; });
+    if (it == variants.end()) {
+      VariantFacts variant;
+      variant.name = name;
+      variant.baseline = run.run.kind == RunKind::kBaseline;
+      variant.method = run.run.method;
+      variant.spec = FindMethod(run.run.method);
+      it = variants.insert(variants.end(), variant);
+    }
+    it->runs.push_back(&run);
+    if (run.run.state == RunState::kSucceeded) ++it->succeeded;
+  }
+  for (VariantFacts& variant : variants) {
+    std::stable_sort(variant.runs.begin(), variant.runs.end(),
+                     [](const RunReport* a, const RunReport* b) { return a->run.seed < b->run.seed; });
+  }
+  std::stable_sort(variants.begin(), variants.end(), [](const VariantFacts& a, const VariantFacts& b) {
+    if (a.baseline != b.baseline) return a.baseline;
+    return MethodOrder(a.method) < MethodOrder(b.method);
+  });
+  return variants;
+}
+
+}  // namespace
+
+std::optional<Result> Summarize(const std::vector<Metric>& values) {
+  if (values.empty()) return std::nullopt;
+  Result result;
+  result.seeds = static_cast<int>(values.size());
+  if (values.size() == 1) {
+    result.value = values[0].value;
+    result.low = values[0].low;
+    result.high = values[0].high;
+    result.samples = values[0].samples;
+    return result;
+  }
+  double sum = 0, squares = 0;
+  result.samples = values[0].samples;
+  for (const Metric& metric : values) {
+    sum += metric.value;
+    result.samples = std::min(result.samples, metric.samples);
+  }
+  result.value = sum / static_cast<double>(values.size());
+  for (const Metric& metric : values)
+    squares += (metric.value - result.value) * (metric.value - result.value);
+  result.deviation = std::sqrt(squares / static_cast<double>(values.size() - 1));
+  return result;
+}
+
+bool ComparisonFacts::Reliable(int64_t batch_size) const {
+  const auto it = checks.find(batch_size);
+  if (it != checks.end() && it->second.ratio.has_value()) return it->second.reliable;
+  return unreliable.empty();
+}
+
+const VariantFacts* Facts::baseline() const {
+  for (const VariantFacts& variant : variants) {
+    if (variant.baseline) return &variant;
+  }
+  return nullptr;
+}
+
+Facts CollectFacts(const ReportData& data) {
+  Facts facts;
+  facts.data = &data;
+  facts.variants = CollectVariants(data);
+  MetricPool pool(data);
+  for (const RunReport& run : data.runs) {
+    if (run.run.kind != RunKind::kComparison) continue;
+    if (run.run.state == RunState::kSucceeded) {
+      facts.comparisons.push_back(CollectComparison(pool, run));
+    } else {
+      facts.ended_comparisons.push_back(&run);
+    }
+  }
+  for (VariantFacts& variant : facts.variants) {
+    CollectQuality(pool, variant);
+    CollectPaired(pool, facts, variant);
+    for (const ComparisonFacts& comparison : facts.comparisons) {
+      variant.measured.push_back(CollectMeasured(pool, comparison.run, variant));
+    }
+  }
+  facts.other = pool.Rest();
+  return facts;
+}
+
+}  // namespace quantlab::report

@@ -1,0 +1,104 @@
+// What a report says, taken out of report data and sorted: variants with their numbers over seeds,
+// comparisons, and whatever has no place of its own.
+//
+// Nothing here divides one measurement by another: ratios of times, sizes and memory are made by the
+// comparison, in one process on one machine.
+#ifndef QUANTLAB_REPORT_FACTS_H_
+#define QUANTLAB_REPORT_FACTS_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/method_spec.h"
+#include "base/report_data.h"
+
+namespace quantlab::report {
+
+// One number of a variant: of a single run with its interval, or over several seeds with its deviation.
+struct Result {
+  double value = 0;                 // the mean, where there are several
+  std::optional<double> deviation;  // standard deviation over seeds (n - 1); absent for one
+  std::optional<double> low, high;  // 95 % interval; absent over several seeds
+  int64_t samples = 0;              // of one run; the smallest of several
+  int seeds = 1;
+};
+
+// Of values of one number, one per seed. Empty for none.
+std::optional<Result> Summarize(const std::vector<Metric>& values);
+
+// What a comparison measured of one variant at one batch size.
+struct Timing {
+  std::optional<Result> p50, p90, p99;  // seconds per batch
+  std::optional<Result> throughput;     // texts per second
+  std::optional<Result> speedup;        // over the best FP32 path, paired
+};
+
+// What one comparison measured of one variant.
+struct Measured {
+  std::map<int64_t, Timing> by_batch_size;
+  std::optional<Result> size, layers_size;    // bytes: all files; tensors of the quantized layers
+  std::optional<Result> ratio, layers_ratio;  // baseline's bytes over the variant's
+  std::map<std::string, Result> memory;       // bytes by kind: "peak", "peak_anonymous", …
+};
+
+struct VariantFacts {
+  std::string name;
+  std::string method;                // empty for the baseline
+  const MethodSpec* spec = nullptr;  // null for the baseline, and for methods unknown here
+  bool baseline = false;
+  std::vector<const RunReport*> runs;  // by seed; never empty
+  int succeeded = 0;
+
+  // On the test split.
+  std::optional<Result> accuracy, precision, recall, f1;
+  // Against the baseline on the same texts.
+  std::optional<Result> difference, p_value, agreement;
+  int significant_seeds = 0;  // of those with a paired test, how many have p < 0.05
+
+  std::vector<Measured> measured;  // one per entry of Facts::comparisons
+};
+
+// The A/A check of a comparison at one batch size.
+struct AaCheck {
+  std::optional<Result> ratio;
+  bool reliable = true;
+};
+
+struct ComparisonFacts {
+  const RunReport* run = nullptr;
+  std::map<int64_t, AaCheck> checks;  // by batch size
+  // Why none of its timings is to be trusted; empty where they are.
+  std::string unreliable;
+
+  bool Reliable(int64_t batch_size) const;
+};
+
+struct OtherMetric {
+  const RunReport* run = nullptr;
+  Metric metric;
+};
+
+// Borrows from the report data, which must outlive it.
+struct Facts {
+  const ReportData* data = nullptr;
+  std::vector<VariantFacts> variants;        // baseline first, then as AllMethods() lists their methods
+  std::vector<ComparisonFacts> comparisons;  // that succeeded
+  std::vector<const RunReport*> ended_comparisons;  // that did not succeed
+  std::vector<OtherMetric> other;                   // final metrics without a place of their own
+
+  const VariantFacts* baseline() const;  // null where there is none
+};
+
+Facts CollectFacts(const ReportData& data);
+
+// Widest excursion of an A/A interval from 1 with which timings are called reliable.
+inline constexpr double kAaTolerance = 0.03;
+// Paired tests below this call a difference significant.
+inline constexpr double kSignificance = 0.05;
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_FACTS_H_

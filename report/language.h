@@ -1,0 +1,29 @@
+// The languages that a report is written in.
+#ifndef QUANTLAB_REPORT_LANGUAGE_H_
+#define QUANTLAB_REPORT_LANGUAGE_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace quantlab::report {
+
+enum class Language { kChinese, kEnglish };
+
+// "zh", "en" or "both" (Chinese first).
+// Errors: INVALID_ARGUMENT anything else.
+absl::StatusOr<std::vector<Language>> ParseLanguages(absl::string_view text);
+
+// "zh" or "en": in file names.
+const char* LanguageCode(Language language);
+
+// One of two texts that say the same.
+inline const char* Say(Language language, const char* english, const char* chinese) {
+  return language == Language::kEnglish ? english : chinese;
+}
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_LANGUAGE_H_

@@ -1,0 +1,38 @@
+// The works that a report leans on, numbered in the order in which it cites them.
+#ifndef QUANTLAB_REPORT_REFERENCES_H_
+#define QUANTLAB_REPORT_REFERENCES_H_
+
+#include <string>
+#include <vector>
+
+namespace quantlab::report {
+
+enum class Source {
+  kBert,
+  kMiniLm,
+  kSentenceBert,
+  kImdb,
+  kInteger,     // Jacob et al.
+  kWhitePaper,  // Nagel et al.
+  kQ8Bert,
+  kAdamW,
+  kPyTorch,
+  kWilson,
+  kMcNemar,
+  kBootstrap,
+};
+
+class References {
+ public:
+  // "[3]"; the same source has the same number again.
+  std::string Cite(Source source);
+  // The numbered list of what was cited, as Markdown.
+  std::string List() const;
+
+ private:
+  std::vector<Source> cited_;
+};
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_REFERENCES_H_

@@ -1,0 +1,44 @@
+#include "report/report.h"
+
+#include "absl/strings/str_cat.h"
+#include "report/document.h"
+#include "report/facts.h"
+#include "report/sentences.h"
+#include "report/table.h"
+#include "report/tables.h"
+
+namespace quantlab::report {
+
+std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<Language>& languages) {
+  const Facts facts = CollectFacts(data);
+  std::vector<ReportFile> files;
+  for (const Language language : languages) {
+    files.push_back({Say(language, "report.en.md", "课程设计报告.md"), RenderDocument(language, facts)});
+  }
+  // Headers and values of CSV are the same in every language.
+  for (const Table& table : AllTables(Language::kEnglish, facts)) {
+    if (!table.rows.empty()) files.push_back({absl::StrCat("tables/", table.name, ".csv"), TableCsv(table)});
+  }
+  for (const Language language : languages) {
+    for (const Table& table : AllTables(language, facts)) {
+      if (table.rows.empty()) continue;
+      files.push_back({absl::StrCat("tables/", table.name, ".", LanguageCode(language), ".md"),
+                       absl::StrCat(table.caption, "\n\n", TableMarkdown(table))});
+    }
+  }
+  return files;
+}
+
+std::string RenderSummary(const ReportData& data, Language language) {
+  const Facts facts = CollectFacts(data);
+  std::string text =
+      absl::StrCat(Say(language, "Speed: ", "速度:"), ShipForSpeed(language, facts), "\n",
+                   Say(language, "Size: ", "大小:"), ShipForSize(language, facts), "\n",
+                   Say(language, "Accuracy: ", "准确率:"), ShipForAccuracy(language, facts), "\n");
+  for (const RunReport& run : data.runs) {
+    if (run.run.state != RunState::kSucceeded) absl::StrAppend(&text, EndSentence(language, run), "\n");
+  }
+  return text;
+}
+
+}  // namespace quantlab::report

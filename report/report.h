@@ -1,0 +1,32 @@
+// The report of an experiment: data in, files out.
+//
+// Pure functions: the same data gives the same bytes, on every machine and at every time; nothing is read
+// or written here.
+#ifndef QUANTLAB_REPORT_REPORT_H_
+#define QUANTLAB_REPORT_REPORT_H_
+
+#include <string>
+#include <vector>
+
+#include "base/report_data.h"
+#include "report/language.h"
+
+namespace quantlab::report {
+
+struct ReportFile {
+  std::string path;     // relative to the report's folder, '/'-separated: "tables/accuracy.csv"
+  std::string content;  // UTF-8, lines ended with LF
+};
+
+// "课程设计报告.md" and "report.en.md", each complete in its language; tables/<name>.csv with every digit;
+// tables/<name>.<language>.md as in the report. Tables without rows are left out. Works for experiments
+// that have not ended, and for any mixture of ended runs: each says so in its place.
+std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<Language>& languages);
+
+// The answer alone, for a terminal: one line each for speed, size and accuracy, and one for each run that
+// did not succeed. Lines are ended.
+std::string RenderSummary(const ReportData& data, Language language);
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_REPORT_H_

@@ -1,0 +1,55 @@
+// Every sentence of a report that states a number or an outcome. Each is generated from the number, with
+// its interval, and says "no significant difference" where the test says so.
+//
+// Pure functions; Markdown out; names and messages from outside are escaped here. Chinese sentences end
+// in "。", English ones in ".". None begins or ends with a space.
+#ifndef QUANTLAB_REPORT_SENTENCES_H_
+#define QUANTLAB_REPORT_SENTENCES_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "report/facts.h"
+#include "report/language.h"
+
+namespace quantlab::report {
+
+// One after the other, with a space between them in English. Empty ones are left out.
+std::string Join(Language language, const std::vector<std::string>& sentences);
+
+// "95% interval 89.10% to 92.40%", or "mean ± deviation over n seeds"; empty where there is neither.
+// `format` writes one bound.
+std::string SpreadOf(Language language, const Result& result, std::string (*format)(double));
+
+// "X gets 91.20% of 1,000 test texts right (95% interval …)."
+std::string AccuracySentence(Language language, const VariantFacts& variant);
+// Against the baseline: worse, better, no significant difference, or why nothing can be said.
+// baseline: null where the experiment has none.
+std::string DifferenceSentence(Language language, const VariantFacts& variant, const VariantFacts* baseline);
+// At one batch size; unreliable timings say so.
+std::string SpeedSentence(Language language, int64_t batch_size, const Timing& timing, bool reliable);
+std::string SizeSentence(Language language, const Measured& measured);
+std::string MemorySentence(Language language, const Measured& measured);
+// How much of the linear layers' work ran in which precision, and what fell back and why.
+std::string PrecisionSentence(Language language, const std::vector<Layer>& layers);
+// How a run ended that did not succeed, with its message; empty for one that succeeded.
+std::string EndSentence(Language language, const RunReport& run);
+// Why there is no speed, size or memory in this experiment; empty where there is.
+std::string NoComparisonSentence(Language language, const Facts& facts);
+// Whether the A/A check of a comparison held.
+std::string AaSentence(Language language, const ComparisonFacts& comparison);
+
+// The answer: what to ship for speed, size and accuracy, and what it costs.
+std::string ShipForSpeed(Language language, const Facts& facts);
+std::string ShipForSize(Language language, const Facts& facts);
+std::string ShipForAccuracy(Language language, const Facts& facts);
+
+// "succeeded", "已成功".
+std::string StateWord(Language language, RunState state);
+// "FP32 baseline", "Dynamic quantization", or the method's own name where it is unknown here.
+std::string MethodTitle(Language language, const VariantFacts& variant);
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_SENTENCES_H_
