@@ -91,7 +91,7 @@ class Document {
   }
   std::string Cite(Source source) { return references_.Cite(source); }
   std::string Size(int64_t size) const {
-    return size == 0 ? Say("all that is left", "其余全部") : FormatCount(size);
+    return size == 0 ? Say("all that is left", "其余全部") : absl::StrCat(FormatCount(size), Say("", " 条"));
   }
   std::string AssetText(const AssetRef& asset) const;
   const RunConfig* AnyConfig() const { return data_.runs.empty() ? nullptr : &data_.runs[0].config; }
@@ -132,16 +132,17 @@ void Document::Abstract() {
   Item(absl::StrCat(Say("**For size.** ", "**追求体积:**"), ShipForSize(language_, facts_)));
   Item(absl::StrCat(Say("**For accuracy.** ", "**追求准确率:**"), ShipForAccuracy(language_, facts_)));
   EndList();
+  Show(SummaryTable(language_, facts_));
   const auto failed = std::count_if(data_.runs.begin(), data_.runs.end(), [](const RunReport& run) {
     return run.run.state != RunState::kSucceeded;
   });
   if (failed > 0) {
-    Paragraph(Fill("$0 of $1 runs did not succeed; the section on runs says why.",
-                   "$1 个运行中有 $0 个没有成功,原因见“运行情况”一节。", failed, data_.runs.size()));
+    Paragraph(Fill("$0 of $1 runs have no result; the section on runs says why.",
+                   "$1 个运行中有 $0 个没有结果,原因见“运行情况”一节。", failed, data_.runs.size()));
   }
   if (const RunConfig* config = AnyConfig()) {
-    Paragraph(Fill("Model $0; dataset $1: $2 texts for training, $3 for validation, $4 for the test.",
-                   "模型 $0;数据集 $1:训练 $2 条,验证 $3 条,测试 $4 条。", Code(config->model.name),
+    Paragraph(Fill("Model $0; dataset $1: of its texts, $2 for training, $3 for validation, $4 for the test.",
+                   "模型 $0;数据集 $1:训练 $2,验证 $3,测试 $4。", Code(config->model.name),
                    Code(config->dataset.asset.name), Size(config->dataset.train_size),
                    Size(config->dataset.validation_size), Size(config->dataset.test_size)));
   }
@@ -149,6 +150,8 @@ void Document::Abstract() {
 
 void Document::Background() {
   Section("Background", "背景与原理");
+  const std::string integer = Cite(Source::kInteger), white_paper = Cite(Source::kWhitePaper);
+  const std::string bert = Cite(Source::kBert), q8bert = Cite(Source::kQ8Bert);
   Paragraph(Fill(
       "Quantization stores weights, and often activations, as small integers: a real number x becomes "
       "q = clamp(round(x / s) + z) with a scale s and a zero point z, and x is recovered as s · (q − z) up "
@@ -160,7 +163,7 @@ void Document::Background() {
       "为零点;还原为 s · (q − z),只差舍入误差 $0。权重按输出通道各用一个缩放因子,比整个矩阵共用一个损失更小;"
       "两个 8 位矩阵之积在 32 位中精确累加 $1。BERT 编码器 $2 几乎全部时间用于线性层,已知能较好地承受 8 "
       "位量化 $3。",
-      Cite(Source::kInteger), Cite(Source::kWhitePaper), Cite(Source::kBert), Cite(Source::kQ8Bert)));
+      integer, white_paper, bert, q8bert));
 }
 
 void Document::Design() {
@@ -192,25 +195,25 @@ void Document::Subset() {
   for (const RunReport& run : data_.runs) {
     const RunConfig& config = run.config;
     const DatasetConfig& dataset = config.dataset;
-    std::string text = Join(
-        language_,
-        {Fill("Model: $0.", "模型:$0。", AssetText(config.model)),
-         Fill("Dataset: $0.", "数据集:$0。", AssetText(dataset.asset)),
-         Fill("Of its texts, $0 train, $1 validate and $2 test. The splits are disjoint, deduplicated, "
-              "stratified by class and fixed by split seed $3; texts are cut to $4 tokens.",
-              "其中训练 $0 条、验证 $1 条、测试 $2 条。各划分互不相交,已去重,按类别分层,由划分种子 $3 确定;"
-              "文本截断至 $4 个词元。",
-              Size(dataset.train_size), Size(dataset.validation_size), Size(dataset.test_size),
-              dataset.split_seed, dataset.max_length)});
+    std::string text =
+        Join(language_,
+             {Fill("Model: $0.", "模型:$0。", AssetText(config.model)),
+              Fill("Dataset: $0.", "数据集:$0。", AssetText(dataset.asset)),
+              Fill("Of its texts, $0 train, $1 validate and $2 test. The splits are disjoint, deduplicated, "
+                   "stratified by class and fixed by split seed $3; texts are cut to $4 tokens.",
+                   "其中训练 $0、验证 $1、测试 $2。各划分互不相交,已去重,按类别分层,由划分种子 $3 确定;"
+                   "文本截断至 $4 个词元。",
+                   Size(dataset.train_size), Size(dataset.validation_size), Size(dataset.test_size),
+                   dataset.split_seed, dataset.max_length)});
     if (!dataset.filter_column.empty()) {
       text = Join(language_, {text, Fill("Only rows whose $0 is $1 are used.", "只使用 $0 为 $1 的行。",
                                          Code(dataset.filter_column), Code(dataset.filter_value))});
     }
     if (!seen.insert(text).second) continue;
     if (Mentions(config.model, "minilm")) {
+      const std::string minilm = Cite(Source::kMiniLm), embeddings = Cite(Source::kSentenceBert);
       text = Join(language_, {text, Fill("The encoder is MiniLM $0 as trained for sentence embeddings $1.",
-                                         "编码器为用于句向量训练的 MiniLM $0$1。", Cite(Source::kMiniLm),
-                                         Cite(Source::kSentenceBert))});
+                                         "编码器为 MiniLM $0,曾训练用于句向量 $1。", minilm, embeddings)});
     }
     if (Mentions(dataset.asset, "imdb")) {
       text = Join(language_,
@@ -239,8 +242,8 @@ void Document::Training() {
       Cite(Source::kAdamW),
       language_ == Language::kEnglish ? Plural(training.epochs, "epoch", "epochs")
                                       : absl::StrCat(training.epochs, " 轮"),
-      training.batch_size, FormatExact(training.learning_rate), FormatShare(training.warmup_ratio),
-      FormatExact(training.weight_decay),
+      training.batch_size, FormatExact(training.learning_rate),
+      absl::StrCat(FormatNumber(training.warmup_ratio * 100, 3), "%"), FormatExact(training.weight_decay),
       training.max_grad_norm == 0 ? Say("0 (no clipping)", "0(不裁剪)") : FormatExact(training.max_grad_norm),
       training.dropout ? Say("on", "开启") : Say("off", "关闭"), EscapeMarkdown(training.dtype)));
   Show(CurvesTable(language_, data_));
@@ -248,6 +251,7 @@ void Document::Training() {
 
 void Document::Measuring() {
   Subsection(Say("How it was measured", "测量方法"));
+  const std::string wilson = Cite(Source::kWilson), mcnemar = Cite(Source::kMcNemar);
   Paragraph(Fill(
       "Accuracy is counted on the whole test split, which is read once; its interval is Wilson's at 95% $0. "
       "A "
@@ -256,7 +260,7 @@ void Document::Measuring() {
       "准确率在整个测试集上统计,测试集只读取一次;区间为 95% Wilson 区间 $0。各方案与基线在相同文本上用 "
       "McNemar "
       "精确检验比较 $1;p 小于 0.05 称为显著,否则也不证明两者相同。",
-      Cite(Source::kWilson), Cite(Source::kMcNemar)));
+      wilson, mcnemar));
   if (facts_.comparisons.empty()) return;
   const EvaluationConfig& evaluation = facts_.comparisons[0].run->config.evaluation;
   Paragraph(
@@ -337,7 +341,7 @@ void Document::VariantResults(const VariantFacts& variant) {
       sentences.push_back(
           SpeedSentence(language_, batch_size, timing, facts_.comparisons[i].Reliable(batch_size)));
     }
-    sentences.push_back(SizeSentence(language_, measured));
+    sentences.push_back(SizeSentence(language_, measured, variant.baseline));
     sentences.push_back(MemorySentence(language_, measured));
     Paragraph(Join(language_, sentences));
   }

@@ -106,10 +106,14 @@ std::string FormatShare(double share) {
 }
 
 std::string FormatPoints(double difference, Language language) {
+  return absl::StrCat(FormatPointsBare(difference), Say(language, " points", " 个百分点"));
+}
+
+std::string FormatPointsBare(double difference) {
   if (const auto text = NotFinite(difference)) return *text;
   const std::string points = Fixed(difference * 100, 2);
   const bool positive = difference > 0 && points.find_first_not_of("0.,") != std::string::npos;
-  return absl::StrCat(positive ? "+" : "", points, Say(language, " points", " 个百分点"));
+  return absl::StrCat(positive ? "+" : "", points);
 }
 
 std::string FormatBytes(double bytes) {
@@ -134,7 +138,9 @@ std::string FormatSeconds(double seconds) {
 }
 
 std::string FormatRatio(double ratio) {
-  return absl::StrCat(FormatNumber(ratio, 3), "×");
+  const double size = std::abs(ratio);
+  if (size >= 0.095 && size < 9.995) return absl::StrCat(Fixed(ratio, 2), "×");
+  return absl::StrCat(FormatNumber(ratio, size < 1 ? 2 : 3), "×");
 }
 
 std::string FormatPValue(double p) {
@@ -155,6 +161,9 @@ std::string FormatByUnit(double value, absl::string_view unit, Language language
 std::string FormatExact(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  // Bytes and counts as what they are.
+  if (std::abs(value) < kHuge && value == std::trunc(value))
+    return std::to_string(static_cast<int64_t>(value));
   std::array<char, 64> buffer;
   const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
   return std::string(buffer.data(), result.ptr);

@@ -24,6 +24,8 @@ std::string FormatCount(int64_t value);
 std::string FormatShare(double share);
 // A difference of shares: -0.003 is "-0.30 points", "-0.30 个百分点".
 std::string FormatPoints(double difference, Language language);
+// The same without its unit: "-0.30".
+std::string FormatPointsBare(double difference);
 // Decimal units: "90.9 MB".
 std::string FormatBytes(double bytes);
 // "12.3 ms", "4.10 s", "3 min 20 s", "2 h 5 min".

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "absl/strings/substitute.h"
 #include "report/format.h"
 
@@ -23,8 +24,9 @@ std::string Brackets(Language language, const std::string& text) {
   return Fill(language, " ($0)", "($0)", text);
 }
 
-std::string Percent(double share) {
-  return FormatShare(share);
+// Close to 1 by nature: a fourth digit tells.
+std::string FormatAa(double ratio) {
+  return FormatNumber(ratio, 4);
 }
 
 enum class Verdict { kUntested, kNoDifference, kWorse, kBetter, kMixed };
@@ -51,14 +53,8 @@ Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline) {
 }
 
 std::string PointsWithSpread(Language language, const Result& difference) {
-  std::string text = FormatPoints(difference.value, language);
-  if (difference.deviation.has_value()) {
-    return absl::StrCat(text, Brackets(language, SpreadOf(language, difference, Percent)));
-  }
-  if (!difference.low.has_value() || !difference.high.has_value()) return text;
-  return absl::StrCat(
-      text, Fill(language, " (95% interval $0 to $1)", "(95% 置信区间 $0 至 $1)",
-                 FormatPoints(*difference.low, language), FormatPoints(*difference.high, language)));
+  return absl::StrCat(FormatPoints(difference.value, language),
+                      Brackets(language, SpreadOf(language, difference, FormatPointsBare)));
 }
 
 std::string TestOf(Language language, const VariantFacts& variant) {
@@ -77,7 +73,7 @@ std::string Resolution(Language language, const Result& difference) {
   return Fill(language,
               "A test of this size resolves differences of about $0 and more, so this is no proof that the "
               "two are equal.",
-              "这一规模的测试约能分辨 $0 及以上的差异,因此这并不证明两者相同。",
+              "这一规模的测试约能分辨 $0及以上的差异,因此这并不证明两者相同。",
               FormatPoints(half, language).substr(half > 0 ? 1 : 0));
 }
 
@@ -106,8 +102,8 @@ bool SurelyBelow(const Result& ratio, double bound) {
 
 std::string Unreliable(Language language, bool reliable) {
   return reliable ? ""
-                  : Say(language, " This figure is unreliable: the A/A check failed.",
-                        "该数字不可靠:A/A 检验未通过。");
+                  : Say(language, "The timing is unreliable: its A/A check failed.",
+                        "该时间数据不可靠:A/A 检验未通过。");
 }
 
 // What choosing a variant costs or gains in accuracy, as a clause after "; ".
@@ -180,6 +176,8 @@ std::vector<SpeedAnswer> SpeedAnswers(const Facts& facts, size_t comparison) {
     if (it == answers.end()) it = answers.insert(answers.end(), {fastest, {}});
     it->batch_sizes.push_back(size);
   }
+  std::stable_partition(answers.begin(), answers.end(),
+                        [](const SpeedAnswer& answer) { return answer.variant != nullptr; });
   return answers;
 }
 
@@ -190,24 +188,27 @@ std::string BatchList(Language language, const std::vector<int64_t>& sizes) {
 std::string SpeedAnswerSentence(Language language, const Facts& facts, size_t comparison,
                                 const SpeedAnswer& answer) {
   const ComparisonFacts& checks = facts.comparisons[comparison];
+  const bool reliable = std::all_of(answer.batch_sizes.begin(), answer.batch_sizes.end(),
+                                    [&](int64_t size) { return checks.Reliable(size); });
   if (answer.variant == nullptr) {
-    return Fill(language, "At batch size $0 no variant is surely faster than the best FP32 path: ship FP32.",
-                "批大小为 $0 时,没有方法确定快于最优 FP32 路径:建议使用 FP32。",
-                BatchList(language, answer.batch_sizes));
+    return Join(
+        language,
+        {Fill(language, "At batch size $0 no variant is surely faster than the best FP32 path: ship FP32.",
+              "批大小为 $0 时,没有方法确定快于最优 FP32 路径:建议使用 FP32。",
+              BatchList(language, answer.batch_sizes)),
+         Unreliable(language, reliable)});
   }
   std::vector<std::string> figures;
-  bool reliable = true;
   for (const int64_t size : answer.batch_sizes) {
     const Timing& timing = answer.variant->measured[comparison].by_batch_size.at(size);
-    reliable = reliable && checks.Reliable(size);
-    figures.push_back(Fill(language, "$1 as fast as the best FP32 path at batch size $0",
-                           "批大小为 $0 时速度为最优 FP32 路径的 $1", size,
+    figures.push_back(Fill(language, "$1 at batch size $0", "$1(批大小 $0)", size,
                            RatioWithSpread(language, *timing.speedup)));
   }
-  return absl::StrCat(Fill(language, "Ship $0: it is $1; $2.", "建议使用 $0:$1;$2。",
-                           Code(answer.variant->name), absl::StrJoin(figures, Say(language, ", ", ",")),
-                           AccuracyCost(language, *answer.variant, facts.baseline())),
-                      Unreliable(language, reliable));
+  return Join(language, {Fill(language, "Ship $0: its speed over the best FP32 path is $1; $2.",
+                              "建议使用 $0:相对最优 FP32 路径的速度为 $1;$2。", Code(answer.variant->name),
+                              absl::StrJoin(figures, Say(language, ", ", "、")),
+                              AccuracyCost(language, *answer.variant, facts.baseline())),
+                         Unreliable(language, reliable)});
 }
 
 const VariantFacts* Smallest(const Facts& facts, size_t comparison) {
@@ -254,9 +255,46 @@ std::string SucceededSeeds(Language language, const VariantFacts& variant) {
               variant.succeeded, total);
 }
 
-const char* const kNoSpeed[] = {
-    "Nothing can be said about $0: this experiment has no comparison, which alone measures it.",
-    "无法判断$0:本实验没有对比运行(comparison),而该指标只由对比运行测量。"};
+// Why nothing is known of what only a comparison measures.
+std::string NotCompared(Language language, const Facts& facts, const char* what) {
+  if (facts.ended_comparisons.empty()) {
+    return Fill(language,
+                "Nothing can be said about $0: this experiment has no comparison, which alone measures it.",
+                "无法判断$0:本实验没有对比运行(comparison),而该指标只由对比运行测量。", what);
+  }
+  return Fill(language,
+              "Nothing can be said about $0: the comparison, which alone measures it, has no result.",
+              "无法判断$0:该指标只由对比运行(comparison)测量,而对比运行没有结果。", what);
+}
+
+// How a run ended or where it is, after "it".
+const char* EnglishClause(RunState state) {
+  switch (state) {
+    case RunState::kPending:
+      return "waits for other runs";
+    case RunState::kQueued:
+      return "waits for a worker";
+    case RunState::kRunning:
+      return "is running";
+    case RunState::kSucceeded:
+      return "succeeded";
+    case RunState::kFailed:
+      return "failed";
+    case RunState::kCrashed:
+      return "crashed";
+    case RunState::kLost:
+      return "was lost with its worker";
+    case RunState::kTimedOut:
+      return "timed out";
+    case RunState::kCancelled:
+      return "was cancelled";
+    case RunState::kPreempted:
+      return "was preempted";
+    case RunState::kSkipped:
+      return "was skipped";
+  }
+  return "is in an unknown state";
+}
 
 }  // namespace
 
@@ -272,7 +310,7 @@ std::string Join(Language language, const std::vector<std::string>& sentences) {
 std::string SpreadOf(Language language, const Result& result, std::string (*format)(double)) {
   if (result.deviation.has_value()) {
     return Fill(language, "mean over $1 seeds, standard deviation $0", "$1 个随机种子的均值,标准差 $0",
-                format(*result.deviation), result.seeds);
+                absl::StripPrefix(format(*result.deviation), "+"), result.seeds);
   }
   if (!result.low.has_value() || !result.high.has_value()) return "";
   return Fill(language, "95% interval $0 to $1", "95% 置信区间 $0 至 $1", format(*result.low),
@@ -287,11 +325,11 @@ std::string AccuracySentence(Language language, const VariantFacts& variant) {
   const std::string texts = accuracy.samples <= 0 ? Say(language, "the test texts", "测试文本")
                             : language == Language::kEnglish
                                 ? Plural(accuracy.samples, "test text", "test texts")
-                                : absl::StrCat(FormatCount(accuracy.samples), " 条测试文本");
-  return absl::StrCat(Fill(language, "$0 classifies $1 of $2 correctly$3.", "$0 在 $2 上的准确率为 $1$3。",
-                           Code(variant.name), FormatShare(accuracy.value), texts,
-                           Brackets(language, SpreadOf(language, accuracy, Percent))),
-                      SucceededSeeds(language, variant));
+                                : absl::StrCat(" ", FormatCount(accuracy.samples), " 条测试文本");
+  return absl::StrCat(
+      Fill(language, "$0 classifies $1 of $2 correctly$3.", "$0 在$2上的准确率为 $1$3。", Code(variant.name),
+           FormatShare(accuracy.value), texts, Brackets(language, SpreadOf(language, accuracy, FormatShare))),
+      SucceededSeeds(language, variant));
 }
 
 std::string DifferenceSentence(Language language, const VariantFacts& variant, const VariantFacts* baseline) {
@@ -340,13 +378,13 @@ std::string SpeedSentence(Language language, int64_t batch_size, const Timing& t
     text = Fill(language, "At batch size $0 it has $1 the speed of the best FP32 path, without an interval.",
                 "批大小为 $0 时速度为最优 FP32 路径的 $1,没有置信区间。", batch_size, ratio);
   }
-  return absl::StrCat(text, Unreliable(language, reliable));
+  return Join(language, {text, Unreliable(language, reliable)});
 }
 
-std::string SizeSentence(Language language, const Measured& measured) {
+std::string SizeSentence(Language language, const Measured& measured, bool baseline) {
   if (!measured.size.has_value()) return "";
   const std::string size = FormatBytes(measured.size->value);
-  if (!measured.ratio.has_value()) {
+  if (baseline || !measured.ratio.has_value()) {
     return Fill(language, "The saved model takes $0.", "保存的模型大小为 $0。", size);
   }
   const std::string ratio = FormatRatio(measured.ratio->value);
@@ -405,33 +443,31 @@ std::string PrecisionSentence(Language language, const std::vector<Layer>& layer
 std::string EndSentence(Language language, const RunReport& report) {
   const RunRecord& run = report.run;
   if (run.state == RunState::kSucceeded) return "";
+  const std::string clause =
+      language == Language::kEnglish ? EnglishClause(run.state) : StateWord(language, run.state);
+  const std::string text =
+      IsEnded(run.state)
+          ? Fill(language, "Run $0 has no result: it $1", "运行 $0 没有结果:$1", Code(run.name), clause)
+          : Fill(language, "Run $0 has no result yet: it $1", "运行 $0 尚无结果:$1", Code(run.name), clause);
   const std::string message = EscapeMarkdown(run.message);
-  const char* const english =
-      IsEnded(run.state) ? "Run $0 has no result: it was $1" : "Run $0 has no result yet: it is $1";
-  const char* const chinese = IsEnded(run.state) ? "运行 $0 没有结果:$1" : "运行 $0 尚无结果:$1";
-  const std::string text = Fill(language, english, chinese, Code(run.name), StateWord(language, run.state));
   if (message.empty()) return absl::StrCat(text, Say(language, ".", "。"));
   return absl::StrCat(text, Say(language, ": ", ":"), message);
 }
 
 std::string NoComparisonSentence(Language language, const Facts& facts) {
   if (!facts.comparisons.empty()) return "";
-  if (facts.ended_comparisons.empty()) {
-    return Fill(language, kNoSpeed[0], kNoSpeed[1],
-                Say(language, "speed, size and memory", "速度、大小和内存"));
-  }
-  return Join(language, {EndSentence(language, *facts.ended_comparisons.front()),
-                         Say(language, "So there are no figures of speed, size and memory.",
-                             "因此没有速度、大小和内存的数字。")});
+  return NotCompared(language, facts, Say(language, "speed, size and memory", "速度、大小和内存"));
 }
 
 std::string AaSentence(Language language, const ComparisonFacts& comparison) {
   std::vector<std::string> parts;
   for (const auto& [size, check] : comparison.checks) {
     if (!check.ratio.has_value()) continue;
-    parts.push_back(Fill(
-        language, "batch size $0: $1 $2", "批大小 $0:$1 $2", size, RatioWithSpread(language, *check.ratio),
-        check.reliable ? Say(language, "passed", "通过") : Say(language, "**failed**", "**未通过**")));
+    parts.push_back(
+        Fill(language, "batch size $0: $1 $2", "批大小 $0:$1 $2", size,
+             absl::StrCat(FormatAa(check.ratio->value),
+                          Brackets(language, SpreadOf(language, *check.ratio, FormatAa))),
+             check.reliable ? Say(language, "passed", "通过") : Say(language, "**failed**", "**未通过**")));
   }
   if (parts.empty() && comparison.unreliable.empty()) {
     return Say(language, "No A/A check was recorded, so the timings are without that safeguard.",
@@ -449,7 +485,7 @@ std::string AaSentence(Language language, const ComparisonFacts& comparison) {
 
 std::string ShipForSpeed(Language language, const Facts& facts) {
   if (facts.comparisons.empty()) {
-    return Fill(language, kNoSpeed[0], kNoSpeed[1], Say(language, "speed", "速度"));
+    return NotCompared(language, facts, Say(language, "speed", "速度"));
   }
   std::vector<std::string> sentences;
   for (size_t i = 0; i < facts.comparisons.size(); ++i) {
@@ -470,7 +506,7 @@ std::string ShipForSpeed(Language language, const Facts& facts) {
 
 std::string ShipForSize(Language language, const Facts& facts) {
   if (facts.comparisons.empty()) {
-    return Fill(language, kNoSpeed[0], kNoSpeed[1], Say(language, "size", "大小"));
+    return NotCompared(language, facts, Say(language, "size", "大小"));
   }
   const VariantFacts* const smallest = Smallest(facts, 0);
   if (smallest == nullptr) return Say(language, "No model size was measured.", "未测得模型大小。");
@@ -514,7 +550,7 @@ std::string ShipForAccuracy(Language language, const Facts& facts) {
         Fill(language, "FP32 ($0) is not beaten significantly by any variant: $1.",
              "没有方法显著优于 FP32($0):准确率 $1。", Code(baseline->name),
              absl::StrCat(FormatShare(baseline->accuracy->value),
-                          Brackets(language, SpreadOf(language, *baseline->accuracy, Percent)))));
+                          Brackets(language, SpreadOf(language, *baseline->accuracy, FormatShare)))));
   }
   const char* const comma = Say(language, ", ", "、");
   if (!equal.empty()) {

@@ -29,7 +29,7 @@ std::string AccuracySentence(Language language, const VariantFacts& variant);
 std::string DifferenceSentence(Language language, const VariantFacts& variant, const VariantFacts* baseline);
 // At one batch size; unreliable timings say so.
 std::string SpeedSentence(Language language, int64_t batch_size, const Timing& timing, bool reliable);
-std::string SizeSentence(Language language, const Measured& measured);
+std::string SizeSentence(Language language, const Measured& measured, bool baseline);
 std::string MemorySentence(Language language, const Measured& measured);
 // How much of the linear layers' work ran in which precision, and what fell back and why.
 std::string PrecisionSentence(Language language, const std::vector<Layer>& layers);

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "base/metric_spec.h"
 #include "report/config_lines.h"
 #include "report/format.h"
@@ -70,7 +71,10 @@ template <typename Format>
 Row ResultCells(const std::optional<Result>& result, Format format) {
   if (!result.has_value()) return {EmptyCell(), {}, {}, {}};
   std::string shown = format(result->value);
-  if (result->deviation.has_value()) absl::StrAppend(&shown, " ± ", format(*result->deviation));
+  // What does not vary (a size) needs no "± 0".
+  if (result->deviation.value_or(0) != 0) {
+    absl::StrAppend(&shown, " ± ", absl::StripPrefix(format(*result->deviation), "+"));
+  }
   return {NumberCell(result->value, shown), ExactCell(result->deviation), ExactCell(result->low),
           ExactCell(result->high)};
 }
@@ -99,13 +103,24 @@ std::string LabelsText(const Metric& metric) {
   return absl::StrJoin(metric.labels, " ", absl::PairFormatter("="));
 }
 
+// For people: a run of the same name as its variant needs no second mention.
+Cell LabelsCell(const Metric& metric) {
+  Metric shown = metric;
+  const auto run = shown.labels.find("run"), variant = shown.labels.find("variant");
+  const auto end = shown.labels.end();
+  if (run != end && variant != end && run->second == variant->second) shown.labels.erase(run);
+  return {EscapeMarkdown(LabelsText(shown)), OneLine(LabelsText(metric))};
+}
+
 // Shares are shown as percentages, ratios with ×, others by their unit.
 std::string Shown(Language language, const Metric& metric, double value) {
   static const auto* const shares =
       new std::set<std::string>{"accuracy", "precision", "recall", "f1_score", "agreement"};
-  static const auto* const ratios = new std::set<std::string>{"compression_ratio", "speedup", "aa_ratio"};
+  static const auto* const ratios = new std::set<std::string>{"compression_ratio", "speedup"};
   if (shares->count(metric.name) > 0) return FormatShare(value);
   if (ratios->count(metric.name) > 0) return FormatRatio(value);
+  if (metric.name == "aa_ratio") return FormatNumber(value, 4);
+  if (metric.name == "mcnemar_p_value") return FormatPValue(value);
   if (metric.name == "accuracy_difference") return FormatPoints(value, language);
   return EscapeMarkdown(FormatByUnit(value, metric.unit, language));
 }
@@ -113,7 +128,7 @@ std::string Shown(Language language, const Metric& metric, double value) {
 Cell PCell(const std::optional<Result>& p, int significant) {
   if (!p.has_value()) return EmptyCell();
   if (p->seeds > 1) {
-    return {absl::StrCat(significant, "/", p->seeds, " p < 0.05"), FormatExact(p->value)};
+    return {absl::StrCat(significant, "/", p->seeds, " p < 0.05"), ""};
   }
   return NumberCell(p->value, FormatPValue(p->value));
 }
@@ -165,6 +180,48 @@ Row SpeedRow(Language language, const ComparisonFacts& comparison, const Variant
   const int64_t samples = timing.p50.has_value() ? timing.p50->samples : 0;
   row.push_back(samples > 0 ? CountCell(samples) : EmptyCell());
   row.push_back(FlagCell(language, comparison.Reliable(batch_size)));
+  return row;
+}
+
+// Those at which the first comparison has a speedup.
+std::vector<int64_t> BatchSizes(const Facts& facts) {
+  std::set<int64_t> sizes;
+  for (const VariantFacts& variant : facts.variants) {
+    if (variant.measured.empty()) continue;
+    for (const auto& [size, timing] : variant.measured[0].by_batch_size) {
+      if (timing.speedup.has_value()) sizes.insert(size);
+    }
+  }
+  return {sizes.begin(), sizes.end()};
+}
+
+// A speedup with its interval, and whether to trust it, in one cell.
+Row SpeedupCells(Language language, const std::optional<Result>& speedup, bool reliable) {
+  Row cells = ResultCells(speedup, FormatRatio);
+  if (!speedup.has_value()) return cells;
+  const Cell interval = IntervalCell(language, speedup, FormatRatio);
+  if (speedup->low.has_value()) absl::StrAppend(&cells[0].markdown, " (", interval.markdown, ")");
+  if (!reliable) absl::StrAppend(&cells[0].markdown, " ", Say(language, "**unreliable**", "**不可靠**"));
+  return cells;
+}
+
+Row SummaryRow(Language language, const Facts& facts, const VariantFacts& variant,
+               const std::vector<int64_t>& sizes) {
+  const Measured measured = variant.measured.empty() ? Measured() : variant.measured[0];
+  Row row = {CodeCell(variant.name)};
+  Append(row, ResultCells(variant.accuracy, FormatShare));
+  row.push_back(IntervalCell(language, variant.accuracy, FormatShare));
+  Append(row, ResultCells(variant.difference, FormatPointsBare));
+  row.push_back(PCell(variant.p_value, variant.significant_seeds));
+  for (const int64_t size : sizes) {
+    const auto it = measured.by_batch_size.find(size);
+    Append(row, SpeedupCells(language, it == measured.by_batch_size.end() ? std::nullopt : it->second.speedup,
+                             facts.comparisons[0].Reliable(size)));
+  }
+  Append(row, ResultCells(measured.size, FormatBytes));
+  const auto peak = measured.memory.find("peak");
+  Append(row, ResultCells(peak == measured.memory.end() ? std::nullopt : std::optional<Result>(peak->second),
+                          FormatBytes));
   return row;
 }
 
@@ -287,7 +344,7 @@ Cell MetricIntervalCell(Language language, const Metric& metric) {
 
 Row MetricRow(Language language, const RunReport& run, const Metric& metric) {
   return {Cell{Title(language, metric.name), metric.name},
-          TextCell(LabelsText(metric)),
+          LabelsCell(metric),
           ValueCell(language, metric),
           {"", OneLine(metric.unit)},
           MetricIntervalCell(language, metric),
@@ -307,6 +364,26 @@ void MetricColumns(Builder& builder) {
 
 }  // namespace
 
+Table SummaryTable(Language language, const Facts& facts) {
+  Builder builder(
+      language, "summary",
+      "The variants at a glance. The speedup is over the best FP32 path; p is McNemar's paired test "
+      "against the baseline.",
+      "各方案一览。加速比相对最优 FP32 路径;p 为与基线的 McNemar 配对检验。");
+  builder.Text("variant", "Variant", "方案").Results("accuracy", Title(language, "accuracy")).Interval();
+  builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差(百分点)"));
+  builder.Number("mcnemar_p_value", "p");
+  const std::vector<int64_t> sizes = BatchSizes(facts);
+  for (const int64_t size : sizes) {
+    builder.Results(absl::StrCat("speedup_batch_", size),
+                    absl::StrCat(Say(language, "Speedup, batch ", "加速比,批大小 "), size));
+  }
+  builder.Results("model_bytes", Title(language, "model_size"));
+  builder.Results("peak_bytes", Say(language, "Peak memory", "内存峰值"));
+  for (const VariantFacts& variant : facts.variants) builder.Add(SummaryRow(language, facts, variant, sizes));
+  return builder.Build();
+}
+
 Table AccuracyTable(Language language, const Facts& facts) {
   Builder builder(language, "accuracy",
                   "Quality on the test split; the interval of one run is Wilson's, several seeds give mean ± "
@@ -314,19 +391,18 @@ Table AccuracyTable(Language language, const Facts& facts) {
                   "测试集上的质量指标;单次运行给出 Wilson 区间,多个随机种子给出均值 ± 标准差。");
   builder.Text("variant", "Variant", "方案").Text("seeds", "Seeds", "种子");
   builder.Results("accuracy", Title(language, "accuracy")).Interval().Number("samples", "Texts", "文本数");
-  builder.Results("accuracy_difference", Title(language, "accuracy_difference")).Interval();
+  builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差(百分点)")).Interval();
   builder.Number("mcnemar_p_value", Title(language, "mcnemar_p_value"));
   builder.Results("agreement", Title(language, "agreement"));
   for (const char* name : {"precision", "recall", "f1_score"}) builder.Results(name, Title(language, name));
-  const auto points = [language](double value) { return FormatPoints(value, language); };
   for (const VariantFacts& variant : facts.variants) {
     Row row = {CodeCell(variant.name), SeedsCell(variant)};
     Append(row, ResultCells(variant.accuracy, FormatShare));
     row.push_back(IntervalCell(language, variant.accuracy, FormatShare));
     const int64_t samples = variant.accuracy.has_value() ? variant.accuracy->samples : 0;
     row.push_back(samples > 0 ? CountCell(samples) : EmptyCell());
-    Append(row, ResultCells(variant.difference, points));
-    row.push_back(IntervalCell(language, variant.difference, points));
+    Append(row, ResultCells(variant.difference, FormatPointsBare));
+    row.push_back(IntervalCell(language, variant.difference, FormatPointsBare));
     row.push_back(PCell(variant.p_value, variant.significant_seeds));
     for (const auto* result : {&variant.agreement, &variant.precision, &variant.recall, &variant.f1}) {
       Append(row, ResultCells(*result, FormatShare));
@@ -612,13 +688,14 @@ Table OtherTable(Language language, const Facts& facts) {
 
 std::vector<Table> AllTables(Language language, const Facts& facts) {
   const ReportData& data = *facts.data;
-  return {AccuracyTable(language, facts),     SpeedTable(language, facts),
-          SizeTable(language, facts),         MemoryTable(language, facts),
-          LayersTable(language, facts),       LayerDetailsTable(language, facts),
-          RunsTable(language, data),          SourcesTable(language, data),
-          ProvenanceTable(language, data),    EnvironmentTable(language, data),
-          ConfigurationTable(language, data), CurvesTable(language, data),
-          CurvePointsTable(language, data),   OtherTable(language, facts)};
+  return {SummaryTable(language, facts),      AccuracyTable(language, facts),
+          SpeedTable(language, facts),        SizeTable(language, facts),
+          MemoryTable(language, facts),       LayersTable(language, facts),
+          LayerDetailsTable(language, facts), RunsTable(language, data),
+          SourcesTable(language, data),       ProvenanceTable(language, data),
+          EnvironmentTable(language, data),   ConfigurationTable(language, data),
+          CurvesTable(language, data),        CurvePointsTable(language, data),
+          OtherTable(language, facts)};
 }
 
 }  // namespace quantlab::report

@@ -11,6 +11,8 @@
 
 namespace quantlab::report {
 
+// One row per variant: the figures that people ask for first.
+Table SummaryTable(Language language, const Facts& facts);
 // One row per variant: accuracy with interval, against the baseline, precision, recall, F1.
 Table AccuracyTable(Language language, const Facts& facts);
 // One row per comparison, variant and batch size.

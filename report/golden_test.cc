@@ -1,0 +1,145 @@
+// Whole reports against stored bytes. QUANTLAB_UPDATE_GOLDEN=1 writes what is expected anew.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "proto/convert.h"
+#include "report/report.h"
+
+namespace quantlab::report {
+namespace {
+
+namespace fs = std::filesystem;
+
+const fs::path kFolder = fs::path(QUANTLAB_SOURCE_DIR) / "tests/golden/report";
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> Situations() {
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(kFolder)) {
+    if (entry.path().extension() == ".json") names.push_back(entry.path().stem().string());
+  }
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+ReportData Load(const std::string& name) {
+  v1::ReportData message;
+  const absl::Status status = FromJson(ReadFile(kFolder / (name + ".json")), &message);
+  EXPECT_TRUE(status.ok()) << status;
+  absl::StatusOr<ReportData> data = FromProto(message);
+  EXPECT_TRUE(data.ok()) << data.status();
+  return data.ok() ? *data : ReportData();
+}
+
+std::vector<ReportFile> Render(const ReportData& data) {
+  return RenderReport(data, {Language::kChinese, Language::kEnglish});
+}
+
+std::map<std::string, std::string> Stored(const std::string& name) {
+  std::map<std::string, std::string> files;
+  if (!fs::exists(kFolder / name)) return files;
+  for (const auto& entry : fs::recursive_directory_iterator(kFolder / name)) {
+    if (!entry.is_regular_file()) continue;
+    files[fs::relative(entry.path(), kFolder / name).generic_string()] = ReadFile(entry.path());
+  }
+  return files;
+}
+
+void Store(const std::string& name, const std::vector<ReportFile>& files) {
+  fs::remove_all(kFolder / name);
+  for (const ReportFile& file : files) {
+    const fs::path path = kFolder / name / file.path;
+    fs::create_directories(path.parent_path());
+    std::ofstream(path, std::ios::binary) << file.content;
+  }
+}
+
+class GoldenTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(GoldenTest, SameDataSameBytes) {
+  const ReportData data = Load(GetParam());
+  const std::vector<ReportFile> files = Render(data);
+  if (std::getenv("QUANTLAB_UPDATE_GOLDEN") != nullptr) Store(GetParam(), files);
+  std::map<std::string, std::string> rendered;
+  for (const ReportFile& file : files) {
+    EXPECT_TRUE(rendered.emplace(file.path, file.content).second) << file.path << " is written twice";
+  }
+  const std::map<std::string, std::string> stored = Stored(GetParam());
+  for (const auto& [path, content] : rendered) {
+    ASSERT_TRUE(stored.count(path) > 0) << path << " is not expected";
+    EXPECT_EQ(content, stored.at(path)) << path;
+  }
+  EXPECT_EQ(rendered.size(), stored.size());
+  const std::vector<ReportFile> again = Render(data);
+  for (size_t i = 0; i < files.size(); ++i) EXPECT_EQ(files[i].content, again[i].content);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, GoldenTest, testing::ValuesIn(Situations()),
+                         [](const auto& info) { return info.param; });
+
+size_t Columns(const std::string& line) {
+  size_t count = 0;
+  for (size_t i = 0; i < line.size(); ++i) count += line[i] == '|' && (i == 0 || line[i - 1] != '\\');
+  return count;
+}
+
+TEST(ReportTest, EveryRowOfATableHasItsColumns) {
+  for (const std::string& name : Situations()) {
+    for (const ReportFile& file : Render(Load(name))) {
+      if (!file.path.ends_with(".md")) continue;
+      std::istringstream lines(file.content);
+      std::string line;
+      size_t columns = 0;
+      while (std::getline(lines, line)) {
+        if (line.empty() || line[0] != '|') {
+          columns = 0;
+          continue;
+        }
+        if (columns == 0) columns = Columns(line);
+        EXPECT_EQ(Columns(line), columns) << name << "/" << file.path << ": " << line;
+      }
+    }
+  }
+}
+
+TEST(ReportTest, OneLanguageGivesOneReport) {
+  const std::vector<ReportFile> files = RenderReport(Load("quick"), {Language::kEnglish});
+  for (const ReportFile& file : files) {
+    EXPECT_NE(file.path, "课程设计报告.md");
+    EXPECT_FALSE(file.path.ends_with(".zh.md")) << file.path;
+  }
+  EXPECT_EQ(files[0].path, "report.en.md");
+}
+
+TEST(ReportTest, NothingAtAllIsStillAReport) {
+  const std::vector<ReportFile> files = Render(ReportData());
+  ASSERT_EQ(files.size(), 2);
+  EXPECT_NE(files[1].content.find("The experiment has no runs."), std::string::npos);
+}
+
+TEST(SummaryTest, SaysTheAnswerAndWhatFailed) {
+  EXPECT_EQ(
+      RenderSummary(Load("failed_baseline"), Language::kEnglish),
+      "Speed: Nothing can be said about speed: the comparison, which alone measures it, has no result.\n"
+      "Size: Nothing can be said about size: the comparison, which alone measures it, has no result.\n"
+      "Accuracy: Nothing can be said about accuracy: there is no baseline result.\n"
+      "Run `baseline` has no result: it failed: dataset 'imdb': row 17: label 'meh' is none of negative, "
+      "positive; correct the row\n"
+      "Run `dynamic_quantization` has no result: it was skipped: baseline did not succeed\n"
+      "Run `comparison` has no result: it was skipped: baseline did not succeed\n");
+}
+
+}  // namespace
+}  // namespace quantlab::report

@@ -1,0 +1,456 @@
+// Every generated sentence, in both languages, at the values where it changes.
+#include "report/sentences.h"
+
+#include <cmath>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace quantlab::report {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr Language kEn = Language::kEnglish;
+constexpr Language kZh = Language::kChinese;
+
+Result Value(double value) {
+  Result result;
+  result.value = value;
+  return result;
+}
+
+Result Between(double value, double low, double high, int64_t samples = 0) {
+  Result result = Value(value);
+  result.low = low;
+  result.high = high;
+  result.samples = samples;
+  return result;
+}
+
+Result OverSeeds(double value, double deviation, int seeds) {
+  Result result = Value(value);
+  result.deviation = deviation;
+  result.seeds = seeds;
+  return result;
+}
+
+RunReport SucceededRun() {
+  RunReport report;
+  report.run.name = "x";
+  report.run.state = RunState::kSucceeded;
+  return report;
+}
+
+const RunReport& AnyRun() {
+  static const auto* const run = new RunReport(SucceededRun());
+  return *run;
+}
+
+VariantFacts Variant(const std::string& name, std::optional<Result> accuracy = std::nullopt) {
+  VariantFacts variant;
+  variant.name = name;
+  variant.method = name;
+  variant.accuracy = accuracy;
+  variant.runs = {&AnyRun()};
+  variant.succeeded = 1;
+  return variant;
+}
+
+VariantFacts Baseline(double accuracy) {
+  VariantFacts variant = Variant("baseline", Between(accuracy, accuracy - 0.02, accuracy + 0.02, 1000));
+  variant.baseline = true;
+  return variant;
+}
+
+VariantFacts Tested(double difference, double p) {
+  VariantFacts variant = Variant("q", Between(0.86 + difference, 0.84, 0.88, 1000));
+  variant.difference = Between(difference, difference - 0.005, difference + 0.005, 1000);
+  variant.p_value = Value(p);
+  variant.significant_seeds = p < kSignificance ? 1 : 0;
+  return variant;
+}
+
+TEST(AccuracySentenceTest, OneRunWithItsInterval) {
+  const VariantFacts variant = Variant("q", Between(0.912, 0.8929, 0.928, 1000));
+  EXPECT_EQ(AccuracySentence(kEn, variant),
+            "`q` classifies 91.20% of 1,000 test texts correctly (95% interval 89.29% to 92.80%).");
+  EXPECT_EQ(AccuracySentence(kZh, variant),
+            "`q` 在 1,000 条测试文本上的准确率为 91.20%(95% 置信区间 89.29% 至 92.80%)。");
+}
+
+TEST(AccuracySentenceTest, OneTextIsSingular) {
+  EXPECT_THAT(AccuracySentence(kEn, Variant("q", Between(1, 0.2, 1, 1))),
+              HasSubstr("100.00% of 1 test text "));
+}
+
+TEST(AccuracySentenceTest, SeveralSeedsGiveMeanAndDeviation) {
+  const VariantFacts variant = Variant("q", OverSeeds(0.912, 0.003, 3));
+  EXPECT_EQ(
+      AccuracySentence(kEn, variant),
+      "`q` classifies 91.20% of the test texts correctly (mean over 3 seeds, standard deviation 0.30%).");
+  EXPECT_EQ(AccuracySentence(kZh, variant),
+            "`q` 在测试文本上的准确率为 91.20%(3 个随机种子的均值,标准差 0.30%)。");
+}
+
+TEST(AccuracySentenceTest, SaysWhenSomeSeedsFailed) {
+  VariantFacts variant = Variant("q", Between(0.9, 0.88, 0.92, 500));
+  variant.runs = {&AnyRun(), &AnyRun(), &AnyRun()};
+  variant.succeeded = 1;
+  EXPECT_THAT(AccuracySentence(kEn, variant), HasSubstr("Only 1 of its 3 runs succeeded."));
+  EXPECT_THAT(AccuracySentence(kZh, variant), HasSubstr("其 3 个运行中仅 1 个成功。"));
+}
+
+TEST(AccuracySentenceTest, SaysWhenItWasNotMeasured) {
+  EXPECT_EQ(AccuracySentence(kEn, Variant("a|b")), "The accuracy of a\\|b was not measured.");
+  EXPECT_EQ(AccuracySentence(kZh, Variant("q")), "未测得 `q` 的准确率。");
+}
+
+TEST(DifferenceSentenceTest, NoSignificantDifferenceIsNoProofOfEquality) {
+  const VariantFacts baseline = Baseline(0.86);
+  EXPECT_EQ(
+      DifferenceSentence(kEn, Tested(0.001, 0.77), &baseline),
+      "There is no significant difference from the baseline: +0.10 points (95% interval -0.40 to +0.60), "
+      "McNemar's paired test: p = 0.77. A test of this size resolves differences of about 0.50 points and "
+      "more, so this is no proof that the two are equal.");
+  EXPECT_EQ(DifferenceSentence(kZh, Tested(0.001, 0.77), &baseline),
+            "与基线相比无显著差异:+0.10 个百分点(95% 置信区间 -0.40 至 +0.60),McNemar 配对检验:p = 0.77。"
+            "这一规模的测试约能分辨 0.50 个百分点及以上的差异,因此这并不证明两者相同。");
+}
+
+TEST(DifferenceSentenceTest, Worse) {
+  const VariantFacts baseline = Baseline(0.86);
+  EXPECT_EQ(
+      DifferenceSentence(kEn, Tested(-0.031, 0.00002), &baseline),
+      "It is significantly less accurate than the baseline: -3.10 points (95% interval -3.60 to -2.60), "
+      "McNemar's paired test: p < 0.001.");
+  EXPECT_THAT(DifferenceSentence(kZh, Tested(-0.031, 0.00002), &baseline), HasSubstr("准确率显著低于基线"));
+}
+
+TEST(DifferenceSentenceTest, Better) {
+  const VariantFacts baseline = Baseline(0.86);
+  EXPECT_THAT(DifferenceSentence(kEn, Tested(0.02, 0.01), &baseline),
+              HasSubstr("It is significantly more accurate than the baseline: +2.00 points"));
+  EXPECT_THAT(DifferenceSentence(kZh, Tested(0.02, 0.01), &baseline), HasSubstr("准确率显著高于基线"));
+}
+
+TEST(DifferenceSentenceTest, SeedsThatDisagree) {
+  const VariantFacts baseline = Baseline(0.86);
+  VariantFacts variant = Tested(0, 0.2);
+  variant.difference = OverSeeds(0.0003, 0.0029, 3);
+  variant.p_value = OverSeeds(0.4, 0.3, 3);
+  variant.significant_seeds = 1;
+  EXPECT_EQ(
+      DifferenceSentence(kEn, variant, &baseline),
+      "Seeds disagree about the difference from the baseline: +0.03 points (mean over 3 seeds, standard "
+      "deviation 0.29), McNemar's paired test significant in 1 of 3 seeds.");
+  EXPECT_THAT(DifferenceSentence(kZh, variant, &baseline), HasSubstr("在 3 个随机种子中有 1 个显著"));
+}
+
+TEST(DifferenceSentenceTest, WithoutATestChanceIsNotRuledOut) {
+  const VariantFacts baseline = Baseline(0.86);
+  const VariantFacts variant = Variant("q", Between(0.85, 0.83, 0.87, 1000));
+  EXPECT_EQ(
+      DifferenceSentence(kEn, variant, &baseline),
+      "Its accuracy differs from the baseline's by -1.00 points; no paired test was made, so chance is not "
+      "ruled out.");
+  EXPECT_THAT(DifferenceSentence(kZh, variant, &baseline), HasSubstr("未做配对检验"));
+}
+
+TEST(DifferenceSentenceTest, WithoutABaselineThereIsNothingToCompare) {
+  EXPECT_EQ(DifferenceSentence(kEn, Variant("q", Value(0.9)), nullptr),
+            "There is no baseline result to set it against.");
+  EXPECT_EQ(DifferenceSentence(kZh, Variant("q", Value(0.9)), nullptr), "没有可供比较的基线结果。");
+  EXPECT_EQ(DifferenceSentence(kEn, Variant("q"), nullptr), "");
+  const VariantFacts baseline = Baseline(0.9);
+  EXPECT_EQ(DifferenceSentence(kEn, baseline, &baseline), "");
+}
+
+std::string Speed(Language language, std::optional<Result> speedup, bool reliable = true) {
+  Timing timing;
+  timing.speedup = speedup;
+  return SpeedSentence(language, 8, timing, reliable);
+}
+
+TEST(SpeedSentenceTest, FasterSlowerAndNeither) {
+  EXPECT_EQ(
+      Speed(kEn, Between(2.1, 2.05, 2.15)),
+      "At batch size 8 it is faster: 2.10× (95% interval 2.05× to 2.15×) the speed of the best FP32 path.");
+  EXPECT_EQ(
+      Speed(kEn, Between(0.8, 0.77, 0.83)),
+      "At batch size 8 it is slower: 0.80× (95% interval 0.77× to 0.83×) the speed of the best FP32 path.");
+  EXPECT_EQ(Speed(kEn, Between(1.01, 0.98, 1.04)),
+            "At batch size 8 there is no significant difference in speed from the best FP32 path: 1.01× (95% "
+            "interval 0.98× to 1.04×).");
+  EXPECT_THAT(Speed(kZh, Between(2.1, 2.05, 2.15)), HasSubstr("更快"));
+  EXPECT_THAT(Speed(kZh, Between(0.8, 0.77, 0.83)), HasSubstr("更慢"));
+  EXPECT_THAT(Speed(kZh, Between(1.01, 0.98, 1.04)), HasSubstr("无显著差异"));
+}
+
+TEST(SpeedSentenceTest, UnreliableAndWithoutInterval) {
+  EXPECT_THAT(Speed(kEn, Between(2.1, 2.05, 2.15), false),
+              HasSubstr(". The timing is unreliable: its A/A check failed."));
+  EXPECT_THAT(Speed(kZh, Between(2.1, 2.05, 2.15), false), HasSubstr("该时间数据不可靠"));
+  EXPECT_EQ(Speed(kEn, Value(2.1)),
+            "At batch size 8 it has 2.10× the speed of the best FP32 path, without an interval.");
+  EXPECT_THAT(Speed(kZh, Value(2.1)), HasSubstr("没有置信区间"));
+  EXPECT_EQ(Speed(kEn, std::nullopt), "");
+}
+
+TEST(SizeSentenceTest, WithAndWithoutRatios) {
+  Measured measured;
+  EXPECT_EQ(SizeSentence(kEn, measured, false), "");
+  measured.size = Value(59.3e6);
+  EXPECT_EQ(SizeSentence(kEn, measured, false), "The saved model takes 59.3 MB.");
+  measured.ratio = Value(1.538);
+  EXPECT_EQ(SizeSentence(kEn, measured, false),
+            "The saved model takes 59.3 MB: the baseline is 1.54× that size.");
+  EXPECT_EQ(SizeSentence(kEn, measured, true), "The saved model takes 59.3 MB.");
+  measured.layers_ratio = Value(3.92);
+  EXPECT_EQ(
+      SizeSentence(kEn, measured, false),
+      "The saved model takes 59.3 MB: the baseline is 1.54× that size, and 3.92× counting the quantized "
+      "layers alone.");
+  EXPECT_EQ(SizeSentence(kZh, measured, false),
+            "保存的模型大小为 59.3 MB,压缩比为 1.54×;仅计被量化的层为 3.92×。");
+}
+
+TEST(MemorySentenceTest, SplitsThePeakWhereItIsKnown) {
+  Measured measured;
+  EXPECT_EQ(MemorySentence(kEn, measured), "");
+  measured.memory["peak"] = Value(312e6);
+  EXPECT_EQ(MemorySentence(kEn, measured),
+            "A fresh process that loads only this model peaks at 312 MB of memory.");
+  measured.memory["peak_anonymous"] = Value(234e6);
+  measured.memory["peak_file"] = Value(78e6);
+  EXPECT_EQ(
+      MemorySentence(kEn, measured),
+      "A fresh process that loads only this model peaks at 312 MB of memory, 234 MB anonymous and 78.0 MB "
+      "backed by files.");
+  EXPECT_EQ(MemorySentence(kZh, measured),
+            "只加载该模型的新进程内存峰值为 312 MB,其中匿名内存 234 MB,文件映射 78.0 MB。");
+}
+
+Layer MadeLayer(const char* requested, const char* effective, double share, const char* reason = "") {
+  Layer layer;
+  layer.requested = requested;
+  layer.effective = effective;
+  layer.macs_share = share;
+  layer.reason = reason;
+  return layer;
+}
+
+TEST(PrecisionSentenceTest, CountsLayersAndMultiplyAdds) {
+  EXPECT_EQ(PrecisionSentence(kEn, {}), "");
+  EXPECT_EQ(PrecisionSentence(kEn, {MadeLayer("int8", "int8", 1)}),
+            "It runs 1 linear layer with 100.00% of the multiply-adds in int8. No layer fell back.");
+  EXPECT_EQ(
+      PrecisionSentence(kEn, {MadeLayer("int8", "int8", 0.9), MadeLayer("int8", "fp32", 0.1, "odd | size")}),
+      "It runs 1 linear layer with 10.00% of the multiply-adds in fp32, 1 linear layer with 90.00% of the "
+      "multiply-adds in int8. 1 layer did not run as requested: odd \\| size (1).");
+  EXPECT_EQ(PrecisionSentence(kZh, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5)}),
+            "2 个线性层(乘加占 100.00%)以 fp32 运行。有 2 层未按要求的精度运行:未记录原因(1);x(1)。");
+  EXPECT_THAT(
+      PrecisionSentence(kEn, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5, "x")}),
+      HasSubstr("2 layers did not run as requested: x (2)."));
+}
+
+TEST(EndSentenceTest, EveryStateHasItsWords) {
+  RunReport report = SucceededRun();
+  report.run.name = "baseline";
+  EXPECT_EQ(EndSentence(kEn, report), "");
+  for (const RunState state : AllRunStates()) {
+    EXPECT_NE(StateWord(kEn, state), "unknown") << RunStateName(state);
+    EXPECT_NE(StateWord(kZh, state), "未知") << RunStateName(state);
+    report.run.state = state;
+    if (state == RunState::kSucceeded) continue;
+    EXPECT_THAT(EndSentence(kEn, report), HasSubstr("`baseline` has no result"));
+  }
+  report.run.state = RunState::kFailed;
+  report.run.message = "row 17: label 'x|y'";
+  EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it failed: row 17: label 'x\\|y'");
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果:失败:row 17: label 'x\\|y'");
+  report.run.state = RunState::kRunning;
+  report.run.message = "";
+  EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result yet: it is running.");
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 尚无结果:运行中。");
+}
+
+// Baseline and variants with one comparison at batch size 8.
+struct Compared {
+  ReportData data;
+  RunReport run = SucceededRun();
+  Facts facts;
+
+  explicit Compared(std::vector<VariantFacts> variants) {
+    facts.data = &data;
+    facts.variants = std::move(variants);
+    ComparisonFacts comparison;
+    comparison.run = &run;
+    facts.comparisons = {comparison};
+    for (VariantFacts& variant : facts.variants) variant.measured.resize(1);
+  }
+  Compared& Speedup(size_t variant, const Result& speedup) {
+    facts.variants[variant].measured[0].by_batch_size[8].speedup = speedup;
+    return *this;
+  }
+  Compared& Size(size_t variant, double bytes, double ratio) {
+    facts.variants[variant].measured[0].size = Value(bytes);
+    facts.variants[variant].measured[0].ratio = Value(ratio);
+    return *this;
+  }
+};
+
+TEST(ShipForSpeedTest, TheFastestThatIsSurelyFaster) {
+  VariantFacts other = Tested(0.001, 0.7);
+  other.name = "other";
+  Compared compared({Baseline(0.86), Tested(-0.031, 0.00002), other});
+  compared.Speedup(1, Between(2.3, 2.2, 2.4)).Speedup(2, Between(2.5, 0.9, 4.0));
+  EXPECT_EQ(ShipForSpeed(kEn, compared.facts),
+            "Ship `q`: its speed over the best FP32 path is 2.30× (95% interval 2.20× to 2.40×) at batch "
+            "size 8; it "
+            "costs accuracy: -3.10 points (95% interval -3.60 to -2.60), a significant loss (McNemar's "
+            "paired test: p "
+            "< 0.001).");
+  EXPECT_THAT(ShipForSpeed(kZh, compared.facts), HasSubstr("建议使用 `q`"));
+}
+
+TEST(ShipForSpeedTest, NothingIsSurelyFaster) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  compared.Speedup(1, Between(1.01, 0.98, 1.04));
+  EXPECT_EQ(ShipForSpeed(kEn, compared.facts),
+            "At batch size 8 no variant is surely faster than the best FP32 path: ship FP32.");
+  EXPECT_EQ(ShipForSpeed(kZh, compared.facts),
+            "批大小为 8 时,没有方法确定快于最优 FP32 路径:建议使用 FP32。");
+}
+
+TEST(ShipForSpeedTest, UnreliableTimingsSaySo) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  compared.Speedup(1, Between(2, 1.9, 2.1));
+  compared.facts.comparisons[0].unreliable = "A/A interval 0.9 to 1.1";
+  EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("The timing is unreliable"));
+}
+
+TEST(ShipForSpeedTest, NothingWasTimed) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  EXPECT_EQ(ShipForSpeed(kEn, compared.facts), "No variant was timed against FP32.");
+  compared.facts.comparisons.clear();
+  EXPECT_EQ(ShipForSpeed(kEn, compared.facts),
+            "Nothing can be said about speed: this experiment has no comparison, which alone measures it.");
+  compared.facts.ended_comparisons = {&compared.run};
+  EXPECT_EQ(ShipForSpeed(kZh, compared.facts),
+            "无法判断速度:该指标只由对比运行(comparison)测量,而对比运行没有结果。");
+}
+
+TEST(ShipForSizeTest, TheSmallest) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  EXPECT_EQ(ShipForSize(kEn, compared.facts), "No model size was measured.");
+  compared.Size(0, 91.2e6, 1).Size(1, 59.3e6, 1.538);
+  EXPECT_THAT(
+      ShipForSize(kEn, compared.facts),
+      HasSubstr("Ship `q`: 59.3 MB, the baseline being 1.54× that size; accuracy changes by +0.10 points"));
+  compared.Size(1, 99e6, 0.92);
+  EXPECT_EQ(ShipForSize(kEn, compared.facts), "Ship FP32 (91.2 MB): no variant is smaller.");
+  EXPECT_EQ(ShipForSize(kZh, compared.facts), "建议使用 FP32(91.2 MB):没有更小的方法。");
+}
+
+TEST(ShipForAccuracyTest, FP32UnlessBeatenSignificantly) {
+  VariantFacts worse = Tested(-0.03, 0.001);
+  worse.name = "worse";
+  VariantFacts untested = Variant("untested", Value(0.9));
+  const Compared compared({Baseline(0.86), Tested(0.001, 0.7), worse, untested});
+  EXPECT_EQ(ShipForAccuracy(kEn, compared.facts),
+            "FP32 (`baseline`) is not beaten significantly by any variant: 86.00% (95% interval 84.00% to "
+            "88.00%). No "
+            "significant difference from it was found for `q`. Significantly worse: `worse`. Not settled by "
+            "a paired "
+            "test: `untested`.");
+  EXPECT_THAT(ShipForAccuracy(kZh, compared.facts), HasSubstr("与基线无显著差异:`q`。显著更差:`worse`。"));
+}
+
+TEST(ShipForAccuracyTest, AVariantThatIsBetter) {
+  const Compared compared({Baseline(0.86), Tested(0.02, 0.001)});
+  EXPECT_EQ(
+      ShipForAccuracy(kEn, compared.facts),
+      "Ship `q`: accuracy even rises by +2.00 points (95% interval +1.50 to +2.50), significantly (McNemar's "
+      "paired test: p = 0.001).");
+}
+
+TEST(ShipForAccuracyTest, AFailedBaseline) {
+  VariantFacts failed = Variant("baseline");
+  failed.baseline = true;
+  const Compared compared({failed, Tested(0.02, 0.001)});
+  EXPECT_EQ(ShipForAccuracy(kEn, compared.facts),
+            "Nothing can be said about accuracy: there is no baseline result.");
+  EXPECT_EQ(ShipForAccuracy(kZh, compared.facts), "无法判断准确率:没有基线结果。");
+}
+
+TEST(AaSentenceTest, PassedFailedAndMissing) {
+  Compared compared({Baseline(0.86)});
+  ComparisonFacts& comparison = compared.facts.comparisons[0];
+  EXPECT_EQ(AaSentence(kEn, comparison),
+            "No A/A check was recorded, so the timings are without that safeguard.");
+  comparison.checks[1] = {Between(1.001, 0.995, 1.006), true};
+  comparison.checks[8] = {Between(1.04, 1.02, 1.06), false};
+  EXPECT_EQ(AaSentence(kEn, comparison),
+            "A/A check (FP32 against itself, to stay within 0.97 to 1.03): batch size 1: 1.001 (95% interval "
+            "0.9950 "
+            "to 1.006) passed; batch size 8: 1.040 (95% interval 1.020 to 1.060) **failed**.");
+  comparison.unreliable = "too noisy";
+  EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**时间数据不可靠**:too noisy"));
+  EXPECT_TRUE(comparison.Reliable(1));
+  EXPECT_FALSE(comparison.Reliable(8));
+  EXPECT_FALSE(comparison.Reliable(32));
+}
+
+TEST(FactsTest, MeanAndDeviationOverSeeds) {
+  Metric metric;
+  metric.value = 1;
+  metric.low = 0.5;
+  metric.high = 1.5;
+  EXPECT_EQ(Summarize({}).has_value(), false);
+  EXPECT_EQ(Summarize({metric})->low, 0.5);
+  Metric other = metric;
+  other.value = 3;
+  const Result result = *Summarize({metric, other});
+  EXPECT_EQ(result.value, 2);
+  EXPECT_DOUBLE_EQ(*result.deviation, std::sqrt(2.0));
+  EXPECT_FALSE(result.low.has_value());
+}
+
+Metric MadeMetric(const char* name, double value, const char* split) {
+  Metric metric;
+  metric.name = name;
+  metric.value = value;
+  metric.labels["split"] = split;
+  return metric;
+}
+
+TEST(FactsTest, NumbersOfARunThatFailedAreNoResult) {
+  ReportData data;
+  data.runs.resize(1);
+  data.runs[0].run.name = "baseline";
+  data.runs[0].run.state = RunState::kFailed;
+  data.runs[0].metrics = {MadeMetric("accuracy", 0.9, "test")};
+  const Facts facts = CollectFacts(data);
+  EXPECT_FALSE(facts.variants[0].accuracy.has_value());
+  EXPECT_TRUE(facts.other.empty());
+}
+
+TEST(FactsTest, EveryMetricIsShownOnce) {
+  ReportData data;
+  data.runs.resize(1);
+  data.runs[0].run.name = "baseline";
+  data.runs[0].run.state = RunState::kSucceeded;
+  data.runs[0].metrics = {MadeMetric("accuracy", 0.9, "test"), MadeMetric("accuracy", 0.8, "validation"),
+                          MadeMetric("new_metric", 7, "all"), MadeMetric("train_loss", 0.3, "train")};
+  data.runs[0].metrics.back().step = 5;
+  const Facts facts = CollectFacts(data);
+  EXPECT_EQ(facts.variants[0].accuracy->value, 0.9);
+  ASSERT_EQ(facts.other.size(), 2);
+  EXPECT_EQ(facts.other[0].metric.value, 0.8);
+  EXPECT_EQ(facts.other[1].metric.name, "new_metric");
+}
+
+}  // namespace
+}  // namespace quantlab::report

