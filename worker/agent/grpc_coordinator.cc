@@ -1,0 +1,218 @@
+#include <algorithm>
+#include <errno.h>
+#include <fcntl.h>
+#include <filesystem>
+#include <unistd.h>
+
+#include <grpcpp/grpcpp.h>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "proto/status_bridge.h"
+#include "quantlab/v1/artifact.grpc.pb.h"
+#include "quantlab/v1/worker.grpc.pb.h"
+#include "worker/agent/coordinator.h"
+#include "worker/agent/process.h"
+
+namespace quantlab::agent {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(30);
+constexpr int64_t kChunk = 1 << 20;
+// Slower than this and a transfer is given up; it resumes where it stopped.
+constexpr double kSlowestBytesPerSecond = 100e3;
+constexpr size_t kSocketPathLimit = 107;
+
+bool IsLoopback(const std::string& host) {
+  return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
+}
+
+absl::StatusOr<std::string> CheckAddress(const std::string& address) {
+  if (absl::StartsWith(address, "unix:")) {
+    absl::string_view given = absl::StripPrefix(address, "unix:");
+    if (absl::StartsWith(given, "///")) given.remove_prefix(2);
+    std::error_code error;
+    const std::string path = std::filesystem::absolute(std::string(given), error).string();
+    if (given.empty() || error || path.size() > kSocketPathLimit) {
+      return absl::InvalidArgumentError(absl::StrCat("--coordinator ", address, ": a socket's path has 1 to ",
+                                                     kSocketPathLimit, " bytes; use a shorter folder"));
+    }
+    return absl::StrCat("unix:", path);
+  }
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
+      port < 1 || port > 65535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--coordinator ", address, ": give unix:PATH or HOST:PORT, as in 127.0.0.1:7070"));
+  }
+  if (!IsLoopback(address.substr(0, colon))) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "--coordinator ", address,
+        ": only this machine's loopback can be used until TLS and "
+        "tokens exist; forward the port (ssh -L 7070:127.0.0.1:7070 HOST) and give 127.0.0.1:7070"));
+  }
+  return address;
+}
+
+// A context that `canceller` ends.
+class Call {
+ public:
+  Call(CallCanceller* canceller, absl::Duration timeout)
+      : scope_(canceller, [this] { context_.TryCancel(); }) {
+    context_.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  }
+  grpc::ClientContext* context() { return &context_; }
+
+ private:
+  grpc::ClientContext context_;
+  CallCanceller::Scope scope_;
+};
+
+absl::Duration TransferTimeout(int64_t bytes) {
+  return absl::Minutes(1) + absl::Seconds(static_cast<double>(bytes) / kSlowestBytesPerSecond);
+}
+
+class GrpcCoordinator : public Coordinator {
+ public:
+  explicit GrpcCoordinator(const std::shared_ptr<grpc::Channel>& channel)
+      : workers_(v1::WorkerService::NewStub(channel)), artifacts_(v1::ArtifactService::NewStub(channel)) {}
+
+  absl::StatusOr<v1::SyncResponse> Sync(const v1::SyncRequest& request, CallCanceller* canceller) override {
+    Call call(canceller, absl::Seconds(request.max_wait_seconds()) + kCallTimeout);
+    v1::SyncResponse response;
+    QL_RETURN_IF_ERROR(FromGrpcStatus(workers_->Sync(call.context(), request, &response)));
+    return response;
+  }
+
+  absl::StatusOr<int64_t> ReportEvents(const v1::ReportEventsRequest& request,
+                                       CallCanceller* canceller) override {
+    Call call(canceller, kCallTimeout);
+    v1::ReportEventsResponse response;
+    QL_RETURN_IF_ERROR(FromGrpcStatus(workers_->ReportEvents(call.context(), request, &response)));
+    return response.acknowledged_through();
+  }
+
+  absl::Status FinishAttempt(const v1::FinishAttemptRequest& request, CallCanceller* canceller) override {
+    Call call(canceller, kCallTimeout);
+    v1::FinishAttemptResponse response;
+    return FromGrpcStatus(workers_->FinishAttempt(call.context(), request, &response));
+  }
+
+  absl::StatusOr<v1::ArtifactStat> StatArtifact(const std::string& sha256,
+                                                CallCanceller* canceller) override {
+    Call call(canceller, kCallTimeout);
+    v1::StatArtifactsRequest request;
+    request.add_sha256(sha256);
+    v1::StatArtifactsResponse response;
+    QL_RETURN_IF_ERROR(FromGrpcStatus(artifacts_->StatArtifacts(call.context(), request, &response)));
+    if (response.artifacts_size() != 1)
+      return absl::InternalError("the coordinator answered about no artifact");
+    return response.artifacts(0);
+  }
+
+  absl::StatusOr<int64_t> UploadArtifact(const std::string& path, const std::string& sha256, int64_t size,
+                                         int64_t offset, CallCanceller* canceller) override {
+    UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file.valid()) return FileError(errno, "read", path);
+    Call call(canceller, TransferTimeout(size - offset));
+    v1::UploadArtifactResponse response;
+    auto writer = artifacts_->UploadArtifact(call.context(), &response);
+    v1::UploadArtifactRequest chunk;
+    chunk.set_sha256(sha256);
+    chunk.set_size(size);
+    chunk.set_offset(offset);
+    std::string data;
+    do {
+      data.resize(static_cast<size_t>(std::min(kChunk, size - offset)));
+      const ssize_t got = pread(file.get(), data.data(), data.size(), offset);
+      if (got < 0 || (got == 0 && offset < size)) {
+        call.context()->TryCancel();
+        (void)writer->Finish();
+        return got < 0 ? FileError(errno, "read", path)
+                       : absl::DataLossError(absl::StrCat(path, " became shorter while it was uploaded"));
+      }
+      data.resize(static_cast<size_t>(got));
+      offset += got;
+      chunk.set_data(data);
+      if (!writer->Write(chunk)) break;  // Finish says why
+      chunk.Clear();
+    } while (offset < size);
+    writer->WritesDone();
+    QL_RETURN_IF_ERROR(FromGrpcStatus(writer->Finish()));
+    return response.size();
+  }
+
+  absl::Status DownloadArtifact(const std::string& sha256, int64_t offset,
+                                const std::function<absl::Status(const std::string&)>& sink,
+                                CallCanceller* canceller) override {
+    Call call(canceller, absl::Hours(2));
+    v1::DownloadArtifactRequest request;
+    request.set_sha256(sha256);
+    request.set_offset(offset);
+    auto reader = artifacts_->DownloadArtifact(call.context(), request);
+    v1::DownloadArtifactResponse chunk;
+    absl::Status status;
+    while (status.ok() && reader->Read(&chunk)) status = sink(chunk.data());
+    if (!status.ok()) {
+      call.context()->TryCancel();
+      (void)reader->Finish();
+      return status;
+    }
+    return FromGrpcStatus(reader->Finish());
+  }
+
+ private:
+  const std::unique_ptr<v1::WorkerService::Stub> workers_;
+  const std::unique_ptr<v1::ArtifactService::Stub> artifacts_;
+};
+
+}  // namespace
+
+void CallCanceller::Cancel() {
+  MutexLock lock(mutex_);
+  cancelled_ = true;
+  for (Scope* call : calls_) call->cancel_();
+}
+
+bool CallCanceller::cancelled() const {
+  MutexLock lock(mutex_);
+  return cancelled_;
+}
+
+CallCanceller::Scope::Scope(CallCanceller* canceller, std::function<void()> cancel)
+    : canceller_(canceller), cancel_(std::move(cancel)) {
+  if (canceller_ == nullptr) return;
+  MutexLock lock(canceller_->mutex_);
+  canceller_->calls_.insert(this);
+  if (canceller_->cancelled_) cancel_();
+}
+
+CallCanceller::Scope::~Scope() {
+  if (canceller_ == nullptr) return;
+  MutexLock lock(canceller_->mutex_);
+  canceller_->calls_.erase(this);
+}
+
+absl::StatusOr<std::unique_ptr<Coordinator>> ConnectCoordinator(const std::string& address) {
+  QL_ASSIGN_OR_RETURN(const std::string target, CheckAddress(address));
+  grpc::ChannelArguments arguments;
+  // The agent has back-off of its own; gRPC's grows to two minutes.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  // Finds connections that died without a word.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
+  // A dataset of many files makes a long assignment.
+  arguments.SetMaxReceiveMessageSize(64 << 20);
+  return std::make_unique<GrpcCoordinator>(
+      grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
+}
+
+}  // namespace quantlab::agent
