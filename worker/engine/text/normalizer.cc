@@ -53,6 +53,11 @@ std::vector<Normalizer::Piece> Normalizer::PiecesOf(char32_t c, const Normalizer
 }
 
 uint16_t Normalizer::ActionOf(char32_t c, const NormalizerOptions& options) {
+  // Most code points with an entry are private-use characters and plain ideographs.
+  if (options.clean_text && IsRemovedByCleaning(c)) return static_cast<uint16_t>(Kind::kRemoved);
+  if (options.cjk_spacing && IsCjkIdeograph(c) && Decompose(c) == std::u32string(1, c)) {
+    return static_cast<uint16_t>(Kind::kIdeograph);
+  }
   const std::vector<Piece> pieces = PiecesOf(c, options);
   std::string utf8;
   AppendUtf8(c, &utf8);
@@ -60,10 +65,6 @@ uint16_t Normalizer::ActionOf(char32_t c, const NormalizerOptions& options) {
   if (pieces.empty()) return static_cast<uint16_t>(Kind::kRemoved);
   if (pieces.size() == 1 && (is_itself(pieces[0]) || pieces[0].kind == Kind::kStarter)) {
     return static_cast<uint16_t>(pieces[0].kind);
-  }
-  if (pieces.size() == 3 && pieces[0].kind == Kind::kSpace && is_itself(pieces[1]) &&
-      pieces[1].kind == Kind::kLetter && pieces[2].kind == Kind::kSpace) {
-    return static_cast<uint16_t>(Kind::kIdeograph);
   }
   return AddSequence(pieces);
 }

@@ -1,0 +1,272 @@
+#include "worker/engine/text/tokenizer.h"
+
+#include <filesystem>
+#include <fstream>
+#include <random>
+#include <string>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace quantlab::engine {
+namespace {
+
+using namespace std::string_literals;
+using testing::HasSubstr;
+
+constexpr char kTestData[] = QUANTLAB_SOURCE_DIR "/worker/engine/text/testdata/";
+
+std::unique_ptr<WordPieceTokenizer> LoadTiny(const std::string& name) {
+  auto tokenizer = WordPieceTokenizer::Load(kTestData + name);
+  EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
+  return tokenizer.ok() ? *std::move(tokenizer) : nullptr;
+}
+
+// Tokens between spaces, without [CLS] and [SEP] at the ends.
+std::string Pieces(const WordPieceTokenizer& tokenizer, std::string_view text) {
+  std::string out;
+  for (const int32_t id : tokenizer.Tokenize(text)) out += (out.empty() ? "" : " ") + tokenizer.TokenText(id);
+  return out;
+}
+
+// A model folder that goes away with the test.
+class Folder {
+ public:
+  explicit Folder(const std::vector<std::pair<std::string, std::string>>& files) {
+    path_ = testing::TempDir() + "/tokenizer_" + std::to_string(::getpid()) + "_" + std::to_string(++count_);
+    std::filesystem::create_directories(path_);
+    for (const auto& [name, content] : files) std::ofstream(path_ + "/" + name, std::ios::binary) << content;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  static inline int count_ = 0;
+  std::string path_;
+};
+
+constexpr char kVocab[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n##b\n<user>\n";
+
+// A tokenizer.json over a few tokens, with these added tokens.
+std::string TokenizerJson(const std::string& added, const std::string& normalizer = R"("lowercase":true)") {
+  return R"({"normalizer":{"type":"BertNormalizer",)" + normalizer +
+         R"(},"pre_tokenizer":{"type":"BertPreTokenizer"},
+         "added_tokens":[{"id":2,"content":"[CLS]","special":true,"normalized":false})" +
+         added + R"(],"model":{"type":"WordPiece","unk_token":"[UNK]","continuing_subword_prefix":"##",
+         "max_input_chars_per_word":100,
+         "vocab":{"[PAD]":0,"[UNK]":1,"[CLS]":2,"[SEP]":3,"[MASK]":4,"a":5,"b":6,"##b":7,"A":8,"user":9,"<":10,">":11}}})";
+}
+
+TEST(Tokenizer, CutsWordsIntoTheLongestPieces) {
+  const auto t = LoadTiny("tiny_uncased");
+  EXPECT_EQ(Pieces(*t, "The film is unwanted, running!"), "the film is un ##want ##ed , run ##ning !");
+  EXPECT_EQ(Pieces(*t, "a film's"), "a film ' [UNK]") << "a token that holds punctuation can never match";
+}
+
+TEST(Tokenizer, AWordOfWhichARestMatchesNothingIsUnknownAsAWhole) {
+  const auto t = LoadTiny("tiny_uncased");
+  EXPECT_EQ(Pieces(*t, "a unwantedq film"), "a [UNK] film");
+}
+
+TEST(Tokenizer, StripsAccentsAndLowersBeyondAscii) {
+  const auto t = LoadTiny("tiny_uncased");
+  EXPECT_EQ(Pieces(*t, "Café CAFE\u0301"), "cafe cafe");
+  EXPECT_EQ(Pieces(*t, "İ"), "i") << "I with a dot: i, and a combining dot that goes";
+  EXPECT_EQ(Pieces(*t, "Σ ς"), "σ ς") << "no final sigma by context";
+  EXPECT_EQ(Pieces(*t, "ẞ"), "ß");
+}
+
+TEST(Tokenizer, CleansControlCharactersAndWhiteSpace) {
+  const auto t = LoadTiny("tiny_uncased");
+  EXPECT_EQ(Pieces(*t, "f\x01i\u200Bl\u00ADm\0"s), "film");
+  EXPECT_EQ(Pieces(*t, "a\tthe\u00A0film\u2028is\u3000fine\r\n"), "a the film is fine");
+  EXPECT_EQ(Pieces(*t, "fi\uFFFDlm"), "film");
+}
+
+TEST(Tokenizer, SetsIdeographsApartButNotHangul) {
+  const auto t = LoadTiny("tiny_uncased");
+  EXPECT_EQ(Pieces(*t, "a日本x"), "a 日 本 x");
+  EXPECT_EQ(Pieces(*t, "\uF900"), "豈") << "a compatibility ideograph is decomposed";
+  EXPECT_EQ(Pieces(*t, "이"), "\u110B\u1175") << "a syllable is decomposed with the accents";
+}
+
+TEST(Tokenizer, FindsSpecialTokensVerbatimOnly) {
+  const auto t = LoadTiny("tiny_uncased");
+  EXPECT_EQ(Pieces(*t, "a[SEP]film [MASK] [sep]"), "a [SEP] film [MASK] [ sep ]");
+  EXPECT_EQ(Pieces(*t,
+                   "[S\xFF"
+                   "EP]"),
+            "[ sep ]")
+      << "bytes between its letters: not the token";
+}
+
+TEST(Tokenizer, LongWordsAreUnknown) {
+  const auto t = LoadTiny("tiny_uncased");
+  EXPECT_EQ(Pieces(*t, "1" + std::string(100, '0') + " a"), "[UNK] a");
+  EXPECT_EQ(t->Tokenize("1" + std::string(99, '0')).size(), 100u);
+}
+
+TEST(Tokenizer, InvalidUtf8IsReadAsReplacementCharacters) {
+  const auto t = LoadTiny("tiny_uncased");
+  EXPECT_EQ(Pieces(*t, "fi\xFFlm \xE6\x97 \xF0\x9F\x98"), "film");
+}
+
+TEST(Tokenizer, TruncatesTokensButNeverSep) {
+  const auto t = LoadTiny("tiny_uncased");
+  const std::vector<int32_t> whole = t->Encode("a film is fine", 0);
+  ASSERT_EQ(whole.size(), 6u);
+  EXPECT_EQ(t->Encode("a film is fine", 6), whole);
+  EXPECT_EQ(t->Encode("a film is fine", 4),
+            (std::vector<int32_t>{t->cls_id(), whole[1], whole[2], t->sep_id()}));
+  EXPECT_EQ(t->Encode("a film", 2), (std::vector<int32_t>{t->cls_id(), t->sep_id()}));
+  EXPECT_EQ(t->Encode("a film", 1).size(), 2u);
+  EXPECT_EQ(t->Encode("", 8).size(), 2u);
+  EXPECT_EQ(t->Encode("unwanted", 3).size(), 3u) << "within a word, too";
+}
+
+TEST(Tokenizer, CasedVocabulariesKeepCaseAndAccents) {
+  const auto t = LoadTiny("tiny_cased");
+  EXPECT_FALSE(t->lower_case());
+  EXPECT_EQ(Pieces(*t, "The the Film café cafe"), "The the Film café cafe");
+  EXPECT_EQ(Pieces(*t, "İ I\u0307"), "İ I ##\u0307");
+  EXPECT_EQ(Pieces(*t, "日本"), "日 本");
+}
+
+TEST(Tokenizer, ReportsIdsAndSize) {
+  const auto t = LoadTiny("tiny_cased");
+  EXPECT_EQ(t->pad_id(), 0);
+  EXPECT_EQ(t->unk_id(), 1);
+  EXPECT_EQ(t->cls_id(), 2);
+  EXPECT_EQ(t->sep_id(), 3);
+  EXPECT_EQ(t->mask_id(), 4);
+  EXPECT_EQ(t->vocab_size(), 23);
+  EXPECT_EQ(t->TokenText(5), "The");
+  EXPECT_EQ(t->TokenText(-1), "");
+  EXPECT_EQ(t->TokenText(1000), "");
+}
+
+TEST(Tokenizer, ConfigurationOverridesTokenizerJson) {
+  const Folder lower({{"tokenizer.json", TokenizerJson("")}});
+  const Folder cased(
+      {{"tokenizer.json", TokenizerJson("")}, {"tokenizer_config.json", R"({"do_lower_case":false})"}});
+  EXPECT_EQ(Pieces(**WordPieceTokenizer::Load(lower.path()), "A"), "a");
+  EXPECT_EQ(Pieces(**WordPieceTokenizer::Load(cased.path()), "A"), "A");
+}
+
+// What tokenizers 0.23.3 gives for the same file and texts.
+TEST(Tokenizer, AddedTokensAreFoundAsTheirFlagsSay) {
+  const auto pieces = [](const std::string& flags, std::string_view text) {
+    const Folder folder(
+        {{"tokenizer.json", TokenizerJson(R"(,{"id":12,"content":"<User>",)" + flags + "}")}});
+    auto t = WordPieceTokenizer::Load(folder.path());
+    return t.ok() ? Pieces(**t, text) : t.status().ToString();
+  };
+  EXPECT_EQ(pieces(R"("special":true,"normalized":false)", "a<User>b<user>"), "a <User> b < user >");
+  EXPECT_EQ(pieces(R"("special":false,"normalized":true)", "a<USER>b"), "a <User> b");
+  EXPECT_EQ(pieces(R"("normalized":false,"single_word":true)", "a<User> <User> b"), "a < user > <User> b");
+  EXPECT_EQ(pieces(R"("normalized":false,"lstrip":true,"rstrip":true)", "a <User>  b"), "a <User> b");
+}
+
+TEST(Tokenizer, ReadsTokensThatWereAddedBesideAVocabulary) {
+  const Folder folder({{"vocab.txt", kVocab}, {"added_tokens.json", R"({"<url>": 9})"}});
+  auto t = WordPieceTokenizer::Load(folder.path());
+  ASSERT_TRUE(t.ok()) << t.status();
+  EXPECT_EQ(Pieces(**t, "a<URL>b"), "a <url> b");
+  EXPECT_EQ((*t)->vocab_size(), 10);
+}
+
+TEST(Tokenizer, ReadsVocabulariesWithCrLf) {
+  std::string vocab = kVocab;
+  for (size_t at = 0; (at = vocab.find('\n', at)) != std::string::npos; at += 2) vocab.insert(at, "\r");
+  const Folder folder({{"vocab.txt", vocab}});
+  auto t = WordPieceTokenizer::Load(folder.path());
+  ASSERT_TRUE(t.ok()) << t.status();
+  EXPECT_EQ(Pieces(**t, "ab"), "a ##b");
+}
+
+TEST(Tokenizer, BadFilesAreNamedInTheError) {
+  struct Case {
+    std::vector<std::pair<std::string, std::string>> files;
+    absl::StatusCode code;
+    std::string message;
+  };
+  const auto kBad = absl::StatusCode::kInvalidArgument;
+  const Case cases[] = {
+      {{}, absl::StatusCode::kNotFound, "has neither tokenizer.json nor vocab.txt"},
+      {{{"vocab.txt", ""}}, kBad, "lacks the unk_token \"[UNK]\""},
+      {{{"vocab.txt", "[PAD]\n[UNK]\n[CLS]\n"}}, kBad, "lacks the sep_token \"[SEP]\""},
+      {{{"vocab.txt", "[PAD]\n\xFF\n"}}, kBad, "vocab.txt: line 2 is not valid UTF-8"},
+      {{{"vocab.txt", kVocab}, {"tokenizer_config.json", "{"}},
+       kBad,
+       "tokenizer_config.json: is not a JSON object"},
+      {{{"vocab.txt", kVocab}, {"tokenizer_config.json", R"({"do_lower_case":1})"}},
+       kBad,
+       "\"do_lower_case\""},
+      {{{"vocab.txt", kVocab}, {"tokenizer_config.json", R"({"unk_token":"<unk>"})"}}, kBad, "\"<unk>\""},
+      {{{"vocab.txt", kVocab}, {"tokenizer_config.json", R"({"unk_token":[1]})"}}, kBad, "\"unk_token\""},
+      {{{"vocab.txt", kVocab}, {"added_tokens.json", R"({"x":-1})"}}, kBad, "the id of token \"x\""},
+      {{{"tokenizer.json", "[]"}}, kBad, "tokenizer.json: is not a JSON object"},
+      {{{"tokenizer.json", R"({"normalizer":{"type":"NFC"}})"}}, kBad, "its normalizer is of type NFC"},
+      {{{"tokenizer.json",
+         R"({"normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"},)"
+         R"("model":{"type":"BPE"}})"}},
+       kBad,
+       "its model is of type BPE"},
+      {{{"tokenizer.json",
+         R"({"normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"},)"
+         R"("model":{"type":"WordPiece","vocab":{"a":99999999999}}})"}},
+       kBad,
+       "the id of token \"a\""},
+      {{{"tokenizer.json", TokenizerJson("", R"("lowercase":"yes")")}}, kBad, "\"lowercase\""},
+      {{{"tokenizer.json", TokenizerJson(",7")}}, kBad, "the id of token \"7\""},
+  };
+  for (const Case& c : cases) {
+    const Folder folder(c.files);
+    const auto t = WordPieceTokenizer::Load(folder.path());
+    EXPECT_EQ(t.status().code(), c.code) << c.message;
+    EXPECT_THAT(std::string(t.status().message()), HasSubstr(c.message));
+  }
+}
+
+TEST(Tokenizer, NoBytesCrashIt) {
+  const auto lower = LoadTiny("tiny_uncased"), cased = LoadTiny("tiny_cased");
+  std::mt19937_64 random(20240601);
+  const std::vector<std::string> seeds = {
+      "[SEP]", "\xE6\x97\xA5", "\xF0\x9F\x98\x80", "e\u0301", "\u302E", "##", "İ"};
+  for (int i = 0; i < 20000; ++i) {
+    std::string text;
+    for (size_t n = random() % 12; n > 0; --n) {
+      if (random() % 2 == 0) text += seeds[random() % seeds.size()];
+      if (random() % 2 == 0) text.push_back(static_cast<char>(random()));
+    }
+    const int limit = static_cast<int>(random() % 8);
+    for (const auto* t : {lower.get(), cased.get()}) {
+      const std::vector<int32_t> ids = t->Encode(text, limit);
+      ASSERT_GE(ids.size(), 2u);
+      if (limit > 1) {
+        ASSERT_LE(ids.size(), static_cast<size_t>(limit));
+      }
+      for (const int32_t id : ids) ASSERT_TRUE(id >= 0 && id < t->vocab_size());
+    }
+  }
+}
+
+TEST(Tokenizer, NoDamagedFileCrashesLoading) {
+  std::mt19937_64 random(7);
+  const std::string whole = TokenizerJson(R"(,{"id":12,"content":"<User>","lstrip":true})");
+  for (int i = 0; i < 200; ++i) {
+    std::string json = whole;
+    for (size_t n = 1 + random() % 3; n > 0; --n) json[random() % json.size()] = static_cast<char>(random());
+    if (random() % 4 == 0) json.resize(random() % json.size());
+    const Folder folder({{"tokenizer.json", json}});
+    const auto t = WordPieceTokenizer::Load(folder.path());
+    if (t.ok()) (*t)->Encode("a <User> b [CLS]", 4);
+  }
+}
+
+}  // namespace
+}  // namespace quantlab::engine
