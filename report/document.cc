@@ -90,7 +90,9 @@ class Document {
     absl::StrAppend(&text_, TableMarkdown(table), "\n");
   }
   std::string Cite(Source source) { return references_.Cite(source); }
+  // Of a split as it was asked for. -1: none.
   std::string Size(int64_t size) const {
+    if (size < 0) return Say("none", "无");
     return size == 0 ? Say("all that is left", "其余全部") : absl::StrCat(FormatCount(size), Say("", " 条"));
   }
   std::string AssetText(const AssetRef& asset) const;
