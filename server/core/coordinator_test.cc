@@ -1,0 +1,603 @@
+// The coordinator against repositories in memory and a fake clock.
+#include "server/core/coordinator.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
+#include "base/sha256.h"
+#include "tests/fakes/memory_repository.h"
+
+namespace quantlab {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+class CoordinatorTest : public testing::Test {
+ protected:
+  CoordinatorTest() { Restart(); }
+
+  // As after kill -9: all that is left is in the repositories.
+  void Restart() {
+    coordinator_ = std::make_unique<Coordinator>(
+        CoordinatorParts{&repository_, &repository_, &artifacts_, &clock_, &observer_}, CoordinatorOptions{});
+    ASSERT_TRUE(coordinator_->Recover().ok());
+  }
+
+  static WorkerRecord Worker(const std::string& id, const std::string& device = "cpu") {
+    WorkerRecord worker;
+    worker.id = id;
+    worker.hostname = "host-" + id;
+    worker.devices = {device};
+    worker.methods = {{"dynamic_quantization", 1}};
+    worker.fingerprint = "fp";
+    worker.runner_sha256 = "runner";
+    return worker;
+  }
+
+  static RunRecord NewRun(const std::string& experiment, const std::string& name,
+                          std::vector<RunDependency> needs) {
+    RunRecord run;
+    run.id = MakeRunId(experiment, name);
+    run.experiment_id = experiment;
+    run.name = name;
+    run.device = "cpu";
+    run.needs = std::move(needs);
+    run.input_key = "key of " + name;
+    run.time_limit = absl::Hours(1);
+    return run;
+  }
+
+  // baseline <- dynamic <- comparison
+  void Submit(const std::string& id, int priority = 0, bool reuse = true, const std::string& device = "cpu") {
+    ExperimentRecord experiment;
+    experiment.id = id;
+    experiment.request_id = "request " + id;
+    experiment.priority = priority;
+    experiment.reuse = reuse;
+    experiment.create_time = clock_.Now();
+    std::vector<RunRecord> runs = {NewRun(id, "baseline", {}), NewRun(id, "dynamic", {{"baseline", true}}),
+                                   NewRun(id, "comparison", {{"baseline", true}, {"dynamic", false}})};
+    runs[1].kind = RunKind::kQuantization;
+    runs[1].method = "dynamic_quantization";
+    runs[1].method_version = 1;
+    runs[2].kind = RunKind::kComparison;
+    runs[2].input_key = "";
+    for (RunRecord& run : runs) run.device = device;
+    const auto created = coordinator_->Submit(experiment, runs);
+    ASSERT_TRUE(created.ok()) << created.status();
+    ASSERT_TRUE(created->created);
+  }
+
+  // The answer, when it came at once.
+  std::optional<SyncAnswer> Sync(const std::string& worker, std::optional<AttemptKey> attempt = std::nullopt,
+                                 absl::Duration max_wait = absl::ZeroDuration(),
+                                 const std::string& device = "cpu") {
+    std::optional<SyncAnswer> answer;
+    SyncCall call{Worker(worker, device), attempt, !attempt.has_value(), max_wait};
+    coordinator_->Sync(call, [&](absl::StatusOr<SyncAnswer> a) {
+      if (a.ok()) answer = *a;
+    });
+    return answer;
+  }
+
+  // What the worker gets; fails the test when it gets nothing.
+  AttemptKey Take(const std::string& worker, const std::string& device = "cpu") {
+    const auto answer = Sync(worker, std::nullopt, absl::ZeroDuration(), device);
+    if (!answer || !answer->assignment) {
+      ADD_FAILURE() << worker << " got nothing";
+      return {};
+    }
+    return answer->assignment->attempt;
+  }
+
+  absl::Status Finish(const AttemptKey& attempt, RunState outcome, int64_t last_event = 0,
+                      std::vector<Artifact> artifacts = {}) {
+    AttemptEnd end;
+    end.key = attempt;
+    end.outcome = outcome;
+    end.message = "why";
+    end.last_event = last_event;
+    end.artifacts = std::move(artifacts);
+    end.time = clock_.Now();
+    return coordinator_->Finish(end);
+  }
+
+  Artifact Model(const std::string& content) {
+    const Artifact artifact{"model/model.safetensors", Sha256Hex(content),
+                            static_cast<int64_t>(content.size())};
+    artifacts_.Put(artifact.sha256, artifact.size);
+    return artifact;
+  }
+
+  RunState State(const std::string& run_id) { return repository_.GetRun(run_id)->state; }
+
+  std::vector<Event> Events(int64_t first, int count) {
+    std::vector<Event> events;
+    for (int i = 0; i < count; ++i)
+      events.push_back({first + i, clock_.Now(), Progress{"training", i, 10, "step"}});
+    return events;
+  }
+
+  // Time passes as in a process that runs: with ticks.
+  void Pass(absl::Duration time) {
+    const absl::Duration step = absl::Seconds(1);
+    for (absl::Duration passed; passed < time; passed += step) {
+      clock_.Advance(step);
+      coordinator_->Tick();
+    }
+  }
+
+  FakeClock clock_;
+  MemoryRepository repository_;
+  MemoryArtifacts artifacts_;
+  CoreObserver observer_;
+  std::unique_ptr<Coordinator> coordinator_;
+};
+
+TEST_F(CoordinatorTest, AnExperimentRunsToItsEnd) {
+  Submit("e");
+  const auto answer = Sync("w");
+  ASSERT_TRUE(answer && answer->assignment);
+  EXPECT_EQ(answer->assignment->attempt, (AttemptKey{"e/baseline", 1}));
+  EXPECT_THAT(answer->assignment->inputs, IsEmpty());
+  EXPECT_EQ(answer->lease_term, absl::Seconds(30));
+  EXPECT_EQ(*coordinator_->ReportEvents({"e/baseline", 1}, Events(1, 3)), 3);
+  ASSERT_TRUE(
+      Finish({"e/baseline", 1}, RunState::kSucceeded, 3, {Model("fp32"), {"log.txt", Model("log").sha256, 3}})
+          .ok());
+
+  const auto second = Sync("w");
+  ASSERT_TRUE(second && second->assignment);
+  EXPECT_EQ(second->assignment->attempt, (AttemptKey{"e/dynamic", 1}));
+  ASSERT_THAT(second->assignment->inputs, SizeIs(1));
+  EXPECT_EQ(second->assignment->inputs[0].run.name, "baseline");
+  ASSERT_THAT(second->assignment->inputs[0].files, SizeIs(1)) << "only what is below model/";
+  EXPECT_EQ(second->assignment->inputs[0].files[0].name, "model.safetensors");
+  ASSERT_TRUE(Finish({"e/dynamic", 1}, RunState::kSucceeded, 0, {Model("int8")}).ok());
+
+  const auto third = Sync("w");
+  ASSERT_TRUE(third && third->assignment);
+  EXPECT_THAT(third->assignment->inputs, SizeIs(2));
+  ASSERT_TRUE(Finish({"e/comparison", 1}, RunState::kSucceeded).ok());
+  EXPECT_EQ(repository_.GetExperiment("e")->state, ExperimentState::kSucceeded);
+  EXPECT_EQ(Sync("w")->assignment, std::nullopt);
+  EXPECT_THAT(coordinator_->Stats().active_runs, IsEmpty());
+}
+
+TEST_F(CoordinatorTest, TheSameRequestTwiceIsOneExperiment) {
+  Submit("e");
+  ExperimentRecord again;
+  again.id = "other";
+  again.request_id = "request e";
+  const auto created = coordinator_->Submit(again, {});
+  ASSERT_TRUE(created.ok());
+  EXPECT_FALSE(created->created);
+  EXPECT_EQ(created->experiment_id, "e");
+}
+
+TEST_F(CoordinatorTest, ARunGoesToOneWorkerOnly) {
+  Submit("e");
+  Take("w1");
+  EXPECT_EQ(Sync("w2")->assignment, std::nullopt);
+}
+
+TEST_F(CoordinatorTest, PriorityThenFirstInFirstOut) {
+  Submit("first");
+  clock_.Advance(absl::Seconds(1));
+  Submit("second");
+  clock_.Advance(absl::Seconds(1));
+  Submit("urgent", 10);
+  EXPECT_EQ(Take("a").run_id, "urgent/baseline");
+  EXPECT_EQ(Take("b").run_id, "first/baseline");
+  EXPECT_EQ(Take("c").run_id, "second/baseline");
+}
+
+TEST_F(CoordinatorTest, RunsGoOnlyWhereTheyFit) {
+  Submit("gpu", 5, true, "cuda");
+  clock_.Advance(absl::Seconds(1));
+  Submit("cpu");
+  EXPECT_EQ(Take("w", "cpu").run_id, "cpu/baseline");
+  EXPECT_EQ(Take("g", "cuda").run_id, "gpu/baseline");
+}
+
+TEST_F(CoordinatorTest, AWaitingWorkerIsWokenByASubmission) {
+  std::optional<SyncAnswer> got;
+  const int64_t id = coordinator_->Sync({Worker("w"), std::nullopt, true, absl::Seconds(30)},
+                                        [&](absl::StatusOr<SyncAnswer> answer) { got = *answer; });
+  EXPECT_GT(id, 0);
+  EXPECT_FALSE(got.has_value());
+  EXPECT_EQ(coordinator_->Stats().waiting_syncs, 1);
+  Submit("e");
+  ASSERT_TRUE(got && got->assignment);
+  EXPECT_EQ(got->assignment->attempt.run_id, "e/baseline");
+  EXPECT_EQ(coordinator_->Stats().waiting_syncs, 0);
+}
+
+TEST_F(CoordinatorTest, TheEndOfARunWakesTheWorkerForTheNext) {
+  Submit("e");
+  const AttemptKey baseline = Take("w1");
+  std::optional<SyncAnswer> got;
+  coordinator_->Sync({Worker("w2"), std::nullopt, true, absl::Seconds(30)},
+                     [&](absl::StatusOr<SyncAnswer> answer) { got = *answer; });
+  ASSERT_TRUE(Finish(baseline, RunState::kSucceeded).ok());
+  ASSERT_TRUE(got && got->assignment);
+  EXPECT_EQ(got->assignment->attempt.run_id, "e/dynamic");
+}
+
+TEST_F(CoordinatorTest, WaitsEndWithJitterAndDroppedOnesAreForgotten) {
+  int answers = 0;
+  for (int i = 0; i < 50; ++i) {
+    coordinator_->Sync({Worker(absl::StrCat("w", i)), std::nullopt, true, absl::Seconds(30)},
+                       [&](absl::StatusOr<SyncAnswer> answer) { ++answers; });
+  }
+  const int64_t dropped = coordinator_->Sync({Worker("gone"), std::nullopt, true, absl::Seconds(30)},
+                                             [&](absl::StatusOr<SyncAnswer>) { ADD_FAILURE(); });
+  coordinator_->DropSync(dropped);
+  Pass(absl::Seconds(23));
+  EXPECT_EQ(answers, 0);
+  Pass(absl::Seconds(4));
+  EXPECT_GT(answers, 5);
+  EXPECT_LT(answers, 50);
+  Pass(absl::Seconds(4));
+  EXPECT_EQ(answers, 50);
+}
+
+TEST_F(CoordinatorTest, ASecondCallOfAWorkerReplacesTheFirst) {
+  int first = 0;
+  coordinator_->Sync({Worker("w"), std::nullopt, true, absl::Seconds(30)},
+                     [&](absl::StatusOr<SyncAnswer> answer) { ++first; });
+  std::optional<SyncAnswer> second;
+  coordinator_->Sync({Worker("w"), std::nullopt, true, absl::Seconds(30)},
+                     [&](absl::StatusOr<SyncAnswer> answer) { second = *answer; });
+  EXPECT_EQ(first, 1);
+  Submit("e");
+  ASSERT_TRUE(second && second->assignment);
+}
+
+TEST_F(CoordinatorTest, ExpiredLeaseReturnsRunToQueueAndFencesTheAttempt) {
+  Submit("e");
+  const AttemptKey first = Take("w1");
+  Pass(absl::Seconds(31));
+  EXPECT_EQ(State("e/baseline"), RunState::kQueued);
+  EXPECT_EQ(repository_.GetAttempt(first)->state, RunState::kLost);
+  const AttemptKey second = Take("w2");
+  EXPECT_EQ(second.number, 2);
+  // The first worker comes back: everything that it says is refused and changes nothing.
+  EXPECT_TRUE(Sync("w1", first)->fenced);
+  const auto events = coordinator_->ReportEvents(first, Events(1, 1));
+  EXPECT_TRUE(absl::IsAborted(events.status()));
+  EXPECT_EQ(ReasonOf(events.status()), "ATTEMPT_FENCED");
+  EXPECT_TRUE(absl::IsAborted(Finish(first, RunState::kSucceeded)));
+  EXPECT_EQ(State("e/baseline"), RunState::kRunning);
+  ASSERT_TRUE(Finish(second, RunState::kSucceeded).ok());
+  EXPECT_EQ(repository_.GetRun("e/baseline")->result, second);
+}
+
+TEST_F(CoordinatorTest, HeartbeatsAndEventsKeepALease) {
+  Submit("e");
+  const AttemptKey attempt = Take("w");
+  for (int i = 0; i < 5; ++i) {
+    Pass(absl::Seconds(20));
+    EXPECT_FALSE(Sync("w", attempt)->fenced);
+    Pass(absl::Seconds(20));
+    EXPECT_TRUE(coordinator_->ReportEvents(attempt, Events(i + 1, 1)).ok());
+  }
+  EXPECT_EQ(State("e/baseline"), RunState::kRunning);
+}
+
+TEST_F(CoordinatorTest, AnotherWorkerCannotRenewALease) {
+  Submit("e");
+  const AttemptKey attempt = Take("w1");
+  EXPECT_TRUE(Sync("w2", attempt)->fenced);
+}
+
+TEST_F(CoordinatorTest, AfterARestartEveryLeaseGetsAFullTerm) {
+  Submit("e");
+  const AttemptKey attempt = Take("w");
+  Pass(absl::Seconds(25));
+  clock_.Advance(absl::Hours(2));  // the machine was off
+  Restart();
+  Pass(absl::Seconds(29));
+  EXPECT_FALSE(Sync("w", attempt)->fenced);
+  ASSERT_TRUE(Finish(attempt, RunState::kSucceeded).ok());
+  EXPECT_EQ(State("e/dynamic"), RunState::kQueued);
+}
+
+TEST_F(CoordinatorTest, ARestartAtAnyMomentLosesNothing) {
+  Submit("e");
+  Restart();
+  AttemptKey attempt = Take("w");
+  Restart();
+  EXPECT_FALSE(Sync("w", attempt)->fenced);
+  EXPECT_EQ(*coordinator_->ReportEvents(attempt, Events(1, 2)), 2);
+  Restart();
+  EXPECT_EQ(*coordinator_->ReportEvents(attempt, Events(1, 3)), 3) << "repeated events are stored once";
+  ASSERT_TRUE(Finish(attempt, RunState::kSucceeded, 3).ok());
+  Restart();
+  EXPECT_TRUE(Finish(attempt, RunState::kSucceeded, 3).ok()) << "the same end twice is one end";
+  EXPECT_TRUE(absl::IsAborted(Finish(attempt, RunState::kFailed, 3)));
+  attempt = Take("w");
+  EXPECT_EQ(attempt.run_id, "e/dynamic");
+}
+
+TEST_F(CoordinatorTest, AStandstillOfTheCoordinatorItselfKillsNobody) {
+  Submit("e");
+  const AttemptKey attempt = Take("w");
+  Pass(absl::Seconds(5));
+  clock_.Advance(absl::Minutes(10));  // no ticks: the process was stopped
+  coordinator_->Tick();
+  EXPECT_EQ(State("e/baseline"), RunState::kRunning);
+  EXPECT_FALSE(Sync("w", attempt)->fenced);
+}
+
+TEST_F(CoordinatorTest, AnAssignmentThatGotLostIsHandedOutAgain) {
+  Submit("e");
+  const AttemptKey first = Take("w");
+  const AttemptKey again = Take("w");
+  EXPECT_EQ(first, again);
+  // Not for ever.
+  EXPECT_EQ(Take("w").number, 1);
+  EXPECT_EQ(Take("w").number, 1);
+  EXPECT_EQ(Take("w").number, 2);
+  EXPECT_EQ(repository_.GetAttempt(first)->state, RunState::kLost);
+}
+
+TEST_F(CoordinatorTest, AWorkerThatForgotWhatItDidGetsANewAttempt) {
+  Submit("e");
+  const AttemptKey first = Take("w");
+  ASSERT_TRUE(coordinator_->ReportEvents(first, Events(1, 1)).ok());
+  EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 2}));
+}
+
+TEST_F(CoordinatorTest, FinishWaitsForEventsAndArtifacts) {
+  Submit("e");
+  const AttemptKey attempt = Take("w");
+  EXPECT_TRUE(absl::IsFailedPrecondition(Finish(attempt, RunState::kSucceeded, 5)));
+  const absl::Status missing = Finish(attempt, RunState::kSucceeded, 0, {{"model/x", Sha256Hex("?"), 1}});
+  EXPECT_TRUE(absl::IsFailedPrecondition(missing));
+  EXPECT_EQ(ReasonOf(missing), "ARTIFACT_MISSING");
+  Artifact wrong_size = Model("abc");
+  wrong_size.size = 4;
+  EXPECT_TRUE(absl::IsFailedPrecondition(Finish(attempt, RunState::kSucceeded, 0, {wrong_size})));
+  EXPECT_EQ(State("e/baseline"), RunState::kRunning);
+  EXPECT_TRUE(Finish(attempt, RunState::kSucceeded).ok());
+}
+
+TEST_F(CoordinatorTest, ACancelReachesTheWorkerAndOutlivesARestart) {
+  Submit("e");
+  const AttemptKey attempt = Take("w");
+  ASSERT_TRUE(coordinator_->Cancel("e", "", "enough").ok());
+  EXPECT_EQ(State("e/dynamic"), RunState::kCancelled);
+  EXPECT_EQ(State("e/baseline"), RunState::kRunning);
+  Restart();
+  const auto answer = Sync("w", attempt);
+  EXPECT_TRUE(answer->cancel);
+  EXPECT_EQ(answer->cancel_reason, "cancelled: enough");
+  ASSERT_TRUE(Finish(attempt, RunState::kCancelled).ok());
+  EXPECT_EQ(State("e/baseline"), RunState::kCancelled);
+  EXPECT_EQ(repository_.GetExperiment("e")->state, ExperimentState::kCancelled);
+  EXPECT_TRUE(coordinator_->Cancel("e", "", "").ok()) << "it has ended already";
+}
+
+TEST_F(CoordinatorTest, ACancelledRunOfAWorkerThatVanishedEndsWithItsLease) {
+  Submit("e");
+  Take("w");
+  ASSERT_TRUE(coordinator_->Cancel("e", "", "").ok());
+  Pass(absl::Seconds(31));
+  EXPECT_EQ(State("e/baseline"), RunState::kCancelled);
+}
+
+TEST_F(CoordinatorTest, CancellingWhatDoesNotExistSaysSo) {
+  Submit("e");
+  EXPECT_TRUE(absl::IsNotFound(coordinator_->Cancel("nobody", "", "")));
+  EXPECT_TRUE(absl::IsNotFound(coordinator_->Cancel("e", "qat", "")));
+  EXPECT_TRUE(absl::IsNotFound(coordinator_->Retry("nobody", "")));
+  EXPECT_TRUE(absl::IsNotFound(coordinator_->Explain("e/qat").status()));
+}
+
+TEST_F(CoordinatorTest, AnEndedExperimentCanBeTriedAgain) {
+  Submit("e");
+  ASSERT_TRUE(Finish(Take("w"), RunState::kFailed).ok());
+  EXPECT_EQ(repository_.GetExperiment("e")->state, ExperimentState::kFailed);
+  EXPECT_TRUE(absl::IsFailedPrecondition(coordinator_->Retry("e", "dynamic")) == false);
+  EXPECT_EQ(repository_.GetExperiment("e")->state, ExperimentState::kActive);
+  EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 2}));
+}
+
+TEST_F(CoordinatorTest, NothingToTryAgainIsRefused) {
+  Submit("e");
+  for (const char* run : {"baseline", "dynamic", "comparison"}) {
+    EXPECT_TRUE(absl::IsFailedPrecondition(coordinator_->Retry("e", run)));
+    ASSERT_TRUE(Finish(Take("w"), RunState::kSucceeded).ok());
+  }
+  EXPECT_TRUE(absl::IsFailedPrecondition(coordinator_->Retry("e", "")));
+}
+
+TEST_F(CoordinatorTest, TimeLimitsStopTheRunThroughItsWorker) {
+  Submit("e");
+  const AttemptKey attempt = Take("w");
+  for (int i = 0; i < 75 * 3 + 1; ++i) {
+    Pass(absl::Seconds(20));
+    Sync("w", attempt);
+  }
+  const auto answer = Sync("w", attempt);
+  EXPECT_TRUE(answer->cancel);
+  EXPECT_THAT(answer->cancel_reason, HasSubstr("time limit of 1h"));
+  ASSERT_TRUE(Finish(attempt, RunState::kCancelled).ok());
+  EXPECT_EQ(State("e/baseline"), RunState::kTimedOut);
+  EXPECT_EQ(State("e/dynamic"), RunState::kSkipped);
+}
+
+TEST_F(CoordinatorTest, AWorkerThatIgnoresTheTimeLimitIsFenced) {
+  Submit("e");
+  const AttemptKey attempt = Take("w");
+  for (int i = 0; i < 90 * 3 + 1; ++i) {
+    Pass(absl::Seconds(20));
+    Sync("w", attempt);
+  }
+  EXPECT_EQ(State("e/baseline"), RunState::kTimedOut);
+  EXPECT_TRUE(Sync("w", attempt)->fenced);
+}
+
+TEST_F(CoordinatorTest, TheSameInputsAreNotComputedTwice) {
+  Submit("one");
+  ASSERT_TRUE(Finish(Take("w"), RunState::kSucceeded, 0, {Model("fp32")}).ok());
+  ASSERT_TRUE(Finish(Take("w"), RunState::kSucceeded, 0, {Model("int8")}).ok());
+  ASSERT_TRUE(Finish(Take("w"), RunState::kSucceeded).ok());
+  Submit("two");
+  // The comparison is never taken over.
+  EXPECT_EQ(Take("w"), (AttemptKey{"two/comparison", 1}));
+  const RunRecord baseline = *repository_.GetRun("two/baseline");
+  EXPECT_TRUE(baseline.reused);
+  EXPECT_EQ(baseline.result, (AttemptKey{"one/baseline", 1}));
+  EXPECT_EQ(baseline.attempts, 0);
+  EXPECT_TRUE(repository_.GetRun("two/dynamic")->reused);
+}
+
+TEST_F(CoordinatorTest, AnExperimentWithoutReuseComputesAnew) {
+  Submit("one");
+  ASSERT_TRUE(Finish(Take("w"), RunState::kSucceeded, 0, {Model("fp32")}).ok());
+  Submit("two", 9, false);
+  EXPECT_EQ(Take("w").run_id, "two/baseline");
+}
+
+TEST_F(CoordinatorTest, OtherHardwareOrAMissingArtifactMeansComputingAnew) {
+  Submit("one");
+  const Artifact model = Model("fp32");
+  ASSERT_TRUE(Finish(Take("w"), RunState::kSucceeded, 0, {model}).ok());
+  ASSERT_TRUE(coordinator_->Cancel("one", "", "").ok());
+  Submit("two");
+  WorkerRecord other = Worker("other");
+  other.fingerprint = "another CPU";
+  std::optional<SyncAnswer> answer;
+  coordinator_->Sync({other, std::nullopt, true, {}}, [&](absl::StatusOr<SyncAnswer> a) { answer = *a; });
+  ASSERT_TRUE(answer && answer->assignment);
+  EXPECT_EQ(answer->assignment->attempt.run_id, "two/baseline");
+  artifacts_.Remove(model.sha256);
+  Submit("three");
+  EXPECT_EQ(Take("w").run_id, "three/baseline");
+}
+
+TEST_F(CoordinatorTest, AFullDiskRefusesTheHandOutAndLosesNothing) {
+  Submit("e");
+  repository_.FailCommits({Fault::kNotWritten});
+  EXPECT_EQ(Sync("w"), std::nullopt);  // an error
+  EXPECT_EQ(State("e/baseline"), RunState::kQueued);
+  EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 1}));
+  repository_.FailCommits({Fault::kNotWritten});
+  EXPECT_FALSE(Finish({"e/baseline", 1}, RunState::kSucceeded).ok());
+  EXPECT_TRUE(Finish({"e/baseline", 1}, RunState::kSucceeded).ok());
+  EXPECT_EQ(State("e/dynamic"), RunState::kQueued);
+}
+
+TEST_F(CoordinatorTest, WrittenButSeenAsFailedIsFoundOut) {
+  Submit("e");
+  repository_.FailCommits({Fault::kWrittenButFailed});
+  EXPECT_EQ(Sync("w"), std::nullopt);  // an error, though the attempt is recorded
+  EXPECT_EQ(State("e/baseline"), RunState::kRunning);
+  EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 1})) << "handed out again, not twice";
+  repository_.FailCommits({Fault::kWrittenButFailed});
+  EXPECT_FALSE(Finish({"e/baseline", 1}, RunState::kSucceeded).ok());
+  EXPECT_TRUE(Finish({"e/baseline", 1}, RunState::kSucceeded).ok());
+  EXPECT_EQ(Take("w").run_id, "e/dynamic");
+}
+
+TEST_F(CoordinatorTest, AnExperimentThatCouldNotBeReadIsReadLater) {
+  Submit("e");
+  repository_.FailReads(true);
+  repository_.FailCommits({Fault::kWrittenButFailed});
+  EXPECT_EQ(Sync("w"), std::nullopt);
+  Pass(absl::Seconds(3));
+  repository_.FailReads(false);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 1}));
+}
+
+TEST_F(CoordinatorTest, ExplainSaysWhyARunWaits) {
+  Submit("e");
+  auto explained = coordinator_->Explain("e/baseline");
+  EXPECT_THAT(explained->reasons, ElementsAre(HasSubstr("no worker is connected")));
+  EXPECT_THAT(coordinator_->Explain("e/dynamic")->reasons, ElementsAre("waits for baseline (QUEUED)"));
+  Submit("gpu", 0, true, "cuda");
+  Take("w");
+  explained = coordinator_->Explain("gpu/baseline");
+  EXPECT_EQ(explained->state, RunState::kQueued);
+  EXPECT_THAT(explained->reasons,
+              ElementsAre(HasSubstr("no worker that is connected can take it: it needs cuda"),
+                          "worker w on host-w has no cuda"));
+  clock_.Advance(absl::Seconds(5));
+  EXPECT_THAT(coordinator_->Explain("e/baseline")->reasons,
+              ElementsAre("attempt 1 runs on worker w on host-w, last heard of 5 s ago"));
+  Submit("f");
+  Submit("g");
+  explained = coordinator_->Explain("g/baseline");
+  EXPECT_EQ(explained->queue_position, 2);
+  EXPECT_THAT(explained->reasons,
+              ElementsAre(HasSubstr("waits for one of 1 workers"), HasSubstr("2 runs are ahead")));
+}
+
+TEST_F(CoordinatorTest, UnplaceableRunsAreNamed) {
+  RunRecord run = NewRun("e", "baseline", {});
+  run.device = "cuda";
+  EXPECT_THAT(coordinator_->Unplaceable({run}), IsEmpty()) << "nobody is there yet: it may well come";
+  Sync("w");
+  EXPECT_THAT(coordinator_->Unplaceable({run}), ElementsAre("baseline: worker w has no cuda"));
+  run.device = "cpu";
+  EXPECT_THAT(coordinator_->Unplaceable({run}), IsEmpty());
+}
+
+TEST_F(CoordinatorTest, WorkersAreIdleBusyOrGone) {
+  Submit("e");
+  Sync("idle", AttemptKey{"x/y", 1});
+  Take("busy");
+  const auto state = [&](const std::string& id) {
+    for (const WorkerStatus& status : coordinator_->Workers()) {
+      if (status.worker.id == id) return status.state;
+    }
+    return WorkerState::kGone;
+  };
+  EXPECT_EQ(state("idle"), WorkerState::kIdle);
+  EXPECT_EQ(state("busy"), WorkerState::kBusy);
+  Pass(absl::Seconds(31));
+  EXPECT_EQ(state("idle"), WorkerState::kGone);
+  int answers = 0;
+  coordinator_->Sync({Worker("idle", "cuda"), std::nullopt, true, absl::Seconds(60)},
+                     [&](absl::StatusOr<SyncAnswer>) { ++answers; });
+  Pass(absl::Seconds(40));
+  EXPECT_EQ(state("idle"), WorkerState::kIdle) << "a call that waits is a sign of life";
+  Restart();
+  EXPECT_THAT(coordinator_->Workers(), SizeIs(2)) << "workers are remembered";
+}
+
+TEST_F(CoordinatorTest, ShuttingDownAnswersAllWaitingCalls) {
+  int unavailable = 0;
+  const auto count = [&](absl::StatusOr<SyncAnswer> answer) {
+    unavailable += absl::IsUnavailable(answer.status());
+  };
+  coordinator_->Sync({Worker("a"), std::nullopt, true, absl::Seconds(60)}, count);
+  coordinator_->StopWaiting();
+  coordinator_->Sync({Worker("b"), std::nullopt, true, absl::Seconds(60)}, count);
+  EXPECT_EQ(unavailable, 2);
+}
+
+TEST_F(CoordinatorTest, ChangesWakeThoseWhoWatch) {
+  int changes = 0;
+  const int64_t id = coordinator_->feed().Subscribe("e", [&] { ++changes; });
+  Submit("e");
+  EXPECT_EQ(changes, 1);
+  const AttemptKey attempt = Take("w");
+  EXPECT_EQ(changes, 2);
+  ASSERT_TRUE(coordinator_->ReportEvents(attempt, Events(1, 1)).ok());
+  EXPECT_EQ(changes, 3);
+  coordinator_->feed().Unsubscribe("e", id);
+  ASSERT_TRUE(Finish(attempt, RunState::kSucceeded, 1).ok());
+  EXPECT_EQ(changes, 3);
+}
+
+}  // namespace
+}  // namespace quantlab

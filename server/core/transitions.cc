@@ -1,0 +1,237 @@
+#include "server/core/transitions.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+
+namespace quantlab {
+namespace {
+
+// Ends after which a run is tried again.
+bool IsInterruption(RunState outcome) {
+  return outcome == RunState::kLost || outcome == RunState::kPreempted;
+}
+
+std::string Sentence(absl::string_view start, const std::string& detail) {
+  return detail.empty() ? std::string(start) : absl::StrCat(start, ": ", detail);
+}
+
+}  // namespace
+
+ExperimentChange::ExperimentChange(const std::vector<RunRecord>& runs, absl::Time now)
+    : runs_(runs), now_(now) {
+  change_.time = now;
+  for (size_t i = 0; i < runs.size(); ++i) by_name_[runs[i].name] = i;
+}
+
+const RunRecord& ExperimentChange::At(size_t index) const {
+  const auto it = changed_.find(index);
+  return it == changed_.end() ? runs_[index] : it->second;
+}
+
+RunRecord& ExperimentChange::Mutable(size_t index) {
+  return changed_.try_emplace(index, runs_[index]).first->second;
+}
+
+int ExperimentChange::IndexOfName(const std::string& name) const {
+  const auto it = by_name_.find(name);
+  return it == by_name_.end() ? -1 : static_cast<int>(it->second);
+}
+
+int ExperimentChange::IndexOfId(const std::string& run_id) const {
+  return IndexOfName(SplitRunId(run_id).second);
+}
+
+bool ExperimentChange::empty() const {
+  return change_.runs.empty() && change_.cancel_requests.empty();
+}
+
+// Keeps the record as storage will have it after the change.
+void ExperimentChange::Move(size_t index, RunState to, std::string message) {
+  RunRecord& run = Mutable(index);
+  assert(CanTransition(run.state, to));
+  RunTransition transition;
+  transition.run_id = run.id;
+  transition.from = run.state;
+  transition.to = to;
+  transition.message = message;
+  transition.result = to == RunState::kSucceeded ? run.result : std::nullopt;
+  transition.reused = run.reused;
+  transition.crashes = run.crashes;
+  transition.interruptions = run.interruptions;
+  change_.runs.push_back(std::move(transition));
+
+  run.state = to;
+  run.message = std::move(message);
+  run.cancel_requested = false;
+  run.end_time = IsEnded(to) ? std::optional<absl::Time>(now_) : std::nullopt;
+  if (to == RunState::kQueued) run.queue_time = now_;
+  if (to == RunState::kRunning && !run.start_time) run.start_time = now_;
+}
+
+bool ExperimentChange::SettleOne(size_t index) {
+  const RunRecord& run = At(index);
+  if (run.state != RunState::kPending) return false;
+  bool ready = true;
+  for (const RunDependency& need : run.needs) {
+    const int needed = IndexOfName(need.run);
+    if (needed < 0) {
+      Move(index, RunState::kSkipped, absl::StrCat("needs ", need.run, ", which is not in this experiment"));
+      return true;
+    }
+    const RunState state = At(static_cast<size_t>(needed)).state;
+    if (need.must_succeed && IsEnded(state) && state != RunState::kSucceeded) {
+      Move(index, RunState::kSkipped,
+           absl::StrCat("needs ", need.run, ", which ended as ", std::string(RunStateName(state))));
+      return true;
+    }
+    ready = ready && IsEnded(state);
+  }
+  if (ready) Move(index, RunState::kQueued, "");
+  return ready;
+}
+
+void ExperimentChange::Settle() {
+  // Runs stand after what they need, so a second pass finds nothing; it costs little to be sure.
+  bool again = true;
+  while (again) {
+    again = false;
+    for (size_t i = 0; i < runs_.size(); ++i) again = SettleOne(i) || again;
+  }
+}
+
+absl::Status ExperimentChange::Start(const std::string& run_id, const WorkerRecord& worker) {
+  const int index = IndexOfId(run_id);
+  if (index < 0 || At(static_cast<size_t>(index)).state != RunState::kQueued) {
+    return absl::AbortedError(absl::StrCat("run ", run_id, " is not in the queue"));
+  }
+  RunRecord& run = Mutable(static_cast<size_t>(index));
+  run.attempts += 1;
+  AttemptRecord attempt;
+  attempt.key = {run_id, run.attempts};
+  attempt.worker_id = worker.id;
+  attempt.worker_hostname = worker.hostname;
+  attempt.worker_fingerprint = worker.fingerprint;
+  attempt.runner_sha256 = worker.runner_sha256;
+  attempt.state = RunState::kRunning;
+  attempt.start_time = now_;
+  change_.start_attempt = std::move(attempt);
+  Move(static_cast<size_t>(index), RunState::kRunning, "");
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentChange::Reuse(const std::string& run_id, const AttemptKey& result) {
+  const int index = IndexOfId(run_id);
+  if (index < 0 || At(static_cast<size_t>(index)).state != RunState::kQueued) {
+    return absl::AbortedError(absl::StrCat("run ", run_id, " is not in the queue"));
+  }
+  RunRecord& run = Mutable(static_cast<size_t>(index));
+  run.result = result;
+  run.reused = true;
+  Move(static_cast<size_t>(index), RunState::kSucceeded,
+       absl::StrCat("taken over from ", result.run_id, " (attempt ", result.number,
+                    "), which was computed from the same inputs"));
+  Settle();
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentChange::Finish(const AttemptEnd& end) {
+  const int found = IndexOfId(end.key.run_id);
+  const size_t index = static_cast<size_t>(std::max(found, 0));
+  if (found < 0 || At(index).state != RunState::kRunning || At(index).attempts != end.key.number) {
+    return absl::AbortedError(
+        absl::StrCat("attempt ", end.key.number, " of ", end.key.run_id, " does not run"));
+  }
+  change_.end_attempt = end;
+  RunRecord& run = Mutable(index);
+  if (end.outcome == RunState::kSucceeded) {
+    run.result = end.key;
+    run.reused = false;
+    Move(index, RunState::kSucceeded, end.message);
+  } else if (run.cancel_requested) {
+    Move(index, RunState::kCancelled, run.message);
+  } else if (end.outcome == RunState::kCrashed) {
+    run.crashes += 1;
+    const bool again = run.crashes <= kMaxCrashRetries;
+    const std::string what = absl::StrCat("attempt ", end.key.number, " crashed",
+                                          again ? ", trying again" : ", as did those before it");
+    Move(index, again ? RunState::kQueued : RunState::kCrashed, Sentence(what, end.message));
+  } else if (IsInterruption(end.outcome)) {
+    run.interruptions += 1;
+    const bool again = run.interruptions <= kMaxInterruptions;
+    const std::string what = absl::StrCat(
+        "attempt ", end.key.number, end.outcome == RunState::kLost ? " was lost" : " was interrupted",
+        again ? ", trying again" : absl::StrCat(", as were ", kMaxInterruptions, " before it"));
+    Move(index, again ? RunState::kQueued : end.outcome, Sentence(what, end.message));
+  } else {
+    Move(index, end.outcome, end.message);
+  }
+  Settle();
+  return absl::OkStatus();
+}
+
+void ExperimentChange::Cancel(const std::vector<std::string>& run_ids, const std::string& reason) {
+  const std::string message = Sentence("cancelled", reason);
+  for (const std::string& run_id : run_ids) {
+    const int found = IndexOfId(run_id);
+    if (found < 0) continue;
+    const size_t index = static_cast<size_t>(found);
+    const RunState state = At(index).state;
+    if (state == RunState::kPending || state == RunState::kQueued) {
+      Move(index, RunState::kCancelled, message);
+    } else if (state == RunState::kRunning && !At(index).cancel_requested) {
+      RunRecord& run = Mutable(index);
+      run.cancel_requested = true;
+      run.message = message;
+      change_.cancel_requests.push_back({run.id, message});
+    }
+  }
+  Settle();
+}
+
+// Marks a run, what it must have and has not, and so on.
+void ExperimentChange::CollectRetry(size_t index, std::vector<bool>& again) const {
+  const RunRecord& run = At(index);
+  if (again[index] || !IsEnded(run.state) || run.state == RunState::kSucceeded) return;
+  again[index] = true;
+  for (const RunDependency& need : run.needs) {
+    const int needed = IndexOfName(need.run);
+    if (needed >= 0 && need.must_succeed) CollectRetry(static_cast<size_t>(needed), again);
+  }
+}
+
+absl::Status ExperimentChange::Retry(const std::vector<std::string>& run_ids) {
+  std::vector<bool> again(runs_.size(), false);
+  for (const std::string& run_id : run_ids) {
+    const int index = IndexOfId(run_id);
+    if (index >= 0) CollectRetry(static_cast<size_t>(index), again);
+  }
+  if (std::find(again.begin(), again.end(), true) == again.end()) {
+    return absl::FailedPreconditionError(
+        run_ids.size() == 1
+            ? absl::StrCat("run ", run_ids[0],
+                           " can be tried again only after it ended otherwise than by success")
+            : "no run of this experiment ended otherwise than by success; there is nothing to try again");
+  }
+  // What was skipped because of one of them; runs stand after what they need.
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    if (At(i).state != RunState::kSkipped) continue;
+    for (const RunDependency& need : At(i).needs) {
+      const int needed = IndexOfName(need.run);
+      if (needed >= 0 && need.must_succeed && again[static_cast<size_t>(needed)]) again[i] = true;
+    }
+  }
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    if (!again[i]) continue;
+    RunRecord& run = Mutable(i);
+    run.crashes = 0;
+    run.interruptions = 0;
+    Move(i, RunState::kPending, "");
+  }
+  Settle();
+  return absl::OkStatus();
+}
+
+}  // namespace quantlab

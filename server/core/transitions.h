@@ -1,0 +1,77 @@
+// What happens to an experiment's runs when something happens to one of them: computed, not done. The
+// result is one StateChange, committed by storage in one transaction, and the runs as they are then.
+#ifndef QUANTLAB_SERVER_CORE_TRANSITIONS_H_
+#define QUANTLAB_SERVER_CORE_TRANSITIONS_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/repositories.h"
+
+namespace quantlab {
+
+// A runner that died is tried again this often, a vanished or stopped worker's attempt that often.
+inline constexpr int kMaxCrashRetries = 2;
+inline constexpr int kMaxInterruptions = 10;
+
+// One change, built step by step. Each step that ends a run also lets those that need it go on: into the
+// queue, or to SKIPPED.
+//
+// Borrows `runs`: all runs of one experiment, in the order of creation, each after those that it needs.
+// Threads: one at a time.
+class ExperimentChange {
+ public:
+  ExperimentChange(const std::vector<RunRecord>& runs, absl::Time now);
+
+  // PENDING runs whose needs are met enter the queue; those whose needs cannot be met are SKIPPED.
+  void Settle();
+
+  // A worker takes a QUEUED run: RUNNING, with the next attempt number as the fencing token.
+  // Errors: ABORTED the run is not QUEUED.
+  absl::Status Start(const std::string& run_id, const WorkerRecord& worker);
+
+  // A QUEUED run takes over a result that was computed before.
+  absl::Status Reuse(const std::string& run_id, const AttemptKey& result);
+
+  // The running attempt ended. SUCCEEDED, FAILED, TIMED_OUT and CANCELLED end the run; after CRASHED,
+  // LOST and PREEMPTED it is tried again as often as the limits above allow, unless someone wants it
+  // cancelled.
+  // Errors: ABORTED this attempt does not run (any more).
+  absl::Status Finish(const AttemptEnd& end);
+
+  // Ends what waits; asks for the end of what runs. `run_ids` must be of this experiment; runs that have
+  // ended stay as they are.
+  void Cancel(const std::vector<std::string>& run_ids, const std::string& reason);
+
+  // Queues runs again that ended otherwise than by success, with those that they need and those that were
+  // skipped for them. Counters start anew.
+  // Errors: FAILED_PRECONDITION nothing to try again.
+  absl::Status Retry(const std::vector<std::string>& run_ids);
+
+  bool empty() const;
+  StateChange& change() { return change_; }
+  // The runs that differ, after the change.
+  const std::map<size_t, RunRecord>& changed() const { return changed_; }
+
+ private:
+  const RunRecord& At(size_t index) const;
+  RunRecord& Mutable(size_t index);
+  int IndexOfName(const std::string& name) const;
+  int IndexOfId(const std::string& run_id) const;
+  void Move(size_t index, RunState to, std::string message);
+  bool SettleOne(size_t index);
+  void CollectRetry(size_t index, std::vector<bool>& again) const;
+
+  const std::vector<RunRecord>& runs_;
+  const absl::Time now_;
+  std::map<std::string, size_t> by_name_;
+  std::map<size_t, RunRecord> changed_;
+  StateChange change_;
+};
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_CORE_TRANSITIONS_H_
