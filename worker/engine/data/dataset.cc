@@ -163,7 +163,7 @@ absl::StatusOr<ExamplePool> Collector::Finish(DatasetSummary* summary) {
   if (unlabelled_ > 0)
     summary->notes.push_back(absl::StrCat(unlabelled_, " test rows without a label were left out."));
   if (repaired_ > 0) {
-    summary->notes.push_back(absl::StrCat(repaired_, " texts had invalid UTF-8, which was read as U+FFFD."));
+    summary->notes.push_back(absl::StrCat(repaired_, " rows had invalid UTF-8, which was read as U+FFFD."));
   }
   return pool;
 }

@@ -67,12 +67,14 @@ class JsonlFormat : public DatasetFormat {
     std::string_view rest = content;
     std::optional<Columns> columns;  // found in the first row, the same in all
     std::vector<std::string> names;
+    int64_t repaired = 0;
     for (int64_t line = 1; !rest.empty(); ++line) {
       const size_t end = std::min(rest.find('\n'), rest.size());
       const std::string_view text = rest.substr(0, end);
       rest.remove_prefix(std::min(end + 1, rest.size()));
       if (text.find_first_not_of(" \t\r") == std::string_view::npos) continue;
       QL_RETURN_IF_ERROR(CheckField(text, limits, file.path, line));
+      repaired += IsValidUtf8(text) ? 0 : 1;
       QL_ASSIGN_OR_RETURN(const Json row, Parse(text, file.path, line));
       if (names.empty()) {
         for (const auto& [name, value] : row.items()) names.push_back(name);
@@ -80,6 +82,10 @@ class JsonlFormat : public DatasetFormat {
         if (!columns.has_value()) return absl::OkStatus();
       }
       QL_RETURN_IF_ERROR(Emit(row, names, *columns, file, line, sink));
+    }
+    if (repaired > 0) {
+      sink.note(
+          absl::StrCat(file.path, ": ", repaired, " rows had invalid UTF-8, which was read as U+FFFD."));
     }
     if (names.empty()) return absl::InvalidArgumentError(absl::StrCat(file.path, ": has no rows"));
     return absl::OkStatus();

@@ -140,6 +140,12 @@ absl::StatusOr<Sizes> ResolveSizes(const DatasetConfig& config, int64_t rows, bo
   left -= sizes.validation;
   if (config.train_size > left) return TooSmall("train", config.train_size, left);
   sizes.train = config.train_size == 0 ? left : std::max<int64_t>(config.train_size, 0);
+  // A dataset that is nothing but a test split can still be evaluated on.
+  if (config.train_size == 0 && sizes.train == 0 && rows > 0) {
+    return absl::InvalidArgumentError(absl::StrCat("no row is left for the train split of ", rows,
+                                                   " rows; make test_size or validation_size smaller, or "
+                                                   "set train_size to -1 for none"));
+  }
   if (open_test && config.train_size != 0) sizes.test = left - sizes.train;
   return sizes;
 }
@@ -223,7 +229,7 @@ absl::StatusOr<Dataset> MakeSplits(ExamplePool pool, const DatasetConfig& config
              official_test = !pool.official_test.empty();
   dataset.summary.official_test = official_test;
   if (pool.rows.empty() && !official_test) {
-    return absl::InvalidArgumentError("no row is left once duplicates with different labels are gone");
+    return absl::InvalidArgumentError("no row is left to divide");
   }
   QL_ASSIGN_OR_RETURN(const Sizes sizes,
                       ResolveSizes(config, Size(pool.rows), official_validation, official_test));

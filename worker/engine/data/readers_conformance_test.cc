@@ -1,0 +1,237 @@
+// What every dataset format must do. A new format adds a FormatCase.
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <absl/status/status.h>
+#include <absl/strings/str_cat.h>
+#include <absl/strings/str_replace.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "worker/engine/data/dataset.h"
+#include "worker/engine/data/readers.h"
+#include "worker/engine/data/test_folder.h"
+#include "worker/engine/text/utf8.h"
+
+namespace quantlab::engine {
+namespace {
+
+using testing::HasSubstr;
+
+using Rows = std::vector<std::pair<std::string, std::string>>;  // text, label
+
+std::string Csv(const Rows& rows) {
+  std::string out = "text,label\n";
+  for (const auto& [text, label] : rows) {
+    absl::StrAppend(&out, "\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\",", label, "\n");
+  }
+  return out;
+}
+
+std::string Tsv(const Rows& rows) {
+  std::string out = "sentence\tlabel\n";
+  for (const auto& [text, label] : rows) absl::StrAppend(&out, text, "\t", label, "\n");
+  return out;
+}
+
+// The byte FF, which JSON cannot hold, is written as it is.
+std::string Jsonl(const Rows& rows) {
+  std::string out;
+  for (const auto& [text, label] : rows) {
+    const nlohmann::json row = {{"text", absl::StrReplaceAll(text, {{"\xFF", "<FF>"}})}, {"label", label}};
+    out += absl::StrReplaceAll(row.dump(), {{"<FF>", "\xFF"}}) + "\n";
+  }
+  return out;
+}
+
+struct FormatCase {
+  std::string format;
+  // Writes a dataset of this format; labels are "neg" and "pos".
+  std::function<void(const TestFolder&, const Rows&)> write;
+  // Puts these bytes where a file of the format would be.
+  std::function<void(const TestFolder&, const std::string&)> write_raw;
+  bool line_breaks = true;        // texts may hold line ends and tabs
+  bool order_is_kept = true;      // rows come in the order in which they were written
+  bool empty_is_an_error = true;  // a file of no bytes
+};
+
+void WriteAclImdb(const TestFolder& folder, const Rows& rows) {
+  folder.Write("train/pos/.keep", "");
+  folder.Write("train/neg/.keep", "");
+  for (size_t i = 0; i < rows.size(); ++i) {
+    folder.Write(absl::StrCat("train/", rows[i].second, "/", 10000 + i, "_1.txt"), rows[i].first);
+  }
+}
+
+std::vector<FormatCase> Cases() {
+  return {
+      {"acl_imdb", WriteAclImdb,
+       [](const TestFolder& f, const std::string& bytes) {
+         f.Write("train/pos/0_9.txt", bytes);
+         f.Write("train/neg/0_1.txt", bytes + "x");
+       },
+       true, false, false},
+      {"csv", [](const TestFolder& f, const Rows& rows) { f.Write("d.csv", Csv(rows)); },
+       [](const TestFolder& f, const std::string& bytes) { f.Write("d.csv", bytes); }},
+      {"tsv", [](const TestFolder& f, const Rows& rows) { f.Write("d.tsv", Tsv(rows)); },
+       [](const TestFolder& f, const std::string& bytes) { f.Write("d.tsv", bytes); }, false},
+      {"jsonl", [](const TestFolder& f, const Rows& rows) { f.Write("d.jsonl", Jsonl(rows)); },
+       [](const TestFolder& f, const std::string& bytes) { f.Write("d.jsonl", bytes); }},
+  };
+}
+
+class ReaderConformance : public testing::TestWithParam<FormatCase> {
+ protected:
+  // All rows in train.
+  static DatasetConfig Config() {
+    DatasetConfig config;
+    config.labels = {"neg", "pos"};
+    config.test_size = -1;
+    return config;
+  }
+  static std::set<std::pair<std::string, int>> TrainOf(const Dataset& data) {
+    std::set<std::pair<std::string, int>> rows;
+    for (const Example& e : data.train) rows.emplace(e.text, e.label);
+    return rows;
+  }
+};
+
+TEST(AllFormats, EveryFormatHasAConformanceCase) {
+  std::set<std::string> listed, tested;
+  for (const auto& format : AllFormats()) listed.insert(std::string(format->name()));
+  for (const FormatCase& c : Cases()) tested.insert(c.format);
+  EXPECT_EQ(listed, tested);
+}
+
+TEST_P(ReaderConformance, ReadsTextsAndLabelsAsTheyStand) {
+  Rows rows = {{"A \"fine\" film, really; it's 100% & <br />more", "pos"},
+               {"naïve 日本 😀 \\n {\"a\": 1} ''", "neg"},
+               {" leading and trailing ", "pos"},
+               {"[SEP]", "neg"}};
+  if (GetParam().line_breaks) rows.push_back({"two\nlines\r\nand\ttabs\n\"quoted\"", "pos"});
+  const TestFolder folder;
+  GetParam().write(folder, rows);
+  const auto data = LoadDataset(Config(), folder.path());
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ(data->format, GetParam().format);
+  EXPECT_EQ(data->summary.rows_read, static_cast<int64_t>(rows.size()));
+  std::set<std::pair<std::string, int>> expected;
+  for (const auto& [text, label] : rows) expected.emplace(text, label == "pos" ? 1 : 0);
+  EXPECT_EQ(TrainOf(*data), expected);
+  for (size_t i = 0; GetParam().order_is_kept && i < rows.size(); ++i) {
+    EXPECT_EQ(data->train[i].text, rows[i].first);
+    EXPECT_EQ(data->train[i].row, static_cast<int64_t>(i));
+  }
+}
+
+TEST_P(ReaderConformance, NamingTheFormatGivesTheSame) {
+  const TestFolder folder;
+  GetParam().write(folder, {{"bad", "neg"}, {"good", "pos"}});
+  DatasetConfig config = Config();
+  const auto found = LoadDataset(config, folder.path());
+  config.format = GetParam().format;
+  const auto named = LoadDataset(config, folder.path());
+  ASSERT_TRUE(found.ok()) << found.status();
+  ASSERT_TRUE(named.ok()) << named.status();
+  EXPECT_EQ(found->train_digest, named->train_digest);
+}
+
+TEST_P(ReaderConformance, LabelsAreTheSortedDistinctValuesWhenNoneAreGiven) {
+  const TestFolder folder;
+  GetParam().write(folder, {{"good", "pos"}, {"bad", "neg"}});
+  DatasetConfig config = Config();
+  config.labels = {};
+  const auto data = LoadDataset(config, folder.path());
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(data->labels, testing::ElementsAre("neg", "pos"));
+}
+
+TEST_P(ReaderConformance, ALabelOutOfRangeNamesTheFile) {
+  const TestFolder folder;
+  GetParam().write(folder, {{"good", "pos"}, {"bad", "neg"}});
+  DatasetConfig config = Config();
+  config.labels = {"pos", "other"};
+  const auto data = LoadDataset(config, folder.path());
+  EXPECT_EQ(data.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(data.status().message()), HasSubstr(folder.path()));
+  EXPECT_THAT(std::string(data.status().message()), HasSubstr("label \"neg\" is out of range"));
+}
+
+TEST_P(ReaderConformance, RepairsInvalidUtf8AndSaysSo) {
+  const TestFolder folder;
+  GetParam().write(folder, {{"go\xFFod", "pos"}, {"bad", "neg"}});
+  const auto data = LoadDataset(Config(), folder.path());
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ(TrainOf(*data).count({"go\uFFFDod", 1}), 1u);
+  EXPECT_THAT(data->summary.notes, testing::Contains(HasSubstr("had invalid UTF-8")));
+}
+
+TEST_P(ReaderConformance, NothingIsAnError) {
+  const TestFolder empty;
+  EXPECT_EQ(LoadDataset(Config(), empty.path()).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(LoadDataset(Config(), empty.path() + "/none").status().code(), absl::StatusCode::kNotFound);
+  const TestFolder no_rows;
+  GetParam().write(no_rows, {});
+  EXPECT_EQ(LoadDataset(Config(), no_rows.path()).status().code(), absl::StatusCode::kInvalidArgument);
+  if (!GetParam().empty_is_an_error) return;
+  const TestFolder no_bytes;
+  GetParam().write_raw(no_bytes, "");
+  EXPECT_EQ(LoadDataset(Config(), no_bytes.path()).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_P(ReaderConformance, LimitsAreHeld) {
+  const TestFolder folder;
+  GetParam().write(folder, {{std::string(1000, 'x'), "pos"}, {"bad", "neg"}});
+  for (const auto& format : AllFormats()) {
+    if (format->name() != GetParam().format) continue;
+    const auto files = format->Find(folder.path());
+    ASSERT_TRUE(files.ok());
+    ReadLimits limits;
+    limits.max_field_bytes = 999;
+    absl::Status status;
+    const RowSink sink{[](const RawRow&) { return absl::OkStatus(); }, [](std::string) {}};
+    for (const DataFile& file : *files) status.Update(format->Read(file, Config(), limits, sink));
+    EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(folder.path()));
+  }
+}
+
+TEST_P(ReaderConformance, NoBytesCrashIt) {
+  std::mt19937_64 random(99);
+  const std::string valid = GetParam().format == "jsonl" ? Jsonl({{"a \"b\"", "pos"}, {"c", "neg"}})
+                            : GetParam().format == "tsv" ? Tsv({{"a", "pos"}, {"c", "neg"}})
+                                                         : Csv({{"a \"b\"", "pos"}, {"c", "neg"}});
+  const std::string alphabet = "\",\t\n\r{}[]:\\a0\xFF\xE6\xEF\xBB\xBF";
+  for (int i = 0; i < 200; ++i) {
+    std::string bytes = valid;
+    for (size_t n = random() % 5; n > 0 && !bytes.empty(); --n) {
+      const size_t at = random() % bytes.size();
+      if (random() % 3 == 0) bytes.erase(at, 1 + random() % 4);
+      if (random() % 3 == 0) bytes.insert(at, 1, alphabet[random() % alphabet.size()]);
+      if (random() % 5 == 0) bytes.resize(at);
+    }
+    const TestFolder folder;
+    GetParam().write_raw(folder, bytes);
+    DatasetConfig config = Config();
+    if (i % 2 == 0) config.labels = {};
+    const auto data = LoadDataset(config, folder.path());
+    if (!data.ok()) {
+      EXPECT_FALSE(data.status().message().empty());
+      continue;
+    }
+    for (const Example& e : data->train) ASSERT_TRUE(IsValidUtf8(e.text));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, ReaderConformance, testing::ValuesIn(Cases()),
+                         [](const auto& info) { return info.param.format; });
+
+}  // namespace
+}  // namespace quantlab::engine
