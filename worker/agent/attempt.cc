@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
@@ -30,18 +33,20 @@ int64_t TotalSize(const std::vector<AssetFile>& files) {
 class CancelOnStop {
  public:
   CancelOnStop(AttemptControl* control, CallCanceller* canceller)
-      : thread_([this, control, canceller] {
-          while (!done_.load()) {
-            if (control->Wait(absl::Milliseconds(100), StopReason::kPreempted)) return canceller->Cancel();
+      : done_(eventfd(0, EFD_CLOEXEC)), thread_([this, control, canceller] {
+          pollfd fds[] = {{control->wake_fd(), POLLIN, 0}, {done_.get(), POLLIN, 0}};
+          while (poll(fds, 2, -1) < 0) {
           }
+          if (fds[0].revents != 0) canceller->Cancel();
         }) {}
   ~CancelOnStop() {
-    done_.store(true);
+    const uint64_t one = 1;
+    (void)!write(done_.get(), &one, sizeof(one));
     thread_.join();
   }
 
  private:
-  std::atomic<bool> done_{false};
+  const UniqueFd done_;
   std::thread thread_;
 };
 

@@ -27,8 +27,8 @@ EventRecorder::EventRecorder(Spool* spool, const Clock* clock, std::string outpu
 
 absl::Status EventRecorder::Append(v1::Event event) {
   if (spool_->size_bytes() > limits_.total_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat("the runner wrote more than ", limits_.total_bytes >> 20,
-                                                     " MiB of events; log less often"));
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the runner wrote more than ", limits_.total_bytes, " bytes of events; log less often"));
   }
   *event.mutable_time() = ToProto(clock_->Now());
   QL_RETURN_IF_ERROR(spool_->Append(event));
