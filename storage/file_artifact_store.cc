@@ -1,0 +1,319 @@
+#include "storage/file_artifact_store.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <dirent.h>
+#include <fcntl.h>
+#include <optional>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
+#include "base/files.h"
+#include "base/sha256.h"
+#include "base/status_macros.h"
+
+namespace quantlab {
+namespace {
+
+// An upload is synced each time that this much has arrived, so that a crash costs no more.
+constexpr int64_t kSyncEvery = int64_t{64} << 20;
+constexpr int64_t kReadChunk = int64_t{1} << 20;
+// A reader gives at most this much at a time, whatever is asked.
+constexpr int64_t kMaxRead = int64_t{16} << 20;
+
+absl::Status CheckDigest(const std::string& sha256) {
+  if (IsSha256Hex(sha256)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", sha256.substr(0, 80), "' is not a SHA-256 of 64 lower-case hex digits"));
+}
+
+absl::Status Exhausted(const std::string& message, absl::string_view reason) {
+  return WithReason(absl::ResourceExhaustedError(message), reason);
+}
+
+// FileError, with a full disk marked for programs.
+absl::Status StoreError(int errno_value, absl::string_view action, absl::string_view path) {
+  absl::Status status = FileError(errno_value, action, path);
+  return absl::IsResourceExhausted(status) ? WithReason(status, "DISK_FULL") : status;
+}
+
+// Bytes of a regular file; nothing where there is none.
+std::optional<int64_t> SizeOf(const std::string& path) {
+  struct stat stat;
+  if (::stat(path.c_str(), &stat) != 0 || !S_ISREG(stat.st_mode)) return std::nullopt;
+  return stat.st_size;
+}
+
+// Reads [offset, offset + size) of an open file; shorter only at its end.
+absl::StatusOr<std::string> ReadRange(int fd, int64_t offset, int64_t size, const std::string& path) {
+  std::string data(static_cast<size_t>(size), '\0');
+  int64_t done = 0;
+  while (done < size) {
+    const ssize_t got = pread(fd, data.data() + done, static_cast<size_t>(size - done), offset + done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return StoreError(errno, "read", path);
+    if (got == 0) break;
+    done += got;
+  }
+  data.resize(static_cast<size_t>(done));
+  return data;
+}
+
+class FileReader : public ArtifactStore::Reader {
+ public:
+  FileReader(int fd, int64_t size, std::string path) : fd_(fd), size_(size), path_(std::move(path)) {}
+  ~FileReader() override { close(fd_); }
+
+  int64_t size() const override { return size_; }
+
+  absl::StatusOr<std::string> Read(int64_t offset, int64_t limit) override {
+    if (offset < 0 || offset > size_ || limit < 0) {
+      return absl::OutOfRangeError(
+          absl::StrCat("cannot read ", limit, " bytes from ", offset, " of a file of ", size_));
+    }
+    return ReadRange(fd_, offset, std::min({limit, size_ - offset, kMaxRead}), path_);
+  }
+
+ private:
+  const int fd_;
+  const int64_t size_;
+  const std::string path_;
+};
+
+}  // namespace
+
+// One upload. Owns its file descriptor; the store knows it as open until it goes.
+class FileWriter : public ArtifactStore::Writer {
+ public:
+  FileWriter(FileArtifactStore& store, std::string sha256, int fd, int64_t size)
+      : store_(store), sha256_(std::move(sha256)), path_(store.IncomingPath(sha256_)), fd_(fd), size_(size) {}
+
+  ~FileWriter() override {
+    if (fd_ >= 0) {
+      if (status_.ok()) Sync().IgnoreError();
+      close(fd_);
+    }
+    store_.EndUpload(sha256_);
+  }
+
+  // Cuts what lies beyond `offset` and takes the digest of what stays.
+  absl::Status Resume(int64_t offset) {
+    if (ftruncate(fd_, offset) != 0) return StoreError(errno, "cut", path_);
+    while (arrived_ < offset) {
+      QL_ASSIGN_OR_RETURN(const std::string data,
+                          ReadRange(fd_, arrived_, std::min(kReadChunk, offset - arrived_), path_));
+      if (data.empty()) return absl::OutOfRangeError(absl::StrCat(path_, " is shorter than ", offset));
+      hash_.Update(data);
+      arrived_ += static_cast<int64_t>(data.size());
+    }
+    return Sync();
+  }
+
+  absl::Status Append(absl::string_view data) override {
+    QL_RETURN_IF_ERROR(CheckUsable());
+    if (static_cast<int64_t>(data.size()) > size_ - arrived_) {
+      return absl::OutOfRangeError(
+          absl::StrCat("artifact ", sha256_, " was said to have ", size_, " bytes, and more arrive"));
+    }
+    status_ = WriteAll(data);
+    if (!status_.ok()) {
+      // Nothing of a piece that did not fit stays behind, so that it can be sent again later.
+      if (ftruncate(fd_, arrived_) != 0) unlink(path_.c_str());
+      return status_;
+    }
+    hash_.Update(data);
+    arrived_ += static_cast<int64_t>(data.size());
+    if (arrived_ - durable_ >= kSyncEvery) status_ = Sync();
+    return status_;
+  }
+
+  absl::StatusOr<int64_t> Close() override {
+    QL_RETURN_IF_ERROR(CheckUsable());
+    status_ = absl::FailedPreconditionError("the upload is closed");
+    QL_RETURN_IF_ERROR(Sync());
+    const bool closed = close(std::exchange(fd_, -1)) == 0;
+    if (!closed) return StoreError(errno, "close", path_);
+    if (arrived_ < size_) return arrived_;
+    const std::string digest = hash_.HexDigest();
+    if (digest != sha256_) {
+      unlink(path_.c_str());
+      return WithReason(
+          absl::DataLossError(absl::StrCat("what arrived as artifact ", sha256_, " has the SHA-256 ", digest,
+                                           "; it was discarded, send it again from the beginning")),
+          "DIGEST_MISMATCH");
+    }
+    QL_RETURN_IF_ERROR(store_.Publish(sha256_));
+    return size_;
+  }
+
+ private:
+  absl::Status CheckUsable() const { return status_; }
+
+  absl::Status WriteAll(absl::string_view data) {
+    int64_t at = arrived_;
+    while (!data.empty()) {
+      const ssize_t wrote = pwrite(fd_, data.data(), data.size(), at);
+      if (wrote < 0 && errno == EINTR) continue;
+      if (wrote < 0) return StoreError(errno, "write", path_);
+      data.remove_prefix(static_cast<size_t>(wrote));
+      at += wrote;
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Sync() {
+    if (fsync(fd_) != 0) return StoreError(errno, "sync", path_);
+    durable_ = arrived_;
+    store_.NoteProgress(sha256_, durable_);
+    return absl::OkStatus();
+  }
+
+  FileArtifactStore& store_;
+  const std::string sha256_;
+  const std::string path_;
+  int fd_;
+  const int64_t size_;
+  int64_t arrived_ = 0;
+  int64_t durable_ = 0;
+  Sha256 hash_;
+  absl::Status status_;  // not OK: nothing more is accepted
+};
+
+absl::StatusOr<std::unique_ptr<FileArtifactStore>> FileArtifactStore::Open(
+    const std::string& folder, const ArtifactStoreOptions& options) {
+  QL_RETURN_IF_ERROR(MakeDirectories(folder + "/incoming"));
+  QL_RETURN_IF_ERROR(SyncDirectory(folder));
+  auto store = std::unique_ptr<FileArtifactStore>(new FileArtifactStore(folder, options));
+  QL_RETURN_IF_ERROR(store->DeleteStaleUploads());
+  return store;
+}
+
+std::string FileArtifactStore::PublishedPath(const std::string& sha256) const {
+  return absl::StrCat(folder_, "/", sha256.substr(0, 2), "/", sha256.substr(2));
+}
+
+std::string FileArtifactStore::IncomingPath(const std::string& sha256) const {
+  return absl::StrCat(folder_, "/incoming/", sha256);
+}
+
+absl::Status FileArtifactStore::DeleteStaleUploads() {
+  const std::string folder = folder_ + "/incoming";
+  std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(folder.c_str()), closedir);
+  if (!listing) return StoreError(errno, "list", folder);
+  const absl::Time oldest = options_.clock->Now() - options_.stale_upload_age;
+  while (const dirent* entry = readdir(listing.get())) {
+    const std::string path = absl::StrCat(folder, "/", entry->d_name);
+    struct stat stat;
+    if (lstat(path.c_str(), &stat) != 0 || S_ISDIR(stat.st_mode)) continue;
+    const bool stale = absl::TimeFromTimespec(stat.st_mtim) < oldest;
+    // What has no digest's name can never be resumed.
+    if (stale || !IsSha256Hex(entry->d_name)) unlink(path.c_str());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ArtifactStore::Stat> FileArtifactStore::GetStat(const std::string& sha256) {
+  QL_RETURN_IF_ERROR(CheckDigest(sha256));
+  if (const auto size = SizeOf(PublishedPath(sha256))) return Stat{true, *size};
+  MutexLock lock(mutex_);
+  const auto open = open_.find(sha256);
+  if (open != open_.end()) return Stat{false, open->second};
+  return Stat{false, SizeOf(IncomingPath(sha256)).value_or(0)};
+}
+
+absl::Status FileArtifactStore::CheckSpace(const std::string& sha256, int64_t size, int64_t offset) const {
+  if (size > options_.max_file_bytes) {
+    return Exhausted(absl::StrCat("artifact ", sha256, " has ", size, " bytes; at most ",
+                                  options_.max_file_bytes, " are allowed"),
+                     "ARTIFACT_TOO_LARGE");
+  }
+  struct statvfs space;
+  if (statvfs(folder_.c_str(), &space) != 0) return StoreError(errno, "look at", folder_);
+  const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
+  const double needed = static_cast<double>(size - offset) + static_cast<double>(options_.keep_free_bytes);
+  if (free >= needed) return absl::OkStatus();
+  return Exhausted(absl::StrCat("artifact ", sha256, " needs ", size - offset, " more bytes, and ", folder_,
+                                " has ", static_cast<int64_t>(free), " left, of which ",
+                                options_.keep_free_bytes, " stay free; free some space and try again"),
+                   "DISK_FULL");
+}
+
+absl::StatusOr<std::unique_ptr<ArtifactStore::Writer>> FileArtifactStore::OpenWriter(
+    const std::string& sha256, int64_t size, int64_t offset) {
+  QL_RETURN_IF_ERROR(CheckDigest(sha256));
+  if (size < 0 || offset < 0 || offset > size) {
+    return absl::OutOfRangeError(
+        absl::StrCat("an upload of ", size, " bytes cannot go on at ", offset, " (artifact ", sha256, ")"));
+  }
+  QL_RETURN_IF_ERROR(CheckSpace(sha256, size, offset));
+  const std::string path = IncomingPath(sha256);
+  {
+    MutexLock lock(mutex_);
+    if (SizeOf(PublishedPath(sha256))) {
+      return absl::AlreadyExistsError(absl::StrCat("artifact ", sha256, " is in the store already"));
+    }
+    const int64_t arrived = SizeOf(path).value_or(0);
+    if (offset > arrived) {
+      return absl::OutOfRangeError(
+          absl::StrCat("artifact ", sha256, " has ", arrived, " bytes so far; go on there, not at ", offset));
+    }
+    if (!open_.emplace(sha256, offset).second) {
+      return absl::AbortedError(
+          absl::StrCat("artifact ", sha256, " is being uploaded by someone else; ask again in a moment"));
+    }
+  }
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (fd < 0) {
+    const absl::Status status = StoreError(errno, "open", path);
+    EndUpload(sha256);
+    return status;
+  }
+  auto writer = std::make_unique<FileWriter>(*this, sha256, fd, size);
+  QL_RETURN_IF_ERROR(writer->Resume(offset));
+  return std::unique_ptr<Writer>(std::move(writer));
+}
+
+absl::StatusOr<std::unique_ptr<ArtifactStore::Reader>> FileArtifactStore::OpenReader(
+    const std::string& sha256) {
+  QL_RETURN_IF_ERROR(CheckDigest(sha256));
+  const std::string path = PublishedPath(sha256);
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (fd < 0 && errno == ENOENT) {
+    return absl::NotFoundError(absl::StrCat("artifact ", sha256, " is not in the store"));
+  }
+  if (fd < 0) return StoreError(errno, "open", path);
+  struct stat stat;
+  if (fstat(fd, &stat) != 0) {
+    const absl::Status status = StoreError(errno, "look at", path);
+    close(fd);
+    return status;
+  }
+  return std::unique_ptr<Reader>(std::make_unique<FileReader>(fd, stat.st_size, path));
+}
+
+absl::Status FileArtifactStore::Publish(const std::string& sha256) {
+  const std::string from = IncomingPath(sha256), to = PublishedPath(sha256);
+  const std::string folder = DirectoryOf(to);
+  QL_RETURN_IF_ERROR(MakeDirectories(folder));
+  QL_RETURN_IF_ERROR(SyncDirectory(folder_));
+  // Immutable from here on.
+  if (chmod(from.c_str(), 0400) != 0) return StoreError(errno, "protect", from);
+  if (rename(from.c_str(), to.c_str()) != 0) return StoreError(errno, "publish", to);
+  return SyncDirectory(folder);
+}
+
+void FileArtifactStore::NoteProgress(const std::string& sha256, int64_t durable) {
+  MutexLock lock(mutex_);
+  open_[sha256] = durable;
+}
+
+void FileArtifactStore::EndUpload(const std::string& sha256) {
+  MutexLock lock(mutex_);
+  open_.erase(sha256);
+}
+
+}  // namespace quantlab

@@ -1,0 +1,74 @@
+// ArtifactStore over files.
+//
+//   <folder>/ab/cdef…            a published file: the first two and the other 62 digits of its SHA-256
+//   <folder>/incoming/abcdef…    an upload on its way; may be resumed
+//
+// A file is published by syncing it, checking its digest, renaming it and syncing the folder: what is
+// under its name is whole, whenever the power goes.
+#ifndef QUANTLAB_STORAGE_FILE_ARTIFACT_STORE_H_
+#define QUANTLAB_STORAGE_FILE_ARTIFACT_STORE_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "base/repositories.h"
+
+namespace quantlab {
+
+struct ArtifactStoreOptions {
+  // RESOURCE_EXHAUSTED for larger files.
+  int64_t max_file_bytes = int64_t{64} << 30;
+  // An upload is refused when the disk would have less than this left after it.
+  int64_t keep_free_bytes = int64_t{64} << 20;
+  // Uploads that nobody continued for so long are deleted when the store is opened.
+  absl::Duration stale_upload_age = absl::Hours(24);
+  const Clock* clock = &Clock::Real();
+};
+
+// Threads: safe; each Writer and Reader belongs to one thread at a time. The store outlives its writers.
+class FileArtifactStore : public ArtifactStore {
+ public:
+  static absl::StatusOr<std::unique_ptr<FileArtifactStore>> Open(const std::string& folder,
+                                                                 const ArtifactStoreOptions& options);
+
+  // Errors of all: INVALID_ARGUMENT `sha256` is none.
+  absl::StatusOr<Stat> GetStat(const std::string& sha256) override;
+  // Errors: ABORTED another upload of it is open; ALREADY_EXISTS it is in the store; OUT_OF_RANGE `offset`
+  // lies beyond what has arrived; RESOURCE_EXHAUSTED the disk is too full, or the file too large.
+  absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(const std::string& sha256, int64_t size,
+                                                     int64_t offset) override;
+  absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& sha256) override;
+
+ private:
+  friend class FileWriter;
+
+  FileArtifactStore(std::string folder, const ArtifactStoreOptions& options)
+      : folder_(std::move(folder)), options_(options) {}
+
+  std::string PublishedPath(const std::string& sha256) const;
+  std::string IncomingPath(const std::string& sha256) const;
+  absl::Status DeleteStaleUploads();
+  absl::Status CheckSpace(const std::string& sha256, int64_t size, int64_t offset) const;
+  // Moves a whole, synced and checked file to its place.
+  absl::Status Publish(const std::string& sha256);
+  // Of an open upload: durable bytes so far; and its end.
+  void NoteProgress(const std::string& sha256, int64_t durable);
+  void EndUpload(const std::string& sha256);
+
+  // Constant after construction.
+  const std::string folder_;
+  const ArtifactStoreOptions options_;
+
+  Mutex mutex_;
+  // Open uploads and how many bytes of each are durable.
+  std::map<std::string, int64_t> open_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_STORAGE_FILE_ARTIFACT_STORE_H_

@@ -1,0 +1,33 @@
+// The database's shape over time: numbered, forward-only migrations, storage/migrations/NNNN_name.sql,
+// built into the program. A file that was released never changes; what it made is changed by a new one.
+#ifndef QUANTLAB_STORAGE_MIGRATIONS_H_
+#define QUANTLAB_STORAGE_MIGRATIONS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+
+namespace quantlab {
+
+class Connection;
+
+struct Migration {
+  int version = 0;  // 1, 2, 3, …
+  std::string name;
+  std::string sql;
+};
+
+// In order of version, without gaps. Made by the build from storage/migrations/.
+const std::vector<Migration>& AllMigrations();
+
+// Brings the database to the last of `migrations`, each in a transaction of its own, and notes each with
+// its checksum. `connection` is the only one that is open.
+// Errors: FAILED_PRECONDITION the database is newer than the program, another program's, or was made by
+// other migrations of the same number; DATA_LOSS it is damaged.
+absl::Status Migrate(Connection& connection, const std::vector<Migration>& migrations, absl::Time now);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_STORAGE_MIGRATIONS_H_

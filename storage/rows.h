@@ -1,0 +1,64 @@
+// What both repositories ask of the tables. Everything here runs inside Guard() and may throw.
+#ifndef QUANTLAB_STORAGE_ROWS_H_
+#define QUANTLAB_STORAGE_ROWS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/records.h"
+#include "storage/event_codec.h"
+#include "storage/sqlite_connection.h"
+
+namespace quantlab {
+
+// NOT_FOUND where there is none of that id.
+absl::StatusOr<int64_t> ExperimentKey(Connection& connection, const std::string& id);
+
+struct RunKeys {
+  int64_t run = 0;
+  int64_t experiment = 0;
+};
+absl::StatusOr<RunKeys> FindRun(Connection& connection, const std::string& id);
+
+// The parts of an attempt's row that changes need.
+struct AttemptRow {
+  int64_t key = 0;
+  RunKeys run;
+  RunState state = RunState::kRunning;
+  int64_t last_event = 0;
+};
+absl::StatusOr<AttemptRow> FindAttempt(Connection& connection, const AttemptKey& key);
+
+// A name in the database that the program does not know: DATA_LOSS.
+absl::StatusOr<RunState> ReadRunState(const std::string& name);
+absl::StatusOr<ExperimentState> ReadExperimentState(const std::string& name);
+
+// One entry of an experiment's change log, as a row.
+struct ChangeRow {
+  absl::Time time;
+  ChangeKind kind = ChangeKind::kRunState;
+  std::optional<int64_t> run, attempt, event, severity;
+  std::string content;
+  std::string message;
+};
+
+// Adds entries to one experiment's log, with its next sequence numbers.
+class ChangeLog {
+ public:
+  ChangeLog(Connection& connection, int64_t experiment);
+
+  void Append(const ChangeRow& row);
+  // Writes the last sequence number back; call it once, last.
+  void Finish();
+
+ private:
+  Connection& connection_;
+  const int64_t experiment_;
+  int64_t sequence_ = 0;
+};
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_STORAGE_ROWS_H_

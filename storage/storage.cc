@@ -1,0 +1,49 @@
+#include "storage/storage.h"
+
+#include <utility>
+
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "storage/folder_lock.h"
+#include "storage/sqlite_event_repository.h"
+#include "storage/sqlite_state_repository.h"
+
+namespace quantlab {
+namespace {
+
+class FolderStorage : public Storage {
+ public:
+  FolderStorage(std::unique_ptr<FolderLock> lock, std::unique_ptr<Database> database,
+                std::unique_ptr<FileArtifactStore> artifacts)
+      : lock_(std::move(lock)),
+        database_(std::move(database)),
+        artifacts_(std::move(artifacts)),
+        states_(*database_),
+        events_(*database_) {}
+
+  StateRepository& states() override { return states_; }
+  EventRepository& events() override { return events_; }
+  ArtifactStore& artifacts() override { return *artifacts_; }
+
+ private:
+  // In this order: the lock goes last.
+  const std::unique_ptr<FolderLock> lock_;
+  const std::unique_ptr<Database> database_;
+  const std::unique_ptr<FileArtifactStore> artifacts_;
+  SqliteStateRepository states_;
+  SqliteEventRepository events_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& folder,
+                                                     const StorageOptions& options) {
+  QL_RETURN_IF_ERROR(MakeDirectories(folder));
+  QL_ASSIGN_OR_RETURN(auto lock, FolderLock::Take(folder));
+  QL_ASSIGN_OR_RETURN(auto database, Database::Open(folder + "/quantlab.db", options.database));
+  QL_ASSIGN_OR_RETURN(auto artifacts, FileArtifactStore::Open(folder + "/artifacts", options.artifacts));
+  return std::unique_ptr<Storage>(
+      std::make_unique<FolderStorage>(std::move(lock), std::move(database), std::move(artifacts)));
+}
+
+}  // namespace quantlab

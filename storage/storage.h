@@ -1,0 +1,43 @@
+// Everything durable of one coordinator, in one data folder:
+//
+//   <folder>/lock          held while a coordinator uses the folder
+//   <folder>/quantlab.db   experiments, runs, attempts, events (SQLite, with -wal and -shm beside it)
+//   <folder>/artifacts/    files (storage/file_artifact_store.h)
+#ifndef QUANTLAB_STORAGE_STORAGE_H_
+#define QUANTLAB_STORAGE_STORAGE_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "base/repositories.h"
+#include "storage/database.h"
+#include "storage/file_artifact_store.h"
+
+namespace quantlab {
+
+struct StorageOptions {
+  DatabaseOptions database;
+  ArtifactStoreOptions artifacts;
+};
+
+// Threads: safe.
+class Storage {
+ public:
+  virtual ~Storage() = default;
+
+  // They live as long as this object.
+  virtual StateRepository& states() = 0;
+  virtual EventRepository& events() = 0;
+  virtual ArtifactStore& artifacts() = 0;
+};
+
+// Opens the folder, creating what is missing.
+// Errors: FAILED_PRECONDITION another coordinator uses the folder, or a newer one made the database;
+// DATA_LOSS the database is damaged; RESOURCE_EXHAUSTED the disk is full. All say what to do.
+absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& folder,
+                                                     const StorageOptions& options = {});
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_STORAGE_STORAGE_H_
