@@ -76,12 +76,13 @@ int64_t InsertExperiment(Connection& connection, const ExperimentRecord& experim
 
 // --- runs ---------------------------------------------------------------------------------------------
 
-#define QL_RUN_COLUMNS                                                                                  \
-  "SELECT runs.key, runs.id, experiments.id, runs.name, config, kind, method, method_version, device, " \
-  "seed, input_key, folder, time_limit, runs.state, runs.message, attempts, crashes, interruptions, "   \
-  "reused, cancel_requested, runs.create_time, queue_time, runs.start_time, runs.end_time, "            \
-  "result_run.id, result_attempt.number FROM runs JOIN experiments ON experiments.key = "               \
-  "runs.experiment LEFT JOIN attempts AS result_attempt ON result_attempt.key = runs.result "           \
+#define QL_RUN_COLUMNS                                                                                      \
+  "SELECT runs.key, runs.id, experiments.id, runs.name, runs.config, runs.kind, runs.method, "              \
+  "runs.method_version, runs.device, runs.seed, runs.input_key, runs.folder, runs.time_limit, runs.state, " \
+  "runs.message, runs.attempts, runs.crashes, runs.interruptions, runs.reused, runs.cancel_requested, "     \
+  "runs.create_time, runs.queue_time, runs.start_time, runs.end_time, result_run.id, "                      \
+  "result_attempt.number FROM runs JOIN experiments ON experiments.key = runs.experiment "                  \
+  "LEFT JOIN attempts AS result_attempt ON result_attempt.key = runs.result "                               \
   "LEFT JOIN runs AS result_run ON result_run.key = result_attempt.run "
 
 RunKind ReadKind(const std::string& name) {
