@@ -3,8 +3,10 @@
 //
 // Threads: all implementations are safe.
 // Errors:  NOT_FOUND unknown id; ABORTED an expected state did not hold, or an attempt is fenced;
-//          ALREADY_EXISTS; INVALID_ARGUMENT a bad page token; RESOURCE_EXHAUSTED the disk is full;
-//          UNAVAILABLE the database is busy; DATA_LOSS it is damaged. A failed call changes nothing.
+//          FAILED_PRECONDITION a transition that base/run_state.h does not allow, or a run that would be
+//          RUNNING without a running attempt or have one without being RUNNING; ALREADY_EXISTS;
+//          INVALID_ARGUMENT a bad page token; RESOURCE_EXHAUSTED the disk is full; UNAVAILABLE the
+//          database is busy; DATA_LOSS it is damaged. A failed call changes nothing.
 #ifndef QUANTLAB_BASE_REPOSITORIES_H_
 #define QUANTLAB_BASE_REPOSITORIES_H_
 
@@ -84,8 +86,9 @@ class StateRepository {
  public:
   virtual ~StateRepository() = default;
 
-  // Stores an experiment with its runs. Where the request_id is known already, stores nothing and
-  // returns the id that it has; `created` says which.
+  // Stores an experiment with its runs, and one entry of its change log for the state in which each run
+  // begins. Where the request_id is known already, stores nothing and returns the id that it has;
+  // `created` says which.
   struct Created {
     std::string experiment_id;
     bool created = true;
@@ -185,7 +188,7 @@ class ArtifactStore {
   virtual absl::StatusOr<Stat> GetStat(const std::string& sha256) = 0;
 
   // An upload that goes on at `offset` (at most what Stat said). One at a time per digest: a second one
-  // is refused with ABORTED while the first is open.
+  // is refused with ABORTED while the first is open, with ALREADY_EXISTS once the file is in the store.
   class Writer {
    public:
     virtual ~Writer() = default;  // an unfinished upload stays, to be resumed
