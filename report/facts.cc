@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
 #include "base/metric_spec.h"
 
 namespace quantlab::report {
@@ -209,7 +210,8 @@ ComparisonFacts CollectComparison(MetricPool& pool, const RunReport& run) {
   }
   for (const Caveat& caveat : run.caveats) {
     const bool timing = caveat.code == "aa_check_failed" || absl::StrContains(caveat.code, "unreliable");
-    if (timing && comparison.unreliable.empty()) comparison.unreliable = caveat.message;
+    if (!timing) continue;
+    absl::StrAppend(&comparison.unreliable, comparison.unreliable.empty() ? "" : "; ", caveat.message);
   }
   return comparison;
 }

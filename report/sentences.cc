@@ -404,20 +404,21 @@ std::string MemorySentence(Language language, const Measured& measured) {
     const auto it = measured.memory.find(kind);
     return it == measured.memory.end() ? nullptr : &it->second;
   };
-  const Result* const peak = find("peak");
-  if (peak == nullptr) return "";
-  const Result* const anonymous = find("peak_anonymous");
-  const Result* const file = find("peak_file");
-  const std::string total = FormatBytes(peak->value);
-  if (anonymous == nullptr || file == nullptr) {
-    return Fill(language, "A fresh process that loads only this model peaks at $0 of memory.",
-                "只加载该模型的新进程内存峰值为 $0。", total);
+  std::string peak_text, growth_text;
+  if (const Result* peak = find("peak")) {
+    peak_text = Fill(language, "A fresh process that loads only this model peaks at $0 of memory.",
+                     "只加载该模型的新进程内存峰值为 $0。", FormatBytes(peak->value));
   }
-  return Fill(language,
-              "A fresh process that loads only this model peaks at $0 of memory, $1 anonymous and $2 backed "
-              "by files.",
-              "只加载该模型的新进程内存峰值为 $0,其中匿名内存 $1,文件映射 $2。", total,
-              FormatBytes(anonymous->value), FormatBytes(file->value));
+  const Result* const growth = find("forward");
+  const Result* const anonymous = find("forward_anonymous");
+  const Result* const file = find("forward_file");
+  if (growth != nullptr && anonymous != nullptr && file != nullptr) {
+    growth_text = Fill(
+        language, "Loading it and one forward pass take $0 of that, $1 anonymous and $2 backed by files.",
+        "加载与一次前向计算使内存增加 $0,其中匿名内存 $1,文件映射 $2。", FormatBytes(growth->value),
+        FormatBytes(anonymous->value), FormatBytes(file->value));
+  }
+  return Join(language, {peak_text, growth_text});
 }
 
 std::string PrecisionSentence(Language language, const std::vector<Layer>& layers) {
@@ -479,7 +480,7 @@ std::string AaSentence(Language language, const ComparisonFacts& comparison) {
                                 "A/A 检验(FP32 与自身比较,应在 0.97 至 1.03 之内):$0。",
                                 absl::StrJoin(parts, Say(language, "; ", ";")));
   if (comparison.unreliable.empty()) return text;
-  return Join(language, {text, Fill(language, "**The timings are unreliable**: $0", "**时间数据不可靠**:$0",
+  return Join(language, {text, Fill(language, "**Unreliable**: $0", "**不可靠**:$0",
                                     EscapeMarkdown(comparison.unreliable))});
 }
 

@@ -221,14 +221,16 @@ TEST(MemorySentenceTest, SplitsThePeakWhereItIsKnown) {
   measured.memory["peak"] = Value(312e6);
   EXPECT_EQ(MemorySentence(kEn, measured),
             "A fresh process that loads only this model peaks at 312 MB of memory.");
-  measured.memory["peak_anonymous"] = Value(234e6);
-  measured.memory["peak_file"] = Value(78e6);
+  measured.memory["forward"] = Value(120e6);
+  measured.memory["forward_anonymous"] = Value(90e6);
+  measured.memory["forward_file"] = Value(30e6);
   EXPECT_EQ(
       MemorySentence(kEn, measured),
-      "A fresh process that loads only this model peaks at 312 MB of memory, 234 MB anonymous and 78.0 MB "
-      "backed by files.");
+      "A fresh process that loads only this model peaks at 312 MB of memory. Loading it and one forward pass "
+      "take 120 MB of that, 90.0 MB anonymous and 30.0 MB backed by files.");
   EXPECT_EQ(MemorySentence(kZh, measured),
-            "只加载该模型的新进程内存峰值为 312 MB,其中匿名内存 234 MB,文件映射 78.0 MB。");
+            "只加载该模型的新进程内存峰值为 312 MB。加载与一次前向计算使内存增加 120 MB,其中匿名内存 90.0 "
+            "MB,文件映射 30.0 MB。");
 }
 
 Layer MadeLayer(const char* requested, const char* effective, double share, const char* reason = "") {
@@ -397,7 +399,7 @@ TEST(AaSentenceTest, PassedFailedAndMissing) {
             "0.9950 "
             "to 1.006) passed; batch size 8: 1.040 (95% interval 1.020 to 1.060) **failed**.");
   comparison.unreliable = "too noisy";
-  EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**时间数据不可靠**:too noisy"));
+  EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**不可靠**:too noisy"));
   EXPECT_TRUE(comparison.Reliable(1));
   EXPECT_FALSE(comparison.Reliable(8));
   EXPECT_FALSE(comparison.Reliable(32));

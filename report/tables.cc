@@ -281,6 +281,17 @@ Cell DurationCell(const RunRecord& run) {
   return NumberCell(seconds, FormatSeconds(seconds));
 }
 
+// A list of CPU flags would fill a page: cut for people, whole for programs.
+Cell LongTextCell(const std::string& text) {
+  constexpr size_t kShown = 100;
+  const std::string line = OneLine(text);
+  if (line.size() <= kShown) return TextCell(line);
+  size_t end = line.rfind(' ', kShown);
+  if (end == std::string::npos || end == 0) end = kShown;
+  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;  // whole characters
+  return {absl::StrCat(EscapeMarkdown(line.substr(0, end)), " …"), line};
+}
+
 Cell DigestCell(const std::string& digest) {
   return {Code(ShortDigest(digest)), digest};
 }
@@ -605,8 +616,10 @@ Table ProvenanceTable(Language language, const ReportData& data) {
 }
 
 Table EnvironmentTable(Language language, const ReportData& data) {
-  Builder builder(language, "environment", "Hardware and software, as the runner saw them.",
-                  "执行程序所见的硬件与软件环境。");
+  Builder builder(
+      language, "environment",
+      "Hardware and software, as the runner saw them; long values are cut here, whole in the CSV file.",
+      "执行程序所见的硬件与软件环境;过长的内容在此截短,CSV 文件中为全文。");
   builder.Text("fact", "Fact", "项目").Text("value", "Value", "内容").Text("runs", "Runs", "运行");
   std::map<std::pair<std::string, std::string>, std::vector<std::string>> facts;
   for (const RunReport& run : data.runs) {
@@ -618,7 +631,7 @@ Table EnvironmentTable(Language language, const ReportData& data) {
   for (const auto& [fact, runs] : facts) {
     builder.Add(
         {CodeCell(fact.first),
-         TextCell(fact.second),
+         LongTextCell(fact.second),
          {absl::StrJoin(runs, ", ", [](std::string* out, const std::string& run) { *out += Code(run); }),
           absl::StrJoin(runs, ";")}});
   }

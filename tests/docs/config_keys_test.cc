@@ -1,0 +1,161 @@
+// The guides and the reader of experiment files know the same keys, with the same defaults.
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "base/method_spec.h"
+#include "server/config/experiment_spec.h"
+
+namespace quantlab {
+namespace {
+
+constexpr char kMinimal[] = "experiments: {baseline: {}, dynamic_quantization: {}, comparison: {}}\n";
+
+std::string Read(const std::string& name) {
+  std::ifstream file(absl::StrCat(QUANTLAB_SOURCE_DIR, "/", name));
+  std::ostringstream text;
+  text << file.rdbuf();
+  EXPECT_FALSE(text.str().empty()) << name;
+  return text.str();
+}
+
+// Key -> default as it stands between backticks; empty where the guide describes it in words.
+std::map<std::string, std::string> DocumentedKeys(const std::string& guide) {
+  static const std::regex kRow(R"(^\| `([a-z_0-9.]+)` \|[^|]*\|([^|]*)\|)");
+  std::map<std::string, std::string> keys;
+  std::istringstream lines(Read(guide));
+  std::string line;
+  bool inside = false;
+  while (std::getline(lines, line)) {
+    if (line.rfind("| key | allowed |", 0) == 0 || line.rfind("| 键 | 允许的值 |", 0) == 0) inside = true;
+    if (line.empty()) inside = false;
+    std::smatch row;
+    if (!inside || !std::regex_search(line, row, kRow)) continue;
+    std::string value = std::string(absl::StripAsciiWhitespace(row[2].str()));
+    const bool code = value.size() > 2 && value.front() == '`' && value.back() == '`';
+    keys[row[1].str()] = code ? value.substr(1, value.size() - 2) : "";
+  }
+  return keys;
+}
+
+ExperimentSpec ReadText(const std::string& text, Diagnostics& diagnostics) {
+  return ReadExperiment({{"experiment.yaml", text}}, Catalog(), diagnostics);
+}
+
+// What a map of the file may have, from the message about a key that it may not have.
+std::set<std::string> KnownKeys(const std::string& section) {
+  std::string text = absl::StrCat(kMinimal, "zzz: 1\n");
+  if (!section.empty()) {
+    text = "zzz: 1\n";
+    const std::vector<std::string> parts = absl::StrSplit(section, '.');
+    text = absl::StrCat(absl::StrJoin(parts, ": {"), ": {zzz: 1}", std::string(parts.size() - 1, '}'), "\n");
+  }
+  Diagnostics diagnostics;
+  ReadText(text, diagnostics);
+  for (const auto& problem : diagnostics.all()) {
+    const size_t at = problem.message.find("allowed: ");
+    if (problem.message.find("zzz") == std::string::npos || at == std::string::npos) continue;
+    return absl::StrSplit(problem.message.substr(at + 9), ", ");
+  }
+  ADD_FAILURE() << "no message about the unknown key in '" << section << "'";
+  return {};
+}
+
+std::set<std::string> AcceptedKeys() {
+  std::vector<std::string> sections = {
+      "",        "report",   "experiments.baseline", "experiments.comparison",
+      "dataset", "training", "evaluation",           "evaluation.latency"};
+  for (const MethodSpec& method : AllMethods()) sections.push_back("experiments." + method.name);
+  const std::set<std::string> maps = {"report",   "experiments", "dataset",
+                                      "training", "evaluation",  "evaluation.latency"};
+  std::set<std::string> keys;
+  for (const std::string& section : sections) {
+    for (const std::string& key : KnownKeys(section)) {
+      const std::string path = section.empty() ? key : absl::StrCat(section, ".", key);
+      if (maps.count(path) == 0) keys.insert(path);
+    }
+  }
+  return keys;
+}
+
+// All that a file decides, as one text.
+std::string Describe(const ExperimentSpec& spec) {
+  const DatasetConfig& d = spec.dataset;
+  const TrainingConfig& t = spec.training;
+  const EvaluationConfig& e = spec.evaluation;
+  std::string text =
+      absl::StrCat(absl::StrJoin(spec.seeds, ","), ";", spec.device, ";", spec.threads, ";", spec.priority,
+                   ";", spec.reuse, ";", absl::FormatDuration(spec.time_limit), ";", spec.report_language,
+                   ";", spec.model.name, ";", spec.dataset_name.name, ";", spec.comparison);
+  absl::StrAppend(&text, "|", d.train_size, ";", d.validation_size, ";", d.test_size, ";", d.split_seed, ";",
+                  d.max_length);
+  absl::StrAppend(&text, "|", t.enabled, ";", t.epochs, ";", t.batch_size, ";", t.learning_rate, ";",
+                  t.weight_decay, ";", t.warmup_ratio, ";", t.max_grad_norm, ";", t.adam_beta1, ";",
+                  t.adam_beta2);
+  absl::StrAppend(&text, ";", t.adam_epsilon, ";", t.dropout, ";", t.dtype, "|", e.batch_size, ";",
+                  absl::StrJoin(e.latency_batch_sizes, ","), ";", e.latency_sequence_length, ";",
+                  e.warmup_iterations, ";", e.min_samples, ";", e.min_duration_seconds);
+  for (const MethodRequest& method : spec.methods) {
+    absl::StrAppend(&text, "|", method.spec->name);
+    for (const MethodVariant& variant : method.variants) {
+      for (const auto& [name, value] : variant.params)
+        absl::StrAppend(&text, ";", name, "=", ParamToString(value));
+    }
+  }
+  return text;
+}
+
+// kMinimal with one key set.
+std::string With(const std::string& key, const std::string& value) {
+  const std::vector<std::string> parts = absl::StrSplit(key, '.');
+  if (parts[0] == "experiments") {
+    return absl::StrReplaceAll(
+        kMinimal, {{parts[1] + ": {}", absl::StrCat(parts[1], ": {", parts[2], ": ", value, "}")}});
+  }
+  return absl::StrCat(kMinimal, absl::StrJoin(parts, ": {"), ": ", value, std::string(parts.size() - 1, '}'),
+                      "\n");
+}
+
+class GuideTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(GuideTest, DocumentsEveryKeyAndNoOther) {
+  std::set<std::string> documented;
+  for (const auto& [key, value] : DocumentedKeys(GetParam())) documented.insert(key);
+  const std::set<std::string> accepted = AcceptedKeys();
+  EXPECT_GT(accepted.size(), 40);
+  for (const std::string& key : accepted)
+    EXPECT_TRUE(documented.count(key) > 0) << key << " is not documented";
+  for (const std::string& key : documented) EXPECT_TRUE(accepted.count(key) > 0) << key << " does not exist";
+}
+
+TEST_P(GuideTest, ADefaultThatIsSetChangesNothing) {
+  Diagnostics none;
+  const std::string expected = Describe(ReadText(kMinimal, none));
+  ASSERT_FALSE(none.has_errors());
+  int checked = 0;
+  for (const auto& [key, value] : DocumentedKeys(GetParam())) {
+    if (value.empty()) continue;
+    Diagnostics diagnostics;
+    EXPECT_EQ(Describe(ReadText(With(key, value), diagnostics)), expected) << key << ": " << value;
+    EXPECT_FALSE(diagnostics.has_errors()) << key << ": " << value;
+    ++checked;
+  }
+  EXPECT_GT(checked, 30);
+}
+
+INSTANTIATE_TEST_SUITE_P(BothLanguages, GuideTest, testing::Values("docs/guide.md", "docs/guide.zh-CN.md"),
+                         [](const auto& info) {
+                           return std::string(info.param) == "docs/guide.md" ? "English" : "Chinese";
+                         });
+
+}  // namespace
+}  // namespace quantlab
