@@ -171,10 +171,10 @@ absl::StatusOr<at::Tensor> BertForSequenceClassification::Forward(const at::Tens
 
 at::Tensor BertForSequenceClassification::ForwardOrThrow(const PackedBatch& batch) const {
   at::Tensor x = Embed(batch);
-  for (const Layer& layer : layers_) x = Encode(layer, x, batch);
-  const at::Tensor first = x.index_select(0, batch.first_token.to(device_));
-  const at::Tensor pooled = Activate(Activation::kTanh, pooler_->Forward(first));
-  return classifier_->Forward(Dropout(pooled, config_.classifier_dropout));
+  for (const Layer& layer : layers_) x = Encode(layer, x, batch, /*last=*/&layer == &layers_.back());
+  const at::Tensor pooled = Activate(Activation::kTanh, pooler_->Forward(x));
+  const at::Tensor logits = classifier_->Forward(Dropout(pooled, config_.classifier_dropout));
+  return logits.index_select(0, batch.place.to(device_));
 }
 
 // Returns [tokens, hidden].
@@ -185,38 +185,43 @@ at::Tensor BertForSequenceClassification::Embed(const PackedBatch& batch) const 
   return Dropout(embedding_norm_->Forward(x, config_.layer_norm_eps), config_.hidden_dropout_prob);
 }
 
-// x: [tokens, hidden]; returns the same shape.
+// x: [tokens, hidden]; returns the same shape, or [texts, hidden] from the last layer: of its output only
+// each text's first token is read, so only those rows are computed. Keys and values need every token.
 at::Tensor BertForSequenceClassification::Encode(const Layer& layer, const at::Tensor& x,
-                                                 const PackedBatch& batch) const {
+                                                 const PackedBatch& batch, bool last) const {
+  const at::Tensor rows = last ? x.index_select(0, batch.first_token.to(device_)) : x;
   const at::Tensor context =
-      Attend(layer.query->Forward(x), layer.key->Forward(x), layer.value->Forward(x), batch);
+      Attend(layer.query->Forward(rows), layer.key->Forward(x), layer.value->Forward(x), batch, last);
   const at::Tensor attended = Dropout(layer.attention_output->Forward(context), config_.hidden_dropout_prob);
-  const at::Tensor y = layer.attention_norm.Forward(attended.add(x), config_.layer_norm_eps);
+  const at::Tensor y = layer.attention_norm.Forward(attended.add(rows), config_.layer_norm_eps);
   const at::Tensor wide = Activate(config_.hidden_act, layer.intermediate->Forward(y));
   const at::Tensor narrow = Dropout(layer.output->Forward(wide), config_.hidden_dropout_prob);
   return layer.output_norm.Forward(narrow.add(y), config_.layer_norm_eps);
 }
 
-// q, k, v: [tokens, hidden]; returns the same shape. Texts of equal length share a call, so no mask is
-// needed and no padding is computed.
+// k, v: [tokens, hidden]; q: the same, or [texts, hidden] where only first tokens ask; returns q's shape.
+// Texts of equal length share a call, so no mask is needed and no padding is computed.
 at::Tensor BertForSequenceClassification::Attend(const at::Tensor& q, const at::Tensor& k,
-                                                 const at::Tensor& v, const PackedBatch& batch) const {
+                                                 const at::Tensor& v, const PackedBatch& batch,
+                                                 bool first_only) const {
   const double dropout = training_ ? config_.attention_probs_dropout_prob : 0.0;
-  std::vector<int64_t> sizes;
-  for (const PackedBatch::Group& group : batch.groups) sizes.push_back(group.texts * group.length);
-  const std::vector<at::Tensor> qs = at::split_with_sizes(q, sizes);
+  std::vector<int64_t> q_sizes, sizes;
+  for (const PackedBatch::Group& group : batch.groups) {
+    sizes.push_back(group.texts * group.length);
+    q_sizes.push_back(first_only ? group.texts : sizes.back());
+  }
+  const std::vector<at::Tensor> qs = at::split_with_sizes(q, q_sizes);
   const std::vector<at::Tensor> ks = at::split_with_sizes(k, sizes);
   const std::vector<at::Tensor> vs = at::split_with_sizes(v, sizes);
   std::vector<at::Tensor> contexts;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    const PackedBatch::Group& group = batch.groups[i];
     const auto heads = [&](const at::Tensor& x) {  // [texts, heads, length, head size]
-      return x.view({group.texts, group.length, config_.num_attention_heads, config_.head_size()})
+      return x.view({batch.groups[i].texts, -1, config_.num_attention_heads, config_.head_size()})
           .transpose(1, 2);
     };
     contexts.push_back(at::scaled_dot_product_attention(heads(qs[i]), heads(ks[i]), heads(vs[i]), {}, dropout)
                            .transpose(1, 2)
-                           .reshape({sizes[i], config_.hidden_size}));
+                           .reshape({q_sizes[i], config_.hidden_size}));
   }
   return contexts.size() == 1 ? contexts.front() : at::cat(contexts);
 }

@@ -101,9 +101,9 @@ class BertForSequenceClassification {
 
   at::Tensor ForwardOrThrow(const PackedBatch& batch) const;
   at::Tensor Embed(const PackedBatch& batch) const;
-  at::Tensor Encode(const Layer& layer, const at::Tensor& x, const PackedBatch& batch) const;
-  at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
-                    const PackedBatch& batch) const;
+  at::Tensor Encode(const Layer& layer, const at::Tensor& x, const PackedBatch& batch, bool last) const;
+  at::Tensor Attend(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const PackedBatch& batch,
+                    bool first_only) const;
   at::Tensor Dropout(const at::Tensor& x, double probability) const;
 
   BertConfig config_;

@@ -217,7 +217,8 @@ TEST(PackedBatchTest, PacksWithoutPaddingLongestFirst) {
   EXPECT_TRUE(at::equal(batch->ids, testing::ToLongs(Json::parse("[[7,8,9,5,6,1,2]]"))[0]));
   EXPECT_TRUE(at::equal(batch->positions, testing::ToLongs(Json::parse("[[0,1,2,0,1,0,1]]"))[0]));
   EXPECT_TRUE(at::equal(batch->token_types, testing::ToLongs(Json::parse("[[0,0,1,0,0,0,0]]"))[0]));
-  EXPECT_TRUE(at::equal(batch->first_token, testing::ToLongs(Json::parse("[[3,0,5]]"))[0]));
+  EXPECT_TRUE(at::equal(batch->first_token, testing::ToLongs(Json::parse("[[0,3,5]]"))[0]));
+  EXPECT_TRUE(at::equal(batch->place, testing::ToLongs(Json::parse("[[1,0,2]]"))[0]));
   ASSERT_EQ(batch->groups.size(), 2u);
   EXPECT_EQ(batch->groups[1].texts, 2);
   EXPECT_EQ(batch->groups[1].length, 2);

@@ -56,12 +56,10 @@ PackedBatch Concatenate(const std::vector<Row>& rows) {
                    [&](size_t a, size_t b) { return rows[a].ids.size() > rows[b].ids.size(); });
   int64_t tokens = 0;
   for (const Row& row : rows) tokens += static_cast<int64_t>(row.ids.size());
-  PackedBatch batch{EmptyLongs(tokens),
-                    EmptyLongs(tokens),
-                    EmptyLongs(tokens),
-                    EmptyLongs(static_cast<int64_t>(rows.size())),
-                    {}};
-  int64_t offset = 0;
+  const int64_t texts = static_cast<int64_t>(rows.size());
+  PackedBatch batch{EmptyLongs(tokens), EmptyLongs(tokens), EmptyLongs(tokens),
+                    EmptyLongs(texts),  EmptyLongs(texts),  {}};
+  int64_t offset = 0, place = 0;
   for (const size_t text : order) {
     const Row& row = rows[text];
     const int64_t length = static_cast<int64_t>(row.ids.size());
@@ -69,7 +67,8 @@ PackedBatch Concatenate(const std::vector<Row>& rows) {
     std::copy(row.positions.begin(), row.positions.end(),
               batch.positions.mutable_data_ptr<int64_t>() + offset);
     std::copy(row.types.begin(), row.types.end(), batch.token_types.mutable_data_ptr<int64_t>() + offset);
-    batch.first_token.mutable_data_ptr<int64_t>()[text] = offset;
+    batch.place.mutable_data_ptr<int64_t>()[text] = place;
+    batch.first_token.mutable_data_ptr<int64_t>()[place++] = offset;
     if (batch.groups.empty() || batch.groups.back().length != length) batch.groups.push_back({0, length});
     ++batch.groups.back().texts;
     offset += length;

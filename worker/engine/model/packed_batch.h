@@ -32,7 +32,8 @@ struct PackedBatch {
   at::Tensor ids;          // [tokens] int64
   at::Tensor positions;    // [tokens] int64
   at::Tensor token_types;  // [tokens] int64
-  at::Tensor first_token;  // [texts] int64: row of each text's first token, in the caller's order of texts
+  at::Tensor first_token;  // [texts] int64: row of each text's first token, ascending
+  at::Tensor place;        // [texts] int64: where the caller's i-th text is in that order
   std::vector<Group> groups;
 
   int64_t texts() const { return first_token.size(0); }
