@@ -130,9 +130,9 @@ void Document::Head() {
 
 void Document::Abstract() {
   absl::StrAppend(&text_, "## ", Say("Abstract", "摘要"), "\n\n");
-  Item(absl::StrCat(Say("**For speed.** ", "**追求速度:**"), ShipForSpeed(language_, facts_)));
-  Item(absl::StrCat(Say("**For size.** ", "**追求体积:**"), ShipForSize(language_, facts_)));
-  Item(absl::StrCat(Say("**For accuracy.** ", "**追求准确率:**"), ShipForAccuracy(language_, facts_)));
+  Item(absl::StrCat(Say("**For speed.** ", "**追求速度**:"), ShipForSpeed(language_, facts_)));
+  Item(absl::StrCat(Say("**For size.** ", "**追求体积**:"), ShipForSize(language_, facts_)));
+  Item(absl::StrCat(Say("**For accuracy.** ", "**追求准确率**:"), ShipForAccuracy(language_, facts_)));
   EndList();
   Show(SummaryTable(language_, facts_));
   const auto failed = std::count_if(data_.runs.begin(), data_.runs.end(), [](const RunReport& run) {

@@ -465,7 +465,7 @@ std::string AaSentence(Language language, const ComparisonFacts& comparison) {
   for (const auto& [size, check] : comparison.checks) {
     if (!check.ratio.has_value()) continue;
     parts.push_back(
-        Fill(language, "batch size $0: $1 $2", "批大小 $0:$1 $2", size,
+        Fill(language, "batch size $0: $1 $2", "批大小 $0:$1,$2", size,
              absl::StrCat(FormatAa(check.ratio->value),
                           Brackets(language, SpreadOf(language, *check.ratio, FormatAa))),
              check.reliable ? Say(language, "passed", "通过") : Say(language, "**failed**", "**未通过**")));
