@@ -1,0 +1,142 @@
+#include "server/main/app.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+#include "server/config/catalog.h"
+#include "server/core/coordinator.h"
+#include "server/service/artifact_service.h"
+#include "server/service/core_log.h"
+#include "server/service/experiment_service.h"
+#include "server/service/rpc_server.h"
+#include "server/service/worker_service.h"
+#include "storage/storage.h"
+
+namespace quantlab {
+namespace {
+
+constexpr int64_t kMaxCatalogBytes = 1 << 20;
+// They wait for the disk, not for the processor.
+constexpr int kPoolThreads = 8;
+constexpr size_t kPoolQueue = 20'000;
+constexpr absl::Duration kStopGrace = absl::Seconds(2);
+
+uint64_t RandomSeed() {
+  uint64_t seed = 0;
+  SystemRandom()(reinterpret_cast<unsigned char*>(&seed), sizeof(seed));
+  return seed;
+}
+
+}  // namespace
+
+// In the order of construction: each uses only what stands above it.
+struct App::Parts {
+  std::unique_ptr<Log> log;
+  std::unique_ptr<Metrics> metrics;
+  std::unique_ptr<CoreLog> core_log;
+  std::unique_ptr<Storage> storage;
+  std::unique_ptr<Coordinator> coordinator;
+  std::unique_ptr<WorkPool> pool;
+  RpcEnvironment rpc;
+  std::unique_ptr<ExperimentService> experiments;
+  std::unique_ptr<WorkerService> workers;
+  std::unique_ptr<ArtifactService> artifacts;
+  std::unique_ptr<RpcServer> server;
+
+  absl::Status OpenCatalog(const std::string& path, Catalog* catalog) {
+    QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxCatalogBytes));
+    QL_ASSIGN_OR_RETURN(*catalog, Catalog::Parse(path, text));
+    return absl::OkStatus();
+  }
+
+  absl::Status OpenData(const Options& options) {
+    QL_RETURN_IF_ERROR(MakeDirectories(options.data_dir));
+    QL_ASSIGN_OR_RETURN(storage, OpenStorage(options.data_dir));
+    CoordinatorOptions core;
+    core.lease_term = options.lease_term;
+    core.jitter_seed = RandomSeed();
+    coordinator =
+        std::make_unique<Coordinator>(CoordinatorParts{&storage->states(), &storage->events(),
+                                                       &storage->artifacts(), &Clock::Real(), core_log.get()},
+                                      core);
+    return coordinator->Recover();
+  }
+
+  void BuildServices(Catalog catalog) {
+    pool = std::make_unique<WorkPool>(kPoolThreads, kPoolQueue);
+    rpc = {log.get(), metrics.get(), pool.get(), &Clock::Real()};
+    experiments = std::make_unique<ExperimentService>(
+        ExperimentServiceParts{rpc, coordinator.get(), &storage->states(), &storage->events(),
+                               &storage->artifacts(), std::move(catalog), QUANTLAB_VERSION});
+    workers = std::make_unique<WorkerService>(rpc, coordinator.get());
+    artifacts = std::make_unique<ArtifactService>(rpc, &storage->artifacts());
+  }
+
+  absl::Status Listen(const Options& options) {
+    if (!options.metrics_address.empty()) {
+      QL_RETURN_IF_ERROR(metrics->Serve(options.metrics_address, [this] { return coordinator->Stats(); }));
+    }
+    QL_ASSIGN_OR_RETURN(server, RpcServer::Start({experiments.get(), workers.get(), artifacts.get()},
+                                                 {options.listen, options.reflection}));
+    return absl::OkStatus();
+  }
+};
+
+App::App(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+App::~App() {
+  Stop();
+}
+
+absl::StatusOr<std::unique_ptr<App>> App::Start(const Options& options, int* exit_code) {
+  auto parts = std::make_unique<Parts>();
+  *exit_code = kExitUsage;
+  QL_ASSIGN_OR_RETURN(parts->log, Log::Open(options.log));
+  parts->metrics = std::make_unique<Metrics>(QUANTLAB_VERSION);
+  parts->core_log = std::make_unique<CoreLog>(parts->log.get(), parts->metrics.get());
+  *exit_code = kExitCatalog;
+  Catalog catalog;
+  QL_RETURN_IF_ERROR(parts->OpenCatalog(options.catalog, &catalog));
+  *exit_code = kExitDataFolder;
+  QL_RETURN_IF_ERROR(parts->OpenData(options));
+  parts->BuildServices(std::move(catalog));
+  *exit_code = kExitListen;
+  const absl::Status listening = parts->Listen(options);
+  if (!listening.ok()) {
+    parts->metrics->StopServing();
+    return listening;
+  }
+  *exit_code = kExitOk;
+  parts->log->Write(LogLevel::kInfo, "serving", {},
+                    {{"version", QUANTLAB_VERSION},
+                     {"address", parts->server->target()},
+                     {"data_dir", options.data_dir},
+                     {"metrics", options.metrics_address.empty() ? "off" : options.metrics_address}});
+  return std::unique_ptr<App>(new App(std::move(parts)));
+}
+
+const std::string& App::target() const {
+  return parts_->server->target();
+}
+
+void App::Tick() {
+  parts_->coordinator->Tick();
+}
+
+void App::Stop() {
+  if (parts_ == nullptr) return;
+  parts_->log->Write(LogLevel::kInfo, "stopping");
+  parts_->coordinator->StopWaiting();
+  parts_->server->Shutdown(kStopGrace);
+  parts_->metrics->StopServing();
+  parts_->server.reset();
+  parts_->pool.reset();
+  parts_->log->Write(LogLevel::kInfo, "stopped");
+  parts_.reset();
+}
+
+}  // namespace quantlab

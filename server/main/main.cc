@@ -1,0 +1,96 @@
+// quant-coordinator.
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+#include <poll.h>
+#include <signal.h>
+#include <string>
+#include <sys/signalfd.h>
+#include <unistd.h>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "server/main/app.h"
+#include "server/main/options.h"
+
+namespace quantlab {
+namespace {
+
+constexpr int kTickMilliseconds = 250;
+
+// Before any thread is started, so that all inherit the mask. Returns a descriptor that tells of SIGTERM
+// and SIGINT, or -1.
+int TakeSignals() {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  if (pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) return -1;
+  return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+// To stdout and, where asked for, to the supervisor's pipe.
+void AnnounceReady(const std::string& target, int ready_fd) {
+  std::printf("ready %s\n", target.c_str());
+  std::fflush(stdout);
+  if (ready_fd < 0) return;
+  const std::string line = absl::StrCat(target, "\n");
+  if (write(ready_fd, line.data(), line.size()) < 0) std::perror("quant-coordinator: --ready-fd");
+  close(ready_fd);
+}
+
+bool IsOpen(int fd) {
+  pollfd entry{fd, 0, 0};
+  return fd < 0 || (poll(&entry, 1, 0) >= 0 && (entry.revents & POLLNVAL) == 0);
+}
+
+// Until a signal comes or the lifeline closes. Bytes on the lifeline mean nothing.
+void RunUntilStopped(App& app, int signals, int lifeline) {
+  pollfd waits[2] = {{signals, POLLIN, 0}, {lifeline, POLLIN, 0}};
+  while (true) {
+    const int ready = poll(waits, lifeline >= 0 ? 2 : 1, kTickMilliseconds);
+    if (ready < 0 && errno != EINTR) return;
+    if (ready > 0 && waits[0].revents != 0) return;
+    if (ready > 0 && lifeline >= 0 && waits[1].revents != 0) {
+      char ignored[64];
+      if (read(lifeline, ignored, sizeof(ignored)) <= 0) return;
+    }
+    app.Tick();
+  }
+}
+
+int Run(int argc, char** argv) {
+  const ParsedCommandLine parsed = ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc));
+  if (parsed.exits) {
+    std::fputs(parsed.text.c_str(), parsed.exit_code == kExitOk ? stdout : stderr);
+    return parsed.exit_code;
+  }
+  const Options& options = parsed.options;
+  if (!IsOpen(options.lifeline_fd) || !IsOpen(options.ready_fd)) {
+    std::fputs("quant-coordinator: --lifeline-fd and --ready-fd must name open files\n", stderr);
+    return kExitUsage;
+  }
+  const int signals = TakeSignals();
+  if (signals < 0) {
+    std::perror("quant-coordinator: signals");
+    return kExitInternal;
+  }
+  int exit_code = kExitInternal;
+  auto app = App::Start(options, &exit_code);
+  if (!app.ok()) {
+    std::fprintf(stderr, "quant-coordinator: %s\n", std::string(app.status().message()).c_str());
+    return exit_code;
+  }
+  AnnounceReady((*app)->target(), options.ready_fd);
+  RunUntilStopped(**app, signals, options.lifeline_fd);
+  (*app)->Stop();
+  return kExitOk;
+}
+
+}  // namespace
+}  // namespace quantlab
+
+int main(int argc, char** argv) {
+  return quantlab::Run(argc, argv);
+}

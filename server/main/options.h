@@ -1,0 +1,48 @@
+// The command line of quant-coordinator.
+#ifndef QUANTLAB_SERVER_MAIN_OPTIONS_H_
+#define QUANTLAB_SERVER_MAIN_OPTIONS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "server/service/listen.h"
+#include "server/service/log.h"
+
+namespace quantlab {
+
+// What the process exits with.
+enum ExitCode {
+  kExitOk = 0,
+  kExitUsage = 2,       // a wrong command line
+  kExitDataFolder = 3,  // in use, damaged, made by a newer version, or not to be written to
+  kExitListen = 4,      // an address cannot be listened on
+  kExitCatalog = 5,     // the catalogue cannot be read, or is wrong
+  kExitInternal = 70,   // a fault of the program
+};
+
+struct Options {
+  std::string data_dir;
+  ListenAddress listen;
+  std::string metrics_address;  // empty: off
+  std::string catalog;
+  absl::Duration lease_term = absl::Seconds(30);
+  int lifeline_fd = -1;  // leave when this pipe closes; -1: none
+  int ready_fd = -1;     // write the address here when serving; -1: none
+  bool reflection = false;
+  LogOptions log;
+};
+
+// What to do: go on with `options`, or print `text` and exit.
+struct ParsedCommandLine {
+  Options options;
+  bool exits = false;
+  int exit_code = kExitOk;
+  std::string text;  // help and version go to stdout, errors to stderr
+};
+
+ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_MAIN_OPTIONS_H_

@@ -1,0 +1,142 @@
+#include "server/service/artifact_service.h"
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
+#include "base/sha256.h"
+#include "base/status_macros.h"
+#include "proto/status_bridge.h"
+
+namespace quantlab {
+namespace {
+
+constexpr int kMaxStats = 10000;
+constexpr int64_t kChunkBytes = 1 << 20;
+
+absl::Status CheckDigest(const std::string& sha256) {
+  if (IsSha256Hex(sha256)) return absl::OkStatus();
+  return absl::InvalidArgumentError("sha256 must be 64 lower-case hex digits");
+}
+
+}  // namespace
+
+class ArtifactService::Transfer {
+ public:
+  explicit Transfer(std::atomic<int>& count) : count_(count), number_(++count) {}
+  ~Transfer() { --count_; }
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  absl::Status Check() const {
+    if (number_ <= kMaxTransfers) return absl::OkStatus();
+    return WithReason(absl::UnavailableError(
+                          absl::StrCat("more than ", kMaxTransfers, " transfers at once; call again later")),
+                      "TOO_MANY_TRANSFERS");
+  }
+
+ private:
+  std::atomic<int>& count_;
+  const int number_;
+};
+
+grpc::Status ArtifactService::StatArtifacts(grpc::ServerContext*, const v1::StatArtifactsRequest* request,
+                                            v1::StatArtifactsResponse* response) {
+  RpcRecord record(rpc_, "StatArtifacts");
+  record.frequent = true;
+  const absl::Status status = [&]() -> absl::Status {
+    if (request->sha256_size() > kMaxStats) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(request->sha256_size(), " digests; allowed: ", kMaxStats));
+    }
+    for (const std::string& sha256 : request->sha256()) {
+      QL_RETURN_IF_ERROR(CheckDigest(sha256));
+      QL_ASSIGN_OR_RETURN(const ArtifactStore::Stat stat, store_->GetStat(sha256));
+      v1::ArtifactStat* out = response->add_artifacts();
+      out->set_sha256(sha256);
+      out->set_present(stat.present);
+      out->set_size(stat.size);
+    }
+    return absl::OkStatus();
+  }();
+  record.End(status);
+  return ToGrpcStatus(status);
+}
+
+grpc::Status ArtifactService::UploadArtifact(grpc::ServerContext*,
+                                             grpc::ServerReader<v1::UploadArtifactRequest>* reader,
+                                             v1::UploadArtifactResponse* response) {
+  RpcRecord record(rpc_, "UploadArtifact");
+  const Transfer transfer(transfers_);
+  absl::Status status = transfer.Check();
+  if (status.ok()) status = Upload(reader, response);
+  record.End(status);
+  return ToGrpcStatus(status);
+}
+
+absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactRequest>* reader,
+                                     v1::UploadArtifactResponse* response) {
+  v1::UploadArtifactRequest message;
+  if (!reader->Read(&message)) return absl::InvalidArgumentError("an upload without a message");
+  const std::string sha256 = message.sha256();
+  const int64_t size = message.size();
+  QL_RETURN_IF_ERROR(CheckDigest(sha256));
+  if (size < 0 || message.offset() < 0)
+    return absl::InvalidArgumentError("size and offset must not be negative");
+  auto writer = store_->OpenWriter(sha256, size, message.offset());
+  if (absl::IsAlreadyExists(writer.status())) {  // someone was faster: that is as good
+    QL_ASSIGN_OR_RETURN(const ArtifactStore::Stat stat, store_->GetStat(sha256));
+    response->set_size(stat.size);
+    return absl::OkStatus();
+  }
+  QL_RETURN_IF_ERROR(writer.status());
+  do {
+    if (static_cast<int64_t>(message.data().size()) > kChunkBytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a chunk of ", message.data().size(), " bytes; allowed: ", kChunkBytes));
+    }
+    QL_RETURN_IF_ERROR((*writer)->Append(message.data()));
+  } while (reader->Read(&message));
+  // Also where the caller went away: what has arrived stays, and the upload can be resumed.
+  QL_ASSIGN_OR_RETURN(const int64_t durable, (*writer)->Close());
+  response->set_size(durable);
+  return absl::OkStatus();
+}
+
+grpc::Status ArtifactService::DownloadArtifact(grpc::ServerContext*,
+                                               const v1::DownloadArtifactRequest* request,
+                                               grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) {
+  RpcRecord record(rpc_, "DownloadArtifact");
+  const Transfer transfer(transfers_);
+  absl::Status status = transfer.Check();
+  if (status.ok()) status = Download(*request, writer);
+  record.End(status);
+  return ToGrpcStatus(status);
+}
+
+absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& request,
+                                       grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) {
+  QL_RETURN_IF_ERROR(CheckDigest(request.sha256()));
+  QL_ASSIGN_OR_RETURN(const auto reader, store_->OpenReader(request.sha256()));
+  if (request.offset() < 0 || request.offset() > reader->size()) {
+    return absl::OutOfRangeError(
+        absl::StrCat("offset is ", request.offset(), "; the file has ", reader->size(), " bytes"));
+  }
+  v1::DownloadArtifactResponse message;
+  message.set_size(reader->size());
+  int64_t offset = request.offset();
+  do {
+    QL_ASSIGN_OR_RETURN(std::string data, reader->Read(offset, kChunkBytes));
+    if (data.empty() && offset < reader->size()) {
+      return absl::DataLossError(absl::StrCat("artifact ", request.sha256(), " ends at byte ", offset));
+    }
+    offset += static_cast<int64_t>(data.size());
+    message.set_data(std::move(data));
+    if (!writer->Write(message)) return absl::CancelledError("the caller went away");
+    message.clear_size();
+  } while (offset < reader->size());
+  return absl::OkStatus();
+}
+
+}  // namespace quantlab

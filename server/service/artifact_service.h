@@ -1,0 +1,46 @@
+// ArtifactService: files up and down, in chunks.
+#ifndef QUANTLAB_SERVER_SERVICE_ARTIFACT_SERVICE_H_
+#define QUANTLAB_SERVER_SERVICE_ARTIFACT_SERVICE_H_
+
+#include <atomic>
+
+#include "base/repositories.h"
+#include "quantlab/v1/artifact.grpc.pb.h"
+#include "server/service/rpc.h"
+
+namespace quantlab {
+
+// Transfers are few and long and wait for the disk all the time, so each has a thread of gRPC's; beyond
+// kMaxTransfers they are refused with UNAVAILABLE, and clients come again.
+// Borrows the store and what the environment names. Threads: safe.
+class ArtifactService final : public v1::ArtifactService::Service {
+ public:
+  static constexpr int kMaxTransfers = 64;
+
+  ArtifactService(const RpcEnvironment& rpc, ArtifactStore* store) : rpc_(rpc), store_(store) {}
+
+  grpc::Status StatArtifacts(grpc::ServerContext* context, const v1::StatArtifactsRequest* request,
+                             v1::StatArtifactsResponse* response) override;
+  grpc::Status UploadArtifact(grpc::ServerContext* context,
+                              grpc::ServerReader<v1::UploadArtifactRequest>* reader,
+                              v1::UploadArtifactResponse* response) override;
+  grpc::Status DownloadArtifact(grpc::ServerContext* context, const v1::DownloadArtifactRequest* request,
+                                grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) override;
+
+ private:
+  // Counts one transfer while it lives.
+  class Transfer;
+
+  absl::Status Upload(grpc::ServerReader<v1::UploadArtifactRequest>* reader,
+                      v1::UploadArtifactResponse* response);
+  absl::Status Download(const v1::DownloadArtifactRequest& request,
+                        grpc::ServerWriter<v1::DownloadArtifactResponse>* writer);
+
+  const RpcEnvironment rpc_;
+  ArtifactStore* const store_;
+  std::atomic<int> transfers_{0};
+};
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_SERVICE_ARTIFACT_SERVICE_H_

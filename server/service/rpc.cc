@@ -1,0 +1,75 @@
+#include "server/service/rpc.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/error_reason.h"
+#include "proto/status_bridge.h"
+
+namespace quantlab {
+namespace {
+
+// What the caller did wrong is no trouble of the coordinator's.
+bool IsTrouble(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kUnavailable:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+RpcRecord::RpcRecord(const RpcEnvironment& environment, std::string method)
+    : environment_(environment), method_(std::move(method)), start_(environment.clock->Monotonic()) {}
+
+void RpcRecord::End(const absl::Status& status) const {
+  const absl::Duration took = environment_.clock->Monotonic() - start_;
+  environment_.metrics->OnRpc(method_, status.code(), took);
+  LogLevel level = frequent ? LogLevel::kDebug : LogLevel::kInfo;
+  if (!status.ok() && !absl::IsCancelled(status))
+    level = IsTrouble(status.code()) ? LogLevel::kWarning : LogLevel::kInfo;
+  if (!environment_.log->Shows(level)) return;
+  LogFields fields = {{"rpc", method_},
+                      {"code", absl::StatusCodeToString(status.code())},
+                      {"ms", absl::StrFormat("%.1f", absl::ToDoubleMilliseconds(took))}};
+  if (!status.ok()) {
+    fields.emplace_back("reason", ReasonOf(status));
+    fields.emplace_back("error", std::string(status.message()));
+  }
+  environment_.log->Write(level, "call ended", subject, fields);
+}
+
+grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::CallbackServerContext* context,
+                                   std::string method, std::function<absl::Status(RpcRecord&)> handler) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  auto record = std::make_shared<RpcRecord>(environment, std::move(method));
+  const bool accepted = environment.pool->Submit([context, reactor, record, handler = std::move(handler)] {
+    absl::Status status = context->IsCancelled()
+                              ? absl::CancelledError("the caller went away, or its deadline passed")
+                              : handler(*record);
+    record->End(status);
+    reactor->Finish(ToGrpcStatus(status));
+  });
+  if (!accepted) {
+    const absl::Status status = absl::UnavailableError("the coordinator is overloaded; call again");
+    record->End(status);
+    reactor->Finish(ToGrpcStatus(status));
+  }
+  return reactor;
+}
+
+absl::StatusOr<int> CheckPageSize(int32_t size, int standard, int most) {
+  if (size == 0) return standard;
+  if (size < 0 || size > most) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("page_size is ", size, "; allowed: 1 to ", most, ", or 0 for ", standard));
+  }
+  return size;
+}
+
+}  // namespace quantlab

@@ -1,0 +1,60 @@
+// What all RPCs have in common: they run on the pool, are logged and counted, and answer with statuses
+// that programs understand.
+#ifndef QUANTLAB_SERVER_SERVICE_RPC_H_
+#define QUANTLAB_SERVER_SERVICE_RPC_H_
+
+#include <functional>
+#include <string>
+#include <utility>
+
+#include <grpcpp/grpcpp.h>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "server/service/log.h"
+#include "server/service/metrics.h"
+#include "server/service/work_pool.h"
+
+namespace quantlab {
+
+// Shared by the services; everything is borrowed.
+struct RpcEnvironment {
+  Log* log = nullptr;
+  Metrics* metrics = nullptr;
+  WorkPool* pool = nullptr;
+  const Clock* clock = nullptr;
+};
+
+// One call from its start to its end.
+class RpcRecord {
+ public:
+  RpcRecord(const RpcEnvironment& environment, std::string method);
+
+  // What the call is about, for its log line.
+  LogSubject subject;
+  // Calls that come all the time are logged only when they fail, or at level debug.
+  bool frequent = false;
+
+  // Counts and logs the end.
+  void End(const absl::Status& status) const;
+  const std::string& method() const { return method_; }
+
+ private:
+  const RpcEnvironment& environment_;
+  const std::string method_;
+  const absl::Duration start_;
+};
+
+// Runs `handler(RpcRecord&)` on the pool and finishes the call with what it returns. A call whose caller
+// is gone, or whose deadline has passed, before its turn came is not run.
+grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::CallbackServerContext* context,
+                                   std::string method, std::function<absl::Status(RpcRecord&)> handler);
+
+// `size` as asked for, checked: 0 gives `standard`.
+// Errors: INVALID_ARGUMENT outside 1 to `most`.
+absl::StatusOr<int> CheckPageSize(int32_t size, int standard, int most);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_SERVICE_RPC_H_

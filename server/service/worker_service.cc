@@ -1,0 +1,239 @@
+#include "server/service/worker_service.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/mutex.h"
+#include "base/status_macros.h"
+#include "proto/convert.h"
+#include "proto/status_bridge.h"
+
+namespace quantlab {
+namespace {
+
+constexpr int kMaxEvents = 1000;
+constexpr int64_t kMaxEventBytes = 2 << 20;
+constexpr int kMaxArtifacts = 10000;
+// An answer must be on its way before the caller's deadline.
+constexpr absl::Duration kAnswerTime = absl::Milliseconds(500);
+
+// ---- Sync ------------------------------------------------------------------------------------------------
+
+absl::StatusOr<v1::Assignment> ToMessage(const Assignment& assignment) {
+  v1::Assignment message;
+  *message.mutable_attempt() = ToProto(assignment.attempt);
+  absl::Status config;
+  *message.mutable_config() = ToProto(assignment.run, &config).config();
+  QL_RETURN_IF_ERROR(Annotate(config, absl::StrCat("the stored configuration of ", assignment.run.id)));
+  message.set_time_limit_seconds(absl::ToDoubleSeconds(assignment.run.time_limit));
+  for (const AssignmentInput& input : assignment.inputs) {
+    QL_ASSIGN_OR_RETURN(const RunConfig needed, RunConfigFromJson(input.run.config_json));
+    v1::RunInput* out = message.add_inputs();
+    out->set_run(input.run.name);
+    out->set_variant(needed.variant);
+    out->set_method(input.run.method);
+    for (const Artifact& artifact : input.files) {
+      v1::InputFile* file = out->add_files();
+      file->set_path(artifact.name);
+      file->set_sha256(artifact.sha256);
+      file->set_size(artifact.size);
+    }
+  }
+  return message;
+}
+
+absl::Status Fill(const SyncAnswer& answer, v1::SyncResponse* response) {
+  if (answer.assignment) {
+    QL_ASSIGN_OR_RETURN(*response->mutable_assignment(), ToMessage(*answer.assignment));
+  }
+  response->set_cancel(answer.cancel);
+  response->set_cancel_reason(answer.cancel_reason);
+  response->set_fenced(answer.fenced);
+  response->set_next_sync_seconds(absl::ToDoubleSeconds(answer.next_sync));
+  response->set_lease_seconds(absl::ToDoubleSeconds(answer.lease_term));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SyncCall> ReadCall(const v1::SyncRequest& request,
+                                  std::chrono::system_clock::time_point deadline) {
+  SyncCall call;
+  QL_ASSIGN_OR_RETURN(call.worker, FromProto(request.worker()));
+  if (call.worker.id.empty()) return absl::InvalidArgumentError("worker.id is missing");
+  if (request.has_attempt()) {
+    QL_ASSIGN_OR_RETURN(call.attempt, FromProto(request.attempt()));
+  }
+  call.wants_run = request.wants_run() && !call.attempt;
+  const double wait = request.max_wait_seconds();
+  if (!(wait >= 0 && wait <= 60)) {
+    return absl::InvalidArgumentError(absl::StrCat("max_wait_seconds is ", wait, "; allowed: 0 to 60"));
+  }
+  const absl::Duration left = absl::FromChrono(deadline) - absl::Now() - kAnswerTime;
+  call.max_wait = std::clamp(absl::Seconds(wait), absl::ZeroDuration(), std::max(left, absl::ZeroDuration()));
+  return call;
+}
+
+// One call of Sync, which may wait. The coordinator's answer and the caller's going away race; whoever
+// takes the reactor out of the shared state finishes the call.
+class SyncReactor : public grpc::ServerUnaryReactor {
+ public:
+  SyncReactor(const RpcEnvironment& rpc, Coordinator* coordinator, v1::SyncResponse* response)
+      : coordinator_(coordinator), state_(std::make_shared<State>(rpc)) {
+    state_->reactor = this;
+    state_->response = response;
+    state_->record.frequent = true;
+  }
+
+  void Start(const RpcEnvironment& rpc, const v1::SyncRequest* request,
+             std::chrono::system_clock::time_point deadline) {
+    const bool accepted =
+        rpc.pool->Submit([state = state_, coordinator = coordinator_, call = ReadCall(*request, deadline)] {
+          Run(state, coordinator, call);
+        });
+    if (!accepted) Finish(state_, absl::UnavailableError("the coordinator is overloaded; call again"));
+  }
+
+  void OnCancel() override {
+    int64_t waiting = 0;
+    {
+      MutexLock lock(state_->mutex);
+      waiting = state_->waiting;
+    }
+    if (waiting > 0) coordinator_->DropSync(waiting);
+    Finish(state_, absl::CancelledError("the worker went away, or its deadline passed"));
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  struct State {
+    explicit State(const RpcEnvironment& rpc) : record(rpc, "Sync") {}
+    RpcRecord record;
+    Mutex mutex;
+    SyncReactor* reactor ABSL_GUARDED_BY(mutex) = nullptr;  // nullptr: finished
+    v1::SyncResponse* response ABSL_GUARDED_BY(mutex) = nullptr;
+    int64_t waiting ABSL_GUARDED_BY(mutex) = 0;
+  };
+
+  static void Run(const std::shared_ptr<State>& state, Coordinator* coordinator,
+                  const absl::StatusOr<SyncCall>& call) {
+    if (!call.ok()) return Finish(state, call.status());
+    if (call->attempt) state->record.subject = SubjectOf(call->attempt->run_id, call->attempt->number);
+    const int64_t waiting = coordinator->Sync(*call, [state](const absl::StatusOr<SyncAnswer>& answer) {
+      absl::Status status = answer.status();
+      if (answer.ok()) {
+        v1::SyncResponse response;
+        status = Fill(*answer, &response);
+        if (answer->assignment) {
+          const AttemptKey& attempt = answer->assignment->attempt;
+          state->record.subject = SubjectOf(attempt.run_id, attempt.number);
+        }
+        MutexLock lock(state->mutex);
+        if (state->reactor != nullptr && status.ok()) state->response->Swap(&response);
+      }
+      Finish(state, status);
+    });
+    if (waiting == 0) return;
+    bool gone = false;
+    {
+      MutexLock lock(state->mutex);
+      state->waiting = waiting;
+      gone = state->reactor == nullptr;
+    }
+    if (gone) coordinator->DropSync(waiting);  // it went away while this call was on its way
+  }
+
+  static void Finish(const std::shared_ptr<State>& state, const absl::Status& status) {
+    SyncReactor* reactor = nullptr;
+    {
+      MutexLock lock(state->mutex);
+      std::swap(reactor, state->reactor);
+    }
+    if (reactor == nullptr) return;
+    state->record.End(status);
+    reactor->grpc::ServerUnaryReactor::Finish(ToGrpcStatus(status));
+  }
+
+  Coordinator* const coordinator_;
+  const std::shared_ptr<State> state_;
+};
+
+// ---- events ----------------------------------------------------------------------------------------------
+
+absl::StatusOr<std::vector<Event>> ReadEvents(const v1::ReportEventsRequest& request) {
+  if (request.events_size() > kMaxEvents || static_cast<int64_t>(request.ByteSizeLong()) > kMaxEventBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(request.events_size(), " events with ",
+                                                   request.ByteSizeLong(), " bytes; allowed: ", kMaxEvents,
+                                                   " with ", kMaxEventBytes));
+  }
+  std::vector<Event> events;
+  for (int i = 0; i < request.events_size(); ++i) {
+    QL_ASSIGN_OR_RETURN(Event event, FromProto(request.events(i)));
+    if (event.number != request.first_number() + i) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("events[", i, "].number is ", event.number, ", not ", request.first_number() + i));
+    }
+    events.push_back(std::move(event));
+  }
+  return events;
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* WorkerService::Sync(grpc::CallbackServerContext* context,
+                                              const v1::SyncRequest* request, v1::SyncResponse* response) {
+  auto* reactor = new SyncReactor(rpc_, coordinator_, response);
+  reactor->Start(rpc_, request, context->deadline());
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* WorkerService::ReportEvents(grpc::CallbackServerContext* context,
+                                                      const v1::ReportEventsRequest* request,
+                                                      v1::ReportEventsResponse* response) {
+  return RunUnary(rpc_, context, "ReportEvents", [=, this](RpcRecord& record) -> absl::Status {
+    record.frequent = true;
+    QL_ASSIGN_OR_RETURN(const AttemptKey attempt, FromProto(request->attempt()));
+    record.subject = SubjectOf(attempt.run_id, attempt.number);
+    QL_ASSIGN_OR_RETURN(const std::vector<Event> events, ReadEvents(*request));
+    QL_ASSIGN_OR_RETURN(const int64_t through, coordinator_->ReportEvents(attempt, events));
+    rpc_.metrics->OnEvents(static_cast<int64_t>(events.size()));
+    response->set_acknowledged_through(through);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* WorkerService::FinishAttempt(grpc::CallbackServerContext* context,
+                                                       const v1::FinishAttemptRequest* request,
+                                                       v1::FinishAttemptResponse*) {
+  return RunUnary(rpc_, context, "FinishAttempt", [=, this](RpcRecord& record) -> absl::Status {
+    record.subject = SubjectOf(request->attempt().run_id(), request->attempt().number());
+    if (request->artifacts_size() > kMaxArtifacts) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(request->artifacts_size(), " artifacts; allowed: ", kMaxArtifacts));
+    }
+    QL_ASSIGN_OR_RETURN(const AttemptEnd end, FromProto(*request));
+    return coordinator_->Finish(end);
+  });
+}
+
+grpc::ServerUnaryReactor* WorkerService::ListWorkers(grpc::CallbackServerContext* context,
+                                                     const v1::ListWorkersRequest*,
+                                                     v1::ListWorkersResponse* response) {
+  return RunUnary(rpc_, context, "ListWorkers", [=, this](RpcRecord& record) {
+    record.frequent = true;
+    for (const WorkerStatus& status : coordinator_->Workers()) {
+      v1::WorkerStatus* out = response->add_workers();
+      *out->mutable_worker() = ToProto(status.worker);
+      out->set_state(status.state == WorkerState::kBusy   ? v1::WORKER_STATE_BUSY
+                     : status.state == WorkerState::kIdle ? v1::WORKER_STATE_IDLE
+                                                          : v1::WORKER_STATE_GONE);
+      if (status.attempt) *out->mutable_attempt() = ToProto(*status.attempt);
+      *out->mutable_last_seen_time() = ToProto(status.worker.last_seen);
+    }
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace quantlab
