@@ -1,0 +1,131 @@
+// cancel, retry, stop; and supervise, which is not for people.
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "base/records.h"
+#include "base/status_macros.h"
+#include "client/progress.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/exit_codes.h"
+
+namespace quantlab::client {
+namespace {
+
+struct ChangeOptions {
+  std::string name;
+  std::string reason;
+};
+
+// "EXPERIMENT" or "EXPERIMENT/RUN".
+absl::Status ResolveTarget(Client& client, const std::string& name, std::string* experiment,
+                           std::string* run) {
+  if (name.find('/') == std::string::npos) {
+    QL_ASSIGN_OR_RETURN(*experiment, client.ResolveExperiment(name));
+    return absl::OkStatus();
+  }
+  QL_ASSIGN_OR_RETURN(const std::string id, client.ResolveRun(name));
+  std::tie(*experiment, *run) = SplitRunId(id);
+  return absl::OkStatus();
+}
+
+int ShowChanged(Session& session, const v1::Experiment& experiment, const std::string& what) {
+  if (session.is_table()) {
+    session.Note(absl::StrCat(experiment.id(), ": ", what, "; it is ", StateName(experiment.state())));
+  } else {
+    session.PrintDocument("Experiment", ToJsonValue(experiment));
+  }
+  return kExitOk;
+}
+
+absl::StatusOr<int> Cancel(Session& session, const ChangeOptions& options) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  v1::CancelExperimentRequest request;
+  QL_RETURN_IF_ERROR(ResolveTarget(*client, options.name, request.mutable_id(), request.mutable_run()));
+  request.set_reason(options.reason);
+  QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, client->Cancel(request));
+  return ShowChanged(session, experiment, "cancelled what had not ended");
+}
+
+absl::StatusOr<int> Retry(Session& session, const ChangeOptions& options) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  v1::RetryExperimentRequest request;
+  QL_RETURN_IF_ERROR(ResolveTarget(*client, options.name, request.mutable_id(), request.mutable_run()));
+  QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, client->Retry(request));
+  const int code = ShowChanged(session, experiment, "queued again what had failed");
+  session.Note(absl::StrCat(
+      session.embedded() != nullptr ? "it goes on with: quantctl watch " : "follow it: quantctl watch ",
+      experiment.id()));
+  return code;
+}
+
+absl::StatusOr<int> Stop(Session& session) {
+  QL_RETURN_IF_ERROR(StopEmbedded(session.settings().data_dir, absl::Seconds(40)));
+  session.Note("stopped");
+  return kExitOk;
+}
+
+struct SuperviseOptions {
+  std::string programs;
+  int ready_fd = -1;
+};
+
+absl::StatusOr<int> Supervise(Session& session, const SuperviseOptions& options) {
+  const std::string& data = session.settings().data_dir;
+  const EmbeddedPaths paths(data);
+  QL_ASSIGN_OR_RETURN(const std::string socket, SocketPath(data, ProcessEnvironment()("XDG_RUNTIME_DIR")));
+  const std::string address = "unix:" + socket;
+  SupervisorOptions supervisor{.data_dir = data, .listen = address, .ready_fd = options.ready_fd};
+  supervisor.coordinator = {options.programs + "/quant-coordinator",
+                            "--data-dir",
+                            paths.coordinator_data,
+                            "--listen",
+                            address,
+                            "--metrics-listen",
+                            "off"};
+  if (!session.settings().catalog.empty()) {
+    supervisor.coordinator.insert(supervisor.coordinator.end(), {"--catalog", session.settings().catalog});
+  }
+  supervisor.worker = {options.programs + "/quant-worker",
+                       "--coordinator",
+                       address,
+                       "--data-dir",
+                       paths.worker_data,
+                       "--runner",
+                       options.programs + "/quant-runner"};
+  return RunSupervisor(supervisor);
+}
+
+}  // namespace
+
+void AddChangeCommands(CommandLine& line) {
+  const auto cancel = std::make_shared<ChangeOptions>();
+  CLI::App* command =
+      AddCommand(line, "cancel", "Cancel what has not ended of an experiment, or one run",
+                 "  quantctl cancel latest --reason 'wrong dataset'\n  quantctl cancel latest/qat");
+  command->add_option("EXPERIMENT[/RUN]", cancel->name, "Experiment or run")->required();
+  command->add_option("--reason", cancel->reason, "Kept with the runs")->type_name("TEXT");
+  command->callback([&line, cancel] { line.action = [cancel](Session& s) { return Cancel(s, *cancel); }; });
+
+  const auto retry = std::make_shared<ChangeOptions>();
+  command = AddCommand(line, "retry", "Queue again what failed, and what was skipped for it",
+                       "  quantctl retry latest\n  quantctl retry quick-k3f9a2/comparison");
+  command->add_option("EXPERIMENT[/RUN]", retry->name, "Experiment or run")->required();
+  command->callback([&line, retry] { line.action = [retry](Session& s) { return Retry(s, *retry); }; });
+
+  command = AddCommand(line, "stop", "Stop a service of your own that was left running",
+                       "  quantctl stop\n  quantctl --data-dir /data/quantlab stop");
+  command->callback([&line] { line.action = Stop; });
+}
+
+void AddSuperviseCommand(CommandLine& line) {
+  const auto options = std::make_shared<SuperviseOptions>();
+  CLI::App* command = AddCommand(line, "supervise",
+                                 "Keep a coordinator and a worker running (started by quantctl itself)", "");
+  command->group("");
+  command->add_option("--programs", options->programs)->required();
+  command->add_option("--ready-fd", options->ready_fd);
+  command->callback(
+      [&line, options] { line.action = [options](Session& s) { return Supervise(s, *options); }; });
+}
+
+}  // namespace quantlab::client

@@ -1,0 +1,44 @@
+// The commands of quantctl. Each Add… declares a subcommand; its work runs after parsing.
+#ifndef QUANTLAB_CLIENT_QUANTCTL_COMMANDS_H_
+#define QUANTLAB_CLIENT_QUANTCTL_COMMANDS_H_
+
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "absl/status/statusor.h"
+#include "client/quantctl/session.h"
+
+namespace quantlab::client {
+
+// What the chosen command does: its exit code, or an error whose code decides that.
+using Action = std::function<absl::StatusOr<int>(Session&)>;
+
+// Where commands leave their action.
+struct CommandLine {
+  CLI::App* app = nullptr;
+  Action action;
+  SettingFlags flags;
+  bool no_color = false;
+  bool quiet = false;
+};
+
+// A subcommand with its example in the help.
+CLI::App* AddCommand(CommandLine& line, const std::string& name, const std::string& what,
+                     const std::string& examples);
+
+void AddSubmitCommands(CommandLine& line);    // run, submit, validate, watch
+void AddLookCommands(CommandLine& line);      // list, get, logs, metrics, explain
+void AddChangeCommands(CommandLine& line);    // cancel, retry, stop
+void AddServiceCommands(CommandLine& line);   // workers, methods, catalog, version, help, completion
+void AddResultCommands(CommandLine& line);    // download, report
+void AddDoctorCommand(CommandLine& line);     // doctor
+void AddSuperviseCommand(CommandLine& line);  // supervise (hidden)
+
+// Parses, runs, reports; returns the exit status. `argv` as of main.
+int RunQuantctl(int argc, char** argv);
+
+}  // namespace quantlab::client
+
+#endif  // QUANTLAB_CLIENT_QUANTCTL_COMMANDS_H_

@@ -1,0 +1,33 @@
+// What quantctl's exit status means: part of its interface, documented in `quantctl help exit-codes`.
+#ifndef QUANTLAB_CLIENT_QUANTCTL_EXIT_CODES_H_
+#define QUANTLAB_CLIENT_QUANTCTL_EXIT_CODES_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace quantlab::client {
+
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitRunsFailed = 1,
+  kExitUsage = 2,
+  kExitInvalidInput = 3,
+  kExitNotFound = 4,
+  kExitUnreachable = 5,
+  kExitCancelled = 6,
+  kExitConflict = 7,
+  kExitNoSpace = 8,
+  kExitNotAllowed = 9,
+  kExitInternal = 70,
+  kExitInterrupted = 130,
+};
+
+int ExitCodeOf(const absl::Status& status);
+
+// The table, for people.
+std::string ExitCodeHelp();
+
+}  // namespace quantlab::client
+
+#endif  // QUANTLAB_CLIENT_QUANTCTL_EXIT_CODES_H_

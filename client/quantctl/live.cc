@@ -1,0 +1,227 @@
+#include "client/quantctl/live.h"
+
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/records.h"
+#include "base/status_macros.h"
+#include "client/progress.h"
+#include "client/quantctl/exit_codes.h"
+#include "client/text.h"
+
+namespace quantlab::client {
+namespace {
+
+constexpr absl::Duration kRedraw = absl::Milliseconds(200);
+constexpr absl::Duration kPlainEvery = absl::Seconds(15);
+
+void WriteError(const std::string& text) {
+  if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // nobody looks
+}
+
+// The board on the screen.
+//
+// Threads: safe; draws on a thread of its own.
+class LiveView {
+ public:
+  LiveView(Session& session, Client& client, const v1::Experiment& experiment, OnInterrupt on_interrupt)
+      : session_(session),
+        client_(client),
+        id_(experiment.id()),
+        on_interrupt_(on_interrupt),
+        board_(experiment) {
+    session_.interrupts().Handle([this](int count) { OnSignal(count); });
+    thread_ = std::thread([this] { Loop(); });
+  }
+
+  ~LiveView() {
+    session_.interrupts().Handle(nullptr);
+    {
+      MutexLock lock(mutex_);
+      ending_ = true;
+      changed_.NotifyAll();
+    }
+    thread_.join();
+    if (drawing()) {
+      MutexLock lock(mutex_);
+      Draw();
+    }
+  }
+
+  void Update(const v1::WatchExperimentResponse& change) {
+    MutexLock lock(mutex_);
+    for (const ProgressBoard::News& news : board_.Update(change)) Tell(news);
+  }
+
+  void Refresh(const v1::Experiment& experiment) {
+    MutexLock lock(mutex_);
+    board_.Refresh(experiment);
+  }
+
+  bool interrupted() const {
+    MutexLock lock(mutex_);
+    return interrupted_;
+  }
+
+ private:
+  bool drawing() const { return session_.err().is_terminal && !session_.quiet(); }
+
+  // On the signals' thread.
+  void OnSignal(int count) {
+    if (count >= 2) {
+      WriteError("\n");
+      _exit(kExitInterrupted);
+    }
+    MutexLock lock(mutex_);
+    interrupted_ = true;
+    changed_.NotifyAll();
+  }
+
+  void Loop() {
+    absl::Time next_plain = absl::Now() + kPlainEvery;
+    bool answered = false;
+    while (true) {
+      bool answer = false;
+      {
+        MutexLock lock(mutex_);
+        if (!ending_) changed_.WaitFor(mutex_, kRedraw);
+        if (ending_) return;
+        if (drawing()) Draw();
+        if (!drawing() && !session_.quiet() && absl::Now() >= next_plain) {
+          next_plain = absl::Now() + kPlainEvery;
+          for (const std::string& line : board_.PlainLines()) session_.Note(line);
+        }
+        answer = interrupted_ && !answered;
+        answered = interrupted_;
+      }
+      if (answer) AnswerInterrupt();
+    }
+  }
+
+  void AnswerInterrupt() {
+    if (on_interrupt_ == OnInterrupt::kDetach) {
+      session_.cancellation().Cancel();
+      return;
+    }
+    Say("cancelling; Ctrl-C again quits at once");
+    v1::CancelExperimentRequest request;
+    request.set_id(id_);
+    request.set_reason("interrupted by the user");
+    const auto cancelled = client_.Cancel(request);
+    if (!cancelled.ok()) Say(absl::StrCat("could not cancel: ", std::string(cancelled.status().message())));
+  }
+
+  void Say(const std::string& line) {
+    MutexLock lock(mutex_);
+    Line(line);
+  }
+
+  void Tell(const ProgressBoard::News& news) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (news.severity != v1::SEVERITY_UNSPECIFIED) {
+      if (news.severity < v1::SEVERITY_WARNING) return;
+      const bool error = news.severity == v1::SEVERITY_ERROR;
+      const char* word = error ? "error" : "warning";
+      Line(absl::StrCat(news.run, ": ", Paint(word, error ? Tone::kBad : Tone::kBusy, session_.err().color),
+                        ": ", Printable(news.text)));
+      return;
+    }
+    // The board shows states; a reason, and a screen that is none, want words.
+    if (drawing() && news.text.empty()) return;
+    if (session_.quiet()) return;
+    Line(absl::StrCat(news.run, ": ", StateName(news.state), news.text.empty() ? "" : ": ",
+                      Printable(news.text)));
+  }
+
+  void Line(const std::string& line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    Erase();
+    WriteError(line + "\n");
+    if (drawing()) Draw();
+  }
+
+  void Erase() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (drawn_ > 0) WriteError(absl::StrCat("\033[", drawn_, "A\033[J"));
+    drawn_ = 0;
+  }
+
+  void Draw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    const Terminal terminal = Terminal::Of(STDERR_FILENO, !session_.err().color, ProcessEnvironment());
+    const auto lines = board_.Draw(terminal.width, terminal.height - 1, absl::Now(), session_.err().color);
+    std::string frame = drawn_ > 0 ? absl::StrCat("\033[", drawn_, "A") : "";
+    for (const std::string& line : lines) absl::StrAppend(&frame, "\r", line, "\033[K\n");
+    frame += "\033[J";
+    drawn_ = static_cast<int>(lines.size());
+    WriteError(frame);
+  }
+
+  Session& session_;
+  Client& client_;
+  const std::string id_;
+  const OnInterrupt on_interrupt_;
+
+  mutable Mutex mutex_;
+  CondVar changed_;
+  ProgressBoard board_ ABSL_GUARDED_BY(mutex_);
+  int drawn_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+void PrintChange(Session& session, const v1::WatchExperimentResponse& change) {
+  Json document = Json::object();
+  document["schema"] = "quantlab.v1/Change";
+  const Json body = ToJsonValue(change);
+  for (const auto& [key, value] : body.items()) document[key] = value;
+  session.Print(document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace
+
+absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::string& experiment_id,
+                                OnInterrupt on_interrupt, bool stream_changes) {
+  Followed followed;
+  QL_ASSIGN_OR_RETURN(followed.experiment, client.GetExperiment(experiment_id));
+  LiveView view(session, client, followed.experiment, on_interrupt);
+  v1::WatchExperimentRequest request;
+  request.set_id(experiment_id);
+  if (!stream_changes) request.set_min_severity(v1::SEVERITY_WARNING);
+  int64_t last = 0;
+  // A retry by somebody else makes an ended experiment active again.
+  do {
+    request.set_after_sequence(last);
+    const absl::Status status = client.Watch(request, [&](const v1::WatchExperimentResponse& change) {
+      last = change.sequence();
+      view.Update(change);
+      if (stream_changes) PrintChange(session, change);
+    });
+    followed.interrupted = view.interrupted();
+    followed.detached = followed.interrupted && on_interrupt == OnInterrupt::kDetach;
+    if (followed.detached) return followed;
+    QL_RETURN_IF_ERROR(status);
+    QL_ASSIGN_OR_RETURN(followed.experiment, client.GetExperiment(experiment_id));
+    view.Refresh(followed.experiment);
+  } while (followed.experiment.state() == v1::EXPERIMENT_STATE_ACTIVE);
+  followed.interrupted = view.interrupted();
+  return followed;
+}
+
+std::string DescribeFailures(const v1::Experiment& experiment) {
+  std::string text;
+  for (const v1::Run& run : experiment.runs()) {
+    if (!IsEnded(run.state()) || run.state() == v1::RUN_STATE_SUCCEEDED) continue;
+    absl::StrAppend(&text, text.empty() ? "" : "\n", SplitRunId(run.id()).second, ": ",
+                    StateName(run.state()), run.message().empty() ? "" : ": ", Printable(run.message()));
+  }
+  return text;
+}
+
+int ExitCodeOf(const Followed& followed) {
+  if (followed.interrupted) return kExitInterrupted;
+  if (followed.experiment.state() == v1::EXPERIMENT_STATE_SUCCEEDED) return kExitOk;
+  return followed.experiment.state() == v1::EXPERIMENT_STATE_CANCELLED ? kExitCancelled : kExitRunsFailed;
+}
+
+}  // namespace quantlab::client

@@ -1,0 +1,5 @@
+#include "client/quantctl/commands.h"
+
+int main(int argc, char** argv) {
+  return quantlab::client::RunQuantctl(argc, argv);
+}

@@ -1,0 +1,149 @@
+// download, report: results onto this machine.
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/records.h"
+#include "base/status_macros.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/exit_codes.h"
+#include "client/quantctl/result_folder.h"
+#include "client/text.h"
+
+namespace quantlab::client {
+namespace {
+
+struct DownloadOptions {
+  std::string name = "latest";
+  std::vector<std::string> artifacts;
+  std::string to = ".";
+  bool list = false;
+};
+
+// An artifact under the name by which people ask for it: "baseline/model/config.json".
+struct NamedArtifact {
+  std::string name;
+  v1::Artifact artifact;
+};
+
+std::vector<NamedArtifact> AllArtifacts(const v1::ReportData& data) {
+  std::vector<NamedArtifact> all;
+  for (const v1::RunReport& run : data.runs()) {
+    for (const v1::Artifact& artifact : run.artifacts()) {
+      all.push_back({absl::StrCat(SplitRunId(run.run().id()).second, "/", artifact.name()), artifact});
+    }
+  }
+  return all;
+}
+
+int ListArtifacts(Session& session, const std::vector<NamedArtifact>& all) {
+  Table table({{"ARTIFACT"}, {"SIZE", Align::kRight}, {"SHA-256"}});
+  Json body = Json::object();
+  body["artifacts"] = Json::array();
+  for (const NamedArtifact& one : all) {
+    table.Add({one.name, HumanBytes(one.artifact.size()), one.artifact.sha256()});
+    body["artifacts"].push_back({{"name", one.name},
+                                 {"size", std::to_string(one.artifact.size())},
+                                 {"sha256", one.artifact.sha256()}});
+  }
+  if (!session.is_table()) {
+    session.PrintDocument("ArtifactList", body);
+  } else if (table.empty()) {
+    session.Note("no artifacts yet");
+  } else {
+    session.Print(table);
+  }
+  return kExitOk;
+}
+
+// By name, or everything below it: "baseline/model".
+absl::StatusOr<int> DownloadSome(Session& session, Client& client, const std::vector<NamedArtifact>& all,
+                                 const DownloadOptions& options) {
+  for (const std::string& wanted : options.artifacts) {
+    int found = 0;
+    for (const NamedArtifact& one : all) {
+      if (one.name != wanted && !absl::StartsWith(one.name, wanted + "/")) continue;
+      ++found;
+      if (!IsSafeRelativePath(one.name)) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("artifact '", Printable(one.name), "' would leave the folder"));
+      }
+      const std::filesystem::path path = std::filesystem::path(options.to) / one.name;
+      std::error_code error;
+      std::filesystem::create_directories(path.parent_path(), error);
+      if (error)
+        return absl::PermissionDeniedError(
+            absl::StrCat("cannot create ", path.parent_path().string(), ": ", error.message()));
+      QL_RETURN_IF_ERROR(
+          DownloadFile(client, {path.string(), one.artifact.sha256(), one.artifact.size()}, {}));
+      session.Note(absl::StrCat(path.string(), " (", HumanBytes(one.artifact.size()), ")"));
+    }
+    if (found == 0) {
+      return absl::NotFoundError(absl::StrCat("no artifact '", wanted, "'; 'quantctl download ", options.name,
+                                              " --list' shows all"));
+    }
+  }
+  return kExitOk;
+}
+
+absl::StatusOr<int> Download(Session& session, const DownloadOptions& options) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  QL_ASSIGN_OR_RETURN(const std::string id, client->ResolveExperiment(options.name));
+  if (options.list || !options.artifacts.empty()) {
+    QL_ASSIGN_OR_RETURN(const v1::ReportData data, client->GetReportData(id));
+    const std::vector<NamedArtifact> all = AllArtifacts(data);
+    return options.list ? ListArtifacts(session, all) : DownloadSome(session, *client, all, options);
+  }
+  QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, *client, id, {}));
+  session.Print(results.folder + "\n");
+  return kExitOk;
+}
+
+struct ReportOptions {
+  std::string name = "latest";
+  std::string language;
+};
+
+absl::StatusOr<int> Report(Session& session, const ReportOptions& options) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  QL_ASSIGN_OR_RETURN(const std::string id, client->ResolveExperiment(options.name));
+  if (!session.is_table()) {
+    QL_ASSIGN_OR_RETURN(const v1::ReportData data, client->GetReportData(id));
+    session.PrintDocument("ReportData", ToJsonValue(data));
+    return kExitOk;
+  }
+  QL_ASSIGN_OR_RETURN(
+      const WrittenResults results,
+      FetchResults(session, *client, id, {.artifacts = Artifacts::kKeep, .language = options.language}));
+  session.Print(results.summary);
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddResultCommands(CommandLine& line) {
+  const auto download = std::make_shared<DownloadOptions>();
+  CLI::App* command = AddCommand(line, "download", "Write an experiment's results, or fetch single artifacts",
+                                 "  quantctl download latest\n  quantctl download latest --list\n"
+                                 "  quantctl download latest baseline/model --to /tmp/models");
+  command->add_option("EXPERIMENT", download->name, "Experiment [latest]");
+  command->add_option("ARTIFACT", download->artifacts,
+                      "RUN/NAME, or a folder of them; none: everything, into the results folder");
+  command->add_option("--to", download->to, "Folder for single artifacts [.]")->type_name("DIR");
+  command->add_flag("--list", download->list, "Only list them");
+  command->callback(
+      [&line, download] { line.action = [download](Session& s) { return Download(s, *download); }; });
+
+  const auto report = std::make_shared<ReportOptions>();
+  command =
+      AddCommand(line, "report", "Write the report into the results folder (with -o json: print its data)",
+                 "  quantctl report latest --lang en");
+  command->add_option("EXPERIMENT", report->name, "Experiment [latest]");
+  command->add_option("--lang", report->language, "zh, en or both [as the experiment file says]")
+      ->check(CLI::IsMember({"zh", "en", "both"}));
+  command->callback([&line, report] { line.action = [report](Session& s) { return Report(s, *report); }; });
+}
+
+}  // namespace quantlab::client

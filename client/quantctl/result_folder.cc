@@ -1,0 +1,143 @@
+#include "client/quantctl/result_folder.h"
+
+#include <optional>
+#include <set>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "client/text.h"
+#include "proto/convert.h"
+#include "report/facts.h"
+#include "report/format.h"
+#include "report/report.h"
+
+namespace quantlab::client {
+namespace {
+
+// How far downloading is, on a terminal.
+class TransferLine {
+ public:
+  explicit TransferLine(Session& session) : session_(session) {}
+
+  void Show(int64_t done, int64_t total) {
+    if (!session_.err().is_terminal || session_.quiet() || absl::Now() - last_ < absl::Milliseconds(100))
+      return;
+    last_ = absl::Now();
+    shown_ = true;
+    Write(absl::StrCat("\rfetching results: ", HumanBytes(done), " of ", HumanBytes(total), "\033[K"));
+  }
+
+  void Clear() {
+    if (shown_) Write("\r\033[K");
+    shown_ = false;
+  }
+
+ private:
+  static void Write(const std::string& text) {
+    if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // nobody looks
+  }
+
+  Session& session_;
+  absl::Time last_;
+  bool shown_ = false;
+};
+
+std::string WithInterval(const std::string& value, const std::optional<report::Result>& result,
+                         std::string (*format)(double)) {
+  if (!result || !result->low || !result->high) return value;
+  return absl::StrCat(value, " [", format(*result->low), ", ", format(*result->high), "]");
+}
+
+std::string Shown(const std::optional<report::Result>& result, std::string (*format)(double)) {
+  return result ? WithInterval(format(result->value), result, format) : "";
+}
+
+// One row per variant: accuracy, size, and the speedup at each batch size that was timed.
+Table VariantTable(const report::Facts& facts) {
+  std::set<int64_t> batches;
+  for (const report::VariantFacts& variant : facts.variants) {
+    for (const report::Measured& measured : variant.measured) {
+      for (const auto& [batch, timing] : measured.by_batch_size) {
+        if (timing.speedup) batches.insert(batch);
+      }
+    }
+  }
+  std::vector<Table::Column> columns = {
+      {"VARIANT"}, {"ACCURACY [95 %]"}, {"SIZE", Align::kRight}, {"SMALLER", Align::kRight}};
+  for (const int64_t batch : batches) columns.push_back({absl::StrCat("SPEEDUP, BATCH ", batch, " [95 %]")});
+  Table table(columns);
+  for (const report::VariantFacts& variant : facts.variants) {
+    report::Measured none;
+    const report::Measured& measured = variant.measured.empty() ? none : variant.measured.front();
+    std::vector<Cell> row = {variant.name, Shown(variant.accuracy, report::FormatShare),
+                             measured.size ? report::FormatBytes(measured.size->value) : "",
+                             measured.ratio ? report::FormatRatio(measured.ratio->value) : ""};
+    for (const int64_t batch : batches) {
+      const auto timing = measured.by_batch_size.find(batch);
+      row.push_back(
+          timing == measured.by_batch_size.end() ? "" : Shown(timing->second.speedup, report::FormatRatio));
+    }
+    table.Add(std::move(row));
+  }
+  return table;
+}
+
+// Caveats of all runs, each text once.
+std::string Caveats(const ReportData& data) {
+  std::set<std::string> seen;
+  std::string text;
+  for (const RunReport& run : data.runs) {
+    for (const Caveat& caveat : run.caveats) {
+      if (seen.insert(caveat.message).second)
+        absl::StrAppend(&text, "note: ", Printable(caveat.message), "\n");
+    }
+  }
+  return text;
+}
+
+std::string Summary(Session& session, const ReportData& data, const std::vector<report::Language>& languages,
+                    const std::string& folder) {
+  const report::Facts facts = report::CollectFacts(data);
+  std::string text;
+  const Table table = VariantTable(facts);
+  if (!table.empty()) absl::StrAppend(&text, table.Render(session.out().color), "\n");
+  absl::StrAppend(&text, report::RenderSummary(data, report::Language::kEnglish), Caveats(data),
+                  "\nresults: ", folder, "\n");
+  for (const report::Language language : languages) {
+    const bool chinese = language == report::Language::kChinese;
+    absl::StrAppend(&text, "report:  ", folder,
+                    chinese ? "/report/课程设计报告.md\n" : "/report/report.en.md\n");
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
+                                            const std::string& experiment_id, const FetchOptions& options) {
+  QL_ASSIGN_OR_RETURN(v1::ReportData data, client.GetReportData(experiment_id));
+  ResultsOptions results;
+  results.results_dir = session.settings().results_dir;
+  results.artifacts = options.artifacts;
+  if (!options.language.empty()) data.mutable_experiment()->set_report_language(options.language);
+  QL_ASSIGN_OR_RETURN(const ReportData domain, FromProto(data));
+  const std::string& language = domain.experiment.report_language;
+  QL_ASSIGN_OR_RETURN(const auto languages, report::ParseLanguages(language.empty() ? "both" : language));
+  for (report::ReportFile& file : report::RenderReport(domain, languages)) {
+    results.report.push_back({std::move(file.path), std::move(file.content)});
+  }
+  TransferLine line(session);
+  results.progress = [&line](int64_t done, int64_t total) { line.Show(done, total); };
+  QL_ASSIGN_OR_RETURN(const ResultsFolder folder, WriteResults(client, data, results));
+  if (!folder.moved_away.empty()) {
+    session.Note(absl::StrCat("older results of that name are now in ", folder.moved_away));
+  }
+  line.Clear();
+  return WrittenResults{folder.path, Summary(session, domain, languages, folder.path)};
+}
+
+}  // namespace quantlab::client

@@ -1,0 +1,208 @@
+// workers, methods, catalog, version, help, completion: the service and the program themselves.
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "client/progress.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/exit_codes.h"
+#include "client/text.h"
+
+#ifndef QUANTLAB_VERSION
+#define QUANTLAB_VERSION "unknown"
+#endif
+
+namespace quantlab::client {
+namespace {
+
+absl::StatusOr<int> Workers(Session& session) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  QL_ASSIGN_OR_RETURN(const v1::ListWorkersResponse answer, client->ListWorkers());
+  if (!session.is_table()) {
+    session.PrintDocument("WorkerList", ToJsonValue(answer));
+    return kExitOk;
+  }
+  if (answer.workers().empty()) {
+    session.Note("no workers; start one with: quant-worker --coordinator " + client->address());
+    return kExitOk;
+  }
+  Table table({{"WORKER"}, {"HOST"}, {"STATE"}, {"DEVICES"}, {"RUN"}, {"LAST SEEN"}, {"PROCESSOR"}});
+  for (const v1::WorkerStatus& status : answer.workers()) {
+    const v1::WorkerInfo& worker = status.worker();
+    const std::string state(absl::StripPrefix(v1::WorkerState_Name(status.state()), "WORKER_STATE_"));
+    const Tone tone = status.state() == v1::WORKER_STATE_GONE   ? Tone::kBad
+                      : status.state() == v1::WORKER_STATE_BUSY ? Tone::kBusy
+                                                                : Tone::kGood;
+    const auto cpu = worker.facts().find("cpu_model");
+    table.Add({worker.id(),
+               worker.hostname(),
+               {state, tone},
+               absl::StrJoin(worker.devices(), " "),
+               status.attempt().run_id(),
+               HumanTime(ToTime(status.last_seen_time()), absl::Now()),
+               cpu == worker.facts().end() ? "" : cpu->second});
+  }
+  session.Print(table);
+  return kExitOk;
+}
+
+void PrintMethod(Session& session, const v1::Method& method) {
+  session.Print(absl::StrCat(method.name(), " (version ", method.version(), ", ", method.title(), ", ",
+                             method.title_zh(), ")\n  ", Printable(method.help()), "\n"));
+  for (const v1::DeviceSupport& device : method.devices()) {
+    session.Print(absl::StrCat("  on ", device.device(), ": ", device.level(),
+                               device.detail().empty() ? "" : ": ", Printable(device.detail()), "\n"));
+  }
+  session.Print("\n");
+  Table table({{"PARAMETER"}, {"DEFAULT"}, {"ALLOWED"}, {"MEANING"}});
+  for (const v1::ParamSpec& param : method.params()) {
+    table.Add({"  " + param.name(), param.default_value(), param.allowed(), param.help()});
+  }
+  if (!table.empty()) session.Print(table);
+  session.Print("\n");
+}
+
+absl::StatusOr<int> Methods(Session& session, const std::string& name) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  QL_ASSIGN_OR_RETURN(v1::ListMethodsResponse answer, client->ListMethods());
+  if (!name.empty()) {
+    std::vector<std::string> names;
+    for (const v1::Method& method : answer.methods()) names.push_back(method.name());
+    if (std::find(names.begin(), names.end(), name) == names.end()) {
+      return absl::NotFoundError(
+          absl::StrCat("no method '", name, "'; there are: ", absl::StrJoin(names, ", ")));
+    }
+    auto* methods = answer.mutable_methods();
+    methods->erase(std::remove_if(methods->begin(), methods->end(),
+                                  [&](const v1::Method& m) { return m.name() != name; }),
+                   methods->end());
+  }
+  if (!session.is_table()) {
+    session.PrintDocument("MethodList", ToJsonValue(answer));
+  } else {
+    for (const v1::Method& method : answer.methods()) PrintMethod(session, method);
+  }
+  return kExitOk;
+}
+
+absl::StatusOr<int> Catalog(Session& session) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  QL_ASSIGN_OR_RETURN(const v1::ListCatalogResponse answer, client->ListCatalog());
+  if (!session.is_table()) {
+    session.PrintDocument("Catalog", ToJsonValue(answer));
+    return kExitOk;
+  }
+  Table table({{"NAME"}, {"ROLE"}, {"LICENCE"}, {"SOURCE"}, {"DESCRIPTION"}});
+  for (const v1::CatalogEntry& entry : answer.entries()) {
+    table.Add({entry.name(), entry.role(), entry.license(), entry.source(), entry.description()});
+  }
+  if (table.empty()) session.Note("the coordinator's catalogue is empty (quant-coordinator --catalog FILE)");
+  if (!table.empty()) session.Print(table);
+  return kExitOk;
+}
+
+absl::StatusOr<int> Version(Session& session) {
+  if (session.is_table()) {
+    session.Print("quantctl " QUANTLAB_VERSION "\n");
+  } else {
+    session.PrintDocument("Version", {{"version", QUANTLAB_VERSION}});
+  }
+  return kExitOk;
+}
+
+absl::StatusOr<int> Help(Session& session, CLI::App& app, const std::string& topic) {
+  if (topic == "exit-codes") {
+    session.Print(ExitCodeHelp());
+    return kExitOk;
+  }
+  if (topic.empty()) {
+    session.Print(app.help());
+    return kExitOk;
+  }
+  const std::vector<CLI::App*> commands = app.get_subcommands({});
+  const auto command =
+      std::find_if(commands.begin(), commands.end(), [&](const CLI::App* c) { return c->check_name(topic); });
+  if (command == commands.end()) {
+    session.Error(
+        absl::StrCat("no command or topic '", topic, "'; topics: exit-codes; commands: quantctl --help"));
+    return kExitUsage;
+  }
+  session.Print((*command)->help("quantctl"));
+  return kExitOk;
+}
+
+// Commands and their options, for bash and (through bashcompinit) zsh.
+absl::StatusOr<int> Completion(Session& session, CLI::App& app) {
+  std::vector<std::string> commands;
+  std::string cases;
+  for (const CLI::App* command : app.get_subcommands({})) {
+    if (command->get_group().empty()) continue;
+    commands.push_back(command->get_name());
+    std::vector<std::string> options;
+    for (const CLI::Option* option : command->get_options()) {
+      for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+    }
+    absl::StrAppend(&cases, "    ", command->get_name(), ") words=\"", absl::StrJoin(options, " "),
+                    "\" ;;\n");
+  }
+  std::vector<std::string> global;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) global.push_back("--" + name);
+  }
+  session.Print(absl::StrCat(R"(# Load with: source <(quantctl completion)
+# In zsh first: autoload -U +X bashcompinit && bashcompinit
+_quantctl() {
+  local command="" words="" word current="${COMP_WORDS[COMP_CWORD]}"
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    case "$word" in -*) ;; *) command="$word"; break ;; esac
+  done
+  case "$command" in
+    "") words=")",
+                             absl::StrJoin(commands, " "), "\" ;;\n", cases, R"(  esac
+  words="$words )",
+                             absl::StrJoin(global, " "), R"("
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+  case "$current" in -*) ;; *) [ -n "$command" ] && COMPREPLY+=($(compgen -f -- "$current")) ;; esac
+}
+complete -o filenames -F _quantctl quantctl
+)"));
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddServiceCommands(CommandLine& line) {
+  CLI::App* command = AddCommand(line, "workers", "List workers and what they do", "  quantctl workers");
+  command->callback([&line] { line.action = Workers; });
+
+  const auto method = std::make_shared<std::string>();
+  command = AddCommand(line, "methods", "Show quantization methods with their parameters",
+                       "  quantctl methods dynamic_quantization");
+  command->add_option("METHOD", *method, "Only this one");
+  command->callback([&line, method] { line.action = [method](Session& s) { return Methods(s, *method); }; });
+
+  command =
+      AddCommand(line, "catalog", "List the models and datasets that files may name", "  quantctl catalog");
+  command->callback([&line] { line.action = Catalog; });
+
+  command = AddCommand(line, "version", "Print the version", "  quantctl version -o json");
+  command->callback([&line] { line.action = Version; });
+
+  const auto topic = std::make_shared<std::string>();
+  command = AddCommand(line, "help", "Explain a command, or exit-codes", "  quantctl help exit-codes");
+  command->add_option("TOPIC", *topic, "A command, or exit-codes");
+  command->callback([&line, topic] {
+    line.action = [topic, app = line.app](Session& s) { return Help(s, *app, *topic); };
+  });
+
+  command =
+      AddCommand(line, "completion", "Print completion for bash and zsh", "  source <(quantctl completion)");
+  command->callback([&line] { line.action = [app = line.app](Session& s) { return Completion(s, *app); }; });
+}
+
+}  // namespace quantlab::client

@@ -1,0 +1,163 @@
+#include "client/quantctl/session.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <ctime>
+#include <filesystem>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "client/quantctl/exit_codes.h"
+
+namespace quantlab::client {
+namespace {
+
+sigset_t HandledSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  return signals;
+}
+
+std::string CurrentFolder() {
+  std::error_code error;
+  const std::filesystem::path here = std::filesystem::current_path(error);
+  return error ? "." : here.string();
+}
+
+bool WriteAll(int fd, const std::string& text) {
+  for (size_t done = 0; done < text.size();) {
+    const ssize_t wrote = write(fd, text.data() + done, text.size() - done);
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote <= 0) return false;
+    done += wrote;
+  }
+  return true;
+}
+
+}  // namespace
+
+Terminal Terminal::Of(int fd, bool no_color, const Environment& environment) {
+  Terminal terminal;
+  terminal.is_terminal = isatty(fd) == 1;
+  if (!terminal.is_terminal) return terminal;
+  terminal.color = !no_color && environment("NO_COLOR").empty() && environment("TERM") != "dumb";
+  winsize size{};
+  if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
+    terminal.width = size.ws_col;
+    terminal.height = size.ws_row > 0 ? size.ws_row : 24;
+  }
+  return terminal;
+}
+
+Interrupts::Interrupts() {
+  signal(SIGPIPE, SIG_IGN);
+  const sigset_t signals = HandledSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  thread_ = std::thread([this] { Loop(); });
+}
+
+Interrupts::~Interrupts() {
+  ending_ = true;
+  pthread_kill(thread_.native_handle(), SIGTERM);
+  thread_.join();
+}
+
+void Interrupts::Handle(std::function<void(int)> handler) {
+  MutexLock lock(mutex_);
+  handler_ = std::move(handler);
+}
+
+int Interrupts::count() const {
+  MutexLock lock(mutex_);
+  return count_;
+}
+
+void Interrupts::Loop() {
+  const sigset_t signals = HandledSignals();
+  while (true) {
+    if (sigwaitinfo(&signals, nullptr) < 0) continue;
+    if (ending_) return;
+    MutexLock lock(mutex_);
+    ++count_;
+    if (!handler_) _exit(kExitInterrupted);
+    handler_(count_);
+  }
+}
+
+absl::Status Session::Configure(const SettingFlags& flags, bool no_color, bool quiet) {
+  const Environment environment = ProcessEnvironment();
+  quiet_ = quiet;
+  out_ = Terminal::Of(STDOUT_FILENO, no_color, environment);
+  err_ = Terminal::Of(STDERR_FILENO, no_color, environment);
+  QL_ASSIGN_OR_RETURN(settings_, LoadSettings(flags, environment));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Client*> Session::Connect(bool want_worker) {
+  if (client_ != nullptr) {
+    if (embedded_ != nullptr && want_worker) QL_RETURN_IF_ERROR(embedded_->WantWorker());
+    return client_.get();
+  }
+  ClientOptions options{.address = settings_.coordinator, .cancellation = &cancellation_};
+  if (settings_.coordinator.empty()) {
+    const std::string programs = ProgramFolder();
+    EmbeddedOptions embedded{
+        .data_dir = settings_.data_dir,
+        .self = programs + "/quantctl",
+        .program_folder = programs,
+        .catalog = settings_.catalog.empty() ? FindCatalog(programs, CurrentFolder()) : settings_.catalog,
+        .want_worker = want_worker};
+    QL_ASSIGN_OR_RETURN(embedded_, EmbeddedService::Open(std::move(embedded)));
+    options.address = embedded_->address();
+    options.first_patience = absl::Seconds(30);
+    options.patience = absl::Minutes(10);
+    options.on_unavailable = [this](const absl::Status&) { return embedded_->EnsureRunning(); };
+  }
+  QL_ASSIGN_OR_RETURN(client_, Client::Create(std::move(options)));
+  return client_.get();
+}
+
+void Session::Disconnect(bool wait) {
+  client_.reset();
+  if (embedded_ != nullptr && wait) embedded_->Close(absl::Seconds(40));
+  embedded_.reset();
+}
+
+void Session::Print(const std::string& text) {
+  if (output_closed_ || WriteAll(STDOUT_FILENO, text)) return;
+  output_closed_ = true;
+  if (errno == EPIPE) return;  // the reader has seen enough, as `head` does
+  output_ok_ = false;
+  Error(std::string(FileError(errno, "write", "standard output").message()));
+}
+
+void Session::Print(const Table& table) {
+  Print(table.Render(out_.color, out_.is_terminal ? out_.width : 0));
+}
+
+void Session::PrintDocument(const std::string& schema, const Json& body) {
+  Print(RenderDocument(schema, body, settings_.output));
+}
+
+void Session::Note(const std::string& message) {
+  if (!quiet_) WriteAll(STDERR_FILENO, message + "\n");
+}
+
+void Session::Warn(const std::string& message) {
+  WriteAll(STDERR_FILENO,
+           absl::StrCat(err_.color ? "\033[1;35mwarning:\033[0m " : "warning: ", message, "\n"));
+}
+
+void Session::Error(const std::string& message) {
+  WriteAll(STDERR_FILENO, absl::StrCat(err_.color ? "\033[1;31merror:\033[0m " : "error: ", message, "\n"));
+}
+
+}  // namespace quantlab::client

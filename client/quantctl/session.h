@@ -1,0 +1,100 @@
+// What every command of quantctl has at hand: settings, the coordinator, the terminal, Ctrl-C.
+#ifndef QUANTLAB_CLIENT_QUANTCTL_SESSION_H_
+#define QUANTLAB_CLIENT_QUANTCTL_SESSION_H_
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/cancellation.h"
+#include "client/client.h"
+#include "client/embedded.h"
+#include "client/quantctl/output.h"
+#include "client/quantctl/table.h"
+#include "client/settings.h"
+
+namespace quantlab::client {
+
+// A file descriptor as people see it.
+struct Terminal {
+  bool is_terminal = false;
+  bool color = false;
+  int width = 80, height = 24;
+
+  // Colour only on a terminal that has it, and never with NO_COLOR or --no-color.
+  static Terminal Of(int fd, bool no_color, const Environment& environment);
+};
+
+// Turns SIGINT and SIGTERM into calls on a thread of its own. Must be made before any other thread is.
+class Interrupts {
+ public:
+  Interrupts();
+  ~Interrupts();
+
+  // Called with 1, 2, … for each signal. Without a handler (the start) the first one ends the process with
+  // exit code 130.
+  void Handle(std::function<void(int count)> handler);
+  int count() const;
+
+ private:
+  void Loop();
+
+  // Set by the destructor, whose signal is not the user's.
+  std::atomic<bool> ending_{false};
+  mutable Mutex mutex_;
+  std::function<void(int)> handler_ ABSL_GUARDED_BY(mutex_);
+  int count_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::thread thread_;
+};
+
+class Session {
+ public:
+  // `flags` are those of the command line, complete.
+  absl::Status Configure(const SettingFlags& flags, bool no_color, bool quiet);
+
+  // The coordinator: the one that is configured, else the data folder's own, which is started when it does
+  // not run.
+  absl::StatusOr<Client*> Connect(bool want_worker = false);
+  // Null unless Connect found no configured coordinator.
+  EmbeddedService* embedded() { return embedded_.get(); }
+  // Lets go of the embedded service; with `wait` until it is gone.
+  void Disconnect(bool wait);
+
+  bool is_table() const { return settings_.output == "table"; }
+  // To standard output; complains (once) when that does not take it.
+  void Print(const std::string& text);
+  void Print(const Table& table);
+  void PrintDocument(const std::string& schema, const Json& body);
+  // To standard error, each ending in a line break of its own.
+  void Note(const std::string& message);  // left out with --quiet
+  void Warn(const std::string& message);
+  void Error(const std::string& message);
+
+  const Settings& settings() const { return settings_; }
+  const Terminal& out() const { return out_; }
+  const Terminal& err() const { return err_; }
+  bool quiet() const { return quiet_; }
+  Cancellation& cancellation() { return cancellation_; }
+  Interrupts& interrupts() { return interrupts_; }
+
+  // False where standard output failed (a full disk, not a closed pipe).
+  bool output_ok() const { return output_ok_; }
+
+ private:
+  Interrupts interrupts_;  // first: blocks the signals before any thread starts
+  Cancellation cancellation_;
+  Settings settings_;
+  Terminal out_, err_;
+  bool quiet_ = false;
+  bool output_closed_ = false, output_ok_ = true;
+  std::unique_ptr<EmbeddedService> embedded_;
+  std::unique_ptr<Client> client_;
+};
+
+}  // namespace quantlab::client
+
+#endif  // QUANTLAB_CLIENT_QUANTCTL_SESSION_H_

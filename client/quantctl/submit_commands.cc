@@ -1,0 +1,337 @@
+// run, submit, validate, watch: from a file to an experiment that has ended.
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <pwd.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "base/ids.h"
+#include "base/records.h"
+#include "base/status_macros.h"
+#include "client/assets.h"
+#include "client/experiment_files.h"
+#include "client/progress.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/exit_codes.h"
+#include "client/quantctl/live.h"
+#include "client/quantctl/result_folder.h"
+#include "client/text.h"
+
+namespace quantlab::client {
+namespace {
+
+struct SubmitOptions {
+  std::string file;
+  std::vector<std::string> only;
+  std::vector<std::string> assets;  // NAME=PATH
+  bool no_reuse = false;
+  bool keep = false;
+};
+
+std::string UserName() {
+  const passwd* entry = getpwuid(geteuid());
+  return entry == nullptr ? absl::StrCat("uid ", geteuid()) : entry->pw_name;
+}
+
+absl::StatusOr<std::map<std::string, std::string>> ParseAssets(const std::vector<std::string>& given) {
+  std::map<std::string, std::string> assets;
+  for (const std::string& text : given) {
+    const size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--asset '", text, "' is not NAME=PATH, as in imdb=/data/aclImdb"));
+    }
+    assets[text.substr(0, equals)] = text.substr(equals + 1);
+  }
+  return assets;
+}
+
+// The line on which long work reports how far it is: redrawn on a terminal, silent elsewhere.
+class StatusLine {
+ public:
+  explicit StatusLine(Session& session) : session_(session) {}
+  ~StatusLine() { Show("", true); }
+
+  void Show(const std::string& text, bool now = false) {
+    if (!session_.err().is_terminal || session_.quiet()) return;
+    if (!now && absl::Now() - last_ < absl::Milliseconds(100)) return;
+    last_ = absl::Now();
+    const std::string line =
+        absl::StrCat("\r", Truncate(Printable(text), session_.err().width - 1), "\033[K");
+    if (write(STDERR_FILENO, line.data(), line.size()) < 0) return;
+  }
+
+ private:
+  Session& session_;
+  absl::Time last_;
+};
+
+// Prints diagnostics; an error where one of them is.
+absl::Status ReportDiagnostics(Session& session, const std::vector<v1::Diagnostic>& diagnostics,
+                               const ExperimentFiles& read) {
+  int errors = 0;
+  for (const v1::Diagnostic& diagnostic : diagnostics) errors += diagnostic.error() ? 1 : 0;
+  const std::string text = FormatDiagnostics(diagnostics, read.files, session.err().color);
+  if (!text.empty()) {
+    if (write(STDERR_FILENO, text.data(), text.size()) < 0) return absl::OkStatus();
+  }
+  if (errors == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      read.files[0].name(), " has ", errors, errors == 1 ? " error" : " errors", "; nothing was submitted"));
+}
+
+struct Prepared {
+  ExperimentFiles read;
+  v1::SubmitExperimentRequest request;
+  v1::SubmitExperimentResponse checked;
+};
+
+// Reads the file and has the coordinator check it.
+absl::StatusOr<Prepared> Check(Session& session, const SubmitOptions& options, bool want_worker) {
+  Prepared prepared;
+  QL_ASSIGN_OR_RETURN(prepared.read, ReadExperimentFiles(options.file));
+  QL_RETURN_IF_ERROR(ReportDiagnostics(session, prepared.read.diagnostics, prepared.read));
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect(want_worker));
+  v1::SubmitExperimentRequest& request = prepared.request;
+  for (const v1::SourceFile& file : prepared.read.files) *request.add_files() = file;
+  for (const std::string& only : options.only) request.add_only(only);
+  request.set_no_reuse(options.no_reuse);
+  request.set_submitter(UserName());
+  request.set_validate_only(true);
+  QL_ASSIGN_OR_RETURN(prepared.checked, client->Submit(request));
+  const std::vector<v1::Diagnostic> diagnostics(prepared.checked.diagnostics().begin(),
+                                                prepared.checked.diagnostics().end());
+  QL_RETURN_IF_ERROR(ReportDiagnostics(session, diagnostics, prepared.read));
+  return prepared;
+}
+
+absl::Status UploadInputs(Session& session, Client& client, const SubmitOptions& options,
+                          Prepared& prepared) {
+  QL_ASSIGN_OR_RETURN(const auto overrides, ParseAssets(options.assets));
+  const std::string folder = std::filesystem::path(options.file).parent_path().string();
+  std::vector<LocalFile> files;
+  StatusLine line(session);
+  for (const v1::RequiredInput& required : prepared.checked.required_inputs()) {
+    QL_ASSIGN_OR_RETURN(LocalAsset asset,
+                        FindAsset(required, folder, overrides,
+                                  [&](const std::string& path) { line.Show("reading " + path); }));
+    *prepared.request.add_inputs() = std::move(asset.input);
+    files.insert(files.end(), asset.files.begin(), asset.files.end());
+  }
+  return UploadFiles(client, files, [&](int64_t done, int64_t total) {
+    line.Show(absl::StrCat("uploading ", HumanBytes(done), " of ", HumanBytes(total)));
+  });
+}
+
+// What is left out of the datasets, in one line each.
+std::vector<std::string> DescribeSubsets(const v1::Experiment& experiment) {
+  std::vector<std::string> lines;
+  for (const v1::Run& run : experiment.runs()) {
+    const v1::DatasetConfig& dataset = run.config().dataset();
+    std::vector<std::string> parts;
+    if (dataset.train_size() > 0) parts.push_back(absl::StrCat(dataset.train_size(), " for training"));
+    if (dataset.validation_size() > 0)
+      parts.push_back(absl::StrCat(dataset.validation_size(), " for validation"));
+    if (dataset.test_size() > 0) parts.push_back(absl::StrCat(dataset.test_size(), " for testing"));
+    if (parts.empty()) continue;
+    const std::string line =
+        absl::StrCat("subset of ", dataset.asset().name(), ": ", absl::StrJoin(parts, ", "));
+    if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+  }
+  return lines;
+}
+
+// From the file to an experiment in the queue.
+absl::StatusOr<v1::Experiment> SubmitFile(Session& session, const SubmitOptions& options, bool want_worker) {
+  QL_ASSIGN_OR_RETURN(Prepared prepared, Check(session, options, want_worker));
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect(want_worker));
+  QL_RETURN_IF_ERROR(UploadInputs(session, *client, options, prepared));
+  prepared.request.set_validate_only(false);
+  prepared.request.set_request_id(RandomId(20));
+  QL_ASSIGN_OR_RETURN(v1::SubmitExperimentResponse response, client->Submit(prepared.request));
+  const v1::Experiment& experiment = response.experiment();
+  session.Note(absl::StrCat("experiment ", experiment.id(), ": ", experiment.runs_size(),
+                            experiment.runs_size() == 1 ? " run" : " runs"));
+  for (const std::string& line : DescribeSubsets(experiment)) session.Note(line);
+  // An embedded worker may not have said yet what it can do.
+  if (session.embedded() == nullptr) {
+    for (const std::string& reason : response.unplaceable()) session.Warn(Printable(reason));
+  }
+  return experiment;
+}
+
+// Others of the data folder's experiments that an embedded worker now goes on with.
+void MentionUnfinished(Session& session, Client& client, const std::string& except) {
+  v1::ListExperimentsRequest request;
+  request.set_state(v1::EXPERIMENT_STATE_ACTIVE);
+  const auto active = client.ListExperiments(request, 20);
+  if (!active.ok()) return;
+  for (const v1::Experiment& experiment : *active) {
+    if (experiment.id() == except) continue;
+    session.Note(absl::StrCat("also unfinished: ", experiment.id(),
+                              ", which goes on too (end it with: quantctl cancel ", experiment.id(), ")"));
+  }
+}
+
+void ExplainKeep(Session& session) {
+  const std::string folder = session.settings().data_dir;
+  session.Note(absl::StrCat("the service goes on at ", session.embedded()->address(), " (data in ", folder,
+                            ")\n", "  talk to it: quantctl --data-dir ", folder, " list\n",
+                            "  stop it:    quantctl --data-dir ", folder, " stop"));
+}
+
+absl::StatusOr<int> Finish(Session& session, Client& client, const Followed& followed) {
+  const std::string& id = followed.experiment.id();
+  if (followed.detached) {
+    session.Note(absl::StrCat("\n", id, " goes on without this window.\n  follow it: quantctl watch ", id,
+                              "\n  end it:    quantctl cancel ", id, "\n  results:   quantctl download ",
+                              id));
+    return kExitInterrupted;
+  }
+  const std::string failures = DescribeFailures(followed.experiment);
+  if (!failures.empty()) session.Note(failures);
+  QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, client, id, {}));
+  if (session.is_table()) {
+    session.Print(results.summary);
+  } else {
+    Json body = Json::object();
+    body["experiment"] = ToJsonValue(followed.experiment);
+    body["results"] = results.folder;
+    session.PrintDocument("RunResult", body);
+  }
+  return ExitCodeOf(followed);
+}
+
+absl::StatusOr<int> RunFile(Session& session, const SubmitOptions& options) {
+  QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, SubmitFile(session, options, /*want_worker=*/true));
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect(true));
+  const bool embedded = session.embedded() != nullptr;
+  if (embedded && options.keep) QL_RETURN_IF_ERROR(session.embedded()->Keep());
+  if (embedded) MentionUnfinished(session, *client, experiment.id());
+  QL_ASSIGN_OR_RETURN(const Followed followed, Follow(session, *client, experiment.id(),
+                                                      embedded ? OnInterrupt::kCancel : OnInterrupt::kDetach,
+                                                      /*stream_changes=*/false));
+  QL_ASSIGN_OR_RETURN(const int code, Finish(session, *client, followed));
+  if (embedded && options.keep) ExplainKeep(session);
+  session.Disconnect(/*wait=*/true);
+  return code;
+}
+
+absl::StatusOr<int> SubmitDetached(Session& session, const SubmitOptions& options) {
+  QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, SubmitFile(session, options, /*want_worker=*/true));
+  if (session.embedded() != nullptr) {
+    QL_RETURN_IF_ERROR(session.embedded()->Keep());
+    ExplainKeep(session);
+  }
+  if (session.is_table()) {
+    session.Print(experiment.id() + "\n");
+    session.Note(absl::StrCat("follow it: quantctl watch ", experiment.id()));
+  } else {
+    session.PrintDocument("Experiment", ToJsonValue(experiment));
+  }
+  return kExitOk;
+}
+
+absl::StatusOr<int> ValidateFile(Session& session, const SubmitOptions& options) {
+  QL_ASSIGN_OR_RETURN(const Prepared prepared, Check(session, options, /*want_worker=*/false));
+  const v1::Experiment& experiment = prepared.checked.experiment();
+  if (!session.is_table()) {
+    session.PrintDocument("Validation", ToJsonValue(prepared.checked));
+    return kExitOk;
+  }
+  Table table({{"RUN"}, {"METHOD"}, {"SEED", Align::kRight}, {"DEVICE"}, {"NEEDS"}});
+  for (const v1::Run& run : experiment.runs()) {
+    std::vector<std::string> needs;
+    for (const v1::RunDependency& need : run.needs()) needs.push_back(need.run());
+    const v1::RunConfig& config = run.config();
+    table.Add({config.run_name(), config.method().name(), absl::StrCat(config.seed()), config.device(),
+               absl::StrJoin(needs, ", ")});
+  }
+  session.Print(table);
+  session.Note(absl::StrCat(options.file, " is valid: ", experiment.runs_size(),
+                            experiment.runs_size() == 1 ? " run" : " runs"));
+  for (const v1::RequiredInput& input : prepared.checked.required_inputs()) {
+    session.Note(absl::StrCat("will be uploaded: ", input.role(), " '", Printable(input.name()), "'"));
+  }
+  for (const std::string& line : DescribeSubsets(experiment)) session.Note(line);
+  return kExitOk;
+}
+
+absl::StatusOr<int> Watch(Session& session, const std::string& name) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  QL_ASSIGN_OR_RETURN(const std::string id, client->ResolveExperiment(name));
+  QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, client->GetExperiment(id));
+  // Nobody else would do the work of an own service.
+  if (experiment.state() == v1::EXPERIMENT_STATE_ACTIVE) QL_RETURN_IF_ERROR(session.Connect(true).status());
+  QL_ASSIGN_OR_RETURN(const Followed followed,
+                      Follow(session, *client, id, OnInterrupt::kDetach, !session.is_table()));
+  if (followed.detached) {
+    session.Note(absl::StrCat(
+        "\n", id, session.embedded() != nullptr ? " goes on with the next quantctl watch" : " goes on",
+        "; end it with: quantctl cancel ", id));
+    return kExitInterrupted;
+  }
+  const std::string failures = DescribeFailures(followed.experiment);
+  if (!failures.empty()) session.Note(failures);
+  session.Note(absl::StrCat(id, " ended: ", StateName(followed.experiment.state())));
+  return ExitCodeOf(followed);
+}
+
+void AddFileOptions(CLI::App* command, const std::shared_ptr<SubmitOptions>& options) {
+  command->add_option("FILE", options->file, "Experiment file (YAML)")->required();
+  command->add_option("--only", options->only, "Only this run or method, with what it needs (repeatable)")
+      ->type_name("RUN")
+      ->allow_extra_args(false);
+  command->add_flag("--no-reuse", options->no_reuse, "Compute everything anew");
+}
+
+void AddAssetOption(CLI::App* command, const std::shared_ptr<SubmitOptions>& options) {
+  command
+      ->add_option("--asset", options->assets,
+                   "Where a model or dataset of the file is on this machine (repeatable)")
+      ->type_name("NAME=PATH")
+      ->allow_extra_args(false);
+}
+
+}  // namespace
+
+void AddSubmitCommands(CommandLine& line) {
+  const auto run = std::make_shared<SubmitOptions>();
+  CLI::App* command =
+      AddCommand(line, "run", "Submit an experiment, follow it, and write its results",
+                 "  quantctl run configs/quick.yaml\n"
+                 "  quantctl run configs/quick.yaml --only dynamic_quantization --results-dir /tmp/results");
+  AddFileOptions(command, run);
+  AddAssetOption(command, run);
+  command->add_flag("--keep", run->keep, "Leave a service of your own running at the end");
+  command->callback(
+      [&line, run] { line.action = [run](Session& session) { return RunFile(session, *run); }; });
+
+  const auto submit = std::make_shared<SubmitOptions>();
+  command = AddCommand(line, "submit", "Submit an experiment and return at once",
+                       "  id=$(quantctl submit configs/imdb_minilm.yaml)");
+  AddFileOptions(command, submit);
+  AddAssetOption(command, submit);
+  command->callback(
+      [&line, submit] { line.action = [submit](Session& s) { return SubmitDetached(s, *submit); }; });
+
+  const auto validate = std::make_shared<SubmitOptions>();
+  command = AddCommand(line, "validate", "Check an experiment file without running anything",
+                       "  quantctl validate configs/quick.yaml");
+  AddFileOptions(command, validate);
+  command->callback(
+      [&line, validate] { line.action = [validate](Session& s) { return ValidateFile(s, *validate); }; });
+
+  const auto name = std::make_shared<std::string>("latest");
+  command = AddCommand(line, "watch", "Follow an experiment until it ends (with -o json: one change a line)",
+                       "  quantctl watch latest");
+  command->add_option("EXPERIMENT", *name, "Experiment [latest]");
+  command->callback([&line, name] { line.action = [name](Session& s) { return Watch(s, *name); }; });
+}
+
+}  // namespace quantlab::client

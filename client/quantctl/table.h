@@ -1,0 +1,48 @@
+// Aligned tables for people.
+#ifndef QUANTLAB_CLIENT_QUANTCTL_TABLE_H_
+#define QUANTLAB_CLIENT_QUANTCTL_TABLE_H_
+
+#include <string>
+#include <vector>
+
+namespace quantlab::client {
+
+enum class Align { kLeft, kRight };
+enum class Tone { kPlain, kGood, kBad, kBusy, kFaint };
+
+// `text` in the colour of `tone`, when `color`.
+std::string Paint(const std::string& text, Tone tone, bool color);
+
+struct Cell {
+  Cell(std::string t, Tone o = Tone::kPlain)
+      : text(std::move(t)), tone(o) {}  // NOLINT(google-explicit-constructor)
+  Cell(const char* t) : text(t) {}      // NOLINT(google-explicit-constructor)
+  std::string text;
+  Tone tone = Tone::kPlain;
+};
+
+// Columns as wide as their widest cell in terminal columns (CJK takes two), two blanks between, no blanks at
+// the end of a line. Cells are made printable; a line break in a cell begins a new line in its column.
+class Table {
+ public:
+  struct Column {
+    std::string title;
+    Align align = Align::kLeft;
+  };
+  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+
+  // As many cells as columns.
+  void Add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
+  bool empty() const { return rows_.empty(); }
+
+  // `width`: terminal columns, to which the last column is cut; 0: never cut.
+  std::string Render(bool color, int width = 0) const;
+
+ private:
+  const std::vector<Column> columns_;
+  std::vector<std::vector<Cell>> rows_;
+};
+
+}  // namespace quantlab::client
+
+#endif  // QUANTLAB_CLIENT_QUANTCTL_TABLE_H_
