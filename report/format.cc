@@ -218,7 +218,7 @@ std::string Code(absl::string_view text) {
 }
 
 std::string EscapeCsv(absl::string_view text) {
-  const std::string line = OneLine(text);
+  std::string line = OneLine(text);
   if (line.find_first_of(",\"") == std::string::npos) return line;
   std::string quoted = "\"";
   for (const char c : line) {

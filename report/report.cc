@@ -12,6 +12,7 @@ namespace quantlab::report {
 std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<Language>& languages) {
   const Facts facts = CollectFacts(data);
   std::vector<ReportFile> files;
+  files.reserve(languages.size());
   for (const Language language : languages) {
     files.push_back({Say(language, "report.en.md", "课程设计报告.md"), RenderDocument(language, facts)});
   }

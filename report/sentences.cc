@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -150,15 +151,13 @@ const VariantFacts* Fastest(const Facts& facts, size_t comparison, int64_t batch
 }
 
 std::vector<int64_t> BatchSizes(const Facts& facts, size_t comparison) {
-  std::map<int64_t, bool> sizes;
+  std::set<int64_t> sizes;
   for (const VariantFacts& variant : facts.variants) {
     for (const auto& [size, timing] : variant.measured[comparison].by_batch_size) {
-      if (timing.speedup.has_value()) sizes[size] = true;
+      if (timing.speedup.has_value()) sizes.insert(size);
     }
   }
-  std::vector<int64_t> list;
-  for (const auto& [size, unused] : sizes) list.push_back(size);
-  return list;
+  return {sizes.begin(), sizes.end()};
 }
 
 // Batch sizes at which one variant is the fastest, together: each becomes one sentence.
