@@ -1,5 +1,6 @@
 """Holds the documents to what there is: links, anchors, commands and options, and both guides alike."""
 
+import functools
 import os
 import pathlib
 import re
@@ -49,6 +50,7 @@ def command_lines(program):
                 yield path.relative_to(ROOT).as_posix(), match.group(1)
 
 
+@functools.lru_cache(maxsize=None)
 def help_of(program, *words):
     run = subprocess.run([BIN / program, *words, "--help"], capture_output=True, text=True, timeout=60)
     return run.stdout + run.stderr
@@ -123,6 +125,7 @@ class CommandTest(unittest.TestCase):
             if not (BIN / program).exists():
                 continue
             commands = commands_of(program)
+            self.assertTrue(commands or program == "quant-coordinator", f"{program} --help lists no commands")
             general = options_of(help_of(program))
             for document, words in command_lines(program):
                 with self.subTest(program=program, document=document, words=words):
