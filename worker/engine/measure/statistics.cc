@@ -114,6 +114,14 @@ absl::StatusOr<McNemar> CompareModels(const std::vector<int>& labels, const std:
   return result;
 }
 
+Interval PairedDifferenceInterval(int64_t only_first, int64_t only_second, int64_t total, double z) {
+  const double b = static_cast<double>(only_first) + 0.5, c = static_cast<double>(only_second) + 0.5;
+  const double n = static_cast<double>(total) + 2;
+  const double difference = (c - b) / n;
+  const double half = z * std::sqrt((b + c) - (c - b) * (c - b) / n) / n;
+  return {std::max(-1.0, difference - half), std::min(1.0, difference + half)};
+}
+
 std::vector<double> HolmAdjust(const std::vector<double>& p_values) {
   std::vector<size_t> order(p_values.size());
   std::iota(order.begin(), order.end(), 0);

@@ -54,6 +54,11 @@ double McNemarExactPValue(int64_t only_first, int64_t only_second);
 absl::StatusOr<McNemar> CompareModels(const std::vector<int>& labels, const std::vector<int>& first,
                                       const std::vector<int>& second);
 
+// 95 % interval of the difference of two proportions on the same texts, (only_second - only_first) / total,
+// from the discordant counts. Source: Agresti & Min 2005 (Wald's after half an observation in each cell).
+Interval PairedDifferenceInterval(int64_t only_first, int64_t only_second, int64_t total,
+                                  double z = 1.959963984540054);
+
 // P-values adjusted for several comparisons, in the order given. Source: Holm 1979.
 std::vector<double> HolmAdjust(const std::vector<double>& p_values);
 

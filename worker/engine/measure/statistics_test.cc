@@ -48,6 +48,16 @@ TEST(McNemarTest, CountsTextsThatOnlyOneModelGetsRight) {
   EXPECT_FALSE(CompareModels({0, 1}, {0}, {0, 1}).ok());
 }
 
+// Agresti & Min 2005, by hand: b = 86, c = 150, n = 1600: (64 - 0) / 1602 -+ 1.96 * 0.009598….
+TEST(PairedDifferenceTest, FollowsAgrestiAndMin) {
+  const Interval interval = PairedDifferenceInterval(86, 150, 1600);
+  EXPECT_NEAR(interval.low, 0.02123, 5e-5);
+  EXPECT_NEAR(interval.high, 0.05867, 5e-5);
+  const Interval equal = PairedDifferenceInterval(0, 0, 1000);
+  EXPECT_NEAR(equal.low, -equal.high, 1e-15);
+  EXPECT_GT(equal.high, 0);
+}
+
 // Holm 1979 as in R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm") is 0.03 0.06 0.06 0.02.
 TEST(HolmAdjustTest, AgreesWithR) {
   const std::vector<double> adjusted = HolmAdjust({0.01, 0.04, 0.03, 0.005});

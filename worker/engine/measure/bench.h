@@ -1,0 +1,72 @@
+// Times models side by side so that the ratios can be believed: one process, interleaved and randomised
+// blocks, every ratio taken within a block.
+#ifndef QUANTLAB_WORKER_ENGINE_MEASURE_BENCH_H_
+#define QUANTLAB_WORKER_ENGINE_MEASURE_BENCH_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/engine/measure/statistics.h"
+#include "worker/engine/model/bert.h"
+
+namespace quantlab::engine {
+
+// How far the A/A pair's interval may reach from 1 before the figures are called unreliable.
+inline constexpr double kAaTolerance = 0.03;
+
+struct BenchOptions {
+  int batch_size = 1;
+  int sequence_length = 128;  // tokens of each text; all texts are of one length
+  int warmup_iterations = 3;
+  int min_samples = 30;             // blocks
+  double min_duration_seconds = 2;  // of each model
+  uint64_t seed = 0;                // of the texts, the order within blocks and the bootstrap
+  // Seconds of a steady clock; tests may give their own. Empty: the system's.
+  std::function<double()> now;
+  // Called after each block; false ends with CANCELLED. `seconds` is of the slowest model so far.
+  std::function<bool(int64_t blocks, double seconds)> progress;
+};
+
+struct BenchEntry {
+  std::string name;
+  const BertForSequenceClassification* model = nullptr;  // borrowed
+};
+
+struct BenchTimes {
+  std::string name;
+  std::vector<double> seconds;  // one for each block
+  statistics::SampleSummary summary;
+  // Reference over this one, of each block: the median and its 95 % interval.
+  double speedup = 1;
+  statistics::Interval speedup_interval;
+};
+
+struct BenchResult {
+  BenchTimes reference;
+  std::vector<BenchTimes> entries;  // in the order given
+  // The reference against itself: twice in every block, as if it were two models.
+  BenchTimes twin;
+  bool reliable = false;  // the twin's interval lies within 1 -+ kAaTolerance
+  int attempts = 0;       // 2 where the first was unreliable
+};
+
+// Times `reference` (twice in every block) and `entries` on the same texts. Each attempt starts with a
+// warm-up; where the A/A pair disagrees, all is measured once more.
+// Device work is timed to its end: the logits come to the host.
+// Errors: CANCELLED; those of the models.
+absl::StatusOr<BenchResult> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
+                                     const BenchOptions& options);
+
+// `texts` random texts of `length` tokens, fixed by `seed`.
+std::vector<TokenizedText> MakeBenchTexts(const BertConfig& config, int texts, int length, uint64_t seed);
+
+// The analysis of finished blocks; [models][blocks] seconds, the reference first, its twin second.
+BenchResult AnalyzeBlocks(const std::vector<std::string>& names,
+                          const std::vector<std::vector<double>>& seconds, uint64_t seed);
+
+}  // namespace quantlab::engine
+
+#endif  // QUANTLAB_WORKER_ENGINE_MEASURE_BENCH_H_

@@ -1,0 +1,153 @@
+#include "worker/engine/measure/environment.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <sched.h>
+#include <set>
+#include <sstream>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <ATen/Context.h>
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <torch/version.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/sha256.h"
+#include "worker/engine/quantize/int8_kernels.h"
+
+namespace quantlab::engine {
+namespace {
+
+// Variables that change which kernels run.
+constexpr const char* kKernelVariables[] = {
+    "ONEDNN_MAX_CPU_ISA",      "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
+    "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR",         "OMP_NUM_THREADS"};
+
+std::string FirstLineValue(const std::string& path, absl::string_view key) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    absl::string_view text = line;
+    if (!absl::ConsumePrefix(&text, key)) continue;
+    const size_t colon = text.find(':');
+    if (colon != absl::string_view::npos)
+      return std::string(absl::StripAsciiWhitespace(text.substr(colon + 1)));
+  }
+  return "";
+}
+
+std::string OsName() {
+  std::ifstream file("/etc/os-release");
+  for (std::string line; std::getline(file, line);) {
+    absl::string_view text = line;
+    if (absl::ConsumePrefix(&text, "PRETTY_NAME=")) {
+      absl::ConsumePrefix(&text, "\"");
+      absl::ConsumeSuffix(&text, "\"");
+      return std::string(text);
+    }
+  }
+  return "unknown";
+}
+
+// In order of name, so that a kernel which lists them otherwise changes nothing.
+std::string CpuFlags() {
+  const std::string line = FirstLineValue("/proc/cpuinfo", "flags");
+  const std::set<std::string> flags = absl::StrSplit(line, ' ', absl::SkipEmpty());
+  return absl::StrJoin(flags, " ");
+}
+
+std::string GpuNames() {
+  std::set<std::string> names;
+  std::error_code error;
+  for (const auto& gpu : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", error)) {
+    names.insert(FirstLineValue((gpu.path() / "information").string(), "Model"));
+  }
+  return absl::StrJoin(names, ", ");
+}
+
+int64_t MemoryBytes() {
+  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<int64_t>(sysconf(_SC_PAGE_SIZE));
+}
+
+std::string KernelVariables() {
+  std::vector<std::string> set;
+  for (const char* name : kKernelVariables) {
+    if (const char* value = std::getenv(name)) set.push_back(absl::StrCat(name, "=", value));
+  }
+  return absl::StrJoin(set, " ");
+}
+
+}  // namespace
+
+int UsableCores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+int SetUpDeterminism(int threads, uint64_t seed) {
+  // cuBLAS is deterministic only with a workspace of fixed size.
+  setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  const int count = threads > 0 ? threads : UsableCores();
+  at::set_num_threads(count);
+  at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
+  at::globalContext().setBenchmarkCuDNN(false);
+  at::manual_seed(seed);
+  return count;
+}
+
+std::vector<std::string> AvailableDevices() {
+  std::vector<std::string> devices = {"cpu"};
+  if (at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0) devices.push_back("cuda");
+  return devices;
+}
+
+absl::Status CheckDevice(const std::string& device) {
+  const std::vector<std::string> devices = AvailableDevices();
+  if (std::find(devices.begin(), devices.end(), device) != devices.end()) return absl::OkStatus();
+  if (device != "cuda") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no device \"", device, "\"; allowed: cpu, cuda"));
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "device cuda is asked for, but there is none here: LibTorch ", TORCH_VERSION,
+      at::hasCUDA() ? " finds no GPU that it can use" : " is a build without CUDA",
+      "; use device cpu, or a machine with an NVIDIA GPU, its driver and a CUDA build of torch"));
+}
+
+Environment DescribeEnvironment(const std::string& device, int threads) {
+  Environment environment;
+  auto& facts = environment.facts;
+  facts["cpu_model"] = FirstLineValue("/proc/cpuinfo", "model name");
+  facts["cpu_flags"] = CpuFlags();
+  facts["cores"] = absl::StrCat(UsableCores());
+  facts["threads"] = absl::StrCat(threads);
+  facts["torch"] = TORCH_VERSION;
+  facts["cpu_capability"] = at::get_cpu_capability();
+  facts["int8_kernels"] = Int8IsaName(BestInt8Isa());
+  facts["kernel_variables"] = KernelVariables();
+  facts["device"] = device;
+  if (device == "cuda") facts["gpu"] = GpuNames();
+  std::string canonical;
+  for (const auto& [name, value] : facts) {
+    if (name != "cores") absl::StrAppend(&canonical, name, "=", value, "\n");
+  }
+  environment.fingerprint = Sha256Hex(canonical).substr(0, 16);
+  facts["memory_bytes"] = absl::StrCat(MemoryBytes());
+  facts["os"] = OsName();
+  utsname kernel;
+  if (uname(&kernel) == 0) facts["kernel"] = absl::StrCat(kernel.sysname, " ", kernel.release);
+  if (auto digest = Sha256OfFile("/proc/self/exe"); digest.ok()) facts["runner_sha256"] = *digest;
+  return environment;
+}
+
+}  // namespace quantlab::engine

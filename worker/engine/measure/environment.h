@@ -1,0 +1,37 @@
+// Where and with what results were computed: one place for attempts, for `quant-runner info`, and for
+// what a worker advertises.
+#ifndef QUANTLAB_WORKER_ENGINE_MEASURE_ENVIRONMENT_H_
+#define QUANTLAB_WORKER_ENGINE_MEASURE_ENVIRONMENT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/event.h"
+
+namespace quantlab::engine {
+
+// Makes results repeatable: intra-op threads (0: one for each core that this process may use), LibTorch's
+// deterministic algorithms, the default generators' seed. Call once, before any tensor is computed.
+// Returns the number of threads.
+int SetUpDeterminism(int threads, uint64_t seed);
+
+// Cores that this process may run on.
+int UsableCores();
+
+// "cpu", and "cuda" where LibTorch finds a GPU.
+std::vector<std::string> AvailableDevices();
+
+// Errors: FAILED_PRECONDITION there is no such device here, with what was looked for.
+absl::Status CheckDevice(const std::string& device);
+
+// Facts of this machine, library and program, and the fingerprint over those that can change a result:
+// CPU model and flags, threads, LibTorch, kernel choices, limits set in the environment, the GPU where
+// `device` is one. Not over the runner's binary, which has a digest of its own.
+Environment DescribeEnvironment(const std::string& device, int threads);
+
+}  // namespace quantlab::engine
+
+#endif  // QUANTLAB_WORKER_ENGINE_MEASURE_ENVIRONMENT_H_

@@ -1,0 +1,79 @@
+#include "worker/engine/measure/side_by_side.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "worker/engine/measure/mkldnn_linear.h"
+
+namespace quantlab::engine {
+namespace {
+
+constexpr char kPlainKernel[] = "at::linear";
+
+absl::Status CheckComparable(const BertConfig& first, const BertConfig& other, const std::string& folder) {
+  if (first.vocab_size == other.vocab_size && first.num_labels() == other.num_labels())
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(folder,
+                   ": another vocabulary or number of classes than the first model; compare variants of one "
+                   "checkpoint"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<SideBySide>> SideBySide::Load(const std::vector<Input>& inputs,
+                                                             const std::string& device) {
+  auto models = std::make_unique<SideBySide>();
+  models->inputs_ = inputs;
+  for (const Input& input : inputs) {
+    QL_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(input.folder));
+    QL_RETURN_IF_ERROR(loaded.model->To(at::Device(device)));
+    if (models->models_.empty() && loaded.plan) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(input.folder, ": the first model must be the FP32 baseline"));
+    }
+    if (!models->models_.empty()) {
+      QL_RETURN_IF_ERROR(CheckComparable(models->model(0).config(), loaded.model->config(), input.folder));
+    }
+    models->models_.push_back(std::move(loaded));
+  }
+  if (inputs.empty()) return absl::InvalidArgumentError("there is no model to time");
+  return models;
+}
+
+absl::StatusOr<SideBySideResult> SideBySide::Run(const BenchOptions& options) const {
+  SideBySideResult result;
+  result.fp32_path = kPlainKernel;
+  const BertForSequenceClassification* reference = models_[0].model.get();
+  LoadedModel packed;
+  if (reference->device().is_cpu()) {
+    QL_ASSIGN_OR_RETURN(packed, LoadModel(inputs_[0].folder));
+    const absl::Status usable = UseMkldnnLinears(*packed.model, options.batch_size, options.sequence_length);
+    if (!usable.ok() && !absl::IsUnimplemented(usable)) return usable;
+    if (usable.ok()) {
+      BenchOptions trial = options;
+      trial.min_samples = std::clamp(options.min_samples / 2, 5, 20);
+      trial.min_duration_seconds = std::min(0.5, options.min_duration_seconds);
+      trial.progress = nullptr;
+      QL_ASSIGN_OR_RETURN(
+          const BenchResult both,
+          RunBench({kPlainKernel, reference}, {{MkldnnLinear::kKernel, packed.model.get()}}, trial));
+      const double speedup = both.entries[0].speedup;
+      const bool packed_wins = speedup > 1;
+      result.other_fp32_path = packed_wins ? kPlainKernel : MkldnnLinear::kKernel;
+      result.other_fp32_ratio = packed_wins ? speedup : 1 / speedup;
+      if (packed_wins) {
+        result.fp32_path = MkldnnLinear::kKernel;
+        reference = packed.model.get();
+      }
+    }
+  }
+  std::vector<BenchEntry> entries;
+  for (size_t i = 1; i < models_.size(); ++i) entries.push_back({inputs_[i].name, models_[i].model.get()});
+  QL_ASSIGN_OR_RETURN(result.bench, RunBench({inputs_[0].name, reference}, entries, options));
+  return result;
+}
+
+}  // namespace quantlab::engine

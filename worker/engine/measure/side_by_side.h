@@ -1,0 +1,48 @@
+// Several saved models in one process, timed against the best FP32 path of the first.
+#ifndef QUANTLAB_WORKER_ENGINE_MEASURE_SIDE_BY_SIDE_H_
+#define QUANTLAB_WORKER_ENGINE_MEASURE_SIDE_BY_SIDE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "worker/engine/measure/bench.h"
+#include "worker/engine/quantize/saved_model.h"
+
+namespace quantlab::engine {
+
+struct SideBySideResult {
+  BenchResult bench;            // the reference is the first model on its best FP32 path
+  std::string fp32_path;        // the kernel that was chosen: "at::linear"
+  std::string other_fp32_path;  // the one that was not; empty where there is only one
+  double other_fp32_ratio = 1;  // its time over that of the chosen one
+};
+
+// Ownership: owns the models.
+// Threads:   Run from one thread at a time.
+class SideBySide {
+ public:
+  struct Input {
+    std::string name;
+    std::string folder;
+  };
+
+  // Loads all of them onto `device`. The first must be FP32.
+  // Errors: those of LoadModel; INVALID_ARGUMENT the first is quantized, or the shapes of two differ.
+  static absl::StatusOr<std::unique_ptr<SideBySide>> Load(const std::vector<Input>& inputs,
+                                                          const std::string& device);
+
+  const BertForSequenceClassification& model(size_t i) const { return *models_[i].model; }
+
+  // Finds the best FP32 path for this batch by timing both, then times everything against it.
+  absl::StatusOr<SideBySideResult> Run(const BenchOptions& options) const;
+
+ private:
+  std::vector<Input> inputs_;
+  std::vector<LoadedModel> models_;
+};
+
+}  // namespace quantlab::engine
+
+#endif  // QUANTLAB_WORKER_ENGINE_MEASURE_SIDE_BY_SIDE_H_

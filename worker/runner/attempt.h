@@ -1,0 +1,72 @@
+// One attempt of one run: from a job to files in its output folder and events on the way.
+#ifndef QUANTLAB_WORKER_RUNNER_ATTEMPT_H_
+#define QUANTLAB_WORKER_RUNNER_ATTEMPT_H_
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "base/event.h"
+#include "base/run_config.h"
+
+namespace quantlab::runner {
+
+// Where events go. Called from one thread.
+using EventSink = std::function<void(const EventKind&)>;
+
+// What the parts of an attempt share: the job, where results go, the wish to stop.
+//
+// Ownership: borrows the job.
+// Threads:   one.
+class Attempt {
+ public:
+  Attempt(const Job* job, EventSink sink, std::function<bool()> should_stop)
+      : job_(job), sink_(std::move(sink)), should_stop_(std::move(should_stop)) {}
+
+  const Job& job() const { return *job_; }
+  const RunConfig& config() const { return job_->config; }
+  std::string OutputPath(const std::string& name) const { return job_->output_folder + "/" + name; }
+
+  bool ShouldStop() const { return should_stop_(); }
+
+  void Log(const std::string& message) { sink_(LogLine{Severity::kInfo, message}); }
+  void Warn(const std::string& code, const std::string& message);  // a caveat, and a line in the log
+
+  // At most a few a second; the last one of a phase always. Returns false when the work should stop.
+  bool Report(const std::string& phase, int64_t done, int64_t total, const std::string& unit);
+
+  // Sends it, and keeps it for metrics.json.
+  void Record(Metric metric);
+  void Send(const EventKind& event) { sink_(event); }
+
+  // Writes a file below the output folder and announces it.
+  absl::Status WriteArtifact(const std::string& name, const std::string& content);
+  // Announces files that are complete: every one below `folder` ("model"), in order of name.
+  absl::Status AnnounceFolder(const std::string& folder);
+
+  absl::Status WriteMetrics();  // metrics.json
+
+ private:
+  const Job* const job_;
+  const EventSink sink_;
+  const std::function<bool()> should_stop_;
+  std::vector<Metric> metrics_;
+  std::string last_phase_;
+  std::chrono::steady_clock::time_point last_report_;
+};
+
+// Does what the job says. `runner` is this program's path, started again to measure memory.
+// Errors: those of the parts; CANCELLED when it was asked to stop.
+absl::Status RunAttempt(Attempt& attempt, const std::string& runner);
+
+// The kinds of run.
+absl::Status RunBaseline(Attempt& attempt);
+absl::Status RunQuantization(Attempt& attempt);
+absl::Status RunComparison(Attempt& attempt, const std::string& runner);
+
+}  // namespace quantlab::runner
+
+#endif  // QUANTLAB_WORKER_RUNNER_ATTEMPT_H_

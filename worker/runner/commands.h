@@ -1,0 +1,52 @@
+// What quant-runner does for people, without any server: each function is one subcommand.
+#ifndef QUANTLAB_WORKER_RUNNER_COMMANDS_H_
+#define QUANTLAB_WORKER_RUNNER_COMMANDS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace quantlab::runner {
+
+struct TokenizeOptions {
+  std::string model;
+  int max_length = 0;  // 0: no limit
+};
+// Standard input's lines to JSON arrays of ids, one a line.
+absl::Status Tokenize(const TokenizeOptions& options);
+
+struct PredictOptions {
+  std::string model;
+  std::string device = "cpu";
+  int threads = 0;
+  int max_length = 0;  // 0: as many tokens as the model has positions
+  int batch_size = 1;
+};
+// Standard input's lines to JSON arrays of logits, one a line. Prints as soon as a batch is full or no
+// more input is waiting.
+absl::Status Predict(const PredictOptions& options);
+
+struct BenchCommandOptions {
+  std::vector<std::string> models;  // the first is the FP32 baseline
+  std::string device = "cpu";
+  int threads = 0;
+  std::vector<int> batch_sizes = {1, 8};
+  int sequence_length = 128;
+  int warmup_iterations = 3;
+  int min_samples = 30;
+  double min_duration_seconds = 2;
+  uint64_t seed = 42;
+  bool json = false;
+};
+absl::Status Bench(const BenchCommandOptions& options);
+
+// What this machine and LibTorch can do; `json` is what a worker reads.
+absl::Status Info(bool json);
+
+// Writes to standard output. Errors: UNKNOWN it is closed or full.
+absl::Status Print(const std::string& text);
+
+}  // namespace quantlab::runner
+
+#endif  // QUANTLAB_WORKER_RUNNER_COMMANDS_H_

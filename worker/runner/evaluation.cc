@@ -1,0 +1,256 @@
+#include "worker/runner/evaluation.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "worker/engine/measure/statistics.h"
+#include "worker/engine/train/evaluate.h"
+#include "worker/runner/numbers.h"
+
+namespace quantlab::runner {
+namespace {
+
+constexpr int64_t kMaxPredictionsBytes = int64_t{1} << 30;
+
+double SecondsSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// Quoted where commas, quotes or line ends would break the row (RFC 4180).
+std::string CsvField(const std::string& text) {
+  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
+}
+
+Metric QualityMetric(const char* name, double value, const std::string& split, int64_t samples) {
+  Metric metric;
+  metric.name = name;
+  metric.value = value;
+  metric.unit = "1";
+  metric.labels = {{"split", split}};
+  metric.samples = samples;
+  return metric;
+}
+
+void RecordScores(Attempt& attempt, const statistics::ClassScores& scores, const std::string& average,
+                  const std::string& split, int64_t samples) {
+  const std::pair<const char*, double> values[] = {
+      {"precision", scores.precision}, {"recall", scores.recall}, {"f1_score", scores.f1}};
+  for (const auto& [name, value] : values) {
+    Metric metric = QualityMetric(name, value, split, samples);
+    metric.labels["average"] = average;
+    attempt.Record(std::move(metric));
+  }
+}
+
+absl::Status RecordQuality(Attempt& attempt, const Evaluation& evaluation, int classes) {
+  QL_ASSIGN_OR_RETURN(const statistics::Classification scores,
+                      statistics::ScoreClassification(evaluation.labels, evaluation.predicted, classes));
+  const statistics::Interval interval = statistics::WilsonInterval(scores.correct, scores.total);
+  Metric accuracy = QualityMetric("accuracy", scores.accuracy, evaluation.split, scores.total);
+  accuracy.low = interval.low;
+  accuracy.high = interval.high;
+  attempt.Record(std::move(accuracy));
+  if (scores.binary) RecordScores(attempt, *scores.binary, "binary", evaluation.split, scores.total);
+  RecordScores(attempt, scores.macro, "macro", evaluation.split, scores.total);
+  return absl::OkStatus();
+}
+
+void DescribeSplits(Attempt& attempt, const engine::Dataset& data) {
+  const engine::DatasetSummary& s = data.summary;
+  attempt.Log(absl::StrCat(
+      "dataset ", attempt.config().dataset.asset.name, " (", data.format, "): ", s.rows_read, " rows; train ",
+      data.train.size(), ", validation ", data.validation.size(), ", test ", data.test.size(),
+      s.official_test ? " (official test split)" : "", "; filtered ", s.rows_filtered, ", duplicates ",
+      s.duplicates_dropped, ", conflicting ", s.conflicts_dropped, ", leaked ", s.leaked_dropped));
+  for (const std::string& note : s.notes) attempt.Log(note);
+  if (s.unused > 0) {
+    attempt.Warn("subset", absl::StrCat("a subset of the dataset was used: ", data.train.size(),
+                                        " texts for training, ", data.validation.size(), " for validation, ",
+                                        data.test.size(), " for testing; ", s.unused, " were left out"));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt) {
+  attempt.Report("reading dataset", 0, 0, "row");
+  QL_ASSIGN_OR_RETURN(engine::Dataset data,
+                      engine::LoadDataset(attempt.config().dataset, attempt.job().dataset_folder));
+  DescribeSplits(attempt, data);
+  return data;
+}
+
+absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt,
+                                                       const engine::WordPieceTokenizer& tokenizer,
+                                                       const std::vector<engine::Example>& examples,
+                                                       const std::string& what) {
+  engine::LabelledTexts data;
+  const int64_t total = static_cast<int64_t>(examples.size());
+  for (const engine::Example& example : examples) {
+    data.texts.push_back({tokenizer.Encode(example.text, attempt.config().dataset.max_length), {}});
+    data.labels.push_back(example.label);
+    if (!attempt.Report(absl::StrCat("tokenizing ", what), static_cast<int64_t>(data.texts.size()), total,
+                        "text")) {
+      return absl::CancelledError("stopped while tokenizing");
+    }
+  }
+  return data;
+}
+
+absl::StatusOr<std::unique_ptr<engine::WordPieceTokenizer>> LoadTokenizer(const std::string& folder,
+                                                                          const engine::BertConfig& config,
+                                                                          int max_length) {
+  QL_ASSIGN_OR_RETURN(auto tokenizer, engine::WordPieceTokenizer::Load(folder));
+  if (tokenizer->vocab_size() > config.vocab_size) {
+    return absl::InvalidArgumentError(absl::StrCat(folder, ": the tokenizer has ", tokenizer->vocab_size(),
+                                                   " ids, but config.json says vocab_size ",
+                                                   config.vocab_size, "; the files are not of one model"));
+  }
+  if (max_length > config.max_position_embeddings) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_length is ", max_length, ", but the model has ", config.max_position_embeddings,
+                     " positions; allowed: 2 to ", config.max_position_embeddings));
+  }
+  return tokenizer;
+}
+
+absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::BertForSequenceClassification& model,
+                                    const engine::WordPieceTokenizer& tokenizer,
+                                    const std::vector<engine::Example>& examples, const std::string& split,
+                                    const std::string& digest) {
+  QL_ASSIGN_OR_RETURN(engine::LabelledTexts data,
+                      TokenizeExamples(attempt, tokenizer, examples, split + " texts"));
+  Evaluation evaluation;
+  evaluation.split = split;
+  evaluation.digest = digest;
+  evaluation.labels = std::move(data.labels);
+  const std::string phase = absl::StrCat("evaluating on ", split);
+  const auto start = std::chrono::steady_clock::now();
+  QL_ASSIGN_OR_RETURN(evaluation.logits,
+                      engine::PredictLogits(model, data.texts, attempt.config().evaluation.batch_size,
+                                            [&](int64_t done, int64_t total) {
+                                              return attempt.Report(phase, done, total, "text");
+                                            }));
+  Metric time{"evaluation_time", SecondsSince(start), "s", {{"split", split}}, 0, {}, {}, 0};
+  for (const std::vector<float>& logits : evaluation.logits) {
+    if (std::any_of(logits.begin(), logits.end(), [](float v) { return !std::isfinite(v); })) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "text ", evaluation.predicted.size(), " of ", split,
+          " has a logit that is not finite: the checkpoint is broken, or its training diverged"));
+    }
+    evaluation.predicted.push_back(engine::Argmax(logits));
+  }
+  QL_RETURN_IF_ERROR(RecordQuality(attempt, evaluation, static_cast<int>(model.config().num_labels())));
+  attempt.Record(std::move(time));
+  return evaluation;
+}
+
+absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt,
+                                                engine::BertForSequenceClassification& model,
+                                                const engine::WordPieceTokenizer& tokenizer,
+                                                const std::vector<engine::Example>& examples,
+                                                const std::string& phase) {
+  QL_ASSIGN_OR_RETURN(const engine::LabelledTexts data,
+                      TokenizeExamples(attempt, tokenizer, examples, "test texts"));
+  QL_ASSIGN_OR_RETURN(const auto logits,
+                      engine::PredictLogits(model, data.texts, attempt.config().evaluation.batch_size,
+                                            [&](int64_t done, int64_t total) {
+                                              return attempt.Report(phase, done, total, "text");
+                                            }));
+  std::vector<int> classes;
+  for (const std::vector<float>& row : logits) classes.push_back(engine::Argmax(row));
+  return classes;
+}
+
+absl::Status CheckLabels(const engine::BertConfig& config, const engine::Dataset& data,
+                         const std::string& folder) {
+  if (config.labels == data.labels) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(folder, ": the model's classes are ", absl::StrJoin(config.labels, ", "),
+                   "; those of the dataset are ", absl::StrJoin(data.labels, ", ")));
+}
+
+absl::Status WritePredictions(Attempt& attempt, const Evaluation& evaluation,
+                              const engine::Dataset& dataset) {
+  std::string csv = "row,label,predicted";
+  for (const std::string& label : dataset.labels) absl::StrAppend(&csv, ",", CsvField("logit_" + label));
+  csv += "\n";
+  for (size_t i = 0; i < evaluation.labels.size(); ++i) {
+    absl::StrAppend(&csv, dataset.test[i].row, ",", CsvField(dataset.labels[evaluation.labels[i]]), ",",
+                    CsvField(dataset.labels[evaluation.predicted[i]]));
+    for (float logit : evaluation.logits[i]) absl::StrAppend(&csv, ",", RoundTrip(logit));
+    csv += "\n";
+  }
+  return attempt.WriteArtifact("predictions.csv", csv);
+}
+
+absl::Status SaveTestPredictions(const Evaluation& evaluation, int max_length,
+                                 const std::string& model_folder) {
+  const nlohmann::ordered_json json = {{"version", 1},
+                                       {"split", evaluation.split},
+                                       {"digest", evaluation.digest},
+                                       {"max_length", max_length},
+                                       {"predicted", evaluation.predicted}};
+  return WriteFileAtomically(absl::StrCat(model_folder, "/", kTestPredictionsFile), json.dump() + "\n");
+}
+
+absl::StatusOr<std::vector<int>> LoadTestPredictions(const Evaluation& same_split, int max_length,
+                                                     const std::string& model_folder) {
+  const std::string path = absl::StrCat(model_folder, "/", kTestPredictionsFile);
+  QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxPredictionsBytes));
+  const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object() || json.value("version", nlohmann::json()) != 1) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": damaged, or of another version"));
+  }
+  const auto predicted = json.find("predicted");
+  if (json.value("digest", nlohmann::json()) != same_split.digest ||
+      json.value("max_length", nlohmann::json()) != max_length || predicted == json.end()) {
+    return absl::NotFoundError(absl::StrCat(path, ": of other texts"));
+  }
+  std::vector<int> classes;
+  for (const auto& value : *predicted) {
+    if (!value.is_number_integer()) return absl::InvalidArgumentError(absl::StrCat(path, ": damaged"));
+    classes.push_back(value.get<int>());
+  }
+  if (classes.size() != same_split.predicted.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": damaged: ", classes.size(), " predictions"));
+  }
+  return classes;
+}
+
+absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const std::vector<int>& baseline) {
+  QL_ASSIGN_OR_RETURN(const statistics::McNemar test,
+                      statistics::CompareModels(evaluation.labels, baseline, evaluation.predicted));
+  const int64_t total = static_cast<int64_t>(baseline.size());
+  int64_t same = 0;
+  for (size_t i = 0; i < baseline.size(); ++i) same += baseline[i] == evaluation.predicted[i];
+  Metric agreement = QualityMetric("agreement", static_cast<double>(same) / static_cast<double>(total),
+                                   evaluation.split, total);
+  const statistics::Interval wilson = statistics::WilsonInterval(same, total);
+  agreement.low = wilson.low;
+  agreement.high = wilson.high;
+  attempt.Record(std::move(agreement));
+  Metric difference =
+      QualityMetric("accuracy_difference",
+                    static_cast<double>(test.only_second - test.only_first) / static_cast<double>(total),
+                    evaluation.split, total);
+  const statistics::Interval paired =
+      statistics::PairedDifferenceInterval(test.only_first, test.only_second, total);
+  difference.low = paired.low;
+  difference.high = paired.high;
+  attempt.Record(std::move(difference));
+  attempt.Record(
+      QualityMetric("mcnemar_p_value", test.p_value, evaluation.split, test.only_first + test.only_second));
+  return absl::OkStatus();
+}
+
+}  // namespace quantlab::runner

@@ -1,0 +1,76 @@
+// Texts of a run, and a model's answers on them as numbers and files.
+#ifndef QUANTLAB_WORKER_RUNNER_EVALUATION_H_
+#define QUANTLAB_WORKER_RUNNER_EVALUATION_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "worker/engine/data/dataset.h"
+#include "worker/engine/model/bert.h"
+#include "worker/engine/text/tokenizer.h"
+#include "worker/engine/train/trainer.h"
+#include "worker/runner/attempt.h"
+
+namespace quantlab::runner {
+
+// Reads the dataset, says what was left out of it, and checks it against nothing else.
+absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt);
+
+// Tokenizes `examples`; `what` names them in progress ("training texts").
+// Errors: CANCELLED.
+absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt,
+                                                       const engine::WordPieceTokenizer& tokenizer,
+                                                       const std::vector<engine::Example>& examples,
+                                                       const std::string& what);
+
+// The tokenizer of `folder`, checked against the model that lies there.
+// Errors: INVALID_ARGUMENT more ids than the model has embeddings, max_length beyond its positions.
+absl::StatusOr<std::unique_ptr<engine::WordPieceTokenizer>> LoadTokenizer(const std::string& folder,
+                                                                          const engine::BertConfig& config,
+                                                                          int max_length);
+
+// One split and how a model did on it.
+struct Evaluation {
+  std::string split;   // "test"
+  std::string digest;  // of the split
+  std::vector<int> labels, predicted;
+  std::vector<std::vector<float>> logits;
+};
+
+// Predicts `examples` and records accuracy, precision, recall, F1 and the time it took.
+absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::BertForSequenceClassification& model,
+                                    const engine::WordPieceTokenizer& tokenizer,
+                                    const std::vector<engine::Example>& examples, const std::string& split,
+                                    const std::string& digest);
+
+// The same without recording anything: the class of each text.
+absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt,
+                                                engine::BertForSequenceClassification& model,
+                                                const engine::WordPieceTokenizer& tokenizer,
+                                                const std::vector<engine::Example>& examples,
+                                                const std::string& phase);
+
+// Errors: INVALID_ARGUMENT the classes of the model in `folder` are not those of the dataset.
+absl::Status CheckLabels(const engine::BertConfig& config, const engine::Dataset& data,
+                         const std::string& folder);
+
+// predictions.csv: row, label, predicted, one logit for each class.
+absl::Status WritePredictions(Attempt& attempt, const Evaluation& evaluation, const engine::Dataset& dataset);
+
+// The classes that a model gave to the test split, beside the model, so that a variant can be compared
+// with its baseline text by text without predicting them again.
+inline constexpr char kTestPredictionsFile[] = "test_predictions.json";
+absl::Status SaveTestPredictions(const Evaluation& evaluation, int max_length,
+                                 const std::string& model_folder);
+// Errors: NOT_FOUND there is no such file, or it is of other texts; INVALID_ARGUMENT it is damaged.
+absl::StatusOr<std::vector<int>> LoadTestPredictions(const Evaluation& same_split, int max_length,
+                                                     const std::string& model_folder);
+
+// Records agreement, accuracy_difference and mcnemar_p_value of `evaluation` against the baseline.
+absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const std::vector<int>& baseline);
+
+}  // namespace quantlab::runner
+
+#endif  // QUANTLAB_WORKER_RUNNER_EVALUATION_H_

@@ -1,0 +1,56 @@
+// The runner's way to its agent: events out, a wish to stop in.
+#ifndef QUANTLAB_WORKER_RUNNER_EVENT_CHANNEL_H_
+#define QUANTLAB_WORKER_RUNNER_EVENT_CHANNEL_H_
+
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/event.h"
+
+namespace quantlab::runner {
+
+// Exit codes of quant-runner; --help prints them.
+enum ExitCode {
+  kExitOk = 0,
+  kExitFailure = 1,
+  kExitUsage = 2,
+  kExitBadInput = 3,
+  kExitStopped = 4,
+  kExitPipeClosed = 5,
+  kExitNoResources = 6,
+};
+int ExitCodeFor(const absl::Status& status);
+
+// Writes events as lines to a descriptor. When the reader has gone, the process ends at once with
+// kExitPipeClosed: nobody is left to want its results. That is noticed while it computes as well.
+//
+// Ownership: takes the descriptor, which children do not inherit.
+// Threads:   safe.
+class EventChannel {
+ public:
+  // Errors: INVALID_ARGUMENT `fd` is not open for writing.
+  static absl::StatusOr<std::unique_ptr<EventChannel>> Open(int fd);
+
+  void Emit(const EventKind& event);
+  // The last line.
+  void Finish(const RunnerFinished& finished);
+
+ private:
+  explicit EventChannel(int fd) : fd_(fd) {}
+  void WriteLine(std::string line);
+
+  const int fd_;
+  std::mutex mutex_;  // guards the order of lines
+};
+
+// SIGTERM and SIGINT become a wish that long work asks for between its steps; a second one ends the
+// process at once. SIGPIPE is ignored. Call once, from the main thread.
+void InstallStopSignals();
+bool StopRequested();
+
+}  // namespace quantlab::runner
+
+#endif  // QUANTLAB_WORKER_RUNNER_EVENT_CHANNEL_H_

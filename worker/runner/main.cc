@@ -1,0 +1,239 @@
+// quant-runner: one attempt of one run for an agent, and a few commands for people.
+#include <cstdio>
+#include <exception>
+#include <functional>
+#include <string>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <climits>
+
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "worker/runner/attempt.h"
+#include "worker/runner/commands.h"
+#include "worker/runner/event_channel.h"
+#include "worker/runner/job_json.h"
+#include "worker/runner/memory_child.h"
+
+namespace quantlab::runner {
+namespace {
+
+constexpr int64_t kMaxJobBytes = int64_t{16} << 20;
+
+constexpr char kExitCodes[] =
+    "Exit codes:\n"
+    "  0  done\n"
+    "  1  failed\n"
+    "  2  wrong usage of the command line\n"
+    "  3  wrong input: a file, a model, a dataset, a job or a device that is not there\n"
+    "  4  asked to stop (SIGTERM, SIGINT), and stopped between two steps\n"
+    "  5  the reader of the events went away\n"
+    "  6  out of memory or disk space\n";
+
+std::string OwnPath() {
+  char path[PATH_MAX];
+  const ssize_t n = readlink("/proc/self/exe", path, sizeof path);
+  return n > 0 ? std::string(path, static_cast<size_t>(n)) : "quant-runner";
+}
+
+absl::Status ReadAndRun(const std::string& job_path, EventChannel& events) {
+  QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(job_path, kMaxJobBytes));
+  absl::StatusOr<Job> job = ParseJob(text);
+  if (!job.ok()) return Annotate(job.status(), job_path);
+  Attempt attempt(
+      &*job, [&events](const EventKind& event) { events.Emit(event); }, StopRequested);
+  return RunAttempt(attempt, OwnPath());
+}
+
+int RunJob(const std::string& job_path, int events_fd) {
+  InstallStopSignals();
+  absl::StatusOr<std::unique_ptr<EventChannel>> events = EventChannel::Open(events_fd);
+  if (!events.ok()) {
+    std::fprintf(stderr, "quant-runner run: %s\n", std::string(events.status().message()).c_str());
+    return kExitUsage;
+  }
+  absl::Status status;
+  try {
+    status = ReadAndRun(job_path, **events);
+  } catch (const std::bad_alloc&) {
+    status = absl::ResourceExhaustedError("out of memory");
+  } catch (const std::exception& e) {
+    status = absl::InternalError(e.what());
+  }
+  const bool stopped = absl::IsCancelled(status);
+  (*events)->Finish(
+      {status.ok(), absl::StatusCodeToString(status.code()), std::string(status.message()), stopped});
+  if (!status.ok()) std::fprintf(stderr, "quant-runner run: %s\n", std::string(status.message()).c_str());
+  return ExitCodeFor(status);
+}
+
+void AddDevice(CLI::App* command, std::string& device, int& threads) {
+  command->add_option("--device", device, "cpu or cuda")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str();
+  command->add_option("--threads", threads, "Threads of the computation; 0: one for each core")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str();
+}
+
+// Each command leaves what it will do in `action`.
+using Action = std::function<int()>;
+
+int Finish(const char* command, const absl::Status& status) {
+  if (!status.ok())
+    std::fprintf(stderr, "quant-runner %s: %s\n", command, std::string(status.message()).c_str());
+  return ExitCodeFor(status);
+}
+
+void AddRun(CLI::App& app, Action& action) {
+  struct Options {
+    std::string job;
+    int events_fd = 1;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* run = app.add_subcommand("run", "Run one attempt of a run, as the worker's agent does");
+  run->add_option("--job", options->job, "job.json: the JSON of quantlab.v1.Job")->required();
+  run->add_option("--events-fd", options->events_fd, "Descriptor to write events to, one JSON object a line")
+      ->capture_default_str();
+  run->footer(
+      "Example:\n  quant-runner run --job job.json --events-fd 3 3>events.jsonl\n\n"
+      "The last event is `finished`. When the reader of the events goes away, the runner exits at once.");
+  run->callback(
+      [options, &action] { action = [options] { return RunJob(options->job, options->events_fd); }; });
+}
+
+void AddTokenize(CLI::App& app, Action& action) {
+  auto options = std::make_shared<TokenizeOptions>();
+  CLI::App* tokenize = app.add_subcommand("tokenize", "Print the token ids of each line of standard input");
+  tokenize->add_option("--model", options->model, "Folder with the tokenizer's files")->required();
+  tokenize
+      ->add_option("--max-length", options->max_length,
+                   "Most ids of a line, with [CLS] and [SEP]; 0: no limit")
+      ->check(CLI::Range(0, INT_MAX))
+      ->capture_default_str();
+  tokenize->footer(
+      "Example:\n  echo 'a fine film' | quant-runner tokenize --model minilm\n"
+      "  [101, 1037, 2986, 2143, 102]");
+  tokenize->callback(
+      [options, &action] { action = [options] { return Finish("tokenize", Tokenize(*options)); }; });
+}
+
+void AddPredict(CLI::App& app, Action& action) {
+  auto options = std::make_shared<PredictOptions>();
+  CLI::App* predict = app.add_subcommand("predict", "Print the logits of each line of standard input");
+  predict->add_option("--model", options->model, "Folder of a saved classifier, FP32 or quantized")
+      ->required();
+  predict
+      ->add_option("--max-length", options->max_length, "Most tokens of a line; 0: what the model can take")
+      ->check(CLI::Range(0, 1 << 20))
+      ->capture_default_str();
+  predict
+      ->add_option(
+          "--batch-size", options->batch_size,
+          "Lines computed together, at most. With 1 a line's logits depend on nothing else, not in the "
+          "last bit; more is faster where lines are short")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  AddDevice(predict, options->device, options->threads);
+  predict->footer(
+      "Example:\n  echo 'a fine film' | quant-runner predict --model results/quick/baseline/model\n"
+      "  [-1.2034, 1.1876]");
+  predict->callback(
+      [options, &action] { action = [options] { return Finish("predict", Predict(*options)); }; });
+}
+
+void AddBench(CLI::App& app, Action& action) {
+  auto options = std::make_shared<BenchCommandOptions>();
+  CLI::App* bench = app.add_subcommand("bench", "Time saved models side by side");
+  bench->add_option("models", options->models, "Folders of saved models; the first is the FP32 baseline")
+      ->required()
+      ->expected(1, 64);
+  bench->add_option("--batch-size", options->batch_sizes, "Texts of a batch; may be given several times")
+      ->check(CLI::Range(1, 4096))
+      ->expected(1)
+      ->capture_default_str();
+  bench->add_option("--sequence-length", options->sequence_length, "Tokens of each text")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  bench->add_option("--min-samples", options->min_samples, "Blocks, at least")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  bench->add_option("--min-duration", options->min_duration_seconds, "Seconds for each model, at least")
+      ->check(CLI::Range(0.0, 86400.0))
+      ->capture_default_str();
+  bench->add_option("--seed", options->seed, "Of the texts and the order within blocks")
+      ->capture_default_str();
+  AddDevice(bench, options->device, options->threads);
+  bench->add_flag("--json", options->json, "Print JSON (version 1) instead of a table");
+  bench->footer(
+      "Example:\n  quant-runner bench baseline/model dynamic_quant/model --batch-size 1 --batch-size 8\n\n"
+      "Speedups are medians of ratios within randomised blocks, against the fastest FP32 path.");
+  bench->callback([options, &action] { action = [options] { return Finish("bench", Bench(*options)); }; });
+}
+
+void AddInfo(CLI::App& app, Action& action) {
+  auto json = std::make_shared<bool>(false);
+  CLI::App* info = app.add_subcommand("info", "Print what this machine and LibTorch can do");
+  info->add_flag("--json", *json, "Print JSON (version 1), as workers read it");
+  info->footer("Example:\n  quant-runner info --json");
+  info->callback([json, &action] { action = [json] { return Finish("info", Info(*json)); }; });
+}
+
+void AddMeasureMemory(CLI::App& app, Action& action) {
+  auto request = std::make_shared<MemoryRequest>();
+  CLI::App* memory =
+      app.add_subcommand("measure-memory", "Load one model, run one batch, print memory as JSON");
+  memory->add_option("--model", request->model, "Folder of a saved model")->required();
+  memory->add_option("--batch-size", request->batch_size, "Texts of the batch")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
+  memory->add_option("--sequence-length", request->sequence_length, "Tokens of each text")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  AddDevice(memory, request->device, request->threads);
+  memory->footer("Example:\n  quant-runner measure-memory --model baseline/model --batch-size 8");
+  memory->callback([request, &action] {
+    action = [request] {
+      const absl::StatusOr<MemoryReport> report = MeasureMemory(*request);
+      return Finish("measure-memory", report.ok() ? Print(MemoryReportToJson(*report)) : report.status());
+    };
+  });
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app(
+      "Fine-tunes, quantizes and measures Transformers: one attempt at a time for a worker, or by hand.",
+      "quant-runner");
+  app.require_subcommand(1);
+  app.footer(kExitCodes);
+  Action action;
+  AddRun(app, action);
+  AddTokenize(app, action);
+  AddPredict(app, action);
+  AddBench(app, action);
+  AddInfo(app, action);
+  AddMeasureMemory(app, action);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? kExitOk : kExitUsage;
+  }
+  return action();
+}
+
+}  // namespace
+}  // namespace quantlab::runner
+
+int main(int argc, char** argv) {
+  try {
+    return quantlab::runner::Main(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fprintf(stderr, "quant-runner: out of memory\n");
+    return quantlab::runner::kExitNoResources;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "quant-runner: %s\n", e.what());
+    return quantlab::runner::kExitFailure;
+  }
+}

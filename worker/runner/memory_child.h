@@ -1,0 +1,39 @@
+// Memory of one saved model, measured in a fresh process that does nothing else.
+#ifndef QUANTLAB_WORKER_RUNNER_MEMORY_CHILD_H_
+#define QUANTLAB_WORKER_RUNNER_MEMORY_CHILD_H_
+
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "worker/engine/measure/process_memory.h"
+
+namespace quantlab::runner {
+
+struct MemoryRequest {
+  std::string model;  // folder
+  std::string device = "cpu";
+  int threads = 0;
+  int batch_size = 8;
+  int sequence_length = 128;
+};
+
+// Before anything is loaded (LibTorch is there already), after loading, after one forward pass.
+struct MemoryReport {
+  engine::ProcessMemory start, loaded, forward;
+};
+
+// In the child: loads the model, runs one batch, measures in between. A child whose parent dies is killed.
+absl::StatusOr<MemoryReport> MeasureMemory(const MemoryRequest& request);
+std::string MemoryReportToJson(const MemoryReport& report);
+
+// In the parent: starts `runner measure-memory …` and reads its report. `should_stop` is asked a few times
+// a second; true kills the child and gives CANCELLED.
+// Errors: those of the child, with its words; INTERNAL it died or said nothing sensible.
+absl::StatusOr<MemoryReport> MeasureMemoryInChild(const std::string& runner, const MemoryRequest& request,
+                                                  const std::function<bool()>& should_stop);
+
+}  // namespace quantlab::runner
+
+#endif  // QUANTLAB_WORKER_RUNNER_MEMORY_CHILD_H_

@@ -1,0 +1,23 @@
+// Numbers as text that reads back to the same number.
+#ifndef QUANTLAB_WORKER_RUNNER_NUMBERS_H_
+#define QUANTLAB_WORKER_RUNNER_NUMBERS_H_
+
+#include <charconv>
+#include <cmath>
+#include <string>
+
+namespace quantlab::runner {
+
+// The shortest text that reads back to `value`; "NaN", "Infinity", "-Infinity" for what is no number.
+template <typename Float>
+std::string RoundTrip(Float value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "Infinity" : "-Infinity";
+  char buffer[64];
+  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return std::string(buffer, result.ptr);
+}
+
+}  // namespace quantlab::runner
+
+#endif  // QUANTLAB_WORKER_RUNNER_NUMBERS_H_

@@ -1,0 +1,115 @@
+// The baseline: fine-tunes a checkpoint, or takes one that is fine-tuned already, and evaluates it.
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "worker/engine/model/checkpoint.h"
+#include "worker/engine/quantize/saved_model.h"
+#include "worker/engine/train/trainer.h"
+#include "worker/runner/attempt.h"
+#include "worker/runner/evaluation.h"
+#include "worker/runner/numbers.h"
+
+namespace quantlab::runner {
+namespace {
+
+// Points of the training curve that are sent as metrics; training_log.csv has every step.
+constexpr int64_t kCurvePoints = 200;
+
+using Model = engine::BertForSequenceClassification;
+
+absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const engine::Dataset& data) {
+  const TrainingConfig& training = attempt.config().training;
+  engine::CheckpointOptions options;
+  options.labels = data.labels;
+  options.build.initialize_missing_head = training.enabled;
+  options.build.seed = attempt.config().seed;
+  auto model = engine::LoadCheckpoint(attempt.job().model_folder, options);
+  if (!model.ok()) {
+    return training.enabled
+               ? model.status()
+               : Annotate(model.status(),
+                          "training is disabled, so the checkpoint must be a fine-tuned classifier");
+  }
+  for (const std::string& layer : (*model)->initialized_layers()) {
+    attempt.Log(absl::StrCat("the checkpoint has no ", layer, ": drawn at random with the run's seed"));
+  }
+  QL_RETURN_IF_ERROR((*model)->To(at::Device(attempt.config().device)));
+  return *std::move(model);
+}
+
+// Tells the curve, and keeps every step for training_log.csv.
+class TrainingLog {
+ public:
+  explicit TrainingLog(Attempt& attempt) : attempt_(attempt) {}
+
+  bool OnStep(const engine::TrainingStep& step) {
+    absl::StrAppend(&csv_, step.step, ",", step.epoch, ",", step.examples, ",", step.tokens, ",",
+                    RoundTrip(step.loss), ",", RoundTrip(step.learning_rate), ",",
+                    RoundTrip(step.gradient_norm), "\n");
+    const int64_t stride = std::max<int64_t>(1, step.steps / kCurvePoints);
+    if (step.step % stride == 0 || step.step == step.steps) {
+      attempt_.Send(Metric{"train_loss", step.loss, "1", {}, step.step, {}, {}, step.examples});
+      attempt_.Send(Metric{"learning_rate", step.learning_rate, "1", {}, step.step, {}, {}, 0});
+    }
+    return attempt_.Report("training", step.step, step.steps, "step");
+  }
+
+  absl::Status Write() { return attempt_.WriteArtifact("training_log.csv", csv_); }
+
+ private:
+  Attempt& attempt_;
+  std::string csv_ = "step,epoch,examples,tokens,loss,learning_rate,gradient_norm\n";
+};
+
+absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledTexts& data) {
+  const TrainingConfig& training = attempt.config().training;
+  TrainingLog log(attempt);
+  engine::TrainingOptions options;
+  options.config = training;
+  options.seed = attempt.config().seed;
+  options.on_step = [&log](const engine::TrainingStep& step) { return log.OnStep(step); };
+  const auto schedule = engine::MakeTrainingSchedule(data, training, attempt.config().seed);
+  QL_ASSIGN_OR_RETURN(const engine::TrainingSummary summary, engine::Train(model, data, schedule, options));
+  if (!summary.reason.empty()) {
+    attempt.Warn("fallback", absl::StrCat("training asked for ", summary.requested_dtype, " and ran in ",
+                                          summary.effective_dtype, ": ", summary.reason));
+  }
+  attempt.Record(Metric{"training_time", summary.seconds, "s", {}, 0, {}, {}, 0});
+  for (size_t epoch = 0; epoch < summary.epoch_losses.size(); ++epoch) {
+    attempt.Log(absl::StrCat("epoch ", epoch + 1, ": mean loss ", summary.epoch_losses[epoch]));
+  }
+  return log.Write();
+}
+
+}  // namespace
+
+absl::Status RunBaseline(Attempt& attempt) {
+  const DatasetConfig& dataset = attempt.config().dataset;
+  QL_ASSIGN_OR_RETURN(const engine::Dataset data, ReadDataset(attempt));
+  QL_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadPretrained(attempt, data));
+  QL_ASSIGN_OR_RETURN(const auto tokenizer,
+                      LoadTokenizer(attempt.job().model_folder, model->config(), dataset.max_length));
+  if (attempt.config().training.enabled) {
+    QL_ASSIGN_OR_RETURN(const engine::LabelledTexts texts,
+                        TokenizeExamples(attempt, *tokenizer, data.train, "training texts"));
+    QL_RETURN_IF_ERROR(FineTune(attempt, *model, texts));
+  }
+  attempt.Report("saving the checkpoint", 0, 1, "file");
+  QL_RETURN_IF_ERROR(
+      engine::SaveModel(*model, std::nullopt, attempt.job().model_folder, attempt.OutputPath("model")));
+  if (!data.validation.empty()) {
+    QL_RETURN_IF_ERROR(
+        Evaluate(attempt, *model, *tokenizer, data.validation, "validation", data.validation_digest)
+            .status());
+  }
+  QL_ASSIGN_OR_RETURN(const Evaluation test,
+                      Evaluate(attempt, *model, *tokenizer, data.test, "test", data.test_digest));
+  QL_RETURN_IF_ERROR(WritePredictions(attempt, test, data));
+  QL_RETURN_IF_ERROR(SaveTestPredictions(test, dataset.max_length, attempt.OutputPath("model")));
+  return attempt.AnnounceFolder("model");
+}
+
+}  // namespace quantlab::runner

@@ -1,0 +1,91 @@
+// A quantization run: applies one method to the baseline's checkpoint, saves the result, and evaluates
+// what was saved.
+#include <map>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+#include "worker/engine/quantize/method.h"
+#include "worker/engine/quantize/saved_model.h"
+#include "worker/runner/attempt.h"
+#include "worker/runner/evaluation.h"
+
+namespace quantlab::runner {
+namespace {
+
+// Loads the baseline, quantizes it and saves the result; nothing of it stays in memory.
+absl::Status Quantize(Attempt& attempt, const std::string& baseline) {
+  const MethodConfig& config = attempt.config().method;
+  QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(baseline));
+  if (loaded.plan) {
+    return absl::InvalidArgumentError(absl::StrCat(baseline, " is quantized already (", loaded.plan->method,
+                                                   "); a method needs the FP32 checkpoint"));
+  }
+  QL_RETURN_IF_ERROR(loaded.model->To(at::Device(attempt.config().device)));
+  QL_ASSIGN_OR_RETURN(const auto method, engine::MakeQuantizationMethod(config.name));
+  engine::QuantizationContext context;
+  context.progress = [&](int64_t done, int64_t total) { attempt.Report("quantizing", done, total, "layer"); };
+  context.should_stop = [&] { return attempt.ShouldStop(); };
+  QL_ASSIGN_OR_RETURN(const engine::QuantizationResult result,
+                      method->Apply(*loaded.model, config.params, context));
+  return engine::SaveModel(*loaded.model, result.plan, baseline, attempt.OutputPath("model"));
+}
+
+// What was asked of each layer and what runs, and the share of the work at each precision.
+void DescribePrecision(Attempt& attempt, const engine::BertForSequenceClassification& model) {
+  std::map<std::string, double> shares;
+  std::map<std::string, int> counts;
+  std::map<std::string, std::string> reasons;
+  for (const Layer& layer : engine::DescribeLayers(model, attempt.config().dataset.max_length)) {
+    attempt.Send(layer);
+    shares[layer.effective] += layer.macs_share;
+    ++counts[layer.effective];
+    if (!layer.reason.empty()) reasons[layer.reason] = layer.name;
+  }
+  for (const auto& [precision, share] : shares) {
+    attempt.Log(absl::StrFormat("%s: %d linear layers, %.1f %% of their multiply-adds", precision,
+                                counts[precision], 100 * share));
+  }
+  for (const auto& [reason, layer] : reasons) {
+    attempt.Warn("fallback", absl::StrCat(layer, " and layers like it: ", reason));
+  }
+}
+
+// The baseline's answers: as it saved them, or predicted again.
+absl::StatusOr<std::vector<int>> BaselinePredictions(Attempt& attempt, const std::string& baseline,
+                                                     const engine::WordPieceTokenizer& tokenizer,
+                                                     const engine::Dataset& data, const Evaluation& test) {
+  auto saved = LoadTestPredictions(test, attempt.config().dataset.max_length, baseline);
+  if (!absl::IsNotFound(saved.status())) return saved;
+  QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(baseline));
+  QL_RETURN_IF_ERROR(loaded.model->To(at::Device(attempt.config().device)));
+  return PredictClasses(attempt, *loaded.model, tokenizer, data.test, "evaluating the baseline");
+}
+
+}  // namespace
+
+absl::Status RunQuantization(Attempt& attempt) {
+  const std::string baseline = attempt.job().inputs.front().folder;
+  const int max_length = attempt.config().dataset.max_length;
+  QL_ASSIGN_OR_RETURN(const engine::Dataset data, ReadDataset(attempt));
+  QL_RETURN_IF_ERROR(Quantize(attempt, baseline));
+  // What is evaluated is what was saved.
+  QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(attempt.OutputPath("model")));
+  engine::BertForSequenceClassification& model = *loaded.model;
+  QL_RETURN_IF_ERROR(CheckLabels(model.config(), data, baseline));
+  QL_RETURN_IF_ERROR(model.To(at::Device(attempt.config().device)));
+  DescribePrecision(attempt, model);
+  QL_ASSIGN_OR_RETURN(const auto tokenizer,
+                      LoadTokenizer(attempt.OutputPath("model"), model.config(), max_length));
+  QL_ASSIGN_OR_RETURN(const Evaluation test,
+                      Evaluate(attempt, model, *tokenizer, data.test, "test", data.test_digest));
+  QL_ASSIGN_OR_RETURN(const std::vector<int> before,
+                      BaselinePredictions(attempt, baseline, *tokenizer, data, test));
+  QL_RETURN_IF_ERROR(RecordPaired(attempt, test, before));
+  QL_RETURN_IF_ERROR(WritePredictions(attempt, test, data));
+  QL_RETURN_IF_ERROR(SaveTestPredictions(test, max_length, attempt.OutputPath("model")));
+  return attempt.AnnounceFolder("model");
+}
+
+}  // namespace quantlab::runner
