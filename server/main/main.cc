@@ -1,6 +1,7 @@
 // quant-coordinator.
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <poll.h>
 #include <signal.h>
@@ -71,6 +72,8 @@ int Run(int argc, char** argv) {
     std::fputs("quant-coordinator: --lifeline-fd and --ready-fd must name open files\n", stderr);
     return kExitUsage;
   }
+  // gRPC's own words about failures come out again as errors of ours, which say what to do.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   const int signals = TakeSignals();
   if (signals < 0) {
     std::perror("quant-coordinator: signals");
