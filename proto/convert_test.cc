@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <random>
 
 #include <gmock/gmock.h>
 #include <google/protobuf/descriptor.h>
@@ -483,6 +484,39 @@ INSTANTIATE_TEST_SUITE_P(
         BadConfig{"evaluation.min_duration_seconds: ",
                   [](auto* c) { c->mutable_evaluation()->set_min_duration_seconds(kNan); }},
         BadConfig{"evaluation.metrics[2]: ", [](auto* c) { c->mutable_evaluation()->add_metrics(""); }}));
+
+// Bytes that a broken or hostile peer might send: nothing crashes, and what is accepted is sound.
+template <typename Message>
+void SurviveMutations(const Message& message, int rounds) {
+  std::minstd_rand random(7);
+  const std::string bytes = message.SerializeAsString();
+  int accepted = 0;
+  for (int i = 0; i < rounds; ++i) {
+    std::string mutated = bytes;
+    for (int flips = 1 + static_cast<int>(random() % 4); flips > 0; --flips) {
+      mutated[random() % mutated.size()] = static_cast<char>(random());
+    }
+    if (random() % 8 == 0) mutated.resize(random() % mutated.size());
+    Message parsed;
+    if (!parsed.ParseFromString(mutated)) continue;
+    const auto domain = FromProto(parsed);
+    if (!domain.ok()) {
+      EXPECT_EQ(domain.status().code(), absl::StatusCode::kInvalidArgument);
+      EXPECT_FALSE(domain.status().message().empty());
+      continue;
+    }
+    ++accepted;
+    EXPECT_TRUE(FromProto(ToProto(*domain)).ok());
+  }
+  EXPECT_GT(accepted, 0);
+}
+
+TEST(ConvertTest, MutatedMessagesAreRefusedOrSound) {
+  SurviveMutations(ToProto(Job{1, FullConfig(), 1, "/m", "/d", {}, "/out"}), 3000);
+  SurviveMutations(ToProto(FullReport()), 3000);
+  SurviveMutations(ToProto(FullWorker()), 1000);
+  for (const EventKind& kind : AllKinds()) SurviveMutations(ToProto(Event{1, kTime, kind}), 500);
+}
 
 template <typename Message>
 std::string Refusal(const Message& message) {
