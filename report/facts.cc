@@ -21,9 +21,8 @@ struct Entry {
   bool shown = false;
 };
 
-// `metric` carries `wanted`; a label that it lacks does not contradict.
-bool Matches(const Metric& metric, const std::string& name, const Labels& wanted) {
-  if (metric.name != name) return false;
+// A label that the metric lacks does not contradict.
+bool Carries(const Metric& metric, const Labels& wanted) {
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
     const auto it = metric.labels.find(label.first);
     return it == metric.labels.end() || it->second == label.second;
@@ -57,7 +56,9 @@ class MetricPool {
       // What a run told before it failed is no result.
       if (run.run.state != RunState::kSucceeded) continue;
       for (const Metric& metric : run.metrics) {
-        if (metric.step == 0) entries_.push_back({&run, &metric});
+        if (metric.step > 0) continue;
+        by_name_[{&run, metric.name}].push_back(entries_.size());
+        entries_.push_back({&run, &metric});
       }
     }
   }
@@ -66,8 +67,7 @@ class MetricPool {
   std::vector<Metric> Own(const VariantFacts& variant, const std::string& name, const Labels& labels) {
     std::vector<Metric> values;
     for (const RunReport* run : variant.runs) {
-      const std::vector<Metric> found = Take(
-          [&](const Entry& entry) { return entry.run == run && Matches(*entry.metric, name, labels); }, 1);
+      const std::vector<Metric> found = OfRun(run, name, labels);
       values.insert(values.end(), found.begin(), found.end());
     }
     return values;
@@ -77,28 +77,27 @@ class MetricPool {
   std::vector<Metric> Compared(const RunReport* comparison, const VariantFacts& variant,
                                const std::string& name, const Labels& labels) {
     return Take(
-        [&](const Entry& entry) {
-          return entry.run == comparison && SpeaksOf(*entry.metric, variant) &&
-                 Matches(*entry.metric, name, labels);
-        },
+        comparison, name,
+        [&](const Metric& metric) { return Carries(metric, labels) && SpeaksOf(metric, variant); },
         variant.runs.size());
+  }
+
+  // The first value of a run itself.
+  std::vector<Metric> OfRun(const RunReport* run, const std::string& name, const Labels& labels) {
+    return Take(
+        run, name, [&](const Metric& metric) { return Carries(metric, labels); }, 1);
   }
 
   // Values that a label has among a comparison's metrics of one name about a variant (or about nobody).
   std::set<std::string> Values(const RunReport* comparison, const VariantFacts* variant,
                                const std::string& name, const std::string& label) const {
     std::set<std::string> values;
-    for (const Entry& entry : entries_) {
-      if (entry.run != comparison || entry.metric->name != name) continue;
-      if (variant != nullptr && !SpeaksOf(*entry.metric, *variant)) continue;
-      if (const auto value = Label(*entry.metric, label)) values.insert(*value);
+    for (const size_t index : Named(comparison, name)) {
+      const Metric& metric = *entries_[index].metric;
+      if (variant != nullptr && !SpeaksOf(metric, *variant)) continue;
+      if (const auto value = Label(metric, label)) values.insert(*value);
     }
     return values;
-  }
-
-  std::vector<Metric> OfRun(const RunReport* run, const std::string& name, const Labels& labels) {
-    return Take([&](const Entry& entry) { return entry.run == run && Matches(*entry.metric, name, labels); },
-                1);
   }
 
   std::vector<OtherMetric> Rest() const {
@@ -110,12 +109,19 @@ class MetricPool {
   }
 
  private:
+  const std::vector<size_t>& Named(const RunReport* run, const std::string& name) const {
+    static const auto* const none = new std::vector<size_t>();
+    const auto it = by_name_.find({run, name});
+    return it == by_name_.end() ? *none : it->second;
+  }
+
   template <typename Predicate>
-  std::vector<Metric> Take(Predicate wanted, size_t at_most) {
+  std::vector<Metric> Take(const RunReport* run, const std::string& name, Predicate wanted, size_t at_most) {
     std::vector<Metric> values;
-    for (Entry& entry : entries_) {
+    for (const size_t index : Named(run, name)) {
+      Entry& entry = entries_[index];
       if (values.size() == at_most) break;
-      if (entry.shown || !wanted(entry)) continue;
+      if (entry.shown || !wanted(*entry.metric)) continue;
       entry.shown = true;
       values.push_back(*entry.metric);
     }
@@ -123,6 +129,7 @@ class MetricPool {
   }
 
   std::vector<Entry> entries_;
+  std::map<std::pair<const RunReport*, std::string>, std::vector<size_t>> by_name_;  // indices of entries_
 };
 
 const char* AverageOf(const VariantFacts& variant) {

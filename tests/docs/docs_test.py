@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -156,6 +157,64 @@ class CommandTest(unittest.TestCase):
         for guide in GUIDES:
             documented = set(re.findall(r"^\| (\d+) \|", (ROOT / guide).read_text(encoding="utf-8"), re.MULTILINE))
             self.assertEqual(documented, codes, guide)
+
+
+def runnable_commands():
+    """Commands of the guide's table that need no experiment, with their placeholders filled in."""
+    text = (ROOT / GUIDES[0]).read_text(encoding="utf-8")
+    for line in re.findall(r"^\| `quantctl ([^`]+)` \|", text, flags=re.MULTILINE):
+        words = re.sub(r"\[[^\[\]]*(\[[^\]]*\])?\]", "", line).replace("FILE", "configs/quick.yaml").split()
+        if words[0] in ("validate", "list", "workers", "methods", "catalog", "version", "help", "completion"):
+            yield words
+    yield ["metrics", "--list"]
+    yield ["help", "exit-codes"]
+    yield ["validate", "configs/imdb_minilm.yaml", "-o", "json"]
+
+
+@unittest.skipUnless(all((BIN / name).exists() for name in PROGRAMS), "the programs are not built")
+class RunTest(unittest.TestCase):
+    """Without a worker and without LibTorch: the service of one's own that quantctl starts."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory(prefix="ql-docs-")
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        self.environment = {**os.environ, "HOME": self.folder, "QUANTLAB_DATA_DIR": f"{self.folder}/data"}
+        for name in ("QUANTLAB_COORDINATOR", "QUANTLAB_CONFIG", "QUANTLAB_CATALOG", "XDG_CONFIG_HOME"):
+            self.environment.pop(name, None)
+
+    def quantctl(self, *words):
+        return subprocess.run([BIN / "quantctl", *words], cwd=ROOT, env=self.environment, capture_output=True,
+                              text=True, timeout=120)
+
+    def test_commands_that_need_no_experiment_work_as_written(self):
+        commands = list(runnable_commands())
+        self.assertGreater(len(commands), 8)
+        for words in commands:
+            with self.subTest(command=words):
+                run = self.quantctl(*words)
+                self.assertEqual(run.returncode, 0, run.stderr)
+                if words[0] not in ("list", "workers"):
+                    self.assertNotEqual(run.stdout, "")
+
+    def test_errors_have_the_exit_codes_of_the_guide(self):
+        bad = pathlib.Path(self.folder) / "bad.yaml"
+        bad.write_text("experiments: {baseline: {}}\nlerning_rate: 1\n", encoding="utf-8")
+        for code, words in ((2, ["no-such-command"]), (3, ["validate", str(bad)]), (4, ["get", "latest"]),
+                            (4, ["validate", f"{self.folder}/none.yaml"]),
+                            (5, ["--coordinator", f"unix:{self.folder}/nobody.sock", "list"])):
+            with self.subTest(command=words):
+                run = self.quantctl(*words)
+                self.assertEqual(run.returncode, code, run.stderr)
+                self.assertNotEqual(run.stderr, "")
+
+    def test_the_small_file_of_the_guide_is_valid(self):
+        text = (ROOT / GUIDES[0]).read_text(encoding="utf-8")
+        small = re.search(r"^```yaml\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL).group(1)
+        path = pathlib.Path(self.folder) / "small.yaml"
+        path.write_text(small, encoding="utf-8")
+        run = self.quantctl("validate", str(path))
+        self.assertEqual(run.returncode, 0, run.stderr)
 
 
 if __name__ == "__main__":
