@@ -180,11 +180,11 @@ bool ChildKeeper::LiveOnce(std::string* why) {
   if (status.ok()) status = ready.Open();
   SpawnOptions spawn{options_.argv, options_.log_path, {lifeline.read_fd(), ready.write_fd()}, false};
   spawn.argv.insert(spawn.argv.end(), {"--lifeline-fd", "3", "--ready-fd", "4"});
-  absl::StatusOr<pid_t> pid = status;
+  absl::StatusOr<pid_t> pid = 0;
   {
     MutexLock lock(mutex_);
     if (stopping_) return false;
-    if (status.ok()) pid = Spawn(spawn);
+    pid = status.ok() ? Spawn(spawn) : absl::StatusOr<pid_t>(status);
     if (!pid.ok()) {
       *why = std::string(pid.status().message());
       return false;
