@@ -744,9 +744,8 @@ bool Coordinator::DispatchOne(std::set<std::string>& failed, Outbox& outbox) {
     if (hopeless.count(entry.requirement) > 0 || failed.count(entry.run_id) > 0) continue;
     const RunRecord* run = Peek(entry.run_id);
     if (run == nullptr) continue;
-    const auto waiter = std::find_if(waiters_.begin(), waiters_.end(), [&](const Waiter& w) {
-      return WhyNot(*run, workers_[w.worker_id].record).empty();
-    });
+    auto waiter = waiters_.begin();
+    while (waiter != waiters_.end() && !WhyNot(*run, workers_[waiter->worker_id].record).empty()) ++waiter;
     if (waiter == waiters_.end()) {
       hopeless.insert(entry.requirement);
       continue;

@@ -1,0 +1,179 @@
+// quant-coordinator as a process: how supervisors start it, stop it and kill it.
+#include <fcntl.h>
+#include <filesystem>
+#include <memory>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/sha256.h"
+#include "proto/status_bridge.h"
+#include "quantlab/v1/experiment.grpc.pb.h"
+#include "quantlab/v1/worker.grpc.pb.h"
+
+extern char** environ;
+
+namespace quantlab {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ProcessTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    char name[] = "/tmp/qlprocXXXXXX";
+    ASSERT_NE(mkdtemp(name), nullptr);
+    folder_ = name;
+    ASSERT_EQ(pipe2(lifeline_, O_CLOEXEC), 0);
+  }
+  void TearDown() override {
+    Kill(SIGKILL);
+    for (const int fd : {lifeline_[0], lifeline_[1]}) {
+      if (fd >= 0) close(fd);
+    }
+    std::filesystem::remove_all(folder_);
+  }
+
+  // Starts it with the lifeline as descriptor 3 and waits until it says on descriptor 4 that it serves.
+  std::string Start() {
+    int ready[2];
+    EXPECT_EQ(pipe2(ready, O_CLOEXEC), 0);
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    // Through high numbers, so that no dup2 closes what the next one needs.
+    posix_spawn_file_actions_adddup2(&actions, lifeline_[0], 103);
+    posix_spawn_file_actions_adddup2(&actions, ready[1], 104);
+    posix_spawn_file_actions_adddup2(&actions, 103, 3);
+    posix_spawn_file_actions_adddup2(&actions, 104, 4);
+    posix_spawn_file_actions_addclose(&actions, 103);
+    posix_spawn_file_actions_addclose(&actions, 104);
+    std::vector<std::string> words = {COORDINATOR,
+                                      "--data-dir",
+                                      folder_,
+                                      "--catalog",
+                                      CATALOG,
+                                      "--log-file",
+                                      folder_ + "/log",
+                                      "--lease-seconds",
+                                      "5",
+                                      "--lifeline-fd",
+                                      "3",
+                                      "--ready-fd",
+                                      "4"};
+    std::vector<char*> argv;
+    for (std::string& word : words) argv.push_back(word.data());
+    argv.push_back(nullptr);
+    EXPECT_EQ(posix_spawn(&pid_, COORDINATOR, &actions, nullptr, argv.data(), environ), 0);
+    posix_spawn_file_actions_destroy(&actions);
+    close(ready[1]);
+    std::string line;
+    char buffer[256];
+    for (ssize_t got; (got = read(ready[0], buffer, sizeof(buffer))) > 0;)
+      line.append(buffer, static_cast<size_t>(got));
+    close(ready[0]);
+    return line;
+  }
+
+  // The exit code, or 128 + signal.
+  int Wait() {
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  int Kill(int signal) {
+    if (pid_ <= 0) return -1;
+    kill(pid_, signal);
+    return Wait();
+  }
+
+  std::string folder_;
+  int lifeline_[2] = {-1, -1};
+  pid_t pid_ = -1;
+};
+
+TEST_F(ProcessTest, ServesSaysSoAndStopsGentlyOnATerminationSignal) {
+  EXPECT_EQ(Start(), absl::StrCat("unix:", folder_, "/coordinator.sock\n"));
+  EXPECT_EQ(Kill(SIGTERM), 0);
+  EXPECT_EQ(Start(), absl::StrCat("unix:", folder_, "/coordinator.sock\n"));
+  EXPECT_EQ(Kill(SIGINT), 0);
+}
+
+TEST_F(ProcessTest, StopsWhenItsLifelineCloses) {
+  Start();
+  close(lifeline_[1]);
+  lifeline_[1] = -1;
+  EXPECT_EQ(Wait(), 0);
+}
+
+TEST_F(ProcessTest, AnExperimentSurvivesBeingKilledAtEveryStep) {
+  const std::string target = absl::StrCat("unix:", folder_, "/coordinator.sock");
+  // Every call on a channel of its own to a process of its own, killed right after it (or during the
+  // next): nothing that was answered is ever forgotten.
+  const auto call = [&](auto&& rpc) {
+    Start();
+    const auto channel = grpc::CreateChannel(target, grpc::InsecureChannelCredentials());
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    const absl::Status status = FromGrpcStatus(rpc(channel, context));
+    Kill(SIGKILL);
+    return status;
+  };
+  v1::SubmitExperimentRequest submit;
+  submit.set_request_id("killed");
+  submit.add_files()->set_name("killed.yaml");
+  submit.mutable_files(0)->set_content(
+      "experiments: {baseline: {}, dynamic_quantization: {}}\nevaluation: {metrics: [accuracy]}\n");
+  v1::SubmitExperimentResponse submitted;
+  for (int twice = 0; twice < 2; ++twice) {
+    ASSERT_TRUE(call([&](auto channel, auto& context) {
+                  return v1::ExperimentService::NewStub(channel)->SubmitExperiment(&context, submit,
+                                                                                   &submitted);
+                }).ok());
+  }
+  EXPECT_FALSE(submitted.created());
+  for (const char* name : {"baseline", "dynamic_quantization"}) {
+    v1::SyncRequest sync;
+    sync.mutable_worker()->set_id("w");
+    sync.mutable_worker()->add_devices("cpu");
+    sync.mutable_worker()->add_methods()->set_name("dynamic_quantization");
+    sync.mutable_worker()->mutable_methods(0)->set_version(1);
+    sync.set_wants_run(true);
+    v1::SyncResponse assigned;
+    for (int twice = 0; twice < 2; ++twice) {
+      ASSERT_TRUE(call([&](auto channel, auto& context) {
+                    return v1::WorkerService::NewStub(channel)->Sync(&context, sync, &assigned);
+                  }).ok());
+      ASSERT_TRUE(assigned.has_assignment()) << name;
+      EXPECT_THAT(assigned.assignment().attempt().run_id(), HasSubstr(name));
+      EXPECT_EQ(assigned.assignment().attempt().number(), 1) << "handed out again, not anew";
+    }
+    v1::FinishAttemptRequest finish;
+    *finish.mutable_attempt() = assigned.assignment().attempt();
+    finish.set_outcome(v1::RUN_STATE_SUCCEEDED);
+    v1::FinishAttemptResponse finished;
+    for (int twice = 0; twice < 2; ++twice) {
+      ASSERT_TRUE(call([&](auto channel, auto& context) {
+                    return v1::WorkerService::NewStub(channel)->FinishAttempt(&context, finish, &finished);
+                  }).ok());
+    }
+  }
+  v1::GetExperimentRequest get;
+  get.set_id(submitted.experiment().id());
+  v1::Experiment experiment;
+  ASSERT_TRUE(call([&](auto channel, auto& context) {
+                return v1::ExperimentService::NewStub(channel)->GetExperiment(&context, get, &experiment);
+              }).ok());
+  EXPECT_EQ(experiment.state(), v1::EXPERIMENT_STATE_SUCCEEDED);
+}
+
+}  // namespace
+}  // namespace quantlab
