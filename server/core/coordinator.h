@@ -190,6 +190,8 @@ class Coordinator {
 
   void Touch(const WorkerRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsGone(const Worker& worker) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<SyncAnswer> AnswerNow(const SyncCall& call, Outbox& outbox)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<SyncAnswer> SyncHolding(const SyncCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::optional<Assignment>> RecoverUndelivered(const SyncCall& call, Outbox& outbox)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -215,6 +217,7 @@ class Coordinator {
   bool DispatchOne(std::set<std::string>& failed, Outbox& outbox) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Answer(std::list<Waiter>::iterator waiter, absl::StatusOr<SyncAnswer> answer, Outbox& outbox)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AnswerOverdue(Outbox& outbox) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SyncAnswer MakeAnswer(absl::Duration next_sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration Jittered(absl::Duration around) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ExplainPending(const Active& active, const RunRecord& run, Explanation& explanation) const

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -21,6 +22,7 @@
 #include "quantlab/v1/artifact.grpc.pb.h"
 #include "quantlab/v1/experiment.grpc.pb.h"
 #include "quantlab/v1/worker.grpc.pb.h"
+#include "server/service/metrics.h"
 
 namespace quantlab {
 namespace {
@@ -240,6 +242,28 @@ class AppTest : public testing::Test {
         FromGrpcStatus(experiments_->GetExperiment(Context().get(), request, &experiment));
     EXPECT_TRUE(status.ok()) << status;
     return experiment;
+  }
+
+  // A call of a service for which there is no stub, with an empty request.
+  grpc::Status CallByName(const std::string& method, std::string* answer) {
+    grpc::GenericStub stub(channel_);
+    grpc::CompletionQueue queue;
+    auto context = Context();
+    grpc::Slice nothing("", 0);
+    auto call = stub.PrepareUnaryCall(context.get(), method, grpc::ByteBuffer(&nothing, 1), &queue);
+    call->StartCall();
+    grpc::ByteBuffer response;
+    grpc::Status status;
+    call->Finish(&response, &status, nullptr);
+    void* tag = nullptr;
+    bool ok = false;
+    queue.Next(&tag, &ok);
+    std::vector<grpc::Slice> slices;
+    if (status.ok() && response.Dump(&slices).ok()) {
+      for (const grpc::Slice& slice : slices)
+        answer->append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+    }
+    return status;
   }
 
   // Runs an experiment to its end as a worker would.
@@ -707,6 +731,19 @@ TEST_F(AppTest, AWorkerThatHangsUpLosesNoRun) {
   RunAll("w", 3);
 }
 
+TEST_F(AppTest, HealthIsServedAndReflectionOnlyWhenAskedFor) {
+  std::string answer;
+  const grpc::Status health = CallByName("/grpc.health.v1.Health/Check", &answer);
+  EXPECT_TRUE(health.ok()) << health.error_message();
+  EXPECT_EQ(answer, std::string("\x08\x01"));  // status: SERVING
+  const std::string reflection = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+  EXPECT_EQ(CallByName(reflection, &answer).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  StopApp();
+  options_.reflection = true;
+  Start();
+  EXPECT_NE(CallByName(reflection, &answer).error_code(), grpc::StatusCode::UNIMPLEMENTED);
+}
+
 TEST_F(AppTest, TheSocketIsForThisUserAlone) {
   struct stat info;
   ASSERT_EQ(stat(options_.listen.socket.c_str(), &info), 0);
@@ -731,6 +768,42 @@ TEST_F(AppTest, TwoCoordinatorsDoNotShareAFolderOrASocket) {
   other.listen.tcp = (*second)->target();
   EXPECT_FALSE(App::Start(other, &exit_code).ok()) << "the port is taken";
   EXPECT_EQ(exit_code, kExitListen);
+}
+
+TEST(MetricsTest, KnownSeriesAreThereFromTheStart) {
+  Metrics metrics("1.2.3");
+  CoordinatorStats stats;
+  std::string text = metrics.Text(stats);
+  for (const char* series :
+       {"quantlab_queue_depth 0", "quantlab_queue_oldest_age_seconds 0", "quantlab_runs{state=\"queued\"} 0",
+        "quantlab_workers{state=\"gone\"} 0", "quantlab_runs_ended_total{state=\"crashed\"} 0",
+        "quantlab_rpcs_total{code=\"OK\",method=\"Sync\"} 0", "quantlab_queue_wait_seconds_count 0",
+        "quantlab_run_duration_seconds_count{outcome=\"succeeded\"} 0", "quantlab_runs_reused_total 0",
+        "quantlab_rpc_duration_seconds_count{method=\"WatchExperiment\"} 0",
+        "quantlab_build_info{version=\"1.2.3\"} 1"}) {
+    EXPECT_THAT(text, HasSubstr(series));
+  }
+  stats.queued = 3;
+  stats.oldest_queued = absl::Milliseconds(1500);
+  stats.active_runs[RunState::kQueued] = 3;
+  metrics.OnRunEnd(RunState::kSucceeded, true);
+  metrics.OnQueueWait(absl::Seconds(2));
+  text = metrics.Text(stats);
+  for (const char* series :
+       {"quantlab_queue_depth 3", "quantlab_queue_oldest_age_seconds 1.5",
+        "quantlab_runs{state=\"queued\"} 3", "quantlab_runs_ended_total{state=\"succeeded\"} 1",
+        "quantlab_runs_reused_total 1", "quantlab_queue_wait_seconds_sum 2"}) {
+    EXPECT_THAT(text, HasSubstr(series));
+  }
+}
+
+TEST(MetricsTest, PromtoolHasNothingToSay) {
+  if (std::system("promtool --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "promtool is not installed";
+  FILE* promtool = popen("promtool check metrics", "w");
+  ASSERT_NE(promtool, nullptr);
+  const std::string text = Metrics("1").Text({});
+  EXPECT_EQ(std::fwrite(text.data(), 1, text.size(), promtool), text.size());
+  EXPECT_EQ(pclose(promtool), 0);
 }
 
 TEST(OptionsTest, CommandLinesAreChecked) {

@@ -1,0 +1,31 @@
+// How core speaks of attempts in messages and errors.
+#ifndef QUANTLAB_SERVER_CORE_ATTEMPT_WORDS_H_
+#define QUANTLAB_SERVER_CORE_ATTEMPT_WORDS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
+#include "base/records.h"
+
+namespace quantlab {
+
+// "worker w1 on host".
+inline std::string Who(const AttemptRecord& attempt) {
+  return attempt.worker_hostname.empty()
+             ? absl::StrCat("worker ", attempt.worker_id)
+             : absl::StrCat("worker ", attempt.worker_id, " on ", attempt.worker_hostname);
+}
+
+// ABORTED, with the reason ATTEMPT_FENCED.
+inline absl::Status Fenced(const AttemptKey& attempt) {
+  return WithReason(
+      absl::AbortedError(absl::StrCat("attempt ", attempt.number, " of ", attempt.run_id,
+                                      " is not (any longer) this worker's; stop it and forget it")),
+      "ATTEMPT_FENCED");
+}
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_CORE_ATTEMPT_WORDS_H_
