@@ -1,8 +1,11 @@
 #include "worker/agent/event_recorder.h"
 
+#include <fstream>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/sha256.h"
 #include "worker/agent/testing/temp_folder.h"
 
 namespace quantlab::agent {
@@ -84,6 +87,20 @@ TEST_F(EventRecorderTest, LeavesOutOutputAboveTheRateAndSaysHowMuch) {
   ASSERT_TRUE(recorder_->Flush(true).ok());
   EXPECT_THAT(Spooled(), ElementsAre("x0", "x1", "x5", HasSubstr("3 lines of output were left out")));
   EXPECT_THAT(recorder_->last_output(), ElementsAre("x1", "x2", "x3", "x4", "x5"));
+}
+
+TEST_F(EventRecorderTest, ArtifactsAreImmutable) {
+  const auto announce = [&](const std::string& content) {
+    std::ofstream(folder_ / "a.bin") << content;
+    v1::RunnerEvent event;
+    event.mutable_artifact()->set_name("a.bin");
+    return recorder_->Record(event, nullptr);
+  };
+  EXPECT_TRUE(announce("one").ok());
+  EXPECT_TRUE(announce("one").ok());
+  EXPECT_THAT(std::string(announce("two").message()), HasSubstr("announced twice, with different content"));
+  ASSERT_EQ(spool_->artifacts().size(), 1u);
+  EXPECT_EQ(spool_->artifacts()[0].sha256(), Sha256Hex("one"));
 }
 
 TEST_F(EventRecorderTest, IsOverfullUntilTheCoordinatorTakesSomething) {

@@ -235,12 +235,6 @@ const std::map<std::string, void (*)()>& Behaviours() {
          Artifact("a.bin", "same");
          Finish();
        }},
-      {"changed_artifact",
-       [] {
-         Artifact("a.bin", "one");
-         Artifact("a.bin", "two");
-         Finish();
-       }},
       {"hang_after_success",
        [] {
          Finish();
