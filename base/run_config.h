@@ -50,7 +50,9 @@ struct DatasetConfig {
   std::string filter_column;  // keep only rows whose filter_column equals filter_value; empty: all
   std::string filter_value;
   std::vector<std::string> labels;  // class names in order of class index; empty: sorted distinct values
-  // Splits: disjoint, deduplicated, stratified, fixed by split_seed alone. 0: all that is left.
+  // Splits: disjoint, deduplicated, stratified, fixed by split_seed alone. train_size 0: all that is left;
+  // validation_size 0: none, or the dataset's own; test_size 0: the dataset's own, else what is left, or a
+  // fifth where train_size is 0 too; -1: none. See MakeSplits.
   uint64_t split_seed = 0;
   int64_t train_size = 0, validation_size = 0, test_size = 0;
   int max_length = 256;  // tokens, with [CLS] and [SEP]

@@ -144,7 +144,7 @@ absl::StatusOr<Sizes> ResolveSizes(const DatasetConfig& config, int64_t rows, bo
   if (config.train_size == 0 && sizes.train == 0 && rows > 0) {
     return absl::InvalidArgumentError(absl::StrCat("no row is left for the train split of ", rows,
                                                    " rows; make test_size or validation_size smaller, or "
-                                                   "set train_size to -1 for none"));
+                                                   "name the file test if all of it is for testing"));
   }
   if (open_test && config.train_size != 0) sizes.test = left - sizes.train;
   return sizes;

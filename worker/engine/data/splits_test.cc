@@ -130,7 +130,8 @@ TEST(Splits, TooFewRowsAreAnError) {
   EXPECT_THAT(ErrorOf(Pool({5, 5}), Sizes(0, 4, 8)),
               HasSubstr("validation split should have 4 rows, but only 2"));
   EXPECT_THAT(ErrorOf(Pool({5, 5}), Sizes(8, 1, 2)), HasSubstr("train split should have 8 rows, but only 7"));
-  EXPECT_THAT(ErrorOf(Pool({5, 5}), Sizes(0, 0, 10)), HasSubstr("no row is left for the train split"));
+  EXPECT_THAT(ErrorOf(Pool({5, 5}), Sizes(0, 0, 10)),
+              HasSubstr("no row is left for the train split of 10 rows"));
   EXPECT_THAT(ErrorOf(Pool({50, 1}), Sizes(4, 0, 4)),
               HasSubstr("class \"class 1\" has no row in the train split"));
   EXPECT_THAT(ErrorOf(Pool({5, 5}), Sizes(-2, 0, 0)), HasSubstr("-2 makes no sense"));
