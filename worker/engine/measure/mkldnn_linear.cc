@@ -8,8 +8,8 @@
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/util/Exception.h>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "worker/engine/quantize/saved_model.h"
 
 namespace quantlab::engine {
 namespace {
@@ -56,7 +56,7 @@ absl::Status UseMkldnnLinears(BertForSequenceClassification& model, int64_t text
     std::as_const(model).ForEachLinear([&](const std::string& name, const Linear& layer) {
       const auto tensors = layer.tensors();
       const auto bias = tensors.find("bias");
-      const int64_t rows = absl::StartsWith(name, "bert.encoder.") ? texts * tokens : texts;
+      const int64_t rows = texts * RowsPerText(model.config(), name, tokens);
       auto linear = std::make_unique<MkldnnLinear>(tensors.at("weight"),
                                                    bias == tensors.end() ? at::Tensor() : bias->second, rows);
       linear->Forward(at::ones({1, linear->in_features()}, at::kFloat));

@@ -37,8 +37,8 @@ class MkldnnLinear : public Linear {
   at::Tensor packed_;
 };
 
-// Puts MkldnnLinear into every linear layer of an FP32 model on the CPU. Encoder layers see
-// texts * tokens rows, the others one for each text.
+// Puts MkldnnLinear into every linear layer of an FP32 model on the CPU, each laid out for the rows that it
+// sees of `texts` texts of `tokens` tokens.
 // Errors: UNIMPLEMENTED this build or CPU has no oneDNN; the model is unchanged then.
 absl::Status UseMkldnnLinears(BertForSequenceClassification& model, int64_t texts, int64_t tokens);
 

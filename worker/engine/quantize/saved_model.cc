@@ -78,11 +78,6 @@ LinearLoader PlannedLoader(const QuantizationPlan& plan, std::set<std::string>& 
   };
 }
 
-// Linear layers that see every token; the others see one row per text.
-bool PerToken(const std::string& layer) {
-  return absl::StartsWith(layer, "bert.encoder.");
-}
-
 }  // namespace
 
 absl::StatusOr<LoadedModel> LoadModel(const std::string& folder) {
@@ -129,6 +124,14 @@ absl::StatusOr<ModelSize> SizeOfModel(const std::string& folder) {
   return size;
 }
 
+int64_t RowsPerText(const BertConfig& config, const std::string& layer, int64_t tokens) {
+  if (!absl::StartsWith(layer, "bert.encoder.")) return 1;
+  const std::string last = absl::StrCat("bert.encoder.layer.", config.num_hidden_layers - 1, ".");
+  const bool every_token = !absl::StartsWith(layer, last) || absl::EndsWith(layer, ".attention.self.key") ||
+                           absl::EndsWith(layer, ".attention.self.value");
+  return every_token ? tokens : 1;
+}
+
 std::vector<Layer> DescribeLayers(const BertForSequenceClassification& model, int64_t tokens) {
   std::vector<Layer> layers;
   double total = 0;
@@ -142,7 +145,7 @@ std::vector<Layer> DescribeLayers(const BertForSequenceClassification& model, in
                 precision.kernel,
                 precision.reason,
                 static_cast<double>(linear.in_features()) * static_cast<double>(linear.out_features()) *
-                    static_cast<double>(PerToken(name) ? tokens : 1),
+                    static_cast<double>(RowsPerText(model.config(), name, tokens)),
                 0,
                 0};
     bool has_bias = false;

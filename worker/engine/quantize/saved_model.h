@@ -43,6 +43,11 @@ struct ModelSize {
 // Errors: NOT_FOUND no such folder or no model.safetensors in it.
 absl::StatusOr<ModelSize> SizeOfModel(const std::string& folder);
 
+// Rows of a linear layer's input for each text of `tokens` tokens: one for each token, but one for each
+// text where only the first token's output is used (in the last encoder layer after keys and values, and
+// in what follows it).
+int64_t RowsPerText(const BertConfig& config, const std::string& layer, int64_t tokens);
+
 // One entry for each linear layer in order of computation: what was asked, what runs, bytes of its
 // tensors, and its share of the multiply-adds of all linear layers for texts of `tokens` tokens.
 std::vector<Layer> DescribeLayers(const BertForSequenceClassification& model, int64_t tokens);

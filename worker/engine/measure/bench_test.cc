@@ -1,0 +1,154 @@
+#include "worker/engine/measure/bench.h"
+
+#include <ATen/Functions.h>
+#include <ATen/TensorOperators.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "worker/engine/measure/environment.h"
+#include "worker/engine/measure/mkldnn_linear.h"
+#include "worker/engine/measure/side_by_side.h"
+#include "worker/engine/quantize/method.h"
+#include "worker/engine/quantize/random_bert.h"
+#include "worker/engine/quantize/saved_model.h"
+
+namespace quantlab::engine {
+namespace {
+
+std::vector<double> Constant(size_t n, double value) {
+  return std::vector<double>(n, value);
+}
+
+TEST(AnalyzeBlocksTest, SpeedupIsTheMedianOfRatiosWithinBlocks) {
+  // A slow block hits both models alike: the ratio does not see it.
+  std::vector<double> reference = Constant(40, 2.0), faster = Constant(40, 1.0);
+  reference[3] = 20;
+  faster[3] = 10;
+  faster[7] = 100;  // an outlier of one model alone
+  const BenchResult result = AnalyzeBlocks({"fp32", "fp32", "int8"}, {reference, reference, faster}, 1);
+  EXPECT_EQ(result.entries[0].speedup, 2.0);
+  EXPECT_EQ(result.entries[0].speedup_interval.low, 2.0);
+  EXPECT_EQ(result.entries[0].speedup_interval.high, 2.0);
+  EXPECT_EQ(result.entries[0].name, "int8");
+  EXPECT_TRUE(result.reliable);
+}
+
+TEST(AnalyzeBlocksTest, AnAaPairThatDisagreesMakesAllUnreliable) {
+  const BenchResult apart = AnalyzeBlocks({"a", "a"}, {Constant(40, 1.0), Constant(40, 1.05)}, 1);
+  EXPECT_FALSE(apart.reliable);
+  EXPECT_NEAR(apart.twin.speedup, 1 / 1.05, 1e-12);
+  // Right in the middle, but too wide to say anything.
+  std::vector<double> noisy;
+  for (int i = 0; i < 10; ++i) noisy.push_back(i % 2 == 0 ? 0.8 : 1.25);
+  EXPECT_FALSE(AnalyzeBlocks({"a", "a"}, {Constant(10, 1.0), noisy}, 1).reliable);
+}
+
+class RunBenchTest : public ::testing::Test {
+ protected:
+  RunBenchTest() : model_(MakeRandomBert(SmallBertConfig(), 1).value()) {
+    options_.sequence_length = 8;
+    options_.warmup_iterations = 2;
+    options_.min_samples = 5;
+    options_.min_duration_seconds = 0;
+    // Every reading of the clock is one second later: each sample takes exactly that.
+    options_.now = [this] { return clock_ += 1; };
+  }
+
+  std::unique_ptr<BertForSequenceClassification> model_;
+  BenchOptions options_;
+  double clock_ = 0;
+};
+
+TEST_F(RunBenchTest, MeasuresAtLeastTheSamplesAndTheDuration) {
+  auto result = RunBench({"fp32", model_.get()}, {{"same", model_.get()}}, options_);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->reference.summary.samples, 5);
+  EXPECT_EQ(result->entries[0].summary.samples, 5);
+  EXPECT_EQ(result->attempts, 1);
+  options_.min_duration_seconds = 9;
+  result = RunBench({"fp32", model_.get()}, {}, options_);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->reference.summary.samples, 9);
+}
+
+TEST_F(RunBenchTest, TriesOnceMoreAndThenSaysUnreliable) {
+  // Time runs ever faster: within each block the model that comes later looks slower.
+  double step = 1;
+  options_.now = [&] { return clock_ += (step *= 1.3); };
+  const auto result = RunBench({"fp32", model_.get()}, {}, options_);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->attempts, 2);
+  EXPECT_FALSE(result->reliable);
+}
+
+TEST_F(RunBenchTest, StopsBetweenBlocks) {
+  options_.progress = [](int64_t blocks, double) { return blocks < 3; };
+  EXPECT_TRUE(absl::IsCancelled(RunBench({"fp32", model_.get()}, {}, options_).status()));
+}
+
+TEST_F(RunBenchTest, RefusesTextsThatTheModelCannotTake) {
+  options_.sequence_length = 49;
+  EXPECT_TRUE(absl::IsInvalidArgument(RunBench({"fp32", model_.get()}, {}, options_).status()));
+}
+
+TEST(MakeBenchTextsTest, SameSeedSameTexts) {
+  const BertConfig config = SmallBertConfig();
+  const auto first = MakeBenchTexts(config, 3, 7, 5), again = MakeBenchTexts(config, 3, 7, 5);
+  ASSERT_EQ(first.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) EXPECT_EQ(first[i].ids, again[i].ids);
+  EXPECT_NE(first[0].ids, MakeBenchTexts(config, 3, 7, 6)[0].ids);
+}
+
+TEST(MkldnnLinearTest, ComputesWhatThePlainLayerComputes) {
+  const auto model = MakeRandomBert(SmallBertConfig(), 1).value();
+  const auto texts = RandomTexts(SmallBertConfig(), 4, 16, 3);
+  const at::Tensor plain = Logits(*model, texts);
+  const absl::Status status = UseMkldnnLinears(*model, 4, 16);
+  if (absl::IsUnimplemented(status)) GTEST_SKIP() << status;
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_LT((Logits(*model, texts) - plain).abs().max().item<float>(), 1e-4);
+  for (const Layer& layer : DescribeLayers(*model, 16)) EXPECT_EQ(layer.kernel, MkldnnLinear::kKernel);
+}
+
+TEST(SideBySideTest, WantsTheBaselineFirst) {
+  const std::string folder = ::testing::TempDir() + "side_by_side";
+  WriteSmallVocabulary(folder);
+  auto model = MakeRandomBert(SmallBertConfig(), 1).value();
+  ASSERT_TRUE(SaveModel(*model, std::nullopt, folder, folder + "/fp32").ok());
+  const auto result = MakeDynamicQuantization()->Apply(*model, {}, {}).value();
+  ASSERT_TRUE(SaveModel(*model, result.plan, folder, folder + "/int8").ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(SideBySide::Load({{"int8", folder + "/int8"}}, "cpu").status()));
+  EXPECT_FALSE(SideBySide::Load({}, "cpu").ok());
+  const auto models = SideBySide::Load({{"fp32", folder + "/fp32"}, {"int8", folder + "/int8"}}, "cpu");
+  ASSERT_TRUE(models.ok()) << models.status();
+  BenchOptions options;
+  options.sequence_length = 8;
+  options.min_samples = 5;
+  options.min_duration_seconds = 0;
+  const auto times = (*models)->Run(options);
+  ASSERT_TRUE(times.ok()) << times.status();
+  EXPECT_EQ(times->bench.entries.size(), 1u);
+  EXPECT_GT(times->bench.entries[0].speedup, 0);
+  EXPECT_FALSE(times->fp32_path.empty());
+}
+
+TEST(EnvironmentTest, TheFingerprintChangesWithWhatChangesResults) {
+  const Environment one = DescribeEnvironment("cpu", 1), again = DescribeEnvironment("cpu", 1);
+  EXPECT_EQ(one.fingerprint, again.fingerprint);
+  EXPECT_EQ(one.fingerprint.size(), 16u);
+  EXPECT_NE(one.fingerprint, DescribeEnvironment("cpu", 2).fingerprint);
+  for (const char* fact :
+       {"cpu_model", "cpu_flags", "torch", "threads", "runner_sha256", "os", "int8_kernels"}) {
+    EXPECT_FALSE(one.facts.at(fact).empty()) << fact;
+  }
+}
+
+TEST(EnvironmentTest, ADeviceThatIsNotThereIsRefusedWithTheReason) {
+  EXPECT_TRUE(CheckDevice("cpu").ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckDevice("tpu")));
+  if (AvailableDevices().size() > 1) GTEST_SKIP() << "there is a GPU";
+  EXPECT_TRUE(absl::IsFailedPrecondition(CheckDevice("cuda")));
+}
+
+}  // namespace
+}  // namespace quantlab::engine

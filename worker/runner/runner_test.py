@@ -1,0 +1,372 @@
+"""Runs quant-runner as an agent and as people do, on a tiny model and a tiny dataset made here.
+
+Needs nothing but Python's standard library; QUANTLAB_BIN names the folder of the program.
+"""
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import tempfile
+import unittest
+
+RUNNER = str(pathlib.Path(os.environ["QUANTLAB_BIN"]) / "quant-runner")
+WORDS = ["good", "fine", "great", "bad", "poor", "dull", "film", "plot", "the", "a", "was", "is"]
+CONFIG = {"model_type": "bert", "vocab_size": 17, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+          "intermediate_size": 24, "max_position_embeddings": 24, "type_vocab_size": 2, "hidden_act": "gelu",
+          "hidden_dropout_prob": 0.1, "attention_probs_dropout_prob": 0.1}
+
+
+def write_safetensors(path, tensors):
+    header, data = {}, b""
+    for name, (shape, values) in sorted(tensors.items()):
+        raw = struct.pack(f"<{len(values)}f", *values)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + len(raw)]}
+        data += raw
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+
+
+def encoder_tensors(rng):
+    hidden, wide = CONFIG["hidden_size"], CONFIG["intermediate_size"]
+    tensors = {}
+
+    def add(name, *shape):
+        count = 1
+        for n in shape:
+            count *= n
+        values = [1.0] * count if name.endswith("LayerNorm.weight") else [rng.gauss(0, 0.2) for _ in range(count)]
+        tensors[name] = (list(shape), values)
+
+    def linear(name, out, inner):
+        add(name + ".weight", out, inner)
+        add(name + ".bias", out)
+
+    for name, rows in (("word", CONFIG["vocab_size"]), ("position", 24), ("token_type", 2)):
+        add(f"embeddings.{name}_embeddings.weight", rows, hidden)
+    norms = ["embeddings"]
+    for i in range(CONFIG["num_hidden_layers"]):
+        layer = f"encoder.layer.{i}"
+        for part in ("query", "key", "value"):
+            linear(f"{layer}.attention.self.{part}", hidden, hidden)
+        linear(f"{layer}.attention.output.dense", hidden, hidden)
+        linear(f"{layer}.intermediate.dense", wide, hidden)
+        linear(f"{layer}.output.dense", hidden, wide)
+        norms += [f"{layer}.attention.output", f"{layer}.output"]
+    linear("pooler.dense", hidden, hidden)
+    for norm in norms:
+        add(norm + ".LayerNorm.weight", hidden)
+        add(norm + ".LayerNorm.bias", hidden)
+    return tensors
+
+
+def make_assets(folder):
+    rng = random.Random(5)
+    model = folder / "encoder"
+    model.mkdir()
+    (model / "config.json").write_text(json.dumps(CONFIG))
+    (model / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS) + "\n")
+    write_safetensors(model / "model.safetensors", encoder_tensors(rng))
+    data = folder / "data"
+    data.mkdir()
+    rows = ["text,label"]
+    for i in range(120):
+        label = i % 2
+        mood = WORDS[:3] if label else WORDS[3:6]
+        words = [rng.choice(mood)] + [rng.choice(WORDS[6:]) for _ in range(rng.randrange(2, 14))]
+        rng.shuffle(words)
+        rows.append(f'"{" ".join(words)} {i}",{label}')
+    (data / "reviews.csv").write_text("\n".join(rows) + "\n")
+
+
+class RunnerTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.root = pathlib.Path(tempfile.mkdtemp(prefix="runner_test."))
+        make_assets(cls.root)
+        cls.baseline = cls.attempt("baseline")
+        cls.quantized = cls.attempt("quantization")
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.root)
+
+    @classmethod
+    def job(cls, kind, name):
+        dataset = {"asset": {"name": "reviews"}, "format": "csv", "textColumn": "text", "labelColumn": "label",
+                   "splitSeed": "3", "trainSize": "60", "testSize": "40", "maxLength": 16}
+        job = {"version": 1, "attempt": "1", "outputFolder": str(cls.root / name),
+               "datasetFolder": str(cls.root / "data"), "modelFolder": str(cls.root / "encoder"),
+               "config": {"experimentId": "e", "runName": kind, "variant": kind, "seed": "42", "device": "cpu",
+                          "kind": "RUN_KIND_" + kind.upper(), "threads": 1, "dataset": dataset,
+                          "training": {"enabled": True, "epochs": 2, "batchSize": 8, "learningRate": 5e-3,
+                                       "weightDecay": 0.01, "warmupRatio": 0.1, "maxGradNorm": 1, "adamBeta1": 0.9,
+                                       "adamBeta2": 0.999, "adamEpsilon": 1e-8, "dropout": True, "dtype": "fp32"},
+                          "method": {}, "evaluation": {"batchSize": 16, "latencyBatchSizes": [1, 2],
+                                                       "latencySequenceLength": 12, "warmupIterations": 1,
+                                                       "minSamples": 12, "minDurationSeconds": 0.02}}}
+        inputs = [{"run": "baseline", "variant": "baseline", "folder": str(cls.root / "baseline" / "model")}]
+        if kind == "quantization":
+            job["inputs"] = inputs
+            job["config"]["method"] = {"name": "dynamic_quantization", "version": 1, "params": {
+                "dtype": {"stringValue": "qint8"}, "granularity": {"stringValue": "per_token"},
+                "weight_granularity": {"stringValue": "per_channel"}, "reduce_range": {"boolValue": False}}}
+        if kind == "comparison":
+            job["inputs"] = inputs + [{"run": "d", "variant": "d", "method": "dynamic_quantization",
+                                       "folder": str(cls.root / "quantization" / "model")}]
+        return job
+
+    @classmethod
+    def run_job(cls, job):
+        """Exit code and events."""
+        path = cls.root / "job.json"
+        path.write_text(job if isinstance(job, str) else json.dumps(job))
+        read, write = os.pipe()
+        process = subprocess.Popen([RUNNER, "run", "--job", str(path), "--events-fd", str(write)],
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=[write])
+        os.close(write)
+        with os.fdopen(read) as events:
+            lines = [json.loads(line) for line in events]
+        process.stderr.read()
+        process.stderr.close()
+        return process.wait(), lines
+
+    @classmethod
+    def attempt(cls, kind, name=None):
+        code, events = cls.run_job(cls.job(kind, name or kind))
+        assert code == 0, events[-1]
+        assert events[-1]["finished"]["ok"], events[-1]
+        return events
+
+    @staticmethod
+    def metrics(events):
+        return [event["metric"] for event in events if "metric" in event]
+
+    def find(self, events, name, **labels):
+        found = [m for m in self.metrics(events) if m["name"] == name and labels.items() <= m["labels"].items()]
+        self.assertTrue(found, (name, labels))
+        return found[-1]
+
+    def run_command(self, *arguments, stdin=b"", **options):
+        return subprocess.run([RUNNER, *arguments], input=stdin, capture_output=True, **options)
+
+    def predict(self, kind, text, *options):
+        result = self.run_command("predict", "--model", str(self.root / kind / "model"), "--threads", "1", *options,
+                                  stdin=text)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout.decode().splitlines()
+
+    # --- what an agent sees ---
+
+    def test_events_tell_the_whole_attempt_and_files_are_there(self):
+        for kind, events in (("baseline", self.baseline), ("quantization", self.quantized)):
+            self.assertIn("environment", events[0])
+            self.assertTrue(any("progress" in event for event in events))
+            names = [event["artifact"]["name"] for event in events if "artifact" in event]
+            self.assertEqual(len(names), len(set(names)))
+            for name in names:
+                self.assertTrue((self.root / kind / name).is_file(), name)
+            wanted = {"environment.json", "predictions.csv", "metrics.json", "model/config.json",
+                      "model/model.safetensors", "model/vocab.txt"}
+            wanted |= {"training_log.csv"} if kind == "baseline" else {"model/plan.json"}
+            self.assertLessEqual(wanted, set(names))
+            accuracy = self.find(events, "accuracy", split="test")
+            self.assertLessEqual(accuracy["low"], accuracy["value"])
+            self.assertGreaterEqual(accuracy["high"], accuracy["value"])
+            self.assertEqual(accuracy["samples"], "40")
+
+    def test_training_learns_and_logs_every_step(self):
+        lines = (self.root / "baseline" / "training_log.csv").read_text().splitlines()
+        self.assertEqual(len(lines), 1 + 2 * 8)
+        self.assertGreater(self.find(self.baseline, "accuracy", split="test")["value"], 0.8)
+
+    def test_quantization_reports_every_layer_and_the_paired_test(self):
+        layers = [event["layer"] for event in self.quantized if "layer" in event]
+        self.assertEqual(len(layers), 14)
+        self.assertEqual({layer["effective"] for layer in layers}, {"int8_dynamic"})
+        self.assertAlmostEqual(sum(layer["macsShare"] for layer in layers), 1, 9)
+        self.assertLessEqual(self.find(self.quantized, "mcnemar_p_value", split="test")["value"], 1)
+        self.assertGreater(self.find(self.quantized, "agreement", split="test")["value"], 0.8)
+
+    def test_predictions_agree_with_the_metrics(self):
+        rows = (self.root / "quantization" / "predictions.csv").read_text().splitlines()
+        self.assertEqual(rows[0], "row,label,predicted,logit_0,logit_1")
+        right = sum(row.split(",")[1] == row.split(",")[2] for row in rows[1:])
+        self.assertAlmostEqual(right / 40, self.find(self.quantized, "accuracy", split="test")["value"])
+
+    def test_the_same_seed_gives_the_same_bytes(self):
+        self.attempt("baseline", "again")
+        for name in ("model/model.safetensors", "predictions.csv", "training_log.csv"):
+            self.assertEqual((self.root / "again" / name).read_bytes(), (self.root / "baseline" / name).read_bytes(), name)
+
+    def test_comparison_measures_speed_memory_and_size(self):
+        events = self.attempt("comparison")
+        for batch_size in ("1", "2"):
+            speedup = self.find(events, "speedup", variant="d", batch_size=batch_size)
+            self.assertLessEqual(speedup["low"], speedup["value"])
+            for variant in ("baseline", "d"):
+                self.find(events, "inference_time", variant=variant, batch_size=batch_size, quantile="p90")
+                self.find(events, "throughput", variant=variant, batch_size=batch_size)
+            self.find(events, "aa_ratio", batch_size=batch_size)
+        self.assertGreater(self.find(events, "compression_ratio", variant="d", part="quantized_layers")["value"], 1.5)
+        for kind in ("load", "load_anonymous", "load_file", "forward", "peak"):
+            self.find(events, "memory_usage", variant="d", kind=kind)
+        rows = (self.root / "comparison" / "samples.csv").read_text().splitlines()
+        self.assertGreaterEqual(len(rows), 1 + 2 * 3 * 12)
+        names = {metric["name"] for metric in json.loads((self.root / "comparison" / "metrics.json").read_text())["metrics"]}
+        self.assertIn("speedup", names)
+
+    def test_only_the_metrics_that_are_asked_for_are_measured(self):
+        job = self.job("comparison", "sizes")
+        job["config"]["evaluation"]["metrics"] = ["accuracy", "model_size"]
+        code, events = self.run_job(job)
+        self.assertEqual(code, 0)
+        self.assertEqual({metric["name"] for metric in self.metrics(events)}, {"model_size", "compression_ratio"})
+
+    def test_bad_jobs_end_with_a_clear_last_event(self):
+        def broken(change):
+            job = self.job("quantization", "bad")
+            change(job)
+            return job
+        cases = [
+            ("{", "INVALID_ARGUMENT", "not JSON"),
+            (broken(lambda j: j.update(version=9)), "INVALID_ARGUMENT", "version"),
+            (broken(lambda j: j["inputs"][0].update(folder="/nowhere")), "NOT_FOUND", "/nowhere"),
+            (broken(lambda j: j["inputs"][0].update(folder=str(self.root / "quantization" / "model"))),
+             "INVALID_ARGUMENT", "quantized already"),
+            (broken(lambda j: j.update(datasetFolder="/nowhere")), "NOT_FOUND", "/nowhere"),
+            (broken(lambda j: j["config"]["dataset"].update(textColumn="words")), "INVALID_ARGUMENT", "words"),
+            (broken(lambda j: j["config"]["dataset"].update(maxLength=99)), "INVALID_ARGUMENT", "24"),
+            (broken(lambda j: j.update(outputFolder=str(self.root / "data"))), "INVALID_ARGUMENT", "empty"),
+        ]
+        for job, status, words in cases:
+            shutil.rmtree(self.root / "bad", ignore_errors=True)
+            code, events = self.run_job(job)
+            self.assertEqual(code, 3, events)
+            self.assertEqual(events[-1]["finished"]["code"], status)
+            self.assertIn(words, events[-1]["finished"]["message"])
+            self.assertNotIn("ok", {k for k, v in events[-1]["finished"].items() if v is True})
+
+    def test_a_device_that_is_not_there_is_refused(self):
+        if "cuda" in json.loads(self.run_command("info", "--json").stdout)["devices"]:
+            self.skipTest("there is a GPU")
+        job = self.job("baseline", "gpu")
+        job["config"]["device"] = "cuda"
+        code, events = self.run_job(job)
+        self.assertEqual(code, 3)
+        self.assertIn("cuda", events[-1]["finished"]["message"])
+
+    def start_long_job(self, name):
+        job = self.job("baseline", name)
+        job["config"]["training"]["epochs"] = 10000
+        path = self.root / f"{name}.json"
+        path.write_text(json.dumps(job))
+        read, write = os.pipe()
+        process = subprocess.Popen([RUNNER, "run", "--job", str(path), "--events-fd", str(write)],
+                                   stderr=subprocess.DEVNULL, pass_fds=[write])
+        os.close(write)
+        events = os.fdopen(read)
+        for line in events:
+            if json.loads(line).get("progress", {}).get("phase") == "training":
+                break
+        return process, events
+
+    def test_a_runner_whose_reader_goes_away_exits_at_once(self):
+        process, events = self.start_long_job("orphan")
+        events.close()
+        self.assertEqual(process.wait(timeout=60), 5)
+
+    def test_sigterm_stops_between_two_steps(self):
+        process, events = self.start_long_job("stopped")
+        process.send_signal(signal.SIGTERM)
+        last = [json.loads(line) for line in events][-1]["finished"]
+        events.close()
+        self.assertEqual(process.wait(timeout=60), 4)
+        self.assertTrue(last["stopped"])
+        self.assertFalse(last["ok"])
+
+    # --- what people see ---
+
+    def test_tokenize_prints_ids(self):
+        result = self.run_command("tokenize", "--model", str(self.root / "encoder"),
+                                  stdin=b"The good FILM\n\nbad\xff bytes\nlast")
+        self.assertEqual(result.returncode, 0)
+        self.assertEqual([json.loads(line) for line in result.stdout.splitlines()],
+                         [[2, 13, 5, 11, 3], [2, 3], [2, 8, 1, 3], [2, 1, 3]])
+
+    def test_a_line_depends_on_nothing_but_itself(self):
+        lines = [b"the good film was great", b"", b"bad " * 100, b"dull plot", b"\xff\xfe", b"a fine film"]
+        for kind in ("baseline", "quantization"):
+            together = self.predict(kind, b"\n".join(lines))
+            self.assertEqual(len(together), len(lines))
+            self.assertEqual(self.predict(kind, b"\n".join(reversed(lines)))[::-1], together)
+            for line, expected in zip(lines, together):
+                self.assertEqual(self.predict(kind, line + b"\n"), [expected])
+        batched = self.predict("quantization", b"\n".join(lines), "--batch-size", "4")
+        self.assertEqual(batched, self.predict("quantization", b"\n".join(lines)))
+
+    def test_predict_equals_what_the_run_predicted(self):
+        text = {}
+        for number, line in enumerate((self.root / "data" / "reviews.csv").read_text().splitlines()[1:]):
+            text[str(number)] = line.split('"')[1]
+        for kind in ("baseline", "quantization"):
+            rows = [row.split(",") for row in (self.root / kind / "predictions.csv").read_text().splitlines()[1:]]
+            lines = "\n".join(text[row[0]] for row in rows).encode()
+            for row, line in zip(rows, self.predict(kind, lines, "--max-length", "16")):
+                for a, b in zip(row[3:], json.loads(line)):
+                    self.assertAlmostEqual(float(a), b, 5)
+
+    def test_predict_answers_before_the_input_ends(self):
+        process = subprocess.Popen([RUNNER, "predict", "--model", str(self.root / "baseline" / "model"),
+                                    "--batch-size", "8"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process.stdin.write(b"a good film\n")
+        process.stdin.flush()
+        self.assertEqual(len(json.loads(process.stdout.readline())), 2)
+        process.stdin.close()
+        self.assertEqual(process.wait(timeout=60), 0)
+        process.stdout.close()
+
+    def test_info_is_what_a_worker_advertises(self):
+        info = json.loads(self.run_command("info", "--json").stdout)
+        self.assertEqual(info["version"], 1)
+        self.assertIn("cpu", info["devices"])
+        self.assertIn({"name": "dynamic_quantization", "version": 1}, info["methods"])
+        self.assertTrue(info["fingerprint"])
+        self.assertIn("runner_sha256", info["facts"])
+        self.assertIn(b"granularity", self.run_command("info").stdout)
+
+    def test_bench_prints_a_table_or_json(self):
+        models = [str(self.root / kind / "model") for kind in ("baseline", "quantization")]
+        options = ["--sequence-length", "12", "--min-samples", "8", "--min-duration", "0", "--batch-size", "2"]
+        table = self.run_command("bench", *models, *options)
+        self.assertEqual(table.returncode, 0, table.stderr)
+        self.assertIn(b"speedup", table.stdout)
+        result = json.loads(self.run_command("bench", *models, *options, "--json").stdout)
+        self.assertEqual([m["model"] for m in result["results"][0]["models"]], models)
+        wrong = self.run_command("bench", models[1], models[0])
+        self.assertEqual(wrong.returncode, 3)
+        self.assertIn(b"FP32", wrong.stderr)
+
+    def test_exit_codes(self):
+        self.assertEqual(self.run_command("--help").returncode, 0)
+        for command in ("run", "tokenize", "predict", "bench", "info", "measure-memory"):
+            shown = self.run_command(command, "--help")
+            self.assertEqual(shown.returncode, 0)
+            self.assertIn(b"Example", shown.stdout)
+        self.assertEqual(self.run_command().returncode, 2)
+        self.assertEqual(self.run_command("dance").returncode, 2)
+        self.assertEqual(self.run_command("predict").returncode, 2)
+        self.assertEqual(self.run_command("predict", "--model", "x", "--batch-size", "0").returncode, 2)
+        missing = self.run_command("predict", "--model", "/nowhere")
+        self.assertEqual(missing.returncode, 3)
+        self.assertIn(b"/nowhere", missing.stderr)
+        encoder = self.run_command("predict", "--model", str(self.root / "encoder"))
+        self.assertEqual(encoder.returncode, 3)
+        self.assertIn(b"classifier", encoder.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
