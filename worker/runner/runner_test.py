@@ -102,7 +102,7 @@ class RunnerTest(unittest.TestCase):
                "datasetFolder": str(cls.root / "data"), "modelFolder": str(cls.root / "encoder"),
                "config": {"experimentId": "e", "runName": kind, "variant": kind, "seed": "42", "device": "cpu",
                           "kind": "RUN_KIND_" + kind.upper(), "threads": 1, "dataset": dataset,
-                          "training": {"enabled": True, "epochs": 2, "batchSize": 8, "learningRate": 5e-3,
+                          "training": {"enabled": True, "epochs": 8, "batchSize": 8, "learningRate": 5e-3,
                                        "weightDecay": 0.01, "warmupRatio": 0.1, "maxGradNorm": 1, "adamBeta1": 0.9,
                                        "adamBeta2": 0.999, "adamEpsilon": 1e-8, "dropout": True, "dtype": "fp32"},
                           "method": {}, "evaluation": {"batchSize": 16, "latencyBatchSizes": [1, 2],
@@ -180,7 +180,7 @@ class RunnerTest(unittest.TestCase):
 
     def test_training_learns_and_logs_every_step(self):
         lines = (self.root / "baseline" / "training_log.csv").read_text().splitlines()
-        self.assertEqual(len(lines), 1 + 2 * 8)
+        self.assertEqual(len(lines), 1 + 8 * 8)
         self.assertGreater(self.find(self.baseline, "accuracy", split="test")["value"], 0.8)
 
     def test_quantization_reports_every_layer_and_the_paired_test(self):

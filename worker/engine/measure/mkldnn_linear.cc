@@ -18,7 +18,7 @@ at::Tensor ReorderWeight(const at::Tensor& weight, int64_t rows) {
   using Reorder = at::Tensor(const at::Tensor&, std::optional<c10::SymInt>);
   static const auto op =
       c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_reorder_linear_weight", "").typed<Reorder>();
-  return op.call(weight.to_mkldnn(), c10::SymInt(rows));
+  return op.call(weight, c10::SymInt(rows));
 }
 
 at::Tensor LinearPointwise(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
