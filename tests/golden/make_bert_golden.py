@@ -185,13 +185,23 @@ def training_reference(folder):
     return dict(spec, losses=losses)
 
 
+def activation_values():
+    """Every activation without parameters that BERT configs may name, over a range where it shows."""
+    from transformers.activations import get_activation
+    names = ["gelu", "gelu_python", "gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast",
+             "gelu_accurate", "gelu_10", "quick_gelu", "relu", "relu6", "relu2", "leaky_relu", "silu", "swish",
+             "hardswish", "mish", "laplace", "tanh", "sigmoid", "linear"]
+    x = torch.linspace(-12, 12, 33)
+    return dict(x=x.tolist(), y={name: get_activation(name)(x).tolist() for name in names})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "bert_golden.json"))
     args = parser.parse_args()
     folder = os.path.join(os.environ["QUANTLAB_ASSETS"], "minilm")
     golden = dict(made_by="tests/golden/make_bert_golden.py", shapes=[shape_case(n, s) for n, s in SHAPES.items()],
-                  minilm=encoder_case(folder), training=training_reference(folder))
+                  activations=activation_values(), minilm=encoder_case(folder), training=training_reference(folder))
     with open(args.out, "w", encoding="utf-8") as out:
         json.dump(golden, out, separators=(",", ":"))
         out.write("\n")

@@ -1,12 +1,18 @@
 #include "worker/engine/model/activation.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/erf.h>
 #include <ATen/ops/gelu.h>
+#include <ATen/ops/hardswish.h>
+#include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/mish.h>
 #include <ATen/ops/relu.h>
+#include <ATen/ops/relu6.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/silu.h>
 #include <ATen/ops/tanh.h>
@@ -24,16 +30,32 @@ at::Tensor ActivateAll(Activation activation, const at::Tensor& x) {
       return at::gelu(x);
     case Activation::kGeluTanh:
       return at::gelu(x, "tanh");
+    case Activation::kGeluClipped:
+      return at::gelu(x).clamp(-10, 10);
+    case Activation::kQuickGelu:
+      return x.mul(at::sigmoid(x.mul(1.702)));
     case Activation::kRelu:
       return at::relu(x);
+    case Activation::kRelu6:
+      return at::relu6(x);
+    case Activation::kReluSquared:
+      return at::relu(x).square();
+    case Activation::kLeakyRelu:
+      return at::leaky_relu(x);
     case Activation::kSilu:
       return at::silu(x);
+    case Activation::kHardswish:
+      return at::hardswish(x);
+    case Activation::kMish:
+      return at::mish(x);
+    case Activation::kLaplace:  // Ma 2022, eq. 16
+      return at::erf(x.sub(0.707107).div(0.282095 * std::sqrt(2.0))).add(1).mul(0.5);
     case Activation::kTanh:
       return at::tanh(x);
     case Activation::kSigmoid:
       return at::sigmoid(x);
-    case Activation::kQuickGelu:
-      return x.mul(at::sigmoid(x.mul(1.702)));
+    case Activation::kLinear:
+      return x;
   }
   return x;
 }
@@ -41,7 +63,7 @@ at::Tensor ActivateAll(Activation activation, const at::Tensor& x) {
 }  // namespace
 
 at::Tensor Activate(Activation activation, const at::Tensor& x) {
-  const bool exact_anyway = activation == Activation::kRelu;
+  const bool exact_anyway = activation == Activation::kRelu || activation == Activation::kLinear;
   if (at::GradMode::is_enabled() || !x.is_cpu() || x.dim() != 2 || x.numel() == 0 || exact_anyway) {
     return ActivateAll(activation, x);
   }

@@ -27,20 +27,29 @@ struct ActivationEntry {
   const char* name;
   Activation activation;
 };
-// The first name of each is the one written. "gelu_new", "gelu_fast" and "gelu_pytorch_tanh" are three
-// spellings of the same tanh approximation.
+// The first name of each is the one written. The tanh approximation of GELU has many spellings.
 constexpr ActivationEntry kActivations[] = {
     {"gelu", Activation::kGelu},
     {"gelu_python", Activation::kGelu},
     {"gelu_new", Activation::kGeluTanh},
     {"gelu_pytorch_tanh", Activation::kGeluTanh},
+    {"gelu_python_tanh", Activation::kGeluTanh},
     {"gelu_fast", Activation::kGeluTanh},
+    {"gelu_accurate", Activation::kGeluTanh},
+    {"gelu_10", Activation::kGeluClipped},
+    {"quick_gelu", Activation::kQuickGelu},
     {"relu", Activation::kRelu},
+    {"relu6", Activation::kRelu6},
+    {"relu2", Activation::kReluSquared},
+    {"leaky_relu", Activation::kLeakyRelu},
     {"silu", Activation::kSilu},
     {"swish", Activation::kSilu},
+    {"hardswish", Activation::kHardswish},
+    {"mish", Activation::kMish},
+    {"laplace", Activation::kLaplace},
     {"tanh", Activation::kTanh},
     {"sigmoid", Activation::kSigmoid},
-    {"quick_gelu", Activation::kQuickGelu},
+    {"linear", Activation::kLinear},
 };
 
 std::optional<Activation> FindActivation(const std::string& name) {

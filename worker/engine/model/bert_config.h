@@ -11,7 +11,24 @@
 
 namespace quantlab::engine {
 
-enum class Activation { kGelu, kGeluTanh, kRelu, kSilu, kTanh, kSigmoid, kQuickGelu };
+// As transformers.activations defines them; those with trainable parameters (prelu, xielu) are not here.
+enum class Activation {
+  kGelu,
+  kGeluTanh,
+  kGeluClipped,  // GELU within [-10, 10]
+  kQuickGelu,
+  kRelu,
+  kRelu6,
+  kReluSquared,
+  kLeakyRelu,
+  kSilu,
+  kHardswish,
+  kMish,
+  kLaplace,
+  kTanh,
+  kSigmoid,
+  kLinear,  // none
+};
 
 struct BertConfig {
   int64_t vocab_size = 30522;

@@ -5,12 +5,12 @@
 #include <utility>
 #include <vector>
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/equal.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "worker/engine/model/activation.h"
 #include "worker/engine/model/model_testing.h"
 
 namespace quantlab::engine {
@@ -52,6 +52,7 @@ at::Tensor LogitsOf(const BertForSequenceClassification& model,
 }
 
 TEST(BertTest, LogitsEqualTransformersForEveryShape) {
+  const testing::ThreadsScope threads(1);
   const Json golden = testing::ReadBertGolden();
   ASSERT_GE(golden["shapes"].size(), 3u);
   for (const Json& shape : golden["shapes"]) {
@@ -73,7 +74,32 @@ TEST(BertTest, LogitsEqualTransformersForTheRealEncoder) {
   EXPECT_LT(difference, 1e-4);
 }
 
+TEST(ActivationTest, EveryActivationEqualsTransformers) {
+  const Json golden = testing::ReadBertGolden()["activations"];
+  const at::Tensor x = testing::ToFloats(Json::array({golden["x"]}));
+  for (const auto& [name, values] : golden["y"].items()) {
+    const auto config = ParseBertConfig(Json{{"hidden_act", name}}.dump(), "golden");
+    ASSERT_TRUE(config.ok()) << config.status();
+    const at::Tensor y = testing::ToFloats(Json::array({values}));
+    EXPECT_LT(MaxDifference(Activate(config->hidden_act, x), y), 2e-6) << name;
+    const at::NoGradGuard no_grad;
+    EXPECT_LT(MaxDifference(Activate(config->hidden_act, x), y), 2e-6) << name;
+  }
+}
+
+TEST(ActivationTest, ARowsBitsDoNotDependOnTheOtherRows) {
+  const at::NoGradGuard no_grad;
+  for (const int64_t width : {33, 64}) {
+    const at::Tensor x = testing::FormulaWeight("rows", {2000, width}).mul(40);
+    const at::Tensor together = Activate(Activation::kGelu, x);
+    for (int64_t row = 0; row < x.size(0); row += 97) {
+      EXPECT_TRUE(at::equal(Activate(Activation::kGelu, x.narrow(0, row, 1)), together.narrow(0, row, 1)));
+    }
+  }
+}
+
 TEST(BertTest, ATextsLogitsDoNotDependOnItsBatchOrOrder) {
+  const testing::ThreadsScope threads(1);
   const auto model = FormulaModel(SmallConfig());
   const std::vector<TokenizedText> texts = MakeTexts(40, 100);
   std::vector<const TokenizedText*> all, backwards;

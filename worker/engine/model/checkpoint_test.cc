@@ -31,7 +31,7 @@ TEST(BertConfigTest, NamesTheKeyThatIsWrong) {
   EXPECT_THAT(ConfigError(R"({"hidden_size": 0})"), HasSubstr("hidden_size"));
   EXPECT_THAT(ConfigError(R"({"vocab_size": 18446744073709551615})"), HasSubstr("vocab_size"));
   EXPECT_THAT(ConfigError(R"({"hidden_size": 770})"), HasSubstr("does not divide"));
-  EXPECT_THAT(ConfigError(R"({"hidden_act": "mish"})"), AllOf(HasSubstr("mish"), HasSubstr("gelu_new")));
+  EXPECT_THAT(ConfigError(R"({"hidden_act": "prelu"})"), AllOf(HasSubstr("prelu"), HasSubstr("gelu_new")));
   EXPECT_THAT(ConfigError(R"({"hidden_act": 3})"), HasSubstr("hidden_act"));
   EXPECT_THAT(ConfigError(R"({"layer_norm_eps": -1})"), HasSubstr("layer_norm_eps"));
   EXPECT_THAT(ConfigError(R"({"hidden_dropout_prob": 2})"), HasSubstr("hidden_dropout_prob"));

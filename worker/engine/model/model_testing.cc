@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <utility>
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
 #include "absl/strings/match.h"
@@ -144,6 +145,14 @@ absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> LoadGoldenMiniLm(
   tensors["classifier.bias"] = FormulaWeight("classifier.bias", {config.num_labels()});
   QL_ASSIGN_OR_RETURN(Weights weights, Weights::Create(std::move(tensors), file.path()));
   return BertForSequenceClassification::Create(config, std::move(weights));
+}
+
+ThreadsScope::ThreadsScope(int threads) : before_(at::get_num_threads()) {
+  at::set_num_threads(threads);
+}
+
+ThreadsScope::~ThreadsScope() {
+  at::set_num_threads(before_);
 }
 
 TemporaryFolder::TemporaryFolder() {

@@ -43,6 +43,17 @@ std::optional<std::string> MiniLmFolder();
 // The encoder with the golden's classifier (drawn by formula); of the encoder's own folder.
 absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> LoadGoldenMiniLm(const std::string& folder);
 
+// Computes with this many threads until the end of the scope. Small models are slower with more than one,
+// and much slower where other processes have the cores.
+class ThreadsScope {
+ public:
+  explicit ThreadsScope(int threads);
+  ~ThreadsScope();
+
+ private:
+  int before_;
+};
+
 // A new empty folder, removed with everything in it at the end of the scope.
 class TemporaryFolder {
  public:

@@ -2,12 +2,12 @@
 #include <limits>
 #include <string>
 
-#include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/equal.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "worker/engine/model/checkpoint.h"
 #include "worker/engine/model/model_testing.h"
 #include "worker/engine/train/adamw.h"
 #include "worker/engine/train/evaluate.h"
@@ -54,6 +54,7 @@ absl::StatusOr<TrainingSummary> TrainOn(BertForSequenceClassification& model, co
 }
 
 TEST(TrainerTest, LearnsAndLeavesTheModelReadyForInference) {
+  const testing::ThreadsScope threads(1);
   const auto model = FormulaModel(SmallConfig());
   const LabelledTexts data = TwoKinds(96);
   int64_t steps = 0;
@@ -88,6 +89,7 @@ TensorMap TrainedWeights(uint64_t seed, const std::string& dtype) {
 }
 
 TEST(TrainerTest, EqualSeedsGiveEqualWeightsBitForBit) {
+  const testing::ThreadsScope threads(1);
   for (const std::string dtype : {"fp32", "bf16"}) {
     const TensorMap first = TrainedWeights(5, dtype), second = TrainedWeights(5, dtype);
     for (const auto& [name, tensor] : first) EXPECT_TRUE(at::equal(tensor, second.at(name))) << name;
@@ -113,6 +115,7 @@ TEST(TrainerTest, LearningRateRisesAndFallsLinearly) {
 }
 
 TEST(TrainerTest, CancelledTrainingSaysSo) {
+  const testing::ThreadsScope threads(1);
   const auto model = FormulaModel(SmallConfig());
   TrainingOptions options = Options(1e-3);
   options.on_step = [](const TrainingStep& step) { return step.step < 2; };
@@ -123,6 +126,7 @@ TEST(TrainerTest, CancelledTrainingSaysSo) {
 }
 
 TEST(TrainerTest, DivergenceIsAnErrorWithARemedy) {
+  const testing::ThreadsScope threads(1);
   const auto model = FormulaModel(SmallConfig());
   TrainingOptions options = Options(1e-3);
   model->Parameters().back().tensor.fill_(std::numeric_limits<float>::quiet_NaN());
@@ -132,6 +136,7 @@ TEST(TrainerTest, DivergenceIsAnErrorWithARemedy) {
 }
 
 TEST(TrainerTest, WrongInputIsNamed) {
+  const testing::ThreadsScope threads(1);
   const auto model = FormulaModel(SmallConfig());
   const auto error = [&](const LabelledTexts& data, const std::vector<std::vector<Batch>>& schedule,
                          const TrainingOptions& options) {
@@ -152,6 +157,7 @@ TEST(TrainerTest, WrongInputIsNamed) {
 }
 
 TEST(EvaluateTest, LogitsComeInTheOrderOfTheTexts) {
+  const testing::ThreadsScope threads(1);
   const auto model = FormulaModel(SmallConfig());
   const LabelledTexts data = TwoKinds(23);
   int64_t last = 0;
@@ -190,12 +196,37 @@ void AddGoldenText(uint64_t seed, uint64_t index, LabelledTexts& data) {
   data.labels.push_back(static_cast<int>(kind ^ (draw(1) % 4 == 0 ? 1 : 0)));
 }
 
+LabelledTexts GoldenTexts(const nlohmann::json& golden) {
+  LabelledTexts data;
+  for (uint64_t i = 0; i < golden["texts"].get<uint64_t>(); ++i) AddGoldenText(golden["seed"], i, data);
+  return data;
+}
+
+TEST(TrainerTest, TheRealEncoderTrainsToEqualBitsFromEqualSeeds) {
+  QL_REQUIRE_MINILM(folder);
+  const testing::ThreadsScope threads(2);
+  const LabelledTexts data = GoldenTexts(testing::ReadBertGolden()["training"]);
+  TrainingOptions options = Options(1e-4);
+  std::vector<std::vector<Batch>> schedule = MakeTrainingSchedule(data, options.config, options.seed);
+  schedule.resize(1);
+  schedule[0].resize(8);
+  std::vector<TensorMap> results;
+  for (int i = 0; i < 2; ++i) {
+    CheckpointOptions load;
+    load.build.seed = 3;
+    const auto model = LoadCheckpoint(folder, load);
+    ASSERT_TRUE(model.ok()) << model.status();
+    ASSERT_TRUE(Train(**model, data, schedule, options).ok());
+    results.push_back((*model)->StateTensors());
+  }
+  for (const auto& [name, tensor] : results[0]) EXPECT_TRUE(at::equal(tensor, results[1].at(name))) << name;
+}
+
 TEST(TrainerTest, LossFollowsPyTorchOver100Steps) {
   QL_REQUIRE_MINILM(folder);
   const nlohmann::json golden = testing::ReadBertGolden()["training"];
   const uint64_t texts = golden["texts"], batch_size = golden["batch_size"];
-  LabelledTexts data;
-  for (uint64_t i = 0; i < texts; ++i) AddGoldenText(golden["seed"], i, data);
+  const LabelledTexts data = GoldenTexts(golden);
   std::vector<Batch> batches(golden["steps"].get<size_t>());
   for (size_t step = 0; step < batches.size(); ++step) {
     for (uint64_t i = 0; i < batch_size; ++i) {
@@ -216,12 +247,10 @@ TEST(TrainerTest, LossFollowsPyTorchOver100Steps) {
     worst = std::max(worst, error);
     return true;
   };
-  const int threads = at::get_num_threads();
-  at::set_num_threads(1);
+  const testing::ThreadsScope threads(1);
   const auto model = testing::LoadGoldenMiniLm(folder);
   ASSERT_TRUE(model.ok()) << model.status();
   const auto summary = Train(**model, data, {batches}, options);
-  at::set_num_threads(threads);
   ASSERT_TRUE(summary.ok()) << summary.status();
   RecordProperty("worst_relative_error", std::to_string(worst));
   printf("worst relative error of the loss over %zu steps: %g\n", batches.size(), worst);
