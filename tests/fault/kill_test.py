@@ -58,10 +58,11 @@ class KillTest(unittest.TestCase):
         cls.expected, cls.duration = run_undisturbed()
 
     def check_events(self, world):
-        database = sqlite3.connect(f"file:{world.data}/coordinator.db?mode=ro", uri=True)
+        database = sqlite3.connect(f"file:{world.data}/coordinator/quantlab.db?mode=ro", uri=True)
         rows = database.execute(
-            "SELECT run_id, attempt, COUNT(*), COUNT(DISTINCT number), MIN(number), MAX(number)"
-            " FROM events GROUP BY run_id, attempt").fetchall()
+            "SELECT runs.id, attempts.number, COUNT(*), COUNT(DISTINCT event), MIN(event), MAX(event)"
+            " FROM changes JOIN attempts ON attempts.key = changes.attempt"
+            " JOIN runs ON runs.key = attempts.run GROUP BY attempts.key").fetchall()
         database.close()
         self.assertTrue(rows)
         for run, attempt, count, distinct, lowest, highest in rows:

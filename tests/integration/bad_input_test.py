@@ -26,7 +26,7 @@ BAD_FILES = {
     "not a map": ("- just\n- a list\n", ["tiny.yaml:1"]),
     "binary garbage": ("\x00\x01\x02: {\x7f", ["tiny.yaml"]),
     "unknown top-level key": (worlds.EXPERIMENT + "trainning: {epochs: 1}\n",
-                              ["tiny.yaml:11", "trainning", "training"]),
+                              ["tiny.yaml:12", "trainning", "training"]),
     "unknown method": (replace("dynamic_quantization:", "dynamik_quantization:"),
                        ["tiny.yaml:6", "dynamik_quantization", "dynamic_quantization"]),
     "unknown parameter": (replace("dynamic_quantization: {enabled: true}",
@@ -39,9 +39,13 @@ BAD_FILES = {
     "out of range": (replace("batch_size: 8,", "batch_size: -8,"), ["tiny.yaml:8", "batch_size"]),
     "unknown metric": (replace("f1_score", "f2_score"), ["tiny.yaml:10", "f2_score", "f1_score"]),
     "unknown dataset name": (replace("./reviews.csv", "imbd"), ["tiny.yaml:5", "imbd", "imdb"]),
-    "duplicate key": (worlds.EXPERIMENT + "seed: 12\n", ["tiny.yaml:11", "seed"]),
-    "missing model folder": (replace("./model", "./no-such-model"), ["no-such-model"]),
-    "missing include": ("include: [elsewhere.yaml]\n" + worlds.EXPERIMENT, ["elsewhere.yaml"]),
+    "duplicate key": (worlds.EXPERIMENT + "seed: 12\n", ["tiny.yaml:12", "seed"]),    "missing include": ("include: [elsewhere.yaml]\n" + worlds.EXPERIMENT, ["elsewhere.yaml"]),
+}
+
+# Files that an experiment file names and that are not there.
+MISSING_FILES = {
+    "missing model folder": (replace("./model", "./no-such-model"), ["no-such-model", "--asset"]),
+    "missing dataset": (replace("./reviews.csv", "./no-such.csv"), ["no-such.csv", "--asset"]),
 }
 
 
@@ -78,14 +82,14 @@ def other_shape(path):
 
 # name -> (what is done to the world, words that the message must have)
 BAD_ASSETS = {
-    "missing safetensors": (break_model(lambda path: path.unlink()), ["model.safetensors"]),
+    "missing safetensors": (break_model(lambda path: path.unlink()), ["safetensors"]),
     "truncated safetensors": (break_model(truncate), ["model.safetensors"]),
     "header that lies about a shape": (break_model(lying_header), ["pooler.dense.weight"]),
     "header of absurd size": (break_model(huge_header), ["model.safetensors", "header"]),
     "shapes that disagree with the config": (break_model(other_shape), ["intermediate"]),
     "empty weights file": (break_model(lambda path: path.write_bytes(b"")), ["model.safetensors"]),
     "broken quote": (lambda w: w.write("reviews.csv", 'text,label\ngood,1\n"never closed,0\n'),
-                     ["reviews.csv", "line 3"]),
+                     ["reviews.csv:3", "quote"]),
     "missing column": (lambda w: w.write("reviews.csv", "words,label\ngood,1\nbad,0\n"), ["text", "words"]),
     "empty dataset": (lambda w: w.write("reviews.csv", "text,label\n"), ["reviews.csv", "no"]),
 }
@@ -103,6 +107,12 @@ class BadInputTest(unittest.TestCase):
         for name, (text, words) in BAD_FILES.items():
             with self.subTest(name), worlds.World(text) as world:
                 self.check(world.quantctl("run", world.experiment), INVALID_INPUT, words)
+                self.assertFalse(world.results.exists())
+
+    def test_missing_files(self):
+        for name, (text, words) in MISSING_FILES.items():
+            with self.subTest(name), worlds.World(text) as world:
+                self.check(world.quantctl("run", world.experiment), NOT_FOUND, words)
                 self.assertFalse(world.results.exists())
 
     def test_assets(self):
@@ -131,7 +141,7 @@ class BadInputTest(unittest.TestCase):
     def test_experiment_that_is_not_there(self):
         with worlds.World() as world:
             done = world.quantctl("run", "no-such-file.yaml")
-            self.check(done, INVALID_INPUT, ["no-such-file.yaml"])
+            self.check(done, NOT_FOUND, ["no-such-file.yaml"])
 
     def test_usage(self):
         with worlds.World() as world:
