@@ -1,6 +1,11 @@
 // The coordinator against repositories in memory and a fake clock.
 #include "server/core/coordinator.h"
 
+#include <atomic>
+#include <future>
+#include <memory>
+#include <thread>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -597,6 +602,81 @@ TEST_F(CoordinatorTest, ChangesWakeThoseWhoWatch) {
   coordinator_->feed().Unsubscribe("e", id);
   ASSERT_TRUE(Finish(attempt, RunState::kSucceeded, 1).ok());
   EXPECT_EQ(changes, 3);
+}
+
+// Submitters, workers, watchers, a canceller and the ticker, all at once on the real clock: what the
+// sanitizers look at. Every run is handed to one worker at a time, and every experiment ends.
+TEST(CoordinatorThreadsTest, ManyCallersAtOnceKeepEveryRunApart) {
+  constexpr int kExperiments = 40, kWorkers = 6;
+  MemoryRepository repository;
+  MemoryArtifacts artifacts;
+  CoreObserver observer;
+  Coordinator coordinator({&repository, &repository, &artifacts, &Clock::Real(), &observer}, {});
+  ASSERT_TRUE(coordinator.Recover().ok());
+  std::atomic<bool> stop{false};
+  std::atomic<int> finished{0}, changes{0};
+  std::vector<std::thread> threads;
+  for (int w = 0; w < kWorkers; ++w) {
+    threads.emplace_back([&, w] {
+      WorkerRecord worker;
+      worker.id = absl::StrCat("w", w);
+      worker.devices = {"cpu"};
+      while (!stop) {
+        auto answered = std::make_shared<std::promise<absl::StatusOr<SyncAnswer>>>();
+        coordinator.Sync(
+            {worker, std::nullopt, true, absl::Milliseconds(50)},
+            [answered](absl::StatusOr<SyncAnswer> answer) { answered->set_value(std::move(answer)); });
+        const absl::StatusOr<SyncAnswer> answer = answered->get_future().get();
+        if (!answer.ok() || !answer->assignment) continue;
+        const AttemptKey attempt = answer->assignment->attempt;
+        EXPECT_TRUE(
+            coordinator.ReportEvents(attempt, {{1, absl::Now(), LogLine{Severity::kInfo, "x"}}}).ok());
+        AttemptEnd end;
+        end.key = attempt;
+        end.last_event = 1;
+        end.time = absl::Now();
+        EXPECT_TRUE(coordinator.Finish(end).ok());
+        ++finished;
+      }
+    });
+  }
+  threads.emplace_back([&] {
+    while (!stop) {
+      coordinator.Tick();
+      coordinator.Stats();
+      coordinator.Workers();
+      std::this_thread::yield();
+    }
+  });
+  for (int e = 0; e < kExperiments; ++e) {
+    ExperimentRecord experiment;
+    experiment.id = experiment.request_id = absl::StrCat("e", e);
+    RunRecord first;
+    first.id = MakeRunId(experiment.id, "a");
+    first.experiment_id = experiment.id;
+    first.name = "a";
+    first.device = "cpu";
+    RunRecord second = first;
+    second.id = MakeRunId(experiment.id, "b");
+    second.name = "b";
+    second.needs = {{"a", true}};
+    coordinator.feed().Subscribe(experiment.id, [&changes] { ++changes; });
+    ASSERT_TRUE(coordinator.Submit(experiment, {first, second}).ok());
+    if (e % 5 == 0) {
+      EXPECT_TRUE(coordinator.Cancel(experiment.id, "b", "on the way").ok());
+    }
+  }
+  for (int e = 0; e < kExperiments; ++e) {
+    while (repository.GetExperiment(absl::StrCat("e", e))->state == ExperimentState::kActive)
+      std::this_thread::yield();
+  }
+  stop = true;
+  coordinator.StopWaiting();  // the ticker may be gone before the last wait is over
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GE(finished, kExperiments);
+  EXPECT_GE(changes, kExperiments);
+  for (int e = 0; e < kExperiments; ++e)
+    EXPECT_EQ(repository.GetRun(absl::StrCat("e", e, "/a"))->attempts, 1);
 }
 
 }  // namespace
