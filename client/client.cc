@@ -7,6 +7,7 @@
 #include <grpcpp/security/credentials.h>
 
 #include "absl/random/random.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -60,17 +61,29 @@ absl::Status CheckSocketPath(const std::string& path) {
                                                    path.size(), " bytes, and a socket's may have ",
                                                    kSocketPathLimit, " at most; use a shorter folder"));
   }
+  for (const char c : path) {
+    if (!absl::ascii_isalnum(c) && absl::string_view("/._-~+@=,").find(c) == absl::string_view::npos) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("coordinator address 'unix:", path,
+                       "': the path may have letters, digits and /._-~+@=, only; use another "
+                       "folder, or a link to it"));
+    }
+  }
   return absl::OkStatus();
 }
 
 bool IsLoopback(absl::string_view host) {
-  return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
+  if (host == "localhost" || host == "[::1]") return true;
+  if (!absl::StartsWith(host, "127.")) return false;
+  // A name such as 127.0.0.1.example.org is anybody's.
+  return std::all_of(host.begin(), host.end(), [](char c) { return c == '.' || absl::ascii_isdigit(c); });
 }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  // Not GRPC_ARG_MIN_RECONNECT_BACKOFF_MS: it also limits how long one attempt may take, and a busy machine
+  // needs its default.
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);

@@ -1,5 +1,6 @@
 #include "client/embedded.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -30,6 +32,13 @@ constexpr int64_t kSmallFile = 64 << 10;
 
 // Longer than a supervisor's own patience with its programs.
 constexpr absl::Duration kStopping = absl::Seconds(40);
+
+// Short enough for a socket, and without characters that mean something in gRPC's addresses, which are URIs.
+bool IsSocketPath(const std::string& path) {
+  return path.size() <= kSocketPathLimit && std::all_of(path.begin(), path.end(), [](char c) {
+           return absl::ascii_isalnum(c) || absl::string_view("/._-~+@=,").find(c) != absl::string_view::npos;
+         });
+}
 
 absl::Status MakePrivateFolder(const std::string& path) {
   if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return FileError(errno, "create", path);
@@ -105,12 +114,12 @@ EmbeddedPaths::EmbeddedPaths(std::string data_dir)
 
 absl::StatusOr<std::string> SocketPath(const std::string& data_dir, const std::string& runtime_dir) {
   const std::string beside = data_dir + "/coordinator.sock";
-  if (beside.size() <= kSocketPathLimit) return beside;
+  if (IsSocketPath(beside)) return beside;
   const std::string name = absl::StrCat("quantlab-", geteuid(), "-", Sha256Hex(data_dir).substr(0, 12));
   const std::string in_runtime = absl::StrCat(runtime_dir, "/", name);
   const bool usable = !runtime_dir.empty() && runtime_dir[0] == '/' &&
                       access(runtime_dir.c_str(), W_OK) == 0 &&
-                      in_runtime.size() + sizeof("/coordinator.sock") <= kSocketPathLimit;
+                      IsSocketPath(in_runtime + "/coordinator.sock");
   const std::string folder = usable ? in_runtime : absl::StrCat("/tmp/", name);
   QL_RETURN_IF_ERROR(MakePrivateFolder(folder));
   return folder + "/coordinator.sock";

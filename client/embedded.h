@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "client/cancellation.h"
 #include "client/file_lock.h"
 
 namespace quantlab::client {
@@ -37,9 +38,9 @@ struct EmbeddedPaths {
   std::string coordinator_log, worker_log, supervisor_log;
 };
 
-// The coordinator's socket: in the data folder, or where that is too long for a socket, in a folder of the
-// user alone below `runtime_dir` (XDG_RUNTIME_DIR) or /tmp, which is made.
-// Errors: PERMISSION_DENIED such a folder is there and not the user's own.
+// The coordinator's socket: in the data folder, or where that is too long for a socket or has characters that
+// gRPC's addresses cannot hold, in a folder of the user alone below `runtime_dir` (XDG_RUNTIME_DIR) or /tmp,
+// which is made. Errors: PERMISSION_DENIED such a folder is there and not the user's own.
 absl::StatusOr<std::string> SocketPath(const std::string& data_dir, const std::string& runtime_dir);
 
 // The folder of this program's own file.
@@ -126,8 +127,9 @@ struct SupervisorOptions {
   int ready_fd = -1;  // gets "ready\n", or why not
 };
 
-// The supervising process: returns its exit status when nobody needs the service any longer, or on SIGTERM.
-int RunSupervisor(const SupervisorOptions& options);
+// The supervising process: returns its exit status when nobody needs the service any longer, or once `stop`
+// is cancelled.
+int RunSupervisor(const SupervisorOptions& options, const Cancellation& stop);
 
 }  // namespace quantlab::client
 

@@ -93,7 +93,12 @@ std::string PhaseMeter::Text() const {
     absl::StrAppend(&text, " ", progress_.unit(), "s");
   }
   if (const auto rate = Rate()) {
-    absl::StrAppend(&text, ", ", bytes ? HumanBytes(static_cast<int64_t>(*rate)) : HumanNumber(*rate), "/s");
+    if (*rate < 0.2) {
+      absl::StrAppend(&text, ", ", HumanDuration(absl::Seconds(1 / *rate)), " each");
+    } else {
+      absl::StrAppend(&text, ", ", bytes ? HumanBytes(static_cast<int64_t>(*rate)) : HumanNumber(*rate),
+                      "/s");
+    }
   }
   if (const auto left = Left()) absl::StrAppend(&text, ", ", HumanDuration(*left), " left");
   return text;

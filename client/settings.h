@@ -13,7 +13,7 @@ namespace quantlab::client {
 
 // What was given on the command line; absent: not given.
 struct SettingFlags {
-  std::optional<std::string> coordinator, data_dir, results_dir, catalog, output;
+  std::optional<std::string> coordinator = {}, data_dir = {}, results_dir = {}, catalog = {}, output = {};
 };
 
 struct Settings {

@@ -1,6 +1,5 @@
 // The process behind `quantctl supervise`. See embedded.h for who holds which lock.
 #include <cstdio>
-#include <ctime>
 #include <fcntl.h>
 #include <memory>
 #include <signal.h>
@@ -42,8 +41,9 @@ void Log(const std::string& message) {
 
 class Supervisor {
  public:
-  explicit Supervisor(const SupervisorOptions& options)
+  Supervisor(const SupervisorOptions& options, const Cancellation& stop)
       : options_(options),
+        stop_(stop),
         paths_(options.data_dir),
         coordinator_(
             {.name = "coordinator", .argv = options.coordinator, .log_path = paths_.coordinator_log}) {}
@@ -54,7 +54,7 @@ class Supervisor {
     coordinator_.Start();
     while (status.ok()) {
       if (!announced_ && coordinator_.ready()) Announce();
-      if (TermSignalWithin(kTick)) status = absl::CancelledError("it was stopped by a signal");
+      if (stop_.WaitFor(kTick)) status = absl::CancelledError("it was stopped (quantctl stop, or a signal)");
       if (status.ok()) status = coordinator_.failure();
       if (status.ok()) status = TendWorker();
       if (status.ok() && Unused()) break;
@@ -70,10 +70,8 @@ class Supervisor {
 
  private:
   absl::Status Prepare() {
-    sigemptyset(&signals_);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals_, number);
-    pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
     QL_RETURN_IF_ERROR(MakeDirectories(paths_.embedded));
     QL_RETURN_IF_ERROR(MakeDirectories(paths_.logs));
     // Those who only look hold the lock for a moment.
@@ -131,14 +129,9 @@ class Supervisor {
     return true;
   }
 
-  bool TermSignalWithin(absl::Duration wait) {
-    const timespec timeout = absl::ToTimespec(wait);
-    return sigtimedwait(&signals_, nullptr, &timeout) > 0;
-  }
-
   const SupervisorOptions& options_;
+  const Cancellation& stop_;
   const EmbeddedPaths paths_;
-  sigset_t signals_;
   std::unique_ptr<FileLock> lock_, last_;
   ChildKeeper coordinator_;
   std::unique_ptr<ChildKeeper> worker_;
@@ -147,8 +140,8 @@ class Supervisor {
 
 }  // namespace
 
-int RunSupervisor(const SupervisorOptions& options) {
-  return Supervisor(options).Run();
+int RunSupervisor(const SupervisorOptions& options, const Cancellation& stop) {
+  return Supervisor(options, stop).Run();
 }
 
 }  // namespace quantlab::client

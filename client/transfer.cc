@@ -23,6 +23,8 @@ namespace {
 
 constexpr size_t kChunkBytes = 1 << 20;
 constexpr int kStatBatch = 1000;
+// Broken streams in a row by which nothing more has arrived.
+constexpr int kMaxStalled = 10;
 // Of one stream; a transfer that takes longer goes on in the next.
 constexpr absl::Duration kStreamDeadline = absl::Minutes(10);
 
@@ -85,6 +87,7 @@ absl::Status CheckUnchanged(const LocalFile& file) {
 
 absl::Status UploadOne(Client& client, const LocalFile& file, v1::ArtifactStat stat,
                        const std::function<void(int64_t)>& sent) {
+  int stalled = 0;
   for (bool corrected = false; !stat.present();) {
     const int64_t offset = std::clamp<int64_t>(stat.size(), 0, file.size);
     absl::Status status = UploadFrom(client, file, offset, sent);
@@ -98,7 +101,11 @@ absl::Status UploadOne(Client& client, const LocalFile& file, v1::ArtifactStat s
     } else {
       absl::SleepFor(absl::Milliseconds(200));
     }
+    const int64_t before = stat.size();
     QL_ASSIGN_OR_RETURN(stat, StatOne(client, file.sha256));  // waits while the coordinator is away
+    stalled = stat.size() > before ? 0 : stalled + 1;
+    if (!stat.present() && stalled > kMaxStalled)
+      return Annotate(status, absl::StrCat("uploading ", file.path));
   }
   return absl::OkStatus();
 }

@@ -92,7 +92,11 @@ absl::StatusOr<int> Supervise(Session& session, const SuperviseOptions& options)
                        paths.worker_data,
                        "--runner",
                        options.programs + "/quant-runner"};
-  return RunSupervisor(supervisor);
+  Cancellation stop;
+  session.interrupts().Handle([&stop](int) { stop.Cancel(); });
+  const int code = RunSupervisor(supervisor, stop);
+  session.interrupts().Handle(nullptr);
+  return code;
 }
 
 }  // namespace

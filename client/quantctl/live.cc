@@ -1,8 +1,10 @@
 #include "client/quantctl/live.h"
 
+#include <set>
 #include <thread>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -17,6 +19,7 @@ namespace {
 
 constexpr absl::Duration kRedraw = absl::Milliseconds(200);
 constexpr absl::Duration kPlainEvery = absl::Seconds(15);
+constexpr int kPlainRepeat = 8;
 
 void WriteError(const std::string& text) {
   if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // nobody looks
@@ -66,6 +69,12 @@ class LiveView {
     return interrupted_;
   }
 
+  // Of these runs the reason for their end was shown.
+  std::set<std::string> told() const {
+    MutexLock lock(mutex_);
+    return told_;
+  }
+
  private:
   bool drawing() const { return session_.err().is_terminal && !session_.quiet(); }
 
@@ -92,13 +101,22 @@ class LiveView {
         if (drawing()) Draw();
         if (!drawing() && !session_.quiet() && absl::Now() >= next_plain) {
           next_plain = absl::Now() + kPlainEvery;
-          for (const std::string& line : board_.PlainLines()) session_.Note(line);
+          NoteProgress();
         }
         answer = interrupted_ && !answered;
         answered = interrupted_;
       }
       if (answer) AnswerInterrupt();
     }
+  }
+
+  // A line per busy run where it has moved; now and then also where it has not.
+  void NoteProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    std::vector<std::string> lines = board_.PlainLines();
+    if (lines == plain_ && ++plain_repeats_ < kPlainRepeat) return;
+    for (const std::string& line : lines) session_.Note(line);
+    plain_ = std::move(lines);
+    plain_repeats_ = 0;
   }
 
   void AnswerInterrupt() {
@@ -130,7 +148,9 @@ class LiveView {
     }
     // The board shows states; a reason, and a screen that is none, want words.
     if (drawing() && news.text.empty()) return;
-    if (session_.quiet()) return;
+    const bool bad_end = IsEnded(news.state) && news.state != v1::RUN_STATE_SUCCEEDED;
+    if (session_.quiet() && !bad_end) return;
+    if (bad_end && !news.text.empty()) told_.insert(news.run);
     Line(absl::StrCat(news.run, ": ", StateName(news.state), news.text.empty() ? "" : ": ",
                       Printable(news.text)));
   }
@@ -167,6 +187,9 @@ class LiveView {
   int drawn_ ABSL_GUARDED_BY(mutex_) = 0;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<std::string> told_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> plain_ ABSL_GUARDED_BY(mutex_);
+  int plain_repeats_ ABSL_GUARDED_BY(mutex_) = 0;
   std::thread thread_;
 };
 
@@ -205,13 +228,15 @@ absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::str
     view.Refresh(followed.experiment);
   } while (followed.experiment.state() == v1::EXPERIMENT_STATE_ACTIVE);
   followed.interrupted = view.interrupted();
+  followed.told = view.told();
   return followed;
 }
 
-std::string DescribeFailures(const v1::Experiment& experiment) {
+std::string DescribeFailures(const Followed& followed) {
   std::string text;
-  for (const v1::Run& run : experiment.runs()) {
+  for (const v1::Run& run : followed.experiment.runs()) {
     if (!IsEnded(run.state()) || run.state() == v1::RUN_STATE_SUCCEEDED) continue;
+    if (followed.told.count(SplitRunId(run.id()).second) > 0) continue;
     absl::StrAppend(&text, text.empty() ? "" : "\n", SplitRunId(run.id()).second, ": ",
                     StateName(run.state()), run.message().empty() ? "" : ": ", Printable(run.message()));
   }

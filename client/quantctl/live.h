@@ -2,6 +2,7 @@
 #ifndef QUANTLAB_CLIENT_QUANTCTL_LIVE_H_
 #define QUANTLAB_CLIENT_QUANTCTL_LIVE_H_
 
+#include <set>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -18,6 +19,7 @@ enum class OnInterrupt {
 struct Followed {
   v1::Experiment experiment;  // as it ended; as it was last where `detached`
   bool interrupted = false;
+  std::set<std::string> told;  // runs whose unhappy end was explained on the screen
   bool detached = false;
 };
 
@@ -27,8 +29,9 @@ struct Followed {
 absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::string& experiment_id,
                                 OnInterrupt on_interrupt, bool stream_changes);
 
-// One line for each run that ended otherwise than by success, with why; empty when all is well.
-std::string DescribeFailures(const v1::Experiment& experiment);
+// One line for each run that ended otherwise than by success, with why, where that was not told before;
+// empty when there is nothing to say.
+std::string DescribeFailures(const Followed& followed);
 
 // What a followed experiment means as an exit code.
 int ExitCodeOf(const Followed& followed);

@@ -99,15 +99,32 @@ std::string Caveats(const ReportData& data) {
   return text;
 }
 
-std::string Summary(Session& session, const ReportData& data, const std::vector<report::Language>& languages,
-                    const std::string& folder) {
+struct Reported {
+  ReportData data;
+  std::vector<report::Language> languages;
+  std::vector<TextFile> files;
+};
+
+absl::StatusOr<Reported> MakeReport(const v1::ReportData& message) {
+  Reported reported;
+  QL_ASSIGN_OR_RETURN(reported.data, FromProto(message));
+  const std::string& language = reported.data.experiment.report_language;
+  QL_ASSIGN_OR_RETURN(reported.languages, report::ParseLanguages(language.empty() ? "both" : language));
+  for (report::ReportFile& file : report::RenderReport(reported.data, reported.languages)) {
+    reported.files.push_back({std::move(file.path), std::move(file.content)});
+  }
+  return reported;
+}
+
+std::string Summary(Session& session, const Reported& reported, const std::string& folder) {
+  const ReportData& data = reported.data;
   const report::Facts facts = report::CollectFacts(data);
   std::string text;
   const Table table = VariantTable(facts);
   if (!table.empty()) absl::StrAppend(&text, table.Render(session.out().color), "\n");
   absl::StrAppend(&text, report::RenderSummary(data, report::Language::kEnglish), Caveats(data),
                   "\nresults: ", folder, "\n");
-  for (const report::Language language : languages) {
+  for (const report::Language language : reported.languages) {
     const bool chinese = language == report::Language::kChinese;
     absl::StrAppend(&text, "report:  ", folder,
                     chinese ? "/report/课程设计报告.md\n" : "/report/report.en.md\n");
@@ -124,11 +141,12 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
   results.results_dir = session.settings().results_dir;
   results.artifacts = options.artifacts;
   if (!options.language.empty()) data.mutable_experiment()->set_report_language(options.language);
-  QL_ASSIGN_OR_RETURN(const ReportData domain, FromProto(data));
-  const std::string& language = domain.experiment.report_language;
-  QL_ASSIGN_OR_RETURN(const auto languages, report::ParseLanguages(language.empty() ? "both" : language));
-  for (report::ReportFile& file : report::RenderReport(domain, languages)) {
-    results.report.push_back({std::move(file.path), std::move(file.content)});
+  // Results are kept even where no report can be made of them.
+  const absl::StatusOr<Reported> reported = MakeReport(data);
+  if (reported.ok()) {
+    results.report = reported->files;
+  } else {
+    session.Warn(absl::StrCat("no report: ", std::string(reported.status().message())));
   }
   TransferLine line(session);
   results.progress = [&line](int64_t done, int64_t total) { line.Show(done, total); };
@@ -137,7 +155,8 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
     session.Note(absl::StrCat("older results of that name are now in ", folder.moved_away));
   }
   line.Clear();
-  return WrittenResults{folder.path, Summary(session, domain, languages, folder.path)};
+  const std::string where = absl::StrCat("results: ", folder.path, "\n");
+  return WrittenResults{folder.path, reported.ok() ? Summary(session, *reported, folder.path) : where};
 }
 
 }  // namespace quantlab::client

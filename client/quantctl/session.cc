@@ -101,6 +101,24 @@ absl::Status Session::Configure(const SettingFlags& flags, bool no_color, bool q
   return absl::OkStatus();
 }
 
+// Starts the data folder's own coordinator, or joins the one that runs.
+absl::Status Session::OpenEmbedded(bool want_worker) {
+  EmbeddedOptions options{.data_dir = settings_.data_dir,
+                          .self = ProgramFolder() + "/quantctl",
+                          .program_folder = ProgramFolder(),
+                          .catalog = settings_.catalog,
+                          .want_worker = want_worker};
+  if (options.catalog.empty()) options.catalog = FindCatalog(options.program_folder, CurrentFolder());
+  QL_ASSIGN_OR_RETURN(const EmbeddedState state, InspectEmbedded(settings_.data_dir));
+  if (options.catalog.empty() && !state.running) {
+    return absl::NotFoundError(
+        "no catalogue of models and datasets was found (configs/catalog.yaml in this folder or above it, or "
+        "share/quantlab/catalog.yaml of an installation); name one with --catalog or QUANTLAB_CATALOG");
+  }
+  QL_ASSIGN_OR_RETURN(embedded_, EmbeddedService::Open(std::move(options)));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Client*> Session::Connect(bool want_worker) {
   if (client_ != nullptr) {
     if (embedded_ != nullptr && want_worker) QL_RETURN_IF_ERROR(embedded_->WantWorker());
@@ -108,14 +126,7 @@ absl::StatusOr<Client*> Session::Connect(bool want_worker) {
   }
   ClientOptions options{.address = settings_.coordinator, .cancellation = &cancellation_};
   if (settings_.coordinator.empty()) {
-    const std::string programs = ProgramFolder();
-    EmbeddedOptions embedded{
-        .data_dir = settings_.data_dir,
-        .self = programs + "/quantctl",
-        .program_folder = programs,
-        .catalog = settings_.catalog.empty() ? FindCatalog(programs, CurrentFolder()) : settings_.catalog,
-        .want_worker = want_worker};
-    QL_ASSIGN_OR_RETURN(embedded_, EmbeddedService::Open(std::move(embedded)));
+    QL_RETURN_IF_ERROR(OpenEmbedded(want_worker));
     options.address = embedded_->address();
     options.first_patience = absl::Seconds(30);
     options.patience = absl::Minutes(10);

@@ -85,6 +85,8 @@ class Session {
   bool output_ok() const { return output_ok_; }
 
  private:
+  absl::Status OpenEmbedded(bool want_worker);
+
   Interrupts interrupts_;  // first: blocks the signals before any thread starts
   Cancellation cancellation_;
   Settings settings_;

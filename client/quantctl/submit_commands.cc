@@ -1,4 +1,5 @@
 // run, submit, validate, watch: from a file to an experiment that has ended.
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -110,9 +111,25 @@ absl::StatusOr<Prepared> Check(Session& session, const SubmitOptions& options, b
   return prepared;
 }
 
+// An override that nothing needs is a mistake that must not pass in silence.
+absl::Status CheckAssetsAreNeeded(const std::map<std::string, std::string>& overrides,
+                                  const v1::SubmitExperimentResponse& checked) {
+  std::vector<std::string> needed;
+  for (const v1::RequiredInput& input : checked.required_inputs()) needed.push_back(input.name());
+  for (const auto& [name, path] : overrides) {
+    if (std::find(needed.begin(), needed.end(), name) != needed.end()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("--asset ", name, "=…: the experiment needs no such input from this machine; ",
+                     needed.empty() ? "it needs none" : "it needs: ", absl::StrJoin(needed, ", "),
+                     ". To use other files than the catalogue's, name their path in the experiment file"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status UploadInputs(Session& session, Client& client, const SubmitOptions& options,
                           Prepared& prepared) {
   QL_ASSIGN_OR_RETURN(const auto overrides, ParseAssets(options.assets));
+  QL_RETURN_IF_ERROR(CheckAssetsAreNeeded(overrides, prepared.checked));
   const std::string folder = std::filesystem::path(options.file).parent_path().string();
   std::vector<LocalFile> files;
   StatusLine line(session);
@@ -193,7 +210,7 @@ absl::StatusOr<int> Finish(Session& session, Client& client, const Followed& fol
                               id));
     return kExitInterrupted;
   }
-  const std::string failures = DescribeFailures(followed.experiment);
+  const std::string failures = DescribeFailures(followed);
   if (!failures.empty()) session.Note(failures);
   QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, client, id, {}));
   if (session.is_table()) {
@@ -276,7 +293,7 @@ absl::StatusOr<int> Watch(Session& session, const std::string& name) {
         "; end it with: quantctl cancel ", id));
     return kExitInterrupted;
   }
-  const std::string failures = DescribeFailures(followed.experiment);
+  const std::string failures = DescribeFailures(followed);
   if (!failures.empty()) session.Note(failures);
   session.Note(absl::StrCat(id, " ended: ", StateName(followed.experiment.state())));
   return ExitCodeOf(followed);

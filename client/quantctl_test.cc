@@ -1,0 +1,216 @@
+// quantctl as a process against a coordinator in this one: answers, messages, exit codes.
+#include <cstdio>
+#include <filesystem>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "base/sha256.h"
+#include "tests/fakes/fake_coordinator.h"
+
+namespace quantlab::client {
+namespace {
+
+using ::quantlab::testing::EndChange;
+using ::quantlab::testing::FakeCoordinator;
+using ::quantlab::testing::FakeState;
+using ::quantlab::testing::MakeExperiment;
+using ::quantlab::testing::ReadAll;
+using ::quantlab::testing::RunChange;
+using ::quantlab::testing::TempFolder;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+struct Outcome {
+  int code = -1;
+  std::string out, err;
+};
+
+class QuantctlTest : public ::testing::Test {
+ protected:
+  QuantctlTest() : fake_(folder_ / "c.sock") { coordinator_ = fake_.address(); }
+
+  Outcome Run(const std::string& arguments, std::string out = "") {
+    if (out.empty()) out = folder_ / "out";
+    const std::string command =
+        absl::StrCat("cd ", folder_.path(), " && env -i HOME=", folder_.path(),
+                     " PATH=/usr/bin:/bin QUANTLAB_COORDINATOR=", coordinator_, " ", QUANTCTL, " ", arguments,
+                     " >", out, " 2>", folder_ / "err", " </dev/null");
+    const int status = std::system(command.c_str());
+    const std::string written = out == "/dev/full" ? "" : ReadAll(out);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), written,
+            ReadAll(folder_ / "err")};
+  }
+
+  void Have(const v1::Experiment& experiment) {
+    fake_.With([&](FakeState& state) {
+      state.experiments.push_back(experiment);
+      *state.validation.mutable_experiment() = experiment;
+      v1::ReportData data;
+      data.set_version(1);
+      *data.mutable_experiment() = experiment;
+      for (const v1::Run& run : experiment.runs()) *data.add_runs()->mutable_run() = run;
+      state.reports[experiment.id()] = data;
+      state.changes = {RunChange(1, experiment.id() + "/baseline", v1::RUN_STATE_RUNNING),
+                       EndChange(2, experiment.state())};
+    });
+  }
+
+  TempFolder folder_;
+  FakeCoordinator fake_;
+  std::string coordinator_;
+};
+
+TEST_F(QuantctlTest, ListIsATableForPeopleAndADocumentForPrograms) {
+  Have(MakeExperiment("quick-k3f9a2", {"baseline"}));
+  const Outcome table = Run("list");
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("EXPERIMENT    STATE      RUNS"));
+  EXPECT_THAT(table.out, HasSubstr("quick-k3f9a2  SUCCEEDED   1/1"));
+  EXPECT_THAT(table.out, Not(HasSubstr("\033")));
+  const Outcome json = Run("list -o json");
+  const auto document = nlohmann::json::parse(json.out);
+  EXPECT_EQ(document["schema"], "quantlab.v1/ExperimentList");
+  EXPECT_EQ(document["experiments"][0]["id"], "quick-k3f9a2");
+  EXPECT_EQ(json.err, "");
+}
+
+TEST_F(QuantctlTest, EveryCommandAnswersForPrograms) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  folder_.Write("q.yaml", "experiments: {}\n");
+  for (const char* command :
+       {"get latest", "logs latest", "metrics latest", "metrics --list", "explain latest/baseline", "workers",
+        "version", "validate q.yaml", "download latest --list", "report latest", "cancel latest",
+        "retry latest", "run q.yaml", "submit q.yaml"}) {
+    const Outcome outcome = Run(absl::StrCat(command, " -o json"));
+    EXPECT_EQ(outcome.code, 0) << command << outcome.err;
+    const auto document = nlohmann::json::parse(outcome.out, nullptr, false);
+    ASSERT_TRUE(document.is_object()) << command << ": " << outcome.out;
+    EXPECT_EQ(document["schema"].get<std::string>().rfind("quantlab.v1/", 0), 0u) << command;
+  }
+}
+
+TEST_F(QuantctlTest, WatchStreamsChangesForPrograms) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  const Outcome outcome = Run("watch latest -o json");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("{\"schema\":\"quantlab.v1/Change\",\"sequence\":\"1\""));
+  EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 2);
+}
+
+TEST_F(QuantctlTest, RunWritesResultsAndSaysWhere) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  folder_.Write("q.yaml", "experiments: {}\n");
+  const Outcome outcome = Run("run q.yaml");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("results: results/quick"));
+  EXPECT_THAT(outcome.out, HasSubstr("课程设计报告.md"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "results/quick/report/课程设计报告.md"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "results/quick/baseline/config.json"));
+  fake_.With([](FakeState& state) {
+    ASSERT_EQ(state.submits.size(), 2u);
+    EXPECT_TRUE(state.submits[0].validate_only());
+    EXPECT_FALSE(state.submits[1].validate_only());
+    EXPECT_NE(state.submits[1].request_id(), "");
+  });
+}
+
+TEST_F(QuantctlTest, FailedRunsAreTheExitCode) {
+  v1::Experiment experiment = MakeExperiment("quick-1", {"baseline"});
+  experiment.set_state(v1::EXPERIMENT_STATE_FAILED);
+  experiment.mutable_runs(0)->set_state(v1::RUN_STATE_FAILED);
+  experiment.mutable_runs(0)->set_message("out of memory; use a smaller batch");
+  Have(experiment);
+  folder_.Write("q.yaml", "experiments: {}\n");
+  const Outcome outcome = Run("run q.yaml");
+  EXPECT_EQ(outcome.code, 1) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("baseline: FAILED: out of memory; use a smaller batch"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "results/quick/report"));
+  experiment.set_state(v1::EXPERIMENT_STATE_CANCELLED);
+  fake_.With([&](FakeState& state) { state.experiments = {experiment}; });
+  EXPECT_EQ(Run("watch latest").code, 6);
+}
+
+TEST_F(QuantctlTest, DiagnosticsQuoteTheFileAndNothingIsSubmitted) {
+  folder_.Write("q.yaml", "experiments:\n  dynamic: {}\n");
+  fake_.With([](FakeState& state) {
+    v1::Diagnostic* diagnostic = state.validation.add_diagnostics();
+    diagnostic->set_file("q.yaml");
+    diagnostic->set_line(2);
+    diagnostic->set_column(3);
+    diagnostic->set_message("unknown method 'dynamic'; allowed: dynamic_quantization");
+    diagnostic->set_error(true);
+  });
+  const Outcome outcome = Run("run q.yaml");
+  EXPECT_EQ(outcome.code, 3);
+  EXPECT_THAT(outcome.err, HasSubstr("q.yaml:2:3: error: unknown method 'dynamic'"));
+  EXPECT_THAT(outcome.err, HasSubstr("  2 |   dynamic: {}\n    |   ^\n"));
+  EXPECT_EQ(fake_.With([](FakeState& s) { return s.submits.size(); }), 1u);
+}
+
+TEST_F(QuantctlTest, LocalInputsAreUploadedAndNamed) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  fake_.With([](FakeState& state) {
+    v1::RequiredInput* input = state.validation.add_required_inputs();
+    input->set_name("reviews.csv");
+    input->set_path("reviews.csv");
+    input->set_role("dataset");
+  });
+  folder_.Write("sub/q.yaml", "experiments: {}\n");
+  EXPECT_EQ(Run("submit sub/q.yaml").code, 4);
+  folder_.Write("sub/reviews.csv", "text,label\n");
+  const Outcome outcome = Run("submit sub/q.yaml");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "quick-1\n");
+  fake_.With([](FakeState& state) {
+    EXPECT_EQ(state.artifacts.count(Sha256Hex("text,label\n")), 1u);
+    ASSERT_EQ(state.submits.back().inputs_size(), 1);
+    EXPECT_EQ(state.submits.back().inputs(0).files(0).path(), "reviews.csv");
+  });
+}
+
+TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  EXPECT_EQ(Run("").code, 2);
+  EXPECT_EQ(Run("frobnicate").code, 2);
+  EXPECT_EQ(Run("list --state nonsense").code, 2);
+  EXPECT_EQ(Run("get nothing").code, 4);
+  EXPECT_EQ(Run("run none.yaml").code, 4);
+  EXPECT_EQ(Run("explain latest/none").code, 4);
+  EXPECT_EQ(Run("--coordinator 10.1.1.1:80 list").code, 7);
+  EXPECT_EQ(Run("--coordinator nonsense list").code, 3);
+  EXPECT_EQ(Run("stop --data-dir none").code, 4);
+  const Outcome nobody = Run("--coordinator unix:/tmp/quantlab-nobody.sock list");
+  EXPECT_EQ(nobody.code, 5);
+  EXPECT_THAT(nobody.err, HasSubstr("no coordinator answers at unix:/tmp/quantlab-nobody.sock"));
+  fake_.With([](FakeState& state) { state.failures = {absl::ResourceExhaustedError("the disk is full")}; });
+  EXPECT_EQ(Run("list").code, 8);
+  fake_.With([](FakeState& state) { state.failures = {absl::InternalError("oops")}; });
+  EXPECT_EQ(Run("list").code, 70);
+}
+
+TEST_F(QuantctlTest, EveryCommandHasHelpWithAnExample) {
+  for (const char* command :
+       {"run",      "submit", "validate", "list",    "get",     "watch",   "logs",
+        "metrics",  "cancel", "retry",    "explain", "workers", "methods", "catalog",
+        "download", "report", "doctor",   "version", "stop",    "help",    "completion"}) {
+    const Outcome outcome = Run(absl::StrCat(command, " --help"));
+    EXPECT_EQ(outcome.code, 0) << command;
+    EXPECT_THAT(outcome.out, HasSubstr("Example:")) << command;
+    EXPECT_THAT(outcome.out, HasSubstr("quantctl")) << command;
+  }
+  EXPECT_THAT(Run("help exit-codes").out, HasSubstr("5  the coordinator cannot be reached"));
+  EXPECT_THAT(Run("--help").out, Not(HasSubstr("supervise")));
+}
+
+TEST_F(QuantctlTest, AFullDiskBehindStandardOutputIsAnError) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  EXPECT_EQ(Run("list", "/dev/full").code, 8);
+}
+
+}  // namespace
+}  // namespace quantlab::client
