@@ -118,6 +118,7 @@ absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
   const bool mixed = files.size() > 1 && files.front().part == Part::kUnsplit;
   if (same_part != files.end() || mixed) {
     std::vector<std::string> names;
+    names.reserve(files.size());
     for (const DataFile& file : files) names.push_back(fs::path(file.path).filename().string());
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": it is unclear which to read of ", absl::StrJoin(names, ", "),

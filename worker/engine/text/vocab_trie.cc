@@ -73,7 +73,7 @@ int32_t VocabTrie::FindBase(const std::vector<uint8_t>& bytes) {
   for (int32_t base = start;; ++base) {
     if (static_cast<size_t>(base) + 2 * kAlphabet > nodes_.size()) nodes_.resize(nodes_.size() * 2);
     const bool fits = std::all_of(bytes.begin(), bytes.end(), [&](uint8_t byte) {
-      return nodes_[static_cast<size_t>(base + byte)].parent < 0;
+      return nodes_[static_cast<size_t>(base) + byte].parent < 0;
     });
     if (!fits) continue;
     if (base - start > kLongSearch) first = std::max(first, base);
