@@ -250,6 +250,10 @@ std::string BertConfigToJson(const BertConfig& config) {
   json["initializer_range"] = config.initializer_range;
   json["position_embedding_type"] = "absolute";
   json.erase("num_labels");  // said by id2label
+  // What is saved is FP32, whatever was read; transformers would round it again by the old word.
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    if (json.contains(key)) json[key] = "float32";
+  }
   Json id2label = Json::object(), label2id = Json::object();
   for (int64_t i = 0; i < config.num_labels(); ++i) {
     id2label[absl::StrCat(i)] = config.labels[i];

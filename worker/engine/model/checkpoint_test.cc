@@ -58,7 +58,7 @@ TEST(BertConfigTest, FillsInWhatDependsOnOtherKeys) {
 TEST(BertConfigTest, WritesWhatItReadsAndKeepsUnknownKeys) {
   auto config = ParseBertConfig(
       R"({"hidden_act": "gelu_new", "hidden_size": 24, "num_attention_heads": 3, "layer_norm_eps": 1e-7,
-          "num_labels": 2, "transformers_version": "4.8.2"})",
+          "num_labels": 2, "transformers_version": "4.8.2", "torch_dtype": "float16"})",
       "c");
   ASSERT_TRUE(config.ok());
   config->labels = {"neg", "neutral", "pos"};
@@ -72,6 +72,7 @@ TEST(BertConfigTest, WritesWhatItReadsAndKeepsUnknownKeys) {
   const auto json = nlohmann::json::parse(text);
   EXPECT_EQ(json["transformers_version"], "4.8.2");
   EXPECT_EQ(json["hidden_act"], "gelu_new");
+  EXPECT_EQ(json["torch_dtype"], "float32");
   EXPECT_EQ(json["label2id"]["pos"], 2);
   EXPECT_EQ(BertConfigToJson(*again), text);
 }
