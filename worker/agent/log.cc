@@ -1,11 +1,12 @@
 #include "worker/agent/log.h"
 
 #include <nlohmann/json.hpp>
-#include <spdlog/pattern_formatter.h>
-#include <spdlog/sinks/ansicolor_sink.h>
+#include <spdlog/sinks/stdout_sinks.h>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "base/records.h"
 #include "worker/agent/runner_events.h"
 
@@ -14,7 +15,7 @@ namespace {
 
 // A value of logfmt: quoted where it has more than plain characters.
 std::string Value(const std::string& text) {
-  if (!text.empty() && text.find_first_of(" \"=\t\n") == std::string::npos) return text;
+  if (!text.empty() && text.find_first_of(" \"=\\\t\n") == std::string::npos) return text;
   return nlohmann::json(CleanText(text, 4096)).dump();
 }
 
@@ -31,19 +32,27 @@ Log Log::ForAttempt(const std::string& run_id, int64_t attempt) const {
 
 void Log::Write(spdlog::level::level_enum level, absl::string_view message) const {
   if (logger_ == nullptr || !logger_->should_log(level)) return;
-  const std::string clean = CleanText(message, 16384);
-  std::string line;
-  if (format_ == LogFormat::kJson) {
-    nlohmann::ordered_json json;
-    json["message"] = clean;
-    for (const auto& [name, value] : fields_) json[name] = value;
-    // The pattern has opened the object; the braces of this one become its middle.
-    line = json.dump().substr(1);
-  } else {
-    line = clean;
-    for (const auto& [name, value] : fields_) absl::StrAppend(&line, " ", name, "=", Value(value));
-  }
+  const absl::string_view level_name(spdlog::level::to_string_view(level).data(),
+                                     spdlog::level::to_string_view(level).size());
+  Fields fields = {{"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone())},
+                   {"level", std::string(level_name)},
+                   {"msg", CleanText(message, 16384)}};
+  fields.insert(fields.end(), fields_.begin(), fields_.end());
+  const std::string line = FormatLine(format_, fields);
   logger_->log(level, spdlog::string_view_t(line.data(), line.size()));
+}
+
+std::string FormatLine(LogFormat format, const Log::Fields& fields) {
+  if (format == LogFormat::kJson) {
+    nlohmann::ordered_json json;
+    for (const auto& [name, value] : fields) json[name] = value;
+    return json.dump();
+  }
+  std::string line;
+  for (const auto& [name, value] : fields) {
+    absl::StrAppend(&line, line.empty() ? "" : " ", name, "=", Value(value));
+  }
+  return line;
 }
 
 absl::StatusOr<Log> MakeLog(const std::string& level, const std::string& format) {
@@ -54,16 +63,12 @@ absl::StatusOr<Log> MakeLog(const std::string& level, const std::string& format)
   if (format != "text" && format != "json") {
     return absl::InvalidArgumentError(absl::StrCat("--log-format ", format, ": allowed are text, json"));
   }
-  const bool json = format == "json";
-  auto logger = std::make_shared<spdlog::logger>("quant-worker",
-                                                 std::make_shared<spdlog::sinks::ansicolor_stderr_sink_mt>());
-  logger->set_formatter(std::make_unique<spdlog::pattern_formatter>(
-      json ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l","program":"quant-worker",%v)"
-           : "%Y-%m-%dT%H:%M:%S.%eZ %l quant-worker %v",
-      spdlog::pattern_time_type::utc));
+  auto logger =
+      std::make_shared<spdlog::logger>("quant-worker", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  logger->set_pattern("%v");
   logger->set_level(spdlog::level::from_str(level));
   logger->flush_on(spdlog::level::debug);
-  return Log(std::move(logger), json ? LogFormat::kJson : LogFormat::kText);
+  return Log(std::move(logger), format == "json" ? LogFormat::kJson : LogFormat::kText);
 }
 
 void OutageLog::Failed(const absl::Status& why) {

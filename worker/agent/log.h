@@ -48,6 +48,9 @@ class Log {
   Fields fields_;
 };
 
+// The fields in order, as one line without its end.
+std::string FormatLine(LogFormat format, const Log::Fields& fields);
+
 // To standard error. `level`: debug, info, warning, error.
 // Errors: INVALID_ARGUMENT names the allowed levels and formats.
 absl::StatusOr<Log> MakeLog(const std::string& level, const std::string& format);

@@ -232,6 +232,12 @@ TEST(CatalogTest, ErrorsNameTheLine) {
 // --- log.h
 // ----------------------------------------------------------------------------------------------------------
 
+TEST(LogTest, LinesCanBeTakenApartAgain) {
+  const Log::Fields fields = {{"msg", "a \"b\"=c"}, {"run", "baseline"}, {"empty", ""}};
+  EXPECT_EQ(FormatLine(LogFormat::kText, fields), R"(msg="a \"b\"=c" run=baseline empty="")");
+  EXPECT_EQ(FormatLine(LogFormat::kJson, fields), R"({"msg":"a \"b\"=c","run":"baseline","empty":""})");
+}
+
 TEST(LogTest, RefusesUnknownLevelsAndFormats) {
   EXPECT_TRUE(MakeLog("info", "json").ok());
   EXPECT_THAT(std::string(MakeLog("loud", "text").status().message()), HasSubstr("allowed are debug"));
