@@ -28,6 +28,16 @@ if(EXISTS ${_torch_lib}/libtorch_cuda.so)
   list(APPEND _torch_libraries ${_torch_lib}/libtorch_cuda.so ${_torch_lib}/libc10_cuda.so)
   target_compile_definitions(quantlab_torch INTERFACE QUANTLAB_TORCH_CUDA=1)
 endif()
+# at::parallel_for is inline code over OpenMP, and serial without it. The runtime is the wheel's own, so
+# that the process has one pool of threads.
+file(GLOB _torch_openmp ${_torch_lib}/libgomp*.so* ${QUANTLAB_TORCH_ROOT}/../torch.libs/libgomp*.so*)
+if(NOT _torch_openmp)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  set(_torch_openmp ${OpenMP_gomp_LIBRARY})
+endif()
+list(GET _torch_openmp 0 _torch_openmp)
+target_compile_options(quantlab_torch INTERFACE -fopenmp)
+list(APPEND _torch_libraries ${_torch_openmp})
 target_link_options(quantlab_torch INTERFACE "LINKER:-rpath,${_torch_lib}" "LINKER:-rpath-link,${_torch_lib}")
 target_link_libraries(quantlab_torch INTERFACE
   -Wl,--no-as-needed ${_torch_libraries} -Wl,--as-needed Threads::Threads)

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
-#include <c10/core/InferenceMode.h>
 
 #include "base/status_macros.h"
 #include "worker/engine/model/packed_batch.h"
@@ -130,7 +129,7 @@ BenchResult AnalyzeBlocks(const std::vector<std::string>& names,
 
 absl::StatusOr<BenchResult> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
                                      const BenchOptions& options) {
-  const c10::InferenceMode inference;
+  const at::NoGradGuard no_grad;
   std::vector<const BertForSequenceClassification*> models = {reference.model, reference.model};
   std::vector<std::string> names = {reference.name, reference.name};
   for (const BenchEntry& entry : entries) {
