@@ -89,7 +89,7 @@ BAD_ASSETS = {
     "shapes that disagree with the config": (break_model(other_shape), ["intermediate"]),
     "empty weights file": (break_model(lambda path: path.write_bytes(b"")), ["model.safetensors"]),
     "broken quote": (lambda w: w.write("reviews.csv", 'text,label\ngood,1\n"never closed,0\n'),
-                     ["reviews.csv:3", "quote"]),
+                     ["./reviews.csv:3: ", "quote"]),
     "missing column": (lambda w: w.write("reviews.csv", "words,label\ngood,1\nbad,0\n"), ["text", "words"]),
     "empty dataset": (lambda w: w.write("reviews.csv", "text,label\n"), ["reviews.csv", "no"]),
 }

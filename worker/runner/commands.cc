@@ -6,7 +6,6 @@
 #include <unistd.h>
 #include <utility>
 
-#include <c10/core/InferenceMode.h>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"

@@ -10,7 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include <c10/core/InferenceMode.h>
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +18,7 @@
 #include "worker/engine/measure/bench.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/quantize/saved_model.h"
+#include "worker/engine/train/evaluate.h"
 
 extern char** environ;
 
@@ -150,11 +150,7 @@ absl::StatusOr<MemoryReport> MeasureMemory(const MemoryRequest& request) {
   QL_ASSIGN_OR_RETURN(report.loaded, engine::ReadProcessMemory());
   const engine::BertConfig& config = loaded.model->config();
   const auto texts = engine::MakeBenchTexts(config, request.batch_size, request.sequence_length, 0);
-  std::vector<const engine::TokenizedText*> pointers;
-  for (const engine::TokenizedText& text : texts) pointers.push_back(&text);
-  QL_ASSIGN_OR_RETURN(const engine::PackedBatch batch, engine::PackTexts(config, pointers));
-  const c10::InferenceMode inference;
-  QL_RETURN_IF_ERROR(loaded.model->Forward(batch).status());
+  QL_RETURN_IF_ERROR(engine::PredictLogits(*loaded.model, texts, request.batch_size).status());
   QL_ASSIGN_OR_RETURN(report.forward, engine::ReadProcessMemory());
   return report;
 }
