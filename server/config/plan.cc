@@ -29,6 +29,7 @@ class AssetResolver {
     if (entry != nullptr) ref.license = entry->license;
     if (entry != nullptr && entry->wheel) {
       ref.catalog = entry->wheel;
+      ref.name = entry->name;  // not an alias: one name, one folder at the worker
       ref.digest = AssetDigest(entry->wheel->files);
     } else if (entry != nullptr) {
       Provide(asset, role, entry->path, entry->remedy, &ref);
