@@ -54,6 +54,7 @@ class Document {
   void Runs();
   void NotRun();
   void Caveats();
+  std::string SubsetCaveats() const;
   void Threats();
   void Conclusion();
   void References();
@@ -139,8 +140,9 @@ void Document::Abstract() {
     return run.run.state != RunState::kSucceeded;
   });
   if (failed > 0) {
-    Paragraph(Fill("$0 of $1 runs have no result; the section on runs says why.",
-                   "$1 个运行中有 $0 个没有结果,原因见“运行情况”一节。", failed, data_.runs.size()));
+    Paragraph(Fill("$0 of $1 runs $2 no result; the section on runs says why.",
+                   "$1 个运行中有 $0 个没有结果,原因见“运行情况”一节。", failed, data_.runs.size(),
+                   failed == 1 ? "has" : "have"));
   }
   if (const RunConfig* config = AnyConfig()) {
     Paragraph(Fill("Model $0; dataset $1: of its texts, $2 for training, $3 for validation, $4 for the test.",
@@ -223,6 +225,7 @@ void Document::Subset() {
     }
     Paragraph(text);
   }
+  Paragraph(SubsetCaveats());
 }
 
 void Document::Training() {
@@ -386,10 +389,24 @@ void Document::NotRun() {
                  absl::StrJoin(names, Say(", ", "、"))));
 }
 
+// What was left out of the dataset, each text once.
+std::string Document::SubsetCaveats() const {
+  std::set<std::string> seen;
+  for (const RunReport& run : data_.runs) {
+    for (const Caveat& caveat : run.caveats) {
+      if (caveat.code == "subset") seen.insert(EscapeMarkdown(caveat.message));
+    }
+  }
+  if (seen.empty()) return "";
+  return Fill("**Only a part of the data was used**: $0.", "**只使用了部分数据**:$0。",
+              absl::StrJoin(seen, "; "));
+}
+
 void Document::Caveats() {
   std::set<std::string> seen;
   for (const RunReport& run : data_.runs) {
     for (const Caveat& caveat : run.caveats) {
+      if (caveat.code == "subset") continue;  // said with the data
       const std::string text = absl::StrCat(EscapeMarkdown(caveat.message), " (", Code(caveat.code), ")");
       if (seen.insert(text).second) Item(text);
     }

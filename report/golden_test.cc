@@ -132,8 +132,9 @@ TEST(ReportTest, NothingAtAllIsStillAReport) {
 TEST(SummaryTest, SaysTheAnswerAndWhatFailed) {
   EXPECT_EQ(
       RenderSummary(Load("failed_baseline"), Language::kEnglish),
-      "Speed: Nothing can be said about speed: the comparison, which alone measures it, has no result.\n"
-      "Size: Nothing can be said about size: the comparison, which alone measures it, has no result.\n"
+      "Speed: Nothing can be said about speed: the comparison has no result, and nothing else measures "
+      "that.\n"
+      "Size: Nothing can be said about size: the comparison has no result, and nothing else measures that.\n"
       "Accuracy: Nothing can be said about accuracy: there is no baseline result.\n"
       "Run `baseline` has no result: it failed: dataset 'imdb': row 17: label 'meh' is none of negative, "
       "positive; correct the row\n"

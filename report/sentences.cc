@@ -257,13 +257,14 @@ std::string SucceededSeeds(Language language, const VariantFacts& variant) {
 // Why nothing is known of what only a comparison measures.
 std::string NotCompared(Language language, const Facts& facts, const char* what) {
   if (facts.ended_comparisons.empty()) {
-    return Fill(language,
-                "Nothing can be said about $0: this experiment has no comparison, which alone measures it.",
-                "无法判断$0:本实验没有对比运行(comparison),而该指标只由对比运行测量。", what);
+    return Fill(
+        language,
+        "Nothing can be said about $0: this experiment has no comparison, and nothing else measures that.",
+        "无法判断$0:本实验没有对比运行(comparison),而这只由对比运行测量。", what);
   }
   return Fill(language,
-              "Nothing can be said about $0: the comparison, which alone measures it, has no result.",
-              "无法判断$0:该指标只由对比运行(comparison)测量,而对比运行没有结果。", what);
+              "Nothing can be said about $0: the comparison has no result, and nothing else measures that.",
+              "无法判断$0:这只由对比运行(comparison)测量,而对比运行没有结果。", what);
 }
 
 // How a run ended or where it is, after "it".
@@ -449,7 +450,8 @@ std::string EndSentence(Language language, const RunReport& report) {
       IsEnded(run.state)
           ? Fill(language, "Run $0 has no result: it $1", "运行 $0 没有结果:$1", Code(run.name), clause)
           : Fill(language, "Run $0 has no result yet: it $1", "运行 $0 尚无结果:$1", Code(run.name), clause);
-  const std::string message = EscapeMarkdown(run.message);
+  // The sentence has said it already.
+  const std::string message = EscapeMarkdown(absl::StripPrefix(run.message, "cancelled: "));
   if (message.empty()) return absl::StrCat(text, Say(language, ".", "。"));
   return absl::StrCat(text, Say(language, ": ", ":"), message);
 }

@@ -272,6 +272,9 @@ TEST(EndSentenceTest, EveryStateHasItsWords) {
   report.run.message = "row 17: label 'x|y'";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it failed: row 17: label 'x\\|y'");
   EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果:失败:row 17: label 'x\\|y'");
+  report.run.state = RunState::kCancelled;
+  report.run.message = "cancelled: by its user";
+  EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it was cancelled: by its user");
   report.run.state = RunState::kRunning;
   report.run.message = "";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result yet: it is running.");
@@ -337,11 +340,12 @@ TEST(ShipForSpeedTest, NothingWasTimed) {
   Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
   EXPECT_EQ(ShipForSpeed(kEn, compared.facts), "No variant was timed against FP32.");
   compared.facts.comparisons.clear();
-  EXPECT_EQ(ShipForSpeed(kEn, compared.facts),
-            "Nothing can be said about speed: this experiment has no comparison, which alone measures it.");
+  EXPECT_EQ(
+      ShipForSpeed(kEn, compared.facts),
+      "Nothing can be said about speed: this experiment has no comparison, and nothing else measures that.");
   compared.facts.ended_comparisons = {&compared.run};
   EXPECT_EQ(ShipForSpeed(kZh, compared.facts),
-            "无法判断速度:该指标只由对比运行(comparison)测量,而对比运行没有结果。");
+            "无法判断速度:这只由对比运行(comparison)测量,而对比运行没有结果。");
 }
 
 TEST(ShipForSizeTest, TheSmallest) {

@@ -628,12 +628,15 @@ Table EnvironmentTable(Language language, const ReportData& data) {
       facts[{"fingerprint", run.environment.fingerprint}].push_back(run.run.name);
     }
   }
+  const auto described =
+      static_cast<size_t>(std::count_if(data.runs.begin(), data.runs.end(),
+                                        [](const RunReport& run) { return !run.environment.facts.empty(); }));
   for (const auto& [fact, runs] : facts) {
-    builder.Add(
-        {CodeCell(fact.first),
-         LongTextCell(fact.second),
-         {absl::StrJoin(runs, ", ", [](std::string* out, const std::string& run) { *out += Code(run); }),
-          absl::StrJoin(runs, ";")}});
+    const std::string names =
+        runs.size() == described && described > 1
+            ? Say(language, "all", "全部")
+            : absl::StrJoin(runs, ", ", [](std::string* out, const std::string& run) { *out += Code(run); });
+    builder.Add({CodeCell(fact.first), LongTextCell(fact.second), {names, absl::StrJoin(runs, ";")}});
   }
   return builder.Build();
 }
