@@ -237,7 +237,7 @@ class RunnerTest(unittest.TestCase):
             (broken(lambda j: j["inputs"][0].update(folder="/nowhere")), "NOT_FOUND", "/nowhere"),
             (broken(lambda j: j["inputs"][0].update(folder=str(self.root / "quantization" / "model"))),
              "INVALID_ARGUMENT", "quantized already"),
-            (broken(lambda j: j.update(datasetFolder="/nowhere")), "NOT_FOUND", "/nowhere"),
+            (broken(lambda j: j.update(datasetFolder="/nowhere")), "NOT_FOUND", "dataset reviews"),
             (broken(lambda j: j["config"]["dataset"].update(textColumn="words")), "INVALID_ARGUMENT", "words"),
             (broken(lambda j: j["config"]["dataset"].update(maxLength=99)), "INVALID_ARGUMENT", "24"),
             (broken(lambda j: j.update(outputFolder=str(self.root / "data"))), "INVALID_ARGUMENT", "empty"),
