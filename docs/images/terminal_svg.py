@@ -11,7 +11,7 @@ import sys
 import textwrap
 from xml.sax.saxutils import escape
 
-COLUMNS = 100
+COLUMNS = 116
 CHARACTER, LINE, MARGIN = 8.4, 19, 18
 
 
