@@ -122,8 +122,10 @@ std::string Summary(Session& session, const Reported& reported, const std::strin
   std::string text;
   const Table table = VariantTable(facts);
   if (!table.empty()) absl::StrAppend(&text, table.Render(session.out().color), "\n");
-  absl::StrAppend(&text, report::RenderSummary(data, report::Language::kEnglish), Caveats(data),
-                  "\nresults: ", folder, "\n");
+  // The language of the report; English where it is made in both.
+  const report::Language spoken =
+      reported.languages.size() == 1 ? reported.languages.front() : report::Language::kEnglish;
+  absl::StrAppend(&text, report::RenderSummary(data, spoken), Caveats(data), "\nresults: ", folder, "\n");
   for (const report::Language language : reported.languages) {
     const bool chinese = language == report::Language::kChinese;
     absl::StrAppend(&text, "report:  ", folder,

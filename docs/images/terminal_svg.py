@@ -8,26 +8,41 @@ Text stays text: it can be selected and searched, and diffs of the picture can b
 """
 
 import sys
-import textwrap
+import unicodedata
 from xml.sax.saxutils import escape
 
 COLUMNS = 116
 CHARACTER, LINE, MARGIN = 8.4, 19, 18
 
 
+def width(text):
+    """Columns that a terminal gives to text: two to a Chinese character."""
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def wrapped(line):
+    """line in pieces of at most COLUMNS, cut after a space or beside a wide character."""
+    while width(line) > COLUMNS:
+        fits = next(n for n in range(len(line), 0, -1) if width(line[:n]) <= COLUMNS)
+        cut = next((n for n in range(fits, COLUMNS // 2, -1)
+                    if line[n - 1] == " " or width(line[n]) == 2 or width(line[n - 1]) == 2), fits)
+        yield line[:cut].rstrip()
+        line = "    " + line[cut:].lstrip()
+    yield line
+
+
 def lines_of(command, text):
     yield f"$ {command}"
     for line in text.splitlines():
-        yield from textwrap.wrap(line, COLUMNS, subsequent_indent="    ", replace_whitespace=False,
-                                 drop_whitespace=False) or [""]
+        yield from wrapped(line)
 
 
 def picture(lines):
-    width = int(COLUMNS * CHARACTER + 2 * MARGIN)
+    across = int(COLUMNS * CHARACTER + 2 * MARGIN)
     height = len(lines) * LINE + 2 * MARGIN
-    yield (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" '
+    yield (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {across} {height}" width="{across}" '
            f'height="{height}" font-family="ui-monospace, Menlo, Consolas, monospace" font-size="14">')
-    yield f'<rect width="{width}" height="{height}" rx="8" fill="#0d1117"/>'
+    yield f'<rect width="{across}" height="{height}" rx="8" fill="#0d1117"/>'
     for number, line in enumerate(lines):
         colour = "#7ee787" if number == 0 else "#e6edf3"
         y = MARGIN + number * LINE + 14
