@@ -231,6 +231,14 @@ TEST_F(EmbeddedTest, AUserThatIsKilledLeavesNothingRunning) {
   EXPECT_TRUE(Eventually([&] { return !Running() && !Alive(coordinator) && !Alive(worker); }));
 }
 
+TEST_F(EmbeddedTest, ARemovedDataFolderEndsTheService) {
+  auto service = Open(false);
+  ASSERT_NE(service, nullptr);
+  const pid_t coordinator = Pids(coordinator_).at(0);
+  std::filesystem::remove_all(options_.data_dir);
+  EXPECT_TRUE(Eventually([&] { return !Alive(coordinator); }));
+}
+
 TEST_F(EmbeddedTest, KeptServicesOutliveTheirUsersUntilTheyAreStopped) {
   auto service = Open(false);
   ASSERT_TRUE(service->Keep().ok());

@@ -124,6 +124,8 @@ class Supervisor {
   bool Unused() {
     if (Exists(paths_.keep)) return false;
     auto lock = FileLock::Try(paths_.users_lock, FileLock::Mode::kExclusive);
+    // A data folder that was removed has no users, and gets none.
+    if (absl::IsNotFound(lock.status())) return true;
     if (!lock.ok() || *lock == nullptr) return false;
     last_ = *std::move(lock);
     return true;
