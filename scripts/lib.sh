@@ -18,7 +18,7 @@ die() {
   exit 1
 }
 
-# Half the memory in GiB at most, since a file with LibTorch in it takes about 2 GiB to compile.
+# One job a core, and no more than one for 2 GiB of free memory: what a file with LibTorch in it takes.
 jobs() {
   local cores memory
   cores=$(nproc)
@@ -27,7 +27,7 @@ jobs() {
   echo $((cores < memory ? cores : memory))
 }
 
-# configure PRESET [CMAKE-OPTION...]: only when the build folder is new or its recipe changed.
+# configure PRESET [CMAKE-OPTION...]
 configure() {
   local preset=$1
   shift
