@@ -2,6 +2,12 @@
 
 namespace quantlab {
 
+const std::vector<std::string>& DatasetFormatNames() {
+  static const auto* const names =
+      new std::vector<std::string>{"auto", "acl_imdb", "csv", "tsv", "jsonl", "tab"};
+  return *names;
+}
+
 const char* RunKindName(RunKind kind) {
   switch (kind) {
     case RunKind::kBaseline:

@@ -44,7 +44,7 @@ struct AssetRef {
 // How rows are read. See worker/engine/data.
 struct DatasetConfig {
   AssetRef asset;
-  std::string format = "auto";  // auto, csv, tsv, jsonl, acl_imdb
+  std::string format = "auto";  // of DatasetFormatNames()
   std::string text_column = "text";
   std::string label_column = "label";
   std::string filter_column;  // keep only rows whose filter_column equals filter_value; empty: all
@@ -121,6 +121,9 @@ struct Job {
   std::vector<ModelInput> inputs;
   std::string output_folder;  // absolute, empty at start
 };
+
+// Dataset formats as experiment files name them: "auto" first, then those of worker/engine/data.
+const std::vector<std::string>& DatasetFormatNames();
 
 // Lower-case names as in files and JSON: "baseline", "quantization", "comparison".
 const char* RunKindName(RunKind kind);

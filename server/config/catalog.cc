@@ -69,7 +69,7 @@ CatalogSource ReadWheel(const YamlNode& node, const std::string& path, Diagnosti
 }
 
 void ReadRows(Fields& fields, DatasetFormat* rows) {
-  fields.OneOf("format", {"auto", "csv", "tsv", "jsonl", "acl_imdb"}, &rows->format);
+  fields.OneOf("format", DatasetFormatNames(), &rows->format);
   fields.Text("text_column", &rows->text_column);
   fields.Text("label_column", &rows->label_column);
   fields.Text("filter_column", &rows->filter_column);

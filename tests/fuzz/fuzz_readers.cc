@@ -12,8 +12,8 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
-  static const char* const kExtensions[] = {".csv", ".tsv", ".jsonl"};
-  const std::string path = "/tmp/quantlab_fuzz_" + std::to_string(::getpid()) + kExtensions[data[0] % 3];
+  static const char* const kExtensions[] = {".csv", ".tsv", ".jsonl", ".tab"};
+  const std::string path = "/tmp/quantlab_fuzz_" + std::to_string(::getpid()) + kExtensions[data[0] % 4];
   std::ofstream(path, std::ios::binary)
       .write(reinterpret_cast<const char*>(data + 1), static_cast<long>(size - 1));
   quantlab::DatasetConfig config;

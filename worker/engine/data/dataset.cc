@@ -199,8 +199,9 @@ absl::StatusOr<Source> FindSource(const DatasetConfig& config, const std::string
   }
   if (found.size() == 1) return std::move(found[0]);
   if (found.empty()) {
-    return absl::NotFoundError(absl::StrCat("dataset ", folder, ": has nothing of format ", config.format,
-                                            " (a .csv, .tsv or .jsonl file, or train/pos and train/neg)"));
+    return absl::NotFoundError(
+        absl::StrCat("dataset ", folder, ": has nothing of format ", config.format,
+                     " (a .csv, .tsv, .jsonl or .tab file, or train/pos and train/neg)"));
   }
   return absl::InvalidArgumentError(
       absl::StrCat("dataset ", folder, ": has files of the formats ", std::string(found[0].format->name()),

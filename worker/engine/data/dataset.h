@@ -33,7 +33,7 @@ struct DatasetSummary {
 };
 
 struct Dataset {
-  std::string format;               // "csv", "tsv", "jsonl", "acl_imdb"
+  std::string format;               // "csv", "tsv", "jsonl", "tab", "acl_imdb"
   std::vector<std::string> labels;  // class names in order of class index
   // Disjoint by text; each in the order of `row`.
   std::vector<Example> train, validation, test;
@@ -53,7 +53,7 @@ struct ExamplePool {
 
 // Reads the dataset under `folder` (a folder, or one file) and divides it as MakeSplits does.
 //
-// Format "auto" is acl_imdb where there is train/pos, else the extension decides (.csv, .tsv, .jsonl).
+// Format "auto" is acl_imdb where there is train/pos, else the extension decides (.csv, .tsv, .jsonl, .tab).
 // Labels in the files are class names of `labels`, or class indices, or, when `labels` is empty, any
 // values: their sorted distinct values become the classes (by number where all are integers).
 // Errors: NOT_FOUND no such folder or no file of a known format; INVALID_ARGUMENT a malformed file, an

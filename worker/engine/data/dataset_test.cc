@@ -153,6 +153,69 @@ TEST(Jsonl, BadLinesAreNamed) {
   EXPECT_THAT(ErrorOf("d.jsonl", "{\"txt\": \"a\", \"label\": 0}"), HasSubstr("no column \"text\""));
 }
 
+TEST(OrangeTab, TheHeaderSaysWhichColumnsHoldTextAndLabel) {
+  const auto data = LoadFile("d.tab",
+                             "Score\tTitle\tKind\tBody\n"
+                             "continuous\tstring\tdiscrete\tstring\n"
+                             "\tmeta\tclass\tmeta include=True\n"
+                             "1\tfirst\tb\t\"a\ttab, a \"\"quote\"\"\"\r\n"
+                             "?\tsecond\ta\tan \"inner\" quote\n");
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(data->labels, ElementsAre("a", "b"));
+  EXPECT_THAT(TextsOf(data->train), ElementsAre("a\ttab, a \"quote\"", "an \"inner\" quote"));
+  EXPECT_THAT(LabelsOf(data->train), ElementsAre(1, 0));
+}
+
+TEST(OrangeTab, TheConfigurationWinsOverTheHeader) {
+  DatasetConfig config = TrainOnly();
+  config.text_column = "Title";
+  config.label_column = "Group";
+  const auto data = LoadFile("d.tab",
+                             "Kind\tGroup\tTitle\tBody\nd\td\ts\ts\nc\t\t\tinclude=True\n"
+                             "a\tx\tone\tbody\na\ty\ttwo\tbody\n",
+                             config);
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(data->labels, ElementsAre("x", "y"));
+  EXPECT_THAT(TextsOf(data->train), ElementsAre("one", "two"));
+}
+
+TEST(OrangeTab, ARoleRowWithoutSeparatorsAndEmptyRowsAreUnderstood) {
+  const auto data = LoadFile("d.tab", "label\ttext\nd\tstring\n\n\t\n0\ta\n\n1\tb");
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(TextsOf(data->train), ElementsAre("a", "b"));
+}
+
+TEST(OrangeTab, ErrorsNameFileAndLine) {
+  const std::string header = "Kind\tBody\nd\tstring\nclass\t\n";
+  EXPECT_THAT(ErrorOf("d.tab", header + "a\tone\nb\n"), HasSubstr("d.tab:5: 1 fields, but the header has 2"));
+  EXPECT_THAT(ErrorOf("d.tab", header + "?\tone\n"), HasSubstr("d.tab:4: the label is empty"));
+  EXPECT_THAT(ErrorOf("d.tab", "Kind\tBody\n"), HasSubstr("d.tab:1: expected three header rows"));
+  EXPECT_THAT(ErrorOf("d.tab", "Kind\tBody\na\nb\tx\n"), HasSubstr("d.tab:2: 1 types and 2 roles for 2"));
+  EXPECT_THAT(ErrorOf("d.tab", "A\tB\nd\td\nclass\t\nx\ty\n"),
+              HasSubstr("no column \"text\"; it has \"A\", \"B\""));
+  EXPECT_THAT(ErrorOf("d.tab", "A\tB\ns\td\n\t\nx\ty\n"), HasSubstr("no column \"label\""));
+}
+
+TEST(Finding, FilesWhoseNamesEndInTheSplitAreTheSplits) {
+  const std::string header = "Category\tText\nd\tstring\nclass\t\n\n";
+  const TestFolder folder({{"r8-train.tab", header + "a\tone\nb\ttwo\nc\tsix\na\tseven\n"},
+                           {"r8-test.tab", header + "a\tthree\nb\tfour\nc\tfive\n"}});
+  DatasetConfig config;
+  config.validation_size = 1;
+  const auto data = LoadDataset(config, folder.path());
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_TRUE(data->summary.official_test);
+  EXPECT_THAT(TextsOf(data->test), ElementsAre("three", "four", "five"));
+  EXPECT_EQ(data->train.size(), 3u);
+  EXPECT_EQ(data->validation.size(), 1u);
+}
+
+TEST(Finding, AFileAloneIsTheWholeDatasetWhateverItsNameEndsIn) {
+  const auto data = LoadFile("films-test.csv", "text,label\na,0\nb,1\n");
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ(data->train.size(), 2u);
+}
+
 TEST(AclImdb, TestComesFromItsOwnFolderAndUnsupIsLeftOut) {
   TestFolder folder;
   for (int i = 0; i < 10; ++i) {
@@ -224,7 +287,7 @@ TEST(Finding, OneFileMayBeNamedAndDoubtIsAnError) {
   EXPECT_TRUE(LoadDataset(tsv, formats.path()).ok());
   tsv.format = "parquet";
   EXPECT_THAT(std::string(LoadDataset(tsv, formats.path()).status().message()),
-              HasSubstr("expected auto, acl_imdb, csv, tsv, jsonl"));
+              HasSubstr("expected auto, acl_imdb, csv, tsv, jsonl, tab"));
 }
 
 }  // namespace

@@ -22,12 +22,20 @@ std::string LowerExtension(const std::string& name) {
   return absl::AsciiStrToLower(fs::path(name).extension().string());
 }
 
+// "train.tsv", or "r8-train.tab" beside "r8-test.tab": the last word of the stem says which split it is.
 Part PartOf(const std::string& name) {
   const std::string stem = absl::AsciiStrToLower(fs::path(name).stem().string());
-  if (stem == "train") return Part::kTrain;
-  if (stem == "dev" || stem == "val" || stem == "valid" || stem == "validation") return Part::kValidation;
-  if (stem == "test") return Part::kTest;
+  const std::string word = stem.substr(stem.find_last_of("-_.") + 1);  // npos + 1 is 0
+  if (word == "train") return Part::kTrain;
+  if (word == "dev" || word == "val" || word == "valid" || word == "validation") return Part::kValidation;
+  if (word == "test") return Part::kTest;
   return Part::kUnsplit;
+}
+
+// A file alone is a split only where it has nothing but the split's name: "my-test.csv" is a dataset.
+bool IsWholeDataset(const DataFile& file) {
+  const std::string stem = fs::path(file.path).stem().string();
+  return stem.find_first_of("-_.") != std::string::npos;
 }
 
 // Removes what a text editor of another system may have put at the start.
@@ -113,6 +121,7 @@ absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
   }
   std::stable_sort(files.begin(), files.end(),
                    [](const DataFile& a, const DataFile& b) { return a.part < b.part; });
+  if (files.size() == 1 && IsWholeDataset(files[0])) files[0].part = Part::kUnsplit;
   const auto same_part = std::adjacent_find(
       files.begin(), files.end(), [](const DataFile& a, const DataFile& b) { return a.part == b.part; });
   const bool mixed = files.size() > 1 && files.front().part == Part::kUnsplit;
@@ -122,7 +131,7 @@ absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
     for (const DataFile& file : files) names.push_back(fs::path(file.path).filename().string());
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": it is unclear which to read of ", absl::StrJoin(names, ", "),
-                     ". Name one file, or call them train, validation and test"));
+                     ". Name one file, or let their names end in train, validation and test"));
   }
   return files;
 }

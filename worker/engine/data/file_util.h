@@ -21,7 +21,8 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_by
 std::vector<std::string> SortedNames(const std::string& folder);
 
 // DatasetFormat::Find for formats of one file with one of `extensions` (".csv"): `path` itself, the only
-// such file in the folder, or files called train, validation (dev, valid, val) and test.
+// such file in the folder, or files whose names end in train, validation (dev, valid, val) and test
+// ("train.tsv", "r8-test.tab").
 absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
                                                       const std::vector<std::string>& extensions);
 

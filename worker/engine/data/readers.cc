@@ -11,6 +11,7 @@ const std::vector<std::unique_ptr<DatasetFormat>>& AllFormats() {
     list->push_back(MakeCsvFormat());
     list->push_back(MakeTsvFormat());
     list->push_back(MakeJsonlFormat());
+    list->push_back(MakeOrangeTabFormat());
     return list;
   }();
   return *formats;

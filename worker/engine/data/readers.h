@@ -1,5 +1,5 @@
-// Dataset formats. To add one: implement DatasetFormat in a file of its own, add it to AllFormats() and to
-// the cases of readers_conformance_test.cc.
+// Dataset formats. To add one: implement DatasetFormat in a file of its own, add it to AllFormats(), to
+// DatasetFormatNames() in base/run_config.cc and to the cases of readers_conformance_test.cc.
 #ifndef QUANTLAB_WORKER_ENGINE_DATA_READERS_H_
 #define QUANTLAB_WORKER_ENGINE_DATA_READERS_H_
 
@@ -77,6 +77,7 @@ std::unique_ptr<DatasetFormat> MakeCsvFormat();
 std::unique_ptr<DatasetFormat> MakeTsvFormat();
 std::unique_ptr<DatasetFormat> MakeJsonlFormat();
 std::unique_ptr<DatasetFormat> MakeAclImdbFormat();
+std::unique_ptr<DatasetFormat> MakeOrangeTabFormat();
 
 }  // namespace quantlab::engine
 

@@ -51,6 +51,15 @@ std::string Jsonl(const Rows& rows) {
   return out;
 }
 
+// A tab-separated file with rows for names, types and roles; quotes as in CSV.
+std::string OrangeTab(const Rows& rows) {
+  std::string out = "Category\tText\nd\tstring\nclass\t\n\n";
+  for (const auto& [text, label] : rows) {
+    absl::StrAppend(&out, label, "\t\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"\n");
+  }
+  return out;
+}
+
 struct FormatCase {
   std::string format;
   // Writes a dataset of this format; labels are "neg" and "pos".
@@ -84,6 +93,8 @@ std::vector<FormatCase> Cases() {
        [](const TestFolder& f, const std::string& bytes) { f.Write("d.tsv", bytes); }, false},
       {"jsonl", [](const TestFolder& f, const Rows& rows) { f.Write("d.jsonl", Jsonl(rows)); },
        [](const TestFolder& f, const std::string& bytes) { f.Write("d.jsonl", bytes); }},
+      {"tab", [](const TestFolder& f, const Rows& rows) { f.Write("d.tab", OrangeTab(rows)); },
+       [](const TestFolder& f, const std::string& bytes) { f.Write("d.tab", bytes); }},
   };
 }
 
@@ -108,6 +119,8 @@ TEST(AllFormats, EveryFormatHasAConformanceCase) {
   for (const auto& format : AllFormats()) listed.insert(std::string(format->name()));
   for (const FormatCase& c : Cases()) tested.insert(c.format);
   EXPECT_EQ(listed, tested);
+  listed.insert("auto");
+  EXPECT_EQ(listed, std::set<std::string>(DatasetFormatNames().begin(), DatasetFormatNames().end()));
 }
 
 TEST_P(ReaderConformance, ReadsTextsAndLabelsAsTheyStand) {
@@ -207,6 +220,7 @@ TEST_P(ReaderConformance, NoBytesCrashIt) {
   std::mt19937_64 random(99);
   const std::string valid = GetParam().format == "jsonl" ? Jsonl({{"a \"b\"", "pos"}, {"c", "neg"}})
                             : GetParam().format == "tsv" ? Tsv({{"a", "pos"}, {"c", "neg"}})
+                            : GetParam().format == "tab" ? OrangeTab({{"a \"b\"", "pos"}, {"c", "neg"}})
                                                          : Csv({{"a \"b\"", "pos"}, {"c", "neg"}});
   const std::string alphabet = "\",\t\n\r{}[]:\\a0\xFF\xE6\xEF\xBB\xBF";
   for (int i = 0; i < 200; ++i) {

@@ -1,0 +1,90 @@
+#include "worker/engine/data/record_reader.h"
+
+#include <algorithm>
+
+#include <absl/strings/str_cat.h>
+
+#include "base/status_macros.h"
+#include "worker/engine/data/file_util.h"
+
+namespace quantlab::engine {
+
+absl::StatusOr<bool> RecordReader::Next(std::vector<std::string>* fields) {
+  while (TakeLineEnd()) {
+  }
+  return NextLine(fields);
+}
+
+absl::StatusOr<bool> RecordReader::NextLine(std::vector<std::string>* fields) {
+  fields->clear();
+  record_line_ = line_;
+  if (rest_.empty()) return false;
+  while (true) {
+    std::string& field = fields->emplace_back();
+    const bool quoted = syntax_.quoted && !rest_.empty() && rest_[0] == '"';
+    QL_RETURN_IF_ERROR(quoted ? ReadQuoted(&field) : ReadBare(&field));
+    if (rest_.empty() || TakeLineEnd()) return true;
+    rest_.remove_prefix(1);  // the separator
+  }
+}
+
+// Takes a line end, if there is one at the start of what is left.
+bool RecordReader::TakeLineEnd() {
+  const size_t length = rest_.rfind("\r\n", 0) == 0 ? 2 : rest_.rfind('\n', 0) == 0 ? 1 : 0;
+  rest_.remove_prefix(length);
+  line_ += length > 0 ? 1 : 0;
+  return length > 0;
+}
+
+bool RecordReader::AtFieldEnd() const {
+  return rest_.empty() || rest_[0] == syntax_.separator || rest_[0] == '\n' || rest_.rfind("\r\n", 0) == 0;
+}
+
+absl::Status RecordReader::ReadQuoted(std::string* field) {
+  const int64_t opened = line_;
+  rest_.remove_prefix(1);
+  while (true) {
+    const size_t quote = rest_.find('"');
+    if (quote == std::string_view::npos) {
+      return Malformed(opened, "the quote that opens here is never closed");
+    }
+    Append(rest_.substr(0, quote), field);
+    if (absl::Status checked = CheckField(*field, limits_, path_, line_); !checked.ok()) return checked;
+    rest_.remove_prefix(quote + 1);
+    if (rest_.empty() || rest_[0] != '"') break;
+    field->push_back('"');  // two quotes stand for one
+    rest_.remove_prefix(1);
+  }
+  if (AtFieldEnd()) return absl::OkStatus();
+  return Malformed(line_, absl::StrCat("text behind a closing quote (opened in line ", opened,
+                                       "); a quote inside a field is written twice"));
+}
+
+absl::Status RecordReader::ReadBare(std::string* field) {
+  const bool refuse_quotes = syntax_.quoted && !syntax_.bare_quotes;
+  const char ends[] = {syntax_.separator, '\n', refuse_quotes ? '"' : '\n'};
+  const size_t end = std::min(rest_.find_first_of(std::string_view(ends, sizeof ends)), rest_.size());
+  if (end < rest_.size() && rest_[end] == '"') {
+    return Malformed(line_,
+                     "a quote inside a field that does not start with one; put the field in quotes, "
+                     "and write each quote inside it twice");
+  }
+  size_t length = end;
+  if ((end == rest_.size() || rest_[end] == '\n') && end > 0 && rest_[end - 1] == '\r') --length;
+  Append(rest_.substr(0, length), field);
+  rest_.remove_prefix(length);
+  // A last line without its end may still have the CR of one.
+  if (rest_ == "\r") rest_.remove_prefix(1);
+  return CheckField(*field, limits_, path_, line_);
+}
+
+void RecordReader::Append(std::string_view text, std::string* field) {
+  line_ += std::count(text.begin(), text.end(), '\n');
+  field->append(text);
+}
+
+absl::Status RecordReader::Malformed(int64_t line, const std::string& what) const {
+  return absl::InvalidArgumentError(absl::StrCat(path_, ":", line, ": ", what));
+}
+
+}  // namespace quantlab::engine
