@@ -49,6 +49,9 @@ struct Layer {
   std::string requested, effective, kernel, reason;
   double macs_share = 0;
   int64_t bytes_fp32 = 0, bytes = 0;
+  // Signal to quantization noise of the layer's output, dB, both layers given the FP32 layer's inputs;
+  // none: not measured, or no difference at all.
+  std::optional<double> sqnr_db;
 };
 
 struct Environment {

@@ -39,13 +39,14 @@ struct DeviceSupport {
 };
 
 struct MethodSpec {
-  std::string name;                  // as in the experiment file: "dynamic_quantization"
-  std::string short_name;            // as in result folders: "dynamic_quant"
-  int version = 1;                   // grows when the same parameters would give another result
-  std::string title;                 // "Dynamic quantization"
-  std::string title_zh;              // "动态量化"
-  std::string help;                  // two or three sentences
-  bool needs_training_data = false;  // calibration or training
+  std::string name;                    // as in the experiment file: "dynamic_quantization"
+  std::string short_name;              // as in result folders: "dynamic_quant"
+  int version = 1;                     // grows when the same parameters would give another result
+  std::string title;                   // "Dynamic quantization"
+  std::string title_zh;                // "动态量化"
+  std::string help;                    // two or three sentences
+  bool needs_training_data = false;    // calibration or training
+  bool needs_validation_data = false;  // choices by measured accuracy
   std::vector<ParamSpec> params;
   std::vector<DeviceSupport> devices;
 };

@@ -43,10 +43,26 @@ MethodSpec DynamicQuantization() {
   return spec;
 }
 
+// What every method takes besides its own parameters.
+ParamSpec Embeddings() {
+  return {"embeddings",
+          ParamType::kString,
+          std::string("keep"),
+          {"keep", "int8"},
+          {},
+          {},
+          "int8: the rows of the embedding tables too, each with a scale of its own; in a small encoder they "
+          "are half of the model's bytes."};
+}
+
 }  // namespace
 
 const std::vector<MethodSpec>& AllMethods() {
-  static const auto* const methods = new std::vector<MethodSpec>{DynamicQuantization()};
+  static const auto* const methods = [] {
+    auto* all = new std::vector<MethodSpec>{DynamicQuantization()};
+    for (MethodSpec& method : *all) method.params.push_back(Embeddings());
+    return all;
+  }();
   return *methods;
 }
 

@@ -179,6 +179,7 @@ v1::Layer ToProto(const Layer& layer) {
   out.set_macs_share(layer.macs_share);
   out.set_bytes_fp32(layer.bytes_fp32);
   out.set_bytes(layer.bytes);
+  if (layer.sqnr_db) out.set_sqnr_db(*layer.sqnr_db);
   return out;
 }
 
@@ -194,9 +195,17 @@ absl::StatusOr<Layer> FromProto(const v1::Layer& layer) {
   QL_RETURN_IF_ERROR(Between("macs_share", layer.macs_share(), 0, 1 + 1e-9));
   QL_RETURN_IF_ERROR(AtLeast("bytes_fp32", layer.bytes_fp32(), 0));
   QL_RETURN_IF_ERROR(AtLeast("bytes", layer.bytes(), 0));
-  return Layer{layer.name(),       layer.in_features(), layer.out_features(), layer.requested(),
-               layer.effective(),  layer.kernel(),      layer.reason(),       layer.macs_share(),
-               layer.bytes_fp32(), layer.bytes()};
+  return Layer{layer.name(),
+               layer.in_features(),
+               layer.out_features(),
+               layer.requested(),
+               layer.effective(),
+               layer.kernel(),
+               layer.reason(),
+               layer.macs_share(),
+               layer.bytes_fp32(),
+               layer.bytes(),
+               layer.has_sqnr_db() ? std::optional<double>(layer.sqnr_db()) : std::nullopt};
 }
 
 v1::Environment ToProto(const Environment& environment) {

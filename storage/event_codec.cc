@@ -50,11 +50,13 @@ struct Encoder {
     return {{"name", a.name}, {"sha256", a.sha256}, {"size", a.size}};
   }
   json operator()(const Layer& l) const {
-    return {
+    json out = {
         {"name", l.name},           {"in_features", l.in_features},       {"out_features", l.out_features},
         {"requested", l.requested}, {"effective", l.effective},           {"kernel", l.kernel},
         {"reason", l.reason},       {"macs_share", Number(l.macs_share)}, {"bytes_fp32", l.bytes_fp32},
         {"bytes", l.bytes}};
+    if (l.sqnr_db) out["sqnr_db"] = Number(*l.sqnr_db);
+    return out;
   }
   json operator()(const Environment& e) const { return {{"fingerprint", e.fingerprint}, {"facts", e.facts}}; }
   json operator()(const Caveat& c) const { return {{"code", c.code}, {"message", c.message}}; }
@@ -78,9 +80,19 @@ Metric DecodeMetric(const json& in) {
 }
 
 Layer DecodeLayer(const json& in) {
-  return {in.at("name"),       in.at("in_features"), in.at("out_features"), in.at("requested"),
-          in.at("effective"),  in.at("kernel"),      in.at("reason"),       GetNumber(in.at("macs_share")),
-          in.at("bytes_fp32"), in.at("bytes")};
+  Layer out{in.at("name"),
+            in.at("in_features"),
+            in.at("out_features"),
+            in.at("requested"),
+            in.at("effective"),
+            in.at("kernel"),
+            in.at("reason"),
+            GetNumber(in.at("macs_share")),
+            in.at("bytes_fp32"),
+            in.at("bytes"),
+            {}};
+  if (in.contains("sqnr_db")) out.sqnr_db = GetNumber(in.at("sqnr_db"));
+  return out;
 }
 
 EventKind DecodeJson(ChangeKind kind, const json& in) {

@@ -89,7 +89,7 @@ void Fill(Storage& storage) {
       {2, kTime, Metric{"accuracy", 0.8125, "1", {{"split", "test"}}, 0, 0.75, 0.875, 1000}},
       {3, kTime, LogLine{Severity::kWarning, "a warning"}},
       {4, kTime, Artifact{"model/model.safetensors", digest, 1234}},
-      {5, kTime, Layer{"layer.0", 384, 1536, "int8", "int8", "vnni", "", 0.5, 4000, 1000}},
+      {5, kTime, Layer{"layer.0", 384, 1536, "int8", "int8", "vnni", "", 0.5, 4000, 1000, {}}},
       {6, kTime, Environment{"avx512", {{"cores", "2"}}}},
       {7, kTime, Caveat{"subset", "1,000 of 25,000 texts"}}};
   ASSERT_TRUE(storage.events().AppendEvents(key, events).ok());

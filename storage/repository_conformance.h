@@ -692,7 +692,7 @@ TEST_P(RepositoryConformance, EventsOfEveryKindAreKeptWhole) {
       {3, odd, Metric{"loss", nan, "1", {}, 0, {}, {}, 0}},
       {4, odd, LogLine{Severity::kError, text}},
       {5, odd, Artifact{"model/x", std::string(64, 'b'), int64_t{1} << 50}},
-      {6, odd, Layer{"layer", 1, 2, "int8", "fp32", "sgemm", text, 1.0 / 3, 4, 5}},
+      {6, odd, Layer{"layer", 1, 2, "int8", "fp32", "sgemm", text, 1.0 / 3, 4, 5, -1.0 / 3}},
       {7, odd, Environment{"fp", {{"cpu", text}}}},
       {8, odd, Caveat{"subset", text}}};
   ASSERT_EQ(*events().AppendEvents(key, told), 8);
@@ -724,6 +724,7 @@ TEST_P(RepositoryConformance, EventsOfEveryKindAreKeptWhole) {
   EXPECT_EQ(std::get<Artifact>((*results)[2].kind).size, int64_t{1} << 50);
   const auto& layer = std::get<Layer>((*results)[3].kind);
   EXPECT_EQ(layer.macs_share, 1.0 / 3);
+  EXPECT_EQ(layer.sqnr_db, -1.0 / 3);
   EXPECT_EQ(layer.reason, text);
   EXPECT_EQ(layer.bytes, 5);
   EXPECT_EQ(std::get<Environment>((*results)[4].kind).facts.at("cpu"), text);

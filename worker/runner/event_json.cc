@@ -59,17 +59,18 @@ struct ToField {
     return {"artifact", std::move(json)};
   }
   std::pair<const char*, Json> operator()(const Layer& l) const {
-    return {"layer",
-            {{"name", l.name},
-             {"inFeatures", Wide(l.in_features)},
-             {"outFeatures", Wide(l.out_features)},
-             {"requested", l.requested},
-             {"effective", l.effective},
-             {"kernel", l.kernel},
-             {"reason", l.reason},
-             {"macsShare", Number(l.macs_share)},
-             {"bytesFp32", Wide(l.bytes_fp32)},
-             {"bytes", Wide(l.bytes)}}};
+    Json json = {{"name", l.name},
+                 {"inFeatures", Wide(l.in_features)},
+                 {"outFeatures", Wide(l.out_features)},
+                 {"requested", l.requested},
+                 {"effective", l.effective},
+                 {"kernel", l.kernel},
+                 {"reason", l.reason},
+                 {"macsShare", Number(l.macs_share)},
+                 {"bytesFp32", Wide(l.bytes_fp32)},
+                 {"bytes", Wide(l.bytes)}};
+    if (l.sqnr_db) json["sqnrDb"] = Number(*l.sqnr_db);
+    return {"layer", std::move(json)};
   }
   std::pair<const char*, Json> operator()(const Environment& e) const {
     return {"environment", {{"fingerprint", e.fingerprint}, {"facts", e.facts}}};

@@ -1,11 +1,13 @@
 // A quantization run: applies one method to the baseline's checkpoint, saves the result, and evaluates
 // what was saved.
+#include <algorithm>
 #include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "worker/engine/quantize/layer_inputs.h"
 #include "worker/engine/quantize/method.h"
 #include "worker/engine/quantize/saved_model.h"
 #include "worker/runner/attempt.h"
@@ -14,8 +16,49 @@
 namespace quantlab::runner {
 namespace {
 
+// Texts on which each layer's error is measured.
+constexpr int64_t kSqnrTexts = 16;
+
+// What a method may read, tokenized; the test split is not among it.
+struct MethodTexts {
+  engine::LabelledTexts train, validation;
+};
+
+absl::StatusOr<MethodTexts> ReadMethodTexts(Attempt& attempt, const engine::Dataset& data,
+                                            const std::string& baseline, const engine::BertConfig& config) {
+  const MethodSpec* spec = FindMethod(attempt.config().method.name);
+  QL_ASSIGN_OR_RETURN(const auto tokenizer,
+                      LoadTokenizer(baseline, config, attempt.config().dataset.max_length));
+  MethodTexts texts;
+  if (spec != nullptr && spec->needs_training_data) {
+    QL_ASSIGN_OR_RETURN(texts.train, TokenizeExamples(attempt, *tokenizer, data.train, "training texts"));
+  }
+  QL_ASSIGN_OR_RETURN(texts.validation,
+                      TokenizeExamples(attempt, *tokenizer, data.validation, "validation texts"));
+  return texts;
+}
+
+engine::QuantizationContext MakeContext(Attempt& attempt, const MethodTexts& texts) {
+  engine::QuantizationContext context;
+  context.train = &texts.train;
+  context.validation = &texts.validation;
+  context.seed = attempt.config().seed;
+  context.training = attempt.config().training;
+  context.evaluation = attempt.config().evaluation;
+  context.progress = [&attempt](const std::string& phase, int64_t done, int64_t total,
+                                const std::string& unit) {
+    return attempt.Report(phase, done, total, unit) && !attempt.ShouldStop();
+  };
+  context.record = [&attempt](Metric metric) { attempt.Send(std::move(metric)); };
+  context.log = [&attempt](const std::string& line) { attempt.Log(line); };
+  context.write_file = [&attempt](const std::string& name, const std::string& content) {
+    return attempt.WriteArtifact(name, content);
+  };
+  return context;
+}
+
 // Loads the baseline, quantizes it and saves the result; nothing of it stays in memory.
-absl::Status Quantize(Attempt& attempt, const std::string& baseline) {
+absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::string& baseline) {
   const MethodConfig& config = attempt.config().method;
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(baseline));
   if (loaded.plan) {
@@ -24,20 +67,34 @@ absl::Status Quantize(Attempt& attempt, const std::string& baseline) {
   }
   QL_RETURN_IF_ERROR(loaded.model->To(at::Device(attempt.config().device)));
   QL_ASSIGN_OR_RETURN(const auto method, engine::MakeQuantizationMethod(config.name));
-  engine::QuantizationContext context;
-  context.progress = [&](int64_t done, int64_t total) { attempt.Report("quantizing", done, total, "layer"); };
-  context.should_stop = [&] { return attempt.ShouldStop(); };
+  QL_ASSIGN_OR_RETURN(const MethodTexts texts,
+                      ReadMethodTexts(attempt, data, baseline, loaded.model->config()));
   QL_ASSIGN_OR_RETURN(const engine::QuantizationResult result,
-                      method->Apply(*loaded.model, config.params, context));
+                      method->Apply(*loaded.model, config.params, MakeContext(attempt, texts)));
   return engine::SaveModel(*loaded.model, result.plan, baseline, attempt.OutputPath("model"));
 }
 
+// The error of each layer by itself, on texts that the test split does not have.
+absl::StatusOr<std::map<std::string, double>> LayerErrors(
+    Attempt& attempt, const engine::Dataset& data, const std::string& baseline,
+    const engine::WordPieceTokenizer& tokenizer, const engine::BertForSequenceClassification& model) {
+  QL_ASSIGN_OR_RETURN(engine::LoadedModel fp32, engine::LoadModel(baseline));
+  QL_RETURN_IF_ERROR(fp32.model->To(at::Device(attempt.config().device)));
+  std::vector<engine::Example> examples = data.validation.empty() ? data.train : data.validation;
+  examples.resize(std::min<size_t>(examples.size(), kSqnrTexts));
+  QL_ASSIGN_OR_RETURN(const engine::LabelledTexts texts,
+                      TokenizeExamples(attempt, tokenizer, examples, "texts for layer errors"));
+  return engine::MeasureLayerSqnr(*fp32.model, model, texts.texts, attempt.config().evaluation.batch_size);
+}
+
 // What was asked of each layer and what runs, and the share of the work at each precision.
-void DescribePrecision(Attempt& attempt, const engine::BertForSequenceClassification& model) {
+void DescribePrecision(Attempt& attempt, const engine::BertForSequenceClassification& model,
+                       const std::map<std::string, double>& sqnr) {
   std::map<std::string, double> shares;
   std::map<std::string, int> counts;
   std::map<std::string, std::string> reasons;
-  for (const Layer& layer : engine::DescribeLayers(model, attempt.config().dataset.max_length)) {
+  for (Layer& layer : engine::DescribeLayers(model, attempt.config().dataset.max_length)) {
+    if (const auto it = sqnr.find(layer.name); it != sqnr.end()) layer.sqnr_db = it->second;
     attempt.Send(layer);
     shares[layer.effective] += layer.macs_share;
     ++counts[layer.effective];
@@ -69,15 +126,16 @@ absl::Status RunQuantization(Attempt& attempt) {
   const std::string baseline = attempt.job().inputs.front().folder;
   const int max_length = attempt.config().dataset.max_length;
   QL_ASSIGN_OR_RETURN(const engine::Dataset data, ReadDataset(attempt));
-  QL_RETURN_IF_ERROR(Quantize(attempt, baseline));
+  QL_RETURN_IF_ERROR(Quantize(attempt, data, baseline));
   // What is evaluated is what was saved.
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(attempt.OutputPath("model")));
   engine::BertForSequenceClassification& model = *loaded.model;
   QL_RETURN_IF_ERROR(CheckLabels(model.config(), data, baseline));
   QL_RETURN_IF_ERROR(model.To(at::Device(attempt.config().device)));
-  DescribePrecision(attempt, model);
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
                       LoadTokenizer(attempt.OutputPath("model"), model.config(), max_length));
+  QL_ASSIGN_OR_RETURN(const auto sqnr, LayerErrors(attempt, data, baseline, *tokenizer, model));
+  DescribePrecision(attempt, model, sqnr);
   QL_ASSIGN_OR_RETURN(const Evaluation test,
                       Evaluate(attempt, model, *tokenizer, data.test, "test", data.test_digest));
   QL_ASSIGN_OR_RETURN(const std::vector<int> before,

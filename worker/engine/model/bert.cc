@@ -5,7 +5,6 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/dropout.h>
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/layer_norm.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -24,8 +23,12 @@ struct BertForSequenceClassification::LayerNorm {
   std::string name;
   at::Tensor weight, bias;  // [hidden]
 
+  // The CPU's kernel takes FP32 parameters with an input of half precision; CUDA's wants one dtype.
   at::Tensor Forward(const at::Tensor& x, double epsilon) const {
-    return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
+    if (x.is_cpu() || x.scalar_type() == weight.scalar_type()) {
+      return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
+    }
+    return at::layer_norm(x.to(at::kFloat), weight.sizes(), weight, bias, epsilon).to(x.scalar_type());
   }
 };
 
@@ -90,6 +93,12 @@ class BertForSequenceClassification::Builder {
     return layer.ok() ? *std::move(layer) : nullptr;
   }
 
+  std::unique_ptr<Embedding> TakeEmbedding(const std::string& name, int64_t rows, int64_t width) {
+    absl::StatusOr<std::unique_ptr<Embedding>> table = options_.load_embedding(name, rows, width, weights_);
+    Note(table.status());
+    return table.ok() ? *std::move(table) : nullptr;
+  }
+
   // Encoders are published without the layers that only a classifier needs.
   std::unique_ptr<Linear> TakeHead(const std::string& name, int64_t out) {
     if (!weights_.ContainsLayer(name) && options_.initialize_missing_head) {
@@ -103,12 +112,11 @@ class BertForSequenceClassification::Builder {
 
   void BuildEmbeddings() {
     const int64_t hidden = config_.hidden_size;
-    model_.word_embeddings_ =
-        TakeFloat("bert.embeddings.word_embeddings.weight", {config_.vocab_size, hidden});
+    model_.word_embeddings_ = TakeEmbedding("bert.embeddings.word_embeddings", config_.vocab_size, hidden);
     model_.position_embeddings_ =
-        TakeFloat("bert.embeddings.position_embeddings.weight", {config_.max_position_embeddings, hidden});
+        TakeEmbedding("bert.embeddings.position_embeddings", config_.max_position_embeddings, hidden);
     model_.token_type_embeddings_ =
-        TakeFloat("bert.embeddings.token_type_embeddings.weight", {config_.type_vocab_size, hidden});
+        TakeEmbedding("bert.embeddings.token_type_embeddings", config_.type_vocab_size, hidden);
     model_.embedding_norm_ = std::make_unique<LayerNorm>(TakeNorm("bert.embeddings.LayerNorm"));
   }
 
@@ -145,6 +153,12 @@ absl::StatusOr<std::unique_ptr<Linear>> LoadLinearFp32(const std::string& name, 
   return std::make_unique<LinearFp32>(*std::move(weight), *std::move(bias));
 }
 
+absl::StatusOr<std::unique_ptr<Embedding>> LoadEmbeddingFp32(const std::string& name, int64_t rows,
+                                                             int64_t width, Weights& weights) {
+  QL_ASSIGN_OR_RETURN(at::Tensor weight, weights.TakeFloat(name + ".weight", {rows, width}));
+  return std::make_unique<FloatEmbedding>(std::move(weight));
+}
+
 BertForSequenceClassification::BertForSequenceClassification(BertConfig config)
     : config_(std::move(config)), device_(at::kCPU) {}
 
@@ -174,15 +188,16 @@ at::Tensor BertForSequenceClassification::ForwardOrThrow(const PackedBatch& batc
   for (const Layer& layer : layers_) x = Encode(layer, x, batch, /*last=*/&layer == &layers_.back());
   const at::Tensor pooled = Activate(Activation::kTanh, pooler_->Forward(x));
   const at::Tensor logits = classifier_->Forward(Dropout(pooled, config_.classifier_dropout));
-  return logits.index_select(0, batch.place.to(device_));
+  return logits.index_select(0, batch.place.to(device_)).to(at::kFloat);
 }
 
 // Returns [tokens, hidden].
 at::Tensor BertForSequenceClassification::Embed(const PackedBatch& batch) const {
-  at::Tensor x = at::embedding(word_embeddings_, batch.ids.to(device_), config_.pad_token_id);
-  x = x.add(at::embedding(token_type_embeddings_, batch.token_types.to(device_)));
-  x = x.add(at::embedding(position_embeddings_, batch.positions.to(device_)));
-  return Dropout(embedding_norm_->Forward(x, config_.layer_norm_eps), config_.hidden_dropout_prob);
+  at::Tensor x = word_embeddings_->Forward(batch.ids.to(device_), config_.pad_token_id);
+  x = x.add(token_type_embeddings_->Forward(batch.token_types.to(device_)));
+  x = x.add(position_embeddings_->Forward(batch.positions.to(device_)));
+  x = Dropout(embedding_norm_->Forward(x, config_.layer_norm_eps), config_.hidden_dropout_prob);
+  return activation_dtype_ == at::kFloat ? x : x.to(activation_dtype_);
 }
 
 // x: [tokens, hidden]; returns the same shape, or [texts, hidden] from the last layer: of its output only
@@ -190,12 +205,18 @@ at::Tensor BertForSequenceClassification::Embed(const PackedBatch& batch) const 
 at::Tensor BertForSequenceClassification::Encode(const Layer& layer, const at::Tensor& x,
                                                  const PackedBatch& batch, bool last) const {
   const at::Tensor rows = last ? x.index_select(0, batch.first_token.to(device_)) : x;
-  const at::Tensor context =
-      Attend(layer.query->Forward(rows), layer.key->Forward(x), layer.value->Forward(x), batch, last);
+  std::vector<at::Tensor> qkv;
+  if (last) {
+    qkv = layer.key->ForwardTogether(x, {layer.value.get()});
+    qkv.insert(qkv.begin(), layer.query->Forward(rows));
+  } else {
+    qkv = layer.query->ForwardTogether(x, {layer.key.get(), layer.value.get()});
+  }
+  const at::Tensor context = Attend(qkv[0], qkv[1], qkv[2], batch, last);
   const at::Tensor attended = Dropout(layer.attention_output->Forward(context), config_.hidden_dropout_prob);
   const at::Tensor y = layer.attention_norm.Forward(attended.add(rows), config_.layer_norm_eps);
-  const at::Tensor wide = Activate(config_.hidden_act, layer.intermediate->Forward(y));
-  const at::Tensor narrow = Dropout(layer.output->Forward(wide), config_.hidden_dropout_prob);
+  const at::Tensor narrow = Dropout(layer.intermediate->ForwardInto(y, config_.hidden_act, *layer.output),
+                                    config_.hidden_dropout_prob);
   return layer.output_norm.Forward(narrow.add(y), config_.layer_norm_eps);
 }
 
@@ -255,9 +276,6 @@ void BertForSequenceClassification::ForEachOther(const TensorVisitor& visitor) {
     visitor(n.name + ".weight", n.weight);
     visitor(n.name + ".bias", n.bias);
   };
-  visitor("bert.embeddings.word_embeddings.weight", word_embeddings_);
-  visitor("bert.embeddings.position_embeddings.weight", position_embeddings_);
-  visitor("bert.embeddings.token_type_embeddings.weight", token_type_embeddings_);
   norm(*embedding_norm_);
   for (Layer& layer : layers_) {
     norm(layer.attention_norm);
@@ -265,17 +283,31 @@ void BertForSequenceClassification::ForEachOther(const TensorVisitor& visitor) {
   }
 }
 
+void BertForSequenceClassification::ForEachEmbedding(const EmbeddingVisitor& visitor) {
+  visitor("bert.embeddings.word_embeddings", word_embeddings_);
+  visitor("bert.embeddings.position_embeddings", position_embeddings_);
+  visitor("bert.embeddings.token_type_embeddings", token_type_embeddings_);
+}
+
+void BertForSequenceClassification::ForEachEmbedding(
+    const std::function<void(const std::string& name, const Embedding& table)>& visitor) const {
+  const_cast<BertForSequenceClassification*>(this)->ForEachEmbedding(EmbeddingVisitor(
+      [&](const std::string& name, std::unique_ptr<Embedding>& slot) { visitor(name, *slot); }));
+}
+
 std::vector<BertForSequenceClassification::NamedTensor> BertForSequenceClassification::Parameters() const {
   std::vector<NamedTensor> parameters;
+  const auto add = [&parameters](const std::string& name, const std::map<std::string, at::Tensor>& tensors) {
+    for (const auto& [suffix, tensor] : tensors) {
+      parameters.push_back({absl::StrCat(name, ".", suffix), tensor});
+    }
+  };
+  ForEachEmbedding([&](const std::string& name, const Embedding& table) { add(name, table.parameters()); });
   const_cast<BertForSequenceClassification*>(this)->ForEachOther(
       [&](const std::string& name, at::Tensor& tensor) {
         parameters.push_back({name, tensor});
       });
-  ForEachLinear([&](const std::string& name, const Linear& layer) {
-    for (const auto& [suffix, tensor] : layer.parameters()) {
-      parameters.push_back({absl::StrCat(name, ".", suffix), tensor});
-    }
-  });
+  ForEachLinear([&](const std::string& name, const Linear& layer) { add(name, layer.parameters()); });
   return parameters;
 }
 
@@ -287,17 +319,18 @@ TensorMap BertForSequenceClassification::StateTensors() const {
   TensorMap state;
   const_cast<BertForSequenceClassification*>(this)->ForEachOther(
       [&](const std::string& name, at::Tensor& tensor) { state[name] = tensor.detach(); });
-  ForEachLinear([&](const std::string& name, const Linear& layer) {
-    for (const auto& [suffix, tensor] : layer.tensors()) {
-      state[absl::StrCat(name, ".", suffix)] = tensor.detach();
-    }
-  });
+  const auto add = [&state](const std::string& name, const std::map<std::string, at::Tensor>& tensors) {
+    for (const auto& [suffix, tensor] : tensors) state[absl::StrCat(name, ".", suffix)] = tensor.detach();
+  };
+  ForEachEmbedding([&](const std::string& name, const Embedding& table) { add(name, table.tensors()); });
+  ForEachLinear([&](const std::string& name, const Linear& layer) { add(name, layer.tensors()); });
   return state;
 }
 
 absl::Status BertForSequenceClassification::To(const at::Device& device) {
   return CatchTorch(absl::StrCat("moving the model to ", device.str()), [&]() -> absl::Status {
     ForEachOther([&](const std::string&, at::Tensor& tensor) { tensor = tensor.detach().to(device); });
+    ForEachEmbedding([&](const std::string&, std::unique_ptr<Embedding>& slot) { slot->To(device); });
     ForEachLinear([&](const std::string&, std::unique_ptr<Linear>& slot) { slot->To(device); });
     device_ = device;
     return absl::OkStatus();

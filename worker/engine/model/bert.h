@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "worker/engine/model/bert_config.h"
+#include "worker/engine/model/embedding.h"
 #include "worker/engine/model/linear.h"
 #include "worker/engine/model/packed_batch.h"
 #include "worker/engine/model/weights.h"
@@ -30,8 +31,17 @@ using LinearLoader = std::function<absl::StatusOr<std::unique_ptr<Linear>>(
 absl::StatusOr<std::unique_ptr<Linear>> LoadLinearFp32(const std::string& name, int64_t in_features,
                                                        int64_t out_features, Weights& weights);
 
+// Makes the embedding table `name` ("bert.embeddings.word_embeddings") of `rows` rows.
+using EmbeddingLoader = std::function<absl::StatusOr<std::unique_ptr<Embedding>>(
+    const std::string& name, int64_t rows, int64_t width, Weights& weights)>;
+
+// The loader of FP32 tables: NAME.weight [rows, width].
+absl::StatusOr<std::unique_ptr<Embedding>> LoadEmbeddingFp32(const std::string& name, int64_t rows,
+                                                             int64_t width, Weights& weights);
+
 struct BertBuildOptions {
   LinearLoader load_linear = LoadLinearFp32;
+  EmbeddingLoader load_embedding = LoadEmbeddingFp32;
   // A missing classifier (or pooler) is drawn from N(0, initializer_range) with this seed, bias 0.
   // false: it is an error.
   bool initialize_missing_head = true;
@@ -66,6 +76,18 @@ class BertForSequenceClassification {
   void ForEachLinear(const LinearVisitor& visitor);
   void ForEachLinear(const std::function<void(const std::string& name, const Linear& layer)>& visitor) const;
 
+  // The tables of words, positions and token types, in that order, in the same manner.
+  using EmbeddingVisitor = std::function<void(const std::string& name, std::unique_ptr<Embedding>& slot)>;
+  void ForEachEmbedding(const EmbeddingVisitor& visitor);
+  void ForEachEmbedding(
+      const std::function<void(const std::string& name, const Embedding& table)>& visitor) const;
+
+  // The dtype of what flows between layers (residual stream, LayerNorm, attention): float by default,
+  // bfloat16 or half where layers of half precision shall not convert back and forth. Parameters of
+  // LayerNorms stay FP32, and so do the logits.
+  void SetActivationDtype(at::ScalarType dtype) { activation_dtype_ = dtype; }
+  at::ScalarType activation_dtype() const { return activation_dtype_; }
+
   // What training changes: embeddings, LayerNorms and the parameters() of the linear layers, by name, in
   // order of computation. The handles share storage with the model's own.
   struct NamedTensor {
@@ -95,7 +117,7 @@ class BertForSequenceClassification {
 
   explicit BertForSequenceClassification(BertConfig config);
 
-  // Every tensor that is not a linear layer's.
+  // Every tensor that is neither a linear layer's nor an embedding table's.
   using TensorVisitor = std::function<void(const std::string& name, at::Tensor& tensor)>;
   void ForEachOther(const TensorVisitor& visitor);
 
@@ -111,9 +133,8 @@ class BertForSequenceClassification {
   bool training_ = false;
   std::vector<std::string> initialized_;
 
-  at::Tensor word_embeddings_;        // [vocab, hidden]
-  at::Tensor position_embeddings_;    // [positions, hidden]
-  at::Tensor token_type_embeddings_;  // [types, hidden]
+  at::ScalarType activation_dtype_ = at::kFloat;
+  std::unique_ptr<Embedding> word_embeddings_, position_embeddings_, token_type_embeddings_;
   std::unique_ptr<LayerNorm> embedding_norm_;
   std::vector<Layer> layers_;
   std::unique_ptr<Linear> pooler_;

@@ -2,15 +2,39 @@
 
 #include <utility>
 
+#include <ATen/autocast_mode.h>
 #include <ATen/ops/linear.h>
 
+#include "worker/engine/model/activation.h"
+
 namespace quantlab::engine {
+
+at::Tensor Linear::ForwardInto(const at::Tensor& x, Activation activation, const Linear& next) const {
+  return next.Forward(Activate(activation, Forward(x)));
+}
+
+std::vector<at::Tensor> Linear::ForwardTogether(const at::Tensor& x,
+                                                const std::vector<const Linear*>& others) const {
+  std::vector<at::Tensor> outputs = {Forward(x)};
+  for (const Linear* other : others) outputs.push_back(other->Forward(x));
+  return outputs;
+}
 
 LinearFp32::LinearFp32(at::Tensor weight, at::Tensor bias)
     : weight_(std::move(weight)), bias_(std::move(bias)) {}
 
 at::Tensor LinearFp32::Forward(const at::Tensor& x) const {
-  return at::linear(x, weight_, bias_.defined() ? std::optional<at::Tensor>(bias_) : std::nullopt);
+  const auto bias = bias_.defined() ? std::optional<at::Tensor>(bias_) : std::nullopt;
+  // Between layers of half precision: this one still computes in FP32. Autocast has the last word.
+  if (x.scalar_type() != weight_.scalar_type() && !at::autocast::is_autocast_enabled(x.device().type())) {
+    return at::linear(x.to(weight_.scalar_type()), weight_, bias).to(x.scalar_type());
+  }
+  return at::linear(x, weight_, bias);
+}
+
+void LinearFp32::KeepInsteadOf(std::string requested, std::string reason) {
+  requested_ = std::move(requested);
+  reason_ = std::move(reason);
 }
 
 int64_t LinearFp32::in_features() const {
@@ -21,7 +45,7 @@ int64_t LinearFp32::out_features() const {
 }
 
 LayerPrecision LinearFp32::precision() const {
-  return {"fp32", "fp32", "at::linear", ""};
+  return {requested_, kKind, "at::linear", reason_};
 }
 
 std::map<std::string, at::Tensor> LinearFp32::tensors() const {

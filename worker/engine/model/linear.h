@@ -7,8 +7,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <ATen/core/Tensor.h>
+
+#include "base/method_spec.h"
+#include "worker/engine/model/bert_config.h"
 
 namespace quantlab::engine {
 
@@ -27,13 +31,25 @@ class Linear {
  public:
   virtual ~Linear() = default;
 
-  // x: [..., in] float; returns [..., out] of x's dtype. Differentiable where the layer is trainable.
-  // A model passes packed tokens, [tokens, in]: one row per token, no padding among them.
+  // x: [..., in] of a floating-point dtype; returns [..., out] of x's dtype. Differentiable where the layer
+  // is trainable. A model passes packed tokens, [tokens, in]: one row per token, no padding among them.
   virtual at::Tensor Forward(const at::Tensor& x) const = 0;
+
+  // next.Forward(activation(Forward(x))). An INT8 layer followed by another keeps bytes between the two.
+  virtual at::Tensor ForwardInto(const at::Tensor& x, Activation activation, const Linear& next) const;
+
+  // Outputs of this layer and of `others` over the same input, in that order. Layers that quantize their
+  // input alike do so once.
+  virtual std::vector<at::Tensor> ForwardTogether(const at::Tensor& x,
+                                                  const std::vector<const Linear*>& others) const;
 
   virtual int64_t in_features() const = 0;
   virtual int64_t out_features() const = 0;
   virtual LayerPrecision precision() const = 0;
+
+  // What the layer is in plan.json, and the options that it has there (quantize/layer_kinds.h).
+  virtual std::string kind() const = 0;
+  virtual Params options() const { return {}; }
 
   // The tensors to be saved, by suffix: {"weight": …, "bias": …} or
   // {"weight_int8": …, "weight_scale": …, "bias": …}. What is saved is what loading reads.
@@ -50,13 +66,19 @@ class Linear {
 // y = x W^T + b in floating point. Differentiable; its parameters are trainable.
 class LinearFp32 : public Linear {
  public:
+  static constexpr char kKind[] = "fp32";
+
   // weight: [out, in] float; bias: [out] float, or undefined for none.
   LinearFp32(at::Tensor weight, at::Tensor bias);
+
+  // The layer stays FP32 though `requested` was asked for, because of `reason`.
+  void KeepInsteadOf(std::string requested, std::string reason);
 
   at::Tensor Forward(const at::Tensor& x) const override;
   int64_t in_features() const override;
   int64_t out_features() const override;
   LayerPrecision precision() const override;
+  std::string kind() const override { return kKind; }
   std::map<std::string, at::Tensor> tensors() const override;
   std::map<std::string, at::Tensor> parameters() const override { return tensors(); }
   void To(const at::Device& device) override;
@@ -64,6 +86,8 @@ class LinearFp32 : public Linear {
  private:
   at::Tensor weight_;
   at::Tensor bias_;
+  std::string requested_ = kKind;
+  std::string reason_;
 };
 
 }  // namespace quantlab::engine

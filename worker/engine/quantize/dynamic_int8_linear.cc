@@ -8,6 +8,7 @@
 #include <ATen/Parallel.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace quantlab::engine {
 namespace {
@@ -179,7 +180,7 @@ void DynamicInt8Linear::To(const at::Device& device) {
 }
 
 LayerPrecision DynamicInt8Linear::precision() const {
-  LayerPrecision precision{kPrecision, kPrecision, "at::_int_mm", ""};
+  LayerPrecision precision{kKind, kKind, "at::_int_mm", ""};
   if (packed_ == nullptr) return precision;
   const Int8Isa isa = BestInt8Isa();
   precision.kernel = absl::StrCat("quantlab::Int8Gemm/", Int8IsaName(isa));
@@ -188,6 +189,36 @@ LayerPrecision DynamicInt8Linear::precision() const {
         "no VNNI on this CPU (or ONEDNN_MAX_CPU_ISA hides it): exact 16-bit products instead, slower";
   }
   return precision;
+}
+
+Params DynamicInt8Linear::options() const {
+  return {{"granularity", std::string(options_.per_token ? "per_token" : "per_tensor")},
+          {"weight_granularity", std::string(scale_.size(0) == 1 ? "per_tensor" : "per_channel")},
+          {"reduce_range", options_.reduce_range}};
+}
+
+LayerKind DynamicInt8Kind() {
+  LayerKind kind;
+  kind.name = DynamicInt8Linear::kKind;
+  kind.options = {
+      {"granularity", ParamType::kString, std::string(), {"per_token", "per_tensor"}, {}, {}, ""},
+      {"weight_granularity", ParamType::kString, std::string(), {"per_channel", "per_tensor"}, {}, {}, ""},
+      {"reduce_range", ParamType::kBool, false, {}, {}, {}, ""}};
+  kind.load = [](const LayerPlan& layer, Weights& weights) -> absl::StatusOr<std::unique_ptr<Linear>> {
+    const auto is = [&layer](const char* option, const char* value) {
+      return std::get<std::string>(layer.options.at(option)) == value;
+    };
+    const int64_t out = layer.out_features;
+    const int64_t scales = is("weight_granularity", "per_channel") ? out : 1;
+    Int8Weights int8;
+    QL_ASSIGN_OR_RETURN(int8.quantized,
+                        TakeTensor(layer, "weight_int8", at::kChar, {out, layer.in_features}, weights));
+    QL_ASSIGN_OR_RETURN(int8.scale, TakeTensor(layer, "weight_scale", at::kFloat, {scales}, weights));
+    QL_ASSIGN_OR_RETURN(const at::Tensor bias, TakeOptionalTensor(layer, "bias", at::kFloat, {out}, weights));
+    return DynamicInt8Linear::Create(
+        int8, bias, {is("granularity", "per_token"), std::get<bool>(layer.options.at("reduce_range"))});
+  };
+  return kind;
 }
 
 std::map<std::string, at::Tensor> DynamicInt8Linear::tensors() const {

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "worker/engine/model/linear.h"
 #include "worker/engine/quantize/int8_kernels.h"
+#include "worker/engine/quantize/layer_kinds.h"
 
 namespace quantlab::engine {
 
@@ -46,7 +47,7 @@ absl::StatusOr<Int8Weights> QuantizeWeights(const at::Tensor& weight, bool per_c
 // Threads:   Forward is safe to call from several threads; To is not.
 class DynamicInt8Linear : public Linear {
  public:
-  static constexpr char kPrecision[] = "int8_dynamic";
+  static constexpr char kKind[] = "int8_dynamic";
 
   // bias: [out] float, or undefined for none.
   // Errors: INVALID_ARGUMENT names what is wrong with the shapes, types or values.
@@ -58,11 +59,11 @@ class DynamicInt8Linear : public Linear {
   int64_t in_features() const override { return in_; }
   int64_t out_features() const override { return out_; }
   LayerPrecision precision() const override;
+  std::string kind() const override { return kKind; }
+  Params options() const override;
   // {"weight_int8": [out, in], "weight_scale": [out] or [1], "bias": [out] (where there is one)}
   std::map<std::string, at::Tensor> tensors() const override;
   void To(const at::Device& device) override;
-
-  const DynamicInt8Options& options() const { return options_; }
 
   // The same arithmetic by ATen's operators, on the device of `x`: what runs on a GPU. Public so that it
   // can be held to the kernels where there is none.
@@ -84,6 +85,9 @@ class DynamicInt8Linear : public Linear {
   std::vector<float> packed_scale_, packed_bias_;  // padded to whole panels
   at::Tensor plain_;                               // [out, in] int8
 };
+
+// Its entry in AllLayerKinds().
+LayerKind DynamicInt8Kind();
 
 }  // namespace quantlab::engine
 

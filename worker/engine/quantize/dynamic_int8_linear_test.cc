@@ -95,9 +95,9 @@ TEST_F(GoldenTest, WhatIsSavedMakesTheSameLayer) {
   for (const auto& c : cases_) {
     const auto layer = Layer(c);
     auto tensors = layer->tensors();
-    const auto again =
-        DynamicInt8Linear::Create({tensors["weight_int8"], tensors["weight_scale"]},
-                                  c["bias"] ? tensors["bias"] : at::Tensor(), layer->options());
+    const auto again = DynamicInt8Linear::Create({tensors["weight_int8"], tensors["weight_scale"]},
+                                                 c["bias"] ? tensors["bias"] : at::Tensor(),
+                                                 {c["per_token"], c["reduce_range"]});
     ASSERT_TRUE(again.ok()) << again.status();
     EXPECT_TRUE(at::equal((*again)->Forward(Input(c)), layer->Forward(Input(c)))) << c;
     EXPECT_EQ(tensors.count("bias"), c["bias"] ? 1u : 0u);

@@ -1,9 +1,82 @@
 #include "worker/engine/quantize/method.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+#include "worker/engine/model/torch_status.h"
 
 namespace quantlab::engine {
+namespace {
+
+absl::Status CheckFp32(const BertForSequenceClassification& model) {
+  absl::Status status;
+  model.ForEachLinear([&](const std::string& name, const Linear& layer) {
+    if (status.ok() && dynamic_cast<const LinearFp32*>(&layer) == nullptr) {
+      status = absl::InvalidArgumentError(
+          absl::StrCat(name, " is ", layer.precision().effective, " already; quantize an FP32 checkpoint"));
+    }
+  });
+  return status;
+}
+
+absl::Status CheckContext(const MethodSpec& spec, const QuantizationContext& context) {
+  const auto missing = [&spec](const char* what) {
+    return absl::FailedPreconditionError(absl::StrCat(spec.name, " needs ", what, ", and there are none"));
+  };
+  if (spec.needs_training_data && (context.train == nullptr || context.train->texts.empty())) {
+    return missing("training texts");
+  }
+  if (spec.needs_validation_data && (context.validation == nullptr || context.validation->texts.empty())) {
+    return missing("validation texts (dataset.validation_size)");
+  }
+  return absl::OkStatus();
+}
+
+void QuantizeEmbeddings(BertForSequenceClassification& model) {
+  model.ForEachEmbedding([](const std::string&, std::unique_ptr<Embedding>& slot) {
+    slot = std::make_unique<Int8Embedding>(Int8Embedding::Quantize(slot->tensors().at("weight")));
+  });
+}
+
+}  // namespace
+
+absl::Status QuantizationContext::Report(const std::string& phase, int64_t done, int64_t total,
+                                         const std::string& unit) const {
+  if (!progress || progress(phase, done, total, unit)) return absl::OkStatus();
+  return absl::CancelledError(absl::StrCat("stopped while ", phase, ", after ", done, " of ", total));
+}
+
+absl::StatusOr<QuantizationResult> QuantizationMethod::Apply(BertForSequenceClassification& model,
+                                                             const Params& params,
+                                                             const QuantizationContext& context) const {
+  QL_ASSIGN_OR_RETURN(const Params resolved, ResolveParams(spec(), params));
+  QL_RETURN_IF_ERROR(CheckFp32(model));
+  QL_RETURN_IF_ERROR(CheckContext(spec(), context));
+  return CatchTorch(spec().name, [&]() -> absl::StatusOr<QuantizationResult> {
+    QL_RETURN_IF_ERROR(Quantize(model, resolved, context));
+    if (Param<std::string>(resolved, "embeddings") == "int8") QuantizeEmbeddings(model);
+    return QuantizationResult{DescribePlan(model, spec(), resolved)};
+  });
+}
+
+absl::Status ReplaceLinears(BertForSequenceClassification& model, const QuantizationContext& context,
+                            const LinearMaker& make) {
+  int64_t total = 0, done = 0;
+  std::as_const(model).ForEachLinear([&total](const std::string&, const Linear&) { ++total; });
+  absl::Status status;
+  model.ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
+    if (!status.ok()) return;
+    auto layer = CatchTorch(absl::StrCat("quantizing ", name),
+                            [&] { return make(name, dynamic_cast<const LinearFp32&>(*slot)); });
+    status = Annotate(layer.status(), name);
+    if (!status.ok()) return;
+    slot = *std::move(layer);
+    status = context.Report("quantizing", ++done, total, "layer");
+  });
+  return status;
+}
 
 std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods() {
   std::vector<std::unique_ptr<QuantizationMethod>> methods;
@@ -18,7 +91,7 @@ absl::StatusOr<std::unique_ptr<QuantizationMethod>> MakeQuantizationMethod(const
     names.push_back(method->spec().name);
   }
   return absl::NotFoundError(
-      absl::StrCat("there is no quantization method ", name, "; there are: ", absl::StrJoin(names, ", ")));
+      absl::StrCat("there is no method ", name, "; there are: ", absl::StrJoin(names, ", ")));
 }
 
 }  // namespace quantlab::engine

@@ -10,18 +10,42 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/event.h"
 #include "base/method_spec.h"
+#include "base/run_config.h"
 #include "worker/engine/model/bert.h"
 #include "worker/engine/quantize/plan.h"
+#include "worker/engine/train/trainer.h"
 
 namespace quantlab::engine {
 
-// What a method may use besides the model.
+// What a method may use besides the model. Test texts are not among it, on purpose.
 struct QuantizationContext {
-  // Called after each layer; never from another thread. May be empty.
-  std::function<void(int64_t done, int64_t total)> progress;
-  // Asked between layers: true ends Apply with CANCELLED. May be empty.
-  std::function<bool()> should_stop;
+  // Tokenized, with labels: for calibration and training. Required where the spec says
+  // needs_training_data; else may be nullptr.
+  const LabelledTexts* train = nullptr;
+  // For every choice that a method makes by measuring accuracy. Required where the spec says
+  // needs_validation_data; else may be nullptr.
+  const LabelledTexts* validation = nullptr;
+  // Of everything random; the run's seed.
+  uint64_t seed = 0;
+  // How the experiment trains: what a method that trains starts from.
+  TrainingConfig training;
+  // At which batch sizes and lengths speed matters: what a method that measures cost measures at.
+  EvaluationConfig evaluation;
+
+  // Called after each step of `phase` ("quantizing", "calibrating"), with what is counted ("layer");
+  // false ends Apply with CANCELLED. Never from another thread. May be empty.
+  std::function<bool(const std::string& phase, int64_t done, int64_t total, const std::string& unit)>
+      progress;
+  // What the method found out: metrics (calibration ranges, training curves), lines of the log, and files
+  // of its own ("pareto.csv"). May be empty.
+  std::function<void(Metric)> record;
+  std::function<void(const std::string& line)> log;
+  std::function<absl::Status(const std::string& name, const std::string& content)> write_file;
+
+  // CANCELLED where `progress` says so.
+  absl::Status Report(const std::string& phase, int64_t done, int64_t total, const std::string& unit) const;
 };
 
 struct QuantizationResult {
@@ -35,13 +59,33 @@ class QuantizationMethod {
 
   virtual const MethodSpec& spec() const = 0;
 
-  // Changes `model`, an FP32 one, on the device where it is. `params` are completed and checked against
-  // spec(). The same model, params and seed give the same result to the bit.
-  // Errors: INVALID_ARGUMENT names the parameter or the layer; CANCELLED. After an error the model is in
-  // an unspecified state.
-  virtual absl::StatusOr<QuantizationResult> Apply(BertForSequenceClassification& model, const Params& params,
-                                                   const QuantizationContext& context) const = 0;
+  // Changes `model`, an FP32 one, on the device where it is; embeddings too where params ask for it.
+  // The same model, params, context and seed give the same result to the bit on one fingerprint.
+  // Errors: INVALID_ARGUMENT names the parameter or the layer; FAILED_PRECONDITION the context lacks the
+  // texts that the method needs, or the device cannot run it; CANCELLED. After an error the model is in an
+  // unspecified state.
+  absl::StatusOr<QuantizationResult> Apply(BertForSequenceClassification& model, const Params& params,
+                                           const QuantizationContext& context) const;
+
+ protected:
+  // What Apply leaves to a method: replaces linear layers of `model`. `params` are complete and checked
+  // against spec(); the model is FP32 throughout; the texts that the spec needs are there.
+  virtual absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+                                const QuantizationContext& context) const = 0;
 };
+
+// Replaces every linear layer by what `make` gives for it, reporting progress after each.
+// Errors: those of `make`, with the layer's name before them; CANCELLED.
+using LinearMaker =
+    std::function<absl::StatusOr<std::unique_ptr<Linear>>(const std::string& name, const LinearFp32& layer)>;
+absl::Status ReplaceLinears(BertForSequenceClassification& model, const QuantizationContext& context,
+                            const LinearMaker& make);
+
+// A parameter by name, of the type that its spec has.
+template <typename T>
+const T& Param(const Params& params, const std::string& name) {
+  return std::get<T>(params.at(name));
+}
 
 std::unique_ptr<QuantizationMethod> MakeDynamicQuantization();
 

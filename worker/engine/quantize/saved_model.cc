@@ -1,16 +1,19 @@
 #include "worker/engine/quantize/saved_model.h"
 
 #include <filesystem>
+#include <limits>
 #include <set>
 #include <system_error>
 #include <utility>
+
+#include <ATen/ATen.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "worker/engine/model/checkpoint.h"
-#include "worker/engine/quantize/dynamic_int8_linear.h"
+#include "worker/engine/quantize/layer_kinds.h"
 
 namespace quantlab::engine {
 namespace {
@@ -32,32 +35,6 @@ absl::StatusOr<std::optional<QuantizationPlan>> ReadPlan(const std::string& fold
   return std::optional<QuantizationPlan>(std::move(plan));
 }
 
-absl::StatusOr<std::string> TensorName(const LayerPlan& layer, const char* role) {
-  const auto it = layer.tensors.find(role);
-  if (it == layer.tensors.end()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(kPlanFile, ": ", layer.name, " names no tensor for ", role));
-  }
-  return it->second;
-}
-
-absl::StatusOr<std::unique_ptr<Linear>> LoadInt8Dynamic(const LayerPlan& layer, Weights& weights) {
-  const int64_t scales = layer.per_channel ? layer.out_features : 1;
-  QL_ASSIGN_OR_RETURN(const std::string weight_name, TensorName(layer, "weight_int8"));
-  QL_ASSIGN_OR_RETURN(const std::string scale_name, TensorName(layer, "weight_scale"));
-  Int8Weights int8;
-  QL_ASSIGN_OR_RETURN(int8.quantized,
-                      weights.Take(weight_name, at::kChar, {layer.out_features, layer.in_features}));
-  QL_ASSIGN_OR_RETURN(int8.scale, weights.Take(scale_name, at::kFloat, {scales}));
-  at::Tensor bias;
-  if (layer.tensors.count("bias") != 0) {
-    QL_ASSIGN_OR_RETURN(bias, weights.Take(layer.tensors.at("bias"), at::kFloat, {layer.out_features}));
-  }
-  auto linear = DynamicInt8Linear::Create(int8, bias, {layer.per_token, layer.reduce_range});
-  if (!linear.ok()) return Annotate(linear.status(), absl::StrCat(weights.where(), ": ", layer.name));
-  return *std::move(linear);
-}
-
 // Makes each layer as `plan` says, and remembers which of the plan's layers the model has.
 LinearLoader PlannedLoader(const QuantizationPlan& plan, std::set<std::string>& used) {
   return [&plan, &used](const std::string& name, int64_t in, int64_t out,
@@ -73,9 +50,50 @@ LinearLoader PlannedLoader(const QuantizationPlan& plan, std::set<std::string>& 
                                                      " x ", layer->in_features, ", but config.json makes it ",
                                                      out, " x ", in));
     }
-    if (layer->kind == LayerKind::kFp32) return LoadLinearFp32(name, in, out, weights);
-    return LoadInt8Dynamic(*layer, weights);
+    auto linear = FindLayerKind(layer->kind)->load(*layer, weights);
+    if (!linear.ok()) return Annotate(linear.status(), absl::StrCat(weights.where(), ": ", name));
+    if (!layer->reason.empty()) {
+      if (auto* kept = dynamic_cast<LinearFp32*>(linear->get())) {
+        kept->KeepInsteadOf(layer->requested, layer->reason);
+      }
+    }
+    return linear;
   };
+}
+
+absl::StatusOr<std::unique_ptr<Embedding>> LoadInt8Embedding(const std::string& name, int64_t rows,
+                                                             int64_t width, Weights& weights) {
+  QL_ASSIGN_OR_RETURN(at::Tensor quantized, weights.Take(name + ".weight_int8", at::kChar, {rows, width}));
+  QL_ASSIGN_OR_RETURN(at::Tensor scale, weights.Take(name + ".weight_scale", at::kFloat, {rows}));
+  // Negated, so that NaN is refused too.
+  if (!at::logical_and(scale > 0, scale < std::numeric_limits<float>::infinity()).all().item<bool>()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        weights.where(), ": ", name, ".weight_scale holds a value that is not positive and finite"));
+  }
+  return std::make_unique<Int8Embedding>(std::move(quantized), std::move(scale));
+}
+
+// Makes each table as `plan` says; a plan that does not name it means FP32.
+EmbeddingLoader PlannedEmbeddingLoader(const QuantizationPlan& plan) {
+  return [&plan](const std::string& name, int64_t rows, int64_t width,
+                 Weights& weights) -> absl::StatusOr<std::unique_ptr<Embedding>> {
+    const EmbeddingPlan* table = plan.FindEmbedding(name);
+    if (table == nullptr || table->kind == "fp32") return LoadEmbeddingFp32(name, rows, width, weights);
+    if (table->kind == Int8Embedding::kKind) return LoadInt8Embedding(name, rows, width, weights);
+    QL_ASSIGN_OR_RETURN(const at::ScalarType dtype, DtypeFromName(table->kind));
+    QL_ASSIGN_OR_RETURN(at::Tensor weight, weights.Take(name + ".weight", dtype, {rows, width}));
+    return std::make_unique<FloatEmbedding>(std::move(weight));
+  };
+}
+
+absl::Status CheckPlanIsUsed(const QuantizationPlan& plan, const std::set<std::string>& used,
+                             const std::string& path) {
+  for (const LayerPlan& layer : plan.layers) {
+    if (used.count(layer.name) == 0) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": the model has no linear layer ", layer.name));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -86,15 +104,15 @@ absl::StatusOr<LoadedModel> LoadModel(const std::string& folder) {
   CheckpointOptions options;
   options.build.initialize_missing_head = false;
   std::set<std::string> used;
-  if (loaded.plan) options.build.load_linear = PlannedLoader(*loaded.plan, used);
+  if (loaded.plan) {
+    options.build.load_linear = PlannedLoader(*loaded.plan, used);
+    options.build.load_embedding = PlannedEmbeddingLoader(*loaded.plan);
+  }
   QL_ASSIGN_OR_RETURN(loaded.model, LoadCheckpoint(folder, options));
   if (loaded.plan) {
-    for (const LayerPlan& layer : loaded.plan->layers) {
-      if (used.count(layer.name) == 0) {
-        return absl::InvalidArgumentError(
-            absl::StrCat(Join(folder, kPlanFile), ": the model has no linear layer ", layer.name));
-      }
-    }
+    QL_RETURN_IF_ERROR(CheckPlanIsUsed(*loaded.plan, used, Join(folder, kPlanFile)));
+    QL_ASSIGN_OR_RETURN(const at::ScalarType dtype, DtypeFromName(loaded.plan->activation_dtype));
+    loaded.model->SetActivationDtype(dtype);
   }
   return loaded;
 }
@@ -147,7 +165,8 @@ std::vector<Layer> DescribeLayers(const BertForSequenceClassification& model, in
                 static_cast<double>(linear.in_features()) * static_cast<double>(linear.out_features()) *
                     static_cast<double>(RowsPerText(model.config(), name, tokens)),
                 0,
-                0};
+                0,
+                {}};
     bool has_bias = false;
     for (const auto& [suffix, tensor] : linear.tensors()) {
       layer.bytes += static_cast<int64_t>(tensor.nbytes());
