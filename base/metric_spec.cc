@@ -133,6 +133,33 @@ std::vector<MetricSpec> PairedMetrics() {
        true,
        false,
        {}},
+      {"label_flips",
+       "1",
+       "Changed answers",
+       "答案改变数",
+       "Texts to which the variant gives another class than the baseline. Labels: split, direction "
+       "(right_to_wrong, wrong_to_right, wrong_to_wrong).",
+       false,
+       false,
+       {}},
+      {"non_inferior",
+       "1",
+       "Not inferior",
+       "非劣",
+       "1 where the low end of the paired interval of the accuracy difference lies above minus the margin "
+       "(evaluation.non_inferiority_margin), else 0. Labels: split, margin.",
+       true,
+       false,
+       {}},
+      {"mcnemar_p_holm",
+       "1",
+       "McNemar p-value, Holm-corrected",
+       "McNemar p 值(Holm 校正)",
+       "The McNemar p-values of all variants against the baseline, corrected for their number after Holm. "
+       "Measured by the comparison. Label: split.",
+       true,
+       true,
+       {}},
       {"aa_ratio",
        "1",
        "A/A ratio",
@@ -161,6 +188,64 @@ std::vector<MetricSpec> TrainingMetrics() {
   };
 }
 
+std::vector<MetricSpec> MixedPrecisionMetrics() {
+  return {
+      {"layer_sensitivity",
+       "1",
+       "Layer sensitivity",
+       "层敏感度",
+       "What one linear layer does alone at a precision. Labels: layer, precision, measure: divergence (mean "
+       "KL "
+       "divergence of the model's answers, nats), loss_increase (of the mean cross-entropy), sqnr_db (of the "
+       "layer's own output, dB).",
+       false,
+       false,
+       {}},
+      {"layer_time",
+       "s",
+       "Layer time",
+       "层耗时",
+       "One forward pass of one linear layer by itself, the cost of the choice among precisions; nothing is "
+       "paired. Labels: layer, precision.",
+       false,
+       false,
+       {}},
+      {"front_time",
+       "s",
+       "Time on the Pareto front",
+       "帕累托前沿上的耗时",
+       "Sum of the layers' times of one assignment of precisions. Labels: point, chosen.",
+       false,
+       false,
+       {}},
+      {"front_bytes",
+       "bytes",
+       "Size on the Pareto front",
+       "帕累托前沿上的大小",
+       "Bytes of the linear layers of one assignment of precisions. Labels: point, chosen.",
+       false,
+       false,
+       {}},
+      {"front_loss_increase",
+       "1",
+       "Loss increase on the Pareto front",
+       "帕累托前沿上的损失增量",
+       "Mean cross-entropy on the validation texts of one assignment, minus that of FP32. Labels: point, "
+       "chosen.",
+       false,
+       false,
+       {}},
+      {"front_accuracy",
+       "1",
+       "Accuracy on the Pareto front",
+       "帕累托前沿上的准确率",
+       "Accuracy on the validation texts of one assignment of precisions. Labels: point, chosen.",
+       true,
+       false,
+       {}},
+  };
+}
+
 }  // namespace
 
 const std::vector<MetricSpec>& AllMetrics() {
@@ -176,6 +261,7 @@ const std::vector<MetricSpec>& SupportingMetrics() {
   static const auto* const metrics = [] {
     auto* all = new std::vector<MetricSpec>(PairedMetrics());
     for (MetricSpec& metric : TrainingMetrics()) all->push_back(std::move(metric));
+    for (MetricSpec& metric : MixedPrecisionMetrics()) all->push_back(std::move(metric));
     return all;
   }();
   return *metrics;
