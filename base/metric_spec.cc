@@ -1,11 +1,33 @@
 #include "base/metric_spec.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_join.h"
 
 namespace quantlab {
 namespace {
+
+// Matthews correlation for any number of classes. Source: Gorodkin 2004, "Comparing two K-category
+// assignments by a K-category correlation coefficient". 0 where either side has one class only.
+double MatthewsCorrelation(const SplitAnswers& answers) {
+  std::vector<double> labelled(answers.classes), claimed(answers.classes);
+  double correct = 0;
+  const double n = static_cast<double>(answers.labels.size());
+  for (size_t i = 0; i < answers.labels.size(); ++i) {
+    ++labelled[answers.labels[i]];
+    ++claimed[answers.predicted[i]];
+    correct += answers.labels[i] == answers.predicted[i];
+  }
+  double both = 0, labels = 0, claims = 0;
+  for (int c = 0; c < answers.classes; ++c) {
+    both += labelled[c] * claimed[c];
+    labels += labelled[c] * labelled[c];
+    claims += claimed[c] * claimed[c];
+  }
+  const double scale = std::sqrt(n * n - labels) * std::sqrt(n * n - claims);
+  return scale == 0 ? 0 : (correct * n - both) / scale;
+}
 
 std::vector<MetricSpec> QualityMetrics() {
   return {
@@ -43,6 +65,16 @@ std::vector<MetricSpec> QualityMetrics() {
        true,
        false,
        {"f1"}},
+      {"mcc",
+       "1",
+       "Matthews correlation",
+       "Matthews 相关系数",
+       "Correlation of predicted and right classes: 1 for all right, 0 for chance, whatever the sizes of the "
+       "classes. Label: split.",
+       true,
+       false,
+       {"matthews_correlation"},
+       MatthewsCorrelation},
   };
 }
 

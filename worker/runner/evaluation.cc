@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "base/files.h"
+#include "base/metric_spec.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/statistics.h"
 #include "worker/engine/train/evaluate.h"
@@ -62,6 +63,13 @@ absl::Status RecordQuality(Attempt& attempt, const Evaluation& evaluation, int c
   attempt.Record(std::move(accuracy));
   if (scores.binary) RecordScores(attempt, *scores.binary, "binary", evaluation.split, scores.total);
   RecordScores(attempt, scores.macro, "macro", evaluation.split, scores.total);
+  for (const MetricSpec& metric : AllMetrics()) {
+    if (metric.of_answers == nullptr) continue;
+    const double value = metric.of_answers({evaluation.labels, evaluation.predicted, classes});
+    Metric recorded = QualityMetric(metric.name.c_str(), value, evaluation.split, scores.total);
+    recorded.unit = metric.unit;
+    attempt.Record(std::move(recorded));
+  }
   return absl::OkStatus();
 }
 
