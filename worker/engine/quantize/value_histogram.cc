@@ -180,8 +180,10 @@ void ValueHistogram::Add(const at::Tensor& x) {
 }
 
 void ValueHistogram::AddByAten(const at::Tensor& x) {
-  const at::Tensor positions = x.detach().to(at::kFloat).flatten().sub(low).mul_(bins()).div_(high - low);
-  const at::Tensor indices = positions.clamp_(0, bins() - 1).to(at::kLong);
+  const at::Tensor values = x.detach().to(at::kFloat).flatten();
+  // A tensor, since CUDA divides by a number by multiplying with its reciprocal, which rounds differently.
+  const at::Tensor range = at::full({1}, high - low, values.options());
+  const at::Tensor indices = (values - low).mul_(bins()).div_(range).clamp_(0, bins() - 1).to(at::kLong);
   const at::Tensor counted = at::bincount(indices, {}, bins()).cpu();
   for (int64_t i = 0; i < bins(); ++i) counts[i] += counted.const_data_ptr<int64_t>()[i];
   total += x.numel();

@@ -41,8 +41,8 @@ struct ValueHistogram {
 };
 
 // The range with the least squared error of quantization to 256 levels, found by cutting bins from the
-// two ends in turn until the error grows: a greedy search, which ends at the first minimum. So a few values
-// far from all others can be kept at the cost of the others (as in PyTorch): LeastDivergenceRange and
+// two ends in turn until the error grows: a greedy search, which ends at the first minimum. Values far from
+// all others weigh much in squared error and mostly stay in the range; LeastDivergenceRange and
 // PercentileRange cut them. Values are taken to be spread evenly over their bin. histogram: over the extremes
 // of the values, not empty. Source: torch.ao.quantization.HistogramObserver (_non_linear_param_search),
 // computed in double.
