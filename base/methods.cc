@@ -212,6 +212,79 @@ MethodSpec MixedPrecision() {
 }
 
 // What every method that quantizes takes besides its own parameters.
+MethodSpec WeightOnly() {
+  MethodSpec spec;
+  spec.name = "weight_only";
+  spec.short_name = "weight_only";
+  spec.version = 1;
+  spec.title = "Weight-only quantization";
+  spec.title_zh = "仅权重量化";
+  spec.help =
+      "INT4 or INT8 weights, activations in floating point: the smallest models, fastest for short texts one "
+      "at a time, where reading the weights is what takes the time. GPTQ calibrates the rounding on training "
+      "texts.";
+  spec.needs_training_data = true;
+  spec.params = {
+      {"dtype",
+       ParamType::kString,
+       std::string("int4"),
+       {"int4", "int8"},
+       {},
+       {},
+       "Integer type of the weights: int4 with a scale for each group of inputs, int8 with one for each "
+       "output "
+       "channel."},
+      {"algorithm",
+       ParamType::kString,
+       std::string("gptq"),
+       {"gptq", "rtn"},
+       {},
+       {},
+       "How weights are rounded: gptq, so that the weights not yet rounded make up for the error on the "
+       "calibration texts, or rtn, each to the nearest integer."},
+      {"group_size",
+       ParamType::kString,
+       std::string("64"),
+       {"32", "64", "128", "256"},
+       {},
+       {},
+       "int4 only: inputs that share a scale; fewer are more accurate and take more bytes."},
+      {"symmetric",
+       ParamType::kBool,
+       false,
+       {},
+       {},
+       {},
+       "int4 only: no zero points, which saves one byte in each group and costs accuracy."},
+      {"calibration_texts",
+       ParamType::kInt,
+       int64_t{128},
+       {},
+       1,
+       100000,
+       "gptq only: training texts, drawn by the run's seed, whose activations it calibrates on."},
+      {"damping",
+       ParamType::kDouble,
+       0.01,
+       {},
+       1e-6,
+       1,
+       "gptq only: what is added to the diagonal of the Hessian, as a share of its mean; more for few "
+       "texts."},
+      {"activation_order",
+       ParamType::kBool,
+       false,
+       {},
+       {},
+       {},
+       "gptq only: round the inputs with the largest activations first, not in the order of the file."},
+  };
+  spec.devices = {{"cpu", "native", ""},
+                  {"cuda", "fallback", "weights are dequantized and multiplied by at::linear"}};
+  return spec;
+}
+
+// What every method takes besides its own parameters.
 ParamSpec Embeddings() {
   return Choice(
       "embeddings", {"keep", "int8"}, "keep",
@@ -224,7 +297,7 @@ ParamSpec Embeddings() {
 const std::vector<MethodSpec>& AllMethods() {
   static const auto* const methods = [] {
     auto* all = new std::vector<MethodSpec>{DynamicQuantization(), StaticQuantization(), Qat(),
-                                            Fp32Continued(), MixedPrecision()};
+                                            Fp32Continued(),       MixedPrecision(),     WeightOnly()};
     for (MethodSpec& method : *all) {
       if (method.quantizes) method.params.push_back(Embeddings());
     }

@@ -104,6 +104,7 @@ std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods() {
   methods.push_back(MakeQat());
   methods.push_back(MakeFp32Continued());
   methods.push_back(MakeMixedPrecision());
+  methods.push_back(MakeWeightOnly());
   return methods;
 }
 

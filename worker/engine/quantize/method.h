@@ -101,6 +101,7 @@ std::unique_ptr<QuantizationMethod> MakeStaticQuantization();
 std::unique_ptr<QuantizationMethod> MakeQat();
 std::unique_ptr<QuantizationMethod> MakeFp32Continued();
 std::unique_ptr<QuantizationMethod> MakeMixedPrecision();
+std::unique_ptr<QuantizationMethod> MakeWeightOnly();
 
 // One of each, in the order of AllMethods().
 std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods();
