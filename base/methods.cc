@@ -211,7 +211,6 @@ MethodSpec MixedPrecision() {
   return spec;
 }
 
-// What every method that quantizes takes besides its own parameters.
 MethodSpec WeightOnly() {
   MethodSpec spec;
   spec.name = "weight_only";
@@ -220,71 +219,38 @@ MethodSpec WeightOnly() {
   spec.title = "Weight-only quantization";
   spec.title_zh = "仅权重量化";
   spec.help =
-      "INT4 or INT8 weights, activations in floating point: the smallest models, fastest for short texts one "
-      "at a time, where reading the weights is what takes the time. GPTQ calibrates the rounding on training "
+      "INT4 or INT8 weights, activations in floating point: the smallest models, for short texts one at a "
+      "time, where reading the weights is what takes the time. GPTQ calibrates the rounding on training "
       "texts.";
   spec.needs_training_data = true;
   spec.params = {
-      {"dtype",
-       ParamType::kString,
-       std::string("int4"),
-       {"int4", "int8"},
-       {},
-       {},
-       "Integer type of the weights: int4 with a scale for each group of inputs, int8 with one for each "
-       "output "
-       "channel."},
-      {"algorithm",
-       ParamType::kString,
-       std::string("gptq"),
-       {"gptq", "rtn"},
-       {},
-       {},
-       "How weights are rounded: gptq, so that the weights not yet rounded make up for the error on the "
-       "calibration texts, or rtn, each to the nearest integer."},
-      {"group_size",
-       ParamType::kString,
-       std::string("64"),
-       {"32", "64", "128", "256"},
-       {},
-       {},
-       "int4 only: inputs that share a scale; fewer are more accurate and take more bytes."},
-      {"symmetric",
-       ParamType::kBool,
-       false,
-       {},
-       {},
-       {},
-       "int4 only: no zero points, which saves one byte in each group and costs accuracy."},
-      {"calibration_texts",
-       ParamType::kInt,
-       int64_t{128},
-       {},
-       1,
-       100000,
-       "gptq only: training texts, drawn by the run's seed, whose activations it calibrates on."},
-      {"damping",
-       ParamType::kDouble,
-       0.01,
-       {},
-       1e-6,
-       1,
-       "gptq only: what is added to the diagonal of the Hessian, as a share of its mean; more for few "
-       "texts."},
-      {"activation_order",
-       ParamType::kBool,
-       false,
-       {},
-       {},
-       {},
-       "gptq only: round the inputs with the largest activations first, not in the order of the file."},
+      Choice(
+          "dtype", {"int4", "int8"}, "int4",
+          "Integer type of the weights: int4 with a scale for each group of inputs, int8 with one for each "
+          "output channel."),
+      Choice(
+          "algorithm", {"gptq", "rtn"}, "gptq",
+          "How weights are rounded: gptq, so that the weights not yet rounded make up for the error on the "
+          "calibration texts, or rtn, each to the nearest integer."),
+      Choice("group_size", {"32", "64", "128", "256"}, "64",
+             "int4 only: inputs that share a scale; fewer are more accurate and take more bytes."),
+      Flag("symmetric", false,
+           "int4 only: no zero points, which saves one byte in each group and costs accuracy."),
+      Integer("calibration_texts", 128, 1, 100000,
+              "gptq only: training texts, drawn with the run's seed, whose activations it calibrates on."),
+      Number("damping", 0.01, 1e-6, 1,
+             "gptq only: what is added to the diagonal of the Hessian, as a share of its mean; more for few "
+             "texts."),
+      Flag("activation_order", false,
+           "gptq only: round the inputs with the largest activations first, not in the order of the file."),
   };
-  spec.devices = {{"cpu", "native", ""},
-                  {"cuda", "fallback", "weights are dequantized and multiplied by at::linear"}};
+  spec.devices = {
+      {"cpu", "native", "weights are dequantized and multiplied by at::linear where there is no AVX2"},
+      {"cuda", "fallback", "weights are dequantized and multiplied by at::linear"}};
   return spec;
 }
 
-// What every method takes besides its own parameters.
+// What every method that quantizes takes besides its own parameters.
 ParamSpec Embeddings() {
   return Choice(
       "embeddings", {"keep", "int8"}, "keep",

@@ -69,7 +69,14 @@ std::unique_ptr<Linear> Load(const Linear& layer, std::map<std::string, at::Tens
 
 class WeightOnlyLinearTest : public ::testing::Test {
  protected:
-  WeightOnlyLinearTest() { at::manual_seed(1); }
+  WeightOnlyLinearTest() {
+    at::manual_seed(1);
+    at::set_num_threads(1);  // for such small layers
+  }
+  ~WeightOnlyLinearTest() override { at::set_num_threads(threads_); }
+
+ private:
+  const int threads_ = at::get_num_threads();
 };
 
 TEST_F(WeightOnlyLinearTest, ComputesWithTheDequantizedWeights) {
@@ -95,13 +102,12 @@ TEST_F(WeightOnlyLinearTest, ThreadsAndNeighboursDoNotChangeABit) {
   if (MakeLayer({16, 64, 64, false}, {})->precision().kernel == "at::linear") {
     GTEST_SKIP() << "no packed kernels on this CPU: at::linear decides";
   }
-  const int threads = at::get_num_threads();
   for (const Shape& s : Shapes()) {
     const auto layer = MakeLayer(s, at::randn({s.out}));
     const at::Tensor x = at::randn({83, s.in});
     at::set_num_threads(1);
     const at::Tensor one = layer->Forward(x);
-    at::set_num_threads(2);
+    at::set_num_threads(3);
     EXPECT_TRUE(at::equal(layer->Forward(x), one)) << Name(s);
     for (const int64_t rows : {1, 2, 3, 4, 5, 16, 33}) {
       for (const int64_t first : {0, 1, 50}) {
@@ -112,7 +118,6 @@ TEST_F(WeightOnlyLinearTest, ThreadsAndNeighboursDoNotChangeABit) {
     }
     EXPECT_TRUE(at::equal(layer->Forward(x.flip(0)).flip(0), one)) << Name(s);
   }
-  at::set_num_threads(threads);
 }
 
 TEST_F(WeightOnlyLinearTest, WhatIsSavedIsWhatWasGivenAndMakesTheSameLayer) {
