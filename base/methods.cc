@@ -60,7 +60,7 @@ std::vector<ParamSpec> Calibration() {
 std::vector<ParamSpec> SmoothQuant() {
   return {
       Choice(
-          "smooth_quant", {"off", "given", "search"}, "off",
+          "smooth_quant", {"off", "given", "search"}, "search",
           "SmoothQuant: moves outliers of input features into the weights, with the exponent smooth_alpha or "
           "with the best one of each layer."),
       Number("smooth_alpha", 0.5, 0, 1,
