@@ -153,9 +153,9 @@ TEST_P(GuideTest, ADefaultThatIsSetChangesNothing) {
   EXPECT_GT(checked, 30);
 }
 
-INSTANTIATE_TEST_SUITE_P(BothLanguages, GuideTest, testing::Values("docs/guide.md", "docs/guide.zh-CN.md"),
+INSTANTIATE_TEST_SUITE_P(BothLanguages, GuideTest, testing::Values("docs/en/user-guide.md", "docs/使用说明.md"),
                          [](const auto& info) {
-                           return std::string(info.param) == "docs/guide.md" ? "English" : "Chinese";
+                           return std::string(info.param) == "docs/en/user-guide.md" ? "English" : "Chinese";
                          });
 
 }  // namespace

@@ -10,7 +10,10 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("QUANTLAB_BIN", ROOT / "build/release/bin"))
-GUIDES = ("docs/guide.md", "docs/guide.zh-CN.md")
+GUIDES = ("docs/en/user-guide.md", "docs/使用说明.md")
+# Each document in Chinese and in English.
+CITING = (("docs/理论基础.md", "docs/en/theory.md"), ("docs/实验设计.md", "docs/en/experimental-design.md"))
+REFERENCES = ("docs/参考文献.md", "docs/en/references.md")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PROGRAMS = ("quantctl", "quant-coordinator", "quant-worker", "quant-runner")
 
@@ -29,9 +32,10 @@ def prose(text):
 
 
 def anchors(text):
-    """As GitHub makes them: lower case, punctuation dropped, spaces to dashes."""
+    """Of headings as GitHub makes them (lower case, punctuation dropped, spaces to dashes), and those set by hand."""
     for title in re.findall(r"^#+ (.+)$", prose(text), flags=re.MULTILINE):
         yield re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-")
+    yield from re.findall(r'<a id="([^"]+)">', text)
 
 
 def code_blocks(text):
@@ -108,6 +112,54 @@ class GuideTest(unittest.TestCase):
             for name in re.findall(r"configs/[\w.-]+\.yaml", path.read_text(encoding="utf-8")):
                 if name != "configs/my.yaml":
                     self.assertTrue((ROOT / name).exists(), f"{path.name}: {name}")
+
+
+class ReferenceTest(unittest.TestCase):
+    def entries(self, document):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        return re.findall(r'^(\d+)\. <a id="ref-(\d+)"></a>(.+)$', text, flags=re.MULTILINE)
+
+    def test_both_languages_list_the_same_works_in_order(self):
+        chinese, english = (self.entries(document) for document in REFERENCES)
+        self.assertEqual(chinese, english)
+        self.assertGreater(len(english), 30)
+        self.assertEqual([(int(n), int(anchor)) for n, anchor, _ in english],
+                         [(n, n) for n in range(1, len(english) + 1)])
+
+    def test_every_work_is_cited_and_every_citation_is_a_work(self):
+        for references, *documents in zip(REFERENCES, *CITING):
+            cited = set()
+            for document in documents:
+                text = (ROOT / document).read_text(encoding="utf-8")
+                for number, page, anchor in re.findall(r"\[(\d+)\]\(([^)#]+)#ref-(\d+)\)", text):
+                    self.assertEqual((number, page), (anchor, pathlib.Path(references).name), document)
+                    cited.add(number)
+            self.assertEqual(cited, {number for number, _, _ in self.entries(references)}, references)
+
+    def test_works_that_reports_cite_are_listed(self):
+        code = (ROOT / "report/references.cc").read_text(encoding="utf-8")
+        listed = (ROOT / REFERENCES[1]).read_text(encoding="utf-8")
+        cited = set(re.findall(r"arXiv:\d{4}\.\d{5}", code))
+        self.assertGreater(len(cited), 5)
+        self.assertEqual([work for work in sorted(cited) if work not in listed], [])
+
+
+class FormulaTest(unittest.TestCase):
+    """What GitHub needs to recognise a formula between dollars."""
+
+    def test_formulas_within_lines_are_closed_and_stand_apart(self):
+        for document in (*CITING[0], *CITING[1]):
+            for paragraph in prose((ROOT / document).read_text(encoding="utf-8")).split("\n\n"):
+                self.assertEqual(paragraph.count("$") % 2, 0, f"{document}: {paragraph[:60]}")
+                for formula in re.finditer(r"(.?)\$([^$]+)\$(.?)", paragraph):
+                    self.assertIsNone(re.search(r"\w", formula[1] + formula[3]), f"{document}: {formula[0]}")
+                    self.assertIsNone(re.search(r"\\[^A-Za-z]|^ | $", formula[2]), f"{document}: {formula[0]}")
+
+    def test_both_languages_have_the_same_displayed_formulas(self):
+        for documents in CITING:
+            chinese, english = (re.findall(r"^```math\n(.*?)^```$", (ROOT / document).read_text(encoding="utf-8"),
+                                           flags=re.MULTILINE | re.DOTALL) for document in documents)
+            self.assertEqual(chinese, english)
 
 
 class OperationsTest(unittest.TestCase):
