@@ -4,6 +4,7 @@ import functools
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -12,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("QUANTLAB_BIN", ROOT / "build/release/bin"))
 GUIDES = ("docs/en/user-guide.md", "docs/使用说明.md")
 # Each document in Chinese and in English.
+OPERATIONS = ("docs/运维指南.md", "docs/operations.md")
 CITING = (("docs/理论基础.md", "docs/en/theory.md"), ("docs/实验设计.md", "docs/en/experimental-design.md"))
 REFERENCES = ("docs/参考文献.md", "docs/en/references.md")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -38,8 +40,8 @@ def anchors(text):
     yield from re.findall(r'<a id="([^"]+)">', text)
 
 
-def code_blocks(text):
-    return re.findall(r"^```sh\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+def code_blocks(text, language="sh"):
+    return re.findall(rf"^```(?:{language})\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def command_lines(program):
@@ -47,6 +49,7 @@ def command_lines(program):
     for path in documents():
         text = path.read_text(encoding="utf-8")
         lines = [line for block in code_blocks(text) for line in block.splitlines()]
+        lines += re.findall(r"^ExecStart=(.+)$", text, flags=re.MULTILINE)
         lines += re.findall(r"^\| `([^`]+)` \|", text, flags=re.MULTILINE)
         for line in lines:
             line = line.split("#")[0].strip()
@@ -93,19 +96,23 @@ class LinkTest(unittest.TestCase):
 
 class GuideTest(unittest.TestCase):
     def test_both_languages_have_the_same_examples(self):
-        english, chinese = (
-            [re.sub(r"\s*#.*", "", block) for block in code_blocks((ROOT / guide).read_text(encoding="utf-8"))]
-            for guide in GUIDES
-        )
-        self.assertEqual(english, chinese)
+        for documents in (GUIDES, OPERATIONS):
+            first, second = (
+                [re.sub(r"\s*#.*", "", block) for block in code_blocks((ROOT / document).read_text(encoding="utf-8"),
+                                                                       "sh|yaml|ini")] for document in documents)
+            self.assertEqual(first, second)
 
     def test_both_languages_have_the_same_tables(self):
-        first_cells = [
-            [cell for cell in re.findall(r"^\| (`[^|]*`|\d+) \|", (ROOT / guide).read_text(encoding="utf-8"),
-                                         flags=re.MULTILINE) if not re.search(r"[\u4e00-\u9fff]| says ", cell)]
-            for guide in GUIDES
-        ]
-        self.assertEqual(first_cells[0], first_cells[1])
+        for documents in (GUIDES, OPERATIONS):
+            first, second = (re.findall(r"^\| (`[^|、,]*`|\d+) \|", (ROOT / document).read_text(encoding="utf-8"),
+                                        flags=re.MULTILINE) for document in documents)
+            self.assertEqual(first, second)
+
+    def test_both_languages_have_the_same_sections(self):
+        for documents in (GUIDES, OPERATIONS, *CITING):
+            first, second = (re.findall(r"^(#+) ", prose((ROOT / document).read_text(encoding="utf-8")),
+                                        flags=re.MULTILINE) for document in documents)
+            self.assertEqual(first, second, documents)
 
     def test_experiment_files_that_are_named_exist(self):
         for path in documents():
@@ -168,8 +175,28 @@ class OperationsTest(unittest.TestCase):
         if not code.exists():
             self.skipTest("there is no coordinator yet")
         served = set(re.findall(r'"(quantlab_[a-z_]+)"', code.read_text(encoding="utf-8")))
-        text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
-        self.assertEqual(set(re.findall(r"^\| `(quantlab_[a-z_]+)`", text, flags=re.MULTILINE)), served)
+        for document in OPERATIONS:
+            text = (ROOT / document).read_text(encoding="utf-8")
+            self.assertEqual(set(re.findall(r"^\| `(quantlab_[a-z_]+)`", text, flags=re.MULTILINE)), served, document)
+
+    def test_configuration_for_prometheus_is_accepted(self):
+        if shutil.which("promtool") is None:
+            self.skipTest("there is no promtool")
+        text = (ROOT / OPERATIONS[1]).read_text(encoding="utf-8")
+        blocks = re.findall(r"^```yaml\n# ([\w.]+).*?\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+        self.assertEqual([name for name, _ in blocks], ["prometheus.yml", "quantlab.rules.yml"])
+        with tempfile.TemporaryDirectory() as folder:
+            for name, content in blocks:
+                (pathlib.Path(folder) / name).write_text(content, encoding="utf-8")
+            run = subprocess.run(["promtool", "check", "config", f"{folder}/prometheus.yml"], capture_output=True,
+                                 text=True, timeout=60)
+        self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
+    def test_alerts_use_metrics_that_are_served(self):
+        served = set(re.findall(r'"(quantlab_[a-z_]+)"', (ROOT / "server/service/metrics.cc").read_text("utf-8")))
+        text = (ROOT / OPERATIONS[1]).read_text(encoding="utf-8")
+        for name in re.findall(r"quantlab_[a-z_]+", text):
+            self.assertIn(re.sub(r"_bucket$", "", name), served)
 
 
 class CommandTest(unittest.TestCase):
