@@ -1,6 +1,7 @@
 """Holds the documents to what there is: links, anchors, commands and options, and both guides alike."""
 
 import functools
+import importlib.util
 import os
 import pathlib
 import re
@@ -119,6 +120,16 @@ class GuideTest(unittest.TestCase):
             for name in re.findall(r"configs/[\w.-]+\.yaml", path.read_text(encoding="utf-8")):
                 if name != "configs/my.yaml":
                     self.assertTrue((ROOT / name).exists(), f"{path.name}: {name}")
+
+
+class PictureTest(unittest.TestCase):
+    def test_the_architecture_is_as_its_script_draws_it(self):
+        path = ROOT / "docs/images/architecture_svg.py"
+        spec = importlib.util.spec_from_file_location("architecture_svg", path)
+        script = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(script)
+        for language, name in enumerate(script.NAMES):
+            self.assertEqual(script.draw(language), (path.parent / name).read_text(encoding="utf-8"), name)
 
 
 class ReferenceTest(unittest.TestCase):
