@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -238,6 +239,19 @@ class CommandTest(unittest.TestCase):
             missing = [command for command in commands if f"`quantctl {command}" not in text]
             self.assertEqual(missing, [], guide)
 
+    def test_environment_variables_are_documented_and_no_others(self):
+        if not (BIN / "quantctl").exists():
+            self.skipTest("quantctl is not built")
+        known = set(re.findall(r"QUANTLAB_[A-Z]+(?:_[A-Z]+)*", help_of("quantctl")))
+        for folder in ("client", "server", "worker"):
+            for path in (ROOT / folder).rglob("*.cc"):
+                if not path.name.endswith("_test.cc") and "testing" not in path.parts:
+                    known |= set(re.findall(r'ironment\("(QUANTLAB_[A-Z_]+)"\)', path.read_text(encoding="utf-8")))
+        self.assertGreater(len(known), 6)
+        for guide in GUIDES:
+            text = (ROOT / guide).read_text(encoding="utf-8")
+            self.assertEqual(set(re.findall(r"QUANTLAB_[A-Z]+(?:_[A-Z]+)*", text)), known, guide)
+
     def test_exit_codes_are_those_of_quantctl(self):
         if not (BIN / "quantctl").exists():
             self.skipTest("quantctl is not built")
@@ -305,6 +319,27 @@ class RunTest(unittest.TestCase):
         path.write_text(small, encoding="utf-8")
         run = self.quantctl("validate", str(path))
         self.assertEqual(run.returncode, 0, run.stderr)
+
+    def plan(self, name):
+        """The configurations of a file's runs."""
+        run = self.quantctl("validate", f"configs/{name}", "-o", "json")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        return [{**entry["config"], "needs": entry.get("needs")} for entry in json.loads(run.stdout)["experiment"]["runs"]]
+
+    def test_every_experiment_file_is_valid_or_included_by_one_that_is(self):
+        names = {path.name for path in (ROOT / "configs").glob("*.yaml")} - {"catalog.yaml"}
+        included = set()
+        for name in names:
+            text = (ROOT / "configs" / name).read_text(encoding="utf-8")
+            for files in re.findall(r"^include: \[(.*)\]$", text, flags=re.MULTILINE):
+                included |= {file.strip() for file in files.split(",")}
+        self.assertLessEqual(included, names)
+        for name in sorted(names - included | {"quick.yaml"}):
+            with self.subTest(file=name):
+                self.assertGreater(len(self.plan(name)), 2)
+
+    def test_the_divided_experiment_is_the_quick_one(self):
+        self.assertEqual(self.plan("experiment_config.yaml"), self.plan("quick.yaml"))
 
 
 if __name__ == "__main__":
