@@ -18,7 +18,14 @@
 namespace quantlab {
 namespace {
 
-constexpr char kMinimal[] = "experiments: {baseline: {}, dynamic_quantization: {}, comparison: {}}\n";
+constexpr char kEnglish[] = "docs/en/user-guide.md";
+
+// A file in which every method stands, with nothing said about it.
+std::string Minimal() {
+  std::string text = "experiments: { baseline: {}, ";
+  for (const MethodSpec& method : AllMethods()) absl::StrAppend(&text, method.name, ": {}, ");
+  return text + "comparison: {}}\n";
+}
 
 std::string Read(const std::string& name) {
   std::ifstream file(absl::StrCat(QUANTLAB_SOURCE_DIR, "/", name));
@@ -28,10 +35,14 @@ std::string Read(const std::string& name) {
   return text.str();
 }
 
-// Key -> default as it stands between backticks; empty where the guide describes it in words.
-std::map<std::string, std::string> DocumentedKeys(const std::string& guide) {
-  static const std::regex kRow(R"(^\| `([a-z_0-9.]+)` \|[^|]*\|([^|]*)\|)");
-  std::map<std::string, std::string> keys;
+struct Documented {
+  std::string allowed;
+  std::string default_value;  // as it stands between backticks; empty where it is described in words
+};
+
+std::map<std::string, Documented> DocumentedKeys(const std::string& guide) {
+  static const std::regex kRow(R"(^\| `([a-z_0-9.]+)` \|([^|]*)\|([^|]*)\|)");
+  std::map<std::string, Documented> keys;
   std::istringstream lines(Read(guide));
   std::string line;
   bool inside = false;
@@ -40,9 +51,10 @@ std::map<std::string, std::string> DocumentedKeys(const std::string& guide) {
     if (line.empty()) inside = false;
     std::smatch row;
     if (!inside || !std::regex_search(line, row, kRow)) continue;
-    std::string value = std::string(absl::StripAsciiWhitespace(row[2].str()));
+    std::string value = std::string(absl::StripAsciiWhitespace(row[3].str()));
     const bool code = value.size() > 2 && value.front() == '`' && value.back() == '`';
-    keys[row[1].str()] = code ? value.substr(1, value.size() - 2) : "";
+    keys[row[1].str()] = {std::string(absl::StripAsciiWhitespace(row[2].str())),
+                          code ? value.substr(1, value.size() - 2) : ""};
   }
   return keys;
 }
@@ -53,7 +65,7 @@ ExperimentSpec ReadText(const std::string& text, Diagnostics& diagnostics) {
 
 // What a map of the file may have, from the message about a key that it may not have.
 std::set<std::string> KnownKeys(const std::string& section) {
-  std::string text = absl::StrCat(kMinimal, "zzz: 1\n");
+  std::string text = absl::StrCat(Minimal(), "zzz: 1\n");
   if (!section.empty()) {
     text = "zzz: 1\n";
     const std::vector<std::string> parts = absl::StrSplit(section, '.');
@@ -115,14 +127,14 @@ std::string Describe(const ExperimentSpec& spec) {
   return text;
 }
 
-// kMinimal with one key set.
+// Minimal() with one key set.
 std::string With(const std::string& key, const std::string& value) {
   const std::vector<std::string> parts = absl::StrSplit(key, '.');
   if (parts[0] == "experiments") {
-    return absl::StrReplaceAll(
-        kMinimal, {{parts[1] + ": {}", absl::StrCat(parts[1], ": {", parts[2], ": ", value, "}")}});
+    return absl::StrReplaceAll(Minimal(), {{absl::StrCat(" ", parts[1], ": {}"),
+                                            absl::StrCat(" ", parts[1], ": {", parts[2], ": ", value, "}")}});
   }
-  return absl::StrCat(kMinimal, absl::StrJoin(parts, ": {"), ": ", value, std::string(parts.size() - 1, '}'),
+  return absl::StrCat(Minimal(), absl::StrJoin(parts, ": {"), ": ", value, std::string(parts.size() - 1, '}'),
                       "\n");
 }
 
@@ -140,10 +152,11 @@ TEST_P(GuideTest, DocumentsEveryKeyAndNoOther) {
 
 TEST_P(GuideTest, ADefaultThatIsSetChangesNothing) {
   Diagnostics none;
-  const std::string expected = Describe(ReadText(kMinimal, none));
+  const std::string expected = Describe(ReadText(Minimal(), none));
   ASSERT_FALSE(none.has_errors());
   int checked = 0;
-  for (const auto& [key, value] : DocumentedKeys(GetParam())) {
+  for (const auto& [key, documented] : DocumentedKeys(GetParam())) {
+    const std::string& value = documented.default_value;
     if (value.empty()) continue;
     Diagnostics diagnostics;
     EXPECT_EQ(Describe(ReadText(With(key, value), diagnostics)), expected) << key << ": " << value;
@@ -153,9 +166,29 @@ TEST_P(GuideTest, ADefaultThatIsSetChangesNothing) {
   EXPECT_GT(checked, 30);
 }
 
-INSTANTIATE_TEST_SUITE_P(BothLanguages, GuideTest, testing::Values("docs/en/user-guide.md", "docs/使用说明.md"),
+// What the guide should say is allowed for a parameter; empty where words have to say it.
+std::string AllowedText(const ParamSpec& param, const std::string& to) {
+  if (param.type == ParamType::kBool) return "true, false";
+  if (!param.allowed.empty()) return absl::StrJoin(param.allowed, ", ");
+  if (!param.min || !param.max) return "";
+  return absl::StrCat(ParamToString(*param.min), " ", to, " ", ParamToString(*param.max));
+}
+
+TEST_P(GuideTest, SaysWhatIsAllowedForEachParameterOfAMethod) {
+  const bool english = std::string(GetParam()) == kEnglish;
+  std::map<std::string, Documented> documented = DocumentedKeys(GetParam());
+  for (const MethodSpec& method : AllMethods()) {
+    for (const ParamSpec& param : method.params) {
+      const std::string expected = AllowedText(param, english ? "to" : "至");
+      const std::string key = absl::StrCat("experiments.", method.name, ".", param.name);
+      if (!expected.empty()) EXPECT_EQ(documented[key].allowed, expected) << key;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(BothLanguages, GuideTest, testing::Values(kEnglish, "docs/使用说明.md"),
                          [](const auto& info) {
-                           return std::string(info.param) == "docs/en/user-guide.md" ? "English" : "Chinese";
+                           return std::string(info.param) == kEnglish ? "English" : "Chinese";
                          });
 
 }  // namespace
