@@ -78,14 +78,14 @@ def bert_tensors(config, seed, prefix=""):
     return tensors
 
 
-def make_model(folder, seed=1, hidden=32, layers=2, heads=4, inner=64):
+def make_model(folder, seed=1, hidden=32, layers=2, heads=4, inner=64, positions=64):
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
     config = {
         "architectures": ["BertModel"], "model_type": "bert", "vocab_size": len(VOCABULARY),
         "hidden_size": hidden, "num_hidden_layers": layers, "num_attention_heads": heads,
         "intermediate_size": inner, "hidden_act": "gelu", "hidden_dropout_prob": 0.1,
-        "attention_probs_dropout_prob": 0.1, "max_position_embeddings": 64, "type_vocab_size": 2,
+        "attention_probs_dropout_prob": 0.1, "max_position_embeddings": positions, "type_vocab_size": 2,
         "initializer_range": 0.02, "layer_norm_eps": 1e-12, "pad_token_id": 0,
     }
     (folder / "config.json").write_text(json.dumps(config, indent=2))

@@ -89,7 +89,7 @@ class SourceTree(worlds.World):
         super().__init__()
         self.services = []
         self.tunnel = f"127.0.0.1:{free_port()}"
-        (self.folder / "model").rename(self.folder / "my-model")
+        worlds.make_model(self.folder / "my-model", positions=256)
         self.experiment.unlink()
         rows = (self.folder / "reviews.csv").read_text().splitlines()[1:]
         self.write("tiny.csv", "text,label\n" + "\n".join(rows) + "\n")
