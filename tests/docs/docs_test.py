@@ -116,6 +116,14 @@ class GuideTest(unittest.TestCase):
                                         flags=re.MULTILINE) for document in documents)
             self.assertEqual(first, second, documents)
 
+    def test_datasets_of_the_design_are_in_the_catalogue(self):
+        catalog = (ROOT / "configs/catalog.yaml").read_text(encoding="utf-8")
+        for document in CITING[1]:
+            names = re.findall(r"^\| `([a-z0-9]+)`[^|]*\[\[", (ROOT / document).read_text("utf-8"), flags=re.MULTILINE)
+            self.assertGreater(len(names), 2, document)
+            for name in names:
+                self.assertRegex(catalog, rf"(?m)^  {name}:$")
+
     def test_experiment_files_that_are_named_exist(self):
         for path in documents():
             for name in re.findall(r"configs/[\w.-]+\.yaml", path.read_text(encoding="utf-8")):
@@ -319,6 +327,18 @@ class RunTest(unittest.TestCase):
         path.write_text(small, encoding="utf-8")
         run = self.quantctl("validate", str(path))
         self.assertEqual(run.returncode, 0, run.stderr)
+
+    def test_keys_of_the_settings_file_are_documented_and_no_others(self):
+        settings = pathlib.Path(self.folder) / "settings.yaml"
+        settings.write_text("zzz: 1\n", encoding="utf-8")
+        self.environment["QUANTLAB_CONFIG"] = str(settings)
+        run = self.quantctl("list")
+        self.assertEqual(run.returncode, 3, run.stderr)
+        allowed = re.search(r"allowed: (.+)", run.stderr).group(1).split(", ")
+        for guide in GUIDES:
+            text = (ROOT / guide).read_text(encoding="utf-8")
+            table = re.findall(r"^\| `([a-z_]+)` \| `QUANTLAB_", text, flags=re.MULTILINE)
+            self.assertEqual(table, allowed, guide)
 
     def plan(self, name):
         """The configurations of a file's runs."""
