@@ -6,6 +6,7 @@ The Chinese documents have the same blocks; docs_test.py holds them to that.
 """
 
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -254,8 +255,11 @@ class TableTest(unittest.TestCase):
         "retry": ["submit configs/quick.yaml --no-reuse", "cancel latest"],
         "stop": ["submit configs/quick.yaml"],
         "watch": ["submit configs/quick.yaml"],
+        "compare": ["run configs/quick.yaml"],
     }
-    PLACES = {"EXPERIMENT/RUN": "latest/baseline", "EXPERIMENT": "latest", "FILE": "configs/quick.yaml",
+    # What ends only with Ctrl-C -> the option with which it ends by itself.
+    ENDING = {"serve": ["--until-eof"]}
+    PLACES = {"EXPERIMENT EXPERIMENT…": "TWO", "EXPERIMENT/RUN": "latest/baseline", "EXPERIMENT": "latest", "FILE": "configs/quick.yaml",
               "METHOD": "dynamic_quantization", "TOPIC": "exit-codes", "ARTIFACT…": "baseline/predictions.csv"}
 
     def command_lines(self):
@@ -269,6 +273,11 @@ class TableTest(unittest.TestCase):
                     words = words.replace(place, value)
                 yield words.split()
 
+    @staticmethod
+    def two_experiments(tree):
+        listed = json.loads(tree.quantctl("list", "-o", "json").stdout)
+        return [experiment["id"] for experiment in listed["experiments"][:2]]
+
     def test_every_command_of_the_table_works(self):
         with SourceTree() as tree:
             done = tree.quantctl("run", "configs/quick.yaml", "--keep", timeout=400)
@@ -279,7 +288,9 @@ class TableTest(unittest.TestCase):
                 with self.subTest(command=words):
                     for before in self.BEFORE.get(words[0], []):
                         self.assertEqual(tree.quantctl(*before.split(), timeout=400).returncode, 0, before)
-                    done = tree.quantctl(*words, timeout=400)
+                    if "TWO" in words:
+                        words = [words[0], *self.two_experiments(tree)]
+                    done = tree.quantctl(*words, *self.ENDING.get(words[0], []), timeout=400, stdin=subprocess.DEVNULL)
                     expected = (0, 6) if words[0] == "cancel" else (0,)
                     self.assertIn(done.returncode, expected, done.stdout + done.stderr)
 
