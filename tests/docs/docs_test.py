@@ -124,6 +124,17 @@ class GuideTest(unittest.TestCase):
             for name in names:
                 self.assertRegex(catalog, rf"(?m)^  {name}:$")
 
+    def test_sizes_of_the_quick_experiment_are_those_of_its_file(self):
+        file = (ROOT / "configs/quick.yaml").read_text(encoding="utf-8")
+        sizes = dict(re.findall(r"(train|validation|test)_size: (\d+)", file))
+        train, validation, test = (f"{int(sizes[split]):,}" for split in ("train", "validation", "test"))
+        for document in CITING[1]:
+            text = re.sub(r"\s+", " ", (ROOT / document).read_text(encoding="utf-8"))
+            self.assertRegex(text, rf"{train} for training, {validation} for validation, {test} for the test|"
+                             rf"训练 {train} 条，验证 {validation} 条，测试 {test} 条", document)
+        for guide in GUIDES:
+            self.assertRegex((ROOT / guide).read_text(encoding="utf-8"), rf"on {train} reviews|在 {train} 条影评上")
+
     def test_experiment_files_that_are_named_exist(self):
         for path in documents():
             for name in re.findall(r"configs/[\w.-]+\.yaml", path.read_text(encoding="utf-8")):
