@@ -114,9 +114,9 @@ std::string Describe(const ExperimentSpec& spec) {
                   t.weight_decay, ";", t.warmup_ratio, ";", t.max_grad_norm, ";", t.adam_beta1, ";",
                   t.adam_beta2);
   absl::StrAppend(&text, ";", t.adam_epsilon, ";", t.dropout, ";", t.dtype, "|", e.batch_size, ";",
-                  e.non_inferiority_margin, ";",
-                  absl::StrJoin(e.latency_batch_sizes, ","), ";", e.latency_sequence_length, ";",
-                  e.warmup_iterations, ";", e.min_samples, ";", e.min_duration_seconds);
+                  e.non_inferiority_margin, ";", absl::StrJoin(e.latency_batch_sizes, ","), ";",
+                  e.latency_sequence_length, ";", e.warmup_iterations, ";", e.min_samples, ";",
+                  e.min_duration_seconds);
   for (const MethodRequest& method : spec.methods) {
     absl::StrAppend(&text, "|", method.spec->name);
     for (const MethodVariant& variant : method.variants) {
@@ -171,7 +171,8 @@ std::string AllowedText(const ParamSpec& param, const std::string& to) {
   if (param.type == ParamType::kBool) return "true, false";
   if (!param.allowed.empty()) return absl::StrJoin(param.allowed, ", ");
   if (!param.min || !param.max) return "";
-  return absl::StrCat(ParamToString(*param.min), " ", to, " ", ParamToString(*param.max));
+  const std::string range = absl::StrCat(ParamToString(*param.min), " ", to, " ", ParamToString(*param.max));
+  return absl::StrReplaceAll(range, {{"e-0", "e-"}});  // 1e-9, as people write it
 }
 
 TEST_P(GuideTest, SaysWhatIsAllowedForEachParameterOfAMethod) {
