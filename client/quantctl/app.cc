@@ -90,6 +90,7 @@ int RunQuantctl(int argc, char** argv) {
   AddLookCommands(line);
   AddChangeCommands(line);
   AddResultCommands(line);
+  AddDataCommands(line);
   AddServiceCommands(line);
   AddDoctorCommand(line);
   AddSuperviseCommand(line);
