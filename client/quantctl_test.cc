@@ -184,6 +184,7 @@ TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
   EXPECT_EQ(Run("--coordinator 10.1.1.1:80 list").code, 7);
   EXPECT_EQ(Run("--coordinator nonsense list").code, 3);
   EXPECT_EQ(Run("stop --data-dir none").code, 4);
+  EXPECT_EQ(Run("serve").code, 7);
   const Outcome nobody = Run("--coordinator unix:/tmp/quantlab-nobody.sock list");
   EXPECT_EQ(nobody.code, 5);
   EXPECT_THAT(nobody.err, HasSubstr("no coordinator answers at unix:/tmp/quantlab-nobody.sock"));
@@ -195,9 +196,9 @@ TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
 
 TEST_F(QuantctlTest, EveryCommandHasHelpWithAnExample) {
   for (const char* command :
-       {"run",    "submit",  "validate", "list",    "get",     "watch",   "logs",      "metrics",
-        "cancel", "retry",   "explain",  "workers", "methods", "catalog", "download",  "report",
-        "export", "compare", "doctor",   "version", "stop",    "help",    "completion"}) {
+       {"run",    "submit",  "validate", "list",    "get",     "watch",   "logs",     "metrics",
+        "cancel", "retry",   "explain",  "workers", "methods", "catalog", "download", "report",
+        "export", "compare", "doctor",   "version", "serve",   "stop",    "help",     "completion"}) {
     const Outcome outcome = Run(absl::StrCat(command, " --help"));
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("Example:")) << command;

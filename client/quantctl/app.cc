@@ -91,6 +91,7 @@ int RunQuantctl(int argc, char** argv) {
   AddChangeCommands(line);
   AddResultCommands(line);
   AddDataCommands(line);
+  AddServeCommand(line);
   AddServiceCommands(line);
   AddDoctorCommand(line);
   AddSuperviseCommand(line);
