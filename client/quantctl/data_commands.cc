@@ -1,6 +1,8 @@
 // export, compare: results for people's own tools, and of several experiments side by side.
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <set>
 #include <utility>
@@ -33,7 +35,19 @@ absl::Status WriteInto(const std::string& folder, const std::string& name, const
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return FileError(error.value(), "create", folder);
-  return WriteFileAtomically((std::filesystem::path(folder) / name).string(), content);
+  // Not WriteFileAtomically, whose files are their user's alone: these are made to be handed on.
+  const std::filesystem::path path = std::filesystem::path(folder) / name, part = path.string() + ".part";
+  std::ofstream out(part, std::ios::binary | std::ios::trunc);
+  errno = 0;
+  out.write(content.data(), static_cast<std::streamsize>(content.size()));
+  out.close();
+  if (!out) {
+    const int why = errno != 0 ? errno : EIO;
+    std::filesystem::remove(part, error);
+    return FileError(why, "write", path.string());
+  }
+  std::filesystem::rename(part, path, error);
+  return error ? FileError(error.value(), "write", path.string()) : absl::OkStatus();
 }
 
 int SayWritten(Session& session, const std::string& folder, const std::vector<std::string>& files) {

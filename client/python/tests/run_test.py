@@ -47,7 +47,7 @@ class RunTest(unittest.TestCase):
     def test_runs_layers_and_report_data_belong_together(self):
         runs, layers = self.experiment.runs(), self.experiment.layers()
         self.assertEqual(set(runs.state), {"SUCCEEDED"})
-        self.assertEqual(set(layers.effective), {"int8"})
+        self.assertEqual(set(layers.effective), {"int8_dynamic"})
         self.assertLessEqual(set(layers.run), set(runs.run))
         self.assertEqual(self.experiment.report_dict()["experiment"]["id"], self.experiment.id)
         self.assertTrue(any("baseline" in entry.run_id for entry in self.experiment.logs()))
