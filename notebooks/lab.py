@@ -55,10 +55,10 @@ def experiment(name, **methods):
     return {"name": name, **_SIZES[SIZE], "experiments": experiments}
 
 
-def run(client, config):
-    """Submits and waits. The same experiment again is not computed again: its request id is its content."""
-    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()
-    submitted = client.submit(config, request_id=f"notebook-{digest[:40]}")
+def run(client, config, only=()):
+    """Submits and waits; `only`: these runs. The same again is not computed again: its request id is its content."""
+    digest = hashlib.sha256(json.dumps([config, only], sort_keys=True).encode()).hexdigest()
+    submitted = client.submit(config, only=only, request_id=f"notebook-{digest[:40]}")
     if submitted.state in ("FAILED", "CANCELLED"):
         submitted.retry()
     return submitted.wait(progress=True)

@@ -49,8 +49,8 @@ class PackProtos(sdist):
 def version():
     """The project's, as CMake has it."""
     cmake = PROJECT / "CMakeLists.txt"
-    text = cmake.read_text(encoding="utf-8") if cmake.exists() else (HERE / "PKG-INFO").read_text(encoding="utf-8")
-    return re.search(r"(?:project\(quantlab\s+VERSION|^Version:)\s+([\d.]+)", text, re.IGNORECASE | re.MULTILINE).group(1)
+    text = (cmake if cmake.exists() else HERE / "PKG-INFO").read_text(encoding="utf-8")
+    return re.search(r"^(?:project\(quantlab VERSION|Version:) ([\d.]+)", text, re.MULTILINE).group(1)
 
 
 def dependencies():

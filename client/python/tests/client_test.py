@@ -8,7 +8,7 @@ import threading
 import unittest
 
 import worlds
-from worlds import ROOT, Coordinator
+from worlds import Coordinator
 
 import quantlab
 from quantlab import calls, files

@@ -3,6 +3,7 @@
 import json
 import math
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -69,8 +70,14 @@ class FramesTest(unittest.TestCase):
 class PackageTest(unittest.TestCase):
     def test_a_wheel_has_the_generated_code(self):
         with tempfile.TemporaryDirectory() as folder:
+            tree = pathlib.Path(folder, "tree")
+            # Building leaves files beside the sources.
+            shutil.copytree(ROOT / "client/python", tree / "client/python",
+                            ignore=shutil.ignore_patterns("build", "v1", "*.egg-info"))
+            shutil.copytree(ROOT / "proto", tree / "proto")
+            shutil.copy(ROOT / "CMakeLists.txt", tree)
             done = subprocess.run([sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation",
-                                   "--disable-pip-version-check", "-w", folder, ROOT / "client/python"],
+                                   "--disable-pip-version-check", "-w", folder, tree / "client/python"],
                                   capture_output=True, text=True)
             self.assertEqual(done.returncode, 0, done.stderr)
             with zipfile.ZipFile(next(pathlib.Path(folder).glob("quantlab-*.whl"))) as wheel:
