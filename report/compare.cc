@@ -21,6 +21,9 @@ using Labels = std::map<std::string, std::string>;
 // Facts such as the flags of a CPU are too long to be read side by side.
 constexpr size_t kLongestFact = 80;
 
+// The setting that every variant of a method has.
+constexpr char kMethod[] = "method.name";
+
 std::string VariantOf(const RunReport& run) {
   return run.config.variant.empty() ? run.run.name : run.config.variant;
 }
@@ -108,6 +111,22 @@ std::vector<SettingRow> SettingRows(const std::vector<ReportData>& experiments) 
   // Those of the experiments as a whole first.
   std::stable_partition(rows.begin(), rows.end(), [](const SettingRow& row) { return row.variant.empty(); });
   return rows;
+}
+
+// Of a variant that only some experiments have, its method says enough: which parameters it would have
+// elsewhere, nobody asks.
+bool SaysNothing(const SettingRow& row, const std::set<std::string>& everywhere) {
+  if (!row.variant.empty() && everywhere.count(row.variant) == 0 && row.key != kMethod) return true;
+  return std::equal(row.values.begin() + 1, row.values.end(), row.values.begin());
+}
+
+void KeepDifferent(std::vector<SettingRow>& rows) {
+  std::set<std::string> everywhere;
+  for (const SettingRow& row : rows) {
+    const bool missing = std::find(row.values.begin(), row.values.end(), std::nullopt) != row.values.end();
+    if (row.key == kMethod && !missing) everywhere.insert(row.variant);
+  }
+  std::erase_if(rows, [&](const SettingRow& row) { return SaysNothing(row, everywhere); });
 }
 
 // --- results ------------------------------------------------------------------------------------------
@@ -331,9 +350,7 @@ Comparison CompareExperiments(const std::vector<ReportData>& experiments, const 
   comparison.settings = SettingRows(experiments);
   comparison.results = ResultRows(experiments);
   if (options.only_different) {
-    std::erase_if(comparison.settings, [](const SettingRow& row) {
-      return std::equal(row.values.begin() + 1, row.values.end(), row.values.begin());
-    });
+    KeepDifferent(comparison.settings);
     std::erase_if(comparison.results, [](const ResultRow& row) {
       return std::all_of(row.values.begin(), row.values.end(),
                          [&](const auto& value) { return Same(value, row.values.front()); });

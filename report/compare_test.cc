@@ -176,6 +176,16 @@ TEST(CompareTest, ParametersOfAMethodAreOfItsVariant) {
   EXPECT_THAT(Keys(comparison), ElementsAre("dynamic_quantization/method.granularity"));
 }
 
+TEST(CompareTest, OfAVariantThatOneExperimentLacksOnlyItsMethodIsDifferent) {
+  ReportData a = MakeData("a", {0.8}, 0.02), b = MakeData("b", {0.8}, 0.02);
+  RunReport dynamic = MakeRun("dynamic_quantization", "dynamic_quantization", RunKind::kQuantization, 1);
+  dynamic.config.method = {"dynamic_quantization", 1, {{"granularity", std::string("per_token")}}};
+  b.runs.push_back(dynamic);
+  const Comparison comparison = CompareExperiments({a, b}, {.only_different = true});
+  EXPECT_THAT(Keys(comparison), ElementsAre("dynamic_quantization/method.name"));
+  EXPECT_THAT(comparison.settings[0].values, ElementsAre(std::nullopt, "dynamic_quantization"));
+}
+
 TEST(CompareTest, WhatOneExperimentLacksIsDifferentAndHasNoChange) {
   ReportData a = MakeData("a", {0.8}, 0.02), b = MakeData("b", {0.8}, 0.02);
   b.runs.back().metrics.clear();
