@@ -84,8 +84,8 @@ TEST_F(QuantctlTest, EveryCommandAnswersForPrograms) {
   folder_.Write("q.yaml", "experiments: {}\n");
   for (const char* command :
        {"get latest", "logs latest", "metrics latest", "metrics --list", "explain latest/baseline", "workers",
-        "version", "validate q.yaml", "download latest --list", "report latest", "cancel latest",
-        "retry latest", "run q.yaml", "submit q.yaml"}) {
+        "version", "validate q.yaml", "download latest --list", "report latest", "export latest",
+        "export latest --format csv", "cancel latest", "retry latest", "run q.yaml", "submit q.yaml"}) {
     const Outcome outcome = Run(absl::StrCat(command, " -o json"));
     EXPECT_EQ(outcome.code, 0) << command << outcome.err;
     const auto document = nlohmann::json::parse(outcome.out, nullptr, false);
@@ -184,6 +184,7 @@ TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
   EXPECT_EQ(Run("--coordinator 10.1.1.1:80 list").code, 7);
   EXPECT_EQ(Run("--coordinator nonsense list").code, 3);
   EXPECT_EQ(Run("stop --data-dir none").code, 4);
+  EXPECT_EQ(Run("serve").code, 7);
   const Outcome nobody = Run("--coordinator unix:/tmp/quantlab-nobody.sock list");
   EXPECT_EQ(nobody.code, 5);
   EXPECT_THAT(nobody.err, HasSubstr("no coordinator answers at unix:/tmp/quantlab-nobody.sock"));
@@ -195,9 +196,9 @@ TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
 
 TEST_F(QuantctlTest, EveryCommandHasHelpWithAnExample) {
   for (const char* command :
-       {"run",      "submit", "validate", "list",    "get",     "watch",   "logs",
-        "metrics",  "cancel", "retry",    "explain", "workers", "methods", "catalog",
-        "download", "report", "doctor",   "version", "stop",    "help",    "completion"}) {
+       {"run",    "submit",  "validate", "list",    "get",     "watch",   "logs",     "metrics",
+        "cancel", "retry",   "explain",  "workers", "methods", "catalog", "download", "report",
+        "export", "compare", "doctor",   "version", "serve",   "stop",    "help",     "completion"}) {
     const Outcome outcome = Run(absl::StrCat(command, " --help"));
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("Example:")) << command;
@@ -205,6 +206,90 @@ TEST_F(QuantctlTest, EveryCommandHasHelpWithAnExample) {
   }
   EXPECT_THAT(Run("help exit-codes").out, HasSubstr("5  the coordinator cannot be reached"));
   EXPECT_THAT(Run("--help").out, Not(HasSubstr("supervise")));
+}
+
+TEST_F(QuantctlTest, ExportWritesAFolderOfTablesOrOneDocument) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  const Outcome csv = Run("export");
+  EXPECT_EQ(csv.code, 0) << csv.err;
+  EXPECT_EQ(csv.out, "quick-1-export\n");
+  for (const char* name : {"runs", "metrics", "layers"}) {
+    EXPECT_THAT(ReadAll(folder_ / absl::StrCat("quick-1-export/", name, ".csv")),
+                HasSubstr("experiment,run,variant,method,seed,attempt,worker"))
+        << name;
+  }
+  EXPECT_THAT(ReadAll(folder_ / "quick-1-export/runs.csv"), HasSubstr("\r\nquick-1,baseline,"));
+  EXPECT_EQ(Run("export latest --output-dir a/b").code, 0);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "a/b/metrics.csv"));
+  const Outcome json = Run("export latest --format json");
+  EXPECT_EQ(nlohmann::json::parse(json.out)["schema"], "quantlab.v1/Export");
+  EXPECT_EQ(Run("export latest --format json --output-dir a").out, "a\n");
+  EXPECT_EQ(ReadAll(folder_ / "a/export.json"), json.out);
+  EXPECT_EQ(Run("export latest --table runs").out, ReadAll(folder_ / "quick-1-export/runs.csv"));
+}
+
+TEST_F(QuantctlTest, ExportSaysWhatIsWrong) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  EXPECT_EQ(Run("export nothing").code, 4);
+  EXPECT_EQ(Run("export latest --format xml").code, 2);
+  EXPECT_EQ(Run("export latest --format json --table runs").code, 2);
+  EXPECT_EQ(Run("export latest --table runs --output-dir a").code, 2);
+  folder_.Write("file", "");
+  EXPECT_NE(Run("export latest --output-dir file/a").code, 0);
+  EXPECT_EQ(Run("export latest --output-dir /proc/none").code, 4);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "quick-1-export"));
+}
+
+TEST_F(QuantctlTest, CompareShowsExperimentsSideBySide) {
+  v1::Experiment older = MakeExperiment("older-1", {"baseline"}),
+                 newer = MakeExperiment("newer-1", {"baseline"});
+  older.mutable_runs(0)->mutable_config()->set_threads(1);
+  newer.mutable_runs(0)->mutable_config()->set_threads(2);
+  for (v1::Experiment* experiment : {&older, &newer}) {
+    experiment->mutable_runs(0)->mutable_config()->set_kind(v1::RUN_KIND_BASELINE);
+    Have(*experiment);
+  }
+  fake_.With([](FakeState& state) {
+    for (const char* id : {"older-1", "newer-1"}) {
+      v1::RunReport* report = state.reports[id].mutable_runs(0);
+      v1::Metric* metric = report->add_metrics();
+      metric->set_name("training_time");
+      metric->set_unit("s");
+      metric->set_value(id[0] == 'o' ? 2 : 1);
+      report->mutable_environment()->set_fingerprint(id);
+    }
+  });
+  const Outcome table = Run("compare older newer --only-different");
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("threads"));
+  EXPECT_THAT(table.out, HasSubstr("2.00 s"));
+  EXPECT_THAT(table.out, HasSubstr("refused"));
+  EXPECT_THAT(table.out, Not(HasSubstr("training.epochs")));
+  EXPECT_THAT(table.err, HasSubstr("note: no ratio of timings for newer-1: timings of different machines"));
+  const auto document = nlohmann::json::parse(Run("compare older newer -o json").out);
+  EXPECT_EQ(document["schema"], "quantlab.v1/ExperimentComparison");
+  EXPECT_EQ(document["experiments"][1]["id"], "newer-1");
+  const auto& row = document["results"][0];
+  EXPECT_EQ(row["metric"], "training_time");
+  EXPECT_EQ(row["values"][0]["mean"], 2);
+  EXPECT_EQ(row["values"][0]["n"], 1);
+  EXPECT_TRUE(row["changes"][0].is_null());
+  EXPECT_THAT(row["changes"][1]["refused"].get<std::string>(), HasSubstr("different machines"));
+}
+
+TEST_F(QuantctlTest, CompareWantsDifferentExperiments) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  EXPECT_EQ(Run("compare latest").code, 2);
+  EXPECT_EQ(Run("compare latest nothing").code, 4);
+  const Outcome same = Run("compare latest quick-1");
+  EXPECT_EQ(same.code, 3);
+  EXPECT_THAT(same.err, HasSubstr("quick-1 is named twice"));
+}
+
+TEST_F(QuantctlTest, CompletionKnowsTheCommandsAndTheirOptions) {
+  const std::string script = Run("completion").out;
+  EXPECT_THAT(script, HasSubstr("export) words=\"--help --format --output-dir --table\""));
+  EXPECT_THAT(script, HasSubstr("compare) words=\"--help --only-different --min-max\""));
 }
 
 TEST_F(QuantctlTest, AFullDiskBehindStandardOutputIsAnError) {

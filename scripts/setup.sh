@@ -3,7 +3,7 @@
 # in a virtual environment of the project's own (.venv). A second call installs nothing.
 #
 #   scripts/setup.sh            what building and running need, with the unit tests' libraries
-#   scripts/setup.sh --tests    what scripts/test.sh needs
+#   scripts/setup.sh --tests    what scripts/test.sh needs, with the Python client in .venv-tests
 #   scripts/setup.sh --all      what scripts/test.sh --all needs
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -73,5 +73,22 @@ install_torch() {
   touch "$stamp"
 }
 
+# The Python client as it stands in the source tree, with what its tests and the notebooks need. Its
+# generated code is made anew when proto/ changes.
+install_test_venv() {
+  local stamp="$TEST_VENV/.installed" inputs
+  inputs=$(cat "$ROOT"/tests/requirements.txt "$ROOT"/client/python/{pyproject.toml,setup.py} \
+    "$ROOT"/proto/quantlab/v1/*.proto | sha256sum)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$inputs" ] && return
+  step "Installing the Python client and what its tests need into .venv-tests"
+  "$(python_for_venv)" -m venv --clear "$TEST_VENV"
+  "$TEST_VENV/bin/python" -m pip install --disable-pip-version-check -q -r "$ROOT/tests/requirements.txt" >&2 ||
+    die "pip could not install tests/requirements.txt; check the network and try again"
+  "$TEST_VENV/bin/python" -m pip install --disable-pip-version-check -q --no-build-isolation --no-deps \
+    --editable "$ROOT/client/python" >&2 || die "pip could not install client/python"
+  echo "$inputs" >"$stamp"
+}
+
 install_packages
 install_torch
+if [ "${1:-}" != "" ]; then install_test_venv; fi

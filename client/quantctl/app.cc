@@ -90,6 +90,8 @@ int RunQuantctl(int argc, char** argv) {
   AddLookCommands(line);
   AddChangeCommands(line);
   AddResultCommands(line);
+  AddDataCommands(line);
+  AddServeCommand(line);
   AddServiceCommands(line);
   AddDoctorCommand(line);
   AddSuperviseCommand(line);

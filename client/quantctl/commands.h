@@ -33,6 +33,8 @@ void AddLookCommands(CommandLine& line);      // list, get, logs, metrics, expla
 void AddChangeCommands(CommandLine& line);    // cancel, retry, stop
 void AddServiceCommands(CommandLine& line);   // workers, methods, catalog, version, help, completion
 void AddResultCommands(CommandLine& line);    // download, report
+void AddDataCommands(CommandLine& line);      // export, compare
+void AddServeCommand(CommandLine& line);      // serve
 void AddDoctorCommand(CommandLine& line);     // doctor
 void AddSuperviseCommand(CommandLine& line);  // supervise (hidden)
 

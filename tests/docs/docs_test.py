@@ -26,7 +26,7 @@ def documents():
     """The project's Markdown but for golden files and what is built or installed."""
     for path in sorted(ROOT.rglob("*.md")):
         parts = path.relative_to(ROOT).parts
-        if parts[0] not in ("build", ".venv", "results") and parts[:2] != ("tests", "golden"):
+        if parts[0] not in ("build", ".venv", ".venv-tests", "results") and parts[:2] != ("tests", "golden"):
             yield path
 
 

@@ -1,0 +1,116 @@
+"""Report data as data frames: the columns of `quantctl export`, base units, every digit.
+
+Labels and parameters have a column each, `label_split` and `param_dtype`. Pure functions.
+"""
+
+import json
+
+import pandas as pd
+from google.protobuf.json_format import MessageToDict
+
+from quantlab.v1 import experiment_pb2, run_config_pb2
+
+_KEY = ["experiment", "run", "variant", "method", "seed", "attempt", "worker", "source_run"]
+_RUNS = _KEY + ["kind", "state", "message", "attempts", "reused", "device", "threads", "model", "model_digest",
+                "dataset", "dataset_digest", "create_time", "queue_time", "start_time", "end_time", "hostname",
+                "fingerprint", "folder", "config", "environment"]
+_METRICS = _KEY + ["metric", "value", "unit", "low", "high", "samples", "step"]
+_LAYERS = _KEY + ["layer", "in_features", "out_features", "requested", "effective", "kernel", "reason",
+                  "macs_share", "bytes_fp32", "bytes", "sqnr_db"]
+
+
+def state_name(state):
+    """"SUCCEEDED" of RUN_STATE_SUCCEEDED."""
+    return experiment_pb2.RunState.Name(state).replace("RUN_STATE_", "")
+
+
+def experiment_state_name(state):
+    return experiment_pb2.ExperimentState.Name(state).replace("EXPERIMENT_STATE_", "")
+
+
+def _frame(rows, columns):
+    """The fixed columns first, those of labels and parameters after them in order."""
+    more = sorted({name for row in rows for name in row} - set(columns))
+    return pd.DataFrame(rows, columns=columns + more)
+
+
+def _optional(message, field):
+    return getattr(message, field) if message.HasField(field) else None
+
+
+def _time(message, field):
+    if not message.HasField(field):
+        return pd.NaT
+    stamp = getattr(message, field)
+    return pd.Timestamp(stamp.seconds * 10**9 + stamp.nanos, unit="ns", tz="UTC")
+
+
+def _key(report):
+    """What tells the rows of one run from those of others."""
+    experiment, _, run = report.run.id.partition("/")
+    config = report.run.config
+    key = {"experiment": experiment, "run": run, "variant": config.variant, "method": config.method.name,
+           "seed": config.seed}
+    attempt = report.attempt if report.HasField("attempt") else (report.attempts or [None])[-1]
+    if attempt is not None:
+        key.update(attempt=attempt.number, worker=attempt.worker_id, source_run=attempt.run_id)
+    return key
+
+
+def _param(value):
+    return getattr(value, value.WhichOneof("value")) if value.WhichOneof("value") else None
+
+
+def runs(data):
+    """One row per run."""
+    rows = []
+    for report in data.runs:
+        run, config = report.run, report.run.config
+        attempt = report.attempt if report.HasField("attempt") else None
+        row = {**_key(report), "kind": run_config_pb2.RunKind.Name(config.kind).replace("RUN_KIND_", "").lower(),
+               "state": state_name(run.state), "message": run.message, "attempts": run.attempts,
+               "reused": run.reused, "device": config.device, "threads": config.threads,
+               "model": config.model.name, "model_digest": config.model.digest,
+               "dataset": config.dataset.asset.name, "dataset_digest": config.dataset.asset.digest,
+               "hostname": attempt.worker_hostname if attempt else None,
+               "fingerprint": report.environment.fingerprint, "folder": run.folder,
+               "config": json.dumps(MessageToDict(config), sort_keys=True),
+               "environment": json.dumps(dict(report.environment.facts), sort_keys=True)}
+        row.update({f"{name}_time": _time(run, f"{name}_time") for name in ("create", "queue", "start", "end")})
+        row.update({f"param_{name}": _param(value) for name, value in config.method.params.items()})
+        rows.append(row)
+    return _frame(rows, _RUNS)
+
+
+def _metric_row(key, metric):
+    return {**key, "metric": metric.name, "value": metric.value, "unit": metric.unit,
+            "low": _optional(metric, "low"), "high": _optional(metric, "high"), "samples": metric.samples,
+            "step": metric.step, **{f"label_{name}": value for name, value in metric.labels.items()}}
+
+
+def metrics(data, entries):
+    """One row per MetricEntry: also those of runs that have not ended."""
+    keys = {report.run.id: _key(report) for report in data.runs}
+    rows = []
+    for entry in entries:
+        key = dict(keys.get(entry.run_id, {}), attempt=entry.attempt, source_run=entry.source_run_id)
+        rows.append(_metric_row(key, entry.metric))
+    return _frame(rows, _METRICS)
+
+
+def layers(data):
+    """One row per layer of each run: what was asked, what ran, and why."""
+    rows = []
+    for report in data.runs:
+        for layer in report.layers:
+            row = {name: getattr(layer, "name" if name == "layer" else name) for name in _LAYERS[len(_KEY):]}
+            rows.append({**_key(report), **row, "sqnr_db": _optional(layer, "sqnr_db")})
+    return _frame(rows, _LAYERS)
+
+
+def artifacts(data):
+    """One row per artifact: the name is that for `download`."""
+    rows = [{"artifact": f"{report.run.id.partition('/')[2]}/{artifact.name}", "size": artifact.size,
+             "sha256": artifact.sha256}
+            for report in data.runs for artifact in report.artifacts]
+    return _frame(rows, ["artifact", "size", "sha256"])

@@ -1,0 +1,66 @@
+// serve: a service of one's own for as long as somebody wants it; other programs' way to one.
+#include <memory>
+#include <poll.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/exit_codes.h"
+
+namespace quantlab::client {
+namespace {
+
+// How soon a supervisor that was killed is missed.
+constexpr absl::Duration kTick = absl::Milliseconds(500);
+
+struct ServeOptions {
+  bool no_worker = false;
+  bool until_eof = false;
+};
+
+// Whether the other end of standard input is gone. What comes in is nobody's.
+bool InputEnded() {
+  pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+  if (poll(&input, 1, 0) <= 0) return false;
+  char buffer[256];
+  return read(STDIN_FILENO, buffer, sizeof buffer) <= 0;
+}
+
+absl::StatusOr<int> Serve(Session& session, const ServeOptions& options) {
+  if (!session.settings().coordinator.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "a coordinator is configured (", session.settings().coordinator,
+        "), which serves already; to serve your own, leave out --coordinator and QUANTLAB_COORDINATOR"));
+  }
+  QL_RETURN_IF_ERROR(session.Connect(!options.no_worker).status());
+  session.interrupts().Handle([&session](int) { session.cancellation().Cancel(); });
+  const std::string& address = session.embedded()->address();
+  if (session.is_table()) {
+    session.Print(address + "\n");
+  } else {
+    session.PrintDocument("Service", {{"address", address}, {"dataDir", session.settings().data_dir}});
+  }
+  session.Note("serving until Ctrl-C; talk to it from elsewhere: quantctl --data-dir " +
+               session.settings().data_dir + " list");
+  while (!session.cancellation().WaitFor(kTick)) {
+    if (options.until_eof && InputEnded()) break;
+    QL_RETURN_IF_ERROR(session.embedded()->EnsureRunning());
+  }
+  session.Disconnect(/*wait=*/true);
+  return kExitOk;
+}
+
+}  // namespace
+
+void AddServeCommand(CommandLine& line) {
+  const auto options = std::make_shared<ServeOptions>();
+  CLI::App* command =
+      AddCommand(line, "serve", "Run a service of your own until Ctrl-C, and print its address",
+                 "  quantctl serve --data-dir /tmp/lab\n  quantctl serve -o json --until-eof < some_pipe");
+  command->add_flag("--no-worker", options->no_worker, "Only the coordinator: nothing is computed");
+  command->add_flag("--until-eof", options->until_eof, "End when standard input does, as its parent ends");
+  command->callback([&line, options] { line.action = [options](Session& s) { return Serve(s, *options); }; });
+}
+
+}  // namespace quantlab::client

