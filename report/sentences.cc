@@ -30,8 +30,6 @@ std::string FormatAa(double ratio) {
   return FormatNumber(ratio, 4);
 }
 
-enum class Verdict { kUntested, kNoDifference, kWorse, kBetter, kMixed };
-
 // Difference of mean accuracies, where no paired one was measured.
 std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFacts* baseline) {
   if (variant.difference.has_value()) return variant.difference;
@@ -43,16 +41,6 @@ std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFac
   return result;
 }
 
-// What the paired test says about a variant's accuracy against the baseline's.
-Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline) {
-  if (!variant.p_value.has_value()) return Verdict::kUntested;
-  if (variant.significant_seeds == 0) return Verdict::kNoDifference;
-  if (variant.significant_seeds < variant.p_value->seeds) return Verdict::kMixed;
-  const auto paired = DifferenceOf(variant, baseline);
-  const double difference = paired.has_value() ? paired->value : 0;
-  return difference < 0 ? Verdict::kWorse : difference > 0 ? Verdict::kBetter : Verdict::kNoDifference;
-}
-
 std::string PointsWithSpread(Language language, const Result& difference) {
   return absl::StrCat(FormatPoints(difference.value, language),
                       Brackets(language, SpreadOf(language, difference, FormatPointsBare)));
@@ -60,6 +48,11 @@ std::string PointsWithSpread(Language language, const Result& difference) {
 
 std::string TestOf(Language language, const VariantFacts& variant) {
   const Result& p = *variant.p_value;
+  if (p.seeds == 1 && variant.holm_p.has_value()) {
+    return Fill(language, "McNemar's paired test: $0, corrected for all variants $1",
+                "McNemar 配对检验:$0,经 Holm 校正 $1", FormatPValue(p.value),
+                FormatPValue(variant.holm_p->value));
+  }
   if (p.seeds == 1) {
     return Fill(language, "McNemar's paired test: $0", "McNemar 配对检验:$0", FormatPValue(p.value));
   }
@@ -89,16 +82,6 @@ std::string UntestedSentence(Language language, const Result& difference) {
 // The speedup of a variant that every one of its seeds' runs shares, as a phrase: "2.10× (…)".
 std::string RatioWithSpread(Language language, const Result& ratio) {
   return absl::StrCat(FormatRatio(ratio.value), Brackets(language, SpreadOf(language, ratio, FormatRatio)));
-}
-
-bool SurelyAbove(const Result& ratio, double bound) {
-  if (ratio.deviation.has_value()) return ratio.value - 2 * *ratio.deviation > bound;
-  return ratio.low.has_value() && *ratio.low > bound;
-}
-
-bool SurelyBelow(const Result& ratio, double bound) {
-  if (ratio.deviation.has_value()) return ratio.value + 2 * *ratio.deviation < bound;
-  return ratio.high.has_value() && *ratio.high < bound;
 }
 
 std::string Unreliable(Language language, bool reliable) {
@@ -134,6 +117,11 @@ std::string AccuracyCost(Language language, const VariantFacts& variant, const V
               points);
 }
 
+// FP32 that trained longer shows what QAT owes to training; nobody asks whether to ship it.
+bool IsControl(const VariantFacts& variant) {
+  return variant.method == "fp32_continued";
+}
+
 // The fastest variant of a comparison at one batch size: the highest speedup that is surely above 1.
 const VariantFacts* Fastest(const Facts& facts, size_t comparison, int64_t batch_size) {
   const VariantFacts* best = nullptr;
@@ -141,7 +129,8 @@ const VariantFacts* Fastest(const Facts& facts, size_t comparison, int64_t batch
   for (const VariantFacts& variant : facts.variants) {
     const auto& timings = variant.measured[comparison].by_batch_size;
     const auto it = timings.find(batch_size);
-    if (variant.baseline || it == timings.end() || !it->second.speedup.has_value()) continue;
+    if (variant.baseline || IsControl(variant) || it == timings.end()) continue;
+    if (!it->second.speedup.has_value()) continue;
     const Result& speedup = *it->second.speedup;
     if (!SurelyAbove(speedup, 1) || (best != nullptr && speedup.value <= best_value)) continue;
     best = &variant;
@@ -214,7 +203,7 @@ const VariantFacts* Smallest(const Facts& facts, size_t comparison) {
   const VariantFacts* best = nullptr;
   for (const VariantFacts& variant : facts.variants) {
     const auto& size = variant.measured[comparison].size;
-    if (!size.has_value()) continue;
+    if (!size.has_value() || IsControl(variant)) continue;
     if (best == nullptr || size->value < best->measured[comparison].size->value) best = &variant;
   }
   return best;
@@ -297,6 +286,25 @@ const char* EnglishClause(RunState state) {
 }
 
 }  // namespace
+
+Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline) {
+  if (!variant.p_value.has_value()) return Verdict::kUntested;
+  if (variant.significant_seeds == 0) return Verdict::kNoDifference;
+  if (variant.significant_seeds < variant.p_value->seeds) return Verdict::kMixed;
+  const auto paired = DifferenceOf(variant, baseline);
+  const double difference = paired.has_value() ? paired->value : 0;
+  return difference < 0 ? Verdict::kWorse : difference > 0 ? Verdict::kBetter : Verdict::kNoDifference;
+}
+
+bool SurelyAbove(const Result& ratio, double bound) {
+  if (ratio.deviation.has_value()) return ratio.value - 2 * *ratio.deviation > bound;
+  return ratio.low.has_value() && *ratio.low > bound;
+}
+
+bool SurelyBelow(const Result& ratio, double bound) {
+  if (ratio.deviation.has_value()) return ratio.value + 2 * *ratio.deviation < bound;
+  return ratio.high.has_value() && *ratio.high < bound;
+}
 
 std::string Join(Language language, const std::vector<std::string>& sentences) {
   std::string text;
@@ -534,7 +542,7 @@ std::string ShipForAccuracy(Language language, const Facts& facts) {
   const VariantFacts* best = nullptr;
   std::vector<std::string> equal, worse, unclear;
   for (const VariantFacts& variant : facts.variants) {
-    if (variant.baseline || !variant.accuracy.has_value()) continue;
+    if (variant.baseline || IsControl(variant) || !variant.accuracy.has_value()) continue;
     const Verdict verdict = Judge(variant, baseline);
     if (verdict == Verdict::kBetter && (best == nullptr || variant.accuracy->value > best->accuracy->value)) {
       best = &variant;
@@ -598,11 +606,15 @@ std::string StateWord(Language language, RunState state) {
   return Say(language, "unknown", "未知");
 }
 
-std::string MethodTitle(Language language, const VariantFacts& variant) {
+std::string PlainMethodTitle(Language language, const VariantFacts& variant) {
   if (variant.baseline) return Say(language, "FP32 baseline", "FP32 基线");
   if (variant.spec != nullptr)
     return language == Language::kEnglish ? variant.spec->title : variant.spec->title_zh;
-  return EscapeMarkdown(variant.method.empty() ? variant.name : variant.method);
+  return variant.method.empty() ? variant.name : variant.method;
+}
+
+std::string MethodTitle(Language language, const VariantFacts& variant) {
+  return EscapeMarkdown(PlainMethodTitle(language, variant));
 }
 
 }  // namespace quantlab::report

@@ -1,6 +1,7 @@
 #include "report/tables.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -406,6 +407,7 @@ Table AccuracyTable(Language language, const Facts& facts) {
   builder.Number("mcnemar_p_value", Title(language, "mcnemar_p_value"));
   builder.Results("agreement", Title(language, "agreement"));
   for (const char* name : {"precision", "recall", "f1_score"}) builder.Results(name, Title(language, name));
+  builder.Results("f1_macro", Say(language, "F1, macro", "F1(宏平均)"));
   for (const VariantFacts& variant : facts.variants) {
     Row row = {CodeCell(variant.name), SeedsCell(variant)};
     Append(row, ResultCells(variant.accuracy, FormatShare));
@@ -415,10 +417,102 @@ Table AccuracyTable(Language language, const Facts& facts) {
     Append(row, ResultCells(variant.difference, FormatPointsBare));
     row.push_back(IntervalCell(language, variant.difference, FormatPointsBare));
     row.push_back(PCell(variant.p_value, variant.significant_seeds));
-    for (const auto* result : {&variant.agreement, &variant.precision, &variant.recall, &variant.f1}) {
+    for (const auto* result :
+         {&variant.agreement, &variant.precision, &variant.recall, &variant.f1, &variant.f1_macro}) {
       Append(row, ResultCells(*result, FormatShare));
     }
     builder.Add(row);
+  }
+  return builder.Build();
+}
+
+Table PairedTable(Language language, const Facts& facts) {
+  Builder builder(language, "paired",
+                  "Against the baseline on the same texts: how many change class, McNemar's test with Holm's "
+                  "correction, and whether the variant is shown to be no worse by the margin.",
+                  "与基线在相同文本上的比较:类别改变的文本数、McNemar 检验及 Holm "
+                  "校正,以及是否可证明不比基线差超过界值。");
+  builder.Text("variant", "Variant", "方案");
+  builder.Results("right_to_wrong", Say(language, "Right to wrong", "由对变错"));
+  builder.Results("wrong_to_right", Say(language, "Wrong to right", "由错变对"));
+  builder.Results("wrong_to_wrong", Say(language, "Wrong to wrong", "由错变错"));
+  builder.Number("mcnemar_p_value", "p").Number("mcnemar_p_holm", Say(language, "p (Holm)", "p(Holm 校正)"));
+  builder.Text("non_inferior", "No worse", "不劣于基线").Text("margin", "Margin", "界值");
+  const auto count = [](double value) {
+    return value == std::floor(value) ? FormatCount(static_cast<int64_t>(value)) : FormatNumber(value, 3);
+  };
+  for (const VariantFacts& variant : facts.variants) {
+    if (!variant.lost && !variant.gained && !variant.holm_p && !variant.non_inferior) continue;
+    Row row = {CodeCell(variant.name)};
+    for (const auto* result : {&variant.lost, &variant.gained, &variant.other_flips}) {
+      Append(row, ResultCells(*result, count));
+    }
+    row.push_back(PCell(variant.p_value, variant.significant_seeds));
+    row.push_back(PCell(variant.holm_p, variant.significant_seeds));
+    row.push_back(variant.non_inferior ? FlagCell(language, variant.non_inferior->value == 1) : EmptyCell());
+    row.push_back(TextCell(variant.margin));
+    builder.Add(row);
+  }
+  return builder.Build();
+}
+
+Table PairsTable(Language language, const Facts& facts) {
+  Builder builder(language, "pairs",
+                  "Variants against one another on the same texts; not corrected for the number of tests.",
+                  "各方案之间在相同文本上的比较;未按检验次数校正。");
+  builder.Text("variant", "Variant", "方案").Text("against", "Against", "对照");
+  builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差(百分点)")).Interval();
+  builder.Number("mcnemar_p_value", Title(language, "mcnemar_p_value"));
+  for (const PairFacts& pair : facts.pairs) {
+    Row row = {CodeCell(pair.variant), CodeCell(pair.against)};
+    Append(row, ResultCells(pair.difference, FormatPointsBare));
+    row.push_back(IntervalCell(language, pair.difference, FormatPointsBare));
+    row.push_back(PCell(pair.p_value, 0));
+    builder.Add(row);
+  }
+  return builder.Build();
+}
+
+Table SensitivityTable(Language language, const Facts& facts) {
+  Builder builder(language, "sensitivity",
+                  "What quantizing each layer alone does: to the loss, to its output (SQNR), and its time.",
+                  "单独量化每一层的影响:对损失、对其输出(SQNR)以及耗时。");
+  builder.Text("variant", "Variant", "方案")
+      .Text("layer", "Layer", "层")
+      .Text("precision", "Precision", "精度");
+  builder.Number("loss_increase", "Loss increase", "损失增量").Number("sqnr_db", "SQNR, dB", "SQNR(dB)");
+  builder.Number("seconds", "Time", "耗时");
+  const auto cell = [](std::optional<double> value, auto format) {
+    return value.has_value() ? NumberCell(*value, format(*value)) : EmptyCell();
+  };
+  const auto number = [](double value) { return FormatNumber(value, 3); };
+  for (const VariantFacts& variant : facts.variants) {
+    for (const LayerSensitivity& one : variant.sensitivity) {
+      builder.Add({CodeCell(variant.name), CodeCell(one.layer), TextCell(one.precision),
+                   cell(one.loss_increase, number), cell(one.sqnr_db, number),
+                   cell(one.seconds, FormatSeconds)});
+    }
+  }
+  return builder.Build();
+}
+
+Table FrontTable(Language language, const Facts& facts) {
+  Builder builder(language, "front", "The Pareto front of mixed precision, by time.",
+                  "混合精度的帕累托前沿,按耗时排列。");
+  builder.Text("variant", "Variant", "方案").Number("point", "Point", "序号");
+  builder.Number("seconds", "Estimated time", "估计耗时")
+      .Number("loss_increase", "Loss increase", "损失增量");
+  builder.Number("bytes", "Bytes", "字节").Text("chosen", "Chosen", "选用");
+  for (const VariantFacts& variant : facts.variants) {
+    for (const FrontPoint& point : variant.front) {
+      builder.Add({CodeCell(variant.name), CountCell(point.number),
+                   point.seconds ? NumberCell(*point.seconds, FormatSeconds(*point.seconds)) : EmptyCell(),
+                   point.loss_increase
+                       ? NumberCell(*point.loss_increase, FormatNumber(*point.loss_increase, 3))
+                       : EmptyCell(),
+                   point.bytes ? NumberCell(*point.bytes, FormatBytes(*point.bytes)) : EmptyCell(),
+                   FlagCell(language, point.chosen)});
+    }
   }
   return builder.Build();
 }
@@ -535,16 +629,18 @@ Table LayerDetailsTable(Language language, const Facts& facts) {
   builder.Number("out_features", "Out", "输出").Text("requested", "Requested", "请求");
   builder.Text("effective", "Ran", "实际").Text("kernel", "Kernel", "内核").Text("reason", "Reason", "原因");
   builder.Number("macs_share", "Multiply-adds", "乘加占比").Number("bytes_fp32", "FP32 bytes", "FP32 字节");
-  builder.Number("bytes", "Bytes", "字节");
+  builder.Number("bytes", "Bytes", "字节").Number("sqnr_db", "SQNR, dB", "SQNR(dB)");
   for (const VariantFacts& variant : facts.variants) {
     for (const RunReport* run : variant.runs) {
       if (run->run.state != RunState::kSucceeded) continue;
       for (const Layer& layer : run->layers) {
-        builder.Add({CodeCell(run->run.name), CodeCell(layer.name), CountCell(layer.in_features),
-                     CountCell(layer.out_features), TextCell(layer.requested), TextCell(layer.effective),
-                     TextCell(layer.kernel), TextCell(layer.reason),
-                     NumberCell(layer.macs_share, FormatShare(layer.macs_share)), CountCell(layer.bytes_fp32),
-                     CountCell(layer.bytes)});
+        builder.Add(
+            {CodeCell(run->run.name), CodeCell(layer.name), CountCell(layer.in_features),
+             CountCell(layer.out_features), TextCell(layer.requested), TextCell(layer.effective),
+             TextCell(layer.kernel), TextCell(layer.reason),
+             NumberCell(layer.macs_share, FormatShare(layer.macs_share)), CountCell(layer.bytes_fp32),
+             CountCell(layer.bytes),
+             layer.sqnr_db ? NumberCell(*layer.sqnr_db, FormatNumber(*layer.sqnr_db, 3)) : EmptyCell()});
       }
     }
   }
@@ -704,14 +800,14 @@ Table OtherTable(Language language, const Facts& facts) {
 
 std::vector<Table> AllTables(Language language, const Facts& facts) {
   const ReportData& data = *facts.data;
-  return {SummaryTable(language, facts),      AccuracyTable(language, facts),
-          SpeedTable(language, facts),        SizeTable(language, facts),
-          MemoryTable(language, facts),       LayersTable(language, facts),
-          LayerDetailsTable(language, facts), RunsTable(language, data),
-          SourcesTable(language, data),       ProvenanceTable(language, data),
-          EnvironmentTable(language, data),   ConfigurationTable(language, data),
-          CurvesTable(language, data),        CurvePointsTable(language, data),
-          OtherTable(language, facts)};
+  return {
+      SummaryTable(language, facts),      AccuracyTable(language, facts),  PairedTable(language, facts),
+      PairsTable(language, facts),        SpeedTable(language, facts),     SizeTable(language, facts),
+      MemoryTable(language, facts),       LayersTable(language, facts),    LayerDetailsTable(language, facts),
+      SensitivityTable(language, facts),  FrontTable(language, facts),     RunsTable(language, data),
+      SourcesTable(language, data),       ProvenanceTable(language, data), EnvironmentTable(language, data),
+      ConfigurationTable(language, data), CurvesTable(language, data),     CurvePointsTable(language, data),
+      OtherTable(language, facts)};
 }
 
 }  // namespace quantlab::report
