@@ -25,6 +25,7 @@ y(shift) = shift - column('row')
 
 constexpr char kAccuracy[] = R"gp(
 set xrange [low:high]
+set xtics step
 set format x '%.1f%%'
 set xlabel axis
 set key at screen 0.5, screen 1 - 12.0/height center top horizontal
@@ -66,6 +67,7 @@ do for [b = 0 : batches - 1] {
   set lmargin at screen left/width
   set rmargin at screen (middle - 70)/width
   set xrange [0:latency_high[b + 1]]
+  set xtics latency_step[b + 1]
   set format x '%g'
   set xlabel latency_axis
   set title sprintf('%d', batch_sizes[b + 1]).latency_title
@@ -77,6 +79,7 @@ do for [b = 0 : batches - 1] {
   set lmargin at screen (middle + 10)/width
   set rmargin at screen 1 - 70.0/width
   set xrange [speedup_low[b + 1]:speedup_high[b + 1]]
+  set xtics speedup_step[b + 1]
   set format x '%g×'
   set xlabel speedup_axis
   set title (reliable[b + 1] > 0 ? speedup_title : speedup_title.unreliable)
@@ -210,7 +213,8 @@ std::string Milliseconds(std::optional<Result> result) {
 struct SpeedPanels {
   Csv csv{RowHeader(
       {"panel", "batch_size", "p50_ms", "p90_ms", "p99_ms", "speedup", "speedup_low", "speedup_high"})};
-  std::vector<double> batch_sizes, latency_high, speedup_low, speedup_high, reliable;
+  std::vector<double> batch_sizes, latency_high, latency_step, speedup_low, speedup_high, speedup_step,
+      reliable;
 
   void Add(const Facts& facts, const std::vector<PlotRow>& rows, size_t panel, int64_t batch_size) {
     Range latency, speedup;
@@ -229,8 +233,10 @@ struct SpeedPanels {
     }
     batch_sizes.push_back(static_cast<double>(batch_size));
     latency_high.push_back(latency.empty() ? 1 : std::max(latency.largest() * 1.22e3, 1e-6));
+    latency_step.push_back(TickStep(latency_high.back(), 6));
     speedup_low.push_back(speedup.low());
     speedup_high.push_back(speedup.high());
+    speedup_step.push_back(TickStep(speedup.high() - speedup.low(), 6));
     reliable.push_back(facts.comparisons[0].Reliable(batch_size) ? 1 : 0);
   }
 };
@@ -265,6 +271,7 @@ std::optional<Figure> AccuracyChart(const Facts& facts) {
   SetRows(script, rows, 84);
   script.Set("top", 44).Set("bottom", 62).Set("row_height", 40);
   script.Set("low", 100 * range.low()).Set("high", 100 * range.high());
+  script.Set("step", TickStep(100 * (range.high() - range.low()), 8));
   script.Set("reference", 100 * rows[0].variant->accuracy->value);
   script.Set("axis", Text{"of the test texts", "测试集上"});
   const bool seeds = AnyDeviation(rows);
@@ -324,6 +331,7 @@ std::optional<Figure> SpeedChart(const Facts& facts) {
   script.Set("row_height", 30).Array("batch_sizes", panels.batch_sizes);
   script.Array("latency_high", panels.latency_high).Array("speedup_low", panels.speedup_low);
   script.Array("speedup_high", panels.speedup_high).Array("reliable", panels.reliable);
+  script.Array("latency_step", panels.latency_step).Array("speedup_step", panels.speedup_step);
   SetSpeedTexts(script);
   const std::string body = absl::StrCat("left = left_text + 0", kSpeed);
   return Figure{

@@ -104,6 +104,7 @@ array names[4] = ['f1', 'size', 'memory', 'speedup']
 array titles[4] = [title_f1, title_size, title_memory, title_speedup]
 array highs[4] = [f1_high, size_high, memory_high, speedup_high]
 array lows[4] = [f1_low, 0, 0, 0]
+array steps[4] = [f1_step, size_step, memory_step, speedup_step]
 array scales[4] = [100, 1/unit, 1/unit, 1]
 array formats[4] = ['%.2f%%', '%.3g', '%.3g', '%.2f×']
 array ticks[4] = ['%.1f%%', '%g', '%g', '%g×']
@@ -113,7 +114,7 @@ do for [i = 1 : 4] {
     @place
     set xrange [lows[i]:highs[i]]
     set format x ticks[i]
-    if (i == 1) { set xtics f1_step } else { set xtics autofreq }
+    set xtics steps[i]
     set title titles[i]
     if (i == 1) {
       plot data using (scales[i]*num(names[i])):(y(0)):(rgb('color')) with points pt 4 ps 1.1 lw 1.8 lc rgb variable, \
@@ -133,6 +134,7 @@ if (has_pareto) {
   @place
   set lmargin at screen (left + c*column_width + 30)/width
   set xrange [0:size_high]
+  set xtics size_step
   set yrange [accuracy_low:accuracy_high]
   set format x '%g'
   set format y '%.1f%%'
@@ -300,15 +302,8 @@ struct Extent {
   // Of an axis in percent that need not begin at 0; 0 where there is nothing.
   double PercentLow() const { return empty() ? 0 : 100 * low - Pad(); }
   double PercentHigh() const { return empty() ? 0 : 100 * high + Pad(); }
-  // Between ticks, so that four or five of them fit.
-  double PercentStep() const {
-    const double length = empty() ? 1 : PercentHigh() - PercentLow();
-    const double power = std::pow(10, std::floor(std::log10(length / 4)));
-    for (const double step : {1.0, 2.0, 5.0}) {
-      if (length / (step * power) <= 5) return step * power;
-    }
-    return 10 * power;
-  }
+  double PercentStep() const { return TickStep(empty() ? 1 : PercentHigh() - PercentLow(), 5); }
+  double BarStep(double scale) const { return TickStep(empty() ? 1 : BarHigh(scale), 5); }
   double Pad() const { return std::max(6 * (high - low), 0.3); }
   double BarHigh(double scale) const { return empty() ? 0 : high * scale * 1.06; }
 };
@@ -449,6 +444,8 @@ std::optional<Figure> Dashboard(const Facts& facts) {
   script.Set("f1_low", data.f1.PercentLow()).Set("f1_high", data.f1.PercentHigh());
   script.Set("size_high", data.size.BarHigh(1 / unit)).Set("memory_high", data.memory.BarHigh(1 / unit));
   script.Set("speedup_high", data.speedup.BarHigh(1));
+  script.Set("size_step", data.size.BarStep(1 / unit)).Set("memory_step", data.memory.BarStep(1 / unit));
+  script.Set("speedup_step", data.speedup.BarStep(1));
   SetDashboardTexts(script, name, batch_size);
   return Figure{"comparisons/dashboard",
                 {"The comparison on one page", "对比总览"},

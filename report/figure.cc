@@ -111,6 +111,15 @@ double TextWidth(absl::string_view text) {
   return width;
 }
 
+double TickStep(double length, int most) {
+  if (!(length > 0) || !std::isfinite(length)) return 1;
+  const double power = std::pow(10, std::floor(std::log10(length / most)));
+  for (const double step : {1.0, 2.0, 5.0}) {
+    if (length / (step * power) <= most) return step * power;
+  }
+  return 10 * power;
+}
+
 Script::Script(const std::string& path, const char* what) {
   text_ =
       absl::StrCat("# ", what, "\n# Drawn by ../redraw.sh, which sets lang (zh, en) and format (svg, png).\n",

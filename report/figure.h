@@ -69,6 +69,10 @@ std::string PlotLabel(absl::string_view text, double em);
 // Estimated width in units of the font size: 1 for a Chinese character.
 double TextWidth(absl::string_view text);
 
+// Distance of ticks, 1, 2 or 5 times a power of ten, so that at most `most` of them lie on an axis of that
+// length.
+double TickStep(double length, int most);
+
 // A script: values first, which the body then uses.
 class Script {
  public:

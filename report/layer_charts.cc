@@ -112,7 +112,7 @@ if (has_rate) {
   set tmargin at screen (rate_height + 36.0)/height
   set bmargin at screen 66.0/height
   set ylabel rate_axis
-  set yrange [0:2.2*rate_step]
+  set yrange [0:rate_high]
   set format x '%g'
   set format y '%g'
   set ytics rate_step
@@ -454,7 +454,7 @@ std::optional<Figure> CurvesChart(const Facts& facts) {
   script.Set("width", 900).Set("series", data.series).Set("last", static_cast<double>(data.last));
   script.Set("loss_high", data.highest * 1.05).Flag("has_rate", data.highest_rate > 0);
   script.Set("legend_width", std::ceil(data.legend_em * 12) + 24);
-  script.Set("rate_step", std::max(data.highest_rate / 2, 1e-12));
+  script.Set("rate_high", data.highest_rate * 1.1 + 1e-12).Set("rate_step", TickStep(data.highest_rate, 3));
   script.Set("x_axis", Text{"step", "步"}).Set("loss_axis", Text{"training loss", "训练损失"});
   script.Set("rate_axis", Text{"learning rate", "学习率"});
   return Figure{

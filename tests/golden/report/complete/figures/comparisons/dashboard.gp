@@ -19,6 +19,9 @@ f1_high = 86.1
 size_high = 96.354
 memory_high = 373.12
 speedup_high = 2.4274
+size_step = 20.0
+memory_step = 100.0
+speedup_step = 0.5
 title_accuracy = chinese ? '准确率' : 'accuracy'
 title_f1 = chinese ? 'F1 分数' : 'F1 score'
 title_size = chinese ? '模型大小(MB)' : 'model size, MB'
@@ -57,6 +60,7 @@ array names[4] = ['f1', 'size', 'memory', 'speedup']
 array titles[4] = [title_f1, title_size, title_memory, title_speedup]
 array highs[4] = [f1_high, size_high, memory_high, speedup_high]
 array lows[4] = [f1_low, 0, 0, 0]
+array steps[4] = [f1_step, size_step, memory_step, speedup_step]
 array scales[4] = [100, 1/unit, 1/unit, 1]
 array formats[4] = ['%.2f%%', '%.3g', '%.3g', '%.2f×']
 array ticks[4] = ['%.1f%%', '%g', '%g', '%g×']
@@ -66,7 +70,7 @@ do for [i = 1 : 4] {
     @place
     set xrange [lows[i]:highs[i]]
     set format x ticks[i]
-    if (i == 1) { set xtics f1_step } else { set xtics autofreq }
+    set xtics steps[i]
     set title titles[i]
     if (i == 1) {
       plot data using (scales[i]*num(names[i])):(y(0)):(rgb('color')) with points pt 4 ps 1.1 lw 1.8 lc rgb variable, \
@@ -86,6 +90,7 @@ if (has_pareto) {
   @place
   set lmargin at screen (left + c*column_width + 30)/width
   set xrange [0:size_high]
+  set xtics size_step
   set yrange [accuracy_low:accuracy_high]
   set format x '%g'
   set format y '%.1f%%'

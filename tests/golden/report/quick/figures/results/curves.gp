@@ -9,7 +9,8 @@ last = 61.0
 loss_high = 0.735
 has_rate = 0
 legend_width = 106.0
-rate_step = 1e-12
+rate_high = 1e-12
+rate_step = 1.0
 x_axis = chinese ? '步' : 'step'
 loss_axis = chinese ? '训练损失' : 'training loss'
 rate_axis = chinese ? '学习率' : 'learning rate'
@@ -37,7 +38,7 @@ if (has_rate) {
   set tmargin at screen (rate_height + 36.0)/height
   set bmargin at screen 66.0/height
   set ylabel rate_axis
-  set yrange [0:2.2*rate_step]
+  set yrange [0:rate_high]
   set format x '%g'
   set format y '%g'
   set ytics rate_step

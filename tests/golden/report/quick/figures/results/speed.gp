@@ -16,6 +16,8 @@ array latency_high[2] = [13.688400000000003, 107.8968]
 array speedup_low[2] = [0.9328, 0.9208000000000001]
 array speedup_high[2] = [2.1872000000000003, 2.3992]
 array reliable[2] = [1.0, 1.0]
+array latency_step[2] = [5.0, 20.0]
+array speedup_step[2] = [0.5, 0.5]
 latency_axis = chinese ? '每批毫秒数' : 'milliseconds per batch'
 speedup_axis = chinese ? '相对最优 FP32 路径的倍数' : 'times the speed of the best FP32 path'
 latency_title = chinese ? ' 条一批:延迟' : ' per batch: latency'
@@ -40,6 +42,7 @@ do for [b = 0 : batches - 1] {
   set lmargin at screen left/width
   set rmargin at screen (middle - 70)/width
   set xrange [0:latency_high[b + 1]]
+  set xtics latency_step[b + 1]
   set format x '%g'
   set xlabel latency_axis
   set title sprintf('%d', batch_sizes[b + 1]).latency_title
@@ -51,6 +54,7 @@ do for [b = 0 : batches - 1] {
   set lmargin at screen (middle + 10)/width
   set rmargin at screen 1 - 70.0/width
   set xrange [speedup_low[b + 1]:speedup_high[b + 1]]
+  set xtics speedup_step[b + 1]
   set format x '%g×'
   set xlabel speedup_axis
   set title (reliable[b + 1] > 0 ? speedup_title : speedup_title.unreliable)

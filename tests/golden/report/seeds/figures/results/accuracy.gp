@@ -12,6 +12,7 @@ bottom = 62.0
 row_height = 40.0
 low = 85.0919273054486
 high = 86.24140602788472
+step = 0.2
 reference = 85.66666666666666
 axis = chinese ? '测试集上' : 'of the test texts'
 accuracy_title = chinese ? '准确率(均值 ± 标准差)' : 'accuracy, mean ± deviation'
@@ -26,6 +27,7 @@ set bmargin at screen bottom/height
 set yrange [0.5 - rows : 0.5]
 y(shift) = shift - column('row')
 set xrange [low:high]
+set xtics step
 set format x '%.1f%%'
 set xlabel axis
 set key at screen 0.5, screen 1 - 12.0/height center top horizontal

@@ -16,6 +16,8 @@ array latency_high[1] = [6.710000000000001]
 array speedup_low[1] = [0.9364]
 array speedup_high[1] = [2.1236000000000006]
 array reliable[1] = [1.0]
+array latency_step[1] = [2.0]
+array speedup_step[1] = [0.2]
 latency_axis = chinese ? '每批毫秒数' : 'milliseconds per batch'
 speedup_axis = chinese ? '相对最优 FP32 路径的倍数' : 'times the speed of the best FP32 path'
 latency_title = chinese ? ' 条一批:延迟' : ' per batch: latency'
@@ -40,6 +42,7 @@ do for [b = 0 : batches - 1] {
   set lmargin at screen left/width
   set rmargin at screen (middle - 70)/width
   set xrange [0:latency_high[b + 1]]
+  set xtics latency_step[b + 1]
   set format x '%g'
   set xlabel latency_axis
   set title sprintf('%d', batch_sizes[b + 1]).latency_title
@@ -51,6 +54,7 @@ do for [b = 0 : batches - 1] {
   set lmargin at screen (middle + 10)/width
   set rmargin at screen 1 - 70.0/width
   set xrange [speedup_low[b + 1]:speedup_high[b + 1]]
+  set xtics speedup_step[b + 1]
   set format x '%g×'
   set xlabel speedup_axis
   set title (reliable[b + 1] > 0 ? speedup_title : speedup_title.unreliable)

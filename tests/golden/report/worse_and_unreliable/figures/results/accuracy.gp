@@ -12,6 +12,7 @@ bottom = 62.0
 row_height = 40.0
 low = 79.7364
 high = 88.2036
+step = 2.0
 reference = 85.6
 axis = chinese ? '测试集上' : 'of the test texts'
 accuracy_title = chinese ? '准确率(95% 置信区间)' : 'accuracy, 95% interval'
@@ -26,6 +27,7 @@ set bmargin at screen bottom/height
 set yrange [0.5 - rows : 0.5]
 y(shift) = shift - column('row')
 set xrange [low:high]
+set xtics step
 set format x '%.1f%%'
 set xlabel axis
 set key at screen 0.5, screen 1 - 12.0/height center top horizontal
