@@ -23,10 +23,10 @@ unset tics
 unset grid
 unset key
 # One unit is as long across as up; the legend stands to the right.
-unit = 0.5*(height - note_height)/1.36
+unit = (height - note_height)/2.36
 across = width/unit
-set xrange [-1.75 : across - 1.75]
-set yrange [-1.34 : 1.38]
+set xrange [-1.6 : across - 1.6]
+set yrange [-1.06 : 1.30]
 x(axis, score) = score*sin(2*pi*axis/5)
 y(axis, score) = score*cos(2*pi*axis/5)
 do for [ring = 1 : 4] {
@@ -44,11 +44,11 @@ do for [axis = 0 : 4] {
 }
 set label note_1 at screen 0.5, screen 30.0/height center font family.',11' textcolor rgb '#555555'
 set label note_2 at screen 0.5, screen 13.0/height center font family.',11' textcolor rgb '#555555'
-legend(row) = 1.0 - 0.17*row
+legend(row) = 1.0 - 0.14*row
 plot for [i = 1 : rows - 1] data using (where('row', i, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(rgb('color')) with linespoints lc rgb variable lw 1.8 pt 7 ps 0.55 notitle, \
      data using (where('row', 0, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(rgb('color')) with linespoints lc rgb variable lw 2.4 dt 2 pt 7 ps 0.55 notitle, \
-     data using (column('axis') == 0 ? 1.62 : NaN):(legend(column('row'))):(rgb('color')) with points pt 5 ps 1.4 lc rgb variable notitle, \
-     data using (column('axis') == 0 ? 1.72 : NaN):(legend(column('row'))):(stringcolumn(label)) with labels left textcolor rgb ink notitle
+     data using (column('axis') == 0 ? 1.55 : NaN):(legend(column('row'))):(rgb('color')) with points pt 5 ps 1.4 lc rgb variable notitle, \
+     data using (column('axis') == 0 ? 1.63 : NaN):(legend(column('row'))):(stringcolumn(label)) with labels left textcolor rgb ink notitle
 )gp";
 
 constexpr char kPareto[] = R"gp(
@@ -246,7 +246,7 @@ std::string FrontCsv(const std::vector<Candidate>& all) {
 // Where the data lies in the frame of the scatter plot: in MB (or another unit) and percent.
 struct Frame {
   double unit = 1e6, x_low = 0, x_high = 1, y_low = 0, y_high = 1;
-  static constexpr double kWidth = 900, kHeight = 540, kLeft = 78, kRight = 24, kTop = 40, kBottom = 66;
+  static constexpr double kWidth = 900, kHeight = 540, kLeft = 100, kRight = 24, kTop = 40, kBottom = 66;
 
   explicit Frame(const std::vector<Candidate>& all) {
     double largest = 0, low = 1e9, high = -1e9;
@@ -376,7 +376,7 @@ std::optional<Figure> RadarChart(const Facts& facts) {
     }
   }
   Script script("comparisons/radar", "Five qualities of each variant, each against the best.");
-  script.Set("rows", static_cast<double>(rows.size())).Set("width", 900).Set("height", 540);
+  script.Set("rows", static_cast<double>(rows.size())).Set("width", 960).Set("height", 540);
   script.Set("note_height", 46);
   SetRadarTexts(script, batch_size);
   return Figure{

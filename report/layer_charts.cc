@@ -73,7 +73,7 @@ unset multiplot
 constexpr char kFront[] = R"gp(
 load 'terminal.gp'
 set grid xtics ytics lc rgb faint lt 1 lw 0.7
-set lmargin at screen 92.0/width
+set lmargin at screen 112.0/width
 set rmargin at screen 1 - 24.0/width
 set tmargin at screen 1 - 40.0/height
 set bmargin at screen 66.0/height
@@ -93,7 +93,7 @@ height = 420 + rate_height
 load 'terminal.gp'
 set multiplot
 set grid xtics ytics lc rgb faint lt 1 lw 0.7
-set lmargin at screen 78.0/width
+set lmargin at screen 104.0/width
 set rmargin at screen 1 - (legend_width + 20)/width
 set xrange [0:last]
 set xlabel x_axis

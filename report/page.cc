@@ -38,6 +38,7 @@ table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabu
 th, td { padding: .32rem .65rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { background: var(--shade); white-space: nowrap; position: sticky; top: 0; }
 td { max-width: 26rem; }
+td[style*="right"] { white-space: nowrap; }
 td code { background: none; padding: 0; overflow-wrap: normal; white-space: nowrap; }
 th button { all: unset; cursor: pointer; }
 th button:focus-visible { outline: 2px solid var(--link); }

@@ -4,7 +4,7 @@ load 'style.gp'
 name = 'comparisons/radar'
 data = name.'.csv'
 rows = 7.0
-width = 900.0
+width = 960.0
 height = 540.0
 note_height = 46.0
 axis_accuracy = chinese ? '准确率' : 'accuracy'
@@ -24,10 +24,10 @@ unset tics
 unset grid
 unset key
 # One unit is as long across as up; the legend stands to the right.
-unit = 0.5*(height - note_height)/1.36
+unit = (height - note_height)/2.36
 across = width/unit
-set xrange [-1.75 : across - 1.75]
-set yrange [-1.34 : 1.38]
+set xrange [-1.6 : across - 1.6]
+set yrange [-1.06 : 1.30]
 x(axis, score) = score*sin(2*pi*axis/5)
 y(axis, score) = score*cos(2*pi*axis/5)
 do for [ring = 1 : 4] {
@@ -45,8 +45,8 @@ do for [axis = 0 : 4] {
 }
 set label note_1 at screen 0.5, screen 30.0/height center font family.',11' textcolor rgb '#555555'
 set label note_2 at screen 0.5, screen 13.0/height center font family.',11' textcolor rgb '#555555'
-legend(row) = 1.0 - 0.17*row
+legend(row) = 1.0 - 0.14*row
 plot for [i = 1 : rows - 1] data using (where('row', i, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(rgb('color')) with linespoints lc rgb variable lw 1.8 pt 7 ps 0.55 notitle, \
      data using (where('row', 0, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(rgb('color')) with linespoints lc rgb variable lw 2.4 dt 2 pt 7 ps 0.55 notitle, \
-     data using (column('axis') == 0 ? 1.62 : NaN):(legend(column('row'))):(rgb('color')) with points pt 5 ps 1.4 lc rgb variable notitle, \
-     data using (column('axis') == 0 ? 1.72 : NaN):(legend(column('row'))):(stringcolumn(label)) with labels left textcolor rgb ink notitle
+     data using (column('axis') == 0 ? 1.55 : NaN):(legend(column('row'))):(rgb('color')) with points pt 5 ps 1.4 lc rgb variable notitle, \
+     data using (column('axis') == 0 ? 1.63 : NaN):(legend(column('row'))):(stringcolumn(label)) with labels left textcolor rgb ink notitle

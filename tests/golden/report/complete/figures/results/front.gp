@@ -15,7 +15,7 @@ front_title = chinese ? '帕累托前沿' : 'Pareto front'
 chosen_title = chinese ? '所选方案' : 'chosen'
 load 'terminal.gp'
 set grid xtics ytics lc rgb faint lt 1 lw 0.7
-set lmargin at screen 92.0/width
+set lmargin at screen 112.0/width
 set rmargin at screen 1 - 24.0/width
 set tmargin at screen 1 - 40.0/height
 set bmargin at screen 66.0/height

@@ -19,7 +19,7 @@ height = 420 + rate_height
 load 'terminal.gp'
 set multiplot
 set grid xtics ytics lc rgb faint lt 1 lw 0.7
-set lmargin at screen 78.0/width
+set lmargin at screen 104.0/width
 set rmargin at screen 1 - (legend_width + 20)/width
 set xrange [0:last]
 set xlabel x_axis
