@@ -45,6 +45,7 @@ struct MethodSpec {
   std::string title;                   // "Dynamic quantization"
   std::string title_zh;                // "动态量化"
   std::string help;                    // two or three sentences
+  bool quantizes = true;               // false: a control, whose layers stay FP32
   bool needs_training_data = false;    // calibration or training
   bool needs_validation_data = false;  // choices by measured accuracy
   std::vector<ParamSpec> params;

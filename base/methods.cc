@@ -1,8 +1,84 @@
 // The list of methods. A method is one entry here and one file in worker/engine/quantize.
+#include <utility>
+
 #include "base/method_spec.h"
 
 namespace quantlab {
 namespace {
+
+ParamSpec Choice(std::string name, std::vector<std::string> allowed, std::string default_value,
+                 std::string help) {
+  return {std::move(name), ParamType::kString, std::move(default_value), std::move(allowed), {}, {},
+          std::move(help)};
+}
+
+ParamSpec Flag(std::string name, bool default_value, std::string help) {
+  return {std::move(name), ParamType::kBool, default_value, {}, {}, {}, std::move(help)};
+}
+
+ParamSpec Integer(std::string name, int64_t default_value, int64_t min, int64_t max, std::string help) {
+  return {std::move(name),          ParamType::kInt,          default_value,  {},
+          static_cast<double>(min), static_cast<double>(max), std::move(help)};
+}
+
+ParamSpec Number(std::string name, double default_value, double min, double max, std::string help) {
+  return {std::move(name), ParamType::kDouble, default_value, {}, min, max, std::move(help)};
+}
+
+ParamSpec Text(std::string name, std::string help) {
+  return {std::move(name), ParamType::kString, std::string(), {}, {}, {}, std::move(help)};
+}
+
+ParamSpec WeightGranularity() {
+  return Choice("weight_granularity", {"per_channel", "per_tensor"}, "per_channel",
+                "What shares one weight scale: each output channel, or the whole matrix.");
+}
+
+ParamSpec WeightBits() {
+  return Integer(
+      "weight_bits", 8, 2, 8,
+      "Bits of a weight; with 4 or fewer two weights share a byte of the saved model. Fewer than 8 "
+      "compute as fast as 8.");
+}
+
+// What the methods with a calibration share.
+std::vector<ParamSpec> Calibration() {
+  return {
+      Integer("calibration_texts", 128, 1, 100000,
+              "Training texts, drawn with the run's seed, from which the ranges of activations are found."),
+      Choice(
+          "observer", {"min_max", "moving_average", "histogram_mse", "histogram_entropy", "percentile"},
+          "histogram_mse",
+          "How a range is found: the extremes, their moving average over batches, the range of least squared "
+          "error or of least information lost, or percentiles."),
+      Number("percentile", 99.99, 50.001, 100,
+             "Of the observer percentile: the share of values, in percent, that lie below the upper end; the "
+             "lower end mirrors it."),
+  };
+}
+
+std::vector<ParamSpec> SmoothQuant() {
+  return {
+      Choice(
+          "smooth_quant", {"off", "given", "search"}, "search",
+          "SmoothQuant: moves outliers of input features into the weights, with the exponent smooth_alpha or "
+          "with the best one of each layer."),
+      Number("smooth_alpha", 0.5, 0, 1,
+             "Of smooth_quant given: 0 leaves outliers in the activations, 1 moves them into the weights."),
+      Flag("bias_correction", true, "Take each channel's mean error on the calibration texts off its bias."),
+  };
+}
+
+std::vector<ParamSpec> ExtraTraining() {
+  return {
+      Integer("epochs", 1, 1, 1000, "Further passes over the training texts."),
+      Number("learning_rate", 2e-5, 1e-9, 1, "Peak of the further training; the rest is as under training."),
+  };
+}
+
+void Append(std::vector<ParamSpec>& params, std::vector<ParamSpec> more) {
+  for (ParamSpec& param : more) params.push_back(std::move(param));
+}
 
 MethodSpec DynamicQuantization() {
   MethodSpec spec;
@@ -15,52 +91,182 @@ MethodSpec DynamicQuantization() {
       "INT8 weights, computed once; activations are quantized while the model runs, from the range that "
       "each token (or the whole batch) has just then. Needs no calibration data.";
   spec.params = {
-      {"dtype", ParamType::kString, std::string("qint8"), {"qint8"}, {}, {}, "Integer type of the weights."},
-      {"granularity",
-       ParamType::kString,
-       std::string("per_token"),
-       {"per_token", "per_tensor"},
-       {},
-       {},
-       "What shares one activation scale: each token, so that no text depends on its batch, or the whole "
-       "batch, as PyTorch does."},
-      {"weight_granularity",
-       ParamType::kString,
-       std::string("per_channel"),
-       {"per_channel", "per_tensor"},
-       {},
-       {},
-       "What shares one weight scale: each output channel, or the whole matrix."},
-      {"reduce_range",
-       ParamType::kBool,
-       false,
-       {},
-       {},
-       {},
-       "Use 7 bits for activations, which CPUs without VNNI need so that 16-bit sums do not saturate."},
+      Choice("dtype", {"qint8"}, "qint8", "Integer type of the weights."),
+      Choice(
+          "granularity", {"per_token", "per_tensor"}, "per_token",
+          "What shares one activation scale: each token, so that no text depends on its batch, or the whole "
+          "batch, as PyTorch does."),
+      WeightGranularity(),
+      Flag("reduce_range", false,
+           "Use 7 bits for activations, which CPUs without VNNI need so that 16-bit sums do not saturate."),
   };
   spec.devices = {{"cpu", "native", ""}, {"cuda", "native", ""}};
   return spec;
 }
 
-// What every method takes besides its own parameters.
+MethodSpec StaticQuantization() {
+  MethodSpec spec;
+  spec.name = "static_quantization";
+  spec.short_name = "static_quant";
+  spec.version = 1;
+  spec.title = "Static quantization";
+  spec.title_zh = "静态量化";
+  spec.help =
+      "INT8 weights and activations with ranges that calibration on training texts has fixed, so that no "
+      "range "
+      "is looked for while the model runs. For speed where some texts are at hand.";
+  spec.needs_training_data = true;
+  spec.params = Calibration();
+  Append(spec.params, {WeightGranularity(), WeightBits()});
+  Append(spec.params, SmoothQuant());
+  spec.devices = {{"cpu", "native", ""}, {"cuda", "native", ""}};
+  return spec;
+}
+
+MethodSpec Qat() {
+  MethodSpec spec;
+  spec.name = "qat";
+  spec.short_name = "qat";
+  spec.version = 1;
+  spec.title = "Quantization-aware training";
+  spec.title_zh = "量化感知训练";
+  spec.help =
+      "Trains the FP32 checkpoint further while weights and activations pass through quantization, then "
+      "becomes "
+      "the same INT8 kernels as static quantization. For accuracy where training again is possible, above "
+      "all "
+      "with few bits. Compare it with fp32_continued, which trains as long.";
+  spec.needs_training_data = true;
+  spec.params = ExtraTraining();
+  Append(spec.params, Calibration());
+  Append(spec.params, {WeightGranularity(), WeightBits()});
+  Append(spec.params,
+         {Number("freeze_observers_at", 0.5, 0, 1,
+                 "Share of the steps after which the ranges of activations stay as they are."),
+          Flag("learned_steps", false, "Train the step sizes too (LSQ) instead of following ranges."),
+          Number("distillation", 0, 0, 1,
+                 "Weight of the FP32 model's answers in the loss, beside the labels; 0: the labels alone."),
+          Number("temperature", 2, 0.1, 100, "By which distillation softens both models' answers.")});
+  spec.devices = {{"cpu", "native", ""}, {"cuda", "native", ""}};
+  return spec;
+}
+
+MethodSpec Fp32Continued() {
+  MethodSpec spec;
+  spec.name = "fp32_continued";
+  spec.short_name = "fp32_continued";
+  spec.version = 1;
+  spec.title = "FP32, trained as long as QAT";
+  spec.title_zh = "FP32 继续训练(QAT 的对照)";
+  spec.help =
+      "The control for qat: trains the FP32 checkpoint further on the same texts in the same order and "
+      "quantizes "
+      "nothing, so that qat is not credited for training longer. Give it qat's epochs and learning_rate.";
+  spec.quantizes = false;
+  spec.needs_training_data = true;
+  spec.params = ExtraTraining();
+  spec.devices = {{"cpu", "native", ""}, {"cuda", "native", ""}};
+  return spec;
+}
+
+MethodSpec MixedPrecision() {
+  MethodSpec spec;
+  spec.name = "mixed_precision";
+  spec.short_name = "mixed_precision";
+  spec.version = 1;
+  spec.title = "Mixed precision";
+  spec.title_zh = "混合精度";
+  spec.help =
+      "Each linear layer in INT8, half precision or FP32: its harm is measured by quantizing it alone, its "
+      "cost "
+      "by timing it here, and the fastest assignment within an accuracy budget is taken, or the least "
+      "harmful "
+      "one within a size budget. Or the whole model in half precision.";
+  spec.needs_training_data = true;
+  spec.needs_validation_data = true;
+  spec.params = {
+      Choice("mode", {"per_layer", "whole"}, "per_layer",
+             "per_layer: a precision for each layer; whole: everything in half precision."),
+      Choice("half", {"bf16", "fp16", "none"}, "bf16",
+             "The half precision that layers may have; none: only INT8 and FP32."),
+      Choice("objective", {"speed", "size"}, "speed",
+             "speed: the fastest assignment within max_accuracy_drop; size: the least harmful within "
+             "size_budget."),
+      Number("max_accuracy_drop", 0.005, 0, 1,
+             "Accuracy on the validation texts that may be lost against FP32, as a share."),
+      Number("size_budget", 0.3, 0.01, 1, "Bytes of the linear layers, as a share of those in FP32."),
+      Text("pin",
+           "Layers whose precision is given, as in \"classifier=fp32, *.output.dense=bf16\"; * stands for "
+           "any characters."),
+      Integer("sensitivity_texts", 64, 1, 100000, "Validation texts on which each layer's harm is measured."),
+  };
+  Append(spec.params, Calibration());
+  Append(spec.params, {WeightGranularity()});
+  Append(spec.params, SmoothQuant());
+  spec.devices = {{"cpu", "native",
+                   "half precision falls back to FP32 arithmetic on CPUs without AVX512_BF16 or AMX (bf16) "
+                   "or AVX512_FP16 "
+                   "(fp16)"},
+                  {"cuda", "native", ""}};
+  return spec;
+}
+
+MethodSpec WeightOnly() {
+  MethodSpec spec;
+  spec.name = "weight_only";
+  spec.short_name = "weight_only";
+  spec.version = 1;
+  spec.title = "Weight-only quantization";
+  spec.title_zh = "仅权重量化";
+  spec.help =
+      "INT4 or INT8 weights, activations in floating point: the smallest models, for short texts one at a "
+      "time, where reading the weights is what takes the time. GPTQ calibrates the rounding on training "
+      "texts.";
+  spec.needs_training_data = true;
+  spec.params = {
+      Choice(
+          "dtype", {"int4", "int8"}, "int4",
+          "Integer type of the weights: int4 with a scale for each group of inputs, int8 with one for each "
+          "output channel."),
+      Choice(
+          "algorithm", {"gptq", "rtn"}, "gptq",
+          "How weights are rounded: gptq, so that the weights not yet rounded make up for the error on the "
+          "calibration texts, or rtn, each to the nearest integer."),
+      Choice("group_size", {"32", "64", "128", "256"}, "64",
+             "int4 only: inputs that share a scale; fewer are more accurate and take more bytes."),
+      Flag("symmetric", false,
+           "int4 only: no zero points, which saves one byte in each group and costs accuracy."),
+      Integer("calibration_texts", 128, 1, 100000,
+              "gptq only: training texts, drawn with the run's seed, whose activations it calibrates on."),
+      Number("damping", 0.01, 1e-6, 1,
+             "gptq only: what is added to the diagonal of the Hessian, as a share of its mean; more for few "
+             "texts."),
+      Flag("activation_order", false,
+           "gptq only: round the inputs with the largest activations first, not in the order of the file."),
+  };
+  spec.devices = {
+      {"cpu", "native", "weights are dequantized and multiplied by at::linear where there is no AVX2"},
+      {"cuda", "fallback", "weights are dequantized and multiplied by at::linear"}};
+  return spec;
+}
+
+// What every method that quantizes takes besides its own parameters.
 ParamSpec Embeddings() {
-  return {"embeddings",
-          ParamType::kString,
-          std::string("keep"),
-          {"keep", "int8"},
-          {},
-          {},
-          "int8: the rows of the embedding tables too, each with a scale of its own; in a small encoder they "
-          "are half of the model's bytes."};
+  return Choice(
+      "embeddings", {"keep", "int8"}, "keep",
+      "int8: the rows of the embedding tables too, each with a scale of its own; in a small encoder "
+      "they are half of the model's bytes.");
 }
 
 }  // namespace
 
 const std::vector<MethodSpec>& AllMethods() {
   static const auto* const methods = [] {
-    auto* all = new std::vector<MethodSpec>{DynamicQuantization()};
-    for (MethodSpec& method : *all) method.params.push_back(Embeddings());
+    auto* all = new std::vector<MethodSpec>{DynamicQuantization(), StaticQuantization(), Qat(),
+                                            Fp32Continued(),       MixedPrecision(),     WeightOnly()};
+    for (MethodSpec& method : *all) {
+      if (method.quantizes) method.params.push_back(Embeddings());
+    }
     return all;
   }();
   return *methods;

@@ -1,11 +1,33 @@
 #include "base/metric_spec.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_join.h"
 
 namespace quantlab {
 namespace {
+
+// Matthews correlation for any number of classes. Source: Gorodkin 2004, "Comparing two K-category
+// assignments by a K-category correlation coefficient". 0 where either side has one class only.
+double MatthewsCorrelation(const SplitAnswers& answers) {
+  std::vector<double> labelled(answers.classes), claimed(answers.classes);
+  double correct = 0;
+  const double n = static_cast<double>(answers.labels.size());
+  for (size_t i = 0; i < answers.labels.size(); ++i) {
+    ++labelled[answers.labels[i]];
+    ++claimed[answers.predicted[i]];
+    correct += answers.labels[i] == answers.predicted[i];
+  }
+  double both = 0, labels = 0, claims = 0;
+  for (int c = 0; c < answers.classes; ++c) {
+    both += labelled[c] * claimed[c];
+    labels += labelled[c] * labelled[c];
+    claims += claimed[c] * claimed[c];
+  }
+  const double scale = std::sqrt(n * n - labels) * std::sqrt(n * n - claims);
+  return scale == 0 ? 0 : (correct * n - both) / scale;
+}
 
 std::vector<MetricSpec> QualityMetrics() {
   return {
@@ -43,6 +65,16 @@ std::vector<MetricSpec> QualityMetrics() {
        true,
        false,
        {"f1"}},
+      {"mcc",
+       "1",
+       "Matthews correlation",
+       "Matthews 相关系数",
+       "Correlation of predicted and right classes: 1 for all right, 0 for chance, whatever the sizes of the "
+       "classes. Label: split.",
+       true,
+       false,
+       {"matthews_correlation"},
+       MatthewsCorrelation},
   };
 }
 
@@ -133,6 +165,33 @@ std::vector<MetricSpec> PairedMetrics() {
        true,
        false,
        {}},
+      {"label_flips",
+       "1",
+       "Changed answers",
+       "答案改变数",
+       "Texts to which the variant gives another class than the baseline. Labels: split, direction "
+       "(right_to_wrong, wrong_to_right, wrong_to_wrong).",
+       false,
+       false,
+       {}},
+      {"non_inferior",
+       "1",
+       "Not inferior",
+       "非劣",
+       "1 where the low end of the paired interval of the accuracy difference lies above minus the margin "
+       "(evaluation.non_inferiority_margin), else 0. Labels: split, margin.",
+       true,
+       false,
+       {}},
+      {"mcnemar_p_holm",
+       "1",
+       "McNemar p-value, Holm-corrected",
+       "McNemar p 值(Holm 校正)",
+       "The McNemar p-values of all variants against the baseline, corrected for their number after Holm. "
+       "Measured by the comparison. Label: split.",
+       true,
+       true,
+       {}},
       {"aa_ratio",
        "1",
        "A/A ratio",
@@ -161,6 +220,64 @@ std::vector<MetricSpec> TrainingMetrics() {
   };
 }
 
+std::vector<MetricSpec> MixedPrecisionMetrics() {
+  return {
+      {"layer_sensitivity",
+       "1",
+       "Layer sensitivity",
+       "层敏感度",
+       "What one linear layer does alone at a precision. Labels: layer, precision, measure: divergence (mean "
+       "KL "
+       "divergence of the model's answers, nats), loss_increase (of the mean cross-entropy), sqnr_db (of the "
+       "layer's own output, dB).",
+       false,
+       false,
+       {}},
+      {"layer_time",
+       "s",
+       "Layer time",
+       "层耗时",
+       "One forward pass of one linear layer by itself, the cost of the choice among precisions; nothing is "
+       "paired. Labels: layer, precision.",
+       false,
+       false,
+       {}},
+      {"front_time",
+       "s",
+       "Time on the Pareto front",
+       "帕累托前沿上的耗时",
+       "Sum of the layers' times of one assignment of precisions. Labels: point, chosen.",
+       false,
+       false,
+       {}},
+      {"front_bytes",
+       "bytes",
+       "Size on the Pareto front",
+       "帕累托前沿上的大小",
+       "Bytes of the linear layers of one assignment of precisions. Labels: point, chosen.",
+       false,
+       false,
+       {}},
+      {"front_loss_increase",
+       "1",
+       "Loss increase on the Pareto front",
+       "帕累托前沿上的损失增量",
+       "Mean cross-entropy on the validation texts of one assignment, minus that of FP32. Labels: point, "
+       "chosen.",
+       false,
+       false,
+       {}},
+      {"front_accuracy",
+       "1",
+       "Accuracy on the Pareto front",
+       "帕累托前沿上的准确率",
+       "Accuracy on the validation texts of one assignment of precisions. Labels: point, chosen.",
+       true,
+       false,
+       {}},
+  };
+}
+
 }  // namespace
 
 const std::vector<MetricSpec>& AllMetrics() {
@@ -176,6 +293,7 @@ const std::vector<MetricSpec>& SupportingMetrics() {
   static const auto* const metrics = [] {
     auto* all = new std::vector<MetricSpec>(PairedMetrics());
     for (MetricSpec& metric : TrainingMetrics()) all->push_back(std::move(metric));
+    for (MetricSpec& metric : MixedPrecisionMetrics()) all->push_back(std::move(metric));
     return all;
   }();
   return *metrics;

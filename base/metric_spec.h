@@ -9,6 +9,13 @@
 
 namespace quantlab {
 
+// What a model answered to the texts of one split.
+struct SplitAnswers {
+  const std::vector<int>& labels;     // the right classes
+  const std::vector<int>& predicted;  // as many
+  int classes = 0;                    // classes go from 0 to classes - 1
+};
+
 // A metric as users name it. One metric may be measured under several labels; those of its own are
 // documented with each entry's help. The comparison says of whom it speaks by `run` (the run name) and
 // `variant` (RunConfig::variant); a run's own metrics carry neither.
@@ -22,6 +29,9 @@ struct MetricSpec {
   // Measured by the comparison (timing, memory and size, side by side), never by the run itself.
   bool needs_comparison = false;
   std::vector<std::string> aliases;  // further names accepted in experiment files: "f1"
+  // How every run computes it from the answers to a split; it is then recorded with the label split, and
+  // shown in the report, without another line of code. nullptr: the metric is measured elsewhere.
+  double (*of_answers)(const SplitAnswers& answers) = nullptr;
 };
 
 // In the order in which reports show them.

@@ -36,6 +36,16 @@ TEST(MetricSpecTest, TimingMemoryAndSizeBelongToTheComparison) {
   }
 }
 
+TEST(MetricSpecTest, MatthewsCorrelationAgreesWithScikitLearn) {
+  const MetricSpec* mcc = FindMetric("mcc");
+  ASSERT_NE(mcc, nullptr);
+  const std::vector<int> labels = {0, 0, 0, 1, 1, 1, 1, 2, 2, 2}, predicted = {0, 0, 1, 1, 1, 2, 1, 2, 0, 2};
+  // sklearn.metrics.matthews_corrcoef of the same lists.
+  EXPECT_NEAR(mcc->of_answers({labels, predicted, 3}), 0.5454545454545454, 1e-12);
+  EXPECT_DOUBLE_EQ(mcc->of_answers({labels, labels, 3}), 1);
+  EXPECT_EQ(mcc->of_answers({labels, std::vector<int>(10, 0), 3}), 0);
+}
+
 TEST(MetricSpecTest, SupportingMetricsAreDescribedButNotAskedFor) {
   for (const MetricSpec& metric : SupportingMetrics()) {
     EXPECT_EQ(FindMetric(metric.name), nullptr) << metric.name;

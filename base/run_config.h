@@ -80,6 +80,9 @@ struct MethodConfig {
 struct EvaluationConfig {
   std::vector<std::string> metrics;  // names of base/metric_spec.h
   int batch_size = 32;               // of accuracy evaluation
+  // Accuracy that a variant may lose against the baseline, as a share, and still be called not inferior: when
+  // the low end of its paired interval lies above minus this.
+  double non_inferiority_margin = 0.01;
   // Of the comparison.
   std::vector<int> latency_batch_sizes = {1, 8};
   int latency_sequence_length = 128;

@@ -154,6 +154,7 @@ v1::EvaluationConfig ToProtoEvaluation(const EvaluationConfig& evaluation) {
   out.set_warmup_iterations(evaluation.warmup_iterations);
   out.set_min_samples(evaluation.min_samples);
   out.set_min_duration_seconds(evaluation.min_duration_seconds);
+  out.set_non_inferiority_margin(evaluation.non_inferiority_margin);
   return out;
 }
 
@@ -174,7 +175,9 @@ absl::StatusOr<EvaluationConfig> FromProtoEvaluation(const v1::EvaluationConfig&
   QL_RETURN_IF_ERROR(AtLeast("latency_sequence_length", out.latency_sequence_length, 0));
   QL_RETURN_IF_ERROR(AtLeast("warmup_iterations", out.warmup_iterations, 0));
   QL_RETURN_IF_ERROR(AtLeast("min_samples", out.min_samples, 0));
+  out.non_inferiority_margin = in.non_inferiority_margin();
   QL_RETURN_IF_ERROR(NonNegative("min_duration_seconds", out.min_duration_seconds));
+  QL_RETURN_IF_ERROR(NonNegative("non_inferiority_margin", out.non_inferiority_margin));
   return out;
 }
 

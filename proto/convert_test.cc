@@ -484,6 +484,8 @@ INSTANTIATE_TEST_SUITE_P(
                   [](auto* c) { c->mutable_evaluation()->add_latency_batch_sizes(0); }},
         BadConfig{"evaluation.min_duration_seconds: ",
                   [](auto* c) { c->mutable_evaluation()->set_min_duration_seconds(kNan); }},
+        BadConfig{"evaluation.non_inferiority_margin: ",
+                  [](auto* c) { c->mutable_evaluation()->set_non_inferiority_margin(-1); }},
         BadConfig{"evaluation.metrics[2]: ", [](auto* c) { c->mutable_evaluation()->add_metrics(""); }}));
 
 // Bytes that a broken or hostile peer might send: nothing crashes, and what is accepted is sound.

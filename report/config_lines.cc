@@ -59,6 +59,7 @@ void AddEvaluation(Lines& lines, const RunConfig& config) {
   const EvaluationConfig& evaluation = config.evaluation;
   lines.emplace_back("evaluation.metrics", absl::StrJoin(evaluation.metrics, ";"));
   AddInt(lines, "evaluation.batch_size", evaluation.batch_size);
+  AddDouble(lines, "evaluation.non_inferiority_margin", evaluation.non_inferiority_margin);
   if (config.kind != RunKind::kComparison) return;
   lines.emplace_back("evaluation.latency_batch_sizes", absl::StrJoin(evaluation.latency_batch_sizes, ";"));
   AddInt(lines, "evaluation.latency_sequence_length", evaluation.latency_sequence_length);

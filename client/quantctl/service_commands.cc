@@ -1,8 +1,10 @@
 // workers, methods, catalog, version, help, completion: the service and the program themselves.
 #include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -67,6 +69,35 @@ void PrintMethod(Session& session, const v1::Method& method) {
   session.Print("\n");
 }
 
+// Where each method runs natively, falls back or is refused.
+void PrintDeviceTable(Session& session, const v1::ListMethodsResponse& answer) {
+  std::vector<std::string> devices;
+  for (const v1::Method& method : answer.methods()) {
+    for (const v1::DeviceSupport& support : method.devices()) {
+      if (std::find(devices.begin(), devices.end(), support.device()) == devices.end()) {
+        devices.push_back(support.device());
+      }
+    }
+  }
+  std::vector<Table::Column> columns = {{"METHOD"}};
+  for (const std::string& device : devices) columns.push_back({absl::AsciiStrToUpper(device)});
+  Table table(std::move(columns));
+  for (const v1::Method& method : answer.methods()) {
+    std::vector<Cell> row = {method.name()};
+    for (const std::string& device : devices) {
+      std::string text = "refused";
+      for (const v1::DeviceSupport& support : method.devices()) {
+        if (support.device() != device) continue;
+        text = support.level();
+        if (!support.detail().empty()) absl::StrAppend(&text, " (", support.detail(), ")");
+      }
+      row.push_back(text);
+    }
+    table.Add(row);
+  }
+  session.Print(table);
+}
+
 absl::StatusOr<int> Methods(Session& session, const std::string& name) {
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
   QL_ASSIGN_OR_RETURN(v1::ListMethodsResponse answer, client->ListMethods());
@@ -86,6 +117,7 @@ absl::StatusOr<int> Methods(Session& session, const std::string& name) {
     session.PrintDocument("MethodList", ToJsonValue(answer));
   } else {
     for (const v1::Method& method : answer.methods()) PrintMethod(session, method);
+    PrintDeviceTable(session, answer);
   }
   return kExitOk;
 }

@@ -252,6 +252,7 @@ void ReadEvaluation(const YamlNode* node, Diagnostics& diagnostics, EvaluationCo
   Fields fields(node, "evaluation", diagnostics);
   ReadMetrics(fields, diagnostics, &evaluation->metrics);
   fields.Int("batch_size", 1, 4096, &evaluation->batch_size);
+  fields.Double("non_inferiority_margin", 0, 1, &evaluation->non_inferiority_margin);
   Fields latency(fields.Take("latency"), "evaluation.latency", diagnostics);
   latency.Ints("batch_sizes", 1, 4096, &evaluation->latency_batch_sizes);
   latency.Int("sequence_length", 3, 8192, &evaluation->latency_sequence_length);

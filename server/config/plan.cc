@@ -298,6 +298,7 @@ std::string InputKey(const RunConfig& config, const std::vector<std::string>& ne
   }
   // The comparison's part of the evaluation decides nothing here.
   text.Add("evaluation_batch_size", int64_t{config.evaluation.batch_size});
+  text.Add("non_inferiority_margin", config.evaluation.non_inferiority_margin);
   for (const std::string& metric : config.evaluation.metrics) {
     const MetricSpec* spec = FindMetric(metric);
     if (spec == nullptr || !spec->needs_comparison) text.Add("metric", metric);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "base/files.h"
+#include "base/metric_spec.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/statistics.h"
 #include "worker/engine/train/evaluate.h"
@@ -61,7 +63,40 @@ absl::Status RecordQuality(Attempt& attempt, const Evaluation& evaluation, int c
   attempt.Record(std::move(accuracy));
   if (scores.binary) RecordScores(attempt, *scores.binary, "binary", evaluation.split, scores.total);
   RecordScores(attempt, scores.macro, "macro", evaluation.split, scores.total);
+  for (const MetricSpec& metric : AllMetrics()) {
+    if (metric.of_answers == nullptr) continue;
+    const double value = metric.of_answers({evaluation.labels, evaluation.predicted, classes});
+    Metric recorded = QualityMetric(metric.name.c_str(), value, evaluation.split, scores.total);
+    recorded.unit = metric.unit;
+    attempt.Record(std::move(recorded));
+  }
   return absl::OkStatus();
+}
+
+// 1 where the paired interval of the difference lies above minus the margin, which was declared beforehand.
+void RecordNonInferiority(Attempt& attempt, const statistics::Interval& difference, const std::string& split,
+                          int64_t total) {
+  const double margin = attempt.config().evaluation.non_inferiority_margin;
+  Metric metric = QualityMetric("non_inferior", difference.low > -margin ? 1 : 0, split, total);
+  metric.labels["margin"] = RoundTrip(margin);
+  attempt.Record(std::move(metric));
+}
+
+// Texts whose class changed, by what became of them.
+void RecordFlips(Attempt& attempt, const Evaluation& evaluation, const std::vector<int>& baseline) {
+  std::map<std::string, int64_t> flips = {
+      {"right_to_wrong", 0}, {"wrong_to_right", 0}, {"wrong_to_wrong", 0}};
+  for (size_t i = 0; i < baseline.size(); ++i) {
+    const int before = baseline[i], after = evaluation.predicted[i], label = evaluation.labels[i];
+    if (before == after) continue;
+    ++flips[before == label ? "right_to_wrong" : after == label ? "wrong_to_right" : "wrong_to_wrong"];
+  }
+  for (const auto& [direction, count] : flips) {
+    Metric metric = QualityMetric("label_flips", static_cast<double>(count), evaluation.split,
+                                  static_cast<int64_t>(baseline.size()));
+    metric.labels["direction"] = direction;
+    attempt.Record(std::move(metric));
+  }
 }
 
 void DescribeSplits(Attempt& attempt, const engine::Dataset& data) {
@@ -199,32 +234,54 @@ absl::Status SaveTestPredictions(const Evaluation& evaluation, int max_length,
                                        {"split", evaluation.split},
                                        {"digest", evaluation.digest},
                                        {"max_length", max_length},
+                                       {"labels", evaluation.labels},
                                        {"predicted", evaluation.predicted}};
   return WriteFileAtomically(absl::StrCat(model_folder, "/", kTestPredictionsFile), json.dump() + "\n");
 }
 
-absl::StatusOr<std::vector<int>> LoadTestPredictions(const Evaluation& same_split, int max_length,
-                                                     const std::string& model_folder) {
+absl::StatusOr<TestPredictions> ReadTestPredictions(const std::string& model_folder) {
   const std::string path = absl::StrCat(model_folder, "/", kTestPredictionsFile);
   QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxPredictionsBytes));
   const auto json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || json.value("version", nlohmann::json()) != 1) {
+  const auto damaged = [&path] {
     return absl::InvalidArgumentError(absl::StrCat(path, ": damaged, or of another version"));
+  };
+  const auto text_of = [&json](const char* key) {
+    return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : std::string();
+  };
+  if (!json.is_object() || json.value("version", nlohmann::json()) != 1) return damaged();
+  TestPredictions predictions;
+  predictions.split = text_of("split");
+  predictions.digest = text_of("digest");
+  const nlohmann::json max_length = json.value("max_length", nlohmann::json());
+  if (!max_length.is_number_integer() || predictions.digest.empty()) return damaged();
+  predictions.max_length = max_length.get<int>();
+  for (const auto& [key, values] :
+       {std::pair{"predicted", &predictions.predicted}, std::pair{"labels", &predictions.labels}}) {
+    for (const auto& value : json.value(key, nlohmann::json::array())) {
+      if (!value.is_number_integer()) return damaged();
+      values->push_back(value.get<int>());
+    }
   }
-  const auto predicted = json.find("predicted");
-  if (json.value("digest", nlohmann::json()) != same_split.digest ||
-      json.value("max_length", nlohmann::json()) != max_length || predicted == json.end()) {
+  // Files of earlier versions have no labels.
+  if (!predictions.labels.empty() && predictions.labels.size() != predictions.predicted.size()) {
+    return damaged();
+  }
+  return predictions;
+}
+
+absl::StatusOr<std::vector<int>> LoadTestPredictions(const Evaluation& same_split, int max_length,
+                                                     const std::string& model_folder) {
+  QL_ASSIGN_OR_RETURN(TestPredictions saved, ReadTestPredictions(model_folder));
+  const std::string path = absl::StrCat(model_folder, "/", kTestPredictionsFile);
+  if (saved.digest != same_split.digest || saved.max_length != max_length) {
     return absl::NotFoundError(absl::StrCat(path, ": of other texts"));
   }
-  std::vector<int> classes;
-  for (const auto& value : *predicted) {
-    if (!value.is_number_integer()) return absl::InvalidArgumentError(absl::StrCat(path, ": damaged"));
-    classes.push_back(value.get<int>());
+  if (saved.predicted.size() != same_split.predicted.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": damaged: ", saved.predicted.size(), " predictions"));
   }
-  if (classes.size() != same_split.predicted.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": damaged: ", classes.size(), " predictions"));
-  }
-  return classes;
+  return std::move(saved.predicted);
 }
 
 absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const std::vector<int>& baseline) {
@@ -248,6 +305,8 @@ absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const 
   difference.low = paired.low;
   difference.high = paired.high;
   attempt.Record(std::move(difference));
+  RecordNonInferiority(attempt, paired, evaluation.split, total);
+  RecordFlips(attempt, evaluation, baseline);
   attempt.Record(
       QualityMetric("mcnemar_p_value", test.p_value, evaluation.split, test.only_first + test.only_second));
   return absl::OkStatus();

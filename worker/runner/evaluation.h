@@ -64,11 +64,21 @@ absl::Status WritePredictions(Attempt& attempt, const Evaluation& evaluation, co
 inline constexpr char kTestPredictionsFile[] = "test_predictions.json";
 absl::Status SaveTestPredictions(const Evaluation& evaluation, int max_length,
                                  const std::string& model_folder);
+struct TestPredictions {
+  std::string split, digest;
+  int max_length = 0;
+  std::vector<int> labels;  // empty in files of earlier versions
+  std::vector<int> predicted;
+};
+// Errors: NOT_FOUND there is no such file; INVALID_ARGUMENT it is damaged.
+absl::StatusOr<TestPredictions> ReadTestPredictions(const std::string& model_folder);
+// The classes alone, of the split that was evaluated.
 // Errors: NOT_FOUND there is no such file, or it is of other texts; INVALID_ARGUMENT it is damaged.
 absl::StatusOr<std::vector<int>> LoadTestPredictions(const Evaluation& same_split, int max_length,
                                                      const std::string& model_folder);
 
-// Records agreement, accuracy_difference and mcnemar_p_value of `evaluation` against the baseline.
+// Records agreement, accuracy_difference, non_inferior, label_flips and mcnemar_p_value of `evaluation`
+// against the baseline.
 absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const std::vector<int>& baseline);
 
 }  // namespace quantlab::runner

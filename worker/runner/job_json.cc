@@ -101,6 +101,7 @@ EvaluationConfig ReadEvaluation(JsonFields fields) {
   evaluation.warmup_iterations = fields.Int32("warmup_iterations");
   evaluation.min_samples = fields.Int32("min_samples");
   evaluation.min_duration_seconds = fields.Double("min_duration_seconds");
+  evaluation.non_inferiority_margin = fields.Double("non_inferiority_margin");
   return evaluation;
 }
 
@@ -157,6 +158,7 @@ absl::Status CheckTraining(const TrainingConfig& training) {
 
 absl::Status CheckEvaluation(const EvaluationConfig& evaluation, RunKind kind) {
   QL_RETURN_IF_ERROR(CheckRange("evaluation.batchSize", evaluation.batch_size, 1, 65536));
+  QL_RETURN_IF_ERROR(CheckRange("evaluation.nonInferiorityMargin", evaluation.non_inferiority_margin, 0, 1));
   if (kind != RunKind::kComparison) return absl::OkStatus();
   if (evaluation.latency_batch_sizes.empty())
     return Refuse("evaluation.latencyBatchSizes", "", "at least one");

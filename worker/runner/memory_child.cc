@@ -1,6 +1,8 @@
 #include "worker/runner/memory_child.h"
 
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -19,6 +21,7 @@
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/quantize/saved_model.h"
 #include "worker/engine/train/evaluate.h"
+#include "worker/runner/kernel_audit.h"
 
 extern char** environ;
 
@@ -141,6 +144,7 @@ class Child {
 
 absl::StatusOr<MemoryReport> MeasureMemory(const MemoryRequest& request) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
+  setenv("ONEDNN_VERBOSE", "1", /*overwrite=*/1);  // read when oneDNN first runs
   QL_RETURN_IF_ERROR(engine::CheckDevice(request.device));
   engine::SetUpDeterminism(request.threads, 0);
   MemoryReport report;
@@ -152,6 +156,7 @@ absl::StatusOr<MemoryReport> MeasureMemory(const MemoryRequest& request) {
   const auto texts = engine::MakeBenchTexts(config, request.batch_size, request.sequence_length, 0);
   QL_RETURN_IF_ERROR(engine::PredictLogits(*loaded.model, texts, request.batch_size).status());
   QL_ASSIGN_OR_RETURN(report.forward, engine::ReadProcessMemory());
+  std::fflush(stdout);  // oneDNN's lines, before the report goes past stdio
   return report;
 }
 
@@ -181,7 +186,10 @@ absl::StatusOr<MemoryReport> MeasureMemoryInChild(const std::string& runner, con
     return absl::InternalError(absl::StrCat("measuring the memory of ", request.model, ": ",
                                             std::string(absl::StripAsciiWhitespace(child->errors()))));
   }
-  return ReportFromJson(child->output());
+  const VerboseOutput output = SplitVerbose(child->output());
+  QL_ASSIGN_OR_RETURN(MemoryReport report, ReportFromJson(output.rest));
+  report.reference_primitives = ReferencePrimitives(output.onednn);
+  return report;
 }
 
 }  // namespace quantlab::runner

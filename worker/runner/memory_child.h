@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,6 +23,8 @@ struct MemoryRequest {
 // Before anything is loaded (LibTorch is there already), after loading, after one forward pass.
 struct MemoryReport {
   engine::ProcessMemory start, loaded, forward;
+  // oneDNN primitives that ran on a reference implementation (kernel_audit.h). Filled by the parent.
+  std::vector<std::string> reference_primitives;
 };
 
 // In the child: loads the model, runs one batch, measures in between. A child whose parent dies is killed.

@@ -4,13 +4,16 @@
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/metric_spec.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/side_by_side.h"
 #include "worker/engine/quantize/saved_model.h"
 #include "worker/runner/attempt.h"
+#include "worker/runner/compare_accuracy.h"
 #include "worker/runner/memory_child.h"
 #include "worker/runner/numbers.h"
 
@@ -153,7 +156,28 @@ void RecordMemory(Attempt& attempt, const std::string& variant, const MemoryRepo
   record("peak", report.forward.peak);
 }
 
-absl::Status CompareMemory(Attempt& attempt, const std::string& runner) {
+// A variant on a reference kernel would be compared for what no user gets.
+absl::Status CheckKernels(const std::string& variant, const MemoryReport& report) {
+  if (report.reference_primitives.empty()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(variant, " ran on a reference kernel of oneDNN (",
+                                                    absl::StrJoin(report.reference_primitives, ", "),
+                                                    "), which is correct but very slow, so its speed would "
+                                                    "mislead; disable this variant on this machine, or "
+                                                    "use another worker"));
+}
+
+absl::Status CheckLayers(const std::string& variant, const engine::BertForSequenceClassification& model) {
+  for (const Layer& layer : engine::DescribeLayers(model, 1)) {
+    if (!absl::StrContains(layer.kernel, "portable")) continue;
+    return absl::FailedPreconditionError(
+        absl::StrCat(variant, ": ", layer.name, " ran on the portable kernel ", layer.kernel,
+                     ", since this CPU has no AVX2 (or ONEDNN_MAX_CPU_ISA hides it); use another worker"));
+  }
+  return absl::OkStatus();
+}
+
+// Each model in a process of its own: which kernels run, and how much memory they take.
+absl::Status AuditAndMeasureMemory(Attempt& attempt, const std::string& runner) {
   const std::vector<ModelInput>& inputs = attempt.job().inputs;
   const EvaluationConfig& evaluation = attempt.config().evaluation;
   const int batch_size =
@@ -166,7 +190,8 @@ absl::Status CompareMemory(Attempt& attempt, const std::string& runner) {
                              {inputs[i].folder, attempt.config().device, attempt.config().threads, batch_size,
                               evaluation.latency_sequence_length},
                              [&] { return attempt.ShouldStop(); }));
-    RecordMemory(attempt, inputs[i].variant, report);
+    QL_RETURN_IF_ERROR(CheckKernels(inputs[i].variant, report));
+    if (Wants(attempt, {"memory_usage"})) RecordMemory(attempt, inputs[i].variant, report);
   }
   return absl::OkStatus();
 }
@@ -175,11 +200,15 @@ absl::Status CompareMemory(Attempt& attempt, const std::string& runner) {
 
 absl::Status RunComparison(Attempt& attempt, const std::string& runner) {
   // Memory first: while nothing is loaded here, the children have the machine to themselves.
-  if (Wants(attempt, {"memory_usage"})) QL_RETURN_IF_ERROR(CompareMemory(attempt, runner));
+  QL_RETURN_IF_ERROR(AuditAndMeasureMemory(attempt, runner));
+  QL_RETURN_IF_ERROR(CompareAccuracy(attempt));
   std::vector<engine::SideBySide::Input> inputs;
   for (const ModelInput& input : attempt.job().inputs) inputs.push_back({input.variant, input.folder});
   attempt.Report("loading models", 0, static_cast<int64_t>(inputs.size()), "model");
   QL_ASSIGN_OR_RETURN(const auto models, engine::SideBySide::Load(inputs, attempt.config().device));
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    QL_RETURN_IF_ERROR(CheckLayers(inputs[i].name, models->model(i)));
+  }
   if (Wants(attempt, {"model_size", "compression_ratio"})) QL_RETURN_IF_ERROR(CompareSize(attempt, *models));
   if (Wants(attempt, {"inference_time", "throughput", "speedup"}))
     QL_RETURN_IF_ERROR(CompareSpeed(attempt, *models));

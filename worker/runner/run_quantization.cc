@@ -49,7 +49,13 @@ engine::QuantizationContext MakeContext(Attempt& attempt, const MethodTexts& tex
                                 const std::string& unit) {
     return attempt.Report(phase, done, total, unit) && !attempt.ShouldStop();
   };
-  context.record = [&attempt](Metric metric) { attempt.Send(std::move(metric)); };
+  // Points of curves are events alone; final numbers belong into metrics.json too.
+  context.record = [&attempt](Metric metric) {
+    metric.step > 0 ? attempt.Send(std::move(metric)) : attempt.Record(std::move(metric));
+  };
+  context.warn = [&attempt](const std::string& code, const std::string& message) {
+    attempt.Warn(code, message);
+  };
   context.log = [&attempt](const std::string& line) { attempt.Log(line); };
   context.write_file = [&attempt](const std::string& name, const std::string& content) {
     return attempt.WriteArtifact(name, content);

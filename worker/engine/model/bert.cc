@@ -4,6 +4,7 @@
 
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/layer_norm.h>
@@ -18,6 +19,17 @@
 #include "worker/engine/model/torch_status.h"
 
 namespace quantlab::engine {
+namespace {
+
+// LibTorch's attention on the CPU gives each thread a part of one scratch buffer, and sums in another order
+// in a part that does not begin at a multiple of 64 bytes: then a text's result depends, in the last bit, on
+// which thread has it, and so on its batch. Parts are as long as queries, at most 32, times something; with a
+// multiple of 16 all are aligned.
+int64_t QueriesToAdd(int64_t queries) {
+  return queries < 32 ? (16 - queries % 16) % 16 : 0;
+}
+
+}  // namespace
 
 struct BertForSequenceClassification::LayerNorm {
   std::string name;
@@ -236,13 +248,17 @@ at::Tensor BertForSequenceClassification::Attend(const at::Tensor& q, const at::
   const std::vector<at::Tensor> vs = at::split_with_sizes(v, sizes);
   std::vector<at::Tensor> contexts;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    const auto heads = [&](const at::Tensor& x) {  // [texts, heads, length, head size]
-      return x.view({batch.groups[i].texts, -1, config_.num_attention_heads, config_.head_size()})
-          .transpose(1, 2);
+    const int64_t texts = batch.groups[i].texts, queries = q_sizes[i] / texts;
+    const int64_t more = training_ || !q.is_cpu() ? 0 : QueriesToAdd(queries);
+    const auto heads = [&](const at::Tensor& x, int64_t added) {  // [texts, heads, length, head size]
+      const at::Tensor rows = x.view({texts, -1, config_.num_attention_heads, config_.head_size()});
+      return (added == 0 ? rows : at::constant_pad_nd(rows, {0, 0, 0, 0, 0, added})).transpose(1, 2);
     };
-    contexts.push_back(at::scaled_dot_product_attention(heads(qs[i]), heads(ks[i]), heads(vs[i]), {}, dropout)
-                           .transpose(1, 2)
-                           .reshape({q_sizes[i], config_.hidden_size}));
+    contexts.push_back(
+        at::scaled_dot_product_attention(heads(qs[i], more), heads(ks[i], 0), heads(vs[i], 0), {}, dropout)
+            .slice(2, 0, queries)
+            .transpose(1, 2)
+            .reshape({q_sizes[i], config_.hidden_size}));
   }
   return contexts.size() == 1 ? contexts.front() : at::cat(contexts);
 }

@@ -42,6 +42,10 @@ void QuantizePortable(const float* x, int64_t n, float inverse, float zero, uint
   }
 }
 
+void QuantizeByFeaturePortable(const float* x, int64_t n, const float* factor, float zero, uint8_t* q) {
+  for (int64_t i = 0; i < n; ++i) QuantizePortable(x + i, 1, factor[i], zero, q + i);
+}
+
 // Finishes `count` columns of one row from 32-bit sums.
 void Finish(const int32_t* sums, const Int8GemmArgs& args, int64_t row, int64_t column, int64_t count) {
   const ActivationParams& params = args.row_params[row];
@@ -95,18 +99,30 @@ QL_AVX2 RowRange RangeAvx2(const float* x, int64_t n) {
           *std::max_element(bits, bits + 8) < kInfinityBits};
 }
 
+QL_AVX2 QL_INLINE void StoreBytesAvx2(__m256 v, uint8_t* q) {
+  // Clamped first: the conversion cannot overflow.
+  v = _mm256_min_ps(_mm256_max_ps(v, _mm256_setzero_ps()), _mm256_set1_ps(255.0f));
+  const __m256i w = _mm256_cvtps_epi32(v);  // rounds to even, the default mode
+  const __m128i h = _mm_packus_epi32(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(q), _mm_packus_epi16(h, h));
+}
+
 QL_AVX2 void QuantizeAvx2(const float* x, int64_t n, float inverse, float zero, uint8_t* q) {
   const __m256 inverse8 = _mm256_set1_ps(inverse), zero8 = _mm256_set1_ps(zero);
-  const __m256 top = _mm256_set1_ps(255.0f), bottom = _mm256_setzero_ps();
   int64_t i = 0;
   for (; i + 8 <= n; i += 8) {
-    __m256 v = _mm256_fmadd_ps(_mm256_loadu_ps(x + i), inverse8, zero8);
-    v = _mm256_min_ps(_mm256_max_ps(v, bottom), top);  // clamped first: the conversion cannot overflow
-    const __m256i w = _mm256_cvtps_epi32(v);           // rounds to even, the default mode
-    const __m128i h = _mm_packus_epi32(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(q + i), _mm_packus_epi16(h, h));
+    StoreBytesAvx2(_mm256_fmadd_ps(_mm256_loadu_ps(x + i), inverse8, zero8), q + i);
   }
   QuantizePortable(x + i, n - i, inverse, zero, q + i);
+}
+
+QL_AVX2 void QuantizeByFeatureAvx2(const float* x, int64_t n, const float* factor, float zero, uint8_t* q) {
+  const __m256 zero8 = _mm256_set1_ps(zero);
+  int64_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    StoreBytesAvx2(_mm256_fmadd_ps(_mm256_loadu_ps(x + i), _mm256_loadu_ps(factor + i), zero8), q + i);
+  }
+  QuantizeByFeaturePortable(x + i, n - i, factor + i, zero, q + i);
 }
 
 // Finish for 8 columns of a panel; what lies beyond the last output channel is not written.
@@ -214,13 +230,26 @@ QL_AVX512 RowRange RangeAvx512(const float* x, int64_t n) {
           _mm512_reduce_max_epu32(largest) < kInfinityBits};
 }
 
+QL_AVX512 QL_INLINE void StoreBytesAvx512(__m512 v, __mmask16 mask, uint8_t* q) {
+  v = _mm512_min_ps(_mm512_max_ps(v, _mm512_setzero_ps()), _mm512_set1_ps(255.0f));
+  _mm_mask_storeu_epi8(q, mask, _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(v)));
+}
+
 QL_AVX512 void QuantizeAvx512(const float* x, int64_t n, float inverse, float zero, uint8_t* q) {
   const __m512 inverse16 = _mm512_set1_ps(inverse), zero16 = _mm512_set1_ps(zero);
   for (int64_t i = 0; i < n; i += 16) {
     const __mmask16 mask = n - i >= 16 ? 0xffff : static_cast<__mmask16>((1u << (n - i)) - 1);
-    __m512 v = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + i), inverse16, zero16);
-    v = _mm512_min_ps(_mm512_max_ps(v, _mm512_setzero_ps()), _mm512_set1_ps(255.0f));
-    _mm_mask_storeu_epi8(q + i, mask, _mm512_cvtusepi32_epi8(_mm512_cvtps_epi32(v)));
+    StoreBytesAvx512(_mm512_fmadd_ps(_mm512_maskz_loadu_ps(mask, x + i), inverse16, zero16), mask, q + i);
+  }
+}
+
+QL_AVX512 void QuantizeByFeatureAvx512(const float* x, int64_t n, const float* factor, float zero,
+                                       uint8_t* q) {
+  const __m512 zero16 = _mm512_set1_ps(zero);
+  for (int64_t i = 0; i < n; i += 16) {
+    const __mmask16 mask = n - i >= 16 ? 0xffff : static_cast<__mmask16>((1u << (n - i)) - 1);
+    const __m512 v = _mm512_maskz_loadu_ps(mask, x + i), f = _mm512_maskz_loadu_ps(mask, factor + i);
+    StoreBytesAvx512(_mm512_fmadd_ps(v, f, zero16), mask, q + i);
   }
 }
 
@@ -410,6 +439,17 @@ void QuantizeRow(Int8Isa isa, const float* x, int64_t n, const ActivationParams&
   if (isa != Int8Isa::kPortable) return QuantizeAvx2(x, n, inverse, zero, q);
 #endif
   QuantizePortable(x, n, inverse, zero, q);
+}
+
+void QuantizeRowByFeature(Int8Isa isa, const float* x, int64_t n, const float* factor, int32_t zero_point,
+                          uint8_t* q, int64_t padded) {
+  const float zero = static_cast<float>(zero_point);
+  std::memset(q + n, 0, static_cast<size_t>(padded - n));
+#if QL_X86
+  if (isa == Int8Isa::kAvx512Vnni) return QuantizeByFeatureAvx512(x, n, factor, zero, q);
+  if (isa != Int8Isa::kPortable) return QuantizeByFeatureAvx2(x, n, factor, zero, q);
+#endif
+  QuantizeByFeaturePortable(x, n, factor, zero, q);
 }
 
 PackedInt8Weights::PackedInt8Weights(const int8_t* weights, int64_t out, int64_t in)

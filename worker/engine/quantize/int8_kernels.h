@@ -53,6 +53,11 @@ RowRange FindRowRange(Int8Isa isa, const float* x, int64_t n);
 void QuantizeRow(Int8Isa isa, const float* x, int64_t n, const ActivationParams& params, uint8_t* q,
                  int64_t padded);
 
+// The same with a factor of its own for each input feature (SmoothQuant's, times 1 / scale):
+// q[i] = clamp(round_to_even(fma(x[i], factor[i], zero_point)), 0, 255).
+void QuantizeRowByFeature(Int8Isa isa, const float* x, int64_t n, const float* factor, int32_t zero_point,
+                          uint8_t* q, int64_t padded);
+
 // Columns (output channels) are packed in panels of this many.
 inline constexpr int64_t kPanel = 32;
 // Weights of more input features than this could overflow 32-bit sums.

@@ -103,6 +103,26 @@ TEST(Int8KernelsTest, PackingCanBeUndone) {
   EXPECT_EQ(back, p.weights);
 }
 
+TEST(QuantizeRowByFeatureTest, EveryInstructionSetGivesTheSameBits) {
+  const Problem p = RandomProblem(1, 1, 131, 9);
+  std::vector<float> factor;
+  for (size_t i = 0; i < p.x.size(); ++i) factor.push_back(5.0f + static_cast<float>(i % 7));
+  for (int64_t n : {1, 7, 8, 16, 33, 131}) {
+    std::vector<uint8_t> expected(n);
+    for (int64_t i = 0; i < n; ++i) {
+      const float value = std::nearbyint(std::fma(p.x[i], factor[i], 100.0f));
+      expected[i] = static_cast<uint8_t>(std::min(255.0f, std::max(0.0f, value)));
+    }
+    for (Int8Isa isa : IsasOfThisCpu()) {
+      std::vector<uint8_t> q(n + 3, 9);
+      QuantizeRowByFeature(isa, p.x.data(), n, factor.data(), 100, q.data(), n + 3);
+      EXPECT_EQ(std::vector<uint8_t>(q.begin(), q.begin() + n), expected) << Int8IsaName(isa) << " " << n;
+      EXPECT_EQ(q[n], 0);
+      EXPECT_EQ(q[n + 2], 0);
+    }
+  }
+}
+
 TEST(FindRowRangeTest, SeesNonFiniteValuesEverywhere) {
   for (Int8Isa isa : IsasOfThisCpu()) {
     for (int64_t n : {1, 7, 8, 16, 37}) {

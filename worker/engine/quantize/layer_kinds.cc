@@ -3,6 +3,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "worker/engine/quantize/dynamic_int8_linear.h"
+#include "worker/engine/quantize/half_linear.h"
+#include "worker/engine/quantize/static_int8_linear.h"
+#include "worker/engine/quantize/weight_only_linear.h"
 
 namespace quantlab::engine {
 namespace {
@@ -16,7 +19,9 @@ LayerKind Fp32() {
 }  // namespace
 
 const std::vector<LayerKind>& AllLayerKinds() {
-  static const auto* const kinds = new std::vector<LayerKind>{Fp32(), DynamicInt8Kind()};
+  static const auto* const kinds = new std::vector<LayerKind>{
+      Fp32(),           Bf16Kind(),           Fp16Kind(),          DynamicInt8Kind(),
+      StaticInt8Kind(), Int8WeightOnlyKind(), Int4WeightOnlyKind()};
   return *kinds;
 }
 

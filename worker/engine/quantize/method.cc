@@ -48,6 +48,22 @@ absl::Status QuantizationContext::Report(const std::string& phase, int64_t done,
   return absl::CancelledError(absl::StrCat("stopped while ", phase, ", after ", done, " of ", total));
 }
 
+void QuantizationContext::Record(Metric metric) const {
+  if (record) record(std::move(metric));
+}
+
+void QuantizationContext::Log(const std::string& line) const {
+  if (log) log(line);
+}
+
+absl::Status QuantizationContext::WriteFile(const std::string& name, const std::string& content) const {
+  return write_file ? write_file(name, content) : absl::OkStatus();
+}
+
+void QuantizationContext::Warn(const std::string& code, const std::string& message) const {
+  if (warn) warn(code, message);
+}
+
 absl::StatusOr<QuantizationResult> QuantizationMethod::Apply(BertForSequenceClassification& model,
                                                              const Params& params,
                                                              const QuantizationContext& context) const {
@@ -56,7 +72,10 @@ absl::StatusOr<QuantizationResult> QuantizationMethod::Apply(BertForSequenceClas
   QL_RETURN_IF_ERROR(CheckContext(spec(), context));
   return CatchTorch(spec().name, [&]() -> absl::StatusOr<QuantizationResult> {
     QL_RETURN_IF_ERROR(Quantize(model, resolved, context));
-    if (Param<std::string>(resolved, "embeddings") == "int8") QuantizeEmbeddings(model);
+    const auto embeddings = resolved.find("embeddings");
+    if (embeddings != resolved.end() && embeddings->second == ParamValue(std::string("int8"))) {
+      QuantizeEmbeddings(model);
+    }
     return QuantizationResult{DescribePlan(model, spec(), resolved)};
   });
 }
@@ -81,6 +100,11 @@ absl::Status ReplaceLinears(BertForSequenceClassification& model, const Quantiza
 std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods() {
   std::vector<std::unique_ptr<QuantizationMethod>> methods;
   methods.push_back(MakeDynamicQuantization());
+  methods.push_back(MakeStaticQuantization());
+  methods.push_back(MakeQat());
+  methods.push_back(MakeFp32Continued());
+  methods.push_back(MakeMixedPrecision());
+  methods.push_back(MakeWeightOnly());
   return methods;
 }
 

@@ -43,9 +43,18 @@ struct QuantizationContext {
   std::function<void(Metric)> record;
   std::function<void(const std::string& line)> log;
   std::function<absl::Status(const std::string& name, const std::string& content)> write_file;
+  // Something that a reader of the results must know: a budget that could not be kept. May be empty.
+  std::function<void(const std::string& code, const std::string& message)> warn;
+  // Seconds of one forward pass of a layer over so many rows, for methods that choose by cost. Empty: they
+  // measure; tests give their own, since measured times differ from run to run.
+  std::function<double(const Linear& layer, int64_t rows)> layer_seconds;
 
-  // CANCELLED where `progress` says so.
+  // The callbacks, where there are any. Report: CANCELLED where `progress` says so.
   absl::Status Report(const std::string& phase, int64_t done, int64_t total, const std::string& unit) const;
+  void Record(Metric metric) const;
+  void Log(const std::string& line) const;
+  absl::Status WriteFile(const std::string& name, const std::string& content) const;
+  void Warn(const std::string& code, const std::string& message) const;
 };
 
 struct QuantizationResult {
@@ -88,6 +97,11 @@ const T& Param(const Params& params, const std::string& name) {
 }
 
 std::unique_ptr<QuantizationMethod> MakeDynamicQuantization();
+std::unique_ptr<QuantizationMethod> MakeStaticQuantization();
+std::unique_ptr<QuantizationMethod> MakeQat();
+std::unique_ptr<QuantizationMethod> MakeFp32Continued();
+std::unique_ptr<QuantizationMethod> MakeMixedPrecision();
+std::unique_ptr<QuantizationMethod> MakeWeightOnly();
 
 // One of each, in the order of AllMethods().
 std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods();

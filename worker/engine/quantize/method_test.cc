@@ -5,12 +5,14 @@
 #include <fstream>
 
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/files.h"
 #include "worker/engine/model/checkpoint.h"
+#include "worker/engine/quantize/layer_inputs.h"
 #include "worker/engine/quantize/random_bert.h"
 #include "worker/engine/quantize/saved_model.h"
 
@@ -24,24 +26,46 @@ struct Variant {
   std::string name;
   std::string method;
   Params params;
-  bool independent;  // of the batch
+  bool independent;       // of the batch
+  double allowed = 0.35;  // largest error of a logit, as a share of the largest logit
 };
+
+// Few texts: what is tested does not depend on how many.
+Params Small(const MethodSpec& spec) {
+  Params params;
+  for (const ParamSpec& param : spec.params) {
+    if (param.name == "calibration_texts") params[param.name] = int64_t{12};
+    if (param.name == "sensitivity_texts") params[param.name] = int64_t{6};
+  }
+  return params;
+}
+
+// Choices that several methods take from the same code are tried with one of them.
+bool TriedElsewhere(const MethodSpec& spec, const ParamSpec& param) {
+  const bool shared = param.name == "observer" || param.name == "smooth_quant" ||
+                      param.name == "bias_correction" || param.name == "embeddings" ||
+                      param.name == "weight_granularity";
+  return shared && spec.name != "static_quantization";
+}
 
 // Every method with its defaults, and with each other value of its choices.
 std::vector<Variant> AllVariants() {
   std::vector<Variant> variants;
   for (const MethodSpec& spec : AllMethods()) {
-    variants.push_back({spec.name, spec.name, {}, true});
+    variants.push_back({spec.name, spec.name, Small(spec), true});
     for (const ParamSpec& param : spec.params) {
+      if (TriedElsewhere(spec, param)) continue;
       std::vector<ParamValue> values(param.allowed.begin(), param.allowed.end());
       if (param.type == ParamType::kBool) values = {true, false};
       for (const ParamValue& value : values) {
         if (value == param.default_value) continue;
         const std::string text = ParamToString(value);
-        variants.push_back({spec.name + "_" + param.name + "_" + text,
-                            spec.name,
-                            {{param.name, value}},
+        Params params = Small(spec);
+        params[param.name] = value;
+        variants.push_back({spec.name + "_" + param.name + "_" + text, spec.name, params,
                             !(param.name == "granularity" && text == "per_tensor")});
+        // Four bits, and nothing that makes up for it.
+        if (param.name == "algorithm" && text == "rtn") variants.back().allowed = 0.45;
       }
     }
   }
@@ -51,6 +75,7 @@ std::vector<Variant> AllVariants() {
 class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
  protected:
   MethodConformanceTest() : folder_(::testing::TempDir() + "method_" + GetParam().name) {
+    at::set_num_threads(1);  // so small a model is slower with more
     fs::remove_all(folder_);
     model_ = MakeRandomBert(SmallBertConfig(), 1).value();
     texts_ = RandomTexts(SmallBertConfig(), 9, 20, 2);
@@ -58,7 +83,10 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
     train_ = Labelled(40, 3);
     validation_ = Labelled(24, 4);
   }
-  ~MethodConformanceTest() override { fs::remove_all(folder_); }
+  ~MethodConformanceTest() override {
+    at::set_num_threads(threads_);
+    fs::remove_all(folder_);
+  }
 
   LabelledTexts Labelled(int count, uint64_t seed) {
     LabelledTexts labelled{RandomTexts(SmallBertConfig(), count, 20, seed), {}};
@@ -75,8 +103,21 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
     context.training.learning_rate = 1e-4;
     context.evaluation.min_duration_seconds = 0;
     context.evaluation.min_samples = 5;
-    return MakeQuantizationMethod(GetParam().method).value()->Apply(*model_, GetParam().params, context);
+    // Times as they should be; measured ones would not be the same twice.
+    context.layer_seconds = [](const Linear& layer, int64_t rows) {
+      const double work = static_cast<double>(layer.in_features() * layer.out_features() * rows);
+      return work * (layer.kind() == "int8_static" ? 1 : layer.kind() == LinearFp32::kKind ? 4 : 2);
+    };
+    // Texts this small are slower on two threads than on one.
+    const int threads = at::get_num_threads();
+    at::set_num_threads(1);
+    auto result =
+        MakeQuantizationMethod(GetParam().method).value()->Apply(*model_, GetParam().params, context);
+    at::set_num_threads(threads);
+    return result;
   }
+
+  const MethodSpec& spec() const { return *FindMethod(GetParam().method); }
 
   void Save(const QuantizationPlan& plan) {
     WriteSmallVocabulary(folder_ + "/vocabulary");
@@ -84,6 +125,7 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
     ASSERT_TRUE(status.ok()) << status;
   }
 
+  const int threads_ = at::get_num_threads();
   std::string folder_;
   std::unique_ptr<BertForSequenceClassification> model_;
   std::vector<TokenizedText> texts_;
@@ -96,7 +138,8 @@ TEST_P(MethodConformanceTest, StaysCloseToTheModelItCameFrom) {
   ASSERT_TRUE(result.ok()) << result.status();
   const at::Tensor after = Logits(*model_, texts_);
   EXPECT_FALSE(at::equal(before, after)) << "nothing was quantized";
-  EXPECT_LT((before - after).abs().max().item<float>(), 0.35 * before.abs().max().item<float>());
+  EXPECT_LT((before - after).abs().max().item<float>(),
+            GetParam().allowed * before.abs().max().item<float>());
 }
 
 TEST_P(MethodConformanceTest, PlansEveryLayerAndSaysWhatRuns) {
@@ -114,6 +157,7 @@ TEST_P(MethodConformanceTest, PlansEveryLayerAndSaysWhatRuns) {
     EXPECT_FALSE(layer.kernel.empty());
     EXPECT_TRUE(layer.requested == layer.effective || !layer.reason.empty()) << layer.name;
     EXPECT_TRUE(plan->kind == LinearFp32::kKind || layer.bytes < layer.bytes_fp32) << layer.name;
+    EXPECT_TRUE(spec().quantizes || plan->kind == LinearFp32::kKind) << layer.name;
     share += layer.macs_share;
   }
   EXPECT_NEAR(share, 1.0, 1e-9);
@@ -149,14 +193,45 @@ TEST_P(MethodConformanceTest, TheSameAgainIsTheSameToTheBit) {
 
 TEST_P(MethodConformanceTest, ATextDoesNotDependOnItsBatch) {
   ASSERT_TRUE(Apply().ok());
+  at::set_num_threads(3);
   const at::Tensor together = Logits(*model_, texts_);
   std::vector<TokenizedText> reversed(texts_.rbegin(), texts_.rend());
-  bool same = at::equal(Logits(*model_, reversed).flip(0), together);
+  // LibTorch's own FP32 product may round otherwise for other numbers of rows; everything else is exact.
+  bool has_fp32 = false;
+  for (const Layer& layer : DescribeLayers(*model_, 16)) has_fp32 |= layer.effective == LinearFp32::kKind;
+  const float tolerance = has_fp32 ? 0.02f * together.abs().max().item<float>() : 0.0f;
+  const auto alike = [tolerance](const at::Tensor& a, const at::Tensor& b) {
+    return (a - b).abs().max().item<float>() <= tolerance;
+  };
+  bool same = alike(Logits(*model_, reversed).flip(0), together);
   for (size_t i = 0; i < texts_.size(); ++i) {
-    same &= at::equal(Logits(*model_, {texts_[i]})[0], together[static_cast<int64_t>(i)]);
+    same &= alike(Logits(*model_, {texts_[i]})[0], together[static_cast<int64_t>(i)]);
   }
   // Where a method is allowed to depend on it, it must be seen to: else the option does nothing.
   EXPECT_EQ(same, GetParam().independent);
+}
+
+// Stricter than logits, where rounding hides most of what is only in the last bit: with layers that do not
+// depend on the batch, no input of any layer does, whichever thread computes it.
+TEST(BatchIndependenceTest, NoBitOfAnyLayersInputDependsOnTheBatch) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(3);
+  for (const int length : {20, 46}) {
+    const auto model = MakeRandomBert(SmallBertConfig(), 1).value();
+    ASSERT_TRUE(MakeDynamicQuantization()->Apply(*model, {}, {}).ok());
+    const auto texts = RandomTexts(SmallBertConfig(), 24, length, 2);
+    std::map<std::string, at::Tensor> together;
+    const auto keep = [&](const std::string& layer, const at::Tensor& x) { together[layer] = x.clone(); };
+    ASSERT_TRUE(VisitLayerInputs(*model, texts, 24, keep).ok());
+    const auto compare = [&](const std::string& layer, const at::Tensor& x) {
+      for (int64_t row = 0; row < x.size(0); ++row) {
+        const at::Tensor same = (together[layer] == x[row]).all(1);
+        EXPECT_TRUE(same.any().item<bool>()) << layer << ", row " << row;
+      }
+    };
+    for (const TokenizedText& text : texts) ASSERT_TRUE(VisitLayerInputs(*model, {text}, 1, compare).ok());
+  }
+  at::set_num_threads(threads);
 }
 
 TEST_P(MethodConformanceTest, StopsBetweenLayers) {
@@ -182,6 +257,7 @@ TEST_P(MethodConformanceTest, RefusesBadParametersByName) {
 }
 
 TEST_P(MethodConformanceTest, RefusesAModelThatIsQuantizedAlready) {
+  if (!spec().quantizes) GTEST_SKIP() << "leaves an FP32 model";
   ASSERT_TRUE(Apply().ok());
   const auto again = Apply();
   EXPECT_TRUE(absl::IsInvalidArgument(again.status()));

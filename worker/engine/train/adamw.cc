@@ -13,7 +13,8 @@
 namespace quantlab::engine {
 
 bool IsDecayed(const std::string& name) {
-  return !absl::EndsWith(name, ".bias") && !absl::StrContains(name, "LayerNorm");
+  return !absl::EndsWith(name, ".bias") && !absl::EndsWith(name, "_step") &&
+         !absl::StrContains(name, "LayerNorm");
 }
 
 AdamW::AdamW(const std::vector<BertForSequenceClassification::NamedTensor>& parameters,

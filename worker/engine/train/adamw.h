@@ -18,7 +18,7 @@ class AdamW {
  public:
   struct Options {
     double beta1, beta2, epsilon;
-    double weight_decay;  // of parameters other than biases and LayerNorms
+    double weight_decay;  // of parameters other than biases, LayerNorms and learned step sizes
   };
 
   AdamW(const std::vector<BertForSequenceClassification::NamedTensor>& parameters, const Options& options);

@@ -190,7 +190,9 @@ class TrainingLoop {
     step.tokens = packed.tokens();
     const AutocastScope autocast(model_.device().type(), bf16_);
     QL_ASSIGN_OR_RETURN(const at::Tensor logits, model_.Forward(packed));
-    return at::cross_entropy_loss(logits.to(at::kFloat), labels.to(model_.device()));
+    const at::Tensor on_device = labels.to(model_.device());
+    if (options_.loss) return options_.loss(logits.to(at::kFloat), on_device, packed);
+    return at::cross_entropy_loss(logits.to(at::kFloat), on_device);
   }
 
   BertForSequenceClassification& model_;

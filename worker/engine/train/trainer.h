@@ -30,7 +30,7 @@ struct TrainingStep {
   int epoch = 0;             // from 0
   int64_t examples = 0;      // of this batch
   int64_t tokens = 0;        // of this batch; there is no padding
-  double loss = 0;           // mean cross-entropy of the batch, before the step
+  double loss = 0;           // of the batch, before the step
   double learning_rate = 0;  // of the step
   double gradient_norm = 0;  // global L2 norm before clipping
 };
@@ -39,6 +39,11 @@ struct TrainingOptions {
   TrainingConfig config;
   // Of dropout. On a CPU, equal seed, data, schedule and threads give equal weights, bit for bit.
   uint64_t seed = 0;
+  // The loss of a batch, a scalar, from logits [texts, labels] float and labels [texts] int64 on the model's
+  // device. Empty: the mean cross-entropy.
+  std::function<absl::StatusOr<at::Tensor>(const at::Tensor& logits, const at::Tensor& labels,
+                                           const PackedBatch& batch)>
+      loss;
   // Called after every step, on the training thread; false ends the training with CANCELLED. May be empty.
   std::function<bool(const TrainingStep&)> on_step;
 };

@@ -1,0 +1,161 @@
+#!/usr/bin/env python3
+"""Prints a results folder of `quantctl run` as the Markdown table of docs/measurements.md.
+
+    python3 benchmarks/methods/table.py results/methods
+
+Reads report_data.json alone; every figure is one that a run measured. Below the table stand the bounds that the
+project sets itself, and whether this experiment keeps them.
+"""
+
+import json
+import pathlib
+import sys
+
+BASELINE = "baseline"
+
+
+class Experiment:
+    def __init__(self, folder):
+        data = json.loads((pathlib.Path(folder) / "report_data.json").read_text(encoding="utf-8"))
+        self.runs = {run["run"]["config"]["runName"]: run for run in data["runs"]}
+        self.comparison = self.runs.get("comparison")
+
+    def variants(self):
+        return [name for name, run in self.runs.items() if run["run"]["config"]["kind"] != "RUN_KIND_COMPARISON"]
+
+    def find(self, run, name, **labels):
+        for metric in self.runs[run].get("metrics", []):
+            if metric["name"] == name and int(metric.get("step", 0)) == 0 and matches(metric, labels):
+                return metric
+        return None
+
+    def compared(self, name, **labels):
+        return self.find("comparison", name, **labels) if self.comparison else None
+
+    def fact(self, name):
+        return self.runs[BASELINE]["environment"]["facts"].get(name, "?")
+
+
+def matches(metric, labels):
+    have = metric.get("labels", {})
+    # A label that is asked for as None must not be there.
+    return all(have.get(key) == value for key, value in labels.items())
+
+
+def number(metric):
+    return None if metric is None else float(metric.get("value", 0))
+
+
+def percent(metric, digits=2):
+    return "–" if metric is None else f"{100 * number(metric):.{digits}f} %"
+
+
+def interval(metric, scale=1.0, digits=2, unit=""):
+    if metric is None:
+        return "–"
+    low, high = float(metric.get("low", 0)), float(metric.get("high", 0))
+    return f"{scale * number(metric):.{digits}f}{unit} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
+
+
+def row(experiment, name, batches):
+    variant = experiment.runs[name]["run"]["config"].get("variant", name)
+    if experiment.runs[name]["run"]["state"] != "RUN_STATE_SUCCEEDED":
+        return [f"`{name}`", experiment.runs[name]["run"]["state"].removeprefix("RUN_STATE_")]
+    cells = [f"`{name}`", percent(experiment.find(name, "accuracy", split="test"))]
+    cells.append(interval(experiment.find(name, "accuracy_difference", split="test", variant=None), 100))
+    cells.append(percent(experiment.find(name, "agreement", split="test")))
+    holm = experiment.compared("mcnemar_p_holm", variant=variant)
+    cells.append("–" if holm is None else f"{number(holm):.3f}")
+    size = experiment.compared("model_size", variant=variant, part="model")
+    cells.append("–" if size is None else f"{number(size) / 1e6:.1f}")
+    ratio = experiment.compared("compression_ratio", variant=variant, part="quantized_layers")
+    cells.append("–" if ratio is None else f"{number(ratio):.2f}×")
+    for batch in batches:
+        cells.append(interval(experiment.compared("speedup", variant=variant, batch_size=batch), unit="×"))
+    memory = experiment.compared("memory_usage", variant=variant, kind="peak")
+    cells.append("–" if memory is None else f"{number(memory) / 1e6:.0f}")
+    return cells
+
+
+def batch_sizes(experiment):
+    sizes = {m["labels"]["batch_size"] for m in experiment.comparison.get("metrics", []) if m["name"] == "speedup"}
+    return sorted(sizes, key=int)
+
+
+def print_table(experiment):
+    batches = batch_sizes(experiment)
+    head = ["variant", "accuracy", "difference, points", "same answers", "p (Holm)", "size, MB", "quantized layers"]
+    head += [f"speedup, batch {batch}" for batch in batches] + ["peak memory, MB"]
+    print("| " + " | ".join(head) + " |")
+    print("|" + "---|" * len(head))
+    for name in experiment.variants():
+        cells = row(experiment, name, batches)
+        print("| " + " | ".join(cells + [""] * (len(head) - len(cells))) + " |")
+
+
+def drop(experiment, name):
+    return -100 * number(experiment.find(name, "accuracy_difference", split="test", variant=None))
+
+
+def against(experiment, variant, other):
+    """The paired difference variant - other, whichever way round the comparison tested it; (value, low, high)."""
+    metric = experiment.compared("accuracy_difference", variant=variant, against=other)
+    sign = 1
+    if metric is None:
+        metric, sign = experiment.compared("accuracy_difference", variant=other, against=variant), -1
+    if metric is None:
+        return None
+    ends = sorted(sign * float(metric.get(key, 0)) for key in ("low", "high"))
+    return sign * number(metric), ends[0], ends[1]
+
+
+def bounds(experiment):
+    have = set(experiment.variants())
+
+    def at_most(name, most):
+        if name in have:
+            yield f"`{name}` loses at most {most} points", drop(experiment, name) <= most, f"{drop(experiment, name):.2f}"
+
+    def not_worse(name, other):
+        pair = against(experiment, name, other) if {name, other} <= have else None
+        if pair:
+            figure = f"{100 * pair[0]:+.2f} [{100 * pair[1]:+.2f}, {100 * pair[2]:+.2f}]"
+            yield f"`{name}` is not less accurate than `{other}` by its paired interval", pair[2] >= 0, figure
+
+    whole = "mixed_precision.mode-whole"
+    if whole in have:
+        agreement = number(experiment.find(whole, "agreement", split="test"))
+        yield f"`{whole}` (BF16) gives at least 99.5 % of FP32's answers", agreement >= 0.995, f"{100 * agreement:.2f} %"
+    static8, static4 = "static_quantization.weight_bits-8", "static_quantization.weight_bits-4"
+    qat8, qat4 = "qat.weight_bits-8", "qat.weight_bits-4"
+    mixed = "mixed_precision.mode-per_layer"
+    yield from at_most("dynamic_quantization", 0.5)
+    for name in (static8, qat8, mixed):
+        yield from at_most(name, 1.0)
+    yield from not_worse(qat8, static8)
+    yield from not_worse(mixed, static8)
+    if {static4, qat4} <= have:
+        lost, left = drop(experiment, static4), drop(experiment, qat4)
+        won = 1 - left / lost if lost > 0 else 1.0
+        yield "at 4-bit weights QAT wins back at least half of what static quantization loses", won >= 0.5, (
+            f"{lost:.2f} points lost, {left:.2f} after QAT")
+
+
+def print_bounds(experiment):
+    print("\n| bound | measured | kept |\n|---|---|---|")
+    for text, kept, figure in bounds(experiment):
+        print(f"| {text} | {figure} | {'yes' if kept else '**no**'} |")
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    experiment = Experiment(sys.argv[1])
+    print_table(experiment)
+    print_bounds(experiment)
+    facts = ("cpu_model", "threads", "torch", "int8_kernels", "os")
+    print("\n" + "; ".join(f"{fact}: {experiment.fact(fact)}" for fact in facts))
+
+
+if __name__ == "__main__":
+    main()

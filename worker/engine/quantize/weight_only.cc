@@ -1,0 +1,143 @@
+// The method weight_only: INT8 or INT4 weights, floating-point activations; rounded to nearest or by GPTQ.
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "worker/engine/quantize/gptq.h"
+#include "worker/engine/quantize/int4_packing.h"
+#include "worker/engine/quantize/layer_inputs.h"
+#include "worker/engine/quantize/method.h"
+#include "worker/engine/quantize/weight_grid.h"
+#include "worker/engine/quantize/weight_only_linear.h"
+
+namespace quantlab::engine {
+namespace {
+
+// Texts that are calibrated on at a time: memory for their activations, nothing else, depends on it.
+constexpr int kCalibrationBatch = 8;
+
+// Of each layer's inputs. Layers that read the same tensor (query, key, value) share one.
+using Hessians = std::map<std::string, std::shared_ptr<Hessian>>;
+
+absl::StatusOr<Hessians> CollectHessians(BertForSequenceClassification& model, const LabelledTexts& sample,
+                                         const QuantizationContext& context) {
+  Hessians hessians;
+  at::Tensor last_input;
+  std::shared_ptr<Hessian> last;
+  const auto add = [&](const std::string& layer, const at::Tensor& x) {
+    if (!last_input.defined() || !last_input.is_same(x)) {
+      std::shared_ptr<Hessian>& own = hessians[layer];
+      if (own == nullptr) own = std::make_shared<Hessian>();
+      own->Add(x);
+      last = own;
+    }
+    last_input = x;
+    hessians[layer] = last;
+  };
+  absl::Status report;
+  const int64_t total = static_cast<int64_t>(sample.texts.size());
+  const absl::Status visited =
+      VisitLayerInputs(model, sample.texts, kCalibrationBatch, add, [&](int64_t done) {
+        report = context.Report("calibrating", done, total, "text");
+        return report.ok();
+      });
+  QL_RETURN_IF_ERROR(report);
+  QL_RETURN_IF_ERROR(visited);
+  return hessians;
+}
+
+class WeightOnly : public QuantizationMethod {
+ public:
+  const MethodSpec& spec() const override { return *FindMethod("weight_only"); }
+
+ protected:
+  absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+                        const QuantizationContext& context) const override {
+    const GptqOptions options = Options(params);
+    Hessians hessians;
+    if (Param<std::string>(params, "algorithm") == "gptq") {
+      const LabelledTexts sample =
+          SampleTexts(*context.train, Param<int64_t>(params, "calibration_texts"), context.seed);
+      QL_ASSIGN_OR_RETURN(hessians, CollectHessians(model, sample, context));
+    }
+    return ReplaceLinears(
+        model, context,
+        [&](const std::string& name, const LinearFp32& layer) -> absl::StatusOr<std::unique_ptr<Linear>> {
+          const auto hessian = hessians.find(name);
+          return Make(layer, options, hessian == hessians.end() ? nullptr : hessian->second.get());
+        });
+  }
+
+ private:
+  static GptqOptions Options(const Params& params) {
+    GptqOptions options;
+    if (Param<std::string>(params, "dtype") == "int8") {
+      options.grid = {8, 0, true, false};
+    } else {
+      options.grid = {4, std::stoll(Param<std::string>(params, "group_size")),
+                      Param<bool>(params, "symmetric"), true};
+    }
+    options.damping = Param<double>(params, "damping");
+    options.activation_order = Param<bool>(params, "activation_order");
+    return options;
+  }
+
+  // `hessian` nullptr: to nearest.
+  static absl::StatusOr<std::unique_ptr<Linear>> Make(const LinearFp32& layer, const GptqOptions& options,
+                                                      const Hessian* hessian) {
+    const auto tensors = layer.tensors();
+    const at::Tensor& weight = tensors.at("weight");
+    const at::Tensor bias = tensors.count("bias") != 0 ? tensors.at("bias").detach() : at::Tensor();
+    QL_ASSIGN_OR_RETURN(const GridWeights rounded, hessian != nullptr
+                                                       ? Gptq(weight, hessian->Matrix(), options)
+                                                       : RoundToNearest(weight, options.grid));
+    QL_ASSIGN_OR_RETURN(std::unique_ptr<Linear> linear, Wrap(rounded, bias, options.grid));
+    return KeepIfSmaller(layer, std::move(linear));
+  }
+
+  // On the CPU, where rounding is done and the layers' constructors pack; then where the layer was.
+  static absl::StatusOr<std::unique_ptr<Linear>> Wrap(const GridWeights& rounded, const at::Tensor& bias,
+                                                      const GridOptions& grid) {
+    const at::Tensor cpu_bias = bias.defined() ? bias.cpu() : bias;
+    const at::Tensor integers = rounded.quantized.cpu(), scale = rounded.scale.cpu();
+    std::unique_ptr<Linear> linear;
+    if (grid.bits == 8) {
+      QL_ASSIGN_OR_RETURN(linear, Int8WeightOnlyLinear::Create({integers, scale.squeeze(1)}, cpu_bias));
+    } else {
+      const at::Tensor zero = rounded.zero_point.defined() ? rounded.zero_point.cpu() : at::Tensor();
+      QL_ASSIGN_OR_RETURN(linear,
+                          Int4WeightOnlyLinear::Create({PackInt4(integers), scale.to(at::kBFloat16), zero},
+                                                       integers.size(1), grid.group_size, cpu_bias));
+    }
+    return linear;
+  }
+
+  static int64_t Bytes(const Linear& layer) {
+    int64_t bytes = 0;
+    for (const auto& [role, tensor] : layer.tensors()) bytes += static_cast<int64_t>(tensor.nbytes());
+    return bytes;
+  }
+
+  static std::unique_ptr<Linear> KeepIfSmaller(const LinearFp32& layer, std::unique_ptr<Linear> linear) {
+    const auto tensors = layer.tensors();
+    if (const int64_t fp32 = Bytes(layer), quantized = Bytes(*linear); quantized >= fp32) {
+      const auto bias = tensors.find("bias");
+      auto kept = std::make_unique<LinearFp32>(tensors.at("weight"),
+                                               bias == tensors.end() ? at::Tensor() : bias->second);
+      kept->KeepInsteadOf(linear->kind(), absl::StrCat("with its scales it would take ", quantized,
+                                                       " bytes instead of ", fp32));
+      return kept;
+    }
+    linear->To(tensors.at("weight").device());
+    return linear;
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<QuantizationMethod> MakeWeightOnly() {
+  return std::make_unique<WeightOnly>();
+}
+
+}  // namespace quantlab::engine
