@@ -153,7 +153,7 @@ class Renderer {
   absl::Status MakePage(Language language, Medium medium, const std::string& name) {
     QL_ASSIGN_OR_RETURN(const std::string pandoc, FindProgram("pandoc"));
     const std::string title =
-        absl::StrCat(data_.experiment.name, report::Say(language, ": quantization report", ":课程设计报告"));
+        absl::StrCat(data_.experiment.name, report::Say(language, ": quantization report", "：课程设计报告"));
     QL_RETURN_IF_ERROR(Write(folder_ / "template.html", report::PageTemplate(language, medium, title)));
     // Names and messages are escaped in the Markdown; without raw HTML nothing else could be markup either.
     std::vector<std::string> argv = {pandoc, "--from=commonmark-raw_html+pipe_tables+gfm_auto_identifiers",

@@ -19,11 +19,11 @@ void WriteMapping(Writer& writer) {
       "channel, by a token, or by a group of weights: the fewer numbers share it, the smaller the error, and "
       "the "
       "more scales have to be kept $1.",
-      "量化用小整数存储权重(往往也包括激活)。实数 x 变为 q = clamp(round(x / s) + z),其中 s 为缩放因子,z "
-      "为零点;"
-      "还原为 x̂ = s · (q − z),只差舍入误差 $0。z = 0 时映射对称,适合权重;z "
-      "可变时映射非对称,适合取值偏于一侧的"
-      "激活。缩放因子可由整个矩阵(按张量)、一个输出通道、一个词元或一组权重共用:共用的数越少,误差越小,"
+      "量化用小整数存储权重（往往也包括激活）。实数 x 变为 q = clamp(round(x / s) + z)，其中 s 为缩放因子，z "
+      "为零点；"
+      "还原为 x̂ = s · (q − z)，只差舍入误差 $0。z = 0 时映射对称，适合权重；z "
+      "可变时映射非对称，适合取值偏于一侧的"
+      "激活。缩放因子可由整个矩阵（按张量）、一个输出通道、一个词元或一组权重共用：共用的数越少，误差越小，"
       "需保存的"
       "缩放因子也越多 $1。",
       integer, paper));
@@ -39,10 +39,11 @@ void WriteError(Writer& writer) {
       "ratio of signal to this noise (SQNR, in dB) grows by about 6 dB with each bit. A product of two 8-bit "
       "matrices is summed exactly in 32 bits, so only the rounding of its inputs and outputs costs accuracy "
       "$1.",
-      "舍入使数值最多偏移 s / 2,均方误差约为 s² / 12;超出范围的数值被截断。范围宽则步长粗,范围窄则截断多:"
-      "校准即在二者之间取舍 $0。信号与该噪声之比(SQNR,单位 dB)每增加一位约提高 6 dB。两个 8 位矩阵之积在 32 "
+      "舍入使数值最多偏移 s / 2，均方误差约为 s² / 12；超出范围的数值被截断。范围宽则步长粗，范围窄则截断多："
+      "校准即在二者之间取舍 $0。信号与该噪声之比（SQNR，单位 dB）每增加一位约提高 6 dB。两个 8 位矩阵之积在 "
+      "32 "
       "位中"
-      "精确累加,因此只有输入与输出的舍入影响准确率 $1。",
+      "精确累加，因此只有输入与输出的舍入影响准确率 $1。",
       paper, integer));
 }
 
@@ -57,9 +58,9 @@ void WriteEncoder(Writer& writer) {
       "normalization, softmax and residual sums stay in floating point. Such encoders are known to stand 8 "
       "bits "
       "well $2.",
-      "Transformer 类编码器 $0(如 BERT "
-      "$1)几乎全部时间用于线性层:注意力的查询、键、值与输出投影,以及两个前馈乘积。"
-      "被量化的正是这些层;归一化、softmax 与残差相加保持浮点。已知此类编码器能较好地承受 8 位量化 $2。",
+      "Transformer 类编码器 $0（如 BERT "
+      "$1）几乎全部时间用于线性层：注意力的查询、键、值与输出投影，以及两个前馈乘积。"
+      "被量化的正是这些层；归一化、softmax 与残差相加保持浮点。已知此类编码器能较好地承受 8 位量化 $2。",
       attention, bert, q8bert));
 }
 
@@ -72,9 +73,9 @@ std::string StaticTheory(Writer& writer) {
       "at the "
       "price of ranges that hold for every text. SmoothQuant, where it is switched on, moves outliers of the "
       "activations into the weights before that $1.",
-      "权重与激活均为 INT8,缩放因子事先确定:观察器统计部分训练集上的激活(校准)并选定范围 "
-      "$0。运行时无需再统计,"
-      "代价是同一范围须适用于所有文本。若启用 SmoothQuant,则先把激活中的离群值转移到权重 $1。",
+      "权重与激活均为 INT8，缩放因子事先确定：观察器统计部分训练集上的激活（校准）并选定范围 "
+      "$0。运行时无需再统计，"
+      "代价是同一范围须适用于所有文本。若启用 SmoothQuant，则先把激活中的离群值转移到权重 $1。",
       integer, smooth);
 }
 
@@ -89,9 +90,10 @@ std::string QatTheory(Writer& writer) {
       "serve as a teacher $2. At the end the model is converted to the same INT8 kernels as static "
       "quantization and "
       "measured there, never in simulation.",
-      "量化感知训练(QAT)在前向计算中模拟舍入并继续训练;梯度原样穿过舍入(直通估计 $0)。缩放因子也可学习(LSQ "
+      "量化感知训练（QAT）在前向计算中模拟舍入并继续训练；梯度原样穿过舍入（直通估计 "
+      "$0）。缩放因子也可学习（LSQ "
       "$1),"
-      "FP32 模型可作教师 $2。训练结束后转换为与静态量化相同的 INT8 内核,并以此测量,而不使用模拟图。",
+      "FP32 模型可作教师 $2。训练结束后转换为与静态量化相同的 INT8 内核，并以此测量，而不使用模拟图。",
       ste, lsq, distill);
 }
 
@@ -105,10 +107,10 @@ std::string MixedTheory(Writer& writer) {
       "that the whole is as fast as an accuracy budget allows, or as small as a size budget asks $0. "
       "Sensitive "
       "layers keep 16 bits: BF16 has the range of FP32 with fewer digits $1.",
-      "各层对量化的敏感程度不同。先测量每层的敏感度(单独量化该层对损失与输出的影响)及其在本机上的耗时,"
+      "各层对量化的敏感程度不同。先测量每层的敏感度（单独量化该层对损失与输出的影响）及其在本机上的耗时，"
       "再为每层"
-      "选择精度,使整体在准确率预算内最快,或满足体积预算 $0。敏感的层保留 16 位:BF16 与 FP32 "
-      "范围相同,但有效位更少 "
+      "选择精度，使整体在准确率预算内最快，或满足体积预算 $0。敏感的层保留 16 位：BF16 与 FP32 "
+      "范围相同，但有效位更少 "
       "$1。",
       hawq, bf16);
 }
@@ -121,8 +123,9 @@ std::string WeightOnlyTheory(Writer& writer) {
       "memory and bandwidth, which decide the time of large models with small batches. GPTQ, where it is "
       "switched "
       "on, rounds column by column and corrects the remaining columns for the error made $0.",
-      "只有权重以 INT8 或 INT4 存储,激活与运算保持浮点。这节省内存与带宽,而大模型、小批次时的耗时正取决于此。"
-      "若启用 GPTQ,则逐列舍入,并用其余列补偿已产生的误差 $0。",
+      "只有权重以 INT8 或 INT4 "
+      "存储，激活与运算保持浮点。这节省内存与带宽，而大模型、小批次时的耗时正取决于此。"
+      "若启用 GPTQ，则逐列舍入，并用其余列补偿已产生的误差 $0。",
       gptq);
 }
 
@@ -134,8 +137,8 @@ std::string DynamicTheory(Writer& writer) {
       "token (or the whole batch) has just then $0. No calibration data is needed, and every product pays "
       "for "
       "finding its range.",
-      "权重事先量化为 INT8;激活在模型运行时按当时的数值范围量化(每个词元或整个批次一个缩放因子)$0。"
-      "不需要校准数据,但每次乘积都要付出统计范围的时间。",
+      "权重事先量化为 INT8；激活在模型运行时按当时的数值范围量化（每个词元或整个批次一个缩放因子）$0。"
+      "不需要校准数据，但每次乘积都要付出统计范围的时间。",
       paper);
 }
 
@@ -162,13 +165,13 @@ void WriteArchitecture(Writer& writer) {
                  "baseline trains the checkpoint that the other variants quantize; the comparison measures "
                  "all of them side "
                  "by side at the end.",
-                 "本实验在 Quantlab 上运行,它是以 C++ 实现、基于 gRPC "
-                 "的客户端–服务器系统。客户端提交一个实验文件;协调器校验"
-                 "该文件并规划为运行图,在数据库中保存全部状态,以租约方式把运行分发给工作节点;"
+                 "本实验在 Quantlab 上运行，它是以 C++ 实现、基于 gRPC "
+                 "的客户端–服务器系统。客户端提交一个实验文件；协调器校验"
+                 "该文件并规划为运行图，在数据库中保存全部状态，以租约方式把运行分发给工作节点；"
                  "工作节点为每次尝试启动独立进程。"
-                 "因此内存峰值有明确含义,崩溃只影响一次尝试,"
+                 "因此内存峰值有明确含义，崩溃只影响一次尝试，"
                  "下文每个数字都可追溯到测得它的那次尝试。基线训练出供其他方案量化的"
-                 "检查点,最后由对比运行并排测量全部方案。"));
+                 "检查点，最后由对比运行并排测量全部方案。"));
   writer.ShowFigure("architecture/system");
 }
 
@@ -186,7 +189,7 @@ std::string MethodTheory(Writer& writer, const VariantFacts& variant) {
     return writer.Say(
         "A control, not a quantization: FP32 trained for as many extra epochs as QAT. What it gains over the "
         "baseline, QAT would have gained by training longer alone.",
-        "对照组,并非量化:FP32 模型额外训练与 QAT 相同的轮数。它相对基线的提升,即 QAT "
+        "对照组，并非量化：FP32 模型额外训练与 QAT 相同的轮数。它相对基线的提升，即 QAT "
         "单凭多训练也能得到的部分。");
   }
   return variant.spec == nullptr ? "" : EscapeMarkdown(variant.spec->help);

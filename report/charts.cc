@@ -182,7 +182,7 @@ std::optional<Figure> DrawBars(const Facts& facts, const BarChart& chart) {
   script.Set("unit_name", Text{unit.name, unit.name});
   script.Set("high", std::max(range.largest() / unit.bytes * 1.28, 1e-9));
   script.Set("axis", Text{absl::StrCat(chart.axis.english, ", ", unit.name),
-                          absl::StrCat(chart.axis.chinese, "(", unit.name, ")")});
+                          absl::StrCat(chart.axis.chinese, "（", unit.name, "）")});
   const std::string body = absl::StrCat("left = left_text + 0", kRows, kBars + 1);
   return Figure{chart.path,
                 chart.title,
@@ -244,9 +244,9 @@ struct SpeedPanels {
 void SetSpeedTexts(Script& script) {
   script.Set("latency_axis", Text{"milliseconds per batch", "每批毫秒数"});
   script.Set("speedup_axis", Text{"times the speed of the best FP32 path", "相对最优 FP32 路径的倍数"});
-  script.Set("latency_title", Text{" per batch: latency", " 条一批:延迟"});
+  script.Set("latency_title", Text{" per batch: latency", " 条一批：延迟"});
   script.Set("speedup_title", Text{"speedup", "加速比"});
-  script.Set("unreliable", Text{" (unreliable: A/A check failed)", "(不可靠:A/A 检验未通过)"});
+  script.Set("unreliable", Text{" (unreliable: A/A check failed)", "（不可靠：A/A 检验未通过）"});
 }
 
 }  // namespace
@@ -275,8 +275,8 @@ std::optional<Figure> AccuracyChart(const Facts& facts) {
   script.Set("reference", 100 * rows[0].variant->accuracy->value);
   script.Set("axis", Text{"of the test texts", "测试集上"});
   const bool seeds = AnyDeviation(rows);
-  script.Set("accuracy_title", seeds ? Text{"accuracy, mean ± deviation", "准确率(均值 ± 标准差)"}
-                                     : Text{"accuracy, 95% interval", "准确率(95% 置信区间)"});
+  script.Set("accuracy_title", seeds ? Text{"accuracy, mean ± deviation", "准确率（均值 ± 标准差）"}
+                                     : Text{"accuracy, 95% interval", "准确率（95% 置信区间）"});
   script.Set("f1_title", Text{"F1 score", "F1 分数"});
   const std::string body = absl::StrCat("left = left_text + 0", kRows, kAccuracy + 1);
   return Figure{
@@ -284,7 +284,7 @@ std::optional<Figure> AccuracyChart(const Facts& facts) {
       {"Accuracy and F1 of each variant", "各方案的准确率与 F1"},
       {"Accuracy on the test split with its interval, and the F1 score. The dashed line is the first "
        "variant's accuracy; the axis does not begin at 0.",
-       "测试集准确率及其区间,以及 F1 分数。虚线为第一个方案的准确率;横轴不从 0 开始。"},
+       "测试集准确率及其区间，以及 F1 分数。虚线为第一个方案的准确率；横轴不从 0 开始。"},
       script.Body(body.c_str()),
       {{"results/accuracy.csv", csv.Take()}}};
 }
@@ -295,7 +295,7 @@ std::optional<Figure> SizeChart(const Facts& facts) {
                           {"Size of each saved model", "各方案保存后的模型大小"},
                           {"saved model", "模型大小"},
                           {"Size of the saved, reloadable model; × is the compression ratio over FP32.",
-                           "保存后可重新加载的模型大小;× 为相对 FP32 的压缩比。"},
+                           "保存后可重新加载的模型大小；× 为相对 FP32 的压缩比。"},
                           [](const Measured& measured) { return measured.size; },
                           [](const Measured& measured) { return measured.ratio; }});
 }
@@ -340,8 +340,8 @@ std::optional<Figure> SpeedChart(const Facts& facts) {
       {"Left: median latency of a batch, the whisker reaching to the 90th percentile. Right: speedup over "
        "the best FP32 path, median of paired ratios with its 95% interval (over several seeds mean ± "
        "standard deviation).",
-       "左:每批延迟的中位数,须线延伸至第 90 百分位。右:相对最优 FP32 路径的加速比,取配对比值的中位数及 "
-       "95% 置信区间(多个随机种子时为均值 ± 标准差)。"},
+       "左：每批延迟的中位数，须线延伸至第 90 百分位。右：相对最优 FP32 路径的加速比，取配对比值的中位数及 "
+       "95% 置信区间（多个随机种子时为均值 ± 标准差）。"},
       script.Body(body.c_str()),
       {{"results/speed.csv", panels.csv.Take()}}};
 }

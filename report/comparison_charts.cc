@@ -198,12 +198,12 @@ void SetRadarTexts(Script& script, int64_t batch_size) {
   script.Set("note_1",
              Text{"Outward is better; 1 is the best variant on that axis. Accuracy, F1, speed: value / "
                   "largest value.",
-                  "越靠外越好;1 为该轴上的最优方案。准确率、F1、速度:数值 / 最大值;"});
+                  "越靠外越好；1 为该轴上的最优方案。准确率、F1、速度：数值 / 最大值；"});
   script.Set(
       "note_2",
       Text{absl::StrCat("Size, memory: smallest value / value. Speed is the speedup at batch size ",
                         batch_size, "; FP32 is 1."),
-           absl::StrCat("体积、内存:最小值 / 数值。速度取批大小 ", batch_size, " 的加速比,FP32 为 1。")});
+           absl::StrCat("体积、内存：最小值 / 数值。速度取批大小 ", batch_size, " 的加速比，FP32 为 1。")});
 }
 
 struct Candidate {
@@ -343,12 +343,13 @@ DashboardData CollectDashboard(const std::vector<PlotRow>& rows, int64_t batch_s
 
 void SetDashboardTexts(Script& script, const char* unit, int64_t batch_size) {
   script.Set("title_accuracy", Text{"accuracy", "准确率"}).Set("title_f1", Text{"F1 score", "F1 分数"});
-  script.Set("title_size", Text{absl::StrCat("model size, ", unit), absl::StrCat("模型大小(", unit, ")")});
-  script.Set("title_memory", Text{absl::StrCat("peak memory, ", unit), absl::StrCat("内存峰值(", unit, ")")});
+  script.Set("title_size", Text{absl::StrCat("model size, ", unit), absl::StrCat("模型大小（", unit, "）")});
+  script.Set("title_memory",
+             Text{absl::StrCat("peak memory, ", unit), absl::StrCat("内存峰值（", unit, "）")});
   script.Set("title_speedup", Text{absl::StrCat("speedup, batch size ", batch_size),
-                                   absl::StrCat("加速比,批大小 ", batch_size)});
-  script.Set("title_pareto",
-             Text{absl::StrCat("accuracy over size, ", unit), absl::StrCat("准确率与模型大小(", unit, ")")});
+                                   absl::StrCat("加速比，批大小 ", batch_size)});
+  script.Set("title_pareto", Text{absl::StrCat("accuracy over size, ", unit),
+                                  absl::StrCat("准确率与模型大小（", unit, "）")});
 }
 
 }  // namespace
@@ -384,7 +385,7 @@ std::optional<Figure> RadarChart(const Facts& facts) {
       {"Radar of accuracy, F1, size, speed and memory", "准确率、F1、体积、速度与内存的雷达图"},
       {"Five qualities of each variant, each divided by the best of the experiment as written under the "
        "figure.",
-       "各方案的五项指标,均按图下所写方法相对本实验最优值归一化。"},
+       "各方案的五项指标，均按图下所写方法相对本实验最优值归一化。"},
       script.Body(kRadar),
       {{"comparisons/radar.csv", csv.Take()}}};
 }
@@ -410,17 +411,17 @@ std::optional<Figure> ParetoChart(const Facts& facts) {
   script.Set("right", Frame::kRight).Set("top", Frame::kTop).Set("bottom", Frame::kBottom);
   script.Set("unit", frame.unit).Set("x_low", frame.x_low).Set("x_high", frame.x_high);
   script.Set("y_low", frame.y_low).Set("y_high", frame.y_high);
-  script.Set("x_axis",
-             Text{absl::StrCat("saved model, ", frame.Name()), absl::StrCat("模型大小(", frame.Name(), ")")});
+  script.Set("x_axis", Text{absl::StrCat("saved model, ", frame.Name()),
+                            absl::StrCat("模型大小（", frame.Name(), "）")});
   script.Set("y_axis", Text{"accuracy", "准确率"});
   script.Set("front_title", Text{"Pareto front: nothing is both smaller and more accurate",
-                                 "帕累托前沿:没有方案同时更小且更准确"});
+                                 "帕累托前沿：没有方案同时更小且更准确"});
   return Figure{
       "comparisons/pareto",
       {"Accuracy over model size", "准确率与模型大小"},
       {"Accuracy over the size of the saved model, with the Pareto front. Differences smaller than the "
        "intervals of the first figure mean nothing.",
-       "准确率与模型大小,虚线为帕累托前沿。小于准确率区间的差异没有意义。"},
+       "准确率与模型大小，虚线为帕累托前沿。小于准确率区间的差异没有意义。"},
       script.Body(kPareto),
       {{"comparisons/pareto.csv", csv.Take()}, {"comparisons/pareto_front.csv", FrontCsv(all)}}};
 }

@@ -21,7 +21,7 @@ void WriteQuality(Writer& writer) {
   if (!facts.pairs.empty()) {
     writer.Paragraph(writer.Say(
         "Variants against one another, on the same texts; these tests are not corrected for their number.",
-        "各方案之间在相同文本上的比较;这些检验未作多重校正。"));
+        "各方案之间在相同文本上的比较；这些检验未作多重校正。"));
     for (const PairFacts& pair : facts.pairs) writer.Item(PairSentence(language, pair));
     writer.EndList();
   }
@@ -38,7 +38,8 @@ void WriteSpeed(Writer& writer) {
         "Figures show the comparison $0; the others are in the tables, since times of different machines are "
         "not "
         "divided by each other.",
-        "图中为对比运行 $0;其余见表,因为不同机器的时间从不相除。", Code(facts.comparisons[0].run->run.name)));
+        "图中为对比运行 $0；其余见表，因为不同机器的时间从不相除。",
+        Code(facts.comparisons[0].run->run.name)));
   }
   writer.Show(SpeedTable(language, facts));
   for (const ComparisonFacts& comparison : facts.comparisons)

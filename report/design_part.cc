@@ -32,8 +32,8 @@ std::string AssetText(const Writer& writer, const AssetRef& asset) {
   if (!asset.digest.empty())
     details.push_back(writer.Fill("digest $0", "摘要 $0", Code(ShortDigest(asset.digest))));
   if (details.empty()) return text;
-  return absl::StrCat(text, writer.Say(" (", "("), absl::StrJoin(details, writer.Say(", ", ",")),
-                      writer.Say(")", ")"));
+  return absl::StrCat(text, writer.Say(" (", "（"), absl::StrJoin(details, writer.Say(", ", "，")),
+                      writer.Say(")", "）"));
 }
 
 // What was left out of the dataset, each text once.
@@ -45,7 +45,7 @@ std::string SubsetCaveats(const Writer& writer) {
     }
   }
   if (seen.empty()) return "";
-  return writer.Fill("**Only a part of the data was used**: $0.", "**只使用了部分数据**:$0。",
+  return writer.Fill("**Only a part of the data was used**: $0.", "**只使用了部分数据**：$0。",
                      absl::StrJoin(seen, "; "));
 }
 
@@ -57,12 +57,12 @@ void WriteData(Writer& writer) {
     const DatasetConfig& dataset = config.dataset;
     std::string text =
         Join(writer.language(),
-             {writer.Fill("Model: $0.", "模型:$0。", AssetText(writer, config.model)),
-              writer.Fill("Dataset: $0.", "数据集:$0。", AssetText(writer, dataset.asset)),
+             {writer.Fill("Model: $0.", "模型：$0。", AssetText(writer, config.model)),
+              writer.Fill("Dataset: $0.", "数据集：$0。", AssetText(writer, dataset.asset)),
               writer.Fill(
                   "Of its texts, $0 train, $1 validate and $2 test. The splits are disjoint, deduplicated, "
                   "stratified by class and fixed by split seed $3; texts are cut to $4 tokens.",
-                  "其中训练 $0、验证 $1、测试 $2。各划分互不相交,已去重,按类别分层,由划分种子 $3 确定;"
+                  "其中训练 $0、验证 $1、测试 $2。各划分互不相交，已去重，按类别分层，由划分种子 $3 确定；"
                   "文本截断至 $4 个词元。",
                   SplitSize(writer, dataset.train_size), SplitSize(writer, dataset.validation_size),
                   SplitSize(writer, dataset.test_size), dataset.split_seed, dataset.max_length)});
@@ -77,7 +77,7 @@ void WriteData(Writer& writer) {
                         embeddings = writer.Cite(Source::kSentenceBert);
       text = Join(writer.language(),
                   {text, writer.Fill("The encoder is MiniLM $0 as trained for sentence embeddings $1.",
-                                     "编码器为 MiniLM $0,曾训练用于句向量 $1。", minilm, embeddings)});
+                                     "编码器为 MiniLM $0，曾训练用于句向量 $1。", minilm, embeddings)});
     }
     if (Mentions(dataset.asset, "imdb")) {
       text = Join(writer.language(), {text, writer.Fill("The reviews are those of $0.", "影评数据出自 $0。",
@@ -95,21 +95,21 @@ void WriteTraining(Writer& writer) {
   const TrainingConfig& training = baseline->runs[0]->config.training;
   if (!training.enabled) {
     writer.Paragraph(writer.Say("The checkpoint was fine-tuned before; it is only evaluated here.",
-                                "检查点此前已完成微调,这里只做评估。"));
+                                "检查点此前已完成微调，这里只做评估。"));
     return;
   }
   writer.Paragraph(writer.Fill(
       "AdamW $0, $1, batch size $2, peak learning rate $3 with linear warm-up over $4 of the steps and "
       "linear "
       "decay, weight decay $5, gradients clipped to norm $6, dropout $7, $8.",
-      "AdamW $0,$1,批大小 $2,峰值学习率 $3(前 $4 的步数线性预热,其后线性衰减),权重衰减 $5,"
-      "梯度范数裁剪 $6,dropout $7,$8。",
+      "AdamW $0，$1，批大小 $2，峰值学习率 $3（前 $4 的步数线性预热，其后线性衰减），权重衰减 $5，"
+      "梯度范数裁剪 $6，dropout $7，$8。",
       writer.Cite(Source::kAdamW),
       writer.language() == Language::kEnglish ? Plural(training.epochs, "epoch", "epochs")
                                               : absl::StrCat(training.epochs, " 轮"),
       training.batch_size, FormatExact(training.learning_rate),
       absl::StrCat(FormatNumber(training.warmup_ratio * 100, 3), "%"), FormatExact(training.weight_decay),
-      training.max_grad_norm == 0 ? writer.Say("0 (no clipping)", "0(不裁剪)")
+      training.max_grad_norm == 0 ? writer.Say("0 (no clipping)", "0（不裁剪）")
                                   : FormatExact(training.max_grad_norm),
       training.dropout ? writer.Say("on", "开启") : writer.Say("off", "关闭"),
       EscapeMarkdown(training.dtype)));
@@ -126,10 +126,10 @@ void WriteMeasuring(Writer& writer) {
       "called significant, and anything else is no proof that the two are equal. Where several variants are "
       "tested "
       "at once, p is corrected by Holm's method $2 and the corrected value decides.",
-      "准确率在整个测试集上统计,测试集只读取一次;区间为 95% Wilson 区间 $0。各方案与基线在相同文本上用 "
+      "准确率在整个测试集上统计，测试集只读取一次；区间为 95% Wilson 区间 $0。各方案与基线在相同文本上用 "
       "McNemar "
-      "精确检验比较 $1;p 小于 0.05 称为显著,否则也不证明两者相同。同时检验多个方案时,p 经 Holm 方法校正 "
-      "$2,并以校正值为准。",
+      "精确检验比较 $1；p 小于 0.05 称为显著，否则也不证明两者相同。同时检验多个方案时，p 经 Holm 方法校正 "
+      "$2，并以校正值为准。",
       wilson, mcnemar, writer.Cite(Source::kHolm)));
   if (writer.facts().comparisons.empty()) return;
   const EvaluationConfig& evaluation = writer.facts().comparisons[0].run->config.evaluation;
@@ -139,8 +139,8 @@ void WriteMeasuring(Writer& writer) {
       "FP32 path in interleaved, randomised blocks of texts of $0 tokens, after $1, for at least "
       "$2 blocks and $3 per variant and batch size. The speedup is the median of the ratios with a "
       "bootstrap interval $4. Times of different machines are never divided by each other.",
-      "速度为配对比值:在一台无其他任务的工作节点上,同一进程以交错、随机的区块对每个方案与最优 FP32 "
-      "路径计时,文本长度 $0 个词元,预热 $1,每个方案和批大小至少 $2 个区块、$3。加速比为比值的中位数,"
+      "速度为配对比值：在一台无其他任务的工作节点上，同一进程以交错、随机的区块对每个方案与最优 FP32 "
+      "路径计时，文本长度 $0 个词元，预热 $1，每个方案和批大小至少 $2 个区块、$3。加速比为比值的中位数，"
       "区间由自助法给出 $4。不同机器的时间从不相除。",
       evaluation.latency_sequence_length,
       writer.language() == Language::kEnglish
@@ -187,7 +187,7 @@ void WriteVersions(Writer& writer) {
       "Seeds of the runs: $0. The whole configuration of each run is in `tables/configuration.csv`, the "
       "experiment "
       "file as submitted in `experiment.yaml` of the results folder.",
-      "各运行的随机种子:$0。每个运行的完整配置见 `tables/configuration.csv`,提交的实验文件见结果目录中的 "
+      "各运行的随机种子：$0。每个运行的完整配置见 `tables/configuration.csv`，提交的实验文件见结果目录中的 "
       "`experiment.yaml`。",
       Seeds(writer))};
   if (!writer.data().coordinator_version.empty()) {
@@ -196,7 +196,7 @@ void WriteVersions(Writer& writer) {
   }
   if (const std::string runners = Runners(writer); !runners.empty()) {
     sentences.push_back(writer.Fill("The program that trained and measured is identified by its SHA-256: $0.",
-                                    "训练与测量程序以其 SHA-256 标识:$0。", runners));
+                                    "训练与测量程序以其 SHA-256 标识：$0。", runners));
   }
   writer.Paragraph(Join(writer.language(), sentences));
 }

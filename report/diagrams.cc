@@ -80,16 +80,16 @@ std::string SystemBoxes() {
   Csv csv({"id", "x", "y", "w", "h", "fill", "title_en", "title_zh", "line1_en", "line1_zh", "line2_en",
            "line2_zh", "line3_en", "line3_zh"});
   csv.Add({"client", "120", "330", "210", "104", "DCEBF7", "quantctl", "quantctl", "command line over gRPC",
-           "命令行客户端(gRPC)", "one experiment: one YAML file", "一个实验即一个 YAML 文件",
+           "命令行客户端（gRPC）", "one experiment: one YAML file", "一个实验即一个 YAML 文件",
            "renders the report", "生成报告"});
   csv.Add({"coordinator", "480", "330", "230", "104", "FCE8C5", "quant-coordinator", "quant-coordinator",
            "queue; leases; scheduling", "队列、租约、调度", "SQLite; artifact store", "SQLite 与产物库",
            "/metrics; health", "/metrics 与健康检查"});
   csv.Add({"worker", "850", "330", "220", "104", "D3EEE4", "quant-worker", "quant-worker",
-           "agent: leases; spool; uploads", "代理:租约、缓存、上传", "supervises its runner", "监管执行程序",
-           "one per machine: CPU or GPU", "每台机器一个(CPU 或 GPU)"});
+           "agent: leases; spool; uploads", "代理：租约、缓存、上传", "supervises its runner", "监管执行程序",
+           "one per machine: CPU or GPU", "每台机器一个（CPU 或 GPU）"});
   csv.Add({"runner", "850", "96", "220", "104", "D3EEE4", "quant-runner", "quant-runner",
-           "LibTorch in a process of its own", "LibTorch(独立进程)", "trains; quantizes; measures",
+           "LibTorch in a process of its own", "LibTorch（独立进程）", "trains; quantizes; measures",
            "训练、量化、测量", "one attempt and it exits", "执行一次尝试后退出"});
   csv.Add({"monitoring", "480", "96", "230", "104", "EEEEEE", "Prometheus · Grafana", "Prometheus · Grafana",
            "queue; runs; workers", "队列、运行、工作节点", "durations and errors", "时长与错误", "optional",
@@ -135,13 +135,13 @@ const std::vector<PartBox>& Parts() {
       {ModelPart::kAttentionOutput,
        true,
        {"Output", "注意力输出"},
-       {"linear; residual", "线性;残差"},
+       {"linear; residual", "线性；残差"},
        {"LayerNorm", "LayerNorm"}},
       {ModelPart::kUp, true, {"Feed-forward 1", "前馈升维"}, {"linear", "线性"}, {"GELU", "GELU"}},
       {ModelPart::kDown,
        true,
        {"Feed-forward 2", "前馈降维"},
-       {"linear; residual", "线性;残差"},
+       {"linear; residual", "线性；残差"},
        {"LayerNorm", "LayerNorm"}},
       {ModelPart::kPooler,
        true,
@@ -273,7 +273,7 @@ Figure SystemDiagram() {
       {"Architecture of the system", "系统架构"},
       {"The system: a thin client, a coordinator that keeps all state, and workers that start a fresh "
        "process for each attempt.",
-       "系统架构:轻量客户端、保存全部状态的协调器,以及为每次尝试启动独立进程的工作节点。"},
+       "系统架构：轻量客户端、保存全部状态的协调器，以及为每次尝试启动独立进程的工作节点。"},
       script.Body(kSystem),
       {{"architecture/system.csv", SystemBoxes()}, {"architecture/system_arrows.csv", SystemArrows()}}};
 }
@@ -301,7 +301,7 @@ Figure ModelDiagram(const Facts& facts) {
       {"The model, and what each variant quantizes", "模型结构及各方案所量化的部分"},
       {"The model from text to class (blue: linear layers), and the precision in which each variant ran "
        "each part; “not quantized” parts stay in floating point.",
-       "从文本到类别的模型结构(蓝色为线性层),以及各方案中各部分实际运行的精度;“未量化”的部分保持浮点。"},
+       "从文本到类别的模型结构（蓝色为线性层），以及各方案中各部分实际运行的精度；“未量化”的部分保持浮点。"},
       script.Body(absl::StrCat(kModel, cells.rows() > 0 ? kModelCells : "\n").c_str()),
       {{"architecture/model.csv", cells.Take()}, {"architecture/model_parts.csv", PartsCsv()}}};
 }

@@ -18,14 +18,14 @@ namespace {
 void WriteHead(Writer& writer) {
   const ExperimentRecord& experiment = writer.data().experiment;
   writer.Title(
-      absl::StrCat(writer.Say("Quantization report: ", "课程设计报告:"), EscapeMarkdown(experiment.name)));
-  std::string line = writer.Fill("Experiment $0, submitted $1", "实验 $0,提交于 $1", Code(experiment.id),
+      absl::StrCat(writer.Say("Quantization report: ", "课程设计报告："), EscapeMarkdown(experiment.name)));
+  std::string line = writer.Fill("Experiment $0, submitted $1", "实验 $0，提交于 $1", Code(experiment.id),
                                  FormatUtc(experiment.create_time));
   if (experiment.end_time.has_value()) {
-    absl::StrAppend(&line, writer.Fill(", ended $0", ",结束于 $0", FormatUtc(*experiment.end_time)));
+    absl::StrAppend(&line, writer.Fill(", ended $0", "，结束于 $0", FormatUtc(*experiment.end_time)));
   } else {
     absl::StrAppend(&line, writer.Say("; **it has not ended: this report is preliminary**",
-                                      ";**实验尚未结束,本报告为中间结果**"));
+                                      "；**实验尚未结束，本报告为中间结果**"));
   }
   if (!writer.data().coordinator_version.empty()) {
     absl::StrAppend(&line, writer.Fill("; Quantlab $0", ";Quantlab $0",
@@ -36,11 +36,11 @@ void WriteHead(Writer& writer) {
 
 void WriteAbstract(Writer& writer) {
   writer.Unnumbered("Abstract", "摘要");
-  writer.Item(absl::StrCat(writer.Say("**For speed.** ", "**追求速度**:"),
+  writer.Item(absl::StrCat(writer.Say("**For speed.** ", "**追求速度**："),
                            ShipForSpeed(writer.language(), writer.facts())));
-  writer.Item(absl::StrCat(writer.Say("**For size.** ", "**追求体积**:"),
+  writer.Item(absl::StrCat(writer.Say("**For size.** ", "**追求体积**："),
                            ShipForSize(writer.language(), writer.facts())));
-  writer.Item(absl::StrCat(writer.Say("**For accuracy.** ", "**追求准确率**:"),
+  writer.Item(absl::StrCat(writer.Say("**For accuracy.** ", "**追求准确率**："),
                            ShipForAccuracy(writer.language(), writer.facts())));
   writer.EndList();
   writer.Show(SummaryTable(writer.language(), writer.facts()));
@@ -49,14 +49,14 @@ void WriteAbstract(Writer& writer) {
                     [](const RunReport& run) { return run.run.state != RunState::kSucceeded; });
   if (failed > 0) {
     writer.Paragraph(writer.Fill("$0 of $1 runs $2 no result; the section on runs says why.",
-                                 "$1 个运行中有 $0 个没有结果,原因见“运行情况”一节。", failed,
+                                 "$1 个运行中有 $0 个没有结果，原因见“运行情况”一节。", failed,
                                  writer.data().runs.size(), failed == 1 ? "has" : "have"));
   }
   if (!writer.data().runs.empty()) {
     const RunConfig* const config = &writer.data().runs[0].config;
     writer.Paragraph(writer.Fill(
         "Model $0; dataset $1: of its texts, $2 for training, $3 for validation, $4 for the test.",
-        "模型 $0;数据集 $1:训练 $2,验证 $3,测试 $4。", Code(config->model.name),
+        "模型 $0；数据集 $1：训练 $2，验证 $3，测试 $4。", Code(config->model.name),
         Code(config->dataset.asset.name), SplitSize(writer, config->dataset.train_size),
         SplitSize(writer, config->dataset.validation_size), SplitSize(writer, config->dataset.test_size)));
   }
@@ -71,7 +71,7 @@ void WriteNotRun(Writer& writer) {
   }
   if (names.empty()) return;
   writer.Paragraph(writer.Fill("Disabled, or not in the experiment file: $0.",
-                               "已禁用或未写入实验文件的方法:$0。",
+                               "已禁用或未写入实验文件的方法：$0。",
                                absl::StrJoin(names, writer.Say(", ", "、"))));
 }
 
@@ -103,32 +103,32 @@ void WriteThreats(Writer& writer) {
     writer.Item(writer.Say(
         "Each variant ran with one seed: how much the result varies with the seed is not known, and the "
         "intervals of accuracy cover the choice of test texts only.",
-        "每个方案只用一个随机种子:结果随种子的波动未知,准确率区间只反映测试文本的抽样。"));
+        "每个方案只用一个随机种子：结果随种子的波动未知，准确率区间只反映测试文本的抽样。"));
   }
   if (!writer.facts().comparisons.empty()) {
     writer.Item(writer.Say(
         "Speed and memory hold for the one machine, thread count and text length given above; other CPUs "
         "may rank the variants differently.",
-        "速度与内存只对上文所述的机器、线程数和文本长度成立;其他 CPU 上各方案的名次可能不同。"));
+        "速度与内存只对上文所述的机器、线程数和文本长度成立；其他 CPU 上各方案的名次可能不同。"));
   }
   if (writer.facts().variants.size() > 2) {
     writer.Item(
         writer.Say("The variants are ranked by the same test texts that describe them: the figures of the "
                    "first in a ranking "
                    "are, by that choice, a little too good.",
-                   "各方案按同一测试集排名并由其描述:排名第一者的数字因这种选择而略显乐观。"));
+                   "各方案按同一测试集排名并由其描述：排名第一者的数字因这种选择而略显乐观。"));
   }
   writer.Item(writer.Say(
       "The test texts come from the same source as the training texts: the figures say nothing about "
       "other domains.",
-      "测试文本与训练文本来源相同:这些数字不说明其他领域的表现。"));
+      "测试文本与训练文本来源相同：这些数字不说明其他领域的表现。"));
   const bool reused = std::any_of(writer.data().runs.begin(), writer.data().runs.end(),
                                   [](const RunReport& run) { return run.run.reused; });
   if (reused) {
     writer.Item(writer.Say(
         "Some results were taken from earlier runs with the same inputs, execution fingerprint and runner "
         "(“reused”); timings never are.",
-        "部分结果取自输入、执行指纹和执行程序均相同的先前运行(“复用”);时间数据从不复用。"));
+        "部分结果取自输入、执行指纹和执行程序均相同的先前运行（“复用”）；时间数据从不复用。"));
   }
   writer.EndList();
 }
@@ -141,7 +141,7 @@ void WriteConclusion(Writer& writer) {
 }
 
 void WriteAppendices(Writer& writer) {
-  writer.Unnumbered("Appendix: where every number comes from", "附录:每个数字的来源");
+  writer.Unnumbered("Appendix: where every number comes from", "附录：每个数字的来源");
   writer.Show(SourcesTable(writer.language(), writer.data()));
   const char* const code = LanguageCode(writer.language());
   std::vector<std::string> links;
@@ -153,16 +153,16 @@ void WriteAppendices(Writer& writer) {
   writer.Paragraph(writer.Say(
       "`tables/provenance.csv` names for every number the run, the attempt, the worker and the digests of "
       "configuration and dataset that it comes from.",
-      "`tables/provenance.csv` 为每个数字列出其来源的运行、尝试、工作节点,以及配置与数据集的摘要。"));
+      "`tables/provenance.csv` 为每个数字列出其来源的运行、尝试、工作节点，以及配置与数据集的摘要。"));
   writer.Paragraph(
       writer.Fill("Every table as CSV with all digits: $0; the same as Markdown in `tables/*.$1.md`.",
-                  "各表的 CSV(全部有效数字):$0;Markdown 版本见 `tables/*.$1.md`。",
+                  "各表的 CSV（全部有效数字）：$0；Markdown 版本见 `tables/*.$1.md`。",
                   absl::StrJoin(links, writer.Say(", ", "、")), code));
   writer.Paragraph(writer.Say(
       "Every figure stands in `figures/` as SVG and PNG with the data that it draws; `sh figures/redraw.sh` "
       "draws "
       "all of them anew.",
-      "所有图以 SVG 与 PNG 格式连同所绘数据存放于 `figures/`;运行 `sh figures/redraw.sh` 可全部重绘。"));
+      "所有图以 SVG 与 PNG 格式连同所绘数据存放于 `figures/`；运行 `sh figures/redraw.sh` 可全部重绘。"));
 }
 
 }  // namespace

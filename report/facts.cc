@@ -220,13 +220,16 @@ LayerSensitivity& SensitivityOf(VariantFacts& variant, const Metric& metric) {
   for (LayerSensitivity& row : variant.sensitivity) {
     if (row.layer == layer && row.precision == precision) return row;
   }
-  variant.sensitivity.push_back({layer, precision, {}, {}, {}});
+  variant.sensitivity.push_back({layer, precision, {}, {}, {}, {}});
   return variant.sensitivity.back();
 }
 
 void CollectSensitivity(MetricPool& pool, VariantFacts& variant) {
   const RunReport* const run = RunWith(variant, "layer_sensitivity");
   if (run == nullptr) return;
+  for (const Metric& metric : pool.AllOf(run, "layer_sensitivity", {{"measure", "divergence"}})) {
+    SensitivityOf(variant, metric).divergence = metric.value;
+  }
   for (const Metric& metric : pool.AllOf(run, "layer_sensitivity", {{"measure", "loss_increase"}})) {
     SensitivityOf(variant, metric).loss_increase = metric.value;
   }
@@ -254,6 +257,7 @@ void CollectFront(MetricPool& pool, VariantFacts& variant) {
   };
   collect("front_time", &FrontPoint::seconds);
   collect("front_loss_increase", &FrontPoint::loss_increase);
+  collect("front_accuracy", &FrontPoint::accuracy);
   collect("front_bytes", &FrontPoint::bytes);
   for (const auto& [number, point] : points) variant.front.push_back(point);
   std::stable_sort(variant.front.begin(), variant.front.end(), [](const FrontPoint& a, const FrontPoint& b) {

@@ -47,13 +47,18 @@ struct Measured {
 // What quantizing one layer alone does, and what it costs.
 struct LayerSensitivity {
   std::string layer, precision;
-  std::optional<double> loss_increase, sqnr_db, seconds;
+  // Of the model's answers from FP32's (nats), of the loss, of the layer's own output (dB), of its time
+  // alone.
+  std::optional<double> divergence, loss_increase, sqnr_db, seconds;
+
+  // How much the model suffers: the divergence, which is surer than the loss of a few texts; else the loss.
+  std::optional<double> Damage() const { return divergence.has_value() ? divergence : loss_increase; }
 };
 
 // An assignment of precisions to layers that no other beats in both time and loss.
 struct FrontPoint {
   int64_t number = 0;
-  std::optional<double> seconds, loss_increase, bytes;
+  std::optional<double> seconds, loss_increase, accuracy, bytes;
   bool chosen = false;
 };
 

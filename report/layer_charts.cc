@@ -43,7 +43,7 @@ do for [p = 1 : panels] {
   do for [i = 1 : block_count] {
     set arrow from blocks[i], graph 0 to blocks[i], graph 1 nohead lc rgb '#FFFFFF' lw 3 front
   }
-  set label (kind eq 'sqnr' ? title_sqnr : kind eq 'loss' ? title_loss : title_precision) at graph 0, screen 1 - (above - 12)/height left
+  set label (kind eq 'sqnr' ? title_sqnr : kind eq 'precision' ? title_precision : title_damage) at graph 0, screen 1 - (above - 12)/height left
   mine(y) = stringcolumn('panel') eq kind ? y : NaN
   if (kind eq 'precision') {
     unset colorbox
@@ -62,7 +62,7 @@ do for [p = 1 : panels] {
     high = panel_high[p]
     set cbrange [low:high]
     set cbtics (sprintf('%.2g', low) low, sprintf('%.2g', high) high) font family.',9'
-    if (kind eq 'loss') { set palette negative } else { set palette positive }
+    if (kind eq 'sqnr') { set palette positive } else { set palette negative }
     plot data using (column('layer_index')):(mine(-column('row'))):(column('layer_index') - 0.46):(column('layer_index') + 0.46):(-column('row') - 0.44):(-column('row') + 0.44):(num('value')) with boxxyerror lc palette, @named
   }
   above = above + row_height*rows + gap
@@ -227,21 +227,35 @@ void AddSqnr(LayerGrid& grid, LayerData& data) {
   if (!panel.labels.empty()) data.panels.push_back(panel);
 }
 
-// A line per precision that was tried.
-void AddLoss(LayerGrid& grid, LayerData& data) {
-  Panel panel{"loss", {}};
+// The precisions that a variant tried on single layers.
+std::vector<std::string> TriedPrecisions(const VariantFacts& variant) {
+  std::vector<std::string> precisions;
+  for (const LayerSensitivity& one : variant.sensitivity) {
+    const bool known = std::find(precisions.begin(), precisions.end(), one.precision) != precisions.end();
+    if (!known && one.Damage().has_value()) precisions.push_back(one.precision);
+  }
+  return precisions;
+}
+
+bool HasDivergence(const LayerGrid& grid) {
   for (const PlotRow& row : grid.rows()) {
-    std::vector<std::string> precisions;
     for (const LayerSensitivity& one : row.variant->sensitivity) {
-      const bool known = std::find(precisions.begin(), precisions.end(), one.precision) != precisions.end();
-      if (!known && one.loss_increase.has_value()) precisions.push_back(one.precision);
+      if (one.divergence.has_value()) return true;
     }
-    for (const std::string& precision : precisions) {
+  }
+  return false;
+}
+
+// A line per precision that was tried.
+void AddDamage(LayerGrid& grid, LayerData& data) {
+  Panel panel{HasDivergence(grid) ? "divergence" : "loss", {}};
+  for (const PlotRow& row : grid.rows()) {
+    for (const std::string& precision : TriedPrecisions(*row.variant)) {
       data.StartRow(panel, PrecisionTitle(precision));
       for (const LayerSensitivity& one : row.variant->sensitivity) {
-        if (one.precision != precision || !one.loss_increase || !std::isfinite(*one.loss_increase)) continue;
-        panel.Saw(*one.loss_increase);
-        data.Add(panel, grid, one.layer, precision, one.loss_increase);
+        if (one.precision != precision || !one.Damage() || !std::isfinite(*one.Damage())) continue;
+        panel.Saw(*one.Damage());
+        data.Add(panel, grid, one.layer, precision, one.Damage());
       }
     }
   }
@@ -376,7 +390,7 @@ std::optional<Figure> LayerChart(const Facts& facts) {
   LayerGrid grid(facts);
   LayerData data;
   AddSqnr(grid, data);
-  AddLoss(grid, data);
+  AddDamage(grid, data);
   AddPrecisions(grid, data);
   if (data.panels.empty()) return std::nullopt;
   const auto layers = static_cast<double>(grid.names().size());
@@ -389,16 +403,21 @@ std::optional<Figure> LayerChart(const Facts& facts) {
       .Set("block_count", static_cast<double>(grid.Blocks().size()));
   if (!grid.Blocks().empty()) script.Array("blocks", grid.Blocks());
   SetPanels(script, data);
-  script.Set("title_sqnr", Text{"output SQNR, dB (dark: noisier)", "输出信噪比 SQNR,dB(深色:噪声更大)"});
-  script.Set("title_loss", Text{"loss increase with this layer alone quantized (dark: more sensitive)",
-                                "单独量化该层时的损失增量(深色:更敏感)"});
+  script.Set("title_sqnr", Text{"output SQNR, dB (dark: noisier)", "输出信噪比 SQNR，dB（深色：噪声更大）"});
+  script.Set("title_damage",
+             HasDivergence(grid)
+                 ? Text{"divergence of the answers with this layer alone quantized, nats (dark: more "
+                        "sensitive)",
+                        "单独量化该层时答案的散度（nat；深色：更敏感）"}
+                 : Text{"loss increase with this layer alone quantized (dark: more sensitive)",
+                        "单独量化该层时的损失增量（深色：更敏感）"});
   script.Set("title_precision", Text{"precision that ran", "实际运行精度"});
   return Figure{
       "results/layers",
       {"Sensitivity and precision of each layer", "各层的敏感度与精度"},
       {"Layer by layer: signal-to-noise ratio of the output, sensitivity as mixed precision measured it, "
        "and the precision that ran.",
-       "逐层:输出信噪比、混合精度所测的敏感度,以及实际运行的精度。"},
+       "逐层：输出信噪比、混合精度所测的敏感度，以及实际运行的精度。"},
       script.Body(kLayers),
       {{"results/layers.csv", data.cells.Take()},
        {"results/layers_rows.csv", data.rows.Take()},
@@ -427,7 +446,7 @@ std::optional<Figure> FrontChart(const Facts& facts) {
     Script script("results/front", "The assignments of precisions that mixed precision chose from.");
     script.Set("width", 900).Set("height", 420).Set("x_low", x_low - x_pad).Set("x_high", x_high + x_pad);
     script.Set("y_low", y_low - y_pad).Set("y_high", y_high + y_pad);
-    script.Set("x_axis", Text{"estimated time of the linear layers, ms", "线性层的估计时间(毫秒)"});
+    script.Set("x_axis", Text{"estimated time of the linear layers, ms", "线性层的估计时间（毫秒）"});
     script.Set("y_axis", Text{"estimated loss increase", "估计的损失增量"});
     script.Set("front_title", Text{"Pareto front", "帕累托前沿"})
         .Set("chosen_title", Text{"chosen", "所选方案"});
@@ -461,7 +480,7 @@ std::optional<Figure> CurvesChart(const Facts& facts) {
       "results/curves",
       {"Training and QAT curves", "训练与 QAT 曲线"},
       {"Training curves: loss of each step (thin) and its moving mean (thick); below, the learning rate.",
-       "训练曲线:每步损失(细线)及其滑动平均(粗线);下方为学习率。"},
+       "训练曲线：每步损失（细线）及其滑动平均（粗线）；下方为学习率。"},
       script.Body(kCurves),
       {{"results/curves.csv", data.csv.Take()}, {"results/curves_legend.csv", data.legend.Take()}}};
 }

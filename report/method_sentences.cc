@@ -32,19 +32,18 @@ std::string Decibels(double value) {
 std::string Points(Language language, const Result& difference) {
   const std::string spread = SpreadOf(language, difference, FormatPointsBare);
   const std::string points = FormatPoints(difference.value, language);
-  return spread.empty() ? points : Fill(language, "$0 ($1)", "$0($1)", points, spread);
+  return spread.empty() ? points : Fill(language, "$0 ($1)", "$0（$1）", points, spread);
 }
 
-// Layers by loss increase in one precision, most sensitive first.
+// Layers by what they do to the model in one precision, most sensitive first.
 std::vector<const LayerSensitivity*> MostSensitive(const VariantFacts& variant,
                                                    const std::string& precision) {
   std::vector<const LayerSensitivity*> layers;
   for (const LayerSensitivity& one : variant.sensitivity) {
-    if (one.precision == precision && one.loss_increase && std::isfinite(*one.loss_increase))
-      layers.push_back(&one);
+    if (one.precision == precision && one.Damage() && std::isfinite(*one.Damage())) layers.push_back(&one);
   }
   std::stable_sort(layers.begin(), layers.end(), [](const LayerSensitivity* a, const LayerSensitivity* b) {
-    return *a->loss_increase > *b->loss_increase;
+    return *a->Damage() > *b->Damage();
   });
   return layers;
 }
@@ -91,7 +90,7 @@ std::string SpeedMeaning(Language language, const VariantFacts& variant) {
     return Say(language, "no significant difference from FP32 in speed", "速度与 FP32 无显著差异");
   }
   return Fill(language, "faster than FP32 at $0 and slower at $1 of $2 batch sizes that were timed",
-              "在所测的 $2 个批大小中,$0 个快于 FP32,$1 个慢于 FP32", count.faster, count.slower,
+              "在所测的 $2 个批大小中，$0 个快于 FP32，$1 个慢于 FP32", count.faster, count.slower,
               count.timed);
 }
 
@@ -125,14 +124,14 @@ std::string FlipsSentence(Language language, const VariantFacts& variant) {
   const double other = variant.other_flips.has_value() ? variant.other_flips->value : 0;
   const double all = variant.lost->value + variant.gained->value + other;
   const std::string mean =
-      variant.lost->seeds > 1 ? Say(language, " (means over seeds)", "(多种子均值)") : "";
+      variant.lost->seeds > 1 ? Say(language, " (means over seeds)", "（多种子均值）") : "";
   const std::string rest =
       other == 0 ? ""
-                 : Fill(language, ", $0 between wrong classes", ",$0 条在错误类别之间变化", Count(other));
+                 : Fill(language, ", $0 between wrong classes", "，$0 条在错误类别之间变化", Count(other));
   return Fill(
       language,
       "Against the baseline $0 texts change class$4: $1 from right to wrong, $2 from wrong to right$3.",
-      "与基线相比有 $0 条文本的类别改变$4:$1 条由对变错,$2 条由错变对$3。", Count(all),
+      "与基线相比有 $0 条文本的类别改变$4：$1 条由对变错，$2 条由错变对$3。", Count(all),
       Count(variant.lost->value), Count(variant.gained->value), rest, mean);
 }
 
@@ -145,14 +144,14 @@ std::string MarginSentence(Language language, const VariantFacts& variant) {
   if (variant.non_inferior->value == 1) {
     return Fill(language,
                 "It is shown to be no worse than the baseline by more than $0, the margin set beforehand.",
-                "可以认为其不比基线差超过 $0(事先设定的界值)。", points);
+                "可以认为其不比基线差超过 $0（事先设定的界值）。", points);
   }
   if (variant.non_inferior->value == 0) {
     return Fill(
         language,
         "It is not shown to stay within $0 of the baseline, the margin set beforehand: the interval of the "
         "difference reaches beyond it.",
-        "不能证明其与基线之差在 $0(事先设定的界值)以内:差值的置信区间超出该界值。", points);
+        "不能证明其与基线之差在 $0（事先设定的界值）以内：差值的置信区间超出该界值。", points);
   }
   return Fill(language, "In $0 of its seeds it is shown to stay within $1 of the baseline.",
               "在 $0 的随机种子中可证明其与基线之差在 $1 以内。", FormatShare(variant.non_inferior->value),
@@ -165,19 +164,19 @@ std::string PairSentence(Language language, const PairFacts& pair) {
   const std::string variant = Code(pair.variant), against = Code(pair.against);
   if (!pair.p_value.has_value() || pair.p_value->seeds > 1) {
     return Fill(language, "$0 against $1: $2, not settled by one paired test.",
-                "$0 对 $1:$2,未由单次配对检验定论。", variant, against, points);
+                "$0 对 $1：$2，未由单次配对检验定论。", variant, against, points);
   }
   const std::string p = FormatPValue(pair.p_value->value);
   if (pair.p_value->value >= kSignificance || pair.difference->value == 0) {
-    return Fill(language, "$0 against $1: no significant difference, $2, $3.", "$0 对 $1:无显著差异,$2,$3。",
-                variant, against, points, p);
+    return Fill(language, "$0 against $1: no significant difference, $2, $3.",
+                "$0 对 $1：无显著差异，$2，$3。", variant, against, points, p);
   }
   if (pair.difference->value > 0) {
     return Fill(language, "$0 is significantly more accurate than $1: $2, $3.",
-                "$0 的准确率显著高于 $1:$2,$3。", variant, against, points, p);
+                "$0 的准确率显著高于 $1：$2，$3。", variant, against, points, p);
   }
   return Fill(language, "$0 is significantly less accurate than $1: $2, $3.",
-              "$0 的准确率显著低于 $1:$2,$3。", variant, against, points, p);
+              "$0 的准确率显著低于 $1：$2，$3。", variant, against, points, p);
 }
 
 std::string NoiseSentence(Language language, const std::vector<Layer>& layers) {
@@ -193,8 +192,9 @@ std::string NoiseSentence(Language language, const std::vector<Layer>& layers) {
       language,
       "The signal-to-quantization-noise ratio of its layers' outputs lies between $0 ($1) and $2; the median "
       "is $3.",
-      "各层输出的信号与量化噪声之比(SQNR)介于 $0($1)与 $2 之间,中位数为 $3。", Decibels(ratios.front().first),
-      Code(ratios.front().second), Decibels(ratios.back().first), Decibels(ratios[ratios.size() / 2].first));
+      "各层输出的信号与量化噪声之比（SQNR）介于 $0（$1）与 $2 之间，中位数为 $3。",
+      Decibels(ratios.front().first), Code(ratios.front().second), Decibels(ratios.back().first),
+      Decibels(ratios[ratios.size() / 2].first));
 }
 
 std::string SensitivitySentence(Language language, const VariantFacts& variant) {
@@ -209,13 +209,17 @@ std::string SensitivitySentence(Language language, const VariantFacts& variant) 
     if (layers.empty()) continue;
     std::vector<std::string> worst;
     for (size_t i = 0; i < std::min<size_t>(3, layers.size()); ++i) {
-      worst.push_back(Fill(language, "$0 ($1)", "$0($1)", Code(layers[i]->layer),
-                           FormatNumber(*layers[i]->loss_increase, 3)));
+      worst.push_back(Fill(language, "$0 ($1)", "$0（$1）", Code(layers[i]->layer),
+                           FormatNumber(*layers[i]->Damage(), 3)));
     }
-    sentences.push_back(Fill(language, "Most sensitive to $0 alone, by the increase in loss: $1.",
-                             "单独使用 $0 时最敏感的层(损失增量):$1。",
+    const char* const measure =
+        layers[0]->divergence.has_value()
+            ? Say(language, "divergence of the answers, in nats", "答案的散度，单位 nat")
+            : Say(language, "increase in loss", "损失增量");
+    sentences.push_back(Fill(language, "Most sensitive to $0 alone, by the $2: $1.",
+                             "单独使用 $0 时最敏感的层（$2）：$1。",
                              EscapeMarkdown(PrecisionTitle(precision).In(language)),
-                             absl::StrJoin(worst, Say(language, ", ", "、"))));
+                             absl::StrJoin(worst, Say(language, ", ", "、")), measure));
   }
   return Join(language, sentences);
 }
@@ -235,7 +239,7 @@ std::string FrontSentence(Language language, const VariantFacts& variant) {
                           FormatSeconds(*chosen->seconds), FormatNumber(*chosen->loss_increase, 3));
   if (&fastest == &*chosen || !fastest.seconds || !fastest.loss_increase) return text;
   return Join(language, {text, Fill(language, "The fastest is estimated at $0 and $1.",
-                                    "最快的一种估计为 $0,损失增量 $1。", FormatSeconds(*fastest.seconds),
+                                    "最快的一种估计为 $0，损失增量 $1。", FormatSeconds(*fastest.seconds),
                                     FormatNumber(*fastest.loss_increase, 3))});
 }
 
@@ -252,7 +256,7 @@ std::string CurveSentence(Language language, const VariantFacts& variant) {
     for (const auto& [step, loss] : losses) values.push_back(loss);
     return Fill(
         language, "Over $0 steps the training loss went from $1 to $2 (means of the first and last tenth).",
-        "经过 $0 步,训练损失由 $1 变为 $2(首尾各十分之一的均值)。", FormatCount(losses.rbegin()->first),
+        "经过 $0 步，训练损失由 $1 变为 $2（首尾各十分之一的均值）。", FormatCount(losses.rbegin()->first),
         FormatNumber(EndOf(values, true), 3), FormatNumber(EndOf(values, false), 3));
   }
   return "";
@@ -265,7 +269,8 @@ std::string MeaningSentence(Language language, const Facts& facts, const Variant
                                   AccuracyMeaning(language, variant, facts.baseline())}) {
     if (!part.empty()) parts.push_back(part);
   }
-  return Fill(language, "**In short**: $0.", "**小结**:$0。", absl::StrJoin(parts, Say(language, "; ", ";")));
+  return Fill(language, "**In short**: $0.", "**小结**：$0。",
+              absl::StrJoin(parts, Say(language, "; ", "；")));
 }
 
 }  // namespace quantlab::report

@@ -20,7 +20,8 @@ void WriteParameters(Writer& writer, const VariantFacts& variant) {
   for (const auto& [name, value] : params) {
     parts.push_back(absl::StrCat(Code(name), " = ", Code(ParamToString(value))));
   }
-  writer.Paragraph(writer.Fill("Parameters: $0.", "参数:$0。", absl::StrJoin(parts, writer.Say(", ", ","))));
+  writer.Paragraph(
+      writer.Fill("Parameters: $0.", "参数：$0。", absl::StrJoin(parts, writer.Say(", ", "，"))));
 }
 
 void WriteAccuracy(Writer& writer, const VariantFacts& variant) {
@@ -82,7 +83,7 @@ void WritePairs(Writer& writer, const VariantFacts& variant) {
 
 void WriteVariant(Writer& writer, const VariantFacts& variant) {
   const Language language = writer.language();
-  writer.Subsection(absl::StrCat(MethodTitle(language, variant), writer.Say(": ", ":"), Code(variant.name)));
+  writer.Subsection(absl::StrCat(MethodTitle(language, variant), writer.Say(": ", "："), Code(variant.name)));
   writer.Paragraph(MethodTheory(writer, variant));
   WriteParameters(writer, variant);
   for (const RunReport* run : variant.runs) writer.Paragraph(EndSentence(language, *run));

@@ -45,9 +45,9 @@ std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<L
 std::string RenderSummary(const ReportData& data, Language language) {
   const Facts facts = CollectFacts(data);
   std::string text =
-      absl::StrCat(Say(language, "Speed: ", "速度:"), ShipForSpeed(language, facts), "\n",
-                   Say(language, "Size: ", "大小:"), ShipForSize(language, facts), "\n",
-                   Say(language, "Accuracy: ", "准确率:"), ShipForAccuracy(language, facts), "\n");
+      absl::StrCat(Say(language, "Speed: ", "速度："), ShipForSpeed(language, facts), "\n",
+                   Say(language, "Size: ", "大小："), ShipForSize(language, facts), "\n",
+                   Say(language, "Accuracy: ", "准确率："), ShipForAccuracy(language, facts), "\n");
   for (const RunReport& run : data.runs) {
     if (run.run.state != RunState::kSucceeded) absl::StrAppend(&text, EndSentence(language, run), "\n");
   }

@@ -59,7 +59,7 @@ bool Writer::ShowFigure(const std::string& path) {
   if (!draw_) {
     absl::StrAppend(&caption,
                     Fill(" (Not drawn here: `sh figures/redraw.sh` draws it from `figures/$0.csv`.)",
-                         "(此处未绘制:`sh figures/redraw.sh` 可由 `figures/$0.csv` 绘出。)", path));
+                         "（此处未绘制：`sh figures/redraw.sh` 可由 `figures/$0.csv` 绘出。）", path));
   }
   Paragraph(caption);
   return true;

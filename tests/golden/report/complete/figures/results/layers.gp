@@ -4,25 +4,25 @@ load 'style.gp'
 name = 'results/layers'
 data = name.'.csv'
 layers = 38.0
-left = 153.0
+left = 200.0
 right = 84.0
 top = 34.0
 bottom = 54.0
 gap = 44.0
-width = 959.0
+width = 1006.0
 legend_start = 210.0
 legend_step = 122.0
 block_count = 6.0
 array blocks[6] = [5.5, 11.5, 17.5, 23.5, 29.5, 35.5]
 panels = 3.0
-panel_kinds = chinese ? 'sqnr loss precision ' : 'sqnr loss precision '
+panel_kinds = chinese ? 'sqnr divergence precision ' : 'sqnr divergence precision '
 array panel_rows[3] = [5.0, 2.0, 5.0]
-array panel_low[3] = [15.08, 8e-06, -1e-09]
-array panel_high[3] = [46.8, 0.0048, 1e-09]
+array panel_low[3] = [15.08, 2e-06, -1e-09]
+array panel_high[3] = [46.8, 0.0012, 1e-09]
 legend_colors = chinese ? 'BBBBBB 0072B2 E69F00 F0E442 CC79A7 ' : 'BBBBBB 0072B2 E69F00 F0E442 CC79A7 '
 legend_names = chinese ? 'FP32 BF16 INT8 动态 INT8 静态 INT4 仅权重 ' : 'FP32 BF16 INT8 dynamic INT8 static INT4 weights '
-title_sqnr = chinese ? '输出信噪比 SQNR,dB(深色:噪声更大)' : 'output SQNR, dB (dark: noisier)'
-title_loss = chinese ? '单独量化该层时的损失增量(深色:更敏感)' : 'loss increase with this layer alone quantized (dark: more sensitive)'
+title_sqnr = chinese ? '输出信噪比 SQNR，dB（深色：噪声更大）' : 'output SQNR, dB (dark: noisier)'
+title_damage = chinese ? '单独量化该层时答案的散度（nat；深色：更敏感）' : 'divergence of the answers with this layer alone quantized, nats (dark: more sensitive)'
 title_precision = chinese ? '实际运行精度' : 'precision that ran'
 # Panels from top to bottom; each has a line per variant or precision and a column per layer.
 row_height = 24
@@ -54,7 +54,7 @@ do for [p = 1 : panels] {
   do for [i = 1 : block_count] {
     set arrow from blocks[i], graph 0 to blocks[i], graph 1 nohead lc rgb '#FFFFFF' lw 3 front
   }
-  set label (kind eq 'sqnr' ? title_sqnr : kind eq 'loss' ? title_loss : title_precision) at graph 0, screen 1 - (above - 12)/height left
+  set label (kind eq 'sqnr' ? title_sqnr : kind eq 'precision' ? title_precision : title_damage) at graph 0, screen 1 - (above - 12)/height left
   mine(y) = stringcolumn('panel') eq kind ? y : NaN
   if (kind eq 'precision') {
     unset colorbox
@@ -73,7 +73,7 @@ do for [p = 1 : panels] {
     high = panel_high[p]
     set cbrange [low:high]
     set cbtics (sprintf('%.2g', low) low, sprintf('%.2g', high) high) font family.',9'
-    if (kind eq 'loss') { set palette negative } else { set palette positive }
+    if (kind eq 'sqnr') { set palette positive } else { set palette negative }
     plot data using (column('layer_index')):(mine(-column('row'))):(column('layer_index') - 0.46):(column('layer_index') + 0.46):(-column('row') - 0.44):(-column('row') + 0.44):(num('value')) with boxxyerror lc palette, @named
   }
   above = above + row_height*rows + gap

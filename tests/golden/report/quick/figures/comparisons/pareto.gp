@@ -14,9 +14,9 @@ x_low = 0.0
 x_high = 102.14400000000002
 y_low = 85.39999999999999
 y_high = 85.9
-x_axis = chinese ? '模型大小(MB)' : 'saved model, MB'
+x_axis = chinese ? '模型大小（MB）' : 'saved model, MB'
 y_axis = chinese ? '准确率' : 'accuracy'
-front_title = chinese ? '帕累托前沿:没有方案同时更小且更准确' : 'Pareto front: nothing is both smaller and more accurate'
+front_title = chinese ? '帕累托前沿：没有方案同时更小且更准确' : 'Pareto front: nothing is both smaller and more accurate'
 load 'terminal.gp'
 set lmargin at screen left/width
 set rmargin at screen 1 - right/width

@@ -21,8 +21,8 @@ array panel_low[1] = [-1e-09]
 array panel_high[1] = [1e-09]
 legend_colors = chinese ? 'BBBBBB E69F00 ' : 'BBBBBB E69F00 '
 legend_names = chinese ? 'FP32 INT8 ' : 'FP32 INT8 '
-title_sqnr = chinese ? '输出信噪比 SQNR,dB(深色:噪声更大)' : 'output SQNR, dB (dark: noisier)'
-title_loss = chinese ? '单独量化该层时的损失增量(深色:更敏感)' : 'loss increase with this layer alone quantized (dark: more sensitive)'
+title_sqnr = chinese ? '输出信噪比 SQNR，dB（深色：噪声更大）' : 'output SQNR, dB (dark: noisier)'
+title_damage = chinese ? '单独量化该层时的损失增量（深色：更敏感）' : 'loss increase with this layer alone quantized (dark: more sensitive)'
 title_precision = chinese ? '实际运行精度' : 'precision that ran'
 # Panels from top to bottom; each has a line per variant or precision and a column per layer.
 row_height = 24
@@ -54,7 +54,7 @@ do for [p = 1 : panels] {
   do for [i = 1 : block_count] {
     set arrow from blocks[i], graph 0 to blocks[i], graph 1 nohead lc rgb '#FFFFFF' lw 3 front
   }
-  set label (kind eq 'sqnr' ? title_sqnr : kind eq 'loss' ? title_loss : title_precision) at graph 0, screen 1 - (above - 12)/height left
+  set label (kind eq 'sqnr' ? title_sqnr : kind eq 'precision' ? title_precision : title_damage) at graph 0, screen 1 - (above - 12)/height left
   mine(y) = stringcolumn('panel') eq kind ? y : NaN
   if (kind eq 'precision') {
     unset colorbox
@@ -73,7 +73,7 @@ do for [p = 1 : panels] {
     high = panel_high[p]
     set cbrange [low:high]
     set cbtics (sprintf('%.2g', low) low, sprintf('%.2g', high) high) font family.',9'
-    if (kind eq 'loss') { set palette negative } else { set palette positive }
+    if (kind eq 'sqnr') { set palette positive } else { set palette negative }
     plot data using (column('layer_index')):(mine(-column('row'))):(column('layer_index') - 0.46):(column('layer_index') + 0.46):(-column('row') - 0.44):(-column('row') + 0.44):(num('value')) with boxxyerror lc palette, @named
   }
   above = above + row_height*rows + gap
