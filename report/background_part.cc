@@ -92,7 +92,7 @@ std::string QatTheory(Writer& writer) {
       "measured there, never in simulation.",
       "量化感知训练（QAT）在前向计算中模拟舍入并继续训练；梯度原样穿过舍入（直通估计 "
       "$0）。缩放因子也可学习（LSQ "
-      "$1),"
+      "$1），"
       "FP32 模型可作教师 $2。训练结束后转换为与静态量化相同的 INT8 内核，并以此测量，而不使用模拟图。",
       ste, lsq, distill);
 }

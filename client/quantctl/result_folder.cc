@@ -118,9 +118,13 @@ absl::StatusOr<Reported> MakeReport(Session& session, const v1::ReportData& mess
   rendering.html = options.html;
   rendering.pdf = options.pdf;
   rendering.cancellation = &session.cancellation();
-  QL_ASSIGN_OR_RETURN(RenderedReport rendered, RenderFiles(reported.data, rendering));
-  for (const std::string& note : rendered.notes) session.Warn(note);
-  reported.files = std::move(rendered.files);
+  // Ctrl-C ends the programs that draw and set, too.
+  session.interrupts().Handle([&session](int) { session.cancellation().Cancel(); });
+  absl::StatusOr<RenderedReport> rendered = RenderFiles(reported.data, rendering);
+  session.interrupts().Handle(nullptr);
+  QL_RETURN_IF_ERROR(rendered.status());
+  for (const std::string& note : rendered->notes) session.Warn(note);
+  reported.files = std::move(rendered->files);
   return reported;
 }
 
@@ -153,6 +157,7 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
   if (!options.language.empty()) data.mutable_experiment()->set_report_language(options.language);
   // Results are kept even where no report can be made of them.
   const absl::StatusOr<Reported> reported = MakeReport(session, data, options);
+  if (absl::IsCancelled(reported.status())) return reported.status();
   if (reported.ok()) {
     results.report = reported->files;
   } else {
