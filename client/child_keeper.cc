@@ -45,6 +45,10 @@ absl::Status PrepareActions(const SpawnOptions& options, const std::vector<int>&
     const int error = posix_spawn_file_actions_adddup2(actions, high[i], kFirstChildFd + static_cast<int>(i));
     if (error != 0) return FileError(error, "hand over a descriptor to", options.argv[0]);
   }
+  if (!options.folder.empty()) {
+    const int error = posix_spawn_file_actions_addchdir_np(actions, options.folder.c_str());
+    if (error != 0) return FileError(error, "change to", options.folder);
+  }
   // Whatever our own parent left open (a pipe of a CI job) would stay open as long as the child lives.
   posix_spawn_file_actions_addclosefrom_np(actions, kFirstChildFd + static_cast<int>(high.size()));
   return absl::OkStatus();

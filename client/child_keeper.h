@@ -38,6 +38,7 @@ struct SpawnOptions {
   // Handed to the child as descriptors 3, 4, … in this order.
   std::vector<int> fds;
   bool new_session = false;  // out of reach of the terminal's Ctrl-C
+  std::string folder = {};   // where it runs; empty: where we do
 };
 
 // Starts a program with default signals, standard input from /dev/null, and no other descriptor of ours.

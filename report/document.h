@@ -9,7 +9,8 @@
 
 namespace quantlab::report {
 
-std::string RenderDocument(Language language, const Facts& facts);
+// draw: its figures will stand beside it; otherwise it says of each that it was not drawn.
+std::string RenderDocument(Language language, const Facts& facts, bool draw);
 
 }  // namespace quantlab::report
 

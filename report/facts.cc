@@ -100,6 +100,24 @@ class MetricPool {
     return values;
   }
 
+  // All values of a run under one name.
+  std::vector<Metric> AllOf(const RunReport* run, const std::string& name, const Labels& labels = {}) {
+    return Take(
+        run, name, [&](const Metric& metric) { return Carries(metric, labels); }, entries_.size());
+  }
+
+  // Those of a comparison that set one variant against another, not against `baseline`.
+  std::vector<Metric> Pairs(const RunReport* comparison, const std::string& name,
+                            const std::string& baseline) {
+    return Take(
+        comparison, name,
+        [&](const Metric& metric) {
+          const auto against = Label(metric, "against");
+          return against.has_value() && *against != baseline && Label(metric, "variant").has_value();
+        },
+        entries_.size());
+  }
+
   std::vector<OtherMetric> Rest() const {
     std::vector<OtherMetric> rest;
     for (const Entry& entry : entries_) {
@@ -148,6 +166,7 @@ void CollectQuality(MetricPool& pool, VariantFacts& variant) {
   variant.precision = Summarize(pool.Own(variant, "precision", averaged));
   variant.recall = Summarize(pool.Own(variant, "recall", averaged));
   variant.f1 = Summarize(pool.Own(variant, "f1_score", averaged));
+  variant.f1_macro = Summarize(pool.Own(variant, "f1_score", {{"split", "test"}, {"average", "macro"}}));
 }
 
 // Paired numbers come from the run itself, or from a comparison.
@@ -164,8 +183,108 @@ void CollectPaired(MetricPool& pool, const Facts& facts, VariantFacts& variant) 
   variant.agreement = Summarize(find("agreement"));
   const std::vector<Metric> tests = find("mcnemar_p_value");
   variant.p_value = Summarize(tests);
+  const std::vector<Metric> corrected = find("mcnemar_p_holm");
+  variant.holm_p = Summarize(corrected);
+  // With several methods tested at once the corrected test decides.
+  const std::vector<Metric>& decisive = corrected.size() == tests.size() ? corrected : tests;
   variant.significant_seeds = static_cast<int>(std::count_if(
-      tests.begin(), tests.end(), [](const Metric& metric) { return metric.value < kSignificance; }));
+      decisive.begin(), decisive.end(), [](const Metric& metric) { return metric.value < kSignificance; }));
+}
+
+void CollectFlips(MetricPool& pool, VariantFacts& variant) {
+  const auto find = [&](const char* direction) {
+    return Summarize(pool.Own(variant, "label_flips", {{"split", "test"}, {"direction", direction}}));
+  };
+  variant.lost = find("right_to_wrong");
+  variant.gained = find("wrong_to_right");
+  variant.other_flips = find("wrong_to_wrong");
+  const std::vector<Metric> held = pool.Own(variant, "non_inferior", {{"split", "test"}});
+  variant.non_inferior = Summarize(held);
+  if (!held.empty()) variant.margin = Label(held[0], "margin").value_or("");
+}
+
+// The run of a variant that has metrics of one name; null where none has.
+const RunReport* RunWith(const VariantFacts& variant, const char* name) {
+  for (const RunReport* run : variant.runs) {
+    if (run->run.state != RunState::kSucceeded) continue;
+    for (const Metric& metric : run->metrics) {
+      if (metric.name == name) return run;
+    }
+  }
+  return nullptr;
+}
+
+LayerSensitivity& SensitivityOf(VariantFacts& variant, const Metric& metric) {
+  const std::string layer = Label(metric, "layer").value_or("");
+  const std::string precision = Label(metric, "precision").value_or("");
+  for (LayerSensitivity& row : variant.sensitivity) {
+    if (row.layer == layer && row.precision == precision) return row;
+  }
+  variant.sensitivity.push_back({layer, precision, {}, {}, {}, {}});
+  return variant.sensitivity.back();
+}
+
+void CollectSensitivity(MetricPool& pool, VariantFacts& variant) {
+  const RunReport* const run = RunWith(variant, "layer_sensitivity");
+  if (run == nullptr) return;
+  for (const Metric& metric : pool.AllOf(run, "layer_sensitivity", {{"measure", "divergence"}})) {
+    SensitivityOf(variant, metric).divergence = metric.value;
+  }
+  for (const Metric& metric : pool.AllOf(run, "layer_sensitivity", {{"measure", "loss_increase"}})) {
+    SensitivityOf(variant, metric).loss_increase = metric.value;
+  }
+  for (const Metric& metric : pool.AllOf(run, "layer_sensitivity", {{"measure", "sqnr_db"}})) {
+    SensitivityOf(variant, metric).sqnr_db = metric.value;
+  }
+  for (const Metric& metric : pool.AllOf(run, "layer_time")) {
+    SensitivityOf(variant, metric).seconds = metric.value;
+  }
+}
+
+void CollectFront(MetricPool& pool, VariantFacts& variant) {
+  const RunReport* const run = RunWith(variant, "front_time");
+  if (run == nullptr) return;
+  std::map<int64_t, FrontPoint> points;
+  const auto collect = [&](const char* name, std::optional<double> FrontPoint::*member) {
+    for (const Metric& metric : pool.AllOf(run, name)) {
+      int64_t number = 0;
+      if (!absl::SimpleAtoi(Label(metric, "point").value_or(""), &number)) continue;
+      FrontPoint& point = points[number];
+      point.number = number;
+      point.*member = metric.value;
+      if (Label(metric, "chosen") == "true") point.chosen = true;
+    }
+  };
+  collect("front_time", &FrontPoint::seconds);
+  collect("front_loss_increase", &FrontPoint::loss_increase);
+  collect("front_accuracy", &FrontPoint::accuracy);
+  collect("front_bytes", &FrontPoint::bytes);
+  for (const auto& [number, point] : points) variant.front.push_back(point);
+  std::stable_sort(variant.front.begin(), variant.front.end(), [](const FrontPoint& a, const FrontPoint& b) {
+    return a.seconds.value_or(0) < b.seconds.value_or(0);
+  });
+}
+
+// Must come before CollectPaired, which would take them for comparisons with the baseline.
+void CollectPairs(MetricPool& pool, Facts& facts) {
+  const std::string baseline = facts.baseline() == nullptr ? "" : facts.baseline()->name;
+  std::map<std::pair<std::string, std::string>, std::pair<std::vector<Metric>, std::vector<Metric>>> found;
+  std::vector<std::pair<std::string, std::string>> order;
+  const auto collect = [&](const RunReport* run, const char* name, bool difference) {
+    for (const Metric& metric : pool.Pairs(run, name, baseline)) {
+      const std::pair key(*Label(metric, "variant"), *Label(metric, "against"));
+      if (found.count(key) == 0) order.push_back(key);
+      auto& [differences, tests] = found[key];
+      (difference ? differences : tests).push_back(metric);
+    }
+  };
+  for (const ComparisonFacts& comparison : facts.comparisons) {
+    collect(comparison.run, "accuracy_difference", true);
+    collect(comparison.run, "mcnemar_p_value", false);
+  }
+  for (const auto& key : order) {
+    facts.pairs.push_back({key.first, key.second, Summarize(found[key].first), Summarize(found[key].second)});
+  }
 }
 
 int64_t BatchSize(const std::string& text) {
@@ -312,9 +431,13 @@ Facts CollectFacts(const ReportData& data) {
       facts.ended_comparisons.push_back(&run);
     }
   }
+  CollectPairs(pool, facts);
   for (VariantFacts& variant : facts.variants) {
     CollectQuality(pool, variant);
     CollectPaired(pool, facts, variant);
+    CollectFlips(pool, variant);
+    CollectSensitivity(pool, variant);
+    CollectFront(pool, variant);
     for (const ComparisonFacts& comparison : facts.comparisons) {
       variant.measured.push_back(CollectMeasured(pool, comparison.run, variant));
     }

@@ -44,6 +44,24 @@ struct Measured {
   std::map<std::string, Result> memory;       // bytes by kind: "peak", "peak_anonymous", …
 };
 
+// What quantizing one layer alone does, and what it costs.
+struct LayerSensitivity {
+  std::string layer, precision;
+  // Of the model's answers from FP32's (nats), of the loss, of the layer's own output (dB), of its time
+  // alone.
+  std::optional<double> divergence, loss_increase, sqnr_db, seconds;
+
+  // How much the model suffers: the divergence, which is surer than the loss of a few texts; else the loss.
+  std::optional<double> Damage() const { return divergence.has_value() ? divergence : loss_increase; }
+};
+
+// An assignment of precisions to layers that no other beats in both time and loss.
+struct FrontPoint {
+  int64_t number = 0;
+  std::optional<double> seconds, loss_increase, accuracy, bytes;
+  bool chosen = false;
+};
+
 struct VariantFacts {
   std::string name;
   std::string method;                // empty for the baseline
@@ -54,9 +72,18 @@ struct VariantFacts {
 
   // On the test split.
   std::optional<Result> accuracy, precision, recall, f1;
+  std::optional<Result> f1_macro;  // where the others are of one class of two
   // Against the baseline on the same texts.
   std::optional<Result> difference, p_value, agreement;
-  int significant_seeds = 0;  // of those with a paired test, how many have p < 0.05
+  int significant_seeds = 0;     // of those with a paired test, how many have p < 0.05
+  std::optional<Result> holm_p;  // the paired test's p, corrected for the number of variants
+  // Texts whose class differs from the baseline's, by what became of them.
+  std::optional<Result> lost, gained, other_flips;
+  std::optional<Result> non_inferior;  // 1 or 0
+  std::string margin;                  // that it was held against, as measured: "0.01"
+
+  std::vector<LayerSensitivity> sensitivity;  // of the first run that has any
+  std::vector<FrontPoint> front;              // by time
 
   std::vector<Measured> measured;  // one per entry of Facts::comparisons
 };
@@ -76,6 +103,12 @@ struct ComparisonFacts {
   bool Reliable(int64_t batch_size) const;
 };
 
+// One variant against another (not the baseline) on the same texts.
+struct PairFacts {
+  std::string variant, against;
+  std::optional<Result> difference, p_value;
+};
+
 struct OtherMetric {
   const RunReport* run = nullptr;
   Metric metric;
@@ -87,6 +120,7 @@ struct Facts {
   std::vector<VariantFacts> variants;        // baseline first, then as AllMethods() lists their methods
   std::vector<ComparisonFacts> comparisons;  // that succeeded
   std::vector<const RunReport*> ended_comparisons;  // that did not succeed
+  std::vector<PairFacts> pairs;                     // as the comparisons list them
   std::vector<OtherMetric> other;                   // final metrics without a place of their own
 
   const VariantFacts* baseline() const;  // null where there is none

@@ -125,7 +125,7 @@ TEST(ReportTest, OneLanguageGivesOneReport) {
 
 TEST(ReportTest, NothingAtAllIsStillAReport) {
   const std::vector<ReportFile> files = Render(ReportData());
-  ASSERT_EQ(files.size(), 2);
+  ASSERT_GE(files.size(), 2);
   EXPECT_NE(files[1].content.find("The experiment has no runs."), std::string::npos);
 }
 

@@ -7,6 +7,41 @@
 namespace quantlab::report {
 namespace {
 
+// Of single methods.
+const char* MethodText(Source source) {
+  switch (source) {
+    case Source::kAttention:
+      return "Vaswani A., Shazeer N., Parmar N., Uszkoreit J., Jones L., Gomez A. N., Kaiser Ł., Polosukhin "
+             "I. "
+             "Attention Is All You Need. NeurIPS 2017. arXiv:1706.03762.";
+    case Source::kStraightThrough:
+      return "Bengio Y., Léonard N., Courville A. Estimating or Propagating Gradients Through Stochastic "
+             "Neurons "
+             "for Conditional Computation. 2013. arXiv:1308.3432.";
+    case Source::kLsq:
+      return "Esser S. K., McKinstry J. L., Bablani D., Appuswamy R., Modha D. S. Learned Step Size "
+             "Quantization. "
+             "ICLR 2020. arXiv:1902.08153.";
+    case Source::kDistillation:
+      return "Hinton G., Vinyals O., Dean J. Distilling the Knowledge in a Neural Network. 2015. "
+             "arXiv:1503.02531.";
+    case Source::kSmoothQuant:
+      return "Xiao G., Lin J., Seznec M., Wu H., Demouth J., Han S. SmoothQuant: Accurate and Efficient "
+             "Post-Training Quantization for Large Language Models. ICML 2023. arXiv:2211.10438.";
+    case Source::kGptq:
+      return "Frantar E., Ashkboos S., Hoefler T., Alistarh D. GPTQ: Accurate Post-Training Quantization for "
+             "Generative Pre-trained Transformers. ICLR 2023. arXiv:2210.17323.";
+    case Source::kHawq:
+      return "Dong Z., Yao Z., Gholami A., Mahoney M. W., Keutzer K. HAWQ: Hessian AWare Quantization of "
+             "Neural "
+             "Networks with Mixed-Precision. ICCV 2019, 293–302. arXiv:1905.03696.";
+    case Source::kBf16:
+      return "Kalamkar D. et al. A Study of BFLOAT16 for Deep Learning Training. 2019. arXiv:1905.12322.";
+    default:
+      return "";
+  }
+}
+
 const char* Text(Source source) {
   switch (source) {
     case Source::kBert:
@@ -48,8 +83,12 @@ const char* Text(Source source) {
       return "Efron B. Bootstrap Methods: Another Look at the Jackknife. The Annals of Statistics 7(1), "
              "1979, "
              "1–26.";
+    case Source::kHolm:
+      return "Holm S. A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian Journal of "
+             "Statistics 6(2), 1979, 65–70.";
+    default:
+      return MethodText(source);
   }
-  return "";
 }
 
 }  // namespace

@@ -20,6 +20,15 @@ enum class Source {
   kWilson,
   kMcNemar,
   kBootstrap,
+  kHolm,
+  kAttention,        // Vaswani et al.
+  kStraightThrough,  // Bengio et al.
+  kLsq,
+  kDistillation,  // Hinton et al.
+  kSmoothQuant,
+  kGptq,
+  kHawq,
+  kBf16,
 };
 
 class References {

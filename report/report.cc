@@ -1,6 +1,7 @@
 #include "report/report.h"
 
 #include "absl/strings/str_cat.h"
+#include "report/charts.h"
 #include "report/document.h"
 #include "report/facts.h"
 #include "report/sentences.h"
@@ -9,12 +10,23 @@
 
 namespace quantlab::report {
 
-std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<Language>& languages) {
+std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<Language>& languages,
+                                     bool draw) {
   const Facts facts = CollectFacts(data);
   std::vector<ReportFile> files;
   files.reserve(languages.size());
   for (const Language language : languages) {
-    files.push_back({Say(language, "report.en.md", "课程设计报告.md"), RenderDocument(language, facts)});
+    files.push_back(
+        {Say(language, "report.en.md", "课程设计报告.md"), RenderDocument(language, facts, draw)});
+  }
+  for (Figure& figure : AllFigures(facts)) {
+    files.push_back({absl::StrCat("figures/", figure.path, ".gp"), std::move(figure.script)});
+    for (FigureData& data : figure.data) {
+      files.push_back({absl::StrCat("figures/", data.path), std::move(data.csv)});
+    }
+  }
+  for (FigureData& tool : FigureTools(languages)) {
+    files.push_back({absl::StrCat("figures/", tool.path), std::move(tool.csv)});
   }
   // Headers and values of CSV are the same in every language.
   for (const Table& table : AllTables(Language::kEnglish, facts)) {
@@ -33,9 +45,9 @@ std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<L
 std::string RenderSummary(const ReportData& data, Language language) {
   const Facts facts = CollectFacts(data);
   std::string text =
-      absl::StrCat(Say(language, "Speed: ", "速度:"), ShipForSpeed(language, facts), "\n",
-                   Say(language, "Size: ", "大小:"), ShipForSize(language, facts), "\n",
-                   Say(language, "Accuracy: ", "准确率:"), ShipForAccuracy(language, facts), "\n");
+      absl::StrCat(Say(language, "Speed: ", "速度："), ShipForSpeed(language, facts), "\n",
+                   Say(language, "Size: ", "大小："), ShipForSize(language, facts), "\n",
+                   Say(language, "Accuracy: ", "准确率："), ShipForAccuracy(language, facts), "\n");
   for (const RunReport& run : data.runs) {
     if (run.run.state != RunState::kSucceeded) absl::StrAppend(&text, EndSentence(language, run), "\n");
   }

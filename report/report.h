@@ -21,7 +21,12 @@ struct ReportFile {
 // "课程设计报告.md" and "report.en.md", each complete in its language; tables/<name>.csv with every digit;
 // tables/<name>.<language>.md as in the report. Tables without rows are left out. Works for experiments
 // that have not ended, and for any mixture of ended runs: each says so in its place.
-std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<Language>& languages);
+//
+// figures/ holds the data of each figure, the gnuplot script that draws it, and redraw.sh, which draws all of
+// them. draw: the documents refer to the drawn figures ("figures/results/accuracy.en.svg"), which whoever has
+// the files must make; without it they say how to draw them.
+std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<Language>& languages,
+                                     bool draw = true);
 
 // The answer alone, for a terminal: one line each for speed, size and accuracy, and one for each run that
 // did not succeed. Lines are ended.

@@ -22,15 +22,13 @@ std::string Fill(Language language, const char* english, const char* chinese, co
 // "(text)" with the brackets of the language; empty stays empty.
 std::string Brackets(Language language, const std::string& text) {
   if (text.empty()) return "";
-  return Fill(language, " ($0)", "($0)", text);
+  return Fill(language, " ($0)", "（$0）", text);
 }
 
 // Close to 1 by nature: a fourth digit tells.
 std::string FormatAa(double ratio) {
   return FormatNumber(ratio, 4);
 }
-
-enum class Verdict { kUntested, kNoDifference, kWorse, kBetter, kMixed };
 
 // Difference of mean accuracies, where no paired one was measured.
 std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFacts* baseline) {
@@ -43,16 +41,6 @@ std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFac
   return result;
 }
 
-// What the paired test says about a variant's accuracy against the baseline's.
-Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline) {
-  if (!variant.p_value.has_value()) return Verdict::kUntested;
-  if (variant.significant_seeds == 0) return Verdict::kNoDifference;
-  if (variant.significant_seeds < variant.p_value->seeds) return Verdict::kMixed;
-  const auto paired = DifferenceOf(variant, baseline);
-  const double difference = paired.has_value() ? paired->value : 0;
-  return difference < 0 ? Verdict::kWorse : difference > 0 ? Verdict::kBetter : Verdict::kNoDifference;
-}
-
 std::string PointsWithSpread(Language language, const Result& difference) {
   return absl::StrCat(FormatPoints(difference.value, language),
                       Brackets(language, SpreadOf(language, difference, FormatPointsBare)));
@@ -60,8 +48,13 @@ std::string PointsWithSpread(Language language, const Result& difference) {
 
 std::string TestOf(Language language, const VariantFacts& variant) {
   const Result& p = *variant.p_value;
+  if (p.seeds == 1 && variant.holm_p.has_value()) {
+    return Fill(language, "McNemar's paired test: $0, corrected for all variants $1",
+                "McNemar 配对检验：$0，经 Holm 校正 $1", FormatPValue(p.value),
+                FormatPValue(variant.holm_p->value));
+  }
   if (p.seeds == 1) {
-    return Fill(language, "McNemar's paired test: $0", "McNemar 配对检验:$0", FormatPValue(p.value));
+    return Fill(language, "McNemar's paired test: $0", "McNemar 配对检验：$0", FormatPValue(p.value));
   }
   return Fill(language, "McNemar's paired test significant in $0 of $1 seeds",
               "McNemar 配对检验在 $1 个随机种子中有 $0 个显著", variant.significant_seeds, p.seeds);
@@ -74,7 +67,7 @@ std::string Resolution(Language language, const Result& difference) {
   return Fill(language,
               "A test of this size resolves differences of about $0 and more, so this is no proof that the "
               "two are equal.",
-              "这一规模的测试约能分辨 $0及以上的差异,因此这并不证明两者相同。",
+              "这一规模的测试约能分辨 $0及以上的差异，因此这并不证明两者相同。",
               FormatPoints(half, language).substr(half > 0 ? 1 : 0));
 }
 
@@ -82,7 +75,7 @@ std::string UntestedSentence(Language language, const Result& difference) {
   return Fill(language,
               "Its accuracy differs from the baseline's by $0; no paired test was made, so chance is "
               "not ruled out.",
-              "其准确率与基线相差 $0;未做配对检验,不能排除偶然因素。",
+              "其准确率与基线相差 $0；未做配对检验，不能排除偶然因素。",
               PointsWithSpread(language, difference));
 }
 
@@ -91,20 +84,10 @@ std::string RatioWithSpread(Language language, const Result& ratio) {
   return absl::StrCat(FormatRatio(ratio.value), Brackets(language, SpreadOf(language, ratio, FormatRatio)));
 }
 
-bool SurelyAbove(const Result& ratio, double bound) {
-  if (ratio.deviation.has_value()) return ratio.value - 2 * *ratio.deviation > bound;
-  return ratio.low.has_value() && *ratio.low > bound;
-}
-
-bool SurelyBelow(const Result& ratio, double bound) {
-  if (ratio.deviation.has_value()) return ratio.value + 2 * *ratio.deviation < bound;
-  return ratio.high.has_value() && *ratio.high < bound;
-}
-
 std::string Unreliable(Language language, bool reliable) {
   return reliable ? ""
                   : Say(language, "The timing is unreliable: its A/A check failed.",
-                        "该时间数据不可靠:A/A 检验未通过。");
+                        "该时间数据不可靠：A/A 检验未通过。");
 }
 
 // What choosing a variant costs or gains in accuracy, as a clause after "; ".
@@ -117,21 +100,26 @@ std::string AccuracyCost(Language language, const VariantFacts& variant, const V
   switch (Judge(variant, baseline)) {
     case Verdict::kNoDifference:
       return Fill(language, "accuracy changes by $0, no significant difference ($1)",
-                  "准确率变化 $0,无显著差异($1)", points, TestOf(language, variant));
+                  "准确率变化 $0，无显著差异（$1）", points, TestOf(language, variant));
     case Verdict::kWorse:
       return Fill(language, "it costs accuracy: $0, a significant loss ($1)",
-                  "代价是准确率变化 $0,显著下降($1)", points, TestOf(language, variant));
+                  "代价是准确率变化 $0，显著下降（$1）", points, TestOf(language, variant));
     case Verdict::kBetter:
-      return Fill(language, "accuracy even rises by $0, significantly ($1)", "准确率反而变化 $0,显著上升($1)",
-                  points, TestOf(language, variant));
+      return Fill(language, "accuracy even rises by $0, significantly ($1)",
+                  "准确率反而变化 $0，显著上升（$1）", points, TestOf(language, variant));
     case Verdict::kMixed:
-      return Fill(language, "accuracy changes by $0, $1", "准确率变化 $0,$1", points,
+      return Fill(language, "accuracy changes by $0, $1", "准确率变化 $0，$1", points,
                   TestOf(language, variant));
     case Verdict::kUntested:
       break;
   }
-  return Fill(language, "accuracy changes by $0, without a paired test", "准确率变化 $0,未做配对检验",
+  return Fill(language, "accuracy changes by $0, without a paired test", "准确率变化 $0，未做配对检验",
               points);
+}
+
+// FP32 that trained longer shows what QAT owes to training; nobody asks whether to ship it.
+bool IsControl(const VariantFacts& variant) {
+  return variant.method == "fp32_continued";
 }
 
 // The fastest variant of a comparison at one batch size: the highest speedup that is surely above 1.
@@ -141,7 +129,8 @@ const VariantFacts* Fastest(const Facts& facts, size_t comparison, int64_t batch
   for (const VariantFacts& variant : facts.variants) {
     const auto& timings = variant.measured[comparison].by_batch_size;
     const auto it = timings.find(batch_size);
-    if (variant.baseline || it == timings.end() || !it->second.speedup.has_value()) continue;
+    if (variant.baseline || IsControl(variant) || it == timings.end()) continue;
+    if (!it->second.speedup.has_value()) continue;
     const Result& speedup = *it->second.speedup;
     if (!SurelyAbove(speedup, 1) || (best != nullptr && speedup.value <= best_value)) continue;
     best = &variant;
@@ -193,18 +182,18 @@ std::string SpeedAnswerSentence(Language language, const Facts& facts, size_t co
     return Join(
         language,
         {Fill(language, "At batch size $0 no variant is surely faster than the best FP32 path: ship FP32.",
-              "批大小为 $0 时,没有方法确定快于最优 FP32 路径:建议使用 FP32。",
+              "批大小为 $0 时，没有方法确定快于最优 FP32 路径：建议使用 FP32。",
               BatchList(language, answer.batch_sizes)),
          Unreliable(language, reliable)});
   }
   std::vector<std::string> figures;
   for (const int64_t size : answer.batch_sizes) {
     const Timing& timing = answer.variant->measured[comparison].by_batch_size.at(size);
-    figures.push_back(Fill(language, "$1 at batch size $0", "$1(批大小 $0)", size,
+    figures.push_back(Fill(language, "$1 at batch size $0", "$1（批大小 $0）", size,
                            RatioWithSpread(language, *timing.speedup)));
   }
   return Join(language, {Fill(language, "Ship $0: its speed over the best FP32 path is $1; $2.",
-                              "建议使用 $0:相对最优 FP32 路径的速度为 $1;$2。", Code(answer.variant->name),
+                              "建议使用 $0：相对最优 FP32 路径的速度为 $1；$2。", Code(answer.variant->name),
                               absl::StrJoin(figures, Say(language, ", ", "、")),
                               AccuracyCost(language, *answer.variant, facts.baseline())),
                          Unreliable(language, reliable)});
@@ -214,7 +203,7 @@ const VariantFacts* Smallest(const Facts& facts, size_t comparison) {
   const VariantFacts* best = nullptr;
   for (const VariantFacts& variant : facts.variants) {
     const auto& size = variant.measured[comparison].size;
-    if (!size.has_value()) continue;
+    if (!size.has_value() || IsControl(variant)) continue;
     if (best == nullptr || size->value < best->measured[comparison].size->value) best = &variant;
   }
   return best;
@@ -241,10 +230,10 @@ std::string FallbackClause(Language language, const std::vector<Layer>& layers) 
         reason.empty() ? Say(language, "without a recorded reason", "未记录原因") : EscapeMarkdown(reason);
     parts.push_back(absl::StrCat(why, Brackets(language, FormatCount(layers_of_it))));
   }
-  return Fill(language, "$0 did not run as requested: $1.", "$0未按要求的精度运行:$1。",
+  return Fill(language, "$0 did not run as requested: $1.", "$0未按要求的精度运行：$1。",
               language == Language::kEnglish ? Plural(count, "layer", "layers")
                                              : absl::StrCat("有 ", FormatCount(count), " 层"),
-              absl::StrJoin(parts, Say(language, "; ", ";")));
+              absl::StrJoin(parts, Say(language, "; ", "；")));
 }
 
 std::string SucceededSeeds(Language language, const VariantFacts& variant) {
@@ -260,11 +249,11 @@ std::string NotCompared(Language language, const Facts& facts, const char* what)
     return Fill(
         language,
         "Nothing can be said about $0: this experiment has no comparison, and nothing else measures that.",
-        "无法判断$0:本实验没有对比运行(comparison),而这只由对比运行测量。", what);
+        "无法判断$0：本实验没有对比运行（comparison），而这只由对比运行测量。", what);
   }
   return Fill(language,
               "Nothing can be said about $0: the comparison has no result, and nothing else measures that.",
-              "无法判断$0:这只由对比运行(comparison)测量,而对比运行没有结果。", what);
+              "无法判断$0：这只由对比运行（comparison）测量，而对比运行没有结果。", what);
 }
 
 // How a run ended or where it is, after "it".
@@ -298,6 +287,25 @@ const char* EnglishClause(RunState state) {
 
 }  // namespace
 
+Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline) {
+  if (!variant.p_value.has_value()) return Verdict::kUntested;
+  if (variant.significant_seeds == 0) return Verdict::kNoDifference;
+  if (variant.significant_seeds < variant.p_value->seeds) return Verdict::kMixed;
+  const auto paired = DifferenceOf(variant, baseline);
+  const double difference = paired.has_value() ? paired->value : 0;
+  return difference < 0 ? Verdict::kWorse : difference > 0 ? Verdict::kBetter : Verdict::kNoDifference;
+}
+
+bool SurelyAbove(const Result& ratio, double bound) {
+  if (ratio.deviation.has_value()) return ratio.value - 2 * *ratio.deviation > bound;
+  return ratio.low.has_value() && *ratio.low > bound;
+}
+
+bool SurelyBelow(const Result& ratio, double bound) {
+  if (ratio.deviation.has_value()) return ratio.value + 2 * *ratio.deviation < bound;
+  return ratio.high.has_value() && *ratio.high < bound;
+}
+
 std::string Join(Language language, const std::vector<std::string>& sentences) {
   std::string text;
   for (const std::string& sentence : sentences) {
@@ -309,7 +317,7 @@ std::string Join(Language language, const std::vector<std::string>& sentences) {
 
 std::string SpreadOf(Language language, const Result& result, std::string (*format)(double)) {
   if (result.deviation.has_value()) {
-    return Fill(language, "mean over $1 seeds, standard deviation $0", "$1 个随机种子的均值,标准差 $0",
+    return Fill(language, "mean over $1 seeds, standard deviation $0", "$1 个随机种子的均值，标准差 $0",
                 absl::StripPrefix(format(*result.deviation), "+"), result.seeds);
   }
   if (!result.low.has_value() || !result.high.has_value()) return "";
@@ -344,19 +352,19 @@ std::string DifferenceSentence(Language language, const VariantFacts& variant, c
       return UntestedSentence(language, *difference);
     case Verdict::kNoDifference:
       return Join(language, {Fill(language, "There is no significant difference from the baseline: $0, $1.",
-                                  "与基线相比无显著差异:$0,$1。", points, TestOf(language, variant)),
+                                  "与基线相比无显著差异：$0，$1。", points, TestOf(language, variant)),
                              Resolution(language, *difference)});
     case Verdict::kWorse:
       return Fill(language, "It is significantly less accurate than the baseline: $0, $1.",
-                  "其准确率显著低于基线:$0,$1。", points, TestOf(language, variant));
+                  "其准确率显著低于基线：$0，$1。", points, TestOf(language, variant));
     case Verdict::kBetter:
       return Fill(language, "It is significantly more accurate than the baseline: $0, $1.",
-                  "其准确率显著高于基线:$0,$1。", points, TestOf(language, variant));
+                  "其准确率显著高于基线：$0，$1。", points, TestOf(language, variant));
     case Verdict::kMixed:
       break;
   }
   return Fill(language, "Seeds disagree about the difference from the baseline: $0, $1.",
-              "与基线的差异在各随机种子间不一致:$0,$1。", points, TestOf(language, variant));
+              "与基线的差异在各随机种子间不一致：$0，$1。", points, TestOf(language, variant));
 }
 
 std::string SpeedSentence(Language language, int64_t batch_size, const Timing& timing, bool reliable) {
@@ -366,17 +374,17 @@ std::string SpeedSentence(Language language, int64_t batch_size, const Timing& t
   std::string text;
   if (SurelyAbove(speedup, 1)) {
     text = Fill(language, "At batch size $0 it is faster: $1 the speed of the best FP32 path.",
-                "批大小为 $0 时更快:速度为最优 FP32 路径的 $1。", batch_size, ratio);
+                "批大小为 $0 时更快：速度为最优 FP32 路径的 $1。", batch_size, ratio);
   } else if (SurelyBelow(speedup, 1)) {
     text = Fill(language, "At batch size $0 it is slower: $1 the speed of the best FP32 path.",
-                "批大小为 $0 时更慢:速度为最优 FP32 路径的 $1。", batch_size, ratio);
+                "批大小为 $0 时更慢：速度为最优 FP32 路径的 $1。", batch_size, ratio);
   } else if (speedup.deviation.has_value() || speedup.low.has_value()) {
     text = Fill(language,
                 "At batch size $0 there is no significant difference in speed from the best FP32 path: $1.",
-                "批大小为 $0 时与最优 FP32 路径的速度无显著差异:$1。", batch_size, ratio);
+                "批大小为 $0 时与最优 FP32 路径的速度无显著差异：$1。", batch_size, ratio);
   } else {
     text = Fill(language, "At batch size $0 it has $1 the speed of the best FP32 path, without an interval.",
-                "批大小为 $0 时速度为最优 FP32 路径的 $1,没有置信区间。", batch_size, ratio);
+                "批大小为 $0 时速度为最优 FP32 路径的 $1，没有置信区间。", batch_size, ratio);
   }
   return Join(language, {text, Unreliable(language, reliable)});
 }
@@ -390,12 +398,12 @@ std::string SizeSentence(Language language, const Measured& measured, bool basel
   const std::string ratio = FormatRatio(measured.ratio->value);
   if (!measured.layers_ratio.has_value()) {
     return Fill(language, "The saved model takes $0: the baseline is $1 that size.",
-                "保存的模型大小为 $0,压缩比为 $1。", size, ratio);
+                "保存的模型大小为 $0，压缩比为 $1。", size, ratio);
   }
   return Fill(language,
               "The saved model takes $0: the baseline is $1 that size, and $2 counting the quantized layers "
               "alone.",
-              "保存的模型大小为 $0,压缩比为 $1;仅计被量化的层为 $2。", size, ratio,
+              "保存的模型大小为 $0，压缩比为 $1；仅计被量化的层为 $2。", size, ratio,
               FormatRatio(measured.layers_ratio->value));
 }
 
@@ -415,7 +423,7 @@ std::string MemorySentence(Language language, const Measured& measured) {
   if (growth != nullptr && anonymous != nullptr && file != nullptr) {
     growth_text = Fill(
         language, "Loading it and one forward pass take $0 of that, $1 anonymous and $2 backed by files.",
-        "加载与一次前向计算使内存增加 $0,其中匿名内存 $1,文件映射 $2。", FormatBytes(growth->value),
+        "加载与一次前向计算使内存增加 $0，其中匿名内存 $1，文件映射 $2。", FormatBytes(growth->value),
         FormatBytes(anonymous->value), FormatBytes(file->value));
   }
   return Join(language, {peak_text, growth_text});
@@ -433,11 +441,11 @@ std::string PrecisionSentence(Language language, const std::vector<Layer>& layer
     const std::string count = language == Language::kEnglish
                                   ? Plural(share.layers, "linear layer", "linear layers")
                                   : absl::StrCat(FormatCount(share.layers), " 个线性层");
-    parts.push_back(Fill(language, "$1 with $2 of the multiply-adds in $0", "$1(乘加占 $2)以 $0 运行",
+    parts.push_back(Fill(language, "$1 with $2 of the multiply-adds in $0", "$1（乘加占 $2）以 $0 运行",
                          EscapeMarkdown(precision), count, FormatShare(share.macs)));
   }
   return Join(language,
-              {Fill(language, "It runs $0.", "$0。", absl::StrJoin(parts, Say(language, ", ", ","))),
+              {Fill(language, "It runs $0.", "$0。", absl::StrJoin(parts, Say(language, ", ", "，"))),
                FallbackClause(language, layers)});
 }
 
@@ -448,12 +456,12 @@ std::string EndSentence(Language language, const RunReport& report) {
       language == Language::kEnglish ? EnglishClause(run.state) : StateWord(language, run.state);
   const std::string text =
       IsEnded(run.state)
-          ? Fill(language, "Run $0 has no result: it $1", "运行 $0 没有结果:$1", Code(run.name), clause)
-          : Fill(language, "Run $0 has no result yet: it $1", "运行 $0 尚无结果:$1", Code(run.name), clause);
+          ? Fill(language, "Run $0 has no result: it $1", "运行 $0 没有结果：$1", Code(run.name), clause)
+          : Fill(language, "Run $0 has no result yet: it $1", "运行 $0 尚无结果：$1", Code(run.name), clause);
   // The sentence has said it already.
   const std::string message = EscapeMarkdown(absl::StripPrefix(run.message, "cancelled: "));
   if (message.empty()) return absl::StrCat(text, Say(language, ".", "。"));
-  return absl::StrCat(text, Say(language, ": ", ":"), message);
+  return absl::StrCat(text, Say(language, ": ", "："), message);
 }
 
 std::string NoComparisonSentence(Language language, const Facts& facts) {
@@ -466,22 +474,22 @@ std::string AaSentence(Language language, const ComparisonFacts& comparison) {
   for (const auto& [size, check] : comparison.checks) {
     if (!check.ratio.has_value()) continue;
     parts.push_back(
-        Fill(language, "batch size $0: $1 $2", "批大小 $0:$1,$2", size,
+        Fill(language, "batch size $0: $1 $2", "批大小 $0：$1，$2", size,
              absl::StrCat(FormatAa(check.ratio->value),
                           Brackets(language, SpreadOf(language, *check.ratio, FormatAa))),
              check.reliable ? Say(language, "passed", "通过") : Say(language, "**failed**", "**未通过**")));
   }
   if (parts.empty() && comparison.unreliable.empty()) {
     return Say(language, "No A/A check was recorded, so the timings are without that safeguard.",
-               "未记录 A/A 检验,时间数据没有这一层保障。");
+               "未记录 A/A 检验，时间数据没有这一层保障。");
   }
   std::string text = parts.empty()
                          ? ""
                          : Fill(language, "A/A check (FP32 against itself, to stay within 0.97 to 1.03): $0.",
-                                "A/A 检验(FP32 与自身比较,应在 0.97 至 1.03 之内):$0。",
-                                absl::StrJoin(parts, Say(language, "; ", ";")));
+                                "A/A 检验（FP32 与自身比较，应在 0.97 至 1.03 之内）：$0。",
+                                absl::StrJoin(parts, Say(language, "; ", "；")));
   if (comparison.unreliable.empty()) return text;
-  return Join(language, {text, Fill(language, "**Unreliable**: $0", "**不可靠**:$0",
+  return Join(language, {text, Fill(language, "**Unreliable**: $0", "**不可靠**：$0",
                                     EscapeMarkdown(comparison.unreliable))});
 }
 
@@ -492,7 +500,7 @@ std::string ShipForSpeed(Language language, const Facts& facts) {
   std::vector<std::string> sentences;
   for (size_t i = 0; i < facts.comparisons.size(); ++i) {
     if (facts.comparisons.size() > 1) {
-      sentences.push_back(Fill(language, "On $0 (run $1):", "在 $0 上(运行 $1):",
+      sentences.push_back(Fill(language, "On $0 (run $1):", "在 $0 上（运行 $1）：",
                                EscapeMarkdown(facts.comparisons[i].run->run.device),
                                Code(facts.comparisons[i].run->run.name)));
     }
@@ -514,14 +522,14 @@ std::string ShipForSize(Language language, const Facts& facts) {
   if (smallest == nullptr) return Say(language, "No model size was measured.", "未测得模型大小。");
   const Measured& measured = smallest->measured[0];
   if (smallest->baseline) {
-    return Fill(language, "Ship FP32 ($0): no variant is smaller.", "建议使用 FP32($0):没有更小的方法。",
+    return Fill(language, "Ship FP32 ($0): no variant is smaller.", "建议使用 FP32（$0）：没有更小的方法。",
                 FormatBytes(measured.size->value));
   }
   const std::string ratio = measured.ratio.has_value()
-                                ? Fill(language, ", the baseline being $0 that size", ",压缩比 $0",
+                                ? Fill(language, ", the baseline being $0 that size", "，压缩比 $0",
                                        FormatRatio(measured.ratio->value))
                                 : "";
-  return Fill(language, "Ship $0: $1$2; $3.", "建议使用 $0:$1$2;$3。", Code(smallest->name),
+  return Fill(language, "Ship $0: $1$2; $3.", "建议使用 $0：$1$2；$3。", Code(smallest->name),
               FormatBytes(measured.size->value), ratio, AccuracyCost(language, *smallest, facts.baseline()));
 }
 
@@ -529,12 +537,12 @@ std::string ShipForAccuracy(Language language, const Facts& facts) {
   const VariantFacts* const baseline = facts.baseline();
   if (baseline == nullptr || !baseline->accuracy.has_value()) {
     return Say(language, "Nothing can be said about accuracy: there is no baseline result.",
-               "无法判断准确率:没有基线结果。");
+               "无法判断准确率：没有基线结果。");
   }
   const VariantFacts* best = nullptr;
   std::vector<std::string> equal, worse, unclear;
   for (const VariantFacts& variant : facts.variants) {
-    if (variant.baseline || !variant.accuracy.has_value()) continue;
+    if (variant.baseline || IsControl(variant) || !variant.accuracy.has_value()) continue;
     const Verdict verdict = Judge(variant, baseline);
     if (verdict == Verdict::kBetter && (best == nullptr || variant.accuracy->value > best->accuracy->value)) {
       best = &variant;
@@ -545,26 +553,26 @@ std::string ShipForAccuracy(Language language, const Facts& facts) {
   }
   std::vector<std::string> sentences;
   if (best != nullptr) {
-    sentences.push_back(Fill(language, "Ship $0: $1.", "建议使用 $0:$1。", Code(best->name),
+    sentences.push_back(Fill(language, "Ship $0: $1.", "建议使用 $0：$1。", Code(best->name),
                              AccuracyCost(language, *best, baseline)));
   } else {
     sentences.push_back(
         Fill(language, "FP32 ($0) is not beaten significantly by any variant: $1.",
-             "没有方法显著优于 FP32($0):准确率 $1。", Code(baseline->name),
+             "没有方法显著优于 FP32（$0）：准确率 $1。", Code(baseline->name),
              absl::StrCat(FormatShare(baseline->accuracy->value),
                           Brackets(language, SpreadOf(language, *baseline->accuracy, FormatShare)))));
   }
   const char* const comma = Say(language, ", ", "、");
   if (!equal.empty()) {
     sentences.push_back(Fill(language, "No significant difference from it was found for $0.",
-                             "与基线无显著差异:$0。", absl::StrJoin(equal, comma)));
+                             "与基线无显著差异：$0。", absl::StrJoin(equal, comma)));
   }
   if (!worse.empty()) {
     sentences.push_back(
-        Fill(language, "Significantly worse: $0.", "显著更差:$0。", absl::StrJoin(worse, comma)));
+        Fill(language, "Significantly worse: $0.", "显著更差：$0。", absl::StrJoin(worse, comma)));
   }
   if (!unclear.empty()) {
-    sentences.push_back(Fill(language, "Not settled by a paired test: $0.", "配对检验未能定论:$0。",
+    sentences.push_back(Fill(language, "Not settled by a paired test: $0.", "配对检验未能定论：$0。",
                              absl::StrJoin(unclear, comma)));
   }
   return Join(language, sentences);
@@ -598,11 +606,15 @@ std::string StateWord(Language language, RunState state) {
   return Say(language, "unknown", "未知");
 }
 
-std::string MethodTitle(Language language, const VariantFacts& variant) {
+std::string PlainMethodTitle(Language language, const VariantFacts& variant) {
   if (variant.baseline) return Say(language, "FP32 baseline", "FP32 基线");
   if (variant.spec != nullptr)
     return language == Language::kEnglish ? variant.spec->title : variant.spec->title_zh;
-  return EscapeMarkdown(variant.method.empty() ? variant.name : variant.method);
+  return variant.method.empty() ? variant.name : variant.method;
+}
+
+std::string MethodTitle(Language language, const VariantFacts& variant) {
+  return EscapeMarkdown(PlainMethodTitle(language, variant));
 }
 
 }  // namespace quantlab::report

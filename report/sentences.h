@@ -15,6 +15,15 @@
 
 namespace quantlab::report {
 
+// What the paired test says about a variant's accuracy against the baseline's.
+enum class Verdict { kUntested, kNoDifference, kWorse, kBetter, kMixed };
+// baseline: null where the experiment has none.
+Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline);
+
+// By its interval, or by two standard deviations over seeds.
+bool SurelyAbove(const Result& ratio, double bound);
+bool SurelyBelow(const Result& ratio, double bound);
+
 // One after the other, with a space between them in English. Empty ones are left out.
 std::string Join(Language language, const std::vector<std::string>& sentences);
 
@@ -47,7 +56,9 @@ std::string ShipForAccuracy(Language language, const Facts& facts);
 
 // "succeeded", "已成功".
 std::string StateWord(Language language, RunState state);
-// "FP32 baseline", "Dynamic quantization", or the method's own name where it is unknown here.
+// "FP32 baseline", "Dynamic quantization", or the method's own name where it is unknown here: as plain text,
+// and as Markdown.
+std::string PlainMethodTitle(Language language, const VariantFacts& variant);
 std::string MethodTitle(Language language, const VariantFacts& variant);
 
 }  // namespace quantlab::report

@@ -76,7 +76,7 @@ TEST(AccuracySentenceTest, OneRunWithItsInterval) {
   EXPECT_EQ(AccuracySentence(kEn, variant),
             "`q` classifies 91.20% of 1,000 test texts correctly (95% interval 89.29% to 92.80%).");
   EXPECT_EQ(AccuracySentence(kZh, variant),
-            "`q` 在 1,000 条测试文本上的准确率为 91.20%(95% 置信区间 89.29% 至 92.80%)。");
+            "`q` 在 1,000 条测试文本上的准确率为 91.20%（95% 置信区间 89.29% 至 92.80%）。");
 }
 
 TEST(AccuracySentenceTest, OneTextIsSingular) {
@@ -90,7 +90,7 @@ TEST(AccuracySentenceTest, SeveralSeedsGiveMeanAndDeviation) {
       AccuracySentence(kEn, variant),
       "`q` classifies 91.20% of the test texts correctly (mean over 3 seeds, standard deviation 0.30%).");
   EXPECT_EQ(AccuracySentence(kZh, variant),
-            "`q` 在测试文本上的准确率为 91.20%(3 个随机种子的均值,标准差 0.30%)。");
+            "`q` 在测试文本上的准确率为 91.20%（3 个随机种子的均值，标准差 0.30%）。");
 }
 
 TEST(AccuracySentenceTest, SaysWhenSomeSeedsFailed) {
@@ -113,9 +113,10 @@ TEST(DifferenceSentenceTest, NoSignificantDifferenceIsNoProofOfEquality) {
       "There is no significant difference from the baseline: +0.10 points (95% interval -0.40 to +0.60), "
       "McNemar's paired test: p = 0.77. A test of this size resolves differences of about 0.50 points and "
       "more, so this is no proof that the two are equal.");
-  EXPECT_EQ(DifferenceSentence(kZh, Tested(0.001, 0.77), &baseline),
-            "与基线相比无显著差异:+0.10 个百分点(95% 置信区间 -0.40 至 +0.60),McNemar 配对检验:p = 0.77。"
-            "这一规模的测试约能分辨 0.50 个百分点及以上的差异,因此这并不证明两者相同。");
+  EXPECT_EQ(
+      DifferenceSentence(kZh, Tested(0.001, 0.77), &baseline),
+      "与基线相比无显著差异：+0.10 个百分点（95% 置信区间 -0.40 至 +0.60），McNemar 配对检验：p = 0.77。"
+      "这一规模的测试约能分辨 0.50 个百分点及以上的差异，因此这并不证明两者相同。");
 }
 
 TEST(DifferenceSentenceTest, Worse) {
@@ -212,7 +213,7 @@ TEST(SizeSentenceTest, WithAndWithoutRatios) {
       "The saved model takes 59.3 MB: the baseline is 1.54× that size, and 3.92× counting the quantized "
       "layers alone.");
   EXPECT_EQ(SizeSentence(kZh, measured, false),
-            "保存的模型大小为 59.3 MB,压缩比为 1.54×;仅计被量化的层为 3.92×。");
+            "保存的模型大小为 59.3 MB，压缩比为 1.54×；仅计被量化的层为 3.92×。");
 }
 
 TEST(MemorySentenceTest, SplitsThePeakWhereItIsKnown) {
@@ -229,8 +230,8 @@ TEST(MemorySentenceTest, SplitsThePeakWhereItIsKnown) {
       "A fresh process that loads only this model peaks at 312 MB of memory. Loading it and one forward pass "
       "take 120 MB of that, 90.0 MB anonymous and 30.0 MB backed by files.");
   EXPECT_EQ(MemorySentence(kZh, measured),
-            "只加载该模型的新进程内存峰值为 312 MB。加载与一次前向计算使内存增加 120 MB,其中匿名内存 90.0 "
-            "MB,文件映射 30.0 MB。");
+            "只加载该模型的新进程内存峰值为 312 MB。加载与一次前向计算使内存增加 120 MB，其中匿名内存 90.0 "
+            "MB，文件映射 30.0 MB。");
 }
 
 Layer MadeLayer(const char* requested, const char* effective, double share, const char* reason = "") {
@@ -251,7 +252,7 @@ TEST(PrecisionSentenceTest, CountsLayersAndMultiplyAdds) {
       "It runs 1 linear layer with 10.00% of the multiply-adds in fp32, 1 linear layer with 90.00% of the "
       "multiply-adds in int8. 1 layer did not run as requested: odd \\| size (1).");
   EXPECT_EQ(PrecisionSentence(kZh, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5)}),
-            "2 个线性层(乘加占 100.00%)以 fp32 运行。有 2 层未按要求的精度运行:未记录原因(1);x(1)。");
+            "2 个线性层（乘加占 100.00%）以 fp32 运行。有 2 层未按要求的精度运行：未记录原因（1）；x（1）。");
   EXPECT_THAT(
       PrecisionSentence(kEn, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5, "x")}),
       HasSubstr("2 layers did not run as requested: x (2)."));
@@ -271,14 +272,14 @@ TEST(EndSentenceTest, EveryStateHasItsWords) {
   report.run.state = RunState::kFailed;
   report.run.message = "row 17: label 'x|y'";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it failed: row 17: label 'x\\|y'");
-  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果:失败:row 17: label 'x\\|y'");
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果：失败：row 17: label 'x\\|y'");
   report.run.state = RunState::kCancelled;
   report.run.message = "cancelled: by its user";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it was cancelled: by its user");
   report.run.state = RunState::kRunning;
   report.run.message = "";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result yet: it is running.");
-  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 尚无结果:运行中。");
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 尚无结果：运行中。");
 }
 
 // Baseline and variants with one comparison at batch size 8.
@@ -326,7 +327,7 @@ TEST(ShipForSpeedTest, NothingIsSurelyFaster) {
   EXPECT_EQ(ShipForSpeed(kEn, compared.facts),
             "At batch size 8 no variant is surely faster than the best FP32 path: ship FP32.");
   EXPECT_EQ(ShipForSpeed(kZh, compared.facts),
-            "批大小为 8 时,没有方法确定快于最优 FP32 路径:建议使用 FP32。");
+            "批大小为 8 时，没有方法确定快于最优 FP32 路径：建议使用 FP32。");
 }
 
 TEST(ShipForSpeedTest, UnreliableTimingsSaySo) {
@@ -345,7 +346,7 @@ TEST(ShipForSpeedTest, NothingWasTimed) {
       "Nothing can be said about speed: this experiment has no comparison, and nothing else measures that.");
   compared.facts.ended_comparisons = {&compared.run};
   EXPECT_EQ(ShipForSpeed(kZh, compared.facts),
-            "无法判断速度:这只由对比运行(comparison)测量,而对比运行没有结果。");
+            "无法判断速度：这只由对比运行（comparison）测量，而对比运行没有结果。");
 }
 
 TEST(ShipForSizeTest, TheSmallest) {
@@ -357,7 +358,7 @@ TEST(ShipForSizeTest, TheSmallest) {
       HasSubstr("Ship `q`: 59.3 MB, the baseline being 1.54× that size; accuracy changes by +0.10 points"));
   compared.Size(1, 99e6, 0.92);
   EXPECT_EQ(ShipForSize(kEn, compared.facts), "Ship FP32 (91.2 MB): no variant is smaller.");
-  EXPECT_EQ(ShipForSize(kZh, compared.facts), "建议使用 FP32(91.2 MB):没有更小的方法。");
+  EXPECT_EQ(ShipForSize(kZh, compared.facts), "建议使用 FP32（91.2 MB）：没有更小的方法。");
 }
 
 TEST(ShipForAccuracyTest, FP32UnlessBeatenSignificantly) {
@@ -371,7 +372,7 @@ TEST(ShipForAccuracyTest, FP32UnlessBeatenSignificantly) {
             "significant difference from it was found for `q`. Significantly worse: `worse`. Not settled by "
             "a paired "
             "test: `untested`.");
-  EXPECT_THAT(ShipForAccuracy(kZh, compared.facts), HasSubstr("与基线无显著差异:`q`。显著更差:`worse`。"));
+  EXPECT_THAT(ShipForAccuracy(kZh, compared.facts), HasSubstr("与基线无显著差异：`q`。显著更差：`worse`。"));
 }
 
 TEST(ShipForAccuracyTest, AVariantThatIsBetter) {
@@ -388,7 +389,7 @@ TEST(ShipForAccuracyTest, AFailedBaseline) {
   const Compared compared({failed, Tested(0.02, 0.001)});
   EXPECT_EQ(ShipForAccuracy(kEn, compared.facts),
             "Nothing can be said about accuracy: there is no baseline result.");
-  EXPECT_EQ(ShipForAccuracy(kZh, compared.facts), "无法判断准确率:没有基线结果。");
+  EXPECT_EQ(ShipForAccuracy(kZh, compared.facts), "无法判断准确率：没有基线结果。");
 }
 
 TEST(AaSentenceTest, PassedFailedAndMissing) {
@@ -403,7 +404,7 @@ TEST(AaSentenceTest, PassedFailedAndMissing) {
             "0.9950 "
             "to 1.006) passed; batch size 8: 1.040 (95% interval 1.020 to 1.060) **failed**.");
   comparison.unreliable = "too noisy";
-  EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**不可靠**:too noisy"));
+  EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**不可靠**：too noisy"));
   EXPECT_TRUE(comparison.Reliable(1));
   EXPECT_FALSE(comparison.Reliable(8));
   EXPECT_FALSE(comparison.Reliable(32));

@@ -1,6 +1,7 @@
 #include "report/tables.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -245,14 +246,14 @@ std::vector<std::string> MemoryKinds(const Facts& facts) {
 std::string MemoryTitle(Language language, const std::string& kind) {
   static const auto* const titles = new std::map<std::string, std::pair<const char*, const char*>>{
       {"peak", {"Peak", "峰值"}},
-      {"peak_anonymous", {"Peak, anonymous", "峰值(匿名)"}},
-      {"peak_file", {"Peak, file-backed", "峰值(文件映射)"}},
+      {"peak_anonymous", {"Peak, anonymous", "峰值（匿名）"}},
+      {"peak_file", {"Peak, file-backed", "峰值（文件映射）"}},
       {"load", {"Growth on load", "加载增量"}},
-      {"load_anonymous", {"On load, anonymous", "加载增量(匿名)"}},
-      {"load_file", {"On load, file-backed", "加载增量(文件映射)"}},
+      {"load_anonymous", {"On load, anonymous", "加载增量（匿名）"}},
+      {"load_file", {"On load, file-backed", "加载增量（文件映射）"}},
       {"forward", {"Growth after a pass", "前向增量"}},
-      {"forward_anonymous", {"After a pass, anonymous", "前向增量(匿名)"}},
-      {"forward_file", {"After a pass, file-backed", "前向增量(文件映射)"}}};
+      {"forward_anonymous", {"After a pass, anonymous", "前向增量（匿名）"}},
+      {"forward_file", {"After a pass, file-backed", "前向增量（文件映射）"}}};
   const auto it = titles->find(kind);
   return it == titles->end() ? EscapeMarkdown(kind) : Say(language, it->second.first, it->second.second);
 }
@@ -380,14 +381,14 @@ Table SummaryTable(Language language, const Facts& facts) {
       language, "summary",
       "The variants at a glance. The speedup is over the best FP32 path; p is McNemar's paired test "
       "against the baseline.",
-      "各方案一览。加速比相对最优 FP32 路径;p 为与基线的 McNemar 配对检验。");
+      "各方案一览。加速比相对最优 FP32 路径；p 为与基线的 McNemar 配对检验。");
   builder.Text("variant", "Variant", "方案").Results("accuracy", Title(language, "accuracy")).Interval();
-  builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差(百分点)"));
+  builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差（百分点）"));
   builder.Number("mcnemar_p_value", "p");
   const std::vector<int64_t> sizes = BatchSizes(facts);
   for (const int64_t size : sizes) {
     builder.Results(absl::StrCat("speedup_batch_", size),
-                    absl::StrCat(Say(language, "Speedup, batch ", "加速比,批大小 "), size));
+                    absl::StrCat(Say(language, "Speedup, batch ", "加速比，批大小 "), size));
   }
   builder.Results("model_bytes", Title(language, "model_size"));
   builder.Results("peak_bytes", Say(language, "Peak memory", "内存峰值"));
@@ -399,13 +400,15 @@ Table AccuracyTable(Language language, const Facts& facts) {
   Builder builder(language, "accuracy",
                   "Quality on the test split; the interval of one run is Wilson's, several seeds give mean ± "
                   "standard deviation.",
-                  "测试集上的质量指标;单次运行给出 Wilson 区间,多个随机种子给出均值 ± 标准差。");
+                  "测试集上的质量指标；单次运行给出 Wilson 区间，多个随机种子给出均值 ± 标准差。");
   builder.Text("variant", "Variant", "方案").Text("seeds", "Seeds", "种子");
   builder.Results("accuracy", Title(language, "accuracy")).Interval().Number("samples", "Texts", "文本数");
-  builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差(百分点)")).Interval();
+  builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差（百分点）"))
+      .Interval();
   builder.Number("mcnemar_p_value", Title(language, "mcnemar_p_value"));
   builder.Results("agreement", Title(language, "agreement"));
   for (const char* name : {"precision", "recall", "f1_score"}) builder.Results(name, Title(language, name));
+  builder.Results("f1_macro", Say(language, "F1, macro", "F1（宏平均）"));
   for (const VariantFacts& variant : facts.variants) {
     Row row = {CodeCell(variant.name), SeedsCell(variant)};
     Append(row, ResultCells(variant.accuracy, FormatShare));
@@ -415,10 +418,107 @@ Table AccuracyTable(Language language, const Facts& facts) {
     Append(row, ResultCells(variant.difference, FormatPointsBare));
     row.push_back(IntervalCell(language, variant.difference, FormatPointsBare));
     row.push_back(PCell(variant.p_value, variant.significant_seeds));
-    for (const auto* result : {&variant.agreement, &variant.precision, &variant.recall, &variant.f1}) {
+    for (const auto* result :
+         {&variant.agreement, &variant.precision, &variant.recall, &variant.f1, &variant.f1_macro}) {
       Append(row, ResultCells(*result, FormatShare));
     }
     builder.Add(row);
+  }
+  return builder.Build();
+}
+
+Table PairedTable(Language language, const Facts& facts) {
+  Builder builder(language, "paired",
+                  "Against the baseline on the same texts: how many change class, McNemar's test with Holm's "
+                  "correction, and whether the variant is shown to be no worse by the margin.",
+                  "与基线在相同文本上的比较：类别改变的文本数、McNemar 检验及 Holm "
+                  "校正，以及是否可证明不比基线差超过界值。");
+  builder.Text("variant", "Variant", "方案");
+  builder.Results("right_to_wrong", Say(language, "Right to wrong", "由对变错"));
+  builder.Results("wrong_to_right", Say(language, "Wrong to right", "由错变对"));
+  builder.Results("wrong_to_wrong", Say(language, "Wrong to wrong", "由错变错"));
+  builder.Number("mcnemar_p_value", "p")
+      .Number("mcnemar_p_holm", Say(language, "p (Holm)", "p（Holm 校正）"));
+  builder.Text("non_inferior", "No worse", "不劣于基线").Text("margin", "Margin", "界值");
+  const auto count = [](double value) {
+    return value == std::floor(value) ? FormatCount(static_cast<int64_t>(value)) : FormatNumber(value, 3);
+  };
+  for (const VariantFacts& variant : facts.variants) {
+    if (!variant.lost && !variant.gained && !variant.holm_p && !variant.non_inferior) continue;
+    Row row = {CodeCell(variant.name)};
+    for (const auto* result : {&variant.lost, &variant.gained, &variant.other_flips}) {
+      Append(row, ResultCells(*result, count));
+    }
+    row.push_back(PCell(variant.p_value, variant.significant_seeds));
+    row.push_back(PCell(variant.holm_p, variant.significant_seeds));
+    row.push_back(variant.non_inferior ? FlagCell(language, variant.non_inferior->value == 1) : EmptyCell());
+    row.push_back(TextCell(variant.margin));
+    builder.Add(row);
+  }
+  return builder.Build();
+}
+
+Table PairsTable(Language language, const Facts& facts) {
+  Builder builder(language, "pairs",
+                  "Variants against one another on the same texts; not corrected for the number of tests.",
+                  "各方案之间在相同文本上的比较；未按检验次数校正。");
+  builder.Text("variant", "Variant", "方案").Text("against", "Against", "对照");
+  builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差（百分点）"))
+      .Interval();
+  builder.Number("mcnemar_p_value", Title(language, "mcnemar_p_value"));
+  for (const PairFacts& pair : facts.pairs) {
+    Row row = {CodeCell(pair.variant), CodeCell(pair.against)};
+    Append(row, ResultCells(pair.difference, FormatPointsBare));
+    row.push_back(IntervalCell(language, pair.difference, FormatPointsBare));
+    row.push_back(PCell(pair.p_value, 0));
+    builder.Add(row);
+  }
+  return builder.Build();
+}
+
+Table SensitivityTable(Language language, const Facts& facts) {
+  Builder builder(language, "sensitivity",
+                  "What quantizing each layer alone does: to the loss, to its output (SQNR), and its time.",
+                  "单独量化每一层的影响：对损失、对其输出（SQNR）以及耗时。");
+  builder.Text("variant", "Variant", "方案")
+      .Text("layer", "Layer", "层")
+      .Text("precision", "Precision", "精度");
+  builder.Number("divergence", "Divergence, nats", "答案散度（nat）");
+  builder.Number("loss_increase", "Loss increase", "损失增量").Number("sqnr_db", "SQNR, dB", "SQNR（dB）");
+  builder.Number("seconds", "Time", "耗时");
+  const auto cell = [](std::optional<double> value, auto format) {
+    return value.has_value() ? NumberCell(*value, format(*value)) : EmptyCell();
+  };
+  const auto number = [](double value) { return FormatNumber(value, 3); };
+  for (const VariantFacts& variant : facts.variants) {
+    for (const LayerSensitivity& one : variant.sensitivity) {
+      builder.Add({CodeCell(variant.name), CodeCell(one.layer), TextCell(one.precision),
+                   cell(one.divergence, number), cell(one.loss_increase, number), cell(one.sqnr_db, number),
+                   cell(one.seconds, FormatSeconds)});
+    }
+  }
+  return builder.Build();
+}
+
+Table FrontTable(Language language, const Facts& facts) {
+  Builder builder(language, "front", "The Pareto front of mixed precision, by time.",
+                  "混合精度的帕累托前沿，按耗时排列。");
+  builder.Text("variant", "Variant", "方案").Number("point", "Point", "序号");
+  builder.Number("seconds", "Estimated time", "估计耗时")
+      .Number("loss_increase", "Loss increase", "损失增量");
+  builder.Number("accuracy", "Accuracy (validation)", "准确率（验证集）");
+  builder.Number("bytes", "Bytes", "字节").Text("chosen", "Chosen", "选用");
+  for (const VariantFacts& variant : facts.variants) {
+    for (const FrontPoint& point : variant.front) {
+      builder.Add({CodeCell(variant.name), CountCell(point.number),
+                   point.seconds ? NumberCell(*point.seconds, FormatSeconds(*point.seconds)) : EmptyCell(),
+                   point.loss_increase
+                       ? NumberCell(*point.loss_increase, FormatNumber(*point.loss_increase, 3))
+                       : EmptyCell(),
+                   point.accuracy ? NumberCell(*point.accuracy, FormatShare(*point.accuracy)) : EmptyCell(),
+                   point.bytes ? NumberCell(*point.bytes, FormatBytes(*point.bytes)) : EmptyCell(),
+                   FlagCell(language, point.chosen)});
+    }
   }
   return builder.Build();
 }
@@ -427,7 +527,7 @@ Table SpeedTable(Language language, const Facts& facts) {
   Builder builder(language, "speed",
                   "Speed, measured side by side in one process on one machine; the speedup is over the best "
                   "FP32 path, as the median of paired ratios.",
-                  "速度,在同一台机器的同一进程内并排测量;加速比相对最优 FP32 路径,取配对比值的中位数。");
+                  "速度，在同一台机器的同一进程内并排测量；加速比相对最优 FP32 路径，取配对比值的中位数。");
   ComparisonColumn(builder, language, facts);
   builder.Text("variant", "Variant", "方案").Number("batch_size", "Batch", "批大小");
   builder.Results("p50_seconds", "p50").Results("p90_seconds", "p90");
@@ -448,7 +548,7 @@ Table SpeedTable(Language language, const Facts& facts) {
 Table SizeTable(Language language, const Facts& facts) {
   Builder builder(language, "size",
                   "Bytes of the saved, reloadable model, and the baseline's bytes over them; decimal units.",
-                  "保存后可重新加载的模型字节数,以及基线与之的比值;十进制单位。");
+                  "保存后可重新加载的模型字节数，以及基线与之的比值；十进制单位。");
   ComparisonColumn(builder, language, facts);
   builder.Text("variant", "Variant", "方案");
   builder.Results("model_bytes", Say(language, "Whole model", "整个模型"));
@@ -472,7 +572,7 @@ Table MemoryTable(Language language, const Facts& facts) {
   Builder builder(language, "memory",
                   "Memory of a fresh process that loads only this variant; anonymous and file-backed pages "
                   "apart, since mapped weights would flatter FP32.",
-                  "只加载该方案的新进程的内存;匿名内存与文件映射分开统计,否则映射的权重会美化 FP32。");
+                  "只加载该方案的新进程的内存；匿名内存与文件映射分开统计，否则映射的权重会美化 FP32。");
   ComparisonColumn(builder, language, facts);
   builder.Text("variant", "Variant", "方案");
   const std::vector<std::string> kinds = MemoryKinds(facts);
@@ -496,7 +596,7 @@ Table LayersTable(Language language, const Facts& facts) {
       language, "layers",
       "Linear layers by precision: what was asked for, what ran, and why they differ; the share of "
       "multiply-adds is of all linear layers.",
-      "线性层按精度统计:请求的精度、实际运行的精度及差异原因;乘加占比以全部线性层为分母。");
+      "线性层按精度统计：请求的精度、实际运行的精度及差异原因；乘加占比以全部线性层为分母。");
   builder.Text("variant", "Variant", "方案").Text("requested", "Requested", "请求");
   builder.Text("effective", "Ran", "实际")
       .Text("kernel", "Kernel", "内核")
@@ -535,16 +635,18 @@ Table LayerDetailsTable(Language language, const Facts& facts) {
   builder.Number("out_features", "Out", "输出").Text("requested", "Requested", "请求");
   builder.Text("effective", "Ran", "实际").Text("kernel", "Kernel", "内核").Text("reason", "Reason", "原因");
   builder.Number("macs_share", "Multiply-adds", "乘加占比").Number("bytes_fp32", "FP32 bytes", "FP32 字节");
-  builder.Number("bytes", "Bytes", "字节");
+  builder.Number("bytes", "Bytes", "字节").Number("sqnr_db", "SQNR, dB", "SQNR（dB）");
   for (const VariantFacts& variant : facts.variants) {
     for (const RunReport* run : variant.runs) {
       if (run->run.state != RunState::kSucceeded) continue;
       for (const Layer& layer : run->layers) {
-        builder.Add({CodeCell(run->run.name), CodeCell(layer.name), CountCell(layer.in_features),
-                     CountCell(layer.out_features), TextCell(layer.requested), TextCell(layer.effective),
-                     TextCell(layer.kernel), TextCell(layer.reason),
-                     NumberCell(layer.macs_share, FormatShare(layer.macs_share)), CountCell(layer.bytes_fp32),
-                     CountCell(layer.bytes)});
+        builder.Add(
+            {CodeCell(run->run.name), CodeCell(layer.name), CountCell(layer.in_features),
+             CountCell(layer.out_features), TextCell(layer.requested), TextCell(layer.effective),
+             TextCell(layer.kernel), TextCell(layer.reason),
+             NumberCell(layer.macs_share, FormatShare(layer.macs_share)), CountCell(layer.bytes_fp32),
+             CountCell(layer.bytes),
+             layer.sqnr_db ? NumberCell(*layer.sqnr_db, FormatNumber(*layer.sqnr_db, 3)) : EmptyCell()});
       }
     }
   }
@@ -575,7 +677,7 @@ Table SourcesTable(Language language, const ReportData& data) {
   Builder builder(language, "sources",
                   "Where each run's result comes from; digests and fingerprints are cut to 12 digits here, "
                   "whole in the CSV file.",
-                  "每个运行的结果来源;摘要与指纹在此截为 12 位,CSV 文件中为全文。");
+                  "每个运行的结果来源；摘要与指纹在此截为 12 位，CSV 文件中为全文。");
   builder.Text("run", "Run", "运行").Text("source_run", "Computed by", "计算者");
   builder.Number("attempt", "Attempt", "尝试").Text("reused", "Reused", "复用");
   builder.Text("worker", "Worker", "工作节点").Text("host", "Host", "主机").Text("device", "Device", "设备");
@@ -590,7 +692,7 @@ Table ProvenanceTable(Language language, const ReportData& data) {
   Builder builder(language, "provenance",
                   "Every number with the run and the attempt that measured it; the table of sources has the "
                   "rest of each run.",
-                  "每个数字及测得它的运行和尝试;来源表给出各运行的其余信息。");
+                  "每个数字及测得它的运行和尝试；来源表给出各运行的其余信息。");
   MetricColumns(builder);
   builder.Number("attempt", "Attempt", "尝试")
       .Text("worker", "Worker", "工作节点")
@@ -619,7 +721,7 @@ Table EnvironmentTable(Language language, const ReportData& data) {
   Builder builder(
       language, "environment",
       "Hardware and software, as the runner saw them; long values are cut here, whole in the CSV file.",
-      "执行程序所见的硬件与软件环境;过长的内容在此截短,CSV 文件中为全文。");
+      "执行程序所见的硬件与软件环境；过长的内容在此截短，CSV 文件中为全文。");
   builder.Text("fact", "Fact", "项目").Text("value", "Value", "内容").Text("runs", "Runs", "运行");
   std::map<std::pair<std::string, std::string>, std::vector<std::string>> facts;
   for (const RunReport& run : data.runs) {
@@ -645,7 +747,7 @@ Table ConfigurationTable(Language language, const ReportData& data) {
   Builder builder(language, "configuration",
                   "Every setting that decides a result, by run; the digest of a configuration is the SHA-256 "
                   "of its lines `key=value`.",
-                  "决定结果的全部设置,按运行列出;配置摘要是其各行 `key=value` 的 SHA-256。");
+                  "决定结果的全部设置，按运行列出；配置摘要是其各行 `key=value` 的 SHA-256。");
   builder.Text("run", "Run", "运行").Text("config_sha256", "Digest", "摘要").Text("key", "Setting", "设置");
   builder.Text("value", "Value", "值");
   for (const RunReport& run : data.runs) {
@@ -704,14 +806,14 @@ Table OtherTable(Language language, const Facts& facts) {
 
 std::vector<Table> AllTables(Language language, const Facts& facts) {
   const ReportData& data = *facts.data;
-  return {SummaryTable(language, facts),      AccuracyTable(language, facts),
-          SpeedTable(language, facts),        SizeTable(language, facts),
-          MemoryTable(language, facts),       LayersTable(language, facts),
-          LayerDetailsTable(language, facts), RunsTable(language, data),
-          SourcesTable(language, data),       ProvenanceTable(language, data),
-          EnvironmentTable(language, data),   ConfigurationTable(language, data),
-          CurvesTable(language, data),        CurvePointsTable(language, data),
-          OtherTable(language, facts)};
+  return {
+      SummaryTable(language, facts),      AccuracyTable(language, facts),  PairedTable(language, facts),
+      PairsTable(language, facts),        SpeedTable(language, facts),     SizeTable(language, facts),
+      MemoryTable(language, facts),       LayersTable(language, facts),    LayerDetailsTable(language, facts),
+      SensitivityTable(language, facts),  FrontTable(language, facts),     RunsTable(language, data),
+      SourcesTable(language, data),       ProvenanceTable(language, data), EnvironmentTable(language, data),
+      ConfigurationTable(language, data), CurvesTable(language, data),     CurvePointsTable(language, data),
+      OtherTable(language, facts)};
 }
 
 }  // namespace quantlab::report

@@ -15,6 +15,10 @@ namespace quantlab::report {
 Table SummaryTable(Language language, const Facts& facts);
 // One row per variant: accuracy with interval, against the baseline, precision, recall, F1.
 Table AccuracyTable(Language language, const Facts& facts);
+// One row per variant: changed classes, corrected tests, non-inferiority.
+Table PairedTable(Language language, const Facts& facts);
+// One variant against another.
+Table PairsTable(Language language, const Facts& facts);
 // One row per comparison, variant and batch size.
 Table SpeedTable(Language language, const Facts& facts);
 // One row per comparison and variant.
@@ -24,6 +28,9 @@ Table MemoryTable(Language language, const Facts& facts);
 Table LayersTable(Language language, const Facts& facts);
 // Layer by layer.
 Table LayerDetailsTable(Language language, const Facts& facts);
+// What quantizing each layer alone does; the assignments that mixed precision chose from.
+Table SensitivityTable(Language language, const Facts& facts);
+Table FrontTable(Language language, const Facts& facts);
 // How each run ended.
 Table RunsTable(Language language, const ReportData& data);
 // Where each result comes from: attempt, worker, device, digests. The key of ProvenanceTable.

@@ -12,8 +12,10 @@ PACKAGES=(
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
   libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev
   nlohmann-json3-dev libutf8proc-dev libgtest-dev libgmock-dev
+  # Figures and pages of reports; without them a report is Markdown, tables and data.
+  gnuplot-nox pandoc weasyprint fonts-noto-cjk
 )
-TEST_PACKAGES=(clang-format-16 prometheus)
+TEST_PACKAGES=(clang-format-16 prometheus chromium poppler-utils)
 ALL_PACKAGES=(clang-16 clang-tidy-16 libbenchmark-dev)
 
 case "${1:-}" in

@@ -1,4 +1,5 @@
 // download, report: results onto this machine.
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <vector>
@@ -104,6 +105,11 @@ absl::StatusOr<int> Download(Session& session, const DownloadOptions& options) {
 struct ReportOptions {
   std::string name = "latest";
   std::string language;
+  std::vector<std::string> formats = {"md", "html", "pdf"};
+
+  bool Wants(const char* format) const {
+    return std::find(formats.begin(), formats.end(), format) != formats.end();
+  }
 };
 
 absl::StatusOr<int> Report(Session& session, const ReportOptions& options) {
@@ -114,9 +120,12 @@ absl::StatusOr<int> Report(Session& session, const ReportOptions& options) {
     session.PrintDocument("ReportData", ToJsonValue(data));
     return kExitOk;
   }
-  QL_ASSIGN_OR_RETURN(
-      const WrittenResults results,
-      FetchResults(session, *client, id, {.artifacts = Artifacts::kKeep, .language = options.language}));
+  FetchOptions fetch;
+  fetch.artifacts = Artifacts::kKeep;
+  fetch.language = options.language;
+  fetch.html = options.Wants("html");
+  fetch.pdf = options.Wants("pdf");
+  QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, *client, id, fetch));
   session.Print(results.summary);
   return kExitOk;
 }
@@ -139,10 +148,13 @@ void AddResultCommands(CommandLine& line) {
   const auto report = std::make_shared<ReportOptions>();
   command =
       AddCommand(line, "report", "Write the report into the results folder (with -o json: print its data)",
-                 "  quantctl report latest --lang en");
+                 "  quantctl report latest --lang en\n  quantctl report latest --format html");
   command->add_option("EXPERIMENT", report->name, "Experiment [latest]");
   command->add_option("--lang", report->language, "zh, en or both [as the experiment file says]")
       ->check(CLI::IsMember({"zh", "en", "both"}));
+  command->add_option("--format", report->formats, "md, html, pdf; Markdown is always written [md,html,pdf]")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"md", "html", "pdf"}));
   command->callback([&line, report] { line.action = [report](Session& s) { return Report(s, *report); }; });
 }
 

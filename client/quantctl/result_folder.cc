@@ -6,9 +6,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "client/render.h"
 #include "client/text.h"
 #include "proto/convert.h"
 #include "report/facts.h"
@@ -105,14 +107,24 @@ struct Reported {
   std::vector<TextFile> files;
 };
 
-absl::StatusOr<Reported> MakeReport(const v1::ReportData& message) {
+absl::StatusOr<Reported> MakeReport(Session& session, const v1::ReportData& message,
+                                    const FetchOptions& options) {
   Reported reported;
   QL_ASSIGN_OR_RETURN(reported.data, FromProto(message));
   const std::string& language = reported.data.experiment.report_language;
   QL_ASSIGN_OR_RETURN(reported.languages, report::ParseLanguages(language.empty() ? "both" : language));
-  for (report::ReportFile& file : report::RenderReport(reported.data, reported.languages)) {
-    reported.files.push_back({std::move(file.path), std::move(file.content)});
-  }
+  RenderOptions rendering;
+  rendering.languages = reported.languages;
+  rendering.html = options.html;
+  rendering.pdf = options.pdf;
+  rendering.cancellation = &session.cancellation();
+  // Ctrl-C ends the programs that draw and set, too.
+  session.interrupts().Handle([&session](int) { session.cancellation().Cancel(); });
+  absl::StatusOr<RenderedReport> rendered = RenderFiles(reported.data, rendering);
+  session.interrupts().Handle(nullptr);
+  QL_RETURN_IF_ERROR(rendered.status());
+  for (const std::string& note : rendered->notes) session.Warn(note);
+  reported.files = std::move(rendered->files);
   return reported;
 }
 
@@ -126,10 +138,10 @@ std::string Summary(Session& session, const Reported& reported, const std::strin
   const report::Language spoken =
       reported.languages.size() == 1 ? reported.languages.front() : report::Language::kEnglish;
   absl::StrAppend(&text, report::RenderSummary(data, spoken), Caveats(data), "\nresults: ", folder, "\n");
-  for (const report::Language language : reported.languages) {
-    const bool chinese = language == report::Language::kChinese;
-    absl::StrAppend(&text, "report:  ", folder,
-                    chinese ? "/report/课程设计报告.md\n" : "/report/report.en.md\n");
+  for (const TextFile& file : reported.files) {
+    // Those that people open: the documents, which stand at the top.
+    if (!absl::StrContains(file.path, '/'))
+      absl::StrAppend(&text, "report:  ", folder, "/report/", file.path, "\n");
   }
   return text;
 }
@@ -144,7 +156,8 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
   results.artifacts = options.artifacts;
   if (!options.language.empty()) data.mutable_experiment()->set_report_language(options.language);
   // Results are kept even where no report can be made of them.
-  const absl::StatusOr<Reported> reported = MakeReport(data);
+  const absl::StatusOr<Reported> reported = MakeReport(session, data, options);
+  if (absl::IsCancelled(reported.status())) return reported.status();
   if (reported.ok()) {
     results.report = reported->files;
   } else {

@@ -13,6 +13,8 @@ namespace quantlab::client {
 struct FetchOptions {
   Artifacts artifacts = Artifacts::kDownload;
   std::string language;  // zh, en, both; empty: as the experiment file says
+  // Pages beside the Markdown, which is always written. Paper takes longest.
+  bool html = true, pdf = false;
 };
 
 struct WrittenResults {

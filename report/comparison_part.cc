@@ -1,0 +1,90 @@
+// The variants side by side, in tables and figures.
+#include "absl/strings/str_cat.h"
+#include "report/format.h"
+#include "report/method_sentences.h"
+#include "report/parts.h"
+#include "report/sentences.h"
+#include "report/tables.h"
+
+namespace quantlab::report {
+namespace {
+
+void WriteQuality(Writer& writer) {
+  const Language language = writer.language();
+  const Facts& facts = writer.facts();
+  writer.Subsection(writer.Say("Accuracy", "准确率"));
+  if (!writer.ShowFigure("results/accuracy")) {
+    writer.Paragraph(writer.Say("No accuracy was measured.", "未测得准确率。"));
+  }
+  writer.Show(AccuracyTable(language, facts));
+  writer.Show(PairedTable(language, facts));
+  if (!facts.pairs.empty()) {
+    writer.Paragraph(writer.Say(
+        "Variants against one another, on the same texts; these tests are not corrected for their number.",
+        "各方案之间在相同文本上的比较；这些检验未作多重校正。"));
+    for (const PairFacts& pair : facts.pairs) writer.Item(PairSentence(language, pair));
+    writer.EndList();
+  }
+}
+
+void WriteSpeed(Writer& writer) {
+  const Language language = writer.language();
+  const Facts& facts = writer.facts();
+  if (facts.comparisons.empty()) return;
+  writer.Subsection(writer.Say("Speed", "速度"));
+  writer.ShowFigure("results/speed");
+  if (facts.comparisons.size() > 1) {
+    writer.Paragraph(writer.Fill(
+        "Figures show the comparison $0; the others are in the tables, since times of different machines are "
+        "not "
+        "divided by each other.",
+        "图中为对比运行 $0；其余见表，因为不同机器的时间从不相除。",
+        Code(facts.comparisons[0].run->run.name)));
+  }
+  writer.Show(SpeedTable(language, facts));
+  for (const ComparisonFacts& comparison : facts.comparisons)
+    writer.Paragraph(AaSentence(language, comparison));
+}
+
+void WriteCosts(Writer& writer) {
+  const Language language = writer.language();
+  const Facts& facts = writer.facts();
+  if (facts.comparisons.empty()) return;
+  writer.Subsection(writer.Say("Size and memory", "体积与内存"));
+  writer.ShowFigure("results/size");
+  writer.Show(SizeTable(language, facts));
+  writer.ShowFigure("results/memory");
+  writer.Show(MemoryTable(language, facts));
+}
+
+void WriteLayerByLayer(Writer& writer) {
+  const Table table = LayersTable(writer.language(), writer.facts());
+  if (table.rows.empty()) return;
+  writer.Subsection(writer.Say("Layers", "各层"));
+  writer.Show(table);
+  writer.ShowFigure("results/layers");
+}
+
+void WriteTogether(Writer& writer) {
+  const Facts& facts = writer.facts();
+  if (facts.comparisons.empty()) return;
+  writer.Subsection(writer.Say("All together", "综合比较"));
+  writer.ShowFigure("comparisons/pareto");
+  writer.ShowFigure("comparisons/radar");
+  writer.ShowFigure("comparisons/dashboard");
+}
+
+}  // namespace
+
+void WriteComparison(Writer& writer) {
+  writer.Section("Comparison", "对比");
+  writer.Paragraph(NoComparisonSentence(writer.language(), writer.facts()));
+  WriteQuality(writer);
+  WriteSpeed(writer);
+  WriteCosts(writer);
+  WriteLayerByLayer(writer);
+  WriteTogether(writer);
+  writer.Show(OtherTable(writer.language(), writer.facts()));
+}
+
+}  // namespace quantlab::report

@@ -1,0 +1,142 @@
+#include "report/method_sentences.h"
+
+#include <gtest/gtest.h>
+
+namespace quantlab::report {
+namespace {
+
+constexpr Language kEn = Language::kEnglish, kZh = Language::kChinese;
+
+Result Value(double value) {
+  Result result;
+  result.value = value;
+  return result;
+}
+
+Result Interval(double value, double low, double high) {
+  Result result = Value(value);
+  result.low = low;
+  result.high = high;
+  return result;
+}
+
+TEST(FlipsSentenceTest, CountsByWhatBecameOfThem) {
+  VariantFacts variant;
+  EXPECT_EQ(FlipsSentence(kEn, variant), "");
+  variant.lost = Value(36);
+  variant.gained = Value(30);
+  EXPECT_EQ(FlipsSentence(kEn, variant),
+            "Against the baseline 66 texts change class: 36 from right to wrong, 30 from wrong to right.");
+  variant.other_flips = Value(4);
+  EXPECT_EQ(
+      FlipsSentence(kEn, variant),
+      "Against the baseline 70 texts change class: 36 from right to wrong, 30 from wrong to right, 4 between "
+      "wrong classes.");
+}
+
+TEST(MarginSentenceTest, SaysWhetherItIsShown) {
+  VariantFacts variant;
+  EXPECT_EQ(MarginSentence(kEn, variant), "");
+  variant.non_inferior = Value(1);
+  variant.margin = "0.01";
+  EXPECT_EQ(
+      MarginSentence(kEn, variant),
+      "It is shown to be no worse than the baseline by more than 1.00 points, the margin set beforehand.");
+  variant.non_inferior = Value(0);
+  EXPECT_EQ(MarginSentence(kEn, variant),
+            "It is not shown to stay within 1.00 points of the baseline, the margin set beforehand: the "
+            "interval of "
+            "the difference reaches beyond it.");
+}
+
+TEST(PairSentenceTest, FollowsTheTest) {
+  PairFacts pair{"qat", "static_quantization", {}, {}};
+  EXPECT_EQ(PairSentence(kEn, pair), "");
+  pair.difference = Interval(0.0072, 0.003, 0.0114);
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` against `static_quantization`: +0.72 points (95% interval +0.30 to +1.14), not settled by one "
+      "paired test.");
+  pair.p_value = Value(0.0009);
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` is significantly more accurate than `static_quantization`: +0.72 points (95% interval +0.30 to "
+      "+1.14), p < 0.001.");
+  pair.p_value = Value(0.3);
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` against `static_quantization`: no significant difference, +0.72 points (95% interval +0.30 to "
+      "+1.14), p = 0.30.");
+  pair.difference = Interval(-0.02, -0.03, -0.01);
+  pair.p_value = Value(0.01);
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` is significantly less accurate than `static_quantization`: -2.00 points (95% interval -3.00 to "
+      "-1.00), p = 0.010.");
+}
+
+TEST(NoiseSentenceTest, NamesTheNoisiestLayer) {
+  std::vector<Layer> layers(3);
+  EXPECT_EQ(NoiseSentence(kEn, layers), "");
+  for (size_t i = 0; i < layers.size(); ++i) {
+    layers[i].name = "layer" + std::to_string(i);
+    layers[i].sqnr_db = 40.0 - static_cast<double>(i);
+  }
+  EXPECT_EQ(NoiseSentence(kEn, layers),
+            "The signal-to-quantization-noise ratio of its layers' outputs lies between 38.0 dB (`layer2`) "
+            "and 40.0 "
+            "dB; the median is 39.0 dB.");
+}
+
+TEST(SensitivitySentenceTest, NamesTheWorstByDivergenceWhereThereIsOne) {
+  VariantFacts variant;
+  EXPECT_EQ(SensitivitySentence(kEn, variant), "");
+  variant.sensitivity = {{"a", "int8_static", {}, 0.001, {}, {}}, {"b", "int8_static", {}, 0.004, {}, {}}};
+  EXPECT_EQ(SensitivitySentence(kEn, variant),
+            "Most sensitive to INT8 static alone, by the increase in loss: `b` (0.00400), `a` (0.00100).");
+  variant.sensitivity[0].divergence = 0.02;
+  variant.sensitivity[1].divergence = 0.01;
+  EXPECT_EQ(
+      SensitivitySentence(kEn, variant),
+      "Most sensitive to INT8 static alone, by the divergence of the answers, in nats: `a` (0.0200), `b` "
+      "(0.0100).");
+}
+
+TEST(FrontSentenceTest, SaysWhatWasChosenAndWhatWasFastest) {
+  VariantFacts variant;
+  EXPECT_EQ(FrontSentence(kEn, variant), "");
+  variant.front = {{0, 0.004, 0.02, {}, {}, false}, {1, 0.006, 0.002, {}, {}, true}};
+  EXPECT_EQ(
+      FrontSentence(kEn, variant),
+      "Of 2 assignments on the Pareto front it took the one estimated at 6.00 ms for the linear layers and a "
+      "loss increase of 0.00200. The fastest is estimated at 4.00 ms and 0.0200.");
+}
+
+TEST(MeaningSentenceTest, SaysWhatItAmountsTo) {
+  Facts facts;
+  VariantFacts variant;
+  variant.succeeded = 1;
+  variant.accuracy = Value(0.9);
+  variant.p_value = Value(0.5);
+  Measured measured;
+  measured.by_batch_size[1].speedup = Interval(2, 1.9, 2.1);
+  measured.by_batch_size[8].speedup = Interval(0.8, 0.7, 0.9);
+  measured.ratio = Value(3.8);
+  variant.measured = {measured};
+  EXPECT_EQ(MeaningSentence(kEn, facts, variant),
+            "**In short**: faster than FP32 at 1 and slower at 1 of 2 batch sizes that were timed; 3.80× "
+            "smaller; no "
+            "significant difference in accuracy.");
+  variant.measured[0].by_batch_size[8].speedup = Interval(1.0, 0.9, 1.1);
+  variant.measured[0].by_batch_size[1].speedup = Interval(1.0, 0.9, 1.1);
+  variant.measured[0].ratio = Value(1.0);
+  EXPECT_EQ(
+      MeaningSentence(kEn, facts, variant),
+      "**In short**: no significant difference from FP32 in speed; no smaller; no significant difference in "
+      "accuracy.");
+  variant.baseline = true;
+  EXPECT_EQ(MeaningSentence(kZh, facts, variant), "");
+}
+
+}  // namespace
+}  // namespace quantlab::report

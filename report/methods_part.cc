@@ -1,0 +1,112 @@
+// One section per variant: what it is, its parameters, its result and what that means.
+#include <set>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "report/format.h"
+#include "report/method_sentences.h"
+#include "report/parts.h"
+#include "report/sentences.h"
+#include "report/tables.h"
+
+namespace quantlab::report {
+namespace {
+
+void WriteParameters(Writer& writer, const VariantFacts& variant) {
+  const Params& params = variant.runs[0]->config.method.params;
+  if (params.empty()) return;
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : params) {
+    parts.push_back(absl::StrCat(Code(name), " = ", Code(ParamToString(value))));
+  }
+  writer.Paragraph(
+      writer.Fill("Parameters: $0.", "参数：$0。", absl::StrJoin(parts, writer.Say(", ", "，"))));
+}
+
+void WriteAccuracy(Writer& writer, const VariantFacts& variant) {
+  const Language language = writer.language();
+  writer.Paragraph(Join(language, {AccuracySentence(language, variant),
+                                   DifferenceSentence(language, variant, writer.facts().baseline()),
+                                   FlipsSentence(language, variant), MarginSentence(language, variant)}));
+}
+
+void WriteMeasured(Writer& writer, const VariantFacts& variant) {
+  const Language language = writer.language();
+  const std::vector<ComparisonFacts>& comparisons = writer.facts().comparisons;
+  for (size_t i = 0; i < comparisons.size(); ++i) {
+    const Measured& measured = variant.measured[i];
+    std::vector<std::string> sentences;
+    for (const auto& [batch_size, timing] : measured.by_batch_size) {
+      if (variant.baseline) continue;
+      sentences.push_back(SpeedSentence(language, batch_size, timing, comparisons[i].Reliable(batch_size)));
+    }
+    sentences.push_back(SizeSentence(language, measured, variant.baseline));
+    sentences.push_back(MemorySentence(language, measured));
+    writer.Paragraph(Join(language, sentences));
+  }
+}
+
+void WriteLayers(Writer& writer, const VariantFacts& variant) {
+  const Language language = writer.language();
+  for (const RunReport* run : variant.runs) {
+    if (run->run.state != RunState::kSucceeded || run->layers.empty()) continue;
+    writer.Paragraph(
+        Join(language, {PrecisionSentence(language, run->layers), NoiseSentence(language, run->layers)}));
+    break;
+  }
+  writer.Paragraph(SensitivitySentence(language, variant));
+}
+
+// The figure of the front shows the first variant that has one.
+bool HasFrontBefore(const Facts& facts, const VariantFacts& variant) {
+  for (const VariantFacts& other : facts.variants) {
+    if (&other == &variant) return false;
+    if (!other.front.empty()) return true;
+  }
+  return false;
+}
+
+void WriteFront(Writer& writer, const VariantFacts& variant) {
+  if (variant.front.empty()) return;
+  writer.Paragraph(FrontSentence(writer.language(), variant));
+  if (!HasFrontBefore(writer.facts(), variant)) writer.ShowFigure("results/front");
+}
+
+void WritePairs(Writer& writer, const VariantFacts& variant) {
+  std::vector<std::string> sentences;
+  for (const PairFacts& pair : writer.facts().pairs) {
+    if (pair.variant == variant.name) sentences.push_back(PairSentence(writer.language(), pair));
+  }
+  writer.Paragraph(Join(writer.language(), sentences));
+}
+
+void WriteVariant(Writer& writer, const VariantFacts& variant) {
+  const Language language = writer.language();
+  writer.Subsection(absl::StrCat(MethodTitle(language, variant), writer.Say(": ", "："), Code(variant.name)));
+  writer.Paragraph(MethodTheory(writer, variant));
+  WriteParameters(writer, variant);
+  for (const RunReport* run : variant.runs) writer.Paragraph(EndSentence(language, *run));
+  if (variant.succeeded == 0) return;
+  WriteAccuracy(writer, variant);
+  WritePairs(writer, variant);
+  WriteMeasured(writer, variant);
+  WriteLayers(writer, variant);
+  WriteFront(writer, variant);
+  writer.Paragraph(CurveSentence(language, variant));
+  writer.Paragraph(MeaningSentence(language, writer.facts(), variant));
+}
+
+}  // namespace
+
+void WriteMethods(Writer& writer) {
+  writer.Section("Methods and their results", "各方法及其结果");
+  for (const VariantFacts& variant : writer.facts().variants) WriteVariant(writer, variant);
+  if (writer.facts().variants.empty()) {
+    writer.Paragraph(writer.Say("The experiment has no runs.", "本实验没有运行。"));
+    return;
+  }
+  writer.ShowFigure("results/curves");
+}
+
+}  // namespace quantlab::report

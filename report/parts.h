@@ -1,0 +1,25 @@
+// The parts of a report, each written from the facts alone.
+#ifndef QUANTLAB_REPORT_PARTS_H_
+#define QUANTLAB_REPORT_PARTS_H_
+
+#include "report/writer.h"
+
+namespace quantlab::report {
+
+// Background and theory, and the system's architecture.
+void WriteBackground(Writer& writer);
+void WriteArchitecture(Writer& writer);
+// Model, data, training, measuring, environment, seeds and versions.
+void WriteDesign(Writer& writer);
+// A split's size as it was asked for; -1: none.
+std::string SplitSize(const Writer& writer, int64_t size);
+// One section per variant: what it is, its parameters, its result and what that means.
+void WriteMethods(Writer& writer);
+// What a method is, in a few sentences with their sources; the help of its spec where it is unknown here.
+std::string MethodTheory(Writer& writer, const VariantFacts& variant);
+// The variants side by side.
+void WriteComparison(Writer& writer);
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_PARTS_H_

@@ -1,0 +1,68 @@
+#include "report/writer.h"
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "report/charts.h"
+
+namespace quantlab::report {
+
+Writer::Writer(Language language, const Facts& facts, bool draw)
+    : language_(language), facts_(facts), draw_(draw), figures_(AllFigures(facts)) {}
+
+void Writer::Title(const std::string& title) {
+  absl::StrAppend(&text_, "# ", title, "\n\n");
+}
+
+void Writer::Section(const char* english, const char* chinese) {
+  subsection_ = 0;
+  absl::StrAppend(&text_, "## ", ++section_, " ", Say(english, chinese), "\n\n");
+}
+
+void Writer::Subsection(const std::string& title) {
+  absl::StrAppend(&text_, "### ", section_, ".", ++subsection_, " ", title, "\n\n");
+}
+
+void Writer::Unnumbered(const char* english, const char* chinese) {
+  absl::StrAppend(&text_, "## ", Say(english, chinese), "\n\n");
+}
+
+void Writer::Paragraph(const std::string& text) {
+  if (!text.empty()) absl::StrAppend(&text_, text, "\n\n");
+}
+
+void Writer::Item(const std::string& text) {
+  if (!text.empty()) absl::StrAppend(&text_, "- ", text, "\n");
+}
+
+void Writer::EndList() {
+  if (!absl::EndsWith(text_, "\n\n")) text_ += '\n';
+}
+
+void Writer::Show(const Table& table) {
+  if (table.rows.empty()) return;
+  Paragraph(Fill("**Table $0.** $1", "**表 $0** $1", ++table_, table.caption));
+  absl::StrAppend(&text_, TableMarkdown(table), "\n");
+}
+
+bool Writer::ShowFigure(const std::string& path) {
+  const auto it = std::find_if(figures_.begin(), figures_.end(),
+                               [&](const Figure& figure) { return figure.path == path; });
+  if (it == figures_.end()) return false;
+  ++figure_;
+  if (draw_) {
+    absl::StrAppend(&text_, "![", it->title.In(language_), "](figures/", path, ".", LanguageCode(language_),
+                    ".svg)\n\n");
+  }
+  std::string caption = Fill("**Figure $0.** $1", "**图 $0** $1", figure_, it->caption.In(language_));
+  if (!draw_) {
+    absl::StrAppend(&caption,
+                    Fill(" (Not drawn here: `sh figures/redraw.sh` draws it from `figures/$0.csv`.)",
+                         "（此处未绘制：`sh figures/redraw.sh` 可由 `figures/$0.csv` 绘出。）", path));
+  }
+  Paragraph(caption);
+  return true;
+}
+
+}  // namespace quantlab::report

@@ -1,0 +1,71 @@
+// Puts a report together: numbered sections, tables and figures, and the works that it cites.
+#ifndef QUANTLAB_REPORT_WRITER_H_
+#define QUANTLAB_REPORT_WRITER_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/substitute.h"
+#include "report/facts.h"
+#include "report/figure.h"
+#include "report/language.h"
+#include "report/references.h"
+#include "report/table.h"
+
+namespace quantlab::report {
+
+class Writer {
+ public:
+  // draw: figures are shown; otherwise the report says that they were not drawn. Borrows `facts`.
+  Writer(Language language, const Facts& facts, bool draw);
+
+  Language language() const { return language_; }
+  const Facts& facts() const { return facts_; }
+  const ReportData& data() const { return *facts_.data; }
+
+  const char* Say(const char* english, const char* chinese) const {
+    return report::Say(language_, english, chinese);
+  }
+  template <typename... Args>
+  std::string Fill(const char* english, const char* chinese, const Args&... args) const {
+    return absl::Substitute(Say(english, chinese), args...);
+  }
+  const char* Comma() const { return Say(", ", "、"); }
+
+  // "# title".
+  void Title(const std::string& title);
+  // "## 3 Methods"; numbers are given in order.
+  void Section(const char* english, const char* chinese);
+  // "### 3.1 …".
+  void Subsection(const std::string& title);
+  // Without a number.
+  void Unnumbered(const char* english, const char* chinese);
+  // Nothing where `text` is empty.
+  void Paragraph(const std::string& text);
+  void Item(const std::string& text);
+  void EndList();
+  // Its caption with a number, then the table; nothing where it has no rows.
+  void Show(const Table& table);
+  // A figure of AllFigures() by its path ("results/accuracy"), with number and caption; nothing where there
+  // is none. Returns whether there is one.
+  bool ShowFigure(const std::string& path);
+  std::string Cite(Source source) { return references_.Cite(source); }
+  std::string References() const { return references_.List(); }
+  // As it stands.
+  void Raw(const std::string& text) { text_ += text; }
+
+  std::string Take() { return std::move(text_); }
+
+ private:
+  const Language language_;
+  const Facts& facts_;
+  const bool draw_;
+  const std::vector<Figure> figures_;
+  class References references_;
+  std::string text_;
+  int section_ = 0, subsection_ = 0, table_ = 0, figure_ = 0;
+};
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_WRITER_H_
