@@ -47,7 +47,7 @@ class MixedPrecisionTest : public ::testing::Test {
   absl::StatusOr<QuantizationResult> Apply(Params params) {
     params["calibration_texts"] = int64_t{12};
     params["sensitivity_texts"] = int64_t{6};
-    return MakeMixedPrecision()->Apply(*model_, params, context_);
+    return MakeQuantizationMethod("mixed_precision").value()->Apply(*model_, params, context_);
   }
 
   std::map<std::string, int> Kinds(const QuantizationPlan& plan) {
