@@ -262,8 +262,13 @@ ParamSpec Embeddings() {
 
 const std::vector<MethodSpec>& AllMethods() {
   static const auto* const methods = [] {
-    auto* all = new std::vector<MethodSpec>{DynamicQuantization(), StaticQuantization(), Qat(),
-                                            Fp32Continued(),       MixedPrecision(),     WeightOnly()};
+    auto* all = new std::vector<MethodSpec>;
+    all->push_back(DynamicQuantization());
+    all->push_back(StaticQuantization());
+    all->push_back(Qat());
+    all->push_back(Fp32Continued());
+    all->push_back(MixedPrecision());
+    all->push_back(WeightOnly());
     for (MethodSpec& method : *all) {
       if (method.quantizes) method.params.push_back(Embeddings());
     }

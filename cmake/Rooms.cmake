@@ -23,9 +23,10 @@ function(quantlab_program name)
 endfunction()
 
 # SERIAL: the tests of this binary share something (a fixed port, all cores) and run one at a time.
+# PORTABLE: does not know where the sources are, so that ccache has its objects for a copy of them too.
 # WHOLE: one ctest entry for the whole binary, for binaries that are slow to start.
 function(quantlab_test name)
-  cmake_parse_arguments(ARG "SERIAL;WHOLE" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SERIAL;PORTABLE;WHOLE" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
   if(NOT QUANTLAB_BUILD_TESTS)
     return()
   endif()
@@ -35,7 +36,9 @@ function(quantlab_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE quantlab_options ${ARG_DEPS} GTest::gmock GTest::gtest_main)
-  target_compile_definitions(${name} PRIVATE QUANTLAB_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  if(NOT ARG_PORTABLE)
+    target_compile_definitions(${name} PRIVATE QUANTLAB_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  endif()
   if(ARG_WHOLE)
     add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} RUN_SERIAL "${ARG_SERIAL}")

@@ -38,6 +38,18 @@ def write_safetensors(path, tensors):
     pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
 
 
+def read_floats(path, ending):
+    """All values of the F32 tensors whose names end so."""
+    data = pathlib.Path(path).read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    values = []
+    for name, entry in json.loads(data[8:8 + size]).items():
+        if name.endswith(ending) and entry["dtype"] == "F32":
+            begin, end = (8 + size + offset for offset in entry["data_offsets"])
+            values += struct.unpack(f"<{(end - begin) // 4}f", data[begin:end])
+    return values
+
+
 def bert_tensors(config, seed, prefix=""):
     """Randomly initialised weights of a BERT encoder with pooler, by Hugging Face names."""
     rng = random.Random(seed)

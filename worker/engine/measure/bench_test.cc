@@ -115,7 +115,7 @@ TEST(SideBySideTest, WantsTheBaselineFirst) {
   WriteSmallVocabulary(folder);
   auto model = MakeRandomBert(SmallBertConfig(), 1).value();
   ASSERT_TRUE(SaveModel(*model, std::nullopt, folder, folder + "/fp32").ok());
-  const auto result = MakeDynamicQuantization()->Apply(*model, {}, {}).value();
+  const auto result = MakeQuantizationMethod("dynamic_quantization").value()->Apply(*model, {}, {}).value();
   ASSERT_TRUE(SaveModel(*model, result.plan, folder, folder + "/int8").ok());
   EXPECT_TRUE(absl::IsInvalidArgument(SideBySide::Load({{"int8", folder + "/int8"}}, "cpu").status()));
   EXPECT_FALSE(SideBySide::Load({}, "cpu").ok());

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "worker/engine/model/torch_status.h"
 
@@ -95,27 +94,6 @@ absl::Status ReplaceLinears(BertForSequenceClassification& model, const Quantiza
     status = context.Report("quantizing", ++done, total, "layer");
   });
   return status;
-}
-
-std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods() {
-  std::vector<std::unique_ptr<QuantizationMethod>> methods;
-  methods.push_back(MakeDynamicQuantization());
-  methods.push_back(MakeStaticQuantization());
-  methods.push_back(MakeQat());
-  methods.push_back(MakeFp32Continued());
-  methods.push_back(MakeMixedPrecision());
-  methods.push_back(MakeWeightOnly());
-  return methods;
-}
-
-absl::StatusOr<std::unique_ptr<QuantizationMethod>> MakeQuantizationMethod(const std::string& name) {
-  std::vector<std::string> names;
-  for (std::unique_ptr<QuantizationMethod>& method : AllQuantizationMethods()) {
-    if (method->spec().name == name) return std::move(method);
-    names.push_back(method->spec().name);
-  }
-  return absl::NotFoundError(
-      absl::StrCat("there is no method ", name, "; there are: ", absl::StrJoin(names, ", ")));
 }
 
 }  // namespace quantlab::engine

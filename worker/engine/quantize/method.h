@@ -1,5 +1,5 @@
 // Quantization methods as the engine sees them. A method is one file that makes one of these, and one
-// line in AllQuantizationMethods; its MethodSpec stands in base/methods.cc.
+// line in all_methods.cc; its MethodSpec stands in base/methods.cc.
 #ifndef QUANTLAB_WORKER_ENGINE_QUANTIZE_METHOD_H_
 #define QUANTLAB_WORKER_ENGINE_QUANTIZE_METHOD_H_
 
@@ -95,13 +95,6 @@ template <typename T>
 const T& Param(const Params& params, const std::string& name) {
   return std::get<T>(params.at(name));
 }
-
-std::unique_ptr<QuantizationMethod> MakeDynamicQuantization();
-std::unique_ptr<QuantizationMethod> MakeStaticQuantization();
-std::unique_ptr<QuantizationMethod> MakeQat();
-std::unique_ptr<QuantizationMethod> MakeFp32Continued();
-std::unique_ptr<QuantizationMethod> MakeMixedPrecision();
-std::unique_ptr<QuantizationMethod> MakeWeightOnly();
 
 // One of each, in the order of AllMethods().
 std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods();

@@ -1,4 +1,5 @@
 // The conformance suite of quantization methods: what every one of them must do, on a small random BERT.
+#include "worker/engine/quantize/all_methods.h"
 #include "worker/engine/quantize/method.h"
 
 #include <filesystem>
@@ -280,7 +281,7 @@ class BrokenFolderTest : public ::testing::Test {
   BrokenFolderTest() : folder_(::testing::TempDir() + "broken_model") {
     fs::remove_all(folder_);
     auto model = MakeRandomBert(SmallBertConfig(), 1).value();
-    const auto result = MakeDynamicQuantization()->Apply(*model, {}, {}).value();
+    const auto result = MakeQuantizationMethod("dynamic_quantization").value()->Apply(*model, {}, {}).value();
     WriteSmallVocabulary(folder_);
     EXPECT_TRUE(SaveModel(*model, result.plan, folder_, folder_).ok());
     plan_ = ReadFile(folder_ + "/plan.json", 1 << 20).value();

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "worker/engine/quantize/half_linear.h"
+#include "worker/engine/quantize/all_methods.h"
 #include "worker/engine/quantize/method.h"
 #include "worker/engine/quantize/random_bert.h"
 
@@ -47,7 +48,7 @@ class MixedPrecisionTest : public ::testing::Test {
   absl::StatusOr<QuantizationResult> Apply(Params params) {
     params["calibration_texts"] = int64_t{12};
     params["sensitivity_texts"] = int64_t{6};
-    return MakeMixedPrecision()->Apply(*model_, params, context_);
+    return MakeQuantizationMethod("mixed_precision").value()->Apply(*model_, params, context_);
   }
 
   std::map<std::string, int> Kinds(const QuantizationPlan& plan) {
