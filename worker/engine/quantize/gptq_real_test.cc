@@ -13,7 +13,6 @@
 #include "worker/engine/model/checkpoint.h"
 #include "worker/engine/model/model_testing.h"
 #include "worker/engine/quantize/layer_inputs.h"
-#include "worker/engine/quantize/all_methods.h"
 #include "worker/engine/quantize/method.h"
 #include "worker/engine/text/tokenizer.h"
 #include "worker/engine/train/evaluate.h"

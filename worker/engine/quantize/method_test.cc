@@ -1,5 +1,4 @@
 // The conformance suite of quantization methods: what every one of them must do, on a small random BERT.
-#include "worker/engine/quantize/all_methods.h"
 #include "worker/engine/quantize/method.h"
 
 #include <filesystem>
@@ -13,6 +12,7 @@
 
 #include "base/files.h"
 #include "worker/engine/model/checkpoint.h"
+#include "worker/engine/quantize/all_methods.h"
 #include "worker/engine/quantize/layer_inputs.h"
 #include "worker/engine/quantize/random_bert.h"
 #include "worker/engine/quantize/saved_model.h"

@@ -6,8 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "worker/engine/quantize/half_linear.h"
 #include "worker/engine/quantize/all_methods.h"
+#include "worker/engine/quantize/half_linear.h"
 #include "worker/engine/quantize/method.h"
 #include "worker/engine/quantize/random_bert.h"
 

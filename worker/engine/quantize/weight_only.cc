@@ -7,7 +7,6 @@
 #include "worker/engine/quantize/gptq.h"
 #include "worker/engine/quantize/int4_packing.h"
 #include "worker/engine/quantize/layer_inputs.h"
-#include "worker/engine/quantize/all_methods.h"
 #include "worker/engine/quantize/method.h"
 #include "worker/engine/quantize/weight_grid.h"
 #include "worker/engine/quantize/weight_only_linear.h"
