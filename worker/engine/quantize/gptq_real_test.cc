@@ -43,8 +43,8 @@ Dataset Reviews(const std::string& folder) {
   config.filter_value = "imdb";
   config.labels = {"negative", "positive"};
   config.split_seed = 7;
-  config.train_size = 1600;
-  config.test_size = 2000;
+  config.train_size = 1200;
+  config.test_size = 1000;
   config.validation_size = -1;
   return LoadDataset(config, folder).value();
 }
@@ -93,6 +93,7 @@ HeldOut Score(const at::Tensor& answers, const at::Tensor& fp32, const LabelledT
 void Print(const char* name, const HeldOut& score) {
   std::printf("%-28s held-out loss %.5f  accuracy %.4f  KL from FP32 %.6f\n", name, score.loss,
               score.accuracy, score.divergence);
+  std::fflush(stdout);  // minutes lie between the lines
 }
 
 class GptqRealTest : public ::testing::Test {
