@@ -86,7 +86,8 @@ TEST(MethodSpecTest, EveryMethodIsComplete) {
     EXPECT_FALSE(method.devices.empty());
     for (const DeviceSupport& device : method.devices) {
       EXPECT_THAT(device.level, ::testing::AnyOf("native", "fallback", "refused"));
-      EXPECT_EQ(device.detail.empty(), device.level == "native") << device.device;
+      // A native one may fall back on lesser machines, and then says so.
+      EXPECT_TRUE(device.level == "native" || !device.detail.empty()) << device.device;
     }
     std::set<std::string> params;
     for (const ParamSpec& param : method.params) {

@@ -126,7 +126,8 @@ TEST(PlanTest, TheFilesOfTheProjectAreValid) {
   const PlanResult plan = PlanExperiment({quick, {}, {}, true}, RealCatalog());
   ASSERT_TRUE(plan.ok()) << Problems(plan);
   EXPECT_EQ(plan.name, "quick");
-  EXPECT_THAT(RunNames(plan), ElementsAre("baseline", "dynamic_quantization", "comparison"));
+  EXPECT_THAT(RunNames(plan), ElementsAre("baseline", "dynamic_quantization", "static_quantization", "qat",
+                                         "fp32_continued", "mixed_precision", "weight_only", "comparison"));
 
   std::vector<SourceFile> all = {
       {"configs/imdb_minilm.yaml", ReadWhole(QUANTLAB_SOURCE_DIR "/configs/imdb_minilm.yaml")}, quick[0]};
@@ -280,8 +281,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(PlanTest, EveryProblemIsCollected) {
   const PlanResult plan =
-      Plan("experiments: {baseline: {modl: x}, qat: {}}\ndevice: tpu\ntraining: {epochs: x}\n");
-  EXPECT_THAT(Problems(plan), AllOf(HasSubstr("no key modl"), HasSubstr("no key qat in experiments"),
+      Plan("experiments: {baseline: {modl: x}, awq: {}}\ndevice: tpu\ntraining: {epochs: x}\n");
+  EXPECT_THAT(Problems(plan), AllOf(HasSubstr("no key modl"), HasSubstr("no key awq in experiments"),
                                     HasSubstr("device is tpu"), HasSubstr("training.epochs is x")));
 }
 

@@ -21,6 +21,13 @@ absl::Status CheckComparable(const BertConfig& first, const BertConfig& other, c
                    "checkpoint"));
 }
 
+bool IsFp32Throughout(const BertForSequenceClassification& model) {
+  bool fp32 = model.activation_dtype() == at::kFloat;
+  model.ForEachLinear(
+      [&fp32](const std::string&, const Linear& layer) { fp32 &= layer.kind() == LinearFp32::kKind; });
+  return fp32;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SideBySide>> SideBySide::Load(const std::vector<Input>& inputs,
@@ -71,7 +78,18 @@ absl::StatusOr<SideBySideResult> SideBySide::Run(const BenchOptions& options) co
     }
   }
   std::vector<BenchEntry> entries;
-  for (size_t i = 1; i < models_.size(); ++i) entries.push_back({inputs_[i].name, models_[i].model.get()});
+  std::vector<LoadedModel> packed_entries;
+  for (size_t i = 1; i < models_.size(); ++i) {
+    const BertForSequenceClassification* model = models_[i].model.get();
+    // FP32 is FP32: a control that only trained longer runs on the same path as the baseline.
+    if (reference != models_[0].model.get() && IsFp32Throughout(*model)) {
+      QL_ASSIGN_OR_RETURN(LoadedModel control, LoadModel(inputs_[i].folder));
+      QL_RETURN_IF_ERROR(UseMkldnnLinears(*control.model, options.batch_size, options.sequence_length));
+      packed_entries.push_back(std::move(control));
+      model = packed_entries.back().model.get();
+    }
+    entries.push_back({inputs_[i].name, model});
+  }
   QL_ASSIGN_OR_RETURN(result.bench, RunBench({inputs_[0].name, reference}, entries, options));
   return result;
 }

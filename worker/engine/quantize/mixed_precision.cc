@@ -93,7 +93,6 @@ class Search {
     MeasureCosts();
     const bool by_size = Param<std::string>(params_, "objective") == "size";
     front_ = ParetoFront(choices_, by_size ? Cost::kBytes : Cost::kSeconds);
-    model_.SetActivationDtype(stream_);
     QL_ASSIGN_OR_RETURN(const size_t chosen, by_size ? WithinSize() : WithinAccuracy());
     Install(front_[chosen]);
     QL_RETURN_IF_ERROR(TellFront(chosen));
@@ -243,10 +242,20 @@ class Search {
 
   void Install(const Assignment& assignment) {
     Precisions precisions;
+    bool any_half = false;
     for (size_t i = 0; i < choices_.size(); ++i) {
-      precisions[choices_[i].layer] = choices_[i].choices[assignment.chosen[i]].precision;
+      const std::string& precision = choices_[i].choices[assignment.chosen[i]].precision;
+      precisions[choices_[i].layer] = precision;
+      any_half |= precision == half_;
     }
     palette_.Install(precisions);
+    // Half precision between layers pays where layers compute in it; INT8 layers would only convert.
+    model_.SetActivationDtype(any_half ? stream_ : at::kFloat);
+  }
+
+  void InstallFp32() {
+    palette_.Install({});
+    model_.SetActivationDtype(at::kFloat);
   }
 
   // The front's point as a whole model, on all validation texts. Measured once.
@@ -271,10 +280,8 @@ class Search {
 
   // The cheapest point of the front whose accuracy on the validation texts is within the budget.
   absl::StatusOr<size_t> WithinAccuracy() {
-    palette_.Install({});
-    model_.SetActivationDtype(at::kFloat);
+    InstallFp32();
     QL_ASSIGN_OR_RETURN(fp32_, Ask(model_, *context_.validation, batch_size_));
-    model_.SetActivationDtype(stream_);
     const double least = fp32_->accuracy - Param<double>(params_, "max_accuracy_drop");
     // Half a text of slack: the sums of equal counts may differ in their last bit.
     const double slack = 0.5 / static_cast<double>(context_.validation->texts.size());
@@ -334,10 +341,8 @@ class Search {
   // As metrics, for reports, and as a file with every corner.
   absl::Status TellFront(size_t chosen) {
     if (!fp32_) {
-      palette_.Install({});
-      model_.SetActivationDtype(at::kFloat);
+      InstallFp32();
       QL_ASSIGN_OR_RETURN(fp32_, Ask(model_, *context_.validation, batch_size_));
-      model_.SetActivationDtype(stream_);
       Install(front_[chosen]);
     }
     std::string csv = "point,chosen,seconds,bytes,predicted_divergence,loss_increase,accuracy,not_int8\n";

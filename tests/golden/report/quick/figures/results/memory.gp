@@ -13,7 +13,7 @@ row_height = 36.0
 unit = 1000000.0
 unit_name = chinese ? 'MB' : 'MB'
 high = 399.36
-axis = chinese ? '内存峰值(MB)' : 'peak memory, MB'
+axis = chinese ? '内存峰值（MB）' : 'peak memory, MB'
 left = left_text + 0
 height = top + row_height*rows + bottom
 load 'terminal.gp'

@@ -13,7 +13,7 @@ row_height = 36.0
 unit = 1000000.0
 unit_name = chinese ? 'MB' : 'MB'
 high = 116.736
-axis = chinese ? '模型大小(MB)' : 'saved model, MB'
+axis = chinese ? '模型大小（MB）' : 'saved model, MB'
 left = left_text + 0
 height = top + row_height*rows + bottom
 load 'terminal.gp'
