@@ -35,7 +35,7 @@ struct ParamSpec {
 struct DeviceSupport {
   std::string device;  // "cpu", "cuda"
   std::string level;   // "native", "fallback", "refused"
-  std::string detail;  // to what it falls back, or why it is refused; empty when native
+  std::string detail;  // to what it falls back and where, or why it is refused; may be empty when native
 };
 
 struct MethodSpec {
