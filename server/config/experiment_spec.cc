@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -18,6 +19,17 @@ constexpr int kMaxIncludes = 256;
 constexpr int64_t kMaxRows = 1'000'000'000;
 
 // ---- files -------------------------------------------------------------------------------------------
+
+// Lays `over` over `base`. seed and seeds stand for one setting, so either replaces the other.
+void LayOver(YamlNode& base, const YamlNode& over) {
+  for (const auto& [key, other] : {std::pair{"seed", "seeds"}, std::pair{"seeds", "seed"}}) {
+    if (over.Find(key) == nullptr || over.Find(other) != nullptr) continue;
+    base.entries.erase(std::remove_if(base.entries.begin(), base.entries.end(),
+                                      [other = other](const YamlEntry& entry) { return entry.key == other; }),
+                       base.entries.end());
+  }
+  MergeYaml(base, over);
+}
 
 class IncludeReader {
  public:
@@ -39,7 +51,7 @@ class IncludeReader {
     merged.entries.clear();
     const YamlNode* include = own->Find("include");
     if (include != nullptr && !Include(*include, file.name, depth, merged)) return std::nullopt;
-    MergeYaml(merged, *own);
+    LayOver(merged, *own);
     return merged;
   }
 
@@ -77,7 +89,7 @@ class IncludeReader {
       if (name != wanted && file.name != item.text) continue;
       const auto included = ReadOne(file, depth + 1);
       if (!included) return false;
-      MergeYaml(merged, *included);
+      LayOver(merged, *included);
       return true;
     }
     diagnostics_.Error(item.at, absl::StrCat("the included file ", wanted, " was not sent with this one"));

@@ -127,7 +127,7 @@ TEST(PlanTest, TheFilesOfTheProjectAreValid) {
   ASSERT_TRUE(plan.ok()) << Problems(plan);
   EXPECT_EQ(plan.name, "quick");
   EXPECT_THAT(RunNames(plan), ElementsAre("baseline", "dynamic_quantization", "static_quantization", "qat",
-                                         "fp32_continued", "mixed_precision", "weight_only", "comparison"));
+                                          "fp32_continued", "mixed_precision", "weight_only", "comparison"));
 
   std::vector<SourceFile> all = {
       {"configs/imdb_minilm.yaml", ReadWhole(QUANTLAB_SOURCE_DIR "/configs/imdb_minilm.yaml")}, quick[0]};
@@ -199,6 +199,19 @@ TEST(PlanTest, IncludesMergeAndLaterWins) {
   EXPECT_EQ(plan.runs[0].config.device, "cuda");
   EXPECT_EQ(plan.runs[0].config.training.epochs, 3);
   EXPECT_EQ(plan.runs[0].config.training.batch_size, 8);
+}
+
+TEST(PlanTest, SeedsReplaceTheSeedOfAnIncludedFile) {
+  const std::string base = "seed: 42\nexperiments: {baseline: {}}\nevaluation: {metrics: [accuracy]}\n";
+  const PlanResult plan = PlanExperiment(
+      {{{"e.yaml", "include: [base.yaml]\nseeds: [1, 2]\n"}, {"base.yaml", base}}, {}, {}, true},
+      RealCatalog());
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_THAT(RunNames(plan), ElementsAre("baseline.seed-1", "baseline.seed-2"));
+  const PlanResult both = PlanExperiment(
+      {{{"e.yaml", "include: [base.yaml]\nseeds: [1, 2]\nseed: 3\n"}, {"base.yaml", base}}, {}, {}, true},
+      RealCatalog());
+  EXPECT_THAT(Problems(both), HasSubstr("seed and seeds are both given"));
 }
 
 TEST(PlanTest, ProblemsInIncludesNameTheirFile) {
