@@ -78,6 +78,8 @@ def row(experiment, name, batches):
 
 
 def batch_sizes(experiment):
+    if experiment.comparison is None:
+        return []
     sizes = {m["labels"]["batch_size"] for m in experiment.comparison.get("metrics", []) if m["name"] == "speedup"}
     return sorted(sizes, key=int)
 
@@ -109,6 +111,15 @@ def against(experiment, variant, other):
     return sign * number(metric), ends[0], ends[1]
 
 
+def wins_back(experiment, have, static, qat):
+    if not {static, qat} <= have:
+        return
+    lost, left = drop(experiment, static), drop(experiment, qat)
+    won = 1 - left / lost if lost > 0 else 1.0
+    yield f"at 4-bit weights `{qat}` wins back at least half of what `{static}` loses", won >= 0.5, (
+        f"{lost:.2f} points lost, {left:.2f} after QAT")
+
+
 def bounds(experiment):
     have = set(experiment.variants())
 
@@ -126,6 +137,8 @@ def bounds(experiment):
     if whole in have:
         agreement = number(experiment.find(whole, "agreement", split="test"))
         yield f"`{whole}` (BF16) gives at least 99.5 % of FP32's answers", agreement >= 0.995, f"{100 * agreement:.2f} %"
+    yield from wins_back(experiment, have, "static_quantization", "qat.learned_steps-false")
+    yield from wins_back(experiment, have, "static_quantization", "qat.learned_steps-true")
     static8, static4 = "static_quantization.weight_bits-8", "static_quantization.weight_bits-4"
     qat8, qat4 = "qat.weight_bits-8", "qat.weight_bits-4"
     mixed = "mixed_precision.mode-per_layer"
@@ -134,11 +147,7 @@ def bounds(experiment):
         yield from at_most(name, 1.0)
     yield from not_worse(qat8, static8)
     yield from not_worse(mixed, static8)
-    if {static4, qat4} <= have:
-        lost, left = drop(experiment, static4), drop(experiment, qat4)
-        won = 1 - left / lost if lost > 0 else 1.0
-        yield "at 4-bit weights QAT wins back at least half of what static quantization loses", won >= 0.5, (
-            f"{lost:.2f} points lost, {left:.2f} after QAT")
+    yield from wins_back(experiment, have, static4, qat4)
 
 
 def print_bounds(experiment):
