@@ -119,7 +119,7 @@ class Search {
   absl::Status AddHalf(const std::string& half) {
     QL_ASSIGN_OR_RETURN(const at::ScalarType dtype, DtypeFromName(half));
     if (const std::string why = WhyNotHalf(dtype, model_.device()); !why.empty()) {
-      context_.Log(absl::StrCat("no layer is offered ", half, ": ", why));
+      context_.Warn("fallback", absl::StrCat("no layer is offered ", half, ": ", why));
       return absl::OkStatus();
     }
     QL_ASSIGN_OR_RETURN(LayerMap layers, MakeHalfLayers(model_, dtype));
