@@ -14,6 +14,7 @@
 #include "base/run_config.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "base/testing/temp_folder.h"
 
 namespace quantlab {
 namespace {
@@ -41,14 +42,15 @@ TEST(Sha256Test, PiecesOfAnySizeGiveTheDigestOfTheWhole) {
 }
 
 TEST(Sha256Test, FilesAreReadWhole) {
-  const std::string path = ::testing::TempDir() + "sha256-test";
+  const TempFolder folder;
+  const std::string path = folder / "file";
   const std::string text(3 << 20, 'q');
   std::ofstream(path, std::ios::binary) << text;
   EXPECT_EQ(*Sha256OfFile(path), Sha256Hex(text));
   unlink(path.c_str());
   EXPECT_EQ(Sha256OfFile(path).status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(Sha256OfFile(path).status().message()), HasSubstr(path));
-  EXPECT_FALSE(Sha256OfFile(::testing::TempDir()).ok());  // a folder
+  EXPECT_FALSE(Sha256OfFile(folder.path()).ok());  // a folder
 }
 
 TEST(Sha256Test, OnlyLowerCaseHexOfTheRightLengthIsADigest) {

@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/testing/temp_folder.h"
 
 namespace quantlab {
 namespace {
@@ -19,18 +20,13 @@ using ::testing::HasSubstr;
 
 class FilesTest : public ::testing::Test {
  protected:
-  FilesTest() {
-    std::string name = ::testing::TempDir() + "files-XXXXXX";
-    folder_ = mkdtemp(name.data());
-  }
-  ~FilesTest() override { fs::remove_all(folder_); }
-
   std::string Path(const std::string& name) const { return folder_ + "/" + name; }
   int FilesInFolder() const {
     return static_cast<int>(std::distance(fs::directory_iterator(folder_), fs::directory_iterator()));
   }
 
-  std::string folder_;
+  const TempFolder temp_;
+  const std::string& folder_ = temp_.path();
 };
 
 TEST_F(FilesTest, WhatIsWrittenIsRead) {

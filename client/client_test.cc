@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/temp_folder.h"
 #include "tests/fakes/fake_coordinator.h"
 
 namespace quantlab::client {
@@ -15,7 +16,6 @@ using ::quantlab::testing::FakeCoordinator;
 using ::quantlab::testing::FakeState;
 using ::quantlab::testing::MakeExperiment;
 using ::quantlab::testing::RunChange;
-using ::quantlab::testing::TempFolder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "base/testing/temp_folder.h"
 #include "client/child_keeper.h"
 #include "tests/fakes/fake_coordinator.h"
 
@@ -23,7 +24,6 @@ namespace quantlab::client {
 namespace {
 
 using ::quantlab::testing::ReadAll;
-using ::quantlab::testing::TempFolder;
 using ::testing::HasSubstr;
 
 bool Eventually(const std::function<bool()>& condition) {

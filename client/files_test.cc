@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/sha256.h"
+#include "base/testing/temp_folder.h"
 #include "client/assets.h"
 #include "client/catalog_assets.h"
 #include "client/embedded.h"
@@ -15,7 +16,6 @@
 namespace quantlab::client {
 namespace {
 
-using ::quantlab::testing::TempFolder;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 

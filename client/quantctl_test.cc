@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/sha256.h"
+#include "base/testing/temp_folder.h"
 #include "tests/fakes/fake_coordinator.h"
 
 namespace quantlab::client {
@@ -21,7 +22,6 @@ using ::quantlab::testing::FakeState;
 using ::quantlab::testing::MakeExperiment;
 using ::quantlab::testing::ReadAll;
 using ::quantlab::testing::RunChange;
-using ::quantlab::testing::TempFolder;
 using ::testing::HasSubstr;
 using ::testing::Not;
 

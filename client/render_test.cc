@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/time/clock.h"
+#include "base/testing/temp_folder.h"
 #include "client/tool.h"
 
 namespace quantlab::client {
@@ -31,12 +32,6 @@ class Path {
 
 class RenderTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = fs::path(testing::TempDir()) / ("render_test." + std::to_string(getpid()));
-    fs::create_directories(folder_);
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   // A program that does what a shell script says.
   void Program(const std::string& name, const std::string& script) {
     std::ofstream(folder_ / name) << "#!/bin/sh\n" << script << "\n";
@@ -55,7 +50,8 @@ class RenderTest : public testing::Test {
     return names;
   }
 
-  fs::path folder_;
+  const TempFolder temp_;
+  const fs::path folder_ = temp_.path();
 };
 
 TEST_F(RenderTest, WithoutProgramsThereIsMarkdownAndANoteForEach) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/sha256.h"
+#include "base/testing/temp_folder.h"
 #include "client/file_lock.h"
 #include "tests/fakes/fake_coordinator.h"
 
@@ -17,7 +18,6 @@ using ::quantlab::testing::FakeCoordinator;
 using ::quantlab::testing::FakeState;
 using ::quantlab::testing::MakeExperiment;
 using ::quantlab::testing::ReadAll;
-using ::quantlab::testing::TempFolder;
 using ::testing::HasSubstr;
 
 class ResultsTest : public ::testing::Test {

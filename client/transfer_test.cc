@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/sha256.h"
+#include "base/testing/temp_folder.h"
 #include "tests/fakes/fake_coordinator.h"
 
 namespace quantlab::client {
@@ -14,7 +15,6 @@ namespace {
 using ::quantlab::testing::FakeCoordinator;
 using ::quantlab::testing::FakeState;
 using ::quantlab::testing::ReadAll;
-using ::quantlab::testing::TempFolder;
 
 std::string Content(size_t size, char salt) {
   std::string content(size, salt);

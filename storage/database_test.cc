@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
+#include "base/testing/temp_folder.h"
 #include "storage/storage.h"
 
 namespace quantlab {
@@ -24,16 +25,6 @@ using ::testing::HasSubstr;
 
 class DatabaseTest : public ::testing::Test {
  protected:
-  DatabaseTest() {
-    std::string name = ::testing::TempDir() + "database-XXXXXX";
-    folder_ = mkdtemp(name.data());
-    path_ = folder_ + "/quantlab.db";
-  }
-  ~DatabaseTest() override {
-    database_.reset();
-    fs::remove_all(folder_);
-  }
-
   absl::Status Open(const std::vector<Migration>& migrations = AllMigrations()) {
     database_.reset();
     auto opened = Database::Open(path_, options_, migrations);
@@ -71,7 +62,9 @@ class DatabaseTest : public ::testing::Test {
     file << std::string(size, '\xA5');
   }
 
-  std::string folder_, path_;
+  const TempFolder temp_;
+  const std::string& folder_ = temp_.path();
+  const std::string path_ = temp_ / "quantlab.db";
   DatabaseOptions options_;
   std::unique_ptr<Database> database_;
 };

@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
 #include "base/sha256.h"
+#include "base/testing/temp_folder.h"
 
 namespace quantlab {
 namespace {
@@ -27,13 +28,10 @@ using ::testing::HasSubstr;
 class FileArtifactStoreTest : public ::testing::Test {
  protected:
   FileArtifactStoreTest() {
-    std::string name = ::testing::TempDir() + "artifacts-XXXXXX";
-    folder_ = mkdtemp(name.data());
     options_.clock = &clock_;
     clock_.SetWallTime(absl::Now());  // files have the machine's times
     Reopen();
   }
-  ~FileArtifactStoreTest() override { fs::remove_all(folder_); }
 
   void Reopen() {
     store_.reset();
@@ -64,7 +62,8 @@ class FileArtifactStoreTest : public ::testing::Test {
     return files;
   }
 
-  std::string folder_;
+  const TempFolder temp_;
+  const std::string& folder_ = temp_.path();
   FakeClock clock_;
   ArtifactStoreOptions options_;
   std::unique_ptr<FileArtifactStore> store_;

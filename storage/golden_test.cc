@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/testing/temp_folder.h"
 #include "storage/migrations.h"
 #include "storage/sqlite_connection.h"
 #include "storage/storage.h"
@@ -24,12 +25,6 @@ std::string DumpPath(int version) {
 
 class GoldenStorageTest : public ::testing::Test {
  protected:
-  GoldenStorageTest() {
-    std::string name = ::testing::TempDir() + "golden-XXXXXX";
-    folder_ = mkdtemp(name.data());
-  }
-  ~GoldenStorageTest() override { fs::remove_all(folder_); }
-
   // Every table and index, as they are defined.
   static std::vector<std::string> Schema(const std::string& folder) {
     SQLite::Database database(folder + "/quantlab.db");
@@ -40,7 +35,8 @@ class GoldenStorageTest : public ::testing::Test {
     return schema;
   }
 
-  std::string folder_;
+  const TempFolder temp_;
+  const std::string& folder_ = temp_.path();
 };
 
 // One experiment that failed in part and one that waits, with every kind of event.

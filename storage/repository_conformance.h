@@ -29,6 +29,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/repositories.h"
 #include "base/run_state.h"
+#include "base/testing/temp_folder.h"
 #include "storage/storage.h"
 
 namespace quantlab {
@@ -39,15 +40,7 @@ class RepositoryConformance : public ::testing::TestWithParam<OpenRepositories> 
  protected:
   using State = RunState;
 
-  RepositoryConformance() {
-    std::string name = ::testing::TempDir() + "repositories-XXXXXX";
-    folder_ = mkdtemp(name.data());
-    Reopen();
-  }
-  ~RepositoryConformance() override {
-    storage_.reset();
-    std::filesystem::remove_all(folder_);
-  }
+  RepositoryConformance() { Reopen(); }
 
   void Reopen() {
     storage_.reset();
@@ -227,7 +220,8 @@ class RepositoryConformance : public ::testing::TestWithParam<OpenRepositories> 
     }
   }
 
-  std::string folder_;
+  const TempFolder temp_;
+  const std::string& folder_ = temp_.path();
   std::unique_ptr<Storage> storage_;
 };
 

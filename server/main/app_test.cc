@@ -18,6 +18,7 @@
 #include "base/error_reason.h"
 #include "base/mutex.h"
 #include "base/sha256.h"
+#include "base/testing/temp_folder.h"
 #include "proto/status_bridge.h"
 #include "quantlab/v1/artifact.grpc.pb.h"
 #include "quantlab/v1/experiment.grpc.pb.h"
@@ -47,19 +48,14 @@ int ThreadsOfThisProcess() {
 class AppTest : public testing::Test {
  protected:
   void SetUp() override {
-    char name[] = "/tmp/qlappXXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    options_.data_dir = name;
-    options_.listen = {absl::StrCat(name, "/s"), ""};
+    options_.data_dir = folder_.path();
+    options_.listen = {folder_ / "s", ""};
     options_.catalog = QUANTLAB_SOURCE_DIR "/configs/catalog.yaml";
     options_.lease_term = absl::Seconds(5);
     options_.log.level = LogLevel::kError;
     Start();
   }
-  void TearDown() override {
-    StopApp();
-    std::filesystem::remove_all(options_.data_dir);
-  }
+  void TearDown() override { StopApp(); }
 
   void Start() {
     int exit_code = -1;
@@ -277,6 +273,7 @@ class AppTest : public testing::Test {
     }
   }
 
+  const TempFolder folder_;
   Options options_;
   std::unique_ptr<App> app_;
   std::atomic<bool> stop_{false};

@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/sha256.h"
+#include "base/testing/temp_folder.h"
 #include "proto/status_bridge.h"
 #include "quantlab/v1/experiment.grpc.pb.h"
 #include "quantlab/v1/worker.grpc.pb.h"
@@ -27,18 +28,12 @@ using ::testing::HasSubstr;
 
 class ProcessTest : public testing::Test {
  protected:
-  void SetUp() override {
-    char name[] = "/tmp/qlprocXXXXXX";
-    ASSERT_NE(mkdtemp(name), nullptr);
-    folder_ = name;
-    ASSERT_EQ(pipe2(lifeline_, O_CLOEXEC), 0);
-  }
+  void SetUp() override { ASSERT_EQ(pipe2(lifeline_, O_CLOEXEC), 0); }
   void TearDown() override {
     Kill(SIGKILL);
     for (const int fd : {lifeline_[0], lifeline_[1]}) {
       if (fd >= 0) close(fd);
     }
-    std::filesystem::remove_all(folder_);
   }
 
   // Starts it with the lifeline as descriptor 3 and waits until it says on descriptor 4 that it serves.
@@ -94,7 +89,8 @@ class ProcessTest : public testing::Test {
     return Wait();
   }
 
-  std::string folder_;
+  const TempFolder temp_;
+  const std::string& folder_ = temp_.path();
   int lifeline_[2] = {-1, -1};
   pid_t pid_ = -1;
 };

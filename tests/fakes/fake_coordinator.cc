@@ -345,23 +345,6 @@ v1::WatchExperimentResponse EndChange(int64_t sequence, v1::ExperimentState stat
   return change;
 }
 
-TempFolder::TempFolder() {
-  std::string pattern = "/tmp/quantlab-test-XXXXXX";
-  path_ = mkdtemp(pattern.data());
-}
-
-TempFolder::~TempFolder() {
-  std::error_code error;
-  std::filesystem::remove_all(path_, error);
-}
-
-std::string TempFolder::Write(const std::string& name, const std::string& content) const {
-  const std::filesystem::path path = std::filesystem::path(path_) / name;
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path, std::ios::binary) << content;
-  return path.string();
-}
-
 std::string ReadAll(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   std::ostringstream out;

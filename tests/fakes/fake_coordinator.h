@@ -81,20 +81,6 @@ v1::Experiment MakeExperiment(const std::string& id, const std::vector<std::stri
 v1::WatchExperimentResponse RunChange(int64_t sequence, const std::string& run_id, v1::RunState state);
 v1::WatchExperimentResponse EndChange(int64_t sequence, v1::ExperimentState state);
 
-// A fresh folder below the test's temporary one, removed at the end.
-class TempFolder {
- public:
-  TempFolder();
-  ~TempFolder();
-  const std::string& path() const { return path_; }
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-  // Writes a file below it, with its folders.
-  std::string Write(const std::string& name, const std::string& content) const;
-
- private:
-  std::string path_;
-};
-
 std::string ReadAll(const std::string& path);
 
 }  // namespace quantlab::testing

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/sha256.h"
+#include "base/testing/temp_folder.h"
 #include "worker/agent/testing/fake_coordinator.h"
 
 namespace quantlab::agent {
@@ -30,11 +31,6 @@ using Seen = FakeCoordinator::Seen;
 class AgentTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    const std::string pattern = ::testing::TempDir() + "/agent_test_XXXXXX";
-    std::string folder = pattern;
-    ASSERT_NE(mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-    data_ = folder_ + "/data";
     fs::create_directories(data_);
     setenv("QUANTLAB_TEST_FILE", file().c_str(), 1);
     options_.data_folder = data_;
@@ -44,10 +40,7 @@ class AgentTest : public ::testing::Test {
                           absl::Milliseconds(20)};
     launcher_ = MakeProcessLauncher();
   }
-  void TearDown() override {
-    StopAgent(true);
-    fs::remove_all(folder_);
-  }
+  void TearDown() override { StopAgent(true); }
 
   void StartAgent() {
     cache_ = std::make_unique<ArtifactCache>(data_ + "/cache", cache_bytes_, &coordinator_);
@@ -98,7 +91,10 @@ class AgentTest : public ::testing::Test {
     return left.ok() && left->empty();
   }
 
-  std::string folder_, data_, python_;
+  const TempFolder temp_;
+  const std::string& folder_ = temp_.path();
+  const std::string data_ = temp_ / "data";
+  std::string python_;
   int64_t cache_bytes_ = 1 << 30;
   AttemptOptions options_;
   FakeCoordinator coordinator_;

@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/sha256.h"
+#include "base/testing/temp_folder.h"
 #include "worker/agent/testing/fake_coordinator.h"
-#include "worker/agent/testing/temp_folder.h"
 
 namespace quantlab::agent {
 namespace {

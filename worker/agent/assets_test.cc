@@ -14,7 +14,7 @@
 #include "base/files.h"
 #include "base/mutex.h"
 #include "base/sha256.h"
-#include "worker/agent/testing/temp_folder.h"
+#include "base/testing/temp_folder.h"
 
 namespace quantlab::agent {
 namespace {

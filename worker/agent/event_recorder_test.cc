@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/sha256.h"
-#include "worker/agent/testing/temp_folder.h"
+#include "base/testing/temp_folder.h"
 
 namespace quantlab::agent {
 namespace {

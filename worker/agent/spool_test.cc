@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
-#include "worker/agent/testing/temp_folder.h"
+#include "base/testing/temp_folder.h"
 
 namespace quantlab::agent {
 namespace {

@@ -13,12 +13,12 @@
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/sha256.h"
+#include "base/testing/temp_folder.h"
 #include "proto/status_bridge.h"
 #include "quantlab/v1/artifact.grpc.pb.h"
 #include "quantlab/v1/worker.grpc.pb.h"
 #include "worker/agent/attempt.h"
 #include "worker/agent/testing/fake_coordinator.h"
-#include "worker/agent/testing/temp_folder.h"
 
 namespace quantlab::agent {
 namespace {

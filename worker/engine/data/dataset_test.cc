@@ -9,7 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "worker/engine/data/test_folder.h"
+#include "base/testing/temp_folder.h"
 
 namespace quantlab::engine {
 namespace {
@@ -39,7 +39,7 @@ std::vector<int> LabelsOf(const std::vector<Example>& examples) {
 
 absl::StatusOr<Dataset> LoadFile(const std::string& name, const std::string& content,
                                  const DatasetConfig& config = TrainOnly()) {
-  const TestFolder folder({{name, content}});
+  const TempFolder folder({{name, content}});
   return LoadDataset(config, folder.path());
 }
 
@@ -113,7 +113,7 @@ TEST(Tsv, KnowsNoQuotes) {
 }
 
 TEST(Tsv, Sst2TestsOnDevWhereTestHasNoLabels) {
-  const TestFolder folder({{"train.tsv", "sentence\tlabel\na\t0\nb\t1\nc\t0\nd\t1\nx\t0\n"},
+  const TempFolder folder({{"train.tsv", "sentence\tlabel\na\t0\nb\t1\nc\t0\nd\t1\nx\t0\n"},
                            {"dev.tsv", "sentence\tlabel\nx\t0\ny\t1\n"},
                            {"test.tsv", "index\tsentence\n0\tz\n"}});
   DatasetConfig config;
@@ -198,7 +198,7 @@ TEST(OrangeTab, ErrorsNameFileAndLine) {
 
 TEST(Finding, FilesWhoseNamesEndInTheSplitAreTheSplits) {
   const std::string header = "Category\tText\nd\tstring\nclass\t\n\n";
-  const TestFolder folder({{"r8-train.tab", header + "a\tone\nb\ttwo\nc\tsix\na\tseven\n"},
+  const TempFolder folder({{"r8-train.tab", header + "a\tone\nb\ttwo\nc\tsix\na\tseven\n"},
                            {"r8-test.tab", header + "a\tthree\nb\tfour\nc\tfive\n"}});
   DatasetConfig config;
   config.validation_size = 1;
@@ -217,7 +217,7 @@ TEST(Finding, AFileAloneIsTheWholeDatasetWhateverItsNameEndsIn) {
 }
 
 TEST(AclImdb, TestComesFromItsOwnFolderAndUnsupIsLeftOut) {
-  TestFolder folder;
+  TempFolder folder;
   for (int i = 0; i < 10; ++i) {
     for (const char* label : {"pos", "neg"}) {
       folder.Write(absl::StrCat("aclImdb/train/", label, "/", i, "_5.txt"),
@@ -273,13 +273,13 @@ TEST(Labels, OneClassOrFarTooManyAreErrors) {
 }
 
 TEST(Finding, OneFileMayBeNamedAndDoubtIsAnError) {
-  const TestFolder folder({{"a.csv", "text,label\na,0\nb,1\n"}, {"b.csv", "text,label\nc,0\nd,1\n"}});
+  const TempFolder folder({{"a.csv", "text,label\na,0\nb,1\n"}, {"b.csv", "text,label\nc,0\nd,1\n"}});
   const auto one = LoadDataset(TrainOnly(), folder.path() + "/b.csv");
   ASSERT_TRUE(one.ok()) << one.status();
   EXPECT_THAT(TextsOf(one->train), ElementsAre("c", "d"));
   const auto both = LoadDataset(TrainOnly(), folder.path());
   EXPECT_THAT(std::string(both.status().message()), HasSubstr("it is unclear which to read of a.csv, b.csv"));
-  const TestFolder formats({{"a.csv", "text,label\na,0\nb,1\n"}, {"b.tsv", "text\tlabel\nc\t0\nd\t1\n"}});
+  const TempFolder formats({{"a.csv", "text,label\na,0\nb,1\n"}, {"b.tsv", "text\tlabel\nc\t0\nd\t1\n"}});
   EXPECT_THAT(std::string(LoadDataset(TrainOnly(), formats.path()).status().message()),
               HasSubstr("files of the formats csv and tsv; set format to one"));
   DatasetConfig tsv = TrainOnly();

@@ -15,9 +15,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/testing/temp_folder.h"
 #include "worker/engine/data/dataset.h"
 #include "worker/engine/data/readers.h"
-#include "worker/engine/data/test_folder.h"
 #include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
@@ -63,15 +63,15 @@ std::string OrangeTab(const Rows& rows) {
 struct FormatCase {
   std::string format;
   // Writes a dataset of this format; labels are "neg" and "pos".
-  std::function<void(const TestFolder&, const Rows&)> write;
+  std::function<void(const TempFolder&, const Rows&)> write;
   // Puts these bytes where a file of the format would be.
-  std::function<void(const TestFolder&, const std::string&)> write_raw;
+  std::function<void(const TempFolder&, const std::string&)> write_raw;
   bool line_breaks = true;        // texts may hold line ends and tabs
   bool order_is_kept = true;      // rows come in the order in which they were written
   bool empty_is_an_error = true;  // a file of no bytes
 };
 
-void WriteAclImdb(const TestFolder& folder, const Rows& rows) {
+void WriteAclImdb(const TempFolder& folder, const Rows& rows) {
   folder.Write("train/pos/.keep", "");
   folder.Write("train/neg/.keep", "");
   for (size_t i = 0; i < rows.size(); ++i) {
@@ -82,19 +82,19 @@ void WriteAclImdb(const TestFolder& folder, const Rows& rows) {
 std::vector<FormatCase> Cases() {
   return {
       {"acl_imdb", WriteAclImdb,
-       [](const TestFolder& f, const std::string& bytes) {
+       [](const TempFolder& f, const std::string& bytes) {
          f.Write("train/pos/0_9.txt", bytes);
          f.Write("train/neg/0_1.txt", bytes + "x");
        },
        true, false, false},
-      {"csv", [](const TestFolder& f, const Rows& rows) { f.Write("d.csv", Csv(rows)); },
-       [](const TestFolder& f, const std::string& bytes) { f.Write("d.csv", bytes); }},
-      {"tsv", [](const TestFolder& f, const Rows& rows) { f.Write("d.tsv", Tsv(rows)); },
-       [](const TestFolder& f, const std::string& bytes) { f.Write("d.tsv", bytes); }, false},
-      {"jsonl", [](const TestFolder& f, const Rows& rows) { f.Write("d.jsonl", Jsonl(rows)); },
-       [](const TestFolder& f, const std::string& bytes) { f.Write("d.jsonl", bytes); }},
-      {"tab", [](const TestFolder& f, const Rows& rows) { f.Write("d.tab", OrangeTab(rows)); },
-       [](const TestFolder& f, const std::string& bytes) { f.Write("d.tab", bytes); }},
+      {"csv", [](const TempFolder& f, const Rows& rows) { f.Write("d.csv", Csv(rows)); },
+       [](const TempFolder& f, const std::string& bytes) { f.Write("d.csv", bytes); }},
+      {"tsv", [](const TempFolder& f, const Rows& rows) { f.Write("d.tsv", Tsv(rows)); },
+       [](const TempFolder& f, const std::string& bytes) { f.Write("d.tsv", bytes); }, false},
+      {"jsonl", [](const TempFolder& f, const Rows& rows) { f.Write("d.jsonl", Jsonl(rows)); },
+       [](const TempFolder& f, const std::string& bytes) { f.Write("d.jsonl", bytes); }},
+      {"tab", [](const TempFolder& f, const Rows& rows) { f.Write("d.tab", OrangeTab(rows)); },
+       [](const TempFolder& f, const std::string& bytes) { f.Write("d.tab", bytes); }},
   };
 }
 
@@ -129,7 +129,7 @@ TEST_P(ReaderConformance, ReadsTextsAndLabelsAsTheyStand) {
                {" leading and trailing ", "pos"},
                {"[SEP]", "neg"}};
   if (GetParam().line_breaks) rows.push_back({"two\nlines\r\nand\ttabs\n\"quoted\"", "pos"});
-  const TestFolder folder;
+  const TempFolder folder;
   GetParam().write(folder, rows);
   const auto data = LoadDataset(Config(), folder.path());
   ASSERT_TRUE(data.ok()) << data.status();
@@ -145,7 +145,7 @@ TEST_P(ReaderConformance, ReadsTextsAndLabelsAsTheyStand) {
 }
 
 TEST_P(ReaderConformance, NamingTheFormatGivesTheSame) {
-  const TestFolder folder;
+  const TempFolder folder;
   GetParam().write(folder, {{"bad", "neg"}, {"good", "pos"}});
   DatasetConfig config = Config();
   const auto found = LoadDataset(config, folder.path());
@@ -157,7 +157,7 @@ TEST_P(ReaderConformance, NamingTheFormatGivesTheSame) {
 }
 
 TEST_P(ReaderConformance, LabelsAreTheSortedDistinctValuesWhenNoneAreGiven) {
-  const TestFolder folder;
+  const TempFolder folder;
   GetParam().write(folder, {{"good", "pos"}, {"bad", "neg"}});
   DatasetConfig config = Config();
   config.labels = {};
@@ -167,7 +167,7 @@ TEST_P(ReaderConformance, LabelsAreTheSortedDistinctValuesWhenNoneAreGiven) {
 }
 
 TEST_P(ReaderConformance, ALabelOutOfRangeNamesTheFile) {
-  const TestFolder folder;
+  const TempFolder folder;
   GetParam().write(folder, {{"good", "pos"}, {"bad", "neg"}});
   DatasetConfig config = Config();
   config.labels = {"pos", "other"};
@@ -178,7 +178,7 @@ TEST_P(ReaderConformance, ALabelOutOfRangeNamesTheFile) {
 }
 
 TEST_P(ReaderConformance, RepairsInvalidUtf8AndSaysSo) {
-  const TestFolder folder;
+  const TempFolder folder;
   GetParam().write(folder, {{"go\xFFod", "pos"}, {"bad", "neg"}});
   const auto data = LoadDataset(Config(), folder.path());
   ASSERT_TRUE(data.ok()) << data.status();
@@ -187,20 +187,20 @@ TEST_P(ReaderConformance, RepairsInvalidUtf8AndSaysSo) {
 }
 
 TEST_P(ReaderConformance, NothingIsAnError) {
-  const TestFolder empty;
+  const TempFolder empty;
   EXPECT_EQ(LoadDataset(Config(), empty.path()).status().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(LoadDataset(Config(), empty.path() + "/none").status().code(), absl::StatusCode::kNotFound);
-  const TestFolder no_rows;
+  const TempFolder no_rows;
   GetParam().write(no_rows, {});
   EXPECT_EQ(LoadDataset(Config(), no_rows.path()).status().code(), absl::StatusCode::kInvalidArgument);
   if (!GetParam().empty_is_an_error) return;
-  const TestFolder no_bytes;
+  const TempFolder no_bytes;
   GetParam().write_raw(no_bytes, "");
   EXPECT_EQ(LoadDataset(Config(), no_bytes.path()).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST_P(ReaderConformance, LimitsAreHeld) {
-  const TestFolder folder;
+  const TempFolder folder;
   GetParam().write(folder, {{std::string(1000, 'x'), "pos"}, {"bad", "neg"}});
   for (const auto& format : AllFormats()) {
     if (format->name() != GetParam().format) continue;
@@ -231,7 +231,7 @@ TEST_P(ReaderConformance, NoBytesCrashIt) {
       if (random() % 3 == 0) bytes.insert(at, 1, alphabet[random() % alphabet.size()]);
       if (random() % 5 == 0) bytes.resize(at);
     }
-    const TestFolder folder;
+    const TempFolder folder;
     GetParam().write_raw(folder, bytes);
     DatasetConfig config = Config();
     if (i % 2 == 0) config.labels = {};

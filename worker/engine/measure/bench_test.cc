@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/temp_folder.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/mkldnn_linear.h"
 #include "worker/engine/measure/side_by_side.h"
@@ -111,7 +112,8 @@ TEST(MkldnnLinearTest, ComputesWhatThePlainLayerComputes) {
 }
 
 TEST(SideBySideTest, WantsTheBaselineFirst) {
-  const std::string folder = ::testing::TempDir() + "side_by_side";
+  const TempFolder temp;
+  const std::string& folder = temp.path();
   WriteSmallVocabulary(folder);
   auto model = MakeRandomBert(SmallBertConfig(), 1).value();
   ASSERT_TRUE(SaveModel(*model, std::nullopt, folder, folder + "/fp32").ok());

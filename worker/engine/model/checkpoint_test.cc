@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/temp_folder.h"
 #include "worker/engine/model/model_testing.h"
 
 namespace quantlab::engine {
@@ -16,7 +17,6 @@ using ::testing::AllOf;
 using testing::FormulaModel;
 using ::testing::HasSubstr;
 using testing::SmallConfig;
-using testing::TemporaryFolder;
 
 std::string ConfigError(const std::string& json) {
   const auto config = ParseBertConfig(json, "config.json");
@@ -78,9 +78,9 @@ TEST(BertConfigTest, WritesWhatItReadsAndKeepsUnknownKeys) {
 }
 
 TEST(CheckpointTest, LoadedEqualsSavedBitForBit) {
-  TemporaryFolder folder;
-  std::ofstream(folder.File("vocab.txt")) << "[PAD]\n";
-  const std::string saved = folder.File("deep/saved");
+  TempFolder folder;
+  std::ofstream(folder / "vocab.txt") << "[PAD]\n";
+  const std::string saved = folder / "deep/saved";
   const auto model = FormulaModel(SmallConfig());
   ASSERT_TRUE(SaveCheckpoint(*model, folder.path(), saved).ok());
   EXPECT_TRUE(std::filesystem::exists(saved + "/vocab.txt"));
@@ -96,45 +96,45 @@ TEST(CheckpointTest, LoadedEqualsSavedBitForBit) {
 }
 
 TEST(CheckpointTest, LabelsOfTheDatasetMustFitTheClassifier) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(SaveCheckpoint(*FormulaModel(SmallConfig()), folder.path(), folder.File("m")).ok());
+  TempFolder folder;
+  ASSERT_TRUE(SaveCheckpoint(*FormulaModel(SmallConfig()), folder.path(), folder / "m").ok());
   CheckpointOptions options;
   options.labels = {"x", "y", "z"};
-  const auto renamed = LoadCheckpoint(folder.File("m"), options);
+  const auto renamed = LoadCheckpoint(folder / "m", options);
   ASSERT_TRUE(renamed.ok());
   EXPECT_EQ((*renamed)->config().labels, options.labels);
   options.labels = {"x", "y"};
-  EXPECT_THAT(std::string(LoadCheckpoint(folder.File("m"), options).status().message()),
+  EXPECT_THAT(std::string(LoadCheckpoint(folder / "m", options).status().message()),
               AllOf(HasSubstr("3 classes"), HasSubstr("x, y")));
   options.labels = {"b", "a", "c"};
-  EXPECT_THAT(std::string(LoadCheckpoint(folder.File("m"), options).status().message()), HasSubstr("order"));
+  EXPECT_THAT(std::string(LoadCheckpoint(folder / "m", options).status().message()), HasSubstr("order"));
 }
 
 TEST(CheckpointTest, AnEncoderGetsAClassifierForTheDataset) {
-  TemporaryFolder folder;
+  TempFolder folder;
   const auto model = FormulaModel(SmallConfig());
   TensorMap tensors = model->StateTensors();
   tensors.erase("classifier.weight");
   tensors.erase("classifier.bias");
-  ASSERT_TRUE(SaveModelConfig(model->config(), folder.File("m")).ok());
-  ASSERT_TRUE(WriteSafetensors(folder.File("m/model.safetensors"), tensors).ok());
+  ASSERT_TRUE(SaveModelConfig(model->config(), folder / "m").ok());
+  ASSERT_TRUE(WriteSafetensors(folder / "m/model.safetensors", tensors).ok());
   CheckpointOptions options;
   options.labels = {"p", "q", "r", "s", "t"};
-  const auto loaded = LoadCheckpoint(folder.File("m"), options);
+  const auto loaded = LoadCheckpoint(folder / "m", options);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ((*loaded)->config().num_labels(), 5);
   options.build.initialize_missing_head = false;
-  EXPECT_THAT(std::string(LoadCheckpoint(folder.File("m"), options).status().message()),
+  EXPECT_THAT(std::string(LoadCheckpoint(folder / "m", options).status().message()),
               AllOf(HasSubstr("classifier.weight"), HasSubstr("missing")));
 }
 
 TEST(CheckpointTest, ShapesThatDisagreeWithTheConfigAreNamed) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(SaveCheckpoint(*FormulaModel(SmallConfig()), folder.path(), folder.File("m")).ok());
+  TempFolder folder;
+  ASSERT_TRUE(SaveCheckpoint(*FormulaModel(SmallConfig()), folder.path(), folder / "m").ok());
   BertConfig other = SmallConfig();
   other.intermediate_size = 96;
-  ASSERT_TRUE(SaveModelConfig(other, folder.File("m")).ok());
-  const absl::Status status = LoadCheckpoint(folder.File("m")).status();
+  ASSERT_TRUE(SaveModelConfig(other, folder / "m").ok());
+  const absl::Status status = LoadCheckpoint(folder / "m").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr("bert.encoder.layer.0.intermediate.dense.weight"), HasSubstr("[128, 64]"),
@@ -142,7 +142,7 @@ TEST(CheckpointTest, ShapesThatDisagreeWithTheConfigAreNamed) {
 }
 
 TEST(CheckpointTest, MissingFilesAreNamed) {
-  TemporaryFolder folder;
+  TempFolder folder;
   EXPECT_EQ(LoadCheckpoint(folder.path()).status().code(), absl::StatusCode::kNotFound);
   ASSERT_TRUE(SaveModelConfig(SmallConfig(), folder.path()).ok());
   const absl::Status status = LoadCheckpoint(folder.path()).status();

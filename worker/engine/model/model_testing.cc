@@ -155,14 +155,4 @@ ThreadsScope::~ThreadsScope() {
   at::set_num_threads(before_);
 }
 
-TemporaryFolder::TemporaryFolder() {
-  std::string pattern = (fs::temp_directory_path() / "quantlab_test_XXXXXX").string();
-  path_ = mkdtemp(pattern.data());
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 }  // namespace quantlab::engine::testing

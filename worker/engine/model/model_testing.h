@@ -54,18 +54,6 @@ class ThreadsScope {
   int before_;
 };
 
-// A new empty folder, removed with everything in it at the end of the scope.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  ~TemporaryFolder();
-  std::string path() const { return path_.string(); }
-  std::string File(const std::string& name) const { return (path_ / name).string(); }
-
- private:
-  std::filesystem::path path_;
-};
-
 }  // namespace quantlab::engine::testing
 
 // Skips a test that needs the real encoder where that is absent; else defines `name`, its folder.

@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/temp_folder.h"
 #include "worker/engine/model/model_testing.h"
 
 namespace quantlab::engine {
@@ -19,7 +20,6 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
-using testing::TemporaryFolder;
 
 std::string ReadBytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -38,14 +38,14 @@ std::string Length(uint64_t value) {
 
 // The message of the error that a file with this header and `data` bytes of data gives.
 std::string ErrorOf(const std::string& header, size_t data) {
-  TemporaryFolder folder;
-  WriteBytes(folder.File("f"), Length(header.size()) + header + std::string(data, '\1'));
-  const auto file = SafetensorsFile::Open(folder.File("f"));
+  TempFolder folder;
+  WriteBytes(folder / "f", Length(header.size()) + header + std::string(data, '\1'));
+  const auto file = SafetensorsFile::Open(folder / "f");
   return file.ok() ? "no error" : std::string(file.status().message());
 }
 
 TEST(SafetensorsTest, ReadsWhatItWroteInEveryDtype) {
-  TemporaryFolder folder;
+  TempFolder folder;
   TensorMap tensors;
   for (const at::ScalarType type : {at::kDouble, at::kLong, at::kFloat, at::kInt, at::kHalf, at::kBFloat16,
                                     at::kShort, at::kChar, at::kByte, at::kBool}) {
@@ -54,10 +54,10 @@ TEST(SafetensorsTest, ReadsWhatItWroteInEveryDtype) {
   tensors["transposed"] = tensors["Float"].t();
   tensors["scalar"] = tensors["Float"][1][2];
   tensors["empty"] = at::zeros({0, 4});
-  ASSERT_TRUE(WriteSafetensors(folder.File("f"), tensors, {{"format", "pt"}}).ok());
+  ASSERT_TRUE(WriteSafetensors(folder / "f", tensors, {{"format", "pt"}}).ok());
   TensorMap read;
   {
-    const auto file = SafetensorsFile::Open(folder.File("f"));
+    const auto file = SafetensorsFile::Open(folder / "f");
     ASSERT_TRUE(file.ok()) << file.status();
     EXPECT_EQ(file->metadata().at("format"), "pt");
     read = *file->GetAll();
@@ -70,62 +70,61 @@ TEST(SafetensorsTest, ReadsWhatItWroteInEveryDtype) {
 }
 
 TEST(SafetensorsTest, EqualContentGivesEqualBytesOnAlignedData) {
-  TemporaryFolder folder;
+  TempFolder folder;
   const TensorMap tensors = {{"b", at::zeros({3}, at::dtype(at::kChar))}, {"a", at::zeros({5})}};
-  ASSERT_TRUE(WriteSafetensors(folder.File("1"), tensors).ok());
-  ASSERT_TRUE(WriteSafetensors(folder.File("2"), tensors).ok());
-  EXPECT_EQ(ReadBytes(folder.File("1")), ReadBytes(folder.File("2")));
-  const auto file = SafetensorsFile::Open(folder.File("1"));
+  ASSERT_TRUE(WriteSafetensors(folder / "1", tensors).ok());
+  ASSERT_TRUE(WriteSafetensors(folder / "2", tensors).ok());
+  EXPECT_EQ(ReadBytes(folder / "1"), ReadBytes(folder / "2"));
+  const auto file = SafetensorsFile::Open(folder / "1");
   EXPECT_EQ(file->entries().at("a").begin % 64, 0u);
 }
 
 TEST(SafetensorsTest, WritingIntoATensorLeavesTheFileAlone) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(WriteSafetensors(folder.File("f"), {{"a", at::zeros({4})}}).ok());
-  const auto file = SafetensorsFile::Open(folder.File("f"));
+  TempFolder folder;
+  ASSERT_TRUE(WriteSafetensors(folder / "f", {{"a", at::zeros({4})}}).ok());
+  const auto file = SafetensorsFile::Open(folder / "f");
   file->Get("a")->fill_(7);
-  EXPECT_EQ(SafetensorsFile::Open(folder.File("f"))->Get("a")->sum().item<float>(), 0);
+  EXPECT_EQ(SafetensorsFile::Open(folder / "f")->Get("a")->sum().item<float>(), 0);
 }
 
 TEST(SafetensorsTest, ReadsTensorsThatTheFileDoesNotAlign) {
-  TemporaryFolder folder;
+  TempFolder folder;
   const std::string header = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}} )";
-  WriteBytes(folder.File("f"), Length(header.size()) + header + std::string("\0\0\x80\x3f", 4));
-  EXPECT_EQ(SafetensorsFile::Open(folder.File("f"))->Get("a")->item<float>(), 1);
+  WriteBytes(folder / "f", Length(header.size()) + header + std::string("\0\0\x80\x3f", 4));
+  EXPECT_EQ(SafetensorsFile::Open(folder / "f")->Get("a")->item<float>(), 1);
 }
 
 TEST(SafetensorsTest, MissingFileAndMissingTensorAreNamed) {
-  TemporaryFolder folder;
-  const auto none = SafetensorsFile::Open(folder.File("nothing.safetensors"));
+  TempFolder folder;
+  const auto none = SafetensorsFile::Open(folder / "nothing.safetensors");
   EXPECT_EQ(none.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(none.status().message()), HasSubstr("nothing.safetensors"));
   EXPECT_FALSE(SafetensorsFile::Open(folder.path()).ok());
-  ASSERT_TRUE(WriteSafetensors(folder.File("f"), {}).ok());
-  EXPECT_THAT(std::string(SafetensorsFile::Open(folder.File("f"))->Get("w").status().message()),
-              HasSubstr("w"));
+  ASSERT_TRUE(WriteSafetensors(folder / "f", {}).ok());
+  EXPECT_THAT(std::string(SafetensorsFile::Open(folder / "f")->Get("w").status().message()), HasSubstr("w"));
 }
 
 TEST(SafetensorsTest, EveryTruncationIsAnError) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(WriteSafetensors(folder.File("f"), {{"a", at::zeros({4})}, {"b", at::zeros({2})}}).ok());
-  const std::string bytes = ReadBytes(folder.File("f"));
+  TempFolder folder;
+  ASSERT_TRUE(WriteSafetensors(folder / "f", {{"a", at::zeros({4})}, {"b", at::zeros({2})}}).ok());
+  const std::string bytes = ReadBytes(folder / "f");
   for (size_t size = 0; size < bytes.size(); ++size) {
-    WriteBytes(folder.File("cut"), bytes.substr(0, size));
-    EXPECT_EQ(SafetensorsFile::Open(folder.File("cut")).status().code(), absl::StatusCode::kInvalidArgument)
+    WriteBytes(folder / "cut", bytes.substr(0, size));
+    EXPECT_EQ(SafetensorsFile::Open(folder / "cut").status().code(), absl::StatusCode::kInvalidArgument)
         << size;
   }
 }
 
 TEST(SafetensorsTest, EveryFlippedByteIsReadOrRefusedWithoutACrash) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(WriteSafetensors(folder.File("f"), {{"a", at::zeros({4})}, {"b", at::zeros({2, 3})}}).ok());
-  const std::string bytes = ReadBytes(folder.File("f"));
+  TempFolder folder;
+  ASSERT_TRUE(WriteSafetensors(folder / "f", {{"a", at::zeros({4})}, {"b", at::zeros({2, 3})}}).ok());
+  const std::string bytes = ReadBytes(folder / "f");
   for (size_t i = 0; i < bytes.size(); ++i) {
     for (const int flip : {1, 2, 8, 0x80, 0xff}) {
       std::string wrong = bytes;
       wrong[i] = static_cast<char>(wrong[i] ^ flip);
-      WriteBytes(folder.File("wrong"), wrong);
-      const auto file = SafetensorsFile::Open(folder.File("wrong"));
+      WriteBytes(folder / "wrong", wrong);
+      const auto file = SafetensorsFile::Open(folder / "wrong");
       if (file.ok()) {
         EXPECT_TRUE(file->GetAll().ok());
       }
@@ -174,10 +173,10 @@ TEST(SafetensorsTest, OverlapsAndDuplicatesAreNamed) {
 }
 
 TEST(SafetensorsTest, AbsurdHeaderLengthsAreRefused) {
-  TemporaryFolder folder;
+  TempFolder folder;
   for (const uint64_t length : {uint64_t{100'000'001}, ~uint64_t{0}, uint64_t{1} << 63, uint64_t{3}}) {
-    WriteBytes(folder.File("f"), Length(length) + "{}");
-    EXPECT_THAT(std::string(SafetensorsFile::Open(folder.File("f")).status().message()), HasSubstr("claims"));
+    WriteBytes(folder / "f", Length(length) + "{}");
+    EXPECT_THAT(std::string(SafetensorsFile::Open(folder / "f").status().message()), HasSubstr("claims"));
   }
 }
 
@@ -186,29 +185,28 @@ TEST(SafetensorsTest, DeeplyNestedHeaderIsRefused) {
 }
 
 TEST(SafetensorsTest, RefusesTensorsThatTheFormatLacks) {
-  TemporaryFolder folder;
-  EXPECT_FALSE(
-      WriteSafetensors(folder.File("f"), {{"c", at::zeros({2}, at::dtype(at::kComplexFloat))}}).ok());
-  EXPECT_FALSE(WriteSafetensors(folder.File("f"), {{"none", at::Tensor()}}).ok());
-  EXPECT_FALSE(WriteSafetensors(folder.File("f"), {{"\xff", at::zeros({2})}}).ok());
+  TempFolder folder;
+  EXPECT_FALSE(WriteSafetensors(folder / "f", {{"c", at::zeros({2}, at::dtype(at::kComplexFloat))}}).ok());
+  EXPECT_FALSE(WriteSafetensors(folder / "f", {{"none", at::Tensor()}}).ok());
+  EXPECT_FALSE(WriteSafetensors(folder / "f", {{"\xff", at::zeros({2})}}).ok());
   EXPECT_TRUE(std::filesystem::is_empty(folder.path()));
 }
 
 // A file size limit fails as a full disk does: in the middle of writing.
 TEST(SafetensorsTest, FullDiskLeavesTheOldFileAndNothingElse) {
-  TemporaryFolder folder;
-  ASSERT_TRUE(WriteSafetensors(folder.File("f"), {{"a", at::zeros({4})}}).ok());
-  const std::string before = ReadBytes(folder.File("f"));
+  TempFolder folder;
+  ASSERT_TRUE(WriteSafetensors(folder / "f", {{"a", at::zeros({4})}}).ok());
+  const std::string before = ReadBytes(folder / "f");
   std::signal(SIGXFSZ, SIG_IGN);
   rlimit old_limit;
   getrlimit(RLIMIT_FSIZE, &old_limit);
   const rlimit small = {4096, old_limit.rlim_max};
   setrlimit(RLIMIT_FSIZE, &small);
-  const absl::Status status = WriteSafetensors(folder.File("f"), {{"a", at::zeros({100'000})}});
+  const absl::Status status = WriteSafetensors(folder / "f", {{"a", at::zeros({100'000})}});
   setrlimit(RLIMIT_FSIZE, &old_limit);
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr(folder.File("f")));
-  EXPECT_EQ(ReadBytes(folder.File("f")), before);
+  EXPECT_THAT(std::string(status.message()), HasSubstr(folder / "f"));
+  EXPECT_EQ(ReadBytes(folder / "f"), before);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 1);
 }
 

@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "base/files.h"
+#include "base/testing/temp_folder.h"
 #include "worker/engine/model/checkpoint.h"
 #include "worker/engine/quantize/all_methods.h"
 #include "worker/engine/quantize/layer_inputs.h"
@@ -75,19 +76,15 @@ std::vector<Variant> AllVariants() {
 
 class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
  protected:
-  MethodConformanceTest() : folder_(::testing::TempDir() + "method_" + GetParam().name) {
+  MethodConformanceTest() {
     at::set_num_threads(1);  // so small a model is slower with more
-    fs::remove_all(folder_);
     model_ = MakeRandomBert(SmallBertConfig(), 1).value();
     texts_ = RandomTexts(SmallBertConfig(), 9, 20, 2);
     // What the model itself says is what is right, so that training has something to hold on to.
     train_ = Labelled(40, 3);
     validation_ = Labelled(24, 4);
   }
-  ~MethodConformanceTest() override {
-    at::set_num_threads(threads_);
-    fs::remove_all(folder_);
-  }
+  ~MethodConformanceTest() override { at::set_num_threads(threads_); }
 
   LabelledTexts Labelled(int count, uint64_t seed) {
     LabelledTexts labelled{RandomTexts(SmallBertConfig(), count, 20, seed), {}};
@@ -127,7 +124,8 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
   }
 
   const int threads_ = at::get_num_threads();
-  std::string folder_;
+  const TempFolder temp_;
+  const std::string& folder_ = temp_.path();
   std::unique_ptr<BertForSequenceClassification> model_;
   std::vector<TokenizedText> texts_;
   LabelledTexts train_, validation_;
@@ -278,15 +276,13 @@ TEST(MethodRegistryTest, HasOneOfEachSpec) {
 // What a folder may lie about.
 class BrokenFolderTest : public ::testing::Test {
  protected:
-  BrokenFolderTest() : folder_(::testing::TempDir() + "broken_model") {
-    fs::remove_all(folder_);
+  BrokenFolderTest() {
     auto model = MakeRandomBert(SmallBertConfig(), 1).value();
     const auto result = MakeQuantizationMethod("dynamic_quantization").value()->Apply(*model, {}, {}).value();
     WriteSmallVocabulary(folder_);
     EXPECT_TRUE(SaveModel(*model, result.plan, folder_, folder_).ok());
     plan_ = ReadFile(folder_ + "/plan.json", 1 << 20).value();
   }
-  ~BrokenFolderTest() override { fs::remove_all(folder_); }
 
   // Loads with `from` in plan.json replaced by `to`.
   absl::Status LoadWith(const std::string& from, const std::string& to) {
@@ -298,7 +294,9 @@ class BrokenFolderTest : public ::testing::Test {
     return LoadModel(folder_).status();
   }
 
-  std::string folder_, plan_;
+  const TempFolder temp_;
+  const std::string& folder_ = temp_.path();
+  std::string plan_;
 };
 
 TEST_F(BrokenFolderTest, IsRefusedByName) {
@@ -350,18 +348,16 @@ TEST_F(BrokenFolderTest, ALayerThatTheModelLacksIsRefused) {
 }
 
 TEST(SavedModelTest, Fp32ModelsSurviveToo) {
-  const std::string folder = ::testing::TempDir() + "fp32_model";
-  fs::remove_all(folder);
+  const TempFolder folder;
   const auto model = MakeRandomBert(SmallBertConfig(), 4).value();
-  WriteSmallVocabulary(folder + "/vocabulary");
-  ASSERT_TRUE(SaveModel(*model, std::nullopt, folder + "/vocabulary", folder + "/model").ok());
-  const auto loaded = LoadModel(folder + "/model");
+  WriteSmallVocabulary(folder / "vocabulary");
+  ASSERT_TRUE(SaveModel(*model, std::nullopt, folder / "vocabulary", folder / "model").ok());
+  const auto loaded = LoadModel(folder / "model");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_FALSE(loaded->plan.has_value());
   const auto texts = RandomTexts(SmallBertConfig(), 4, 20, 2);
   EXPECT_TRUE(at::equal(Logits(*loaded->model, texts), Logits(*model, texts)));
   for (const Layer& layer : DescribeLayers(*model, 8)) EXPECT_EQ(layer.effective, "fp32");
-  fs::remove_all(folder);
 }
 
 }  // namespace

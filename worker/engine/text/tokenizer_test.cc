@@ -12,6 +12,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/testing/temp_folder.h"
+
 namespace quantlab::engine {
 namespace {
 
@@ -32,22 +34,6 @@ std::string Pieces(const WordPieceTokenizer& tokenizer, std::string_view text) {
   for (const int32_t id : tokenizer.Tokenize(text)) out += (out.empty() ? "" : " ") + tokenizer.TokenText(id);
   return out;
 }
-
-// A model folder that goes away with the test.
-class Folder {
- public:
-  explicit Folder(const std::vector<std::pair<std::string, std::string>>& files) {
-    path_ = testing::TempDir() + "/tokenizer_" + std::to_string(::getpid()) + "_" + std::to_string(++count_);
-    std::filesystem::create_directories(path_);
-    for (const auto& [name, content] : files) std::ofstream(path_ + "/" + name, std::ios::binary) << content;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  static inline int count_ = 0;
-  std::string path_;
-};
 
 constexpr char kVocab[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\n##b\n<user>\n";
 
@@ -150,8 +136,8 @@ TEST(Tokenizer, ReportsIdsAndSize) {
 }
 
 TEST(Tokenizer, ConfigurationOverridesTokenizerJson) {
-  const Folder lower({{"tokenizer.json", TokenizerJson("")}});
-  const Folder cased(
+  const TempFolder lower({{"tokenizer.json", TokenizerJson("")}});
+  const TempFolder cased(
       {{"tokenizer.json", TokenizerJson("")}, {"tokenizer_config.json", R"({"do_lower_case":false})"}});
   EXPECT_EQ(Pieces(**WordPieceTokenizer::Load(lower.path()), "A"), "a");
   EXPECT_EQ(Pieces(**WordPieceTokenizer::Load(cased.path()), "A"), "A");
@@ -160,7 +146,7 @@ TEST(Tokenizer, ConfigurationOverridesTokenizerJson) {
 // What tokenizers 0.23.3 gives for the same file and texts.
 TEST(Tokenizer, AddedTokensAreFoundAsTheirFlagsSay) {
   const auto pieces = [](const std::string& flags, std::string_view text) {
-    const Folder folder(
+    const TempFolder folder(
         {{"tokenizer.json", TokenizerJson(R"(,{"id":12,"content":"<User>",)" + flags + "}")}});
     auto t = WordPieceTokenizer::Load(folder.path());
     return t.ok() ? Pieces(**t, text) : t.status().ToString();
@@ -172,7 +158,7 @@ TEST(Tokenizer, AddedTokensAreFoundAsTheirFlagsSay) {
 }
 
 TEST(Tokenizer, ReadsTokensThatWereAddedBesideAVocabulary) {
-  const Folder folder({{"vocab.txt", kVocab}, {"added_tokens.json", R"({"<url>": 9})"}});
+  const TempFolder folder({{"vocab.txt", kVocab}, {"added_tokens.json", R"({"<url>": 9})"}});
   auto t = WordPieceTokenizer::Load(folder.path());
   ASSERT_TRUE(t.ok()) << t.status();
   EXPECT_EQ(Pieces(**t, "a<URL>b"), "a <url> b");
@@ -182,7 +168,7 @@ TEST(Tokenizer, ReadsTokensThatWereAddedBesideAVocabulary) {
 TEST(Tokenizer, ReadsVocabulariesWithCrLf) {
   std::string vocab = kVocab;
   for (size_t at = 0; (at = vocab.find('\n', at)) != std::string::npos; at += 2) vocab.insert(at, "\r");
-  const Folder folder({{"vocab.txt", vocab}});
+  const TempFolder folder({{"vocab.txt", vocab}});
   auto t = WordPieceTokenizer::Load(folder.path());
   ASSERT_TRUE(t.ok()) << t.status();
   EXPECT_EQ(Pieces(**t, "ab"), "a ##b");
@@ -225,7 +211,7 @@ TEST(Tokenizer, BadFilesAreNamedInTheError) {
       {{{"tokenizer.json", TokenizerJson(",7")}}, kBad, "the id of token \"7\""},
   };
   for (const Case& c : cases) {
-    const Folder folder(c.files);
+    const TempFolder folder(c.files);
     const auto t = WordPieceTokenizer::Load(folder.path());
     EXPECT_EQ(t.status().code(), c.code) << c.message;
     EXPECT_THAT(std::string(t.status().message()), HasSubstr(c.message));
@@ -262,7 +248,7 @@ TEST(Tokenizer, NoDamagedFileCrashesLoading) {
     std::string json = whole;
     for (size_t n = 1 + random() % 3; n > 0; --n) json[random() % json.size()] = static_cast<char>(random());
     if (random() % 4 == 0) json.resize(random() % json.size());
-    const Folder folder({{"tokenizer.json", json}});
+    const TempFolder folder({{"tokenizer.json", json}});
     const auto t = WordPieceTokenizer::Load(folder.path());
     if (t.ok()) (*t)->Encode("a <User> b [CLS]", 4);
   }
