@@ -101,7 +101,8 @@ std::vector<MetricSpec> CostMetrics() {
        "s",
        "Inference time",
        "推理时间",
-       "Time of one forward pass of a batch. Labels: batch_size, quantile (p50, p90, p99; p99 only from "
+       "Time of one forward pass of a batch. Labels: batch_size, sequence_length, quantile (p50, p90, p99; "
+       "p99 only from "
        "1,000 samples on).",
        false,
        true,
@@ -110,7 +111,7 @@ std::vector<MetricSpec> CostMetrics() {
        "texts/s",
        "Throughput",
        "吞吐量",
-       "Texts per second at the median time of a batch. Label: batch_size.",
+       "Texts per second at the median time of a batch. Labels: batch_size, sequence_length.",
        true,
        true,
        {}},
@@ -120,7 +121,7 @@ std::vector<MetricSpec> CostMetrics() {
        "加速比",
        "Median over paired blocks of the time of the best FP32 path over the variant's, with a bootstrap 95 "
        "% "
-       "interval. Label: batch_size.",
+       "interval. Labels: batch_size, sequence_length.",
        true,
        true,
        {}},
@@ -197,7 +198,7 @@ std::vector<MetricSpec> PairedMetrics() {
        "A/A ratio",
        "A/A 比值",
        "The best FP32 path timed against itself in the same blocks as the variants, with a bootstrap 95 % "
-       "interval, which must lie within 0.97 to 1.03. Label: batch_size.",
+       "interval, which must lie within 0.97 to 1.03. Labels: batch_size, sequence_length.",
        true,
        true,
        {}},

@@ -85,10 +85,10 @@ struct EvaluationConfig {
   double non_inferiority_margin = 0.01;
   // Of the comparison.
   std::vector<int> latency_batch_sizes = {1, 8};
-  int latency_sequence_length = 128;
+  std::vector<int> latency_sequence_lengths = {128};  // tokens; each is timed with each batch size
   int warmup_iterations = 3;
-  int min_samples = 30;             // blocks per variant and batch size
-  double min_duration_seconds = 2;  // per variant and batch size
+  int min_samples = 30;             // blocks per variant, batch size and length
+  double min_duration_seconds = 2;  // per variant, batch size and length
 };
 
 // A model that the run reads: the output of another run, handed over as a folder.

@@ -150,7 +150,7 @@ v1::EvaluationConfig ToProtoEvaluation(const EvaluationConfig& evaluation) {
   for (const std::string& metric : evaluation.metrics) out.add_metrics(ValidUtf8(metric));
   out.set_batch_size(evaluation.batch_size);
   for (const int size : evaluation.latency_batch_sizes) out.add_latency_batch_sizes(size);
-  out.set_latency_sequence_length(evaluation.latency_sequence_length);
+  for (const int tokens : evaluation.latency_sequence_lengths) out.add_latency_sequence_lengths(tokens);
   out.set_warmup_iterations(evaluation.warmup_iterations);
   out.set_min_samples(evaluation.min_samples);
   out.set_min_duration_seconds(evaluation.min_duration_seconds);
@@ -168,11 +168,18 @@ absl::StatusOr<EvaluationConfig> FromProtoEvaluation(const v1::EvaluationConfig&
   for (const int size : out.latency_batch_sizes) {
     QL_RETURN_IF_ERROR(AtLeast("latency_batch_sizes", size, 1));
   }
-  out.latency_sequence_length = in.latency_sequence_length();
+  QL_RETURN_IF_ERROR(Items("latency_sequence_lengths", in.latency_sequence_lengths_size(), 1000));
+  out.latency_sequence_lengths.assign(in.latency_sequence_lengths().begin(),
+                                      in.latency_sequence_lengths().end());
+  if (out.latency_sequence_lengths.empty() && in.latency_sequence_length() != 0) {
+    out.latency_sequence_lengths = {in.latency_sequence_length()};
+  }
+  for (const int tokens : out.latency_sequence_lengths) {
+    QL_RETURN_IF_ERROR(AtLeast("latency_sequence_lengths", tokens, 1));
+  }
   out.warmup_iterations = in.warmup_iterations();
   out.min_samples = in.min_samples();
   out.min_duration_seconds = in.min_duration_seconds();
-  QL_RETURN_IF_ERROR(AtLeast("latency_sequence_length", out.latency_sequence_length, 0));
   QL_RETURN_IF_ERROR(AtLeast("warmup_iterations", out.warmup_iterations, 0));
   QL_RETURN_IF_ERROR(AtLeast("min_samples", out.min_samples, 0));
   out.non_inferiority_margin = in.non_inferiority_margin();

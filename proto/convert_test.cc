@@ -188,8 +188,18 @@ void ExpectRoundTrip(const Domain& domain) {
 TEST(ConvertTest, RunConfigKeepsEveryField) {
   const v1::RunConfig message = ToProto(FullConfig());
   // An asset is in the catalogue or has files; the others are what a catalogue asset lacks.
-  EXPECT_THAT(Unset(message), ::testing::UnorderedElementsAre("model.catalog", "dataset.asset.files"));
+  EXPECT_THAT(Unset(message), ::testing::UnorderedElementsAre("model.catalog", "dataset.asset.files",
+                                                              "evaluation.latency_sequence_length"));
   ExpectRoundTrip(FullConfig());
+}
+
+TEST(ConvertTest, TheOneLengthOfOlderExperimentsIsKept) {
+  v1::RunConfig older = ToProto(FullConfig());
+  older.mutable_evaluation()->clear_latency_sequence_lengths();
+  older.mutable_evaluation()->set_latency_sequence_length(96);
+  const auto config = FromProto(older);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_THAT(config->evaluation.latency_sequence_lengths, ::testing::ElementsAre(96));
 }
 
 TEST(ConvertTest, RunConfigGoesThroughJson) {
@@ -213,7 +223,8 @@ TEST(ConvertTest, JobKeepsEveryField) {
   job.inputs = {{"baseline", "FP32", "none", "/in"}};
   job.output_folder = "/out";
   EXPECT_THAT(Unset(ToProto(job)),
-              ::testing::UnorderedElementsAre("config.model.catalog", "config.dataset.asset.files"));
+              ::testing::UnorderedElementsAre("config.model.catalog", "config.dataset.asset.files",
+                                              "config.evaluation.latency_sequence_length"));
   ExpectRoundTrip(job);
   auto back = JobFromJson(JobToJson(job));
   ASSERT_TRUE(back.ok()) << back.status();
@@ -297,7 +308,8 @@ TEST(ConvertTest, RecordsKeepEveryField) {
   // Progress is the server's to add; a run's configuration is looked at above.
   EXPECT_THAT(Unset(ToProto(FullRun())),
               ::testing::UnorderedElementsAre("progress", "progress_time", "phase_start_time",
-                                              "config.model.catalog", "config.dataset.asset.files"));
+                                              "config.model.catalog", "config.dataset.asset.files",
+                                              "config.evaluation.latency_sequence_length"));
   ExpectRoundTrip(FullRun());
   const auto run = FromProto(ToProto(FullRun()));
   EXPECT_EQ(run->name, "dynamic_quantization");

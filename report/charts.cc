@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "report/format.h"
@@ -70,7 +71,8 @@ do for [b = 0 : batches - 1] {
   set xtics latency_step[b + 1]
   set format x '%g'
   set xlabel latency_axis
-  set title sprintf('%d', batch_sizes[b + 1]).latency_title
+  shape = lengths[b + 1] > 0 ? sprintf(texts_of, lengths[b + 1]) : texts
+  set title sprintf('%d', batch_sizes[b + 1]).shape.latency_title
   plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(rgb('color')) with boxxyerror lc rgb variable notitle, \
        data using (0):(where('panel', b, y(0))):(stringcolumn(label)) with labels right offset -0.8,0 textcolor rgb ink notitle, \
        data using (num('p50_ms')):(where('panel', b, y(0))):(num('p50_ms')):(either('p90_ms','p50_ms')) with xerrorbars pt 0 lw 1.5 lc rgb '#555555' notitle, \
@@ -191,17 +193,15 @@ std::optional<Figure> DrawBars(const Facts& facts, const BarChart& chart) {
                 {{absl::StrCat(chart.path, ".csv"), csv.Take()}}};
 }
 
-// The batch sizes that have times, in order.
-std::vector<int64_t> TimedBatches(const Facts& facts) {
-  std::vector<int64_t> sizes;
+// The shapes of input that have times.
+std::set<InputShape> TimedShapes(const Facts& facts) {
+  std::set<InputShape> shapes;
   for (const VariantFacts& variant : facts.variants) {
-    for (const auto& [size, timing] : FirstMeasured(variant).by_batch_size) {
-      if (timing.p50.has_value() || timing.speedup.has_value()) sizes.push_back(size);
+    for (const auto& [shape, timing] : FirstMeasured(variant).by_shape) {
+      if (timing.p50.has_value() || timing.speedup.has_value()) shapes.insert(shape);
     }
   }
-  std::sort(sizes.begin(), sizes.end());
-  sizes.erase(std::unique(sizes.begin(), sizes.end()), sizes.end());
-  return sizes;
+  return shapes;
 }
 
 std::string Milliseconds(std::optional<Result> result) {
@@ -211,40 +211,44 @@ std::string Milliseconds(std::optional<Result> result) {
 
 // What the panels need, an element each.
 struct SpeedPanels {
-  Csv csv{RowHeader(
-      {"panel", "batch_size", "p50_ms", "p90_ms", "p99_ms", "speedup", "speedup_low", "speedup_high"})};
-  std::vector<double> batch_sizes, latency_high, latency_step, speedup_low, speedup_high, speedup_step,
-      reliable;
+  Csv csv{RowHeader({"panel", "batch_size", "sequence_length", "p50_ms", "p90_ms", "p99_ms", "speedup",
+                     "speedup_low", "speedup_high"})};
+  std::vector<double> batch_sizes, lengths, latency_high, latency_step, speedup_low, speedup_high,
+      speedup_step, reliable;
 
-  void Add(const Facts& facts, const std::vector<PlotRow>& rows, size_t panel, int64_t batch_size) {
+  void Add(const Facts& facts, const std::vector<PlotRow>& rows, size_t panel, const InputShape& shape) {
     Range latency, speedup;
     speedup.Add(1.0);
     for (size_t i = 0; i < rows.size(); ++i) {
-      const auto& timings = FirstMeasured(*rows[i].variant).by_batch_size;
-      const auto it = timings.find(batch_size);
+      const auto& timings = FirstMeasured(*rows[i].variant).by_shape;
+      const auto it = timings.find(shape);
       const Timing timing = it == timings.end() ? Timing() : it->second;
       latency.Add(timing.p50);
       latency.Add(timing.p90);
       speedup.Add(timing.speedup);
-      csv.Add(RowFields(rows[i], i,
-                        {std::to_string(panel), std::to_string(batch_size), Milliseconds(timing.p50),
-                         Milliseconds(timing.p90), Milliseconds(timing.p99), CsvValue(timing.speedup),
-                         CsvLow(timing.speedup), CsvHigh(timing.speedup)}));
+      csv.Add(RowFields(
+          rows[i], i,
+          {std::to_string(panel), std::to_string(shape.batch_size), std::to_string(shape.sequence_length),
+           Milliseconds(timing.p50), Milliseconds(timing.p90), Milliseconds(timing.p99),
+           CsvValue(timing.speedup), CsvLow(timing.speedup), CsvHigh(timing.speedup)}));
     }
-    batch_sizes.push_back(static_cast<double>(batch_size));
+    batch_sizes.push_back(static_cast<double>(shape.batch_size));
+    lengths.push_back(static_cast<double>(shape.sequence_length));
     latency_high.push_back(latency.empty() ? 1 : std::max(latency.largest() * 1.22e3, 1e-6));
     latency_step.push_back(TickStep(latency_high.back(), 6));
     speedup_low.push_back(speedup.low());
     speedup_high.push_back(speedup.high());
     speedup_step.push_back(TickStep(speedup.high() - speedup.low(), 6));
-    reliable.push_back(facts.comparisons[0].Reliable(batch_size) ? 1 : 0);
+    reliable.push_back(facts.comparisons[0].Reliable(shape) ? 1 : 0);
   }
 };
 
 void SetSpeedTexts(Script& script) {
   script.Set("latency_axis", Text{"milliseconds per batch", "每批毫秒数"});
   script.Set("speedup_axis", Text{"times the speed of the best FP32 path", "相对最优 FP32 路径的倍数"});
-  script.Set("latency_title", Text{" per batch: latency", " 条一批：延迟"});
+  script.Set("texts", Text{" per batch", " 条一批"});
+  script.Set("texts_of", Text{" × %d tokens", " × %d 词元"});
+  script.Set("latency_title", Text{": latency", "：延迟"});
   script.Set("speedup_title", Text{"speedup", "加速比"});
   script.Set("unreliable", Text{" (unreliable: A/A check failed)", "（不可靠：A/A 检验未通过）"});
 }
@@ -316,19 +320,19 @@ std::optional<Figure> MemoryChart(const Facts& facts) {
 }
 
 std::optional<Figure> SpeedChart(const Facts& facts) {
-  const std::vector<int64_t> sizes = TimedBatches(facts);
-  if (sizes.empty()) return std::nullopt;
+  const std::set<InputShape> shapes = TimedShapes(facts);
+  if (shapes.empty()) return std::nullopt;
   std::vector<PlotRow> rows = PlotRows(facts);
-  rows.erase(
-      std::remove_if(rows.begin(), rows.end(),
-                     [](const PlotRow& row) { return FirstMeasured(*row.variant).by_batch_size.empty(); }),
-      rows.end());
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [](const PlotRow& row) { return FirstMeasured(*row.variant).by_shape.empty(); }),
+             rows.end());
   SpeedPanels panels;
-  for (size_t i = 0; i < sizes.size(); ++i) panels.Add(facts, rows, i, sizes[i]);
-  Script script("results/speed", "Latency and speedup at each batch size.");
+  size_t panel = 0;
+  for (const InputShape& shape : shapes) panels.Add(facts, rows, panel++, shape);
+  Script script("results/speed", "Latency and speedup at each batch size and length of texts.");
   SetRows(script, rows, 70);
-  script.Set("batches", static_cast<double>(sizes.size())).Set("top", 40).Set("bottom", 64);
-  script.Set("row_height", 30).Array("batch_sizes", panels.batch_sizes);
+  script.Set("batches", static_cast<double>(shapes.size())).Set("top", 40).Set("bottom", 64);
+  script.Set("row_height", 30).Array("batch_sizes", panels.batch_sizes).Array("lengths", panels.lengths);
   script.Array("latency_high", panels.latency_high).Array("speedup_low", panels.speedup_low);
   script.Array("speedup_high", panels.speedup_high).Array("reliable", panels.reliable);
   script.Array("latency_step", panels.latency_step).Array("speedup_step", panels.speedup_step);
@@ -346,9 +350,9 @@ std::optional<Figure> SpeedChart(const Facts& facts) {
       {{"results/speed.csv", panels.csv.Take()}}};
 }
 
-int64_t SmallestBatch(const Facts& facts) {
-  const std::vector<int64_t> sizes = TimedBatches(facts);
-  return sizes.empty() ? 0 : sizes.front();
+InputShape SmallestShape(const Facts& facts) {
+  const std::set<InputShape> shapes = TimedShapes(facts);
+  return shapes.empty() ? InputShape() : *shapes.begin();
 }
 
 }  // namespace quantlab::report

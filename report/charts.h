@@ -32,8 +32,9 @@ std::vector<Figure> AllFigures(const Facts& facts);
 // What every script loads, and redraw.sh.
 std::vector<FigureData> FigureTools(const std::vector<Language>& languages);
 
-// The batch size that figures with one number for speed use: the smallest that was timed. 0: none.
-int64_t SmallestBatch(const Facts& facts);
+// What figures with one number for speed use: the smallest batch of the shortest texts that was timed.
+// Batch size 0: none.
+InputShape SmallestShape(const Facts& facts);
 
 }  // namespace quantlab::report
 

@@ -160,16 +160,16 @@ const Result* FirstPeak(const VariantFacts& variant) {
   return it == variant.measured[0].memory.end() ? nullptr : &it->second;
 }
 
-const Result* SpeedupAt(const VariantFacts& variant, int64_t batch_size) {
+const Result* SpeedupAt(const VariantFacts& variant, const InputShape& shape) {
   if (variant.measured.empty()) return nullptr;
-  const auto it = variant.measured[0].by_batch_size.find(batch_size);
-  if (it == variant.measured[0].by_batch_size.end() || !it->second.speedup.has_value()) return nullptr;
+  const auto it = variant.measured[0].by_shape.find(shape);
+  if (it == variant.measured[0].by_shape.end() || !it->second.speedup.has_value()) return nullptr;
   return &*it->second.speedup;
 }
 
 // Values on all five axes; none where one is missing or not positive.
-std::optional<Profile> ProfileOf(const VariantFacts& variant, int64_t batch_size) {
-  const Result* const speedup = SpeedupAt(variant, batch_size);
+std::optional<Profile> ProfileOf(const VariantFacts& variant, const InputShape& shape) {
+  const Result* const speedup = SpeedupAt(variant, shape);
   const Result* const size = FirstSize(variant);
   const Result* const peak = FirstPeak(variant);
   if (!variant.accuracy || !variant.f1 || size == nullptr || peak == nullptr) return std::nullopt;
@@ -191,7 +191,7 @@ double Score(const std::vector<Profile>& profiles, size_t axis, double value) {
   return less ? best / value : value / best;
 }
 
-void SetRadarTexts(Script& script, int64_t batch_size) {
+void SetRadarTexts(Script& script, const InputShape& shape) {
   script.Set("axis_accuracy", Text{"accuracy", "准确率"}).Set("axis_f1", Text{"F1", "F1"});
   script.Set("axis_size", Text{"small size", "体积小"}).Set("axis_speed", Text{"speed", "速度"});
   script.Set("axis_memory", Text{"little memory", "内存少"});
@@ -199,11 +199,10 @@ void SetRadarTexts(Script& script, int64_t batch_size) {
              Text{"Outward is better; 1 is the best variant on that axis. Accuracy, F1, speed: value / "
                   "largest value.",
                   "越靠外越好；1 为该轴上的最优方案。准确率、F1、速度：数值 / 最大值；"});
-  script.Set(
-      "note_2",
-      Text{absl::StrCat("Size, memory: smallest value / value. Speed is the speedup at batch size ",
-                        batch_size, "; FP32 is 1."),
-           absl::StrCat("体积、内存：最小值 / 数值。速度取批大小 ", batch_size, " 的加速比，FP32 为 1。")});
+  script.Set("note_2", Text{absl::StrCat("Size, memory: smallest value / value. Speed is the speedup at ",
+                                         ShapeText(Language::kEnglish, shape), "; FP32 is 1."),
+                            absl::StrCat("体积、内存：最小值 / 数值。速度取",
+                                         ShapeText(Language::kChinese, shape), " 的加速比，FP32 为 1。")});
 }
 
 struct Candidate {
@@ -322,11 +321,11 @@ struct DashboardData {
   Extent accuracy, f1, size, memory, speedup;
 };
 
-DashboardData CollectDashboard(const std::vector<PlotRow>& rows, int64_t batch_size) {
+DashboardData CollectDashboard(const std::vector<PlotRow>& rows, const InputShape& shape) {
   DashboardData data;
   for (size_t i = 0; i < rows.size(); ++i) {
     const VariantFacts& variant = *rows[i].variant;
-    const Result* const speedup = SpeedupAt(variant, batch_size);
+    const Result* const speedup = SpeedupAt(variant, shape);
     data.accuracy.Add(Pointer(variant.accuracy));
     data.f1.Add(Pointer(variant.f1));
     data.size.Add(FirstSize(variant));
@@ -341,13 +340,13 @@ DashboardData CollectDashboard(const std::vector<PlotRow>& rows, int64_t batch_s
   return data;
 }
 
-void SetDashboardTexts(Script& script, const char* unit, int64_t batch_size) {
+void SetDashboardTexts(Script& script, const char* unit, const InputShape& shape) {
   script.Set("title_accuracy", Text{"accuracy", "准确率"}).Set("title_f1", Text{"F1 score", "F1 分数"});
   script.Set("title_size", Text{absl::StrCat("model size, ", unit), absl::StrCat("模型大小（", unit, "）")});
   script.Set("title_memory",
              Text{absl::StrCat("peak memory, ", unit), absl::StrCat("内存峰值（", unit, "）")});
-  script.Set("title_speedup", Text{absl::StrCat("speedup, batch size ", batch_size),
-                                   absl::StrCat("加速比，批大小 ", batch_size)});
+  script.Set("title_speedup", Text{absl::StrCat("speedup, ", ShapeText(Language::kEnglish, shape)),
+                                   absl::StrCat("加速比，", ShapeText(Language::kChinese, shape))});
   script.Set("title_pareto", Text{absl::StrCat("accuracy over size, ", unit),
                                   absl::StrCat("准确率与模型大小（", unit, "）")});
 }
@@ -355,11 +354,11 @@ void SetDashboardTexts(Script& script, const char* unit, int64_t batch_size) {
 }  // namespace
 
 std::optional<Figure> RadarChart(const Facts& facts) {
-  const int64_t batch_size = SmallestBatch(facts);
+  const InputShape shape = SmallestShape(facts);
   std::vector<PlotRow> rows;
   std::vector<Profile> profiles;
   for (const PlotRow& row : PlotRows(facts)) {
-    if (const auto profile = ProfileOf(*row.variant, batch_size)) {
+    if (const auto profile = ProfileOf(*row.variant, shape)) {
       rows.push_back(row);
       profiles.push_back(*profile);
     }
@@ -379,7 +378,7 @@ std::optional<Figure> RadarChart(const Facts& facts) {
   Script script("comparisons/radar", "Five qualities of each variant, each against the best.");
   script.Set("rows", static_cast<double>(rows.size())).Set("width", 960).Set("height", 540);
   script.Set("note_height", 46);
-  SetRadarTexts(script, batch_size);
+  SetRadarTexts(script, shape);
   return Figure{
       "comparisons/radar",
       {"Radar of accuracy, F1, size, speed and memory", "准确率、F1、体积、速度与内存的雷达图"},
@@ -428,8 +427,8 @@ std::optional<Figure> ParetoChart(const Facts& facts) {
 
 std::optional<Figure> Dashboard(const Facts& facts) {
   const std::vector<PlotRow> rows = PlotRows(facts);
-  const int64_t batch_size = SmallestBatch(facts);
-  DashboardData data = CollectDashboard(rows, batch_size);
+  const InputShape shape = SmallestShape(facts);
+  DashboardData data = CollectDashboard(rows, shape);
   if (data.accuracy.empty() || data.size.empty()) return std::nullopt;
   const double largest = std::max(data.size.high, data.memory.empty() ? 0 : data.memory.high);
   const double unit = largest >= 2e9 ? 1e9 : largest >= 2e6 ? 1e6 : largest >= 2e3 ? 1e3 : 1;
@@ -447,7 +446,7 @@ std::optional<Figure> Dashboard(const Facts& facts) {
   script.Set("speedup_high", data.speedup.BarHigh(1));
   script.Set("size_step", data.size.BarStep(1 / unit)).Set("memory_step", data.memory.BarStep(1 / unit));
   script.Set("speedup_step", data.speedup.BarStep(1));
-  SetDashboardTexts(script, name, batch_size);
+  SetDashboardTexts(script, name, shape);
   return Figure{"comparisons/dashboard",
                 {"The comparison on one page", "对比总览"},
                 {"The comparison on one page.", "对比总览。"},

@@ -62,7 +62,8 @@ void AddEvaluation(Lines& lines, const RunConfig& config) {
   AddDouble(lines, "evaluation.non_inferiority_margin", evaluation.non_inferiority_margin);
   if (config.kind != RunKind::kComparison) return;
   lines.emplace_back("evaluation.latency_batch_sizes", absl::StrJoin(evaluation.latency_batch_sizes, ";"));
-  AddInt(lines, "evaluation.latency_sequence_length", evaluation.latency_sequence_length);
+  lines.emplace_back("evaluation.latency_sequence_lengths",
+                     absl::StrJoin(evaluation.latency_sequence_lengths, ";"));
   AddInt(lines, "evaluation.warmup_iterations", evaluation.warmup_iterations);
   AddInt(lines, "evaluation.min_samples", evaluation.min_samples);
   AddDouble(lines, "evaluation.min_duration_seconds", evaluation.min_duration_seconds);

@@ -137,12 +137,13 @@ void WriteMeasuring(Writer& writer) {
       "Speed is a paired ratio: one process on one otherwise idle worker times every variant against "
       "the best "
       "FP32 path in interleaved, randomised blocks of texts of $0 tokens, after $1, for at least "
-      "$2 blocks and $3 per variant and batch size. The speedup is the median of the ratios with a "
+      "$2 blocks and $3 per variant, batch size and length. The speedup is the median of the ratios with a "
       "bootstrap interval $4. Times of different machines are never divided by each other.",
       "速度为配对比值：在一台无其他任务的工作节点上，同一进程以交错、随机的区块对每个方案与最优 FP32 "
-      "路径计时，文本长度 $0 个词元，预热 $1，每个方案和批大小至少 $2 个区块、$3。加速比为比值的中位数，"
+      "路径计时，文本长度 $0 个词元，预热 $1，每个方案、批大小和长度至少 $2 "
+      "个区块、$3。加速比为比值的中位数，"
       "区间由自助法给出 $4。不同机器的时间从不相除。",
-      evaluation.latency_sequence_length,
+      absl::StrJoin(evaluation.latency_sequence_lengths, writer.Say(" or ", " 或 ")),
       writer.language() == Language::kEnglish
           ? Plural(evaluation.warmup_iterations, "warm-up iteration", "warm-up iterations")
           : absl::StrCat(evaluation.warmup_iterations, " 次"),
@@ -170,14 +171,14 @@ std::string Seeds(const Writer& writer) {
   return absl::StrJoin(seeds, writer.Comma());
 }
 
-std::string Runners(const Writer& writer) {
-  std::set<std::string> digests;
+// What the runs' environments say of one fact, each value once and as code.
+std::string FactOfRuns(const Writer& writer, const char* name, std::string (*shorten)(absl::string_view)) {
+  std::set<std::string> values;
   for (const RunReport& run : writer.data().runs) {
-    const auto it = run.environment.facts.find("runner_sha256");
-    if (it != run.environment.facts.end() && !it->second.empty())
-      digests.insert(Code(ShortDigest(it->second)));
+    const auto it = run.environment.facts.find(name);
+    if (it != run.environment.facts.end() && !it->second.empty()) values.insert(Code(shorten(it->second)));
   }
-  return absl::StrJoin(digests, writer.Comma());
+  return absl::StrJoin(values, writer.Comma());
 }
 
 void WriteVersions(Writer& writer) {
@@ -194,9 +195,12 @@ void WriteVersions(Writer& writer) {
     sentences.push_back(writer.Fill("The service was Quantlab $0.", "服务版本为 Quantlab $0。",
                                     EscapeMarkdown(writer.data().coordinator_version)));
   }
-  if (const std::string runners = Runners(writer); !runners.empty()) {
-    sentences.push_back(writer.Fill("The program that trained and measured is identified by its SHA-256: $0.",
-                                    "训练与测量程序以其 SHA-256 标识：$0。", runners));
+  if (const std::string commits = FactOfRuns(writer, "source_commit", OneLine); !commits.empty()) {
+    sentences.push_back(writer.Fill("The program that trained and measured was built from commit $0.",
+                                    "训练与测量程序由提交 $0 构建。", commits));
+  }
+  if (const std::string runners = FactOfRuns(writer, "runner_sha256", ShortDigest); !runners.empty()) {
+    sentences.push_back(writer.Fill("Its SHA-256 is $0.", "其 SHA-256 为 $0。", runners));
   }
   writer.Paragraph(Join(writer.language(), sentences));
 }

@@ -287,9 +287,38 @@ void CollectPairs(MetricPool& pool, Facts& facts) {
   }
 }
 
-int64_t BatchSize(const std::string& text) {
-  int64_t batch_size = 0;
-  return absl::SimpleAtoi(text, &batch_size) ? batch_size : 0;
+int64_t ToNumber(const std::string& text) {
+  int64_t number = 0;
+  return absl::SimpleAtoi(text, &number) ? number : 0;
+}
+
+// A shape, and the labels that metrics of it carry.
+using LabelledShapes = std::map<InputShape, Labels>;
+
+// Comparisons of one length did not label it once; it stands in their configuration.
+int64_t OnlyLength(const RunReport& comparison) {
+  const std::vector<int>& lengths = comparison.config.evaluation.latency_sequence_lengths;
+  return lengths.size() == 1 ? lengths[0] : 0;
+}
+
+// The shapes that a comparison's metrics of one name have, about a variant (or about nobody).
+LabelledShapes ShapesOf(const MetricPool& pool, const RunReport& comparison, const VariantFacts* variant,
+                        const std::string& name) {
+  LabelledShapes shapes;
+  const std::set<std::string> lengths = pool.Values(&comparison, variant, name, "sequence_length");
+  for (const std::string& size : pool.Values(&comparison, variant, name, "batch_size")) {
+    if (ToNumber(size) <= 0) continue;
+    if (lengths.empty()) shapes[{ToNumber(size), OnlyLength(comparison)}] = {{"batch_size", size}};
+    for (const std::string& length : lengths) {
+      shapes[{ToNumber(size), ToNumber(length)}] = {{"batch_size", size}, {"sequence_length", length}};
+    }
+  }
+  return shapes;
+}
+
+Labels With(Labels labels, const char* name, const char* value) {
+  labels[name] = value;
+  return labels;
 }
 
 Measured CollectMeasured(MetricPool& pool, const RunReport* comparison, const VariantFacts& variant) {
@@ -297,18 +326,18 @@ Measured CollectMeasured(MetricPool& pool, const RunReport* comparison, const Va
   const auto find = [&](const std::string& name, const Labels& labels) {
     return Summarize(pool.Compared(comparison, variant, name, labels));
   };
+  LabelledShapes shapes;
   for (const char* name : {"inference_time", "throughput", "speedup"}) {
-    for (const std::string& size : pool.Values(comparison, &variant, name, "batch_size")) {
-      if (BatchSize(size) > 0) measured.by_batch_size.emplace(BatchSize(size), Timing());
-    }
+    shapes.merge(ShapesOf(pool, *comparison, &variant, name));
   }
-  for (auto& [batch_size, timing] : measured.by_batch_size) {
-    const std::string size = std::to_string(batch_size);
-    timing.p50 = find("inference_time", {{"batch_size", size}, {"quantile", "p50"}});
-    timing.p90 = find("inference_time", {{"batch_size", size}, {"quantile", "p90"}});
-    timing.p99 = find("inference_time", {{"batch_size", size}, {"quantile", "p99"}});
-    timing.throughput = find("throughput", {{"batch_size", size}});
-    timing.speedup = find("speedup", {{"batch_size", size}});
+  for (const auto& [shape, labels] : shapes) {
+    Timing timing;
+    timing.p50 = find("inference_time", With(labels, "quantile", "p50"));
+    timing.p90 = find("inference_time", With(labels, "quantile", "p90"));
+    timing.p99 = find("inference_time", With(labels, "quantile", "p99"));
+    timing.throughput = find("throughput", labels);
+    timing.speedup = find("speedup", labels);
+    if (timing.any()) measured.by_shape.emplace(shape, timing);
   }
   measured.size = find("model_size", {{"part", "model"}});
   measured.layers_size = find("model_size", {{"part", "quantized_layers"}});
@@ -328,11 +357,12 @@ bool WithinTolerance(const Result& ratio) {
 ComparisonFacts CollectComparison(MetricPool& pool, const RunReport& run) {
   ComparisonFacts comparison;
   comparison.run = &run;
-  for (const std::string& size : pool.Values(&run, nullptr, "aa_ratio", "batch_size")) {
+  for (const auto& [shape, labels] : ShapesOf(pool, run, nullptr, "aa_ratio")) {
     AaCheck check;
-    check.ratio = Summarize(pool.OfRun(&run, "aa_ratio", {{"batch_size", size}}));
-    if (check.ratio.has_value()) check.reliable = WithinTolerance(*check.ratio);
-    comparison.checks.emplace(BatchSize(size), check);
+    check.ratio = Summarize(pool.OfRun(&run, "aa_ratio", labels));
+    if (!check.ratio.has_value()) continue;
+    check.reliable = WithinTolerance(*check.ratio);
+    comparison.checks.emplace(shape, check);
   }
   for (const Caveat& caveat : run.caveats) {
     const bool timing = caveat.code == "aa_check_failed" || absl::StrContains(caveat.code, "unreliable");
@@ -405,8 +435,8 @@ std::optional<Result> Summarize(const std::vector<Metric>& values) {
   return result;
 }
 
-bool ComparisonFacts::Reliable(int64_t batch_size) const {
-  const auto it = checks.find(batch_size);
+bool ComparisonFacts::Reliable(const InputShape& shape) const {
+  const auto it = checks.find(shape);
   if (it != checks.end() && it->second.ratio.has_value()) return it->second.reliable;
   return unreliable.empty();
 }

@@ -14,6 +14,7 @@
 
 #include "base/method_spec.h"
 #include "base/report_data.h"
+#include "report/input_shape.h"
 
 namespace quantlab::report {
 
@@ -29,16 +30,18 @@ struct Result {
 // Of values of one number, one per seed. Empty for none.
 std::optional<Result> Summarize(const std::vector<Metric>& values);
 
-// What a comparison measured of one variant at one batch size.
+// What a comparison measured of one variant and one shape of input.
 struct Timing {
   std::optional<Result> p50, p90, p99;  // seconds per batch
   std::optional<Result> throughput;     // texts per second
   std::optional<Result> speedup;        // over the best FP32 path, paired
+
+  bool any() const { return p50 || p90 || p99 || throughput || speedup; }
 };
 
 // What one comparison measured of one variant.
 struct Measured {
-  std::map<int64_t, Timing> by_batch_size;
+  std::map<InputShape, Timing> by_shape;
   std::optional<Result> size, layers_size;    // bytes: all files; tensors of the quantized layers
   std::optional<Result> ratio, layers_ratio;  // baseline's bytes over the variant's
   std::map<std::string, Result> memory;       // bytes by kind: "peak", "peak_anonymous", …
@@ -88,7 +91,7 @@ struct VariantFacts {
   std::vector<Measured> measured;  // one per entry of Facts::comparisons
 };
 
-// The A/A check of a comparison at one batch size.
+// The A/A check of a comparison and one shape of input.
 struct AaCheck {
   std::optional<Result> ratio;
   bool reliable = true;
@@ -96,11 +99,11 @@ struct AaCheck {
 
 struct ComparisonFacts {
   const RunReport* run = nullptr;
-  std::map<int64_t, AaCheck> checks;  // by batch size
+  std::map<InputShape, AaCheck> checks;
   // Why none of its timings is to be trusted; empty where they are.
   std::string unreliable;
 
-  bool Reliable(int64_t batch_size) const;
+  bool Reliable(const InputShape& shape) const;
 };
 
 // One variant against another (not the baseline) on the same texts.

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/substitute.h"
 
 namespace quantlab::report {
 
@@ -22,6 +23,12 @@ const char* LanguageCode(Language language);
 // One of two texts that say the same.
 inline const char* Say(Language language, const char* english, const char* chinese) {
   return language == Language::kEnglish ? english : chinese;
+}
+
+// The same, with $0, $1, … replaced by the arguments.
+template <typename... Args>
+std::string Fill(Language language, const char* english, const char* chinese, const Args&... args) {
+  return absl::Substitute(Say(language, english, chinese), args...);
 }
 
 }  // namespace quantlab::report

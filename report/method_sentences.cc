@@ -7,18 +7,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/substitute.h"
 #include "report/format.h"
 #include "report/layer_names.h"
 #include "report/sentences.h"
 
 namespace quantlab::report {
 namespace {
-
-template <typename... Args>
-std::string Fill(Language language, const char* english, const char* chinese, const Args&... args) {
-  return absl::Substitute(Say(language, english, chinese), args...);
-}
 
 // A count, or the mean of several.
 std::string Count(double value) {
@@ -27,12 +21,6 @@ std::string Count(double value) {
 
 std::string Decibels(double value) {
   return absl::StrCat(FormatNumber(value, 3), " dB");
-}
-
-std::string Points(Language language, const Result& difference) {
-  const std::string spread = SpreadOf(language, difference, FormatPointsBare);
-  const std::string points = FormatPoints(difference.value, language);
-  return spread.empty() ? points : Fill(language, "$0 ($1)", "$0（$1）", points, spread);
 }
 
 // Layers by what they do to the model in one precision, most sensitive first.
@@ -57,7 +45,7 @@ double EndOf(const std::vector<double>& values, bool first) {
   return sum / static_cast<double>(count);
 }
 
-// At how many of the batch sizes timed the speedup lies surely above, and surely below 1.
+// At how many of the shapes timed the speedup lies surely above, and surely below 1.
 struct SpeedCount {
   int timed = 0, faster = 0, slower = 0;
 };
@@ -65,7 +53,7 @@ struct SpeedCount {
 SpeedCount CountSpeeds(const VariantFacts& variant) {
   SpeedCount count;
   for (const Measured& measured : variant.measured) {
-    for (const auto& [size, timing] : measured.by_batch_size) {
+    for (const auto& [shape, timing] : measured.by_shape) {
       if (!timing.speedup.has_value()) continue;
       ++count.timed;
       if (SurelyAbove(*timing.speedup, 1)) ++count.faster;
@@ -79,18 +67,18 @@ std::string SpeedMeaning(Language language, const VariantFacts& variant) {
   const SpeedCount count = CountSpeeds(variant);
   if (count.timed == 0) return "";
   if (count.faster == count.timed) {
-    return Say(language, "faster than FP32 at every batch size that was timed",
-               "在所测的每个批大小上都快于 FP32");
+    return Say(language, "faster than FP32 at every input shape that was timed",
+               "在所测的每种输入形状上都快于 FP32");
   }
   if (count.slower == count.timed) {
-    return Say(language, "slower than FP32 at every batch size that was timed",
-               "在所测的每个批大小上都慢于 FP32");
+    return Say(language, "slower than FP32 at every input shape that was timed",
+               "在所测的每种输入形状上都慢于 FP32");
   }
   if (count.faster == 0 && count.slower == 0) {
     return Say(language, "no significant difference from FP32 in speed", "速度与 FP32 无显著差异");
   }
-  return Fill(language, "faster than FP32 at $0 and slower at $1 of $2 batch sizes that were timed",
-              "在所测的 $2 个批大小中，$0 个快于 FP32，$1 个慢于 FP32", count.faster, count.slower,
+  return Fill(language, "faster than FP32 at $0 and slower at $1 of $2 input shapes that were timed",
+              "在所测的 $2 种输入形状中，$0 个快于 FP32，$1 个慢于 FP32", count.faster, count.slower,
               count.timed);
 }
 
@@ -160,7 +148,7 @@ std::string MarginSentence(Language language, const VariantFacts& variant) {
 
 std::string PairSentence(Language language, const PairFacts& pair) {
   if (!pair.difference.has_value()) return "";
-  const std::string points = Points(language, *pair.difference);
+  const std::string points = PointsWithSpread(language, *pair.difference);
   const std::string variant = Code(pair.variant), against = Code(pair.against);
   if (!pair.p_value.has_value() || pair.p_value->seeds > 1) {
     return Fill(language, "$0 against $1: $2, not settled by one paired test.",

@@ -27,7 +27,7 @@ std::string SensitivitySentence(Language language, const VariantFacts& variant);
 std::string FrontSentence(Language language, const VariantFacts& variant);
 // Where the training loss began and ended.
 std::string CurveSentence(Language language, const VariantFacts& variant);
-// "In short: faster at every batch size that was timed, 1.53× smaller, no significant difference in
+// "In short: faster at every input shape that was timed, 1.53× smaller, no significant difference in
 // accuracy."
 std::string MeaningSentence(Language language, const Facts& facts, const VariantFacts& variant);
 

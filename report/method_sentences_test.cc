@@ -119,16 +119,16 @@ TEST(MeaningSentenceTest, SaysWhatItAmountsTo) {
   variant.accuracy = Value(0.9);
   variant.p_value = Value(0.5);
   Measured measured;
-  measured.by_batch_size[1].speedup = Interval(2, 1.9, 2.1);
-  measured.by_batch_size[8].speedup = Interval(0.8, 0.7, 0.9);
+  measured.by_shape[{1, 128}].speedup = Interval(2, 1.9, 2.1);
+  measured.by_shape[{8, 128}].speedup = Interval(0.8, 0.7, 0.9);
   measured.ratio = Value(3.8);
   variant.measured = {measured};
   EXPECT_EQ(MeaningSentence(kEn, facts, variant),
-            "**In short**: faster than FP32 at 1 and slower at 1 of 2 batch sizes that were timed; 3.80× "
+            "**In short**: faster than FP32 at 1 and slower at 1 of 2 input shapes that were timed; 3.80× "
             "smaller; no "
             "significant difference in accuracy.");
-  variant.measured[0].by_batch_size[8].speedup = Interval(1.0, 0.9, 1.1);
-  variant.measured[0].by_batch_size[1].speedup = Interval(1.0, 0.9, 1.1);
+  variant.measured[0].by_shape[{8, 128}].speedup = Interval(1.0, 0.9, 1.1);
+  variant.measured[0].by_shape[{1, 128}].speedup = Interval(1.0, 0.9, 1.1);
   variant.measured[0].ratio = Value(1.0);
   EXPECT_EQ(
       MeaningSentence(kEn, facts, variant),

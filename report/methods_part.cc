@@ -37,9 +37,9 @@ void WriteMeasured(Writer& writer, const VariantFacts& variant) {
   for (size_t i = 0; i < comparisons.size(); ++i) {
     const Measured& measured = variant.measured[i];
     std::vector<std::string> sentences;
-    for (const auto& [batch_size, timing] : measured.by_batch_size) {
+    for (const auto& [shape, timing] : measured.by_shape) {
       if (variant.baseline) continue;
-      sentences.push_back(SpeedSentence(language, batch_size, timing, comparisons[i].Reliable(batch_size)));
+      sentences.push_back(SpeedSentence(language, shape, timing, comparisons[i].Reliable(shape)));
     }
     sentences.push_back(SizeSentence(language, measured, variant.baseline));
     sentences.push_back(MemorySentence(language, measured));

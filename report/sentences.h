@@ -12,32 +12,18 @@
 
 #include "report/facts.h"
 #include "report/language.h"
+#include "report/phrases.h"
+#include "report/verdict.h"
 
 namespace quantlab::report {
-
-// What the paired test says about a variant's accuracy against the baseline's.
-enum class Verdict { kUntested, kNoDifference, kWorse, kBetter, kMixed };
-// baseline: null where the experiment has none.
-Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline);
-
-// By its interval, or by two standard deviations over seeds.
-bool SurelyAbove(const Result& ratio, double bound);
-bool SurelyBelow(const Result& ratio, double bound);
-
-// One after the other, with a space between them in English. Empty ones are left out.
-std::string Join(Language language, const std::vector<std::string>& sentences);
-
-// "95% interval 89.10% to 92.40%", or "mean ± deviation over n seeds"; empty where there is neither.
-// `format` writes one bound.
-std::string SpreadOf(Language language, const Result& result, std::string (*format)(double));
 
 // "X gets 91.20% of 1,000 test texts right (95% interval …)."
 std::string AccuracySentence(Language language, const VariantFacts& variant);
 // Against the baseline: worse, better, no significant difference, or why nothing can be said.
 // baseline: null where the experiment has none.
 std::string DifferenceSentence(Language language, const VariantFacts& variant, const VariantFacts* baseline);
-// At one batch size; unreliable timings say so.
-std::string SpeedSentence(Language language, int64_t batch_size, const Timing& timing, bool reliable);
+// At one shape; unreliable timings say so.
+std::string SpeedSentence(Language language, const InputShape& shape, const Timing& timing, bool reliable);
 std::string SizeSentence(Language language, const Measured& measured, bool baseline);
 std::string MemorySentence(Language language, const Measured& measured);
 // How much of the linear layers' work ran in which precision, and what fell back and why.

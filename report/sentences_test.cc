@@ -170,18 +170,19 @@ TEST(DifferenceSentenceTest, WithoutABaselineThereIsNothingToCompare) {
 std::string Speed(Language language, std::optional<Result> speedup, bool reliable = true) {
   Timing timing;
   timing.speedup = speedup;
-  return SpeedSentence(language, 8, timing, reliable);
+  return SpeedSentence(language, {8, 128}, timing, reliable);
 }
 
 TEST(SpeedSentenceTest, FasterSlowerAndNeither) {
-  EXPECT_EQ(
-      Speed(kEn, Between(2.1, 2.05, 2.15)),
-      "At batch size 8 it is faster: 2.10× (95% interval 2.05× to 2.15×) the speed of the best FP32 path.");
-  EXPECT_EQ(
-      Speed(kEn, Between(0.8, 0.77, 0.83)),
-      "At batch size 8 it is slower: 0.80× (95% interval 0.77× to 0.83×) the speed of the best FP32 path.");
+  EXPECT_EQ(Speed(kEn, Between(2.1, 2.05, 2.15)),
+            "At batch size 8 × 128 tokens it is faster: 2.10× (95% interval 2.05× to 2.15×) the speed of the "
+            "best FP32 path.");
+  EXPECT_EQ(Speed(kEn, Between(0.8, 0.77, 0.83)),
+            "At batch size 8 × 128 tokens it is slower: 0.80× (95% interval 0.77× to 0.83×) the speed of the "
+            "best FP32 path.");
   EXPECT_EQ(Speed(kEn, Between(1.01, 0.98, 1.04)),
-            "At batch size 8 there is no significant difference in speed from the best FP32 path: 1.01× (95% "
+            "At batch size 8 × 128 tokens there is no significant difference in speed from the best FP32 "
+            "path: 1.01× (95% "
             "interval 0.98× to 1.04×).");
   EXPECT_THAT(Speed(kZh, Between(2.1, 2.05, 2.15)), HasSubstr("更快"));
   EXPECT_THAT(Speed(kZh, Between(0.8, 0.77, 0.83)), HasSubstr("更慢"));
@@ -192,8 +193,9 @@ TEST(SpeedSentenceTest, UnreliableAndWithoutInterval) {
   EXPECT_THAT(Speed(kEn, Between(2.1, 2.05, 2.15), false),
               HasSubstr(". The timing is unreliable: its A/A check failed."));
   EXPECT_THAT(Speed(kZh, Between(2.1, 2.05, 2.15), false), HasSubstr("该时间数据不可靠"));
-  EXPECT_EQ(Speed(kEn, Value(2.1)),
-            "At batch size 8 it has 2.10× the speed of the best FP32 path, without an interval.");
+  EXPECT_EQ(
+      Speed(kEn, Value(2.1)),
+      "At batch size 8 × 128 tokens it has 2.10× the speed of the best FP32 path, without an interval.");
   EXPECT_THAT(Speed(kZh, Value(2.1)), HasSubstr("没有置信区间"));
   EXPECT_EQ(Speed(kEn, std::nullopt), "");
 }
@@ -297,7 +299,7 @@ struct Compared {
     for (VariantFacts& variant : facts.variants) variant.measured.resize(1);
   }
   Compared& Speedup(size_t variant, const Result& speedup) {
-    facts.variants[variant].measured[0].by_batch_size[8].speedup = speedup;
+    facts.variants[variant].measured[0].by_shape[{8, 128}].speedup = speedup;
     return *this;
   }
   Compared& Size(size_t variant, double bytes, double ratio) {
@@ -314,7 +316,7 @@ TEST(ShipForSpeedTest, TheFastestThatIsSurelyFaster) {
   compared.Speedup(1, Between(2.3, 2.2, 2.4)).Speedup(2, Between(2.5, 0.9, 4.0));
   EXPECT_EQ(ShipForSpeed(kEn, compared.facts),
             "Ship `q`: its speed over the best FP32 path is 2.30× (95% interval 2.20× to 2.40×) at batch "
-            "size 8; it "
+            "size 8 × 128 tokens; it "
             "costs accuracy: -3.10 points (95% interval -3.60 to -2.60), a significant loss (McNemar's "
             "paired test: p "
             "< 0.001).");
@@ -325,9 +327,9 @@ TEST(ShipForSpeedTest, NothingIsSurelyFaster) {
   Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
   compared.Speedup(1, Between(1.01, 0.98, 1.04));
   EXPECT_EQ(ShipForSpeed(kEn, compared.facts),
-            "At batch size 8 no variant is surely faster than the best FP32 path: ship FP32.");
+            "At batch size 8 × 128 tokens no variant is surely faster than the best FP32 path: ship FP32.");
   EXPECT_EQ(ShipForSpeed(kZh, compared.facts),
-            "批大小为 8 时，没有方法确定快于最优 FP32 路径：建议使用 FP32。");
+            "批大小为 8 × 128 词元时，没有方法确定快于最优 FP32 路径：建议使用 FP32。");
 }
 
 TEST(ShipForSpeedTest, UnreliableTimingsSaySo) {
@@ -397,17 +399,18 @@ TEST(AaSentenceTest, PassedFailedAndMissing) {
   ComparisonFacts& comparison = compared.facts.comparisons[0];
   EXPECT_EQ(AaSentence(kEn, comparison),
             "No A/A check was recorded, so the timings are without that safeguard.");
-  comparison.checks[1] = {Between(1.001, 0.995, 1.006), true};
-  comparison.checks[8] = {Between(1.04, 1.02, 1.06), false};
+  comparison.checks[{1, 128}] = {Between(1.001, 0.995, 1.006), true};
+  comparison.checks[{8, 128}] = {Between(1.04, 1.02, 1.06), false};
   EXPECT_EQ(AaSentence(kEn, comparison),
-            "A/A check (FP32 against itself, to stay within 0.97 to 1.03): batch size 1: 1.001 (95% interval "
+            "A/A check (FP32 against itself, to stay within 0.97 to 1.03): batch size 1 × 128 tokens: 1.001 "
+            "(95% interval "
             "0.9950 "
-            "to 1.006) passed; batch size 8: 1.040 (95% interval 1.020 to 1.060) **failed**.");
+            "to 1.006) passed; batch size 8 × 128 tokens: 1.040 (95% interval 1.020 to 1.060) **failed**.");
   comparison.unreliable = "too noisy";
   EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**不可靠**：too noisy"));
-  EXPECT_TRUE(comparison.Reliable(1));
-  EXPECT_FALSE(comparison.Reliable(8));
-  EXPECT_FALSE(comparison.Reliable(32));
+  EXPECT_TRUE(comparison.Reliable({1, 128}));
+  EXPECT_FALSE(comparison.Reliable({8, 128}));
+  EXPECT_FALSE(comparison.Reliable({32, 128}));
 }
 
 TEST(FactsTest, MeanAndDeviationOverSeeds) {

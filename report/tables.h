@@ -19,7 +19,7 @@ Table AccuracyTable(Language language, const Facts& facts);
 Table PairedTable(Language language, const Facts& facts);
 // One variant against another.
 Table PairsTable(Language language, const Facts& facts);
-// One row per comparison, variant and batch size.
+// One row per comparison, variant and shape of input.
 Table SpeedTable(Language language, const Facts& facts);
 // One row per comparison and variant.
 Table SizeTable(Language language, const Facts& facts);

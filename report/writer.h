@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/substitute.h"
 #include "report/facts.h"
 #include "report/figure.h"
 #include "report/language.h"
@@ -28,7 +27,7 @@ class Writer {
   }
   template <typename... Args>
   std::string Fill(const char* english, const char* chinese, const Args&... args) const {
-    return absl::Substitute(Say(english, chinese), args...);
+    return report::Fill(language_, english, chinese, args...);
   }
   const char* Comma() const { return Say(", ", "、"); }
 

@@ -1,5 +1,6 @@
 #include "client/quantctl/result_folder.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <unistd.h>
@@ -58,19 +59,30 @@ std::string Shown(const std::optional<report::Result>& result, std::string (*for
   return result ? WithInterval(format(result->value), result, format) : "";
 }
 
-// One row per variant: accuracy, size, and the speedup at each batch size that was timed.
+// "8", or "8 × 128 tokens" where several lengths were timed.
+std::string ShapeHeader(const std::set<report::InputShape>& shapes, report::InputShape shape) {
+  const bool one_length = std::all_of(shapes.begin(), shapes.end(), [&](const report::InputShape& other) {
+    return other.sequence_length == shape.sequence_length;
+  });
+  if (one_length) shape.sequence_length = 0;
+  return report::ShapeValue(report::Language::kEnglish, shape);
+}
+
+// One row per variant: accuracy, size, and the speedup at each shape of input that was timed.
 Table VariantTable(const report::Facts& facts) {
-  std::set<int64_t> batches;
+  std::set<report::InputShape> shapes;
   for (const report::VariantFacts& variant : facts.variants) {
     for (const report::Measured& measured : variant.measured) {
-      for (const auto& [batch, timing] : measured.by_batch_size) {
-        if (timing.speedup) batches.insert(batch);
+      for (const auto& [shape, timing] : measured.by_shape) {
+        if (timing.speedup) shapes.insert(shape);
       }
     }
   }
   std::vector<Table::Column> columns = {
       {"VARIANT"}, {"ACCURACY [95 %]"}, {"SIZE", Align::kRight}, {"SMALLER", Align::kRight}};
-  for (const int64_t batch : batches) columns.push_back({absl::StrCat("SPEEDUP, BATCH ", batch, " [95 %]")});
+  for (const report::InputShape& shape : shapes) {
+    columns.push_back({absl::StrCat("SPEEDUP, BATCH ", ShapeHeader(shapes, shape), " [95 %]")});
+  }
   Table table(columns);
   for (const report::VariantFacts& variant : facts.variants) {
     report::Measured none;
@@ -78,10 +90,10 @@ Table VariantTable(const report::Facts& facts) {
     std::vector<Cell> row = {variant.name, Shown(variant.accuracy, report::FormatShare),
                              measured.size ? report::FormatBytes(measured.size->value) : "",
                              measured.ratio ? report::FormatRatio(measured.ratio->value) : ""};
-    for (const int64_t batch : batches) {
-      const auto timing = measured.by_batch_size.find(batch);
-      row.push_back(
-          timing == measured.by_batch_size.end() ? "" : Shown(timing->second.speedup, report::FormatRatio));
+    for (const report::InputShape& shape : shapes) {
+      const auto timing = measured.by_shape.find(shape);
+      row.push_back(timing == measured.by_shape.end() ? ""
+                                                      : Shown(timing->second.speedup, report::FormatRatio));
     }
     table.Add(std::move(row));
   }

@@ -267,7 +267,15 @@ void ReadEvaluation(const YamlNode* node, Diagnostics& diagnostics, EvaluationCo
   fields.Double("non_inferiority_margin", 0, 1, &evaluation->non_inferiority_margin);
   Fields latency(fields.Take("latency"), "evaluation.latency", diagnostics);
   latency.Ints("batch_sizes", 1, 4096, &evaluation->latency_batch_sizes);
-  latency.Int("sequence_length", 3, 8192, &evaluation->latency_sequence_length);
+  latency.Ints("sequence_lengths", 3, 8192, &evaluation->latency_sequence_lengths);
+  if (const YamlNode* older = latency.Take("sequence_length"); older != nullptr) {
+    latency.Ints("sequence_length", 3, 8192, &evaluation->latency_sequence_lengths);
+    if (latency.Take("sequence_lengths") != nullptr) {
+      diagnostics.Error(older->at,
+                        "evaluation.latency.sequence_length is an older name of sequence_lengths; "
+                        "give one of the two");
+    }
+  }
   latency.Int("warmup_iterations", 0, 10000, &evaluation->warmup_iterations);
   latency.Int("min_samples", 5, 1000000, &evaluation->min_samples);
   latency.Double("min_duration", 0, 3600, &evaluation->min_duration_seconds);

@@ -164,6 +164,17 @@ evaluation: {metrics: [accuracy, latency]}
   EXPECT_EQ(plan.runs[1].config.method.params.at("reduce_range"), ParamValue(true));
 }
 
+TEST(PlanTest, SeveralLengthsAreTimedAndTheOlderNameIsUnderstood) {
+  const auto lengths = [](const std::string& latency) {
+    const PlanResult plan = Plan(absl::StrCat(kMinimal, "  latency: {", latency, "}\n"));
+    EXPECT_TRUE(plan.ok()) << Problems(plan);
+    return plan.runs.back().config.evaluation.latency_sequence_lengths;
+  };
+  EXPECT_THAT(lengths("sequence_lengths: [32, 128]"), ElementsAre(32, 128));
+  EXPECT_THAT(lengths("sequence_length: 64"), ElementsAre(64));
+  EXPECT_THAT(lengths("min_samples: 5"), ElementsAre(128));
+}
+
 TEST(PlanTest, OnlyKeepsWhatIsNeeded) {
   EXPECT_THAT(RunNames(Plan(kMinimal, {"dynamic_quantization"})),
               ElementsAre("baseline", "dynamic_quantization"));
@@ -288,6 +299,10 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"evaluation: {metrics: []}\n", "evaluation.metrics is empty"},
         BadFile{"evaluation: {metrics: accuracy}\n", "allowed: a list of accuracy"},
         BadFile{"evaluation: {latency: {batch_sizes: [0]}}\n", "evaluation.latency.batch_sizes is 0"},
+        BadFile{"evaluation: {latency: {sequence_lengths: [16, 16]}}\n",
+                "evaluation.latency.sequence_lengths is 16; allowed: different integers"},
+        BadFile{"evaluation: {latency: {sequence_lengths: [16], sequence_length: 16}}\n",
+                "e.yaml:2:65: evaluation.latency.sequence_length is an older name of sequence_lengths"},
         BadFile{"evaluation: {latency: {samples: 3}}\n", "there is no key samples in evaluation.latency"},
         BadFile{"device: [unclosed\n", "this is not YAML"},
         BadFile{"reuse: true\nreuse: false\n", "e.yaml:3:1: the key reuse stands here twice"}));

@@ -115,8 +115,8 @@ std::string Describe(const ExperimentSpec& spec) {
                   t.adam_beta2);
   absl::StrAppend(&text, ";", t.adam_epsilon, ";", t.dropout, ";", t.dtype, "|", e.batch_size, ";",
                   e.non_inferiority_margin, ";", absl::StrJoin(e.latency_batch_sizes, ","), ";",
-                  e.latency_sequence_length, ";", e.warmup_iterations, ";", e.min_samples, ";",
-                  e.min_duration_seconds);
+                  absl::StrJoin(e.latency_sequence_lengths, ","), ";", e.warmup_iterations, ";",
+                  e.min_samples, ";", e.min_duration_seconds);
   for (const MethodRequest& method : spec.methods) {
     absl::StrAppend(&text, "|", method.spec->name);
     for (const MethodVariant& variant : method.variants) {

@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/runner/job_json.h"
+#include "worker/runner/runner_environment.h"
 
 namespace quantlab::runner {
 namespace {
@@ -33,7 +34,7 @@ Json MetricToJson(const Metric& metric) {
 }
 
 absl::Status SendEnvironment(Attempt& attempt, int threads) {
-  const Environment environment = engine::DescribeEnvironment(attempt.config().device, threads);
+  const Environment environment = DescribeRunner(attempt.config().device, threads);
   attempt.Send(environment);
   const Json json = {{"fingerprint", environment.fingerprint}, {"facts", environment.facts}};
   return attempt.WriteArtifact("environment.json",

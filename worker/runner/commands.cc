@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/method_spec.h"
+#include "base/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/side_by_side.h"
@@ -19,7 +20,7 @@
 #include "worker/engine/text/tokenizer.h"
 #include "worker/engine/train/evaluate.h"
 #include "worker/runner/line_reader.h"
-#include "worker/runner/numbers.h"
+#include "worker/runner/runner_environment.h"
 
 namespace quantlab::runner {
 namespace {
@@ -203,7 +204,7 @@ absl::Status Bench(const BenchCommandOptions& options) {
     results.push_back(ResultToJson(result, batch_size));
   }
   if (!options.json) return absl::OkStatus();
-  const Environment environment = engine::DescribeEnvironment(options.device, threads);
+  const Environment environment = DescribeRunner(options.device, threads);
   const Json json = {{"version", 1},
                      {"fingerprint", environment.fingerprint},
                      {"facts", environment.facts},
@@ -215,7 +216,7 @@ absl::Status Bench(const BenchCommandOptions& options) {
 absl::Status Info(bool as_json) {
   const std::vector<std::string> devices = engine::AvailableDevices();
   // The same number of threads as an attempt that asks for none in particular.
-  const Environment environment = engine::DescribeEnvironment(devices.back(), engine::UsableCores());
+  const Environment environment = DescribeRunner(devices.back(), engine::UsableCores());
   if (as_json) {
     Json methods = Json::array();
     for (const MethodSpec& spec : AllMethods())

@@ -12,10 +12,10 @@
 #include "absl/strings/str_replace.h"
 #include "base/files.h"
 #include "base/metric_spec.h"
+#include "base/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/statistics.h"
 #include "worker/engine/train/evaluate.h"
-#include "worker/runner/numbers.h"
 
 namespace quantlab::runner {
 namespace {

@@ -97,7 +97,8 @@ EvaluationConfig ReadEvaluation(JsonFields fields) {
   evaluation.batch_size = fields.Int32("batch_size");
   const std::vector<int32_t> sizes = fields.Int32s("latency_batch_sizes");
   evaluation.latency_batch_sizes.assign(sizes.begin(), sizes.end());
-  evaluation.latency_sequence_length = fields.Int32("latency_sequence_length");
+  const std::vector<int32_t> lengths = fields.Int32s("latency_sequence_lengths");
+  evaluation.latency_sequence_lengths.assign(lengths.begin(), lengths.end());
   evaluation.warmup_iterations = fields.Int32("warmup_iterations");
   evaluation.min_samples = fields.Int32("min_samples");
   evaluation.min_duration_seconds = fields.Double("min_duration_seconds");
@@ -165,8 +166,11 @@ absl::Status CheckEvaluation(const EvaluationConfig& evaluation, RunKind kind) {
   for (int size : evaluation.latency_batch_sizes) {
     QL_RETURN_IF_ERROR(CheckRange("evaluation.latencyBatchSizes", size, 1, 4096));
   }
-  QL_RETURN_IF_ERROR(
-      CheckRange("evaluation.latencySequenceLength", evaluation.latency_sequence_length, 1, 65536));
+  if (evaluation.latency_sequence_lengths.empty())
+    return Refuse("evaluation.latencySequenceLengths", "", "at least one");
+  for (int tokens : evaluation.latency_sequence_lengths) {
+    QL_RETURN_IF_ERROR(CheckRange("evaluation.latencySequenceLengths", tokens, 1, 65536));
+  }
   QL_RETURN_IF_ERROR(CheckRange("evaluation.warmupIterations", evaluation.warmup_iterations, 0, 10000));
   QL_RETURN_IF_ERROR(CheckRange("evaluation.minSamples", evaluation.min_samples, 1, 1'000'000));
   return CheckRange("evaluation.minDurationSeconds", evaluation.min_duration_seconds, 0, 86400);

@@ -7,10 +7,10 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/numbers.h"
 #include "worker/runner/event_json.h"
 #include "worker/runner/job_json.h"
 #include "worker/runner/json_fields.h"
-#include "worker/runner/numbers.h"
 
 namespace quantlab::runner {
 namespace {

@@ -1,5 +1,4 @@
 // The baseline: fine-tunes a checkpoint, or takes one that is fine-tuned already, and evaluates it.
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -8,15 +7,12 @@
 #include "worker/engine/model/checkpoint.h"
 #include "worker/engine/quantize/saved_model.h"
 #include "worker/engine/train/trainer.h"
+#include "worker/engine/train/training_log.h"
 #include "worker/runner/attempt.h"
 #include "worker/runner/evaluation.h"
-#include "worker/runner/numbers.h"
 
 namespace quantlab::runner {
 namespace {
-
-// Points of the training curve that are sent as metrics; training_log.csv has every step.
-constexpr int64_t kCurvePoints = 200;
 
 using Model = engine::BertForSequenceClassification;
 
@@ -40,37 +36,16 @@ absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const en
   return *std::move(model);
 }
 
-// Tells the curve, and keeps every step for training_log.csv.
-class TrainingLog {
- public:
-  explicit TrainingLog(Attempt& attempt) : attempt_(attempt) {}
-
-  bool OnStep(const engine::TrainingStep& step) {
-    absl::StrAppend(&csv_, step.step, ",", step.epoch, ",", step.examples, ",", step.tokens, ",",
-                    RoundTrip(step.loss), ",", RoundTrip(step.learning_rate), ",",
-                    RoundTrip(step.gradient_norm), "\n");
-    const int64_t stride = std::max<int64_t>(1, step.steps / kCurvePoints);
-    if (step.step % stride == 0 || step.step == step.steps) {
-      attempt_.Send(Metric{"train_loss", step.loss, "1", {}, step.step, {}, {}, step.examples});
-      attempt_.Send(Metric{"learning_rate", step.learning_rate, "1", {}, step.step, {}, {}, 0});
-    }
-    return attempt_.Report("training", step.step, step.steps, "step");
-  }
-
-  absl::Status Write() { return attempt_.WriteArtifact("training_log.csv", csv_); }
-
- private:
-  Attempt& attempt_;
-  std::string csv_ = "step,epoch,examples,tokens,loss,learning_rate,gradient_norm\n";
-};
-
 absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledTexts& data) {
   const TrainingConfig& training = attempt.config().training;
-  TrainingLog log(attempt);
+  engine::TrainingLog log([&attempt](Metric metric) { attempt.Send(std::move(metric)); });
   engine::TrainingOptions options;
   options.config = training;
   options.seed = attempt.config().seed;
-  options.on_step = [&log](const engine::TrainingStep& step) { return log.OnStep(step); };
+  options.on_step = [&](const engine::TrainingStep& step) {
+    log.Add(step);
+    return attempt.Report("training", step.step, step.steps, "step");
+  };
   const auto schedule = engine::MakeTrainingSchedule(data, training, attempt.config().seed);
   QL_ASSIGN_OR_RETURN(const engine::TrainingSummary summary, engine::Train(model, data, schedule, options));
   if (!summary.reason.empty()) {
@@ -81,7 +56,7 @@ absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledText
   for (size_t epoch = 0; epoch < summary.epoch_losses.size(); ++epoch) {
     attempt.Log(absl::StrCat("epoch ", epoch + 1, ": mean loss ", summary.epoch_losses[epoch]));
   }
-  return log.Write();
+  return attempt.WriteArtifact("training_log.csv", log.csv());
 }
 
 }  // namespace

@@ -9,13 +9,13 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/metric_spec.h"
+#include "base/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/side_by_side.h"
 #include "worker/engine/quantize/saved_model.h"
 #include "worker/runner/attempt.h"
 #include "worker/runner/compare_accuracy.h"
 #include "worker/runner/memory_child.h"
-#include "worker/runner/numbers.h"
 
 namespace quantlab::runner {
 namespace {
@@ -34,8 +34,20 @@ void Record(Attempt& attempt, const char* name, double value, Labels labels, int
   attempt.Record(Metric{name, value, FindMetric(name)->unit, std::move(labels), 0, {}, {}, samples});
 }
 
-void RecordTimes(Attempt& attempt, const ModelInput& input, const engine::BenchTimes& times, int batch_size) {
-  const Labels labels = {{"variant", input.variant}, {"batch_size", absl::StrCat(batch_size)}};
+// What one round of timings is of.
+struct InputShape {
+  int batch_size, sequence_length;
+
+  Labels labels() const {
+    return {{"batch_size", absl::StrCat(batch_size)}, {"sequence_length", absl::StrCat(sequence_length)}};
+  }
+  std::string text() const { return absl::StrFormat("batch %d x %d tokens", batch_size, sequence_length); }
+};
+
+void RecordTimes(Attempt& attempt, const ModelInput& input, const engine::BenchTimes& times,
+                 const InputShape& shape) {
+  Labels labels = shape.labels();
+  labels["variant"] = input.variant;
   const auto quantile = [&](const char* name, double value) {
     Labels with = labels;
     with["quantile"] = name;
@@ -44,68 +56,73 @@ void RecordTimes(Attempt& attempt, const ModelInput& input, const engine::BenchT
   quantile("p50", times.summary.p50);
   quantile("p90", times.summary.p90);
   if (times.summary.p99) quantile("p99", *times.summary.p99);
-  Record(attempt, "throughput", batch_size / times.summary.p50, labels, times.summary.samples);
+  Record(attempt, "throughput", shape.batch_size / times.summary.p50, labels, times.summary.samples);
   if (input.method.empty()) return;
   attempt.Record(Metric{"speedup", times.speedup, "1", labels, 0, times.speedup_interval.low,
                         times.speedup_interval.high, times.summary.samples});
 }
 
-void AppendSamples(const engine::BenchTimes& times, const std::string& variant, int batch_size,
+void AppendSamples(const engine::BenchTimes& times, const std::string& variant, const InputShape& shape,
                    std::string& csv) {
   for (size_t block = 0; block < times.seconds.size(); ++block) {
-    absl::StrAppend(&csv, batch_size, ",", block, ",", variant, ",", RoundTrip(times.seconds[block]), "\n");
+    absl::StrAppend(&csv, shape.batch_size, ",", shape.sequence_length, ",", block, ",", variant, ",",
+                    RoundTrip(times.seconds[block]), "\n");
   }
 }
 
-void ExplainReference(Attempt& attempt, const engine::SideBySideResult& result, int batch_size) {
+void ExplainReference(Attempt& attempt, const engine::SideBySideResult& result, const InputShape& shape) {
   const engine::BenchResult& bench = result.bench;
   if (!result.other_fp32_path.empty()) {
     attempt.Send(Caveat{
         "fp32_path",
-        absl::StrFormat("batch %d: speedups are told against %s, the faster FP32 here; %s took %.2f "
+        absl::StrFormat("%s: speedups are told against %s, the faster FP32 here; %s took %.2f "
                         "times as long",
-                        batch_size, result.fp32_path, result.other_fp32_path, result.other_fp32_ratio)});
+                        shape.text(), result.fp32_path, result.other_fp32_path, result.other_fp32_ratio)});
   }
-  attempt.Record(Metric{"aa_ratio",
-                        bench.twin.speedup,
-                        "1",
-                        {{"batch_size", absl::StrCat(batch_size)}},
-                        0,
-                        bench.twin.speedup_interval.low,
-                        bench.twin.speedup_interval.high,
+  attempt.Record(Metric{"aa_ratio", bench.twin.speedup, "1", shape.labels(), 0,
+                        bench.twin.speedup_interval.low, bench.twin.speedup_interval.high,
                         bench.twin.summary.samples});
   if (bench.reliable) return;
   attempt.Warn("aa_check_failed",
                absl::StrFormat(
-                   "batch %d: the timings are unreliable: one model timed against itself gave %.3f to %.3f "
+                   "%s: the timings are unreliable: one model timed against itself gave %.3f to %.3f "
                    "instead of 0.97 to 1.03, twice; run the comparison on a machine that does nothing else",
-                   batch_size, bench.twin.speedup_interval.low, bench.twin.speedup_interval.high));
+                   shape.text(), bench.twin.speedup_interval.low, bench.twin.speedup_interval.high));
+}
+
+absl::Status TimeShape(Attempt& attempt, const engine::SideBySide& models, const InputShape& shape,
+                       std::string& csv) {
+  const EvaluationConfig& evaluation = attempt.config().evaluation;
+  engine::BenchOptions options;
+  options.batch_size = shape.batch_size;
+  options.sequence_length = shape.sequence_length;
+  options.warmup_iterations = evaluation.warmup_iterations;
+  options.min_samples = evaluation.min_samples;
+  options.min_duration_seconds = evaluation.min_duration_seconds;
+  options.seed = attempt.config().seed;
+  options.progress = [&](int64_t blocks, double) {
+    return attempt.Report(absl::StrCat("measuring speed at ", shape.text()), blocks,
+                          std::max<int64_t>(blocks, evaluation.min_samples), "block");
+  };
+  QL_ASSIGN_OR_RETURN(const engine::SideBySideResult result, models.Run(options));
+  ExplainReference(attempt, result, shape);
+  const engine::BenchResult& bench = result.bench;
+  AppendSamples(bench.reference, "reference", shape, csv);
+  AppendSamples(bench.twin, "reference_again", shape, csv);
+  RecordTimes(attempt, attempt.job().inputs[0], bench.reference, shape);
+  for (size_t i = 0; i < bench.entries.size(); ++i) {
+    RecordTimes(attempt, attempt.job().inputs[i + 1], bench.entries[i], shape);
+    AppendSamples(bench.entries[i], bench.entries[i].name, shape, csv);
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CompareSpeed(Attempt& attempt, const engine::SideBySide& models) {
   const EvaluationConfig& evaluation = attempt.config().evaluation;
-  std::string csv = "batch_size,block,variant,seconds\n";
-  for (int batch_size : evaluation.latency_batch_sizes) {
-    engine::BenchOptions options;
-    options.batch_size = batch_size;
-    options.sequence_length = evaluation.latency_sequence_length;
-    options.warmup_iterations = evaluation.warmup_iterations;
-    options.min_samples = evaluation.min_samples;
-    options.min_duration_seconds = evaluation.min_duration_seconds;
-    options.seed = attempt.config().seed;
-    options.progress = [&](int64_t blocks, double) {
-      return attempt.Report(absl::StrCat("measuring speed at batch ", batch_size), blocks,
-                            std::max<int64_t>(blocks, evaluation.min_samples), "block");
-    };
-    QL_ASSIGN_OR_RETURN(const engine::SideBySideResult result, models.Run(options));
-    ExplainReference(attempt, result, batch_size);
-    const engine::BenchResult& bench = result.bench;
-    AppendSamples(bench.reference, "reference", batch_size, csv);
-    AppendSamples(bench.twin, "reference_again", batch_size, csv);
-    RecordTimes(attempt, attempt.job().inputs[0], bench.reference, batch_size);
-    for (size_t i = 0; i < bench.entries.size(); ++i) {
-      RecordTimes(attempt, attempt.job().inputs[i + 1], bench.entries[i], batch_size);
-      AppendSamples(bench.entries[i], bench.entries[i].name, batch_size, csv);
+  std::string csv = "batch_size,sequence_length,block,variant,seconds\n";
+  for (int sequence_length : evaluation.latency_sequence_lengths) {
+    for (int batch_size : evaluation.latency_batch_sizes) {
+      QL_RETURN_IF_ERROR(TimeShape(attempt, models, {batch_size, sequence_length}, csv));
     }
   }
   return attempt.WriteArtifact("samples.csv", csv);
@@ -180,16 +197,18 @@ absl::Status CheckLayers(const std::string& variant, const engine::BertForSequen
 absl::Status AuditAndMeasureMemory(Attempt& attempt, const std::string& runner) {
   const std::vector<ModelInput>& inputs = attempt.job().inputs;
   const EvaluationConfig& evaluation = attempt.config().evaluation;
+  // Of the largest input that is timed.
   const int batch_size =
       *std::max_element(evaluation.latency_batch_sizes.begin(), evaluation.latency_batch_sizes.end());
+  const int sequence_length = *std::max_element(evaluation.latency_sequence_lengths.begin(),
+                                                evaluation.latency_sequence_lengths.end());
   for (size_t i = 0; i < inputs.size(); ++i) {
     attempt.Report("measuring memory", static_cast<int64_t>(i), static_cast<int64_t>(inputs.size()), "model");
-    QL_ASSIGN_OR_RETURN(
-        const MemoryReport report,
-        MeasureMemoryInChild(runner,
-                             {inputs[i].folder, attempt.config().device, attempt.config().threads, batch_size,
-                              evaluation.latency_sequence_length},
-                             [&] { return attempt.ShouldStop(); }));
+    QL_ASSIGN_OR_RETURN(const MemoryReport report,
+                        MeasureMemoryInChild(runner,
+                                             {inputs[i].folder, attempt.config().device,
+                                              attempt.config().threads, batch_size, sequence_length},
+                                             [&] { return attempt.ShouldStop(); }));
     QL_RETURN_IF_ERROR(CheckKernels(inputs[i].variant, report));
     if (Wants(attempt, {"memory_usage"})) RecordMemory(attempt, inputs[i].variant, report);
   }

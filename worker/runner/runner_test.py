@@ -2,6 +2,7 @@
 
 Needs nothing but Python's standard library; QUANTLAB_BIN names the folder of the program.
 """
+import itertools
 import json
 import os
 import pathlib
@@ -106,7 +107,7 @@ class RunnerTest(unittest.TestCase):
                                        "weightDecay": 0.01, "warmupRatio": 0.1, "maxGradNorm": 1, "adamBeta1": 0.9,
                                        "adamBeta2": 0.999, "adamEpsilon": 1e-8, "dropout": True, "dtype": "fp32"},
                           "method": {}, "evaluation": {"batchSize": 16, "latencyBatchSizes": [1, 2],
-                                                       "latencySequenceLength": 12, "warmupIterations": 1,
+                                                       "latencySequenceLengths": [12, 7], "warmupIterations": 1,
                                                        "minSamples": 12, "minDurationSeconds": 0.02}}}
         inputs = [{"run": "baseline", "variant": "baseline", "folder": str(cls.root / "baseline" / "model")}]
         if kind == "quantization":
@@ -204,18 +205,19 @@ class RunnerTest(unittest.TestCase):
 
     def test_comparison_measures_speed_memory_and_size(self):
         events = self.attempt("comparison")
-        for batch_size in ("1", "2"):
-            speedup = self.find(events, "speedup", variant="d", batch_size=batch_size)
+        for batch_size, tokens in itertools.product(("1", "2"), ("12", "7")):
+            shape = {"batch_size": batch_size, "sequence_length": tokens}
+            speedup = self.find(events, "speedup", variant="d", **shape)
             self.assertLessEqual(speedup["low"], speedup["value"])
             for variant in ("baseline", "d"):
-                self.find(events, "inference_time", variant=variant, batch_size=batch_size, quantile="p90")
-                self.find(events, "throughput", variant=variant, batch_size=batch_size)
-            self.find(events, "aa_ratio", batch_size=batch_size)
+                self.find(events, "inference_time", variant=variant, quantile="p90", **shape)
+                self.find(events, "throughput", variant=variant, **shape)
+            self.find(events, "aa_ratio", **shape)
         self.assertGreater(self.find(events, "compression_ratio", variant="d", part="quantized_layers")["value"], 1.5)
         for kind in ("load", "load_anonymous", "load_file", "forward", "peak"):
             self.find(events, "memory_usage", variant="d", kind=kind)
         rows = (self.root / "comparison" / "samples.csv").read_text().splitlines()
-        self.assertGreaterEqual(len(rows), 1 + 2 * 3 * 12)
+        self.assertGreaterEqual(len(rows), 1 + 4 * 3 * 12)
         names = {metric["name"] for metric in json.loads((self.root / "comparison" / "metrics.json").read_text())["metrics"]}
         self.assertIn("speedup", names)
 
@@ -338,6 +340,8 @@ class RunnerTest(unittest.TestCase):
         self.assertIn({"name": "dynamic_quantization", "version": 1}, info["methods"])
         self.assertTrue(info["fingerprint"])
         self.assertIn("runner_sha256", info["facts"])
+        # Tests run where it was built: in a checkout, or in a copy without one.
+        self.assertRegex(info["facts"]["source_commit"], r"^([0-9a-f]{40}( with local changes)?|unknown: .+)$")
         self.assertIn(b"granularity", self.run_command("info").stdout)
 
     def test_bench_prints_a_table_or_json(self):

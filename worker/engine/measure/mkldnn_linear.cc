@@ -54,11 +54,8 @@ absl::Status UseMkldnnLinears(BertForSequenceClassification& model, int64_t text
   std::vector<std::unique_ptr<Linear>> replacements;
   try {
     std::as_const(model).ForEachLinear([&](const std::string& name, const Linear& layer) {
-      const auto tensors = layer.tensors();
-      const auto bias = tensors.find("bias");
       const int64_t rows = texts * RowsPerText(model.config(), name, tokens);
-      auto linear = std::make_unique<MkldnnLinear>(tensors.at("weight"),
-                                                   bias == tensors.end() ? at::Tensor() : bias->second, rows);
+      auto linear = std::make_unique<MkldnnLinear>(AsFp32(layer).weight(), AsFp32(layer).bias(), rows);
       linear->Forward(at::ones({1, linear->in_features()}, at::kFloat));
       replacements.push_back(std::move(linear));
     });

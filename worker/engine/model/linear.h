@@ -83,12 +83,21 @@ class LinearFp32 : public Linear {
   std::map<std::string, at::Tensor> parameters() const override { return tensors(); }
   void To(const at::Device& device) override;
 
+  // As given; shared with the layer.
+  const at::Tensor& weight() const { return weight_; }
+  const at::Tensor& bias() const { return bias_; }
+
  private:
   at::Tensor weight_;
   at::Tensor bias_;
   std::string requested_ = kKind;
   std::string reason_;
 };
+
+// `layer`, which must be FP32: std::bad_cast says that the caller took it for another.
+inline const LinearFp32& AsFp32(const Linear& layer) {
+  return dynamic_cast<const LinearFp32&>(layer);
+}
 
 }  // namespace quantlab::engine
 

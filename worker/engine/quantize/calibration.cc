@@ -116,7 +116,7 @@ class Calibrator {
   absl::Status Smooth() {
     std::map<std::string, at::Tensor> weights;
     std::as_const(model_).ForEachLinear(
-        [&](const std::string& name, const Linear& layer) { weights[name] = layer.tensors().at("weight"); });
+        [&](const std::string& name, const Linear& layer) { weights[name] = AsFp32(layer).weight(); });
     for (Group& group : groups_) {
       SmoothingProblem problem{group.input_max, {}, {}, options_.weight_per_channel, options_.weight_bits};
       for (const std::string& layer : group.layers) problem.weights.push_back(weights.at(layer));

@@ -19,11 +19,8 @@ class DynamicQuantization : public QuantizationMethod {
     return ReplaceLinears(
         model, context,
         [&](const std::string&, const LinearFp32& layer) -> absl::StatusOr<std::unique_ptr<Linear>> {
-          const auto tensors = layer.tensors();
-          const auto bias = tensors.find("bias");
-          QL_ASSIGN_OR_RETURN(const Int8Weights weights, QuantizeWeights(tensors.at("weight"), per_channel));
-          return DynamicInt8Linear::Create(weights, bias == tensors.end() ? at::Tensor() : bias->second,
-                                           options);
+          QL_ASSIGN_OR_RETURN(const Int8Weights weights, QuantizeWeights(layer.weight(), per_channel));
+          return DynamicInt8Linear::Create(weights, layer.bias(), options);
         });
   }
 };

@@ -34,10 +34,11 @@ double LsqGradientScale(int64_t values, int quant_max) {
 
 FakeQuantLinear::FakeQuantLinear(const LinearFp32& layer, const LayerCalibration& calibration,
                                  const FakeQuantOptions& options)
-    : options_(options), range_(calibration.range), first_input_(calibration.input.params) {
-  const auto tensors = layer.tensors();
-  weight_ = tensors.at("weight");
-  if (const auto it = tensors.find("bias"); it != tensors.end()) bias_ = it->second;
+    : options_(options),
+      weight_(layer.weight()),
+      bias_(layer.bias()),
+      range_(calibration.range),
+      first_input_(calibration.input.params) {
   if (!options_.learned_steps) return;
   first_weight_step_ = LsqInitialStep(weight_, options_.per_channel, options_.weight_bits);
   weight_step_ = at::zeros_like(first_weight_step_);

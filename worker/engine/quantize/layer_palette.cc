@@ -51,10 +51,7 @@ absl::StatusOr<LayerMap> MakeHalfLayers(const BertForSequenceClassification& mod
   absl::Status status;
   model.ForEachLinear([&](const std::string& name, const Linear& layer) {
     if (!status.ok()) return;
-    const auto tensors = layer.tensors();
-    const auto bias = tensors.find("bias");
-    auto half =
-        HalfLinear::Create(tensors.at("weight"), bias == tensors.end() ? at::Tensor() : bias->second, dtype);
+    auto half = HalfLinear::Create(AsFp32(layer).weight(), AsFp32(layer).bias(), dtype);
     status = Annotate(half.status(), name);
     if (status.ok()) layers[name] = *std::move(half);
   });

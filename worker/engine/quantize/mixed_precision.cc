@@ -211,11 +211,12 @@ class Search {
   // Of layers of one shape the first is timed.
   void MeasureCosts() {
     const std::vector<int>& batches = context_.evaluation.latency_batch_sizes;
+    const std::vector<int>& lengths = context_.evaluation.latency_sequence_lengths;
     const int64_t texts = batches.empty() ? 1 : *std::max_element(batches.begin(), batches.end());
+    const int64_t tokens = lengths.empty() ? 128 : *std::max_element(lengths.begin(), lengths.end());
     std::map<std::string, double> known;
     for (LayerChoices& layer : choices_) {
-      const int64_t rows =
-          texts * RowsPerText(model_.config(), layer.layer, context_.evaluation.latency_sequence_length);
+      const int64_t rows = texts * RowsPerText(model_.config(), layer.layer, tokens);
       for (PrecisionChoice& choice : layer.choices) {
         const Linear& linear = *palette_.Find(layer.layer, choice.precision);
         const std::string key =

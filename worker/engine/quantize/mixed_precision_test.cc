@@ -70,8 +70,10 @@ TEST_F(MixedPrecisionTest, PinnedLayersAreWhatTheUserSaid) {
   const auto result = Apply({{"pin", std::string("classifier=fp32, *.output.dense=fp32, *.key=int8")}});
   ASSERT_TRUE(result.ok()) << result.status();
   for (const LayerPlan& layer : result->plan.layers) {
-    if (layer.name == "classifier" || layer.name.ends_with(".output.dense")) EXPECT_EQ(layer.kind, "fp32");
-    if (layer.name.ends_with(".key")) EXPECT_EQ(layer.kind, "int8_static");
+    const bool fp32 = layer.name == "classifier" || layer.name.ends_with(".output.dense");
+    const bool int8 = layer.name.ends_with(".key");
+    EXPECT_TRUE(!fp32 || layer.kind == "fp32") << layer.name << " is " << layer.kind;
+    EXPECT_TRUE(!int8 || layer.kind == "int8_static") << layer.name << " is " << layer.kind;
   }
 }
 

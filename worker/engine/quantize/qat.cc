@@ -1,5 +1,4 @@
 // The methods that train: qat, and fp32_continued, which trains as long without quantizing.
-#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -12,12 +11,10 @@
 #include "worker/engine/quantize/fake_quant_linear.h"
 #include "worker/engine/quantize/layer_inputs.h"
 #include "worker/engine/quantize/method.h"
+#include "worker/engine/train/training_log.h"
 
 namespace quantlab::engine {
 namespace {
-
-// Points of each curve that are told as metrics.
-constexpr int64_t kCurvePoints = 200;
 
 TrainingConfig ExtraTraining(const Params& params, const QuantizationContext& context) {
   TrainingConfig config = context.training;
@@ -67,16 +64,10 @@ absl::Status TrainMore(BertForSequenceClassification& model, const TrainingConfi
                        const std::function<void(const TrainingStep&)>& after_step) {
   options.config = config;
   options.seed = context.seed;
-  std::string csv = "step,epoch,examples,loss,learning_rate,gradient_norm\n";
+  TrainingLog log(context.record);
   absl::Status reported;
   options.on_step = [&](const TrainingStep& step) {
-    absl::StrAppend(&csv, step.step, ",", step.epoch, ",", step.examples, ",", step.loss, ",",
-                    step.learning_rate, ",", step.gradient_norm, "\n");
-    const int64_t stride = std::max<int64_t>(1, step.steps / kCurvePoints);
-    if (context.record && (step.step % stride == 0 || step.step == step.steps)) {
-      context.record(Metric{"train_loss", step.loss, "1", {}, step.step, {}, {}, step.examples});
-      context.record(Metric{"learning_rate", step.learning_rate, "1", {}, step.step, {}, {}, 0});
-    }
+    log.Add(step);
     after_step(step);
     reported = context.Report("training", step.step, step.steps, "step");
     return reported.ok();
@@ -87,7 +78,7 @@ absl::Status TrainMore(BertForSequenceClassification& model, const TrainingConfi
   for (size_t epoch = 0; epoch < summary.epoch_losses.size(); ++epoch) {
     context.Log(absl::StrCat("extra epoch ", epoch + 1, ": mean loss ", summary.epoch_losses[epoch]));
   }
-  return context.WriteFile("training_log.csv", csv);
+  return context.WriteFile("training_log.csv", log.csv());
 }
 
 class Qat : public QuantizationMethod {

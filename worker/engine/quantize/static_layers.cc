@@ -12,10 +12,6 @@
 namespace quantlab::engine {
 namespace {
 
-const LinearFp32& AsFp32(const Linear& layer) {
-  return dynamic_cast<const LinearFp32&>(layer);
-}
-
 std::map<std::string, const LinearFp32*> Fp32Layers(const BertForSequenceClassification& model) {
   std::map<std::string, const LinearFp32*> layers;
   model.ForEachLinear([&](const std::string& name, const Linear& layer) { layers[name] = &AsFp32(layer); });
@@ -73,9 +69,7 @@ absl::StatusOr<std::unique_ptr<Linear>> MakeStaticLayer(const LinearFp32& layer,
                                                         const LayerCalibration& calibration,
                                                         const StaticWeightOptions& options,
                                                         const at::Tensor& bias_shift) {
-  const auto tensors = layer.tensors();
-  at::Tensor weight = tensors.at("weight"), bias;
-  if (const auto it = tensors.find("bias"); it != tensors.end()) bias = it->second;
+  at::Tensor weight = layer.weight(), bias = layer.bias();
   if (calibration.input.smoothing.defined()) {
     weight = weight / calibration.input.smoothing.to(weight.device());
   }

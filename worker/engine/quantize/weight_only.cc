@@ -86,13 +86,10 @@ class WeightOnly : public QuantizationMethod {
   // `hessian` nullptr: to nearest.
   static absl::StatusOr<std::unique_ptr<Linear>> Make(const LinearFp32& layer, const GptqOptions& options,
                                                       const Hessian* hessian) {
-    const auto tensors = layer.tensors();
-    const at::Tensor& weight = tensors.at("weight");
-    const at::Tensor bias = tensors.count("bias") != 0 ? tensors.at("bias").detach() : at::Tensor();
     QL_ASSIGN_OR_RETURN(const GridWeights rounded, hessian != nullptr
-                                                       ? Gptq(weight, hessian->Matrix(), options)
-                                                       : RoundToNearest(weight, options.grid));
-    QL_ASSIGN_OR_RETURN(std::unique_ptr<Linear> linear, Wrap(rounded, bias, options.grid));
+                                                       ? Gptq(layer.weight(), hessian->Matrix(), options)
+                                                       : RoundToNearest(layer.weight(), options.grid));
+    QL_ASSIGN_OR_RETURN(std::unique_ptr<Linear> linear, Wrap(rounded, layer.bias(), options.grid));
     return KeepIfSmaller(layer, std::move(linear));
   }
 
@@ -120,16 +117,13 @@ class WeightOnly : public QuantizationMethod {
   }
 
   static std::unique_ptr<Linear> KeepIfSmaller(const LinearFp32& layer, std::unique_ptr<Linear> linear) {
-    const auto tensors = layer.tensors();
     if (const int64_t fp32 = Bytes(layer), quantized = Bytes(*linear); quantized >= fp32) {
-      const auto bias = tensors.find("bias");
-      auto kept = std::make_unique<LinearFp32>(tensors.at("weight"),
-                                               bias == tensors.end() ? at::Tensor() : bias->second);
+      auto kept = std::make_unique<LinearFp32>(layer.weight(), layer.bias());
       kept->KeepInsteadOf(linear->kind(), absl::StrCat("with its scales it would take ", quantized,
                                                        " bytes instead of ", fp32));
       return kept;
     }
-    linear->To(tensors.at("weight").device());
+    linear->To(layer.weight().device());
     return linear;
   }
 };

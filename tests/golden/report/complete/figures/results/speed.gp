@@ -1,4 +1,4 @@
-# Latency and speedup at each batch size.
+# Latency and speedup at each batch size and length of texts.
 # Drawn by ../redraw.sh, which sets lang (zh, en) and format (svg, png).
 load 'style.gp'
 name = 'results/speed'
@@ -7,20 +7,23 @@ rows = 7.0
 width = 900.0
 right = 70.0
 left_text = chinese ? '193.0' : '209.0'
-batches = 2.0
+batches = 3.0
 top = 40.0
 bottom = 64.0
 row_height = 30.0
-array batch_sizes[2] = [1.0, 8.0]
-array latency_high[2] = [13.688400000000003, 133.20592592592592]
-array speedup_low[2] = [0.9014, 0.6796000000000001]
-array speedup_high[2] = [2.3686, 2.7403999999999997]
-array reliable[2] = [1.0, 1.0]
-array latency_step[2] = [5.0, 50.0]
-array speedup_step[2] = [0.5, 0.5]
+array batch_sizes[3] = [1.0, 8.0, 8.0]
+array lengths[3] = [128.0, 32.0, 128.0]
+array latency_high[3] = [13.688400000000003, 33.818400000000004, 133.20592592592592]
+array speedup_low[3] = [0.9014, 0.6268, 0.6796000000000001]
+array speedup_high[3] = [2.3686, 2.5532000000000004, 2.7403999999999997]
+array reliable[3] = [1.0, 1.0, 1.0]
+array latency_step[3] = [5.0, 10.0, 50.0]
+array speedup_step[3] = [0.5, 0.5, 0.5]
 latency_axis = chinese ? '每批毫秒数' : 'milliseconds per batch'
 speedup_axis = chinese ? '相对最优 FP32 路径的倍数' : 'times the speed of the best FP32 path'
-latency_title = chinese ? ' 条一批：延迟' : ' per batch: latency'
+texts = chinese ? ' 条一批' : ' per batch'
+texts_of = chinese ? ' × %d 词元' : ' × %d tokens'
+latency_title = chinese ? '：延迟' : ': latency'
 speedup_title = chinese ? '加速比' : 'speedup'
 unreliable = chinese ? '（不可靠：A/A 检验未通过）' : ' (unreliable: A/A check failed)'
 left = left_text + 0
@@ -45,7 +48,8 @@ do for [b = 0 : batches - 1] {
   set xtics latency_step[b + 1]
   set format x '%g'
   set xlabel latency_axis
-  set title sprintf('%d', batch_sizes[b + 1]).latency_title
+  shape = lengths[b + 1] > 0 ? sprintf(texts_of, lengths[b + 1]) : texts
+  set title sprintf('%d', batch_sizes[b + 1]).shape.latency_title
   plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(rgb('color')) with boxxyerror lc rgb variable notitle, \
        data using (0):(where('panel', b, y(0))):(stringcolumn(label)) with labels right offset -0.8,0 textcolor rgb ink notitle, \
        data using (num('p50_ms')):(where('panel', b, y(0))):(num('p50_ms')):(either('p90_ms','p50_ms')) with xerrorbars pt 0 lw 1.5 lc rgb '#555555' notitle, \

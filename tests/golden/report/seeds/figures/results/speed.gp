@@ -1,4 +1,4 @@
-# Latency and speedup at each batch size.
+# Latency and speedup at each batch size and length of texts.
 # Drawn by ../redraw.sh, which sets lang (zh, en) and format (svg, png).
 load 'style.gp'
 name = 'results/speed'
@@ -12,6 +12,7 @@ top = 40.0
 bottom = 64.0
 row_height = 30.0
 array batch_sizes[1] = [1.0]
+array lengths[1] = [128.0]
 array latency_high[1] = [6.710000000000001]
 array speedup_low[1] = [0.9364]
 array speedup_high[1] = [2.1236000000000006]
@@ -20,7 +21,9 @@ array latency_step[1] = [2.0]
 array speedup_step[1] = [0.2]
 latency_axis = chinese ? '每批毫秒数' : 'milliseconds per batch'
 speedup_axis = chinese ? '相对最优 FP32 路径的倍数' : 'times the speed of the best FP32 path'
-latency_title = chinese ? ' 条一批：延迟' : ' per batch: latency'
+texts = chinese ? ' 条一批' : ' per batch'
+texts_of = chinese ? ' × %d 词元' : ' × %d tokens'
+latency_title = chinese ? '：延迟' : ': latency'
 speedup_title = chinese ? '加速比' : 'speedup'
 unreliable = chinese ? '（不可靠：A/A 检验未通过）' : ' (unreliable: A/A check failed)'
 left = left_text + 0
@@ -45,7 +48,8 @@ do for [b = 0 : batches - 1] {
   set xtics latency_step[b + 1]
   set format x '%g'
   set xlabel latency_axis
-  set title sprintf('%d', batch_sizes[b + 1]).latency_title
+  shape = lengths[b + 1] > 0 ? sprintf(texts_of, lengths[b + 1]) : texts
+  set title sprintf('%d', batch_sizes[b + 1]).shape.latency_title
   plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(rgb('color')) with boxxyerror lc rgb variable notitle, \
        data using (0):(where('panel', b, y(0))):(stringcolumn(label)) with labels right offset -0.8,0 textcolor rgb ink notitle, \
        data using (num('p50_ms')):(where('panel', b, y(0))):(num('p50_ms')):(either('p90_ms','p50_ms')) with xerrorbars pt 0 lw 1.5 lc rgb '#555555' notitle, \

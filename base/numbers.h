@@ -1,12 +1,12 @@
 // Numbers as text that reads back to the same number.
-#ifndef QUANTLAB_WORKER_RUNNER_NUMBERS_H_
-#define QUANTLAB_WORKER_RUNNER_NUMBERS_H_
+#ifndef QUANTLAB_BASE_NUMBERS_H_
+#define QUANTLAB_BASE_NUMBERS_H_
 
 #include <charconv>
 #include <cmath>
 #include <string>
 
-namespace quantlab::runner {
+namespace quantlab {
 
 // The shortest text that reads back to `value`; "NaN", "Infinity", "-Infinity" for what is no number.
 template <typename Float>
@@ -18,6 +18,6 @@ std::string RoundTrip(Float value) {
   return std::string(buffer, result.ptr);
 }
 
-}  // namespace quantlab::runner
+}  // namespace quantlab
 
-#endif  // QUANTLAB_WORKER_RUNNER_NUMBERS_H_
+#endif  // QUANTLAB_BASE_NUMBERS_H_

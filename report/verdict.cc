@@ -1,0 +1,38 @@
+#include "report/verdict.h"
+
+namespace quantlab::report {
+
+Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline) {
+  if (!variant.p_value.has_value()) return Verdict::kUntested;
+  if (variant.significant_seeds == 0) return Verdict::kNoDifference;
+  if (variant.significant_seeds < variant.p_value->seeds) return Verdict::kMixed;
+  const auto paired = DifferenceOf(variant, baseline);
+  const double difference = paired.has_value() ? paired->value : 0;
+  return difference < 0 ? Verdict::kWorse : difference > 0 ? Verdict::kBetter : Verdict::kNoDifference;
+}
+
+bool SurelyAbove(const Result& ratio, double bound) {
+  if (ratio.deviation.has_value()) return ratio.value - 2 * *ratio.deviation > bound;
+  return ratio.low.has_value() && *ratio.low > bound;
+}
+
+bool SurelyBelow(const Result& ratio, double bound) {
+  if (ratio.deviation.has_value()) return ratio.value + 2 * *ratio.deviation < bound;
+  return ratio.high.has_value() && *ratio.high < bound;
+}
+
+std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFacts* baseline) {
+  if (variant.difference.has_value()) return variant.difference;
+  if (baseline == nullptr || !variant.accuracy.has_value() || !baseline->accuracy.has_value()) {
+    return std::nullopt;
+  }
+  Result result;
+  result.value = variant.accuracy->value - baseline->accuracy->value;
+  return result;
+}
+
+bool IsControl(const VariantFacts& variant) {
+  return variant.method == "fp32_continued";
+}
+
+}  // namespace quantlab::report

@@ -1,0 +1,28 @@
+// What a number means: the judgements that sentences, tables and answers share.
+#ifndef QUANTLAB_REPORT_VERDICT_H_
+#define QUANTLAB_REPORT_VERDICT_H_
+
+#include <optional>
+
+#include "report/facts.h"
+
+namespace quantlab::report {
+
+// What the paired test says about a variant's accuracy against the baseline's.
+enum class Verdict { kUntested, kNoDifference, kWorse, kBetter, kMixed };
+// baseline: null where the experiment has none.
+Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline);
+
+// By its interval, or by two standard deviations over seeds.
+bool SurelyAbove(const Result& ratio, double bound);
+bool SurelyBelow(const Result& ratio, double bound);
+
+// Of accuracy, paired where that was measured; else of the mean accuracies.
+std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFacts* baseline);
+
+// FP32 that trained longer shows what QAT owes to training; nobody asks whether to ship it.
+bool IsControl(const VariantFacts& variant);
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_VERDICT_H_

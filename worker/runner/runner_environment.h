@@ -1,0 +1,17 @@
+// What a run records of where it ran and of what ran it.
+#ifndef QUANTLAB_WORKER_RUNNER_RUNNER_ENVIRONMENT_H_
+#define QUANTLAB_WORKER_RUNNER_RUNNER_ENVIRONMENT_H_
+
+#include <string>
+
+#include "worker/engine/measure/environment.h"
+
+namespace quantlab::runner {
+
+// engine::DescribeEnvironment, and the fact source_commit: the commit that this program was built from,
+// followed by " with local changes" where there were any. It is no part of the fingerprint.
+Environment DescribeRunner(const std::string& device, int threads);
+
+}  // namespace quantlab::runner
+
+#endif  // QUANTLAB_WORKER_RUNNER_RUNNER_ENVIRONMENT_H_
