@@ -98,7 +98,8 @@ MethodSpec DynamicQuantization() {
           "batch, as PyTorch does."),
       WeightGranularity(),
       Flag("reduce_range", false,
-           "Use 7 bits for activations, which CPUs without VNNI need so that 16-bit sums do not saturate."),
+           "Use 7 bits for activations, as PyTorch does by default for CPUs whose 16-bit sums saturate. The "
+           "kernels here are exact on every CPU, so it only costs accuracy."),
   };
   spec.devices = {{"cpu", "native", ""}, {"cuda", "native", ""}};
   return spec;
@@ -142,7 +143,8 @@ MethodSpec Qat() {
   Append(spec.params, {WeightGranularity(), WeightBits()});
   Append(spec.params,
          {Number("freeze_observers_at", 0.5, 0, 1,
-                 "Share of the steps after which the ranges of activations stay as they are."),
+                 "Share of the steps after which the ranges of activations stay as they are. Until then they "
+                 "follow the extremes of the batches, whatever observer found the first ones."),
           Flag("learned_steps", false, "Train the step sizes too (LSQ) instead of following ranges."),
           Number("distillation", 0, 0, 1,
                  "Weight of the FP32 model's answers in the loss, beside the labels; 0: the labels alone."),
@@ -190,14 +192,14 @@ MethodSpec MixedPrecision() {
       Choice("half", {"bf16", "fp16", "none"}, "bf16",
              "The half precision that layers may have; none: only INT8 and FP32."),
       Choice("objective", {"speed", "size"}, "speed",
-             "speed: the fastest assignment within max_accuracy_drop; size: the least harmful within "
-             "size_budget."),
+             "speed: the fastest assignment of the measured front within max_accuracy_drop; size: the least "
+             "harmful one found within size_budget."),
       Number("max_accuracy_drop", 0.005, 0, 1,
              "Accuracy on the validation texts that may be lost against FP32, as a share."),
       Number("size_budget", 0.3, 0.01, 1, "Bytes of the linear layers, as a share of those in FP32."),
       Text("pin",
            "Layers whose precision is given, as in \"classifier=fp32, *.output.dense=bf16\"; * stands for "
-           "any characters."),
+           "any characters. With mode per_layer only."),
       Integer("sensitivity_texts", 64, 1, 100000, "Validation texts on which each layer's harm is measured."),
   };
   Append(spec.params, Calibration());

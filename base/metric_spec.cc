@@ -45,7 +45,8 @@ std::vector<MetricSpec> QualityMetrics() {
        "Precision",
        "精确率",
        "Of the texts predicted as a class, the share that belongs to it. Label average: binary (the last "
-       "class, where there are two) or macro (unweighted mean over classes).",
+       "class, where there are two) or macro (unweighted mean over the "
+       "classes that occur in labels or predictions).",
        true,
        false,
        {}},
@@ -84,8 +85,8 @@ std::vector<MetricSpec> CostMetrics() {
        "bytes",
        "Model size",
        "模型大小",
-       "Bytes of the saved, reloadable model. Label part: model (all its files) or quantized_layers (the "
-       "tensors of the layers that were quantized).",
+       "Bytes of the saved, reloadable model. Label part: model (all its files), quantized_layers or "
+       "quantized_embeddings (the tensors of those that are not stored in FP32).",
        false,
        true,
        {"size"}},
@@ -93,7 +94,8 @@ std::vector<MetricSpec> CostMetrics() {
        "1",
        "Compression ratio",
        "压缩比",
-       "Bytes of the FP32 baseline over bytes of the variant. Label part: model or quantized_layers.",
+       "Bytes of the FP32 baseline over bytes of the variant. Label part: model, quantized_layers or "
+       "quantized_embeddings.",
        true,
        true,
        {"compression"}},
@@ -131,7 +133,7 @@ std::vector<MetricSpec> CostMetrics() {
        "内存占用",
        "Memory of a fresh process that loads only this variant. Label kind: peak, load or forward (growth "
        "of resident memory after loading, and after one forward pass), each of them also as _anonymous and "
-       "_file.",
+       "_file; on a GPU device_peak, of LibTorch's allocator there.",
        false,
        true,
        {"memory", "peak_memory"}},
@@ -209,6 +211,14 @@ std::vector<MetricSpec> TrainingMetrics() {
   return {
       {"train_loss", "1", "Training loss", "训练损失", "Mean loss of a training step.", false, false, {}},
       {"learning_rate", "1", "Learning rate", "学习率", "Of a training step.", true, false, {}},
+      {"dataset_texts",
+       "texts",
+       "Texts of a split",
+       "划分的文本数",
+       "How many texts each split came to have, duplicates removed. Label: split.",
+       true,
+       false,
+       {}},
       {"training_time", "s", "Training time", "训练时间", "Of the whole fine-tuning.", false, false, {}},
       {"evaluation_time",
        "s",

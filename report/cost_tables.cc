@@ -1,4 +1,5 @@
 // The variants at a glance, and what they cost: time, bytes of the model, memory.
+#include <map>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -98,6 +99,7 @@ std::vector<std::string> MemoryKinds(const Facts& facts) {
 std::string MemoryTitle(Language language, const std::string& kind) {
   static const auto* const titles = new std::map<std::string, std::pair<const char*, const char*>>{
       {"peak", {"Peak", "峰值"}},
+      {"device_peak", {"Peak on the GPU", "GPU 峰值"}},
       {"peak_anonymous", {"Peak, anonymous", "峰值（匿名）"}},
       {"peak_file", {"Peak, file-backed", "峰值（文件映射）"}},
       {"load", {"Growth on load", "加载增量"}},

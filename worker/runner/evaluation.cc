@@ -178,9 +178,10 @@ absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::BertForSequenceCla
   Metric time{"evaluation_time", SecondsSince(start), "s", {{"split", split}}, 0, {}, {}, 0};
   for (const std::vector<float>& logits : evaluation.logits) {
     if (std::any_of(logits.begin(), logits.end(), [](float v) { return !std::isfinite(v); })) {
-      return absl::FailedPreconditionError(absl::StrCat(
-          "text ", evaluation.predicted.size(), " of ", split,
-          " has a logit that is not finite: the checkpoint is broken, or its training diverged"));
+      return absl::FailedPreconditionError(absl::StrCat("text ", evaluation.predicted.size(), " of ", split,
+                                                        " has a logit that is not finite: the checkpoint is "
+                                                        "broken, its training diverged, or values overflow "
+                                                        "in half precision (fp16 ends at 65504; use bf16)"));
     }
     evaluation.predicted.push_back(engine::Argmax(logits));
   }

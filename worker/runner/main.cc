@@ -203,18 +203,20 @@ void AddInfo(CLI::App& app, Action& action) {
 
 void AddMeasureMemory(CLI::App& app, Action& action) {
   auto request = std::make_shared<MemoryRequest>();
+  auto shapes = std::make_shared<std::vector<std::string>>(1, "8x128");
   CLI::App* memory =
-      app.add_subcommand("measure-memory", "Load one model, run one batch, print memory as JSON");
+      app.add_subcommand("measure-memory", "Load one model, run a batch, print memory as JSON");
   memory->add_option("--model", request->model, "Folder of a saved model")->required();
-  memory->add_option("--batch-size", request->batch_size, "Texts of the batch")
-      ->check(CLI::Range(1, 4096))
-      ->capture_default_str();
-  memory->add_option("--sequence-length", request->sequence_length, "Tokens of each text")
-      ->check(CLI::Range(1, 1 << 20))
+  memory
+      ->add_option("--shape", *shapes,
+                   "Texts of the batch and tokens of each; further ones run after memory was measured")
+      ->check([](const std::string& text) { return std::string(ParseInputShape(text).status().message()); })
       ->capture_default_str();
   AddDevice(memory, request->device, request->threads);
-  memory->footer("Example:\n  quant-runner measure-memory --model baseline/model --batch-size 8");
-  memory->callback([request, &action] {
+  memory->footer("Example:\n  quant-runner measure-memory --model baseline/model --shape 8x128");
+  memory->callback([request, shapes, &action] {
+    request->shapes.clear();
+    for (const std::string& text : *shapes) request->shapes.push_back(*ParseInputShape(text));
     action = [request] {
       const absl::StatusOr<MemoryReport> report = MeasureMemory(*request);
       return Finish("measure-memory", report.ok() ? Print(MemoryReportToJson(*report)) : report.status());

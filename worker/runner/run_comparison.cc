@@ -34,19 +34,41 @@ void Record(Attempt& attempt, const char* name, double value, Labels labels, int
   attempt.Record(Metric{name, value, FindMetric(name)->unit, std::move(labels), 0, {}, {}, samples});
 }
 
-// What one round of timings is of.
-struct InputShape {
-  int batch_size, sequence_length;
+Labels LabelsOf(const InputShape& shape) {
+  return {{"batch_size", absl::StrCat(shape.batch_size)},
+          {"sequence_length", absl::StrCat(shape.sequence_length)}};
+}
 
-  Labels labels() const {
-    return {{"batch_size", absl::StrCat(batch_size)}, {"sequence_length", absl::StrCat(sequence_length)}};
+std::string TextOf(const InputShape& shape) {
+  return absl::StrFormat("batch %d x %d tokens", shape.batch_size, shape.sequence_length);
+}
+
+// Every length with every batch size. A length that the model cannot read becomes its longest, which is said.
+absl::StatusOr<std::vector<InputShape>> TimedShapes(Attempt& attempt) {
+  const EvaluationConfig& evaluation = attempt.config().evaluation;
+  QL_ASSIGN_OR_RETURN(const engine::BertConfig config,
+                      engine::ReadBertConfig(attempt.job().inputs[0].folder + "/config.json"));
+  const int longest = static_cast<int>(config.max_position_embeddings);
+  std::vector<int> lengths;
+  for (const int asked : evaluation.latency_sequence_lengths) {
+    if (asked > longest) {
+      attempt.Warn("sequence_length",
+                   absl::StrCat("texts of ", asked, " tokens were to be timed; the model reads ", longest,
+                                " at most, and those were timed"));
+    }
+    const int length = std::min(asked, longest);
+    if (std::find(lengths.begin(), lengths.end(), length) == lengths.end()) lengths.push_back(length);
   }
-  std::string text() const { return absl::StrFormat("batch %d x %d tokens", batch_size, sequence_length); }
-};
+  std::vector<InputShape> shapes;
+  for (const int length : lengths) {
+    for (const int batch_size : evaluation.latency_batch_sizes) shapes.push_back({batch_size, length});
+  }
+  return shapes;
+}
 
 void RecordTimes(Attempt& attempt, const ModelInput& input, const engine::BenchTimes& times,
                  const InputShape& shape) {
-  Labels labels = shape.labels();
+  Labels labels = LabelsOf(shape);
   labels["variant"] = input.variant;
   const auto quantile = [&](const char* name, double value) {
     Labels with = labels;
@@ -77,9 +99,9 @@ void ExplainReference(Attempt& attempt, const engine::SideBySideResult& result, 
         "fp32_path",
         absl::StrFormat("%s: speedups are told against %s, the faster FP32 here; %s took %.2f "
                         "times as long",
-                        shape.text(), result.fp32_path, result.other_fp32_path, result.other_fp32_ratio)});
+                        TextOf(shape), result.fp32_path, result.other_fp32_path, result.other_fp32_ratio)});
   }
-  attempt.Record(Metric{"aa_ratio", bench.twin.speedup, "1", shape.labels(), 0,
+  attempt.Record(Metric{"aa_ratio", bench.twin.speedup, "1", LabelsOf(shape), 0,
                         bench.twin.speedup_interval.low, bench.twin.speedup_interval.high,
                         bench.twin.summary.samples});
   if (bench.reliable) return;
@@ -87,7 +109,7 @@ void ExplainReference(Attempt& attempt, const engine::SideBySideResult& result, 
                absl::StrFormat(
                    "%s: the timings are unreliable: one model timed against itself gave %.3f to %.3f "
                    "instead of 0.97 to 1.03, twice; run the comparison on a machine that does nothing else",
-                   shape.text(), bench.twin.speedup_interval.low, bench.twin.speedup_interval.high));
+                   TextOf(shape), bench.twin.speedup_interval.low, bench.twin.speedup_interval.high));
 }
 
 absl::Status TimeShape(Attempt& attempt, const engine::SideBySide& models, const InputShape& shape,
@@ -101,7 +123,7 @@ absl::Status TimeShape(Attempt& attempt, const engine::SideBySide& models, const
   options.min_duration_seconds = evaluation.min_duration_seconds;
   options.seed = attempt.config().seed;
   options.progress = [&](int64_t blocks, double) {
-    return attempt.Report(absl::StrCat("measuring speed at ", shape.text()), blocks,
+    return attempt.Report(absl::StrCat("measuring speed at ", TextOf(shape)), blocks,
                           std::max<int64_t>(blocks, evaluation.min_samples), "block");
   };
   QL_ASSIGN_OR_RETURN(const engine::SideBySideResult result, models.Run(options));
@@ -117,44 +139,57 @@ absl::Status TimeShape(Attempt& attempt, const engine::SideBySide& models, const
   return absl::OkStatus();
 }
 
-absl::Status CompareSpeed(Attempt& attempt, const engine::SideBySide& models) {
-  const EvaluationConfig& evaluation = attempt.config().evaluation;
+absl::Status CompareSpeed(Attempt& attempt, const engine::SideBySide& models,
+                          const std::vector<InputShape>& shapes) {
   std::string csv = "batch_size,sequence_length,block,variant,seconds\n";
-  for (int sequence_length : evaluation.latency_sequence_lengths) {
-    for (int batch_size : evaluation.latency_batch_sizes) {
-      QL_RETURN_IF_ERROR(TimeShape(attempt, models, {batch_size, sequence_length}, csv));
-    }
-  }
+  for (const InputShape& shape : shapes) QL_RETURN_IF_ERROR(TimeShape(attempt, models, shape, csv));
   return attempt.WriteArtifact("samples.csv", csv);
 }
 
-// Bytes of the tensors of the layers that are not FP32, and of the same layers in FP32.
-std::pair<int64_t, int64_t> QuantizedBytes(const engine::BertForSequenceClassification& model) {
-  std::pair<int64_t, int64_t> bytes;
+// Bytes as stored, and in FP32.
+struct StoredBytes {
+  int64_t stored = 0, fp32 = 0;
+};
+
+// Of the linear layers that are stored in anything but FP32, whatever they compute in here.
+StoredBytes QuantizedLayers(const engine::BertForSequenceClassification& model) {
+  StoredBytes bytes;
   for (const Layer& layer : engine::DescribeLayers(model, 1)) {
-    if (layer.effective == "fp32") continue;
-    bytes.first += layer.bytes;
-    bytes.second += layer.bytes_fp32;
+    if (layer.bytes == layer.bytes_fp32) continue;
+    bytes.stored += layer.bytes;
+    bytes.fp32 += layer.bytes_fp32;
   }
   return bytes;
+}
+
+StoredBytes QuantizedEmbeddings(const engine::BertForSequenceClassification& model) {
+  StoredBytes bytes;
+  model.ForEachEmbedding([&](const std::string&, const engine::Embedding& table) {
+    if (table.kind() == "fp32") return;
+    for (const auto& [role, tensor] : table.tensors()) bytes.stored += static_cast<int64_t>(tensor.nbytes());
+    bytes.fp32 += table.rows() * table.width() * static_cast<int64_t>(sizeof(float));
+  });
+  return bytes;
+}
+
+void RecordSize(Attempt& attempt, const std::string& variant, const char* part, const StoredBytes& bytes) {
+  if (bytes.stored == 0) return;
+  const Labels labels = {{"variant", variant}, {"part", part}};
+  Record(attempt, "model_size", static_cast<double>(bytes.stored), labels);
+  Record(attempt, "compression_ratio", static_cast<double>(bytes.fp32) / static_cast<double>(bytes.stored),
+         labels);
 }
 
 absl::Status CompareSize(Attempt& attempt, const engine::SideBySide& models) {
   const std::vector<ModelInput>& inputs = attempt.job().inputs;
   QL_ASSIGN_OR_RETURN(const engine::ModelSize baseline, engine::SizeOfModel(inputs[0].folder));
-  for (size_t i = 0; i < inputs.size(); ++i) {
+  Record(attempt, "model_size", static_cast<double>(baseline.total),
+         {{"variant", inputs[0].variant}, {"part", "model"}});
+  for (size_t i = 1; i < inputs.size(); ++i) {
     QL_ASSIGN_OR_RETURN(const engine::ModelSize size, engine::SizeOfModel(inputs[i].folder));
-    const Labels whole = {{"variant", inputs[i].variant}, {"part", "model"}};
-    Record(attempt, "model_size", static_cast<double>(size.total), whole);
-    if (i == 0) continue;
-    Record(attempt, "compression_ratio",
-           static_cast<double>(baseline.total) / static_cast<double>(size.total), whole);
-    const auto [bytes, bytes_fp32] = QuantizedBytes(models.model(i));
-    if (bytes == 0) continue;
-    const Labels layers = {{"variant", inputs[i].variant}, {"part", "quantized_layers"}};
-    Record(attempt, "model_size", static_cast<double>(bytes), layers);
-    Record(attempt, "compression_ratio", static_cast<double>(bytes_fp32) / static_cast<double>(bytes),
-           layers);
+    RecordSize(attempt, inputs[i].variant, "model", {size.total, baseline.total});
+    RecordSize(attempt, inputs[i].variant, "quantized_layers", QuantizedLayers(models.model(i)));
+    RecordSize(attempt, inputs[i].variant, "quantized_embeddings", QuantizedEmbeddings(models.model(i)));
   }
   return absl::OkStatus();
 }
@@ -171,6 +206,7 @@ void RecordMemory(Attempt& attempt, const std::string& variant, const MemoryRepo
   growth("load", report.loaded);
   growth("forward", report.forward);
   record("peak", report.forward.peak);
+  if (report.device_peak > 0) record("device_peak", report.device_peak);
 }
 
 // A variant on a reference kernel would be compared for what no user gets.
@@ -194,21 +230,23 @@ absl::Status CheckLayers(const std::string& variant, const engine::BertForSequen
 }
 
 // Each model in a process of its own: which kernels run, and how much memory they take.
-absl::Status AuditAndMeasureMemory(Attempt& attempt, const std::string& runner) {
+absl::Status AuditAndMeasureMemory(Attempt& attempt, const std::string& runner,
+                                   std::vector<InputShape> shapes) {
+  // Memory is of the largest batch that is timed.
+  const auto tokens = [](const InputShape& shape) {
+    return int64_t{shape.batch_size} * shape.sequence_length;
+  };
+  std::iter_swap(shapes.begin(),
+                 std::max_element(shapes.begin(), shapes.end(),
+                                  [&](const auto& a, const auto& b) { return tokens(a) < tokens(b); }));
   const std::vector<ModelInput>& inputs = attempt.job().inputs;
-  const EvaluationConfig& evaluation = attempt.config().evaluation;
-  // Of the largest input that is timed.
-  const int batch_size =
-      *std::max_element(evaluation.latency_batch_sizes.begin(), evaluation.latency_batch_sizes.end());
-  const int sequence_length = *std::max_element(evaluation.latency_sequence_lengths.begin(),
-                                                evaluation.latency_sequence_lengths.end());
   for (size_t i = 0; i < inputs.size(); ++i) {
     attempt.Report("measuring memory", static_cast<int64_t>(i), static_cast<int64_t>(inputs.size()), "model");
-    QL_ASSIGN_OR_RETURN(const MemoryReport report,
-                        MeasureMemoryInChild(runner,
-                                             {inputs[i].folder, attempt.config().device,
-                                              attempt.config().threads, batch_size, sequence_length},
-                                             [&] { return attempt.ShouldStop(); }));
+    QL_ASSIGN_OR_RETURN(
+        const MemoryReport report,
+        MeasureMemoryInChild(runner,
+                             {inputs[i].folder, attempt.config().device, attempt.config().threads, shapes},
+                             [&] { return attempt.ShouldStop(); }));
     QL_RETURN_IF_ERROR(CheckKernels(inputs[i].variant, report));
     if (Wants(attempt, {"memory_usage"})) RecordMemory(attempt, inputs[i].variant, report);
   }
@@ -219,7 +257,8 @@ absl::Status AuditAndMeasureMemory(Attempt& attempt, const std::string& runner) 
 
 absl::Status RunComparison(Attempt& attempt, const std::string& runner) {
   // Memory first: while nothing is loaded here, the children have the machine to themselves.
-  QL_RETURN_IF_ERROR(AuditAndMeasureMemory(attempt, runner));
+  QL_ASSIGN_OR_RETURN(const std::vector<InputShape> shapes, TimedShapes(attempt));
+  QL_RETURN_IF_ERROR(AuditAndMeasureMemory(attempt, runner, shapes));
   QL_RETURN_IF_ERROR(CompareAccuracy(attempt));
   std::vector<engine::SideBySide::Input> inputs;
   for (const ModelInput& input : attempt.job().inputs) inputs.push_back({input.variant, input.folder});
@@ -230,7 +269,7 @@ absl::Status RunComparison(Attempt& attempt, const std::string& runner) {
   }
   if (Wants(attempt, {"model_size", "compression_ratio"})) QL_RETURN_IF_ERROR(CompareSize(attempt, *models));
   if (Wants(attempt, {"inference_time", "throughput", "speedup"}))
-    QL_RETURN_IF_ERROR(CompareSpeed(attempt, *models));
+    QL_RETURN_IF_ERROR(CompareSpeed(attempt, *models, shapes));
   return absl::OkStatus();
 }
 

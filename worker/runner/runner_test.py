@@ -221,6 +221,20 @@ class RunnerTest(unittest.TestCase):
         names = {metric["name"] for metric in json.loads((self.root / "comparison" / "metrics.json").read_text())["metrics"]}
         self.assertIn("speedup", names)
 
+    def test_a_length_that_the_model_cannot_read_becomes_its_longest(self):
+        job = self.job("comparison", "long")
+        job["config"]["evaluation"].update(metrics=["speedup"], latencyBatchSizes=[1], latencySequenceLengths=[7, 128, 500])
+        code, events = self.run_job(job)
+        self.assertEqual(code, 0, events[-1])
+        lengths = {metric["labels"]["sequence_length"] for metric in self.metrics(events) if metric["name"] == "speedup"}
+        self.assertEqual(lengths, {"7", "24"})
+        said = [e["caveat"]["message"] for e in events if e.get("caveat", {}).get("code") == "sequence_length"]
+        self.assertIn("texts of 500 tokens were to be timed; the model reads 24 at most, and those were timed", said)
+
+    def test_the_baseline_says_how_many_texts_each_split_has(self):
+        for split, texts in (("train", 60), ("validation", 0), ("test", 40)):
+            self.assertEqual(self.find(self.baseline, "dataset_texts", split=split)["value"], texts)
+
     def test_only_the_metrics_that_are_asked_for_are_measured(self):
         job = self.job("comparison", "sizes")
         job["config"]["evaluation"]["metrics"] = ["accuracy", "model_size"]

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <ATen/Context.h>
+#include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
 #include <ATen/detail/CUDAHooksInterface.h>
@@ -122,6 +123,12 @@ absl::Status CheckDevice(const std::string& device) {
       "device cuda is asked for, but there is none here: LibTorch ", TORCH_VERSION,
       at::hasCUDA() ? " finds no GPU that it can use" : " is a build without CUDA",
       "; use device cpu, or a machine with an NVIDIA GPU, its driver and a CUDA build of torch"));
+}
+
+int64_t PeakDeviceMemory(const std::string& device) {
+  if (device == "cpu") return 0;
+  const auto stats = at::accelerator::getDeviceStats(0);
+  return stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
 }
 
 Environment DescribeEnvironment(const std::string& device, int threads) {

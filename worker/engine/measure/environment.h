@@ -27,6 +27,9 @@ std::vector<std::string> AvailableDevices();
 // Errors: FAILED_PRECONDITION there is no such device here, with what was looked for.
 absl::Status CheckDevice(const std::string& device);
 
+// Most bytes that LibTorch's allocator of the device has handed out in this process so far; 0 for "cpu".
+int64_t PeakDeviceMemory(const std::string& device);
+
 // Facts of this machine, library and program, and the fingerprint over those that can change a result:
 // CPU model and flags, threads, LibTorch, kernel choices, limits set in the environment, the GPU where
 // `device` is one. Not over the runner's binary, which has a digest of its own.

@@ -35,6 +35,15 @@ double SortedQuantile(const std::vector<double>& sorted, double q) {
   return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
+// Median() without sorting all: a bootstrap takes thousands of them.
+double UnsortedMedian(std::vector<double>& values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 == 1) return *middle;
+  const double below = *std::max_element(values.begin(), middle);
+  return below + (*middle - below) * 0.5;
+}
+
 // An index below `size` without the platform-dependent std::uniform_int_distribution. The bias of the
 // multiplication is below size / 2^32.
 size_t DrawIndex(std::mt19937_64& random, size_t size) {
@@ -61,13 +70,17 @@ absl::StatusOr<Classification> ScoreClassification(const std::vector<int>& label
     ++claimed[predicted[i]];
     if (labels[i] == predicted[i]) ++hits[labels[i]];
   }
+  // Macro scores are means over the classes that occur: one that no text has and no prediction names has no
+  // score.
+  double occurring = 0;
+  for (int c = 0; c < classes; ++c) occurring += labelled[c] + claimed[c] > 0;
   for (int c = 0; c < classes; ++c) {
     ClassScores scores{Ratio(hits[c], claimed[c]), Ratio(hits[c], labelled[c]), 0};
     scores.f1 = HarmonicMean(scores.precision, scores.recall);
     result.correct += hits[c];
-    result.macro.precision += scores.precision / classes;
-    result.macro.recall += scores.recall / classes;
-    result.macro.f1 += scores.f1 / classes;
+    result.macro.precision += scores.precision / std::max(1.0, occurring);
+    result.macro.recall += scores.recall / std::max(1.0, occurring);
+    result.macro.f1 += scores.f1 / std::max(1.0, occurring);
     result.per_class.push_back(scores);
   }
   result.accuracy = Ratio(result.correct, result.total);
@@ -166,7 +179,7 @@ Interval BootstrapMedianInterval(const std::vector<double>& values, uint64_t see
   std::vector<double> medians(resamples), draw(values.size());
   for (double& median : medians) {
     for (double& value : draw) value = values[DrawIndex(random, values.size())];
-    median = Median(draw);
+    median = UnsortedMedian(draw);
   }
   std::sort(medians.begin(), medians.end());
   return {SortedQuantile(medians, 0.025), SortedQuantile(medians, 0.975)};

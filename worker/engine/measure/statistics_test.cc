@@ -76,6 +76,9 @@ TEST(ScoreClassificationTest, MacroScoresAgreeWithScikitLearn) {
   EXPECT_NEAR(scores->macro.precision, 2.0 / 9, 1e-12);
   EXPECT_NEAR(scores->macro.recall, 1.0 / 3, 1e-12);
   EXPECT_NEAR(scores->macro.f1, 0.8 / 3, 1e-12);
+  // As scikit-learn: a class that neither labels nor predictions have does not count.
+  const auto with_absent = ScoreClassification({0, 1, 2, 0, 1, 2}, {0, 2, 1, 0, 0, 1}, 5);
+  EXPECT_NEAR(with_absent->macro.f1, 0.8 / 3, 1e-12);
   EXPECT_FALSE(scores->binary.has_value());
 }
 

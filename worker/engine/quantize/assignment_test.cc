@@ -77,5 +77,27 @@ TEST(ParetoFrontTest, IsTheHullOfAllAssignments) {
   }
 }
 
+TEST(ParetoFrontTest, AnswersThatAreNoNumbersAreLeftFirst) {
+  const double none = std::numeric_limits<double>::infinity();
+  const std::vector<LayerChoices> layers = {
+      {"a", {{"int8", 1, 1, 0.5}, {"fp32", 3, 4, 0}}},
+      {"b", {{"fp16", 1, 2, none}, {"int8", 2, 1, none}, {"fp32", 4, 4, 0}}}};
+  const auto front = ParetoFront(layers, Cost::kSeconds);
+  ASSERT_EQ(front.size(), 3u);
+  EXPECT_THAT(front[1].chosen, ElementsAre(0, 2));
+  EXPECT_EQ(front[1].divergence, 0.5);
+}
+
+TEST(FillBudgetTest, GoesOnPastAStepThatDoesNotFit) {
+  const std::vector<LayerChoices> layers = {{"large", {{"int8", 1, 100, 0.9}, {"fp32", 4, 400, 0}}},
+                                            {"small", {{"int8", 1, 10, 0.01}, {"fp32", 4, 40, 0}}}};
+  // The large layer's step is worth the most, and too large.
+  const Assignment within = FillBudget(layers, Cost::kBytes, 150);
+  EXPECT_THAT(within.chosen, ElementsAre(0, 1));
+  EXPECT_EQ(within.bytes, 140);
+  EXPECT_THAT(FillBudget(layers, Cost::kBytes, 500).chosen, ElementsAre(1, 1));
+  EXPECT_THAT(FillBudget(layers, Cost::kBytes, 1).chosen, ElementsAre(0, 0));
+}
+
 }  // namespace
 }  // namespace quantlab::engine

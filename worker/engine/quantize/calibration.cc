@@ -77,7 +77,7 @@ class Calibrator {
     };
     absl::Status reported;
     const int64_t before = done_;
-    QL_RETURN_IF_ERROR(VisitLayerInputs(model_, texts_.texts, options_.batch_size, visit, [&](int64_t done) {
+    QL_RETURN_IF_ERROR(VisitLayerInputs(model_, texts_.texts, kCalibrationBatch, visit, [&](int64_t done) {
       done_ = before + done;
       reported = context_.Report("calibrating", done_, total_, "text");
       return reported.ok();
@@ -105,7 +105,7 @@ class Calibrator {
     if (options_.smoothing != Smoothing::kSearch) return;
     // As many rows of each batch as its share of the texts, evenly spaced.
     const int64_t batches = std::max<int64_t>(
-        1, (static_cast<int64_t>(texts_.texts.size()) + options_.batch_size - 1) / options_.batch_size);
+        1, (static_cast<int64_t>(texts_.texts.size()) + kCalibrationBatch - 1) / kCalibrationBatch);
     const int64_t wanted = std::max<int64_t>(1, kSampleRows / batches);
     const int64_t step = std::max<int64_t>(1, x.size(0) / wanted);
     if (group.sampled >= kSampleRows) return;
@@ -183,12 +183,11 @@ std::string CalibrationToCsv(const std::map<std::string, LayerCalibration>& cali
   return csv;
 }
 
-CalibrationOptions CalibrationOptionsFrom(const Params& params, const QuantizationContext& context) {
+CalibrationOptions CalibrationOptionsFrom(const Params& params) {
   CalibrationOptions options;
   options.observer.kind = ObserverKindFromName(Param<std::string>(params, "observer")).value();
   options.observer.percentile = Param<double>(params, "percentile");
   options.weight_per_channel = Param<std::string>(params, "weight_granularity") == "per_channel";
-  options.batch_size = std::max(1, context.evaluation.batch_size);
   // Not every method with a calibration has these.
   if (params.count("weight_bits") > 0) {
     options.weight_bits = static_cast<int>(Param<int64_t>(params, "weight_bits"));

@@ -22,6 +22,10 @@ enum class Smoothing {
   kSearch,  // the best alpha of each group of layers that read one input
 };
 
+// Texts of each forward pass over calibration texts. Fixed, since moving averages and the sample of rows that
+// SmoothQuant searches with depend on it.
+inline constexpr int kCalibrationBatch = 32;
+
 struct CalibrationOptions {
   ObserverOptions observer;
   Smoothing smoothing = Smoothing::kOff;
@@ -29,7 +33,6 @@ struct CalibrationOptions {
   // Of the weights that the inputs will meet: what the search for alpha measures with.
   bool weight_per_channel = true;
   int weight_bits = 8;
-  int batch_size = 32;  // of the calibration's forward passes; changes no result
 };
 
 struct LayerCalibration {
@@ -51,7 +54,7 @@ absl::StatusOr<std::map<std::string, LayerCalibration>> CalibrateInputs(BertForS
 std::string CalibrationToCsv(const std::map<std::string, LayerCalibration>& calibration);
 
 // The parameters that methods with a calibration share (base/methods.cc).
-CalibrationOptions CalibrationOptionsFrom(const Params& params, const QuantizationContext& context);
+CalibrationOptions CalibrationOptionsFrom(const Params& params);
 
 }  // namespace quantlab::engine
 

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "worker/engine/quantize/onednn_isa.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -38,13 +40,13 @@ HalfFeatures DetectHalfFeatures() {
   return features;
 }
 
-// oneDNN's names of instruction sets from the one that brings each precision on; "" and "ALL" hide nothing.
+// oneDNN's names of instruction sets from the one that brings each precision on; "" hides nothing.
 bool IsaAllows(at::ScalarType dtype, const std::string& limit) {
   static constexpr std::array<const char*, 5> kBf16 = {"AVX512_CORE_BF16", "AVX10_1_512", "AVX512_CORE_AMX",
                                                        "AVX10_1_512_AMX", "AVX512_CORE_AMX_FP16"};
   static constexpr std::array<const char*, 5> kFp16 = {"AVX512_CORE_FP16", "AVX10_1_512", "AVX512_CORE_AMX",
                                                        "AVX10_1_512_AMX", "AVX512_CORE_AMX_FP16"};
-  if (limit.empty() || limit == "ALL" || limit == "DEFAULT") return true;
+  if (limit.empty()) return true;
   const auto& names = dtype == at::kBFloat16 ? kBf16 : kFp16;
   return std::find(names.begin(), names.end(), limit) != names.end() ||
          (dtype == at::kBFloat16 && limit == "AVX512_CORE_FP16");
@@ -79,10 +81,7 @@ LayerKind HalfKind(const char* name, at::ScalarType dtype) {
 std::string WhyNotHalf(at::ScalarType dtype, const at::Device& device) {
   if (!device.is_cpu()) return "";
   static const HalfFeatures cpu = DetectHalfFeatures();
-  static const std::string limit = [] {
-    const char* value = std::getenv("ONEDNN_MAX_CPU_ISA");
-    return std::string(value == nullptr ? "" : value);
-  }();
+  static const std::string limit = OneDnnMaxCpuIsa();
   const bool bf16 = dtype == at::kBFloat16;
   if ((bf16 ? cpu.bf16 : cpu.fp16) && IsaAllows(dtype, limit)) return "";
   return absl::StrCat("this CPU has no ", bf16 ? "BF16" : "FP16",

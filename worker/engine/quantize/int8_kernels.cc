@@ -7,6 +7,8 @@
 #include <limits>
 #include <string>
 
+#include "worker/engine/quantize/onednn_isa.h"
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #include <immintrin.h>
@@ -379,8 +381,7 @@ bool CpuHasInt8Isa(Int8Isa isa) {
 #endif
 }
 
-Int8Isa LimitInt8Isa(Int8Isa cpu_best, const char* onednn_max_cpu_isa) {
-  const std::string limit = onednn_max_cpu_isa == nullptr ? "" : onednn_max_cpu_isa;
+Int8Isa LimitInt8Isa(Int8Isa cpu_best, const std::string& limit) {
   Int8Isa most = Int8Isa::kAvx512Vnni;
   if (limit == "SSE41" || limit == "AVX") most = Int8Isa::kPortable;
   if (limit == "AVX2" || limit == "AVX512_CORE") most = Int8Isa::kAvx2;
@@ -391,7 +392,7 @@ Int8Isa LimitInt8Isa(Int8Isa cpu_best, const char* onednn_max_cpu_isa) {
 }
 
 Int8Isa BestInt8Isa() {
-  static const Int8Isa best = LimitInt8Isa(DetectInt8Isa(), std::getenv("ONEDNN_MAX_CPU_ISA"));
+  static const Int8Isa best = LimitInt8Isa(DetectInt8Isa(), OneDnnMaxCpuIsa());
   return best;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <string>
 
 namespace quantlab::engine {
 
@@ -23,11 +24,11 @@ enum class Int8Isa {
 // "avx512_vnni", …
 const char* Int8IsaName(Int8Isa isa);
 
-// What this CPU has, at most what ONEDNN_MAX_CPU_ISA allows (so that one variable holds oneDNN's kernels
-// and these to an older CPU). Read once, when first called.
+// What this CPU has, at most what onednn_isa.h allows (so that one variable holds oneDNN's kernels and these
+// to an older CPU). Read once, when first called.
 Int8Isa BestInt8Isa();
-// The same from `cpu_best` and the text of that variable (nullptr: not set).
-Int8Isa LimitInt8Isa(Int8Isa cpu_best, const char* onednn_max_cpu_isa);
+// The same from `cpu_best` and that limit (empty: none).
+Int8Isa LimitInt8Isa(Int8Isa cpu_best, const std::string& onednn_max_cpu_isa);
 // Whether this CPU can run `isa`.
 bool CpuHasInt8Isa(Int8Isa isa);
 

@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "worker/engine/quantize/onednn_isa.h"
+
 namespace quantlab::engine {
 namespace {
 
@@ -160,12 +162,29 @@ TEST(ChooseActivationParamsTest, AllZerosAndTinyRangesHaveAScale) {
 }
 
 TEST(LimitInt8IsaTest, ObeysOneDnnsVariable) {
-  EXPECT_EQ(LimitInt8Isa(Int8Isa::kAvx512Vnni, nullptr), Int8Isa::kAvx512Vnni);
-  EXPECT_EQ(LimitInt8Isa(Int8Isa::kAvx512Vnni, "ALL"), Int8Isa::kAvx512Vnni);
+  EXPECT_EQ(LimitInt8Isa(Int8Isa::kAvx512Vnni, ""), Int8Isa::kAvx512Vnni);
   EXPECT_EQ(LimitInt8Isa(Int8Isa::kAvx512Vnni, "AVX2"), Int8Isa::kAvx2);
   EXPECT_EQ(LimitInt8Isa(Int8Isa::kAvx512Vnni, "AVX512_CORE"), Int8Isa::kAvx2);
   EXPECT_EQ(LimitInt8Isa(Int8Isa::kAvx512Vnni, "SSE41"), Int8Isa::kPortable);
   EXPECT_EQ(LimitInt8Isa(Int8Isa::kAvx2, "AVX512_CORE_VNNI"), Int8Isa::kAvx2);
+}
+
+class OneDnnMaxCpuIsaTest : public testing::Test {
+ protected:
+  ~OneDnnMaxCpuIsaTest() override {
+    unsetenv("ONEDNN_MAX_CPU_ISA");
+    unsetenv("DNNL_MAX_CPU_ISA");
+  }
+};
+
+TEST_F(OneDnnMaxCpuIsaTest, IsReadAsOneDnnReadsIt) {
+  EXPECT_EQ(OneDnnMaxCpuIsa(), "");
+  setenv("DNNL_MAX_CPU_ISA", "avx2", 1);
+  EXPECT_EQ(OneDnnMaxCpuIsa(), "AVX2");
+  setenv("ONEDNN_MAX_CPU_ISA", "avx512_core", 1);
+  EXPECT_EQ(OneDnnMaxCpuIsa(), "AVX512_CORE");
+  setenv("ONEDNN_MAX_CPU_ISA", "all", 1);
+  EXPECT_EQ(OneDnnMaxCpuIsa(), "");
 }
 
 }  // namespace

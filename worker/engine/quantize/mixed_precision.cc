@@ -2,6 +2,7 @@
 // measured sensitivity and measured cost.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -38,6 +39,7 @@ using Precisions = std::map<std::string, std::string>;  // by layer
 struct Answers {
   std::vector<std::vector<float>> logits;
   double loss = 0, accuracy = 0;
+  bool finite = true;  // false: a logit is no number, as when FP16 overflows
 };
 
 double LogSumExp(const std::vector<float>& logits) {
@@ -56,12 +58,14 @@ absl::StatusOr<Answers> Ask(BertForSequenceClassification& model, const Labelled
     const std::vector<float>& row = answers.logits[i];
     answers.loss += (LogSumExp(row) - row[texts.labels[i]]) / n;
     answers.accuracy += (Argmax(row) == texts.labels[i]) / n;
+    answers.finite &= std::all_of(row.begin(), row.end(), [](float v) { return std::isfinite(v); });
   }
   return answers;
 }
 
-// Mean over texts of KL(reference || other), in nats.
+// Mean over texts of KL(reference || other), in nats; infinite where the other has no answer.
 double Divergence(const Answers& reference, const Answers& other) {
+  if (!other.finite) return std::numeric_limits<double>::infinity();
   double sum = 0;
   for (size_t i = 0; i < reference.logits.size(); ++i) {
     const double a = LogSumExp(reference.logits[i]), b = LogSumExp(other.logits[i]);
@@ -104,7 +108,7 @@ class Search {
   absl::Status FillPalette() {
     const LabelledTexts texts =
         SampleTexts(*context_.train, Param<int64_t>(params_, "calibration_texts"), context_.seed);
-    const CalibrationOptions options = CalibrationOptionsFrom(params_, context_);
+    const CalibrationOptions options = CalibrationOptionsFrom(params_);
     QL_ASSIGN_OR_RETURN(const auto calibration, CalibrateInputs(model_, texts, options, context_));
     QL_RETURN_IF_ERROR(context_.WriteFile("calibration.csv", CalibrationToCsv(calibration)));
     const std::string half = Param<std::string>(params_, "half");
@@ -161,8 +165,7 @@ class Search {
           palette_.Install({{layer, precision}});
           QL_ASSIGN_OR_RETURN(const Answers answers, Ask(model_, sample_, batch_size_));
           choice.divergence = Divergence(reference, answers);
-          TellSensitivity(layer, precision, "divergence", choice.divergence);
-          TellSensitivity(layer, precision, "loss_increase", answers.loss - reference.loss);
+          TellAnswers(layer, precision, choice.divergence, answers.loss - reference.loss);
         }
         choices.choices.push_back(choice);
         QL_RETURN_IF_ERROR(context_.Report("measuring sensitivity", ++done, total, "layer"));
@@ -194,6 +197,16 @@ class Search {
       }
     }
     return absl::OkStatus();
+  }
+
+  void TellAnswers(const std::string& layer, const std::string& precision, double divergence,
+                   double loss_increase) const {
+    if (std::isinf(divergence)) {
+      context_.Log(absl::StrCat(layer, " alone in ", precision, " makes the model's answers no numbers"));
+      return;
+    }
+    TellSensitivity(layer, precision, "divergence", divergence);
+    TellSensitivity(layer, precision, "loss_increase", loss_increase);
   }
 
   void TellSensitivity(const std::string& layer, const std::string& precision, const char* measure,
@@ -286,7 +299,9 @@ class Search {
     const double least = fp32_->accuracy - Param<double>(params_, "max_accuracy_drop");
     // Half a text of slack: the sums of equal counts may differ in their last bit.
     const double slack = 0.5 / static_cast<double>(context_.validation->texts.size());
-    const auto good = [&](const Answers& answers) { return answers.accuracy >= least - slack; };
+    const auto good = [&](const Answers& answers) {
+      return answers.finite && answers.accuracy >= least - slack;
+    };
     std::optional<size_t> best, too_cheap;
     for (const size_t point : SpreadPoints()) {
       QL_ASSIGN_OR_RETURN(const Answers answers, Measure(point));
@@ -305,7 +320,7 @@ class Search {
   size_t NoneIsGoodEnough(double least) {
     size_t best = front_.size() - 1;
     for (const auto& [point, answers] : measured_) {
-      if (answers.accuracy > measured_.at(best).accuracy) best = point;
+      if (answers.finite && answers.accuracy > measured_.at(best).accuracy) best = point;
     }
     context_.Warn("accuracy_budget_missed",
                   absl::StrFormat("no assignment keeps the validation accuracy at %.4f or more; the most "
@@ -314,7 +329,16 @@ class Search {
     return best;
   }
 
-  // The least harmful point of the front whose linear layers fit the budget.
+  // Where it stands there, by bytes. Nothing of the front may have been measured yet.
+  size_t AddToFront(Assignment assignment) {
+    const auto at = std::find_if(front_.begin(), front_.end(),
+                                 [&](const Assignment& point) { return point.bytes >= assignment.bytes; });
+    const auto index = static_cast<size_t>(at - front_.begin());
+    if (at == front_.end() || at->chosen != assignment.chosen) front_.insert(at, std::move(assignment));
+    return index;
+  }
+
+  // The least harmful assignment whose linear layers fit the budget.
   absl::StatusOr<size_t> WithinSize() {
     double fp32_bytes = 0;
     for (const std::string& layer : palette_.layers()) {
@@ -323,11 +347,8 @@ class Search {
       }
     }
     const double most = Param<double>(params_, "size_budget") * fp32_bytes;
+    const size_t best = AddToFront(FillBudget(choices_, Cost::kBytes, most));
     for (const size_t point : SpreadPoints()) QL_RETURN_IF_ERROR(Measure(point).status());
-    size_t best = 0;
-    for (size_t point = 0; point < front_.size(); ++point) {
-      if (front_[point].bytes <= most) best = point;
-    }
     if (front_[best].bytes > most) {
       context_.Warn(
           "size_budget_missed",
@@ -428,6 +449,10 @@ class MixedPrecision : public QuantizationMethod {
     if (half == "none") {
       return absl::InvalidArgumentError(
           "mixed_precision: half is none, but mode is whole; allowed: bf16, fp16");
+    }
+    if (!Param<std::string>(params, "pin").empty()) {
+      return absl::InvalidArgumentError(
+          "mixed_precision: pin chooses for single layers, but mode is whole; use mode: per_layer");
     }
     QL_ASSIGN_OR_RETURN(const at::ScalarType dtype, DtypeFromName(half));
     QL_ASSIGN_OR_RETURN(LayerMap layers, MakeHalfLayers(model, dtype));

@@ -83,6 +83,12 @@ TEST_F(MixedPrecisionTest, APinThatMatchesNothingIsNamed) {
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("no.such.layer"));
 }
 
+TEST_F(MixedPrecisionTest, APinHasNoMeaningForTheWholeModel) {
+  const auto result = Apply({{"mode", std::string("whole")}, {"pin", std::string("classifier=fp32")}});
+  EXPECT_TRUE(absl::IsInvalidArgument(result.status()));
+  EXPECT_THAT(std::string(result.status().message()), HasSubstr("use mode: per_layer"));
+}
+
 TEST_F(MixedPrecisionTest, APrecisionThatIsNotOfferedIsNamed) {
   const auto result = Apply({{"half", std::string("none")}, {"pin", std::string("classifier=bf16")}});
   EXPECT_TRUE(absl::IsInvalidArgument(result.status()));

@@ -113,7 +113,7 @@ class Qat : public QuantizationMethod {
                               const QuantizationContext& context) {
     const LabelledTexts texts =
         SampleTexts(*context.train, Param<int64_t>(params, "calibration_texts"), context.seed);
-    const CalibrationOptions options = CalibrationOptionsFrom(params, context);
+    const CalibrationOptions options = CalibrationOptionsFrom(params);
     QL_ASSIGN_OR_RETURN(const auto calibration, CalibrateInputs(model, texts, options, context));
     QL_RETURN_IF_ERROR(context.WriteFile("calibration.csv", CalibrationToCsv(calibration)));
     InstallFakeQuant(model, calibration,

@@ -31,12 +31,10 @@ absl::StatusOr<std::map<std::string, at::Tensor>> MeanErrors(
     sum = sum.defined() ? sum + error : error;
     rows[name] += x.size(0);
   };
-  QL_RETURN_IF_ERROR(VisitLayerInputs(
-      model, texts.texts, std::max(1, context.evaluation.batch_size), visit, [&](int64_t done) {
-        reported =
-            context.Report("correcting biases", done, static_cast<int64_t>(texts.texts.size()), "text");
-        return reported.ok();
-      }));
+  QL_RETURN_IF_ERROR(VisitLayerInputs(model, texts.texts, kCalibrationBatch, visit, [&](int64_t done) {
+    reported = context.Report("correcting biases", done, static_cast<int64_t>(texts.texts.size()), "text");
+    return reported.ok();
+  }));
   QL_RETURN_IF_ERROR(reported);
   std::map<std::string, at::Tensor> means;
   for (const auto& [name, sum] : sums) {

@@ -17,7 +17,7 @@ class StaticQuantization : public QuantizationMethod {
                         const QuantizationContext& context) const override {
     const LabelledTexts texts =
         SampleTexts(*context.train, Param<int64_t>(params, "calibration_texts"), context.seed);
-    const CalibrationOptions options = CalibrationOptionsFrom(params, context);
+    const CalibrationOptions options = CalibrationOptionsFrom(params);
     QL_ASSIGN_OR_RETURN(const auto calibration, CalibrateInputs(model, texts, options, context));
     QL_RETURN_IF_ERROR(context.WriteFile("calibration.csv", CalibrationToCsv(calibration)));
     QL_ASSIGN_OR_RETURN(LayerMap layers, MakeStaticLayers(model, calibration, texts,

@@ -15,7 +15,7 @@ namespace quantlab::engine {
 namespace {
 
 // Texts that are calibrated on at a time: memory for their activations, nothing else, depends on it.
-constexpr int kCalibrationBatch = 8;
+constexpr int kHessianBatch = 8;
 
 // Of each layer's inputs. Layers that read the same tensor (query, key, value) share one.
 using Hessians = std::map<std::string, std::shared_ptr<Hessian>>;
@@ -37,11 +37,10 @@ absl::StatusOr<Hessians> CollectHessians(BertForSequenceClassification& model, c
   };
   absl::Status report;
   const int64_t total = static_cast<int64_t>(sample.texts.size());
-  const absl::Status visited =
-      VisitLayerInputs(model, sample.texts, kCalibrationBatch, add, [&](int64_t done) {
-        report = context.Report("calibrating", done, total, "text");
-        return report.ok();
-      });
+  const absl::Status visited = VisitLayerInputs(model, sample.texts, kHessianBatch, add, [&](int64_t done) {
+    report = context.Report("calibrating", done, total, "text");
+    return report.ok();
+  });
   QL_RETURN_IF_ERROR(report);
   QL_RETURN_IF_ERROR(visited);
   return hessians;

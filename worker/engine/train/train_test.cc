@@ -111,7 +111,12 @@ TEST(TrainerTest, LearningRateRisesAndFallsLinearly) {
   EXPECT_DOUBLE_EQ(LearningRateFactor(55, 100, 0.1), 0.5);
   EXPECT_EQ(LearningRateFactor(100, 100, 0.1), 0);
   EXPECT_EQ(LearningRateFactor(0, 3, 0), 1);
-  EXPECT_DOUBLE_EQ(LearningRateFactor(1, 2, 1), 0.5);
+  EXPECT_DOUBLE_EQ(LearningRateFactor(2, 4, 1), 2.0 / 3);
+}
+
+TEST(LearningRateTest, EvenASingleStepTrains) {
+  EXPECT_EQ(LearningRateFactor(0, 1, 0.1), 1);
+  EXPECT_EQ(LearningRateFactor(1, 2, 1), 1);
 }
 
 TEST(TrainerTest, CancelledTrainingSaysSo) {

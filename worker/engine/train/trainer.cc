@@ -156,7 +156,6 @@ class TrainingLoop {
       if (examples > 0) summary.epoch_losses.push_back(loss / examples);
     }
     summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    summary.requested_dtype = summary.effective_dtype = options_.config.dtype;
     return summary;
   }
 
@@ -223,7 +222,9 @@ Schedule MakeTrainingSchedule(const LabelledTexts& data, const TrainingConfig& c
 }
 
 double LearningRateFactor(int64_t step, int64_t steps, double warmup_ratio) {
-  const double warmup = std::ceil(warmup_ratio * static_cast<double>(steps));
+  // One step at least is not of the warm-up, or a training of one step would have the rate 0.
+  const double warmup =
+      std::min(std::ceil(warmup_ratio * static_cast<double>(steps)), static_cast<double>(steps - 1));
   const double at = static_cast<double>(step), end = static_cast<double>(steps);
   if (at < warmup) return at / warmup;
   return std::max(0.0, (end - at) / std::max(1.0, end - warmup));

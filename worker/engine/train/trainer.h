@@ -52,9 +52,6 @@ struct TrainingSummary {
   int64_t steps = 0;
   double seconds = 0;
   std::vector<double> epoch_losses;  // mean over the examples of each epoch
-  std::string requested_dtype;
-  std::string effective_dtype;  // "fp32", "bf16"
-  std::string reason;           // why they differ; empty when they do not
 };
 
 // What each epoch reads, in order: TrainingBatches for every epoch of `config`.
@@ -63,7 +60,7 @@ std::vector<std::vector<Batch>> MakeTrainingSchedule(const LabelledTexts& data, 
 
 // Trains all parameters of `model`, on the device where it is, one step for each batch of `schedule`.
 // Weight decay is decoupled and spares biases and LayerNorms. The learning rate rises linearly from 0
-// over the first ceil(warmup_ratio * steps) steps and falls linearly to 0 after them.
+// over the first ceil(warmup_ratio * steps) steps, all but one at most, and falls linearly to 0 after them.
 // Afterwards the model is in evaluation mode and asks for no gradients, whether it went well or not.
 //
 // Errors: INVALID_ARGUMENT nothing to train on, a label or an index out of range, a setting out of range;
