@@ -2,7 +2,10 @@
 #include <string>
 #include <utility>
 
+#include <ATen/ATen.h>
+
 #include "absl/strings/str_cat.h"
+#include "base/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/quantize/gptq.h"
 #include "worker/engine/quantize/int4_packing.h"
@@ -46,6 +49,26 @@ absl::StatusOr<Hessians> CollectHessians(BertForSequenceClassification& model, c
   return hessians;
 }
 
+// calibration.csv: on what each layer was rounded, and what error in its output (gptq.h, OutputError) that
+// leaves, beside that of rounding to nearest.
+class CalibrationLog {
+ public:
+  void Add(const std::string& layer, const at::Tensor& weight, const GridWeights& rounded,
+           const Hessian& hessian, const GridOptions& grid) {
+    const at::Tensor matrix = hessian.Matrix();
+    const auto error = [&](const GridWeights& weights) {
+      return OutputError(weight, Dequantize(weights, grid.group_size, grid.bf16_scales), matrix);
+    };
+    absl::StrAppend(
+        &csv_, layer, ",", hessian.rows(), ",", at::eq(matrix.diagonal(), 0).sum().item().toLong(), ",",
+        RoundTrip(error(RoundToNearest(weight, grid).value())), ",", RoundTrip(error(rounded)), "\n");
+  }
+  const std::string& csv() const { return csv_; }
+
+ private:
+  std::string csv_ = "layer,rows,unused_inputs,error_nearest,error_gptq\n";
+};
+
 class WeightOnly : public QuantizationMethod {
  public:
   const MethodSpec& spec() const override { return *FindMethod("weight_only"); }
@@ -54,18 +77,22 @@ class WeightOnly : public QuantizationMethod {
   absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
                         const QuantizationContext& context) const override {
     const GptqOptions options = Options(params);
-    Hessians hessians;
-    if (Param<std::string>(params, "algorithm") == "gptq") {
-      const LabelledTexts sample =
-          SampleTexts(*context.train, Param<int64_t>(params, "calibration_texts"), context.seed);
-      QL_ASSIGN_OR_RETURN(hessians, CollectHessians(model, sample, context));
+    if (Param<std::string>(params, "algorithm") == "rtn") {
+      return ReplaceLinears(model, context, [&](const std::string&, const LinearFp32& layer) {
+        return Make(layer, RoundToNearest(layer.weight(), options.grid), options.grid);
+      });
     }
-    return ReplaceLinears(
-        model, context,
-        [&](const std::string& name, const LinearFp32& layer) -> absl::StatusOr<std::unique_ptr<Linear>> {
-          const auto hessian = hessians.find(name);
-          return Make(layer, options, hessian == hessians.end() ? nullptr : hessian->second.get());
-        });
+    const LabelledTexts sample =
+        SampleTexts(*context.train, Param<int64_t>(params, "calibration_texts"), context.seed);
+    QL_ASSIGN_OR_RETURN(const Hessians hessians, CollectHessians(model, sample, context));
+    CalibrationLog log;
+    QL_RETURN_IF_ERROR(ReplaceLinears(model, context, [&](const std::string& name, const LinearFp32& layer) {
+      const Hessian& hessian = *hessians.at(name);
+      auto rounded = Gptq(layer.weight(), hessian.Matrix(), options);
+      if (rounded.ok()) log.Add(name, layer.weight(), *rounded, hessian, options.grid);
+      return Make(layer, std::move(rounded), options.grid);
+    }));
+    return context.WriteFile("calibration.csv", log.csv());
   }
 
  private:
@@ -82,13 +109,11 @@ class WeightOnly : public QuantizationMethod {
     return options;
   }
 
-  // `hessian` nullptr: to nearest.
-  static absl::StatusOr<std::unique_ptr<Linear>> Make(const LinearFp32& layer, const GptqOptions& options,
-                                                      const Hessian* hessian) {
-    QL_ASSIGN_OR_RETURN(const GridWeights rounded, hessian != nullptr
-                                                       ? Gptq(layer.weight(), hessian->Matrix(), options)
-                                                       : RoundToNearest(layer.weight(), options.grid));
-    QL_ASSIGN_OR_RETURN(std::unique_ptr<Linear> linear, Wrap(rounded, layer.bias(), options.grid));
+  static absl::StatusOr<std::unique_ptr<Linear>> Make(const LinearFp32& layer,
+                                                      const absl::StatusOr<GridWeights>& rounded,
+                                                      const GridOptions& grid) {
+    QL_RETURN_IF_ERROR(rounded.status());
+    QL_ASSIGN_OR_RETURN(std::unique_ptr<Linear> linear, Wrap(*rounded, layer.bias(), grid));
     return KeepIfSmaller(layer, std::move(linear));
   }
 
