@@ -133,7 +133,9 @@ std::vector<MetricSpec> CostMetrics() {
        "内存占用",
        "Memory of a fresh process that loads only this variant. Label kind: peak, load or forward (growth "
        "of resident memory after loading, and after one forward pass), each of them also as _anonymous and "
-       "_file; on a GPU device_peak, of LibTorch's allocator there.",
+       "_file; on a GPU device_peak, of LibTorch's allocator there. Labels batch_size and sequence_length: "
+       "of the "
+       "pass, the largest that is timed.",
        false,
        true,
        {"memory", "peak_memory"}},

@@ -194,9 +194,12 @@ absl::Status CompareSize(Attempt& attempt, const engine::SideBySide& models) {
   return absl::OkStatus();
 }
 
-void RecordMemory(Attempt& attempt, const std::string& variant, const MemoryReport& report) {
+void RecordMemory(Attempt& attempt, const std::string& variant, const InputShape& shape,
+                  const MemoryReport& report) {
   const auto record = [&](const std::string& kind, int64_t bytes) {
-    Record(attempt, "memory_usage", static_cast<double>(bytes), {{"variant", variant}, {"kind", kind}});
+    Labels labels = LabelsOf(shape);
+    labels.insert({{"variant", variant}, {"kind", kind}});
+    Record(attempt, "memory_usage", static_cast<double>(bytes), std::move(labels));
   };
   const auto growth = [&](const std::string& kind, const engine::ProcessMemory& now) {
     record(kind, now.resident - report.start.resident);
@@ -248,7 +251,7 @@ absl::Status AuditAndMeasureMemory(Attempt& attempt, const std::string& runner,
                              {inputs[i].folder, attempt.config().device, attempt.config().threads, shapes},
                              [&] { return attempt.ShouldStop(); }));
     QL_RETURN_IF_ERROR(CheckKernels(inputs[i].variant, report));
-    if (Wants(attempt, {"memory_usage"})) RecordMemory(attempt, inputs[i].variant, report);
+    if (Wants(attempt, {"memory_usage"})) RecordMemory(attempt, inputs[i].variant, shapes.front(), report);
   }
   return absl::OkStatus();
 }
