@@ -80,7 +80,7 @@ at::Tensor Logits(const BertForSequenceClassification& model, const std::vector<
   std::vector<const TokenizedText*> pointers;
   for (const TokenizedText& text : texts) pointers.push_back(&text);
   const at::NoGradGuard no_grad;
-  return model.Forward(PackTexts(model.config(), pointers).value()).value();
+  return model.Forward(PackTexts(model.config(), pointers).value()).value().cpu();
 }
 
 void WriteSmallVocabulary(const std::string& folder) {

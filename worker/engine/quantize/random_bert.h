@@ -22,7 +22,7 @@ absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> MakeRandomBert(co
 // `count` texts of 1 to max_length tokens.
 std::vector<TokenizedText> RandomTexts(const BertConfig& config, int count, int max_length, uint64_t seed);
 
-// Logits [texts, labels] of `texts` in one batch. Dies on an error.
+// Logits [texts, labels] of `texts` in one batch, on the CPU. Dies on an error.
 at::Tensor Logits(const BertForSequenceClassification& model, const std::vector<TokenizedText>& texts);
 
 // A tokenizer's file that agrees with SmallBertConfig: vocab.txt of 100 words.
