@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include <utility>
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/json_util.h>
 #include <nlohmann/json.hpp>
 
@@ -27,6 +29,7 @@
 #include "base/status_macros.h"
 #include "client/file_lock.h"
 #include "client/progress.h"
+#include "client/repeatable.h"
 #include "client/text.h"
 
 namespace quantlab::client {
@@ -37,6 +40,8 @@ using Json = nlohmann::ordered_json;
 
 constexpr char kMarker[] = "experiment.json";
 constexpr char kLock[] = ".lock";
+constexpr char kData[] = "report_data.json";
+constexpr int64_t kDataLimit = int64_t{1} << 30;
 constexpr int64_t kMarkerLimit = 64 << 20;
 
 absl::Status FromError(const std::error_code& error, const char* action, const fs::path& path) {
@@ -67,6 +72,17 @@ std::string PrettyJson(const google::protobuf::Message& message) {
   std::string text;
   if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return "{}\n";
   return text;
+}
+
+// The same bytes for equal messages: JSON has its maps in any order.
+std::string InOrder(const google::protobuf::Message& message) {
+  std::string bytes;
+  google::protobuf::io::StringOutputStream stream(&bytes);
+  google::protobuf::io::CodedOutputStream out(&stream);
+  out.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&out);
+  out.Trim();
+  return bytes;
 }
 
 std::string CsvField(const std::string& text) {
@@ -159,16 +175,31 @@ class Writer {
   }
 
   absl::Status WriteExperiment() {
-    for (int i = 0; i < data_.experiment().files_size(); ++i) {
-      const v1::SourceFile& file = data_.experiment().files(i);
-      const std::string name =
-          i == 0 ? "experiment.yaml"
-                 : absl::StrCat("included/", i, "-", fs::path(file.name()).filename().string());
-      QL_RETURN_IF_ERROR(Write(name, file.content()));
+    for (const TextFile& file : RepeatableFiles(data_.experiment())) {
+      QL_RETURN_IF_ERROR(Write(file.path, file.content));
     }
-    QL_RETURN_IF_ERROR(Write("report_data.json", PrettyJson(data_)));
+    QL_RETURN_IF_ERROR(Write(kData, PrettyJson(data_)));
     for (const TextFile& file : options_.report)
       QL_RETURN_IF_ERROR(Write("report/" + file.path, file.content));
+    return KeepOtherReports();
+  }
+
+  // The other language, the other formats: true as long as the data are what they were made from.
+  absl::Status KeepOtherReports() {
+    if (!InOldFolder(kData)) return absl::OkStatus();
+    const absl::StatusOr<std::string> before = ReadFile((target_ / kData).string(), kDataLimit);
+    v1::ReportData old_data;
+    if (!before.ok() || !google::protobuf::util::JsonStringToMessage(*before, &old_data).ok() ||
+        InOrder(old_data) != InOrder(data_)) {
+      return absl::OkStatus();
+    }
+    for (const std::string& path : old_.files) {
+      if (!absl::StartsWith(path, "report/") || files_.count(path) > 0 || !InOldFolder(path)) continue;
+      QL_RETURN_IF_ERROR(Claim(path));
+      std::error_code error;
+      fs::copy_file(target_ / path, temp_ / path, fs::copy_options::overwrite_existing, error);
+      if (error) return FromError(error, "copy", target_ / path);
+    }
     return absl::OkStatus();
   }
 

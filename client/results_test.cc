@@ -83,7 +83,8 @@ TEST_F(ResultsTest, WritesEverythingUnderItsName) {
   const auto written = WriteResults(*client_, Data("quick-1"), options_);
   ASSERT_TRUE(written.ok()) << written.status();
   EXPECT_EQ(written->path, Results("quick"));
-  EXPECT_EQ(ReadAll(Results("quick/experiment.yaml")), "experiments: {}\n");
+  EXPECT_THAT(ReadAll(Results("quick/experiment.yaml")), HasSubstr("include: [\"source/quick.yaml\"]"));
+  EXPECT_EQ(ReadAll(Results("quick/source/quick.yaml")), "experiments: {}\n");
   EXPECT_EQ(ReadAll(Results("quick/report/report.en.md")), "# Report\n");
   EXPECT_EQ(ReadAll(Results("quick/report/tables/accuracy.csv")), "a,b\n");
   EXPECT_THAT(ReadAll(Results("quick/report_data.json")), HasSubstr("quick-1"));
@@ -146,6 +147,23 @@ TEST_F(ResultsTest, TheSameExperimentIsReplacedAndKeepsWhatTheUserAdded) {
   EXPECT_EQ(ReadAll(Results("quick/notes/mine.txt")), "mine");
   EXPECT_FALSE(fs::exists(Results("quick/baseline/predictions.csv"))) << "no longer part of the results";
   EXPECT_EQ(Leftovers(), 0);
+}
+
+TEST_F(ResultsTest, ReportsInOtherFormsStayWhileTheDataAreTheSame) {
+  ASSERT_TRUE(WriteResults(*client_, Data("quick-1"), options_).ok());
+  options_.report = {{"report.zh.pdf", "%PDF"}};
+  ASSERT_TRUE(WriteResults(*client_, Data("quick-1"), options_).ok());
+  EXPECT_EQ(ReadAll(Results("quick/report/report.en.md")), "# Report\n");
+  EXPECT_EQ(ReadAll(Results("quick/report/report.zh.pdf")), "%PDF");
+  options_.report = {{"report.en.md", "# New\n"}};
+  ASSERT_TRUE(WriteResults(*client_, Data("quick-1"), options_).ok());
+  EXPECT_EQ(ReadAll(Results("quick/report/report.en.md")), "# New\n");
+  EXPECT_EQ(ReadAll(Results("quick/report/report.zh.pdf")), "%PDF");
+
+  v1::ReportData newer = Data("quick-1");
+  newer.mutable_runs(0)->mutable_metrics(0)->set_value(0.5);
+  ASSERT_TRUE(WriteResults(*client_, newer, options_).ok());
+  EXPECT_FALSE(fs::exists(Results("quick/report/report.zh.pdf"))) << "it tells of what is no longer so";
 }
 
 TEST_F(ResultsTest, ADamagedCopyIsFetchedAgain) {
