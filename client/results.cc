@@ -74,13 +74,14 @@ std::string PrettyJson(const google::protobuf::Message& message) {
   return text;
 }
 
-// The same bytes for equal messages: JSON has its maps in any order.
-std::string InOrder(const google::protobuf::Message& message) {
+// The same bytes where reports would say the same: maps in order, whatever language was asked for.
+std::string BytesOf(v1::ReportData data) {
+  data.mutable_experiment()->clear_report_language();
   std::string bytes;
   google::protobuf::io::StringOutputStream stream(&bytes);
   google::protobuf::io::CodedOutputStream out(&stream);
   out.SetSerializationDeterministic(true);
-  message.SerializeToCodedStream(&out);
+  data.SerializeToCodedStream(&out);
   out.Trim();
   return bytes;
 }
@@ -190,7 +191,7 @@ class Writer {
     const absl::StatusOr<std::string> before = ReadFile((target_ / kData).string(), kDataLimit);
     v1::ReportData old_data;
     if (!before.ok() || !google::protobuf::util::JsonStringToMessage(*before, &old_data).ok() ||
-        InOrder(old_data) != InOrder(data_)) {
+        BytesOf(old_data) != BytesOf(data_)) {
       return absl::OkStatus();
     }
     for (const std::string& path : old_.files) {

@@ -152,7 +152,9 @@ TEST_F(ResultsTest, TheSameExperimentIsReplacedAndKeepsWhatTheUserAdded) {
 TEST_F(ResultsTest, ReportsInOtherFormsStayWhileTheDataAreTheSame) {
   ASSERT_TRUE(WriteResults(*client_, Data("quick-1"), options_).ok());
   options_.report = {{"report.zh.pdf", "%PDF"}};
-  ASSERT_TRUE(WriteResults(*client_, Data("quick-1"), options_).ok());
+  v1::ReportData chinese = Data("quick-1");
+  chinese.mutable_experiment()->set_report_language("zh");
+  ASSERT_TRUE(WriteResults(*client_, chinese, options_).ok());
   EXPECT_EQ(ReadAll(Results("quick/report/report.en.md")), "# Report\n");
   EXPECT_EQ(ReadAll(Results("quick/report/report.zh.pdf")), "%PDF");
   options_.report = {{"report.en.md", "# New\n"}};
