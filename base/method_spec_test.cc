@@ -73,6 +73,28 @@ TEST(MethodSpecTest, ValuesPrintAsInExperimentFiles) {
   EXPECT_EQ(ParamToString(std::string("per_token")), "per_token");
 }
 
+// `given` completed with defaults.
+MethodInputs InputsOf(const std::string& method, const Params& given) {
+  const MethodSpec& spec = *FindMethod(method);
+  return spec.inputs(*ResolveParams(spec, given));
+}
+
+TEST(MethodSpecTest, WhatIsReadFollowsTheParameters) {
+  EXPECT_FALSE(InputsOf("dynamic_quantization", {}).training_texts);
+  EXPECT_TRUE(InputsOf("static_quantization", {}).training_texts);
+  EXPECT_FALSE(InputsOf("static_quantization", {}).training_settings);
+  for (const char* method : {"qat", "fp32_continued"}) {
+    EXPECT_TRUE(InputsOf(method, {}).training_texts) << method;
+    EXPECT_TRUE(InputsOf(method, {}).training_settings) << method;
+  }
+  const MethodInputs chosen = InputsOf("mixed_precision", {});
+  EXPECT_TRUE(chosen.training_texts && chosen.validation_texts && chosen.timed_shapes);
+  const MethodInputs whole = InputsOf("mixed_precision", {{"mode", std::string("whole")}});
+  EXPECT_FALSE(whole.training_texts || whole.validation_texts || whole.timed_shapes);
+  EXPECT_TRUE(InputsOf("weight_only", {}).training_texts);
+  EXPECT_FALSE(InputsOf("weight_only", {{"algorithm", std::string("rtn")}}).training_texts);
+}
+
 // What everything else relies on for each method of this version.
 TEST(MethodSpecTest, EveryMethodIsComplete) {
   std::set<std::string> names, short_names;

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/metric_spec.h"
+#include "server/config/method_rules.h"
 
 namespace quantlab {
 namespace {
@@ -490,12 +491,10 @@ void ReadTopLevel(const YamlNode& root, const std::string& file, const Catalog& 
   ApplyCatalogRows(catalog, spec);
   ReadDataset(fields.Take("dataset"), diagnostics, &spec->dataset);
   ReadTraining(fields.Take("training"), diagnostics, &spec->training);
-  if (const YamlNode* training = root.Find("training"); training != nullptr && !spec->training.enabled) {
-    diagnostics.Warn(training->at, "training has no effect: experiments.baseline.fine_tune is false");
-  }
   ReadEvaluation(fields.Take("evaluation"), diagnostics, &spec->evaluation);
   fields.Done();
   CheckEnabled(enabled, root, diagnostics, spec);
+  if (!diagnostics.has_errors()) ApplyMethodRules(root, diagnostics, spec);
 }
 
 }  // namespace

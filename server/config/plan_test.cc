@@ -369,6 +369,52 @@ TEST(PlanTest, InputKeysFollowWhatDecidesTheResult) {
   EXPECT_NE(key(base, 0), key(base, 1));
 }
 
+// The key of the last run of these experiments, with whatever else the file says.
+std::string LastKey(const std::string& experiments, const std::string& rest) {
+  const PlanResult plan = Plan(absl::StrCat("experiments: {baseline: {fine_tune: false}, ", experiments,
+                                            "}\ndataset: {validation_size: 100}\n", rest));
+  EXPECT_TRUE(plan.ok()) << Problems(plan);
+  for (auto run = plan.runs.rbegin(); run != plan.runs.rend(); ++run) {
+    if (!run->input_key.empty()) return run->input_key;
+  }
+  return "";
+}
+
+TEST(PlanTest, InputKeysFollowTheShapesThatAMethodMeasuresCostAt) {
+  const auto changes = [](const std::string& experiments, const std::string& latency) {
+    return LastKey(experiments, "") !=
+           LastKey(experiments, absl::StrCat("evaluation: {latency: {", latency, "}}\n"));
+  };
+  EXPECT_TRUE(changes("mixed_precision: {}", "batch_sizes: [1]"));
+  EXPECT_TRUE(changes("mixed_precision: {}", "sequence_lengths: [16]"));
+  EXPECT_FALSE(changes("mixed_precision: {}", "min_samples: 99"));
+  EXPECT_FALSE(changes("mixed_precision: {mode: whole}", "batch_sizes: [1]"));
+  EXPECT_FALSE(changes("static_quantization: {}", "batch_sizes: [1]"));
+}
+
+TEST(PlanTest, InputKeysOfMethodsThatTrainFollowTheTrainingWithoutFineTuning) {
+  const auto changes = [](const std::string& experiments, const std::string& training) {
+    return LastKey(experiments, "") != LastKey(experiments, absl::StrCat("training: {", training, "}\n"));
+  };
+  for (const char* training : {"batch_size: 8", "warmup_ratio: 0.2", "weight_decay: 0.2", "dropout: false"}) {
+    EXPECT_TRUE(changes("qat: {}", training)) << training;
+    EXPECT_TRUE(changes("fp32_continued: {}", training)) << training;
+    EXPECT_FALSE(changes("static_quantization: {}", training)) << training;
+  }
+}
+
+TEST(PlanTest, TrainingWithoutFineTuningIsForMethodsThatTrain) {
+  const auto problems = [](const std::string& experiments) {
+    return Problems(Plan(absl::StrCat("experiments: {baseline: {fine_tune: false}, ", experiments,
+                                      "}\ntraining: {epochs: 2, batch_size: 8}\n")));
+  };
+  EXPECT_THAT(problems("dynamic_quantization: {}"), HasSubstr("warning: training has no effect"));
+  EXPECT_THAT(problems("fp32_continued: {}"),
+              AllOf(HasSubstr("e.yaml:2:20: warning: training.epochs has no effect"),
+                    HasSubstr("epochs of the further training stands under fp32_continued"),
+                    Not(HasSubstr("training has no effect")), Not(HasSubstr("batch_size"))));
+}
+
 TEST(PlanTest, TooMuchTextIsRefused) {
   EXPECT_THAT(Problems(Plan(std::string((1 << 20) + 1, '#'))),
               HasSubstr("allowed: 64 files with 1048576 bytes"));

@@ -1,0 +1,18 @@
+// What the methods of an experiment ask of each other and of the rest of the file: rules over more than one
+// key, checked when the keys by themselves are right.
+#ifndef QUANTLAB_SERVER_CONFIG_METHOD_RULES_H_
+#define QUANTLAB_SERVER_CONFIG_METHOD_RULES_H_
+
+#include "server/config/diagnostics.h"
+#include "server/config/experiment_spec.h"
+#include "server/config/yaml_tree.h"
+
+namespace quantlab {
+
+// Says what has no effect. `root` is the file that `spec` was read from; `diagnostics` must have no errors
+// yet.
+void ApplyMethodRules(const YamlNode& root, Diagnostics& diagnostics, ExperimentSpec* spec);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_CONFIG_METHOD_RULES_H_
