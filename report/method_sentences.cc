@@ -150,12 +150,12 @@ std::string PairSentence(Language language, const PairFacts& pair) {
   if (!pair.difference.has_value()) return "";
   const std::string points = PointsWithSpread(language, *pair.difference);
   const std::string variant = Code(pair.variant), against = Code(pair.against);
-  if (!pair.p_value.has_value() || pair.p_value->seeds > 1) {
+  if (!pair.p_value.has_value() || !pair.holm_p.has_value() || pair.holm_p->seeds > 1) {
     return Fill(language, "$0 against $1: $2, not settled by one paired test.",
                 "$0 对 $1：$2，未由单次配对检验定论。", variant, against, points);
   }
-  const std::string p = FormatPValue(pair.p_value->value);
-  if (pair.p_value->value >= kSignificance || pair.difference->value == 0) {
+  const std::string p = PWithCorrection(language, *pair.p_value, pair.holm_p, "pairs");
+  if (pair.holm_p->value >= kSignificance || pair.difference->value == 0) {
     return Fill(language, "$0 against $1: no significant difference, $2, $3.",
                 "$0 对 $1：无显著差异，$2，$3。", variant, against, points, p);
   }

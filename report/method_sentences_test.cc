@@ -50,29 +50,38 @@ TEST(MarginSentenceTest, SaysWhetherItIsShown) {
 }
 
 TEST(PairSentenceTest, FollowsTheTest) {
-  PairFacts pair{"qat", "static_quantization", {}, {}};
+  PairFacts pair{"qat", "static_quantization", {}, {}, {}};
   EXPECT_EQ(PairSentence(kEn, pair), "");
   pair.difference = Interval(0.0072, 0.003, 0.0114);
   EXPECT_EQ(
       PairSentence(kEn, pair),
       "`qat` against `static_quantization`: +0.72 points (95% interval +0.30 to +1.14), not settled by one "
       "paired test.");
-  pair.p_value = Value(0.0009);
+  pair.p_value = pair.holm_p = Value(0.0009);
   EXPECT_EQ(
       PairSentence(kEn, pair),
       "`qat` is significantly more accurate than `static_quantization`: +0.72 points (95% interval +0.30 to "
       "+1.14), p < 0.001.");
-  pair.p_value = Value(0.3);
+  pair.p_value = pair.holm_p = Value(0.3);
   EXPECT_EQ(
       PairSentence(kEn, pair),
       "`qat` against `static_quantization`: no significant difference, +0.72 points (95% interval +0.30 to "
       "+1.14), p = 0.30.");
   pair.difference = Interval(-0.02, -0.03, -0.01);
-  pair.p_value = Value(0.01);
+  pair.p_value = pair.holm_p = Value(0.01);
   EXPECT_EQ(
       PairSentence(kEn, pair),
       "`qat` is significantly less accurate than `static_quantization`: -2.00 points (95% interval -3.00 to "
       "-1.00), p = 0.010.");
+}
+
+TEST(PairSentenceTest, TheCorrectedTestDecides) {
+  PairFacts pair{"qat", "static_quantization", Value(0.0072), Value(0.02), Value(0.12)};
+  pair.holm_p->samples = 6;
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` against `static_quantization`: no significant difference, +0.72 points, p = 0.020, corrected "
+      "for all pairs p = 0.12.");
 }
 
 TEST(NoiseSentenceTest, NamesTheNoisiestLayer) {
