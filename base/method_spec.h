@@ -55,6 +55,7 @@ struct MethodSpec {
   std::string title_zh;    // "动态量化"
   std::string help;        // two or three sentences
   bool quantizes = true;   // false: a control, whose layers stay FP32
+  std::string control_of;  // the method whose control this is, and whose parameters it follows
   std::vector<ParamSpec> params;
   // Under parameters that ResolveParams has completed.
   MethodInputs (*inputs)(const Params& resolved) = [](const Params&) { return MethodInputs(); };

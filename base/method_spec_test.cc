@@ -121,6 +121,12 @@ TEST(MethodSpecTest, EveryMethodIsComplete) {
     ASSERT_TRUE(defaults.ok()) << defaults.status();
     EXPECT_EQ(defaults->size(), method.params.size());
     EXPECT_EQ(*ResolveParams(method, *defaults), *defaults);
+    // A control takes parameters from its method, so that must have them.
+    for (const ParamSpec& param : method.control_of.empty() ? std::vector<ParamSpec>() : method.params) {
+      const MethodSpec* controlled = FindMethod(method.control_of);
+      ASSERT_NE(controlled, nullptr);
+      EXPECT_TRUE(ResolveParams(*controlled, {{param.name, param.default_value}}).ok()) << param.name;
+    }
   }
   EXPECT_EQ(FindMethod("magic"), nullptr);
   EXPECT_EQ(FindMethod(""), nullptr);

@@ -161,7 +161,7 @@ MethodSpec Qat() {
       "becomes "
       "the same INT8 kernels as static quantization. For accuracy where training again is possible, above "
       "all "
-      "with few bits. Compare it with fp32_continued, which trains as long.";
+      "with few bits. Compare it with its control, fp32_continued.";
   spec.inputs = Trains;
   spec.params = ExtraTraining();
   Append(spec.params, Calibration());
@@ -182,13 +182,15 @@ MethodSpec Fp32Continued() {
   spec.name = "fp32_continued";
   spec.short_name = "fp32_continued";
   spec.version = 1;
-  spec.title = "FP32, trained as long as QAT";
+  spec.title = "FP32, trained further";
   spec.title_zh = "FP32 继续训练(QAT 的对照)";
   spec.help =
       "The control for qat: trains the FP32 checkpoint further on the same texts in the same order and "
       "quantizes "
-      "nothing, so that qat is not credited for training longer. Give it qat's epochs and learning_rate.";
+      "nothing, so that qat is not credited for training longer. Takes qat's epochs and learning_rate where "
+      "it is given none.";
   spec.quantizes = false;
+  spec.control_of = "qat";
   spec.inputs = Trains;
   spec.params = ExtraTraining();
   spec.devices = {{"cpu", "native", ""}, {"cuda", "native", ""}};

@@ -84,6 +84,54 @@ TEST(PairSentenceTest, TheCorrectedTestDecides) {
       "for all pairs p = 0.12.");
 }
 
+RunReport TrainedFor(int64_t epochs) {
+  RunReport report;
+  report.config.method.params = {{"epochs", epochs}, {"learning_rate", 2e-5}};
+  return report;
+}
+
+VariantFacts Trained(const std::string& name, const std::string& method, const RunReport& run) {
+  VariantFacts variant;
+  variant.name = name;
+  variant.method = method;
+  variant.spec = FindMethod(method);
+  variant.runs = {&run};
+  return variant;
+}
+
+TEST(ControlSentenceTest, SaysWithWhatItWasTrainedAlike) {
+  const RunReport one = TrainedFor(1), three = TrainedFor(3);
+  Facts facts;
+  facts.variants = {Trained("fp32_continued", "fp32_continued", one)};
+  EXPECT_EQ(ControlSentence(kEn, facts, facts.variants[0]),
+            "A control, not a quantization: FP32 trained further. This experiment has nothing that it is the "
+            "control of.");
+  facts.variants.push_back(Trained("qat", "qat", one));
+  EXPECT_EQ(
+      ControlSentence(kEn, facts, facts.variants[0]),
+      "A control, not a quantization: FP32 trained further. It is trained on the same texts, for as many "
+      "extra epochs and with the same learning rate as `qat`: what it gains over the baseline, training "
+      "longer alone would have gained there too.");
+  facts.variants[1].runs = {&three};
+  EXPECT_EQ(ControlSentence(kEn, facts, facts.variants[0]),
+            "A control, not a quantization: FP32 trained further. It is not trained as `qat` (`epochs` 3 "
+            "against 1): the difference between them is not one of quantization alone.");
+  EXPECT_EQ(ControlSentence(kZh, facts, facts.variants[0]),
+            "对照组，并非量化：FP32 模型继续训练。它的训练不同于 `qat`（`epochs` 为 3，对照为 1）："
+            "两者之差并非只由量化造成。");
+}
+
+TEST(ControlSentenceTest, OtherTextsAreNoControl) {
+  const RunReport here = TrainedFor(1);
+  RunReport there = TrainedFor(1);
+  there.config.dataset.train_size = 100;
+  Facts facts;
+  facts.variants = {Trained("fp32_continued", "fp32_continued", here), Trained("qat", "qat", there)};
+  EXPECT_NE(
+      ControlSentence(kEn, facts, facts.variants[0]).find("not trained as `qat` (other training texts)"),
+      std::string::npos);
+}
+
 TEST(NoiseSentenceTest, NamesTheNoisiestLayer) {
   std::vector<Layer> layers(3);
   EXPECT_EQ(NoiseSentence(kEn, layers), "");

@@ -359,11 +359,14 @@ std::optional<MethodRequest> ReadMethod(const MethodSpec& spec, const YamlEntry&
   Fields fields(&entry.value, absl::StrCat("experiments.", spec.name), diagnostics);
   bool enabled = true;
   fields.Bool("enabled", &enabled);
-  MethodRequest request{&spec, entry.at, {MethodVariant{}}};
+  MethodRequest request{&spec, entry.at, {MethodVariant{}}, {}};
   size_t count = 1;
   for (const ParamSpec& param : spec.params) {
     std::vector<ParamValue> values = {param.default_value};
-    if (const YamlNode* node = fields.Take(param.name)) values = ReadValues(spec, param, *node, diagnostics);
+    if (const YamlNode* node = fields.Take(param.name)) {
+      values = ReadValues(spec, param, *node, diagnostics);
+      request.given.insert(param.name);
+    }
     count *= values.size();
     if (count > kMaxRuns) {
       diagnostics.Error(entry.at,

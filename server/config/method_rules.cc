@@ -1,8 +1,6 @@
 #include "server/config/method_rules.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -42,9 +40,74 @@ void CheckTrainingHasEffect(const YamlNode& root, const ExperimentSpec& spec, Di
   }
 }
 
+// ---- controls ------------------------------------------------------------------------------------------
+
+MethodRequest* Find(const std::string& name, ExperimentSpec* spec) {
+  for (MethodRequest& method : spec->methods) {
+    if (method.spec->name == name) return &method;
+  }
+  return nullptr;
+}
+
+// The values that a parameter has among the variants, in the order of the file.
+std::vector<ParamValue> ValuesOf(const MethodRequest& method, const std::string& param) {
+  std::vector<ParamValue> values;
+  for (const MethodVariant& variant : method.variants) {
+    const ParamValue& value = variant.params.at(param);
+    if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
+  }
+  return values;
+}
+
+std::string Join(const std::vector<ParamValue>& values) {
+  return absl::StrJoin(values, ", ", [](std::string* out, const ParamValue& value) {
+    absl::StrAppend(out, ParamToString(value));
+  });
+}
+
+// A control that is not told otherwise does as its method does. Of a sweep it cannot know which.
+void Follow(const MethodRequest& method, const std::string& param, MethodRequest* control) {
+  const std::vector<ParamValue> wanted = ValuesOf(method, param);
+  if (control->given.count(param) > 0 || wanted.size() != 1) return;
+  for (MethodVariant& variant : control->variants) variant.params[param] = wanted[0];
+}
+
+void CheckTrainedAlike(const MethodRequest& method, const std::string& param, const MethodRequest& control,
+                       Diagnostics& diagnostics) {
+  const std::vector<ParamValue> wanted = ValuesOf(method, param), has = ValuesOf(control, param);
+  if (std::is_permutation(has.begin(), has.end(), wanted.begin(), wanted.end())) return;
+  const std::string remedy = wanted.size() == 1
+                                 ? absl::StrCat("leave ", param, " out to take that of ", method.spec->name)
+                                 : absl::StrCat("give it ", param, ": [", Join(wanted), "]");
+  diagnostics.Warn(control.at, absl::StrCat(control.spec->name, " has ", param, " ", Join(has),
+                                            control.given.count(param) > 0 ? "" : " (its default)", ", but ",
+                                            method.spec->name, " has ", Join(wanted),
+                                            ": it is no control for what was trained otherwise; ", remedy));
+}
+
+void ApplyControl(const MethodSpec& control_spec, Diagnostics& diagnostics, ExperimentSpec* spec) {
+  const MethodRequest* method = Find(control_spec.control_of, spec);
+  MethodRequest* control = Find(control_spec.name, spec);
+  if (method == nullptr) return;
+  if (control == nullptr) {
+    diagnostics.Warn(method->at, absl::StrCat(method->spec->name,
+                                              " has no control: what it gains by training longer is not told "
+                                              "apart from what quantization does; add ",
+                                              control_spec.name, ": {} under experiments"));
+    return;
+  }
+  for (const ParamSpec& param : control_spec.params) {
+    Follow(*method, param.name, control);
+    CheckTrainedAlike(*method, param.name, *control, diagnostics);
+  }
+}
+
 }  // namespace
 
 void ApplyMethodRules(const YamlNode& root, Diagnostics& diagnostics, ExperimentSpec* spec) {
+  for (const MethodSpec& method : AllMethods()) {
+    if (!method.control_of.empty()) ApplyControl(method, diagnostics, spec);
+  }
   CheckTrainingHasEffect(root, *spec, diagnostics);
 }
 

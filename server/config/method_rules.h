@@ -9,8 +9,8 @@
 
 namespace quantlab {
 
-// Says what has no effect. `root` is the file that `spec` was read from; `diagnostics` must have no errors
-// yet.
+// Gives controls the parameters of their methods, and says what has no effect, no control or no meaning.
+// `root` is the file that `spec` was read from; `diagnostics` must have no errors yet.
 void ApplyMethodRules(const YamlNode& root, Diagnostics& diagnostics, ExperimentSpec* spec);
 
 }  // namespace quantlab

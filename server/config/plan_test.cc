@@ -415,6 +415,51 @@ TEST(PlanTest, TrainingWithoutFineTuningIsForMethodsThatTrain) {
                     Not(HasSubstr("training has no effect")), Not(HasSubstr("batch_size"))));
 }
 
+// The parameters of the first run of a method.
+Params ParamsOf(const PlanResult& plan, const std::string& method) {
+  for (const PlannedRun& run : plan.runs) {
+    if (run.config.method.name == method) return run.config.method.params;
+  }
+  ADD_FAILURE() << "no run of " << method << ": " << Problems(plan);
+  return {};
+}
+
+PlanResult PlanOf(const std::string& experiments) {
+  return Plan(
+      absl::StrCat("experiments:\n  baseline: {}\n", experiments, "evaluation: {metrics: [accuracy]}\n"));
+}
+
+TEST(PlanTest, TheControlTrainsAsItsMethodDoes) {
+  const PlanResult plan = PlanOf("  qat: {epochs: 3, learning_rate: 1.0e-4}\n  fp32_continued: {}\n");
+  EXPECT_EQ(ParamsOf(plan, "fp32_continued").at("epochs"), ParamValue(int64_t{3}));
+  EXPECT_EQ(ParamsOf(plan, "fp32_continued").at("learning_rate"), ParamValue(1e-4));
+  EXPECT_THAT(Problems(plan), IsEmpty());
+  // Bits are nothing that the control has.
+  const PlanResult sweep = PlanOf("  qat: {epochs: 3, weight_bits: [4, 8]}\n  fp32_continued: {}\n");
+  EXPECT_EQ(ParamsOf(sweep, "fp32_continued").at("epochs"), ParamValue(int64_t{3}));
+  EXPECT_THAT(Problems(sweep), IsEmpty());
+}
+
+TEST(PlanTest, AControlThatTrainsOtherwiseIsWarnedOf) {
+  const PlanResult given = PlanOf("  qat: {epochs: 3}\n  fp32_continued: {epochs: 2}\n");
+  EXPECT_TRUE(given.ok());
+  EXPECT_EQ(ParamsOf(given, "fp32_continued").at("epochs"), ParamValue(int64_t{2}));
+  EXPECT_THAT(Problems(given),
+              AllOf(HasSubstr("e.yaml:4:3: warning: fp32_continued has epochs 2, but qat has 3"),
+                    HasSubstr("leave epochs out")));
+  const PlanResult sweep = PlanOf("  qat: {epochs: [1, 3]}\n  fp32_continued: {}\n");
+  EXPECT_EQ(ParamsOf(sweep, "fp32_continued").at("epochs"), ParamValue(int64_t{1}));
+  EXPECT_THAT(Problems(sweep), AllOf(HasSubstr("fp32_continued has epochs 1 (its default), but qat has 1, 3"),
+                                     HasSubstr("give it epochs: [1, 3]")));
+  EXPECT_THAT(Problems(PlanOf("  qat: {epochs: [1, 3]}\n  fp32_continued: {epochs: [3, 1]}\n")), IsEmpty());
+}
+
+TEST(PlanTest, TrainingFurtherWithoutAControlIsWarnedOf) {
+  EXPECT_THAT(Problems(PlanOf("  qat: {}\n")), AllOf(HasSubstr("e.yaml:3:3: warning: qat has no control"),
+                                                     HasSubstr("add fp32_continued: {} under experiments")));
+  EXPECT_THAT(Problems(PlanOf("  fp32_continued: {}\n")), IsEmpty());
+}
+
 TEST(PlanTest, TooMuchTextIsRefused) {
   EXPECT_THAT(Problems(Plan(std::string((1 << 20) + 1, '#'))),
               HasSubstr("allowed: 64 files with 1048576 bytes"));

@@ -121,6 +121,8 @@ def layers(count, effective="int8", reason=""):
 
 PER_TOKEN = {"dtype": {"stringValue": "qint8"}, "granularity": {"stringValue": "per_token"},
              "reduce_range": {"boolValue": False}, "weight_granularity": {"stringValue": "per_channel"}}
+TRAINED = {"epochs": {"intValue": "1"}, "learning_rate": {"doubleValue": 2e-5}}
+PARAMS = {"dynamic_quantization": PER_TOKEN, "qat": TRAINED, "fp32_continued": TRAINED}
 
 
 def baseline(**more):
@@ -307,7 +309,7 @@ def complete():
             own += curve(63, 0.36 if name == "qat" else 0.34, 0.29, 2e-5)
         if name == "mixed_precision":
             own += mixed_metrics()
-        made = run(name, "QUANTIZATION", own, method=name, params=PER_TOKEN if name == "dynamic_quantization" else {})
+        made = run(name, "QUANTIZATION", own, method=name, params=PARAMS.get(name, {}))
         if precision:
             made["layers"] = layers_of(precision)
         runs.append(made)
