@@ -76,7 +76,7 @@ absl::StatusOr<Params> ResolveParams(const MethodSpec& spec, const Params& given
 absl::StatusOr<ParamValue> CheckParam(const MethodSpec& method, const ParamSpec& param,
                                       const ParamValue& value);
 
-// "true", "3", "0.5", "per_token": as in an experiment file.
+// "true", "3", "0.5", "per_token": as in an experiment file. Different values give different texts.
 std::string ParamToString(const ParamValue& value);
 
 // "int, 0 to 100" or "one of: a, b": for error messages and help.

@@ -73,6 +73,15 @@ TEST(MethodSpecTest, ValuesPrintAsInExperimentFiles) {
   EXPECT_EQ(ParamToString(std::string("per_token")), "per_token");
 }
 
+TEST(MethodSpecTest, NumbersThatDifferPrintDifferently) {
+  EXPECT_EQ(ParamToString(99.99999), "99.99999");
+  EXPECT_EQ(ParamToString(100.0), "100");
+  EXPECT_EQ(ParamToString(2e-5), "2e-05");
+  EXPECT_NE(ParamToString(0.1), ParamToString(0.1 + 1e-16 * 2));
+  ParamSpec texts{"texts", ParamType::kInt, int64_t{1}, {}, 1, 100000, "Texts."};
+  EXPECT_EQ(DescribeAllowed(texts), "an integer from 1 to 100000");
+}
+
 // `given` completed with defaults.
 MethodInputs InputsOf(const std::string& method, const Params& given) {
   const MethodSpec& spec = *FindMethod(method);

@@ -502,6 +502,10 @@ void ReadTopLevel(const YamlNode& root, const std::string& file, const Catalog& 
 
 }  // namespace
 
+std::string VariantName(const MethodRequest& method, const MethodVariant& variant) {
+  return variant.suffix.empty() ? method.spec->name : absl::StrCat(method.spec->name, ".", variant.suffix);
+}
+
 std::string ResolveInclude(const std::string& includer, const std::string& included) {
   const std::filesystem::path folder = std::filesystem::path(includer).parent_path();
   return (folder / included).lexically_normal().string();

@@ -60,6 +60,9 @@ struct MethodRequest {
   std::set<std::string> given;  // parameters that the file names; the others have their defaults
 };
 
+// As runs are called, but for the seed: "dynamic_quantization.granularity-per_tensor".
+std::string VariantName(const MethodRequest& method, const MethodVariant& variant);
+
 // A model or a dataset as the user wrote it.
 struct NamedAsset {
   std::string name;

@@ -1,6 +1,7 @@
 #include "server/config/method_rules.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -102,12 +103,38 @@ void ApplyControl(const MethodSpec& control_spec, Diagnostics& diagnostics, Expe
   }
 }
 
+// ---- names ---------------------------------------------------------------------------------------------
+
+// "pin a=fp32": where one variant differs from another.
+std::string Difference(const Params& params, const Params& other) {
+  std::vector<std::string> parts;
+  for (const auto& [name, value] : params) {
+    if (other.at(name) != value) parts.push_back(absl::StrCat(name, " ", ParamToString(value)));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+// Characters that a name cannot have are replaced, so different values may give one name.
+void CheckNamesDiffer(const MethodRequest& method, Diagnostics& diagnostics) {
+  std::map<std::string, const MethodVariant*> named;
+  for (const MethodVariant& variant : method.variants) {
+    const auto [other, fresh] = named.emplace(VariantName(method, variant), &variant);
+    if (fresh) continue;
+    diagnostics.Error(method.at,
+                      absl::StrCat("two variants would both be named ", other->first, ": ",
+                                   Difference(other->second->params, variant.params), " and ",
+                                   Difference(variant.params, other->second->params),
+                                   "; change one of them, or put it into an experiment of its own"));
+  }
+}
+
 }  // namespace
 
 void ApplyMethodRules(const YamlNode& root, Diagnostics& diagnostics, ExperimentSpec* spec) {
   for (const MethodSpec& method : AllMethods()) {
     if (!method.control_of.empty()) ApplyControl(method, diagnostics, spec);
   }
+  for (const MethodRequest& method : spec->methods) CheckNamesDiffer(method, diagnostics);
   CheckTrainingHasEffect(root, *spec, diagnostics);
 }
 

@@ -144,7 +144,7 @@ class Planner {
       for (const MethodVariant& variant : method.variants) {
         const bool plain = variant.suffix.empty();
         PlannedRun& run =
-            Add(plain ? method.spec->name : absl::StrCat(method.spec->name, ".", variant.suffix),
+            Add(VariantName(method, variant),
                 plain ? method.spec->short_name : absl::StrCat(method.spec->short_name, "/", variant.suffix),
                 seed, RunKind::kQuantization, {{baseline_name, true}});
         run.config.method = {method.spec->name, method.spec->version, variant.params};

@@ -460,6 +460,25 @@ TEST(PlanTest, TrainingFurtherWithoutAControlIsWarnedOf) {
   EXPECT_THAT(Problems(PlanOf("  fp32_continued: {}\n")), IsEmpty());
 }
 
+TEST(PlanTest, NumbersThatDifferInTheirLastDigitsAreDifferentRuns) {
+  const PlanResult plan = PlanOf("  static_quantization: {percentile: [99.99999, 100]}\n");
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_THAT(RunNames(plan), ElementsAre("baseline", "static_quantization.percentile-99.99999",
+                                          "static_quantization.percentile-100"));
+  EXPECT_NE(plan.runs[1].input_key, plan.runs[2].input_key);
+}
+
+TEST(PlanTest, VariantsOfOneNameAreRefused) {
+  const PlanResult plan = Plan(
+      "experiments:\n  baseline: {}\n  mixed_precision: {pin: [\"a=fp32\", \"a_fp32\"]}\n"
+      "dataset: {validation_size: 100}\n");
+  EXPECT_FALSE(plan.ok());
+  EXPECT_THAT(
+      Problems(plan),
+      HasSubstr("e.yaml:3:3: two variants would both be named mixed_precision.pin-a_fp32: pin a=fp32 and "
+                "pin a_fp32"));
+}
+
 TEST(PlanTest, TooMuchTextIsRefused) {
   EXPECT_THAT(Problems(Plan(std::string((1 << 20) + 1, '#'))),
               HasSubstr("allowed: 64 files with 1048576 bytes"));
