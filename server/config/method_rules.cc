@@ -1,6 +1,7 @@
 #include "server/config/method_rules.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -128,7 +129,47 @@ void CheckNamesDiffer(const MethodRequest& method, Diagnostics& diagnostics) {
   }
 }
 
+// ---- texts ---------------------------------------------------------------------------------------------
+
+// A file that is nothing but a split; "my-test.csv" alone may be a whole dataset.
+bool IsHeldOut(const AssetFile& file) {
+  const std::string split = SplitNamedBy(file.path);
+  const std::string stem = std::filesystem::path(file.path).stem().string();
+  return (split == "test" || split == "validation") && stem.find_first_of("-_.") == std::string::npos;
+}
+
+// Why there are surely no texts of a kind; empty where there may be some.
+std::string WhyNoTraining(const std::vector<AssetFile>& files) {
+  if (files.empty() || !std::all_of(files.begin(), files.end(), IsHeldOut)) return "";
+  return "the dataset has only files of held-out splits; add one of training texts, as train.csv";
+}
+
+std::string WhyNoValidation(const DatasetConfig& dataset, const std::vector<AssetFile>& files) {
+  const auto is_validation = [](const AssetFile& f) { return SplitNamedBy(f.path) == "validation"; };
+  const bool may_have_own = files.empty() || std::any_of(files.begin(), files.end(), is_validation);
+  if (dataset.validation_size > 0 || (dataset.validation_size == 0 && may_have_own)) return "";
+  return absl::StrCat("dataset.validation_size is ", dataset.validation_size,
+                      dataset.validation_size == 0 ? " and the dataset has no validation file" : "",
+                      "; give it, as in dataset: {validation_size: 1000}");
+}
+
 }  // namespace
+
+void CheckTextsAreThere(const ExperimentSpec& spec, const AssetRef& dataset, Diagnostics& diagnostics) {
+  const std::vector<AssetFile>& files = dataset.catalog ? dataset.catalog->files : dataset.files;
+  const std::string no_training = WhyNoTraining(files);
+  const std::string no_validation = WhyNoValidation(spec.dataset, files);
+  for (const MethodRequest& method : spec.methods) {
+    if (!no_training.empty() && AnyReads(method, &MethodInputs::training_texts)) {
+      diagnostics.Error(method.at,
+                        absl::StrCat(method.spec->name, " reads training texts, but ", no_training));
+    }
+    if (!no_validation.empty() && AnyReads(method, &MethodInputs::validation_texts)) {
+      diagnostics.Error(method.at,
+                        absl::StrCat(method.spec->name, " reads validation texts, but ", no_validation));
+    }
+  }
+}
 
 void ApplyMethodRules(const YamlNode& root, Diagnostics& diagnostics, ExperimentSpec* spec) {
   for (const MethodSpec& method : AllMethods()) {

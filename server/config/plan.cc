@@ -11,6 +11,7 @@
 #include "base/metric_spec.h"
 #include "base/sha256.h"
 #include "server/config/experiment_spec.h"
+#include "server/config/method_rules.h"
 
 namespace quantlab {
 namespace {
@@ -334,6 +335,7 @@ PlanResult PlanExperiment(const PlanRequest& request, const Catalog& catalog) {
   AssetResolver resolver(request, catalog, result);
   AssetRef model = resolver.Resolve(spec.model, AssetRole::kModel);
   AssetRef dataset = resolver.Resolve(spec.dataset_name, AssetRole::kDataset);
+  if (result.ok()) CheckTextsAreThere(spec, dataset, result.diagnostics);
   if (CountRuns(spec) > kMaxRuns) {
     result.diagnostics.Error(
         {request.files[0].name, 0, 0},

@@ -479,6 +479,42 @@ TEST(PlanTest, VariantsOfOneNameAreRefused) {
                 "pin a_fp32"));
 }
 
+TEST(PlanTest, ValidationTextsThatAMethodNeedsMustBeThere) {
+  EXPECT_THAT(
+      Problems(PlanOf("  mixed_precision: {}\n")),
+      AllOf(HasSubstr("e.yaml:3:3: mixed_precision reads validation texts, but dataset.validation_size is 0"),
+            HasSubstr("give it, as in dataset: {validation_size: 1000}")));
+  EXPECT_TRUE(PlanOf("  mixed_precision: {mode: whole}\n").ok());
+  EXPECT_TRUE(PlanOf("  mixed_precision: {}\ndataset: {validation_size: 50}\n").ok());
+}
+
+PlanResult PlanWithFiles(const std::string& experiments, const std::vector<std::string>& paths,
+                         bool needed = true) {
+  ProvidedAsset dataset{"./data", {}};
+  for (const std::string& path : paths) dataset.files.push_back({path, Sha256Hex(path), 10});
+  std::vector<ProvidedAsset> inputs;
+  if (!paths.empty()) inputs.push_back(std::move(dataset));
+  return PlanExperiment({{{"e.yaml", absl::StrCat("experiments: {baseline: {dataset: ./data}, ", experiments,
+                                                  "}\nevaluation: {metrics: [accuracy]}\n")}},
+                         std::move(inputs),
+                         {},
+                         needed},
+                        RealCatalog());
+}
+
+TEST(PlanTest, TextsMayComeFromTheDatasetsOwnFiles) {
+  EXPECT_TRUE(PlanWithFiles("mixed_precision: {}", {"train.csv", "dev.csv"}).ok());
+  EXPECT_THAT(Problems(PlanWithFiles("mixed_precision: {}", {"train.csv", "test.csv"})),
+              HasSubstr("the dataset has no validation file"));
+  // Before files are known only the worker can tell.
+  EXPECT_TRUE(PlanWithFiles("mixed_precision: {}", {}, false).ok());
+  EXPECT_THAT(
+      Problems(PlanWithFiles("static_quantization: {}", {"test.csv"})),
+      HasSubstr("static_quantization reads training texts, but the dataset has only files of held-out"));
+  EXPECT_TRUE(PlanWithFiles("static_quantization: {}", {"my-test.csv"}).ok());
+  EXPECT_TRUE(PlanWithFiles("weight_only: {algorithm: rtn}", {"test.csv"}).ok());
+}
+
 TEST(PlanTest, TooMuchTextIsRefused) {
   EXPECT_THAT(Problems(Plan(std::string((1 << 20) + 1, '#'))),
               HasSubstr("allowed: 64 files with 1048576 bytes"));
