@@ -104,7 +104,7 @@ void ApplyControl(const MethodSpec& control_spec, Diagnostics& diagnostics, Expe
   }
 }
 
-// ---- names ---------------------------------------------------------------------------------------------
+// ---- names and seeds -----------------------------------------------------------------------------------
 
 // "pin a=fp32": where one variant differs from another.
 std::string Difference(const Params& params, const Params& other) {
@@ -127,6 +127,28 @@ void CheckNamesDiffer(const MethodRequest& method, Diagnostics& diagnostics) {
                                    Difference(variant.params, other->second->params),
                                    "; change one of them, or put it into an experiment of its own"));
   }
+}
+
+bool DependsOnSeed(const MethodInputs& inputs) {
+  return inputs.training_texts || inputs.validation_texts;
+}
+
+// Without fine-tuning every seed starts from the same checkpoint.
+void CheckSeedsMatter(const YamlNode& root, const ExperimentSpec& spec, Diagnostics& diagnostics) {
+  const YamlNode* seeds = root.Find("seeds");
+  if (seeds == nullptr || spec.seeds.size() < 2 || spec.training.enabled) return;
+  std::vector<std::string> same = {"baseline"};
+  for (const MethodRequest& method : spec.methods) {
+    for (const MethodVariant& variant : method.variants) {
+      if (!DependsOnSeed(method.spec->inputs(variant.params))) same.push_back(VariantName(method, variant));
+    }
+  }
+  diagnostics.Warn(
+      seeds->at, absl::StrCat("experiments.baseline.fine_tune is false, so every seed gives the same result "
+                              "for ",
+                              absl::StrJoin(same, ", "), ": a deviation of 0 over ", spec.seeds.size(),
+                              " seeds says nothing there; give one seed, or keep several for what "
+                              "calibrates or trains"));
 }
 
 // ---- texts ---------------------------------------------------------------------------------------------
@@ -176,6 +198,7 @@ void ApplyMethodRules(const YamlNode& root, Diagnostics& diagnostics, Experiment
     if (!method.control_of.empty()) ApplyControl(method, diagnostics, spec);
   }
   for (const MethodRequest& method : spec->methods) CheckNamesDiffer(method, diagnostics);
+  CheckSeedsMatter(root, *spec, diagnostics);
   CheckTrainingHasEffect(root, *spec, diagnostics);
 }
 

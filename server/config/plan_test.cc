@@ -515,6 +515,19 @@ TEST(PlanTest, TextsMayComeFromTheDatasetsOwnFiles) {
   EXPECT_TRUE(PlanWithFiles("weight_only: {algorithm: rtn}", {"test.csv"}).ok());
 }
 
+TEST(PlanTest, SeedsThatChangeNothingAreWarnedOf) {
+  const auto problems = [](const std::string& fine_tune) {
+    return Problems(Plan(absl::StrCat("seeds: [1, 2]\nexperiments: {baseline: {fine_tune: ", fine_tune,
+                                      "}, dynamic_quantization: {}, static_quantization: {}}\n")));
+  };
+  EXPECT_THAT(
+      problems("false"),
+      AllOf(HasSubstr("e.yaml:1:8: warning: experiments.baseline.fine_tune is false, so every seed gives "
+                      "the same result for baseline, dynamic_quantization: a deviation of 0 over 2 seeds"),
+            Not(HasSubstr("static_quantization"))));
+  EXPECT_THAT(problems("true"), IsEmpty());
+}
+
 TEST(PlanTest, TooMuchTextIsRefused) {
   EXPECT_THAT(Problems(Plan(std::string((1 << 20) + 1, '#'))),
               HasSubstr("allowed: 64 files with 1048576 bytes"));
