@@ -21,6 +21,16 @@ namespace {
 
 using ::testing::HasSubstr;
 
+TEST(RunConfigTest, TheLastWordOfAFileNameSaysItsSplit) {
+  EXPECT_EQ(SplitNamedBy("train.tsv"), "train");
+  EXPECT_EQ(SplitNamedBy("data/r8-test.tab"), "test");
+  EXPECT_EQ(SplitNamedBy("My_Dev.csv"), "validation");
+  EXPECT_EQ(SplitNamedBy("valid"), "validation");
+  EXPECT_EQ(SplitNamedBy("reviews.csv"), "");
+  EXPECT_EQ(SplitNamedBy("test/reviews.csv"), "");  // folders do not count
+  EXPECT_EQ(SplitNamedBy(""), "");
+}
+
 // FIPS 180-4's examples (NIST CSRC, "SHA-256 Example" and the long message vectors).
 TEST(Sha256Test, KnownDigests) {
   EXPECT_EQ(Sha256Hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

@@ -4,13 +4,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/numbers.h"
 #include "base/status_macros.h"
 
 namespace quantlab {
 namespace {
 
-std::string NumberToString(double value) {
-  return absl::StrCat(value);
+// Limits of integers are kept as doubles.
+std::string LimitToString(const ParamSpec& param, double limit) {
+  return param.type == ParamType::kInt ? absl::StrCat(static_cast<int64_t>(limit)) : RoundTrip(limit);
 }
 
 double AsDouble(const ParamValue& value) {
@@ -36,7 +38,7 @@ const MethodSpec* FindMethod(absl::string_view name) {
 std::string ParamToString(const ParamValue& value) {
   if (const auto* b = std::get_if<bool>(&value)) return *b ? "true" : "false";
   if (const auto* i = std::get_if<int64_t>(&value)) return absl::StrCat(*i);
-  if (const auto* d = std::get_if<double>(&value)) return NumberToString(*d);
+  if (const auto* d = std::get_if<double>(&value)) return RoundTrip(*d);
   return std::get<std::string>(value);
 }
 
@@ -53,11 +55,12 @@ std::string DescribeAllowed(const ParamSpec& param) {
   }
   std::string text = param.type == ParamType::kInt ? "an integer" : "a number";
   if (param.min && param.max) {
-    absl::StrAppend(&text, " from ", NumberToString(*param.min), " to ", NumberToString(*param.max));
+    absl::StrAppend(&text, " from ", LimitToString(param, *param.min), " to ",
+                    LimitToString(param, *param.max));
   } else if (param.min) {
-    absl::StrAppend(&text, " of at least ", NumberToString(*param.min));
+    absl::StrAppend(&text, " of at least ", LimitToString(param, *param.min));
   } else if (param.max) {
-    absl::StrAppend(&text, " of at most ", NumberToString(*param.max));
+    absl::StrAppend(&text, " of at most ", LimitToString(param, *param.max));
   }
   return text;
 }

@@ -38,17 +38,27 @@ struct DeviceSupport {
   std::string detail;  // to what it falls back and where, or why it is refused; may be empty when native
 };
 
+// What a method reads besides the FP32 checkpoint. Texts are drawn and put in order by the run's seed, so a
+// method without any gives the same with every seed.
+struct MethodInputs {
+  bool training_texts = false;     // calibration or training
+  bool validation_texts = false;   // choices by measured accuracy
+  bool training_settings = false;  // how the experiment trains, but for epochs and learning_rate
+  bool timed_shapes = false;       // batch sizes and lengths of evaluation.latency: choices by measured cost
+};
+
 struct MethodSpec {
-  std::string name;                    // as in the experiment file: "dynamic_quantization"
-  std::string short_name;              // as in result folders: "dynamic_quant"
-  int version = 1;                     // grows when the same parameters would give another result
-  std::string title;                   // "Dynamic quantization"
-  std::string title_zh;                // "动态量化"
-  std::string help;                    // two or three sentences
-  bool quantizes = true;               // false: a control, whose layers stay FP32
-  bool needs_training_data = false;    // calibration or training
-  bool needs_validation_data = false;  // choices by measured accuracy
+  std::string name;        // as in the experiment file: "dynamic_quantization"
+  std::string short_name;  // as in result folders: "dynamic_quant"
+  int version = 1;         // grows when the same parameters would give another result
+  std::string title;       // "Dynamic quantization"
+  std::string title_zh;    // "动态量化"
+  std::string help;        // two or three sentences
+  bool quantizes = true;   // false: a control, whose layers stay FP32
+  std::string control_of;  // the method whose control this is, and whose parameters it follows
   std::vector<ParamSpec> params;
+  // Under parameters that ResolveParams has completed.
+  MethodInputs (*inputs)(const Params& resolved) = [](const Params&) { return MethodInputs(); };
   std::vector<DeviceSupport> devices;
 };
 
@@ -66,7 +76,7 @@ absl::StatusOr<Params> ResolveParams(const MethodSpec& spec, const Params& given
 absl::StatusOr<ParamValue> CheckParam(const MethodSpec& method, const ParamSpec& param,
                                       const ParamValue& value);
 
-// "true", "3", "0.5", "per_token": as in an experiment file.
+// "true", "3", "0.5", "per_token": as in an experiment file. Different values give different texts.
 std::string ParamToString(const ParamValue& value);
 
 // "int, 0 to 100" or "one of: a, b": for error messages and help.

@@ -73,6 +73,37 @@ TEST(MethodSpecTest, ValuesPrintAsInExperimentFiles) {
   EXPECT_EQ(ParamToString(std::string("per_token")), "per_token");
 }
 
+TEST(MethodSpecTest, NumbersThatDifferPrintDifferently) {
+  EXPECT_EQ(ParamToString(99.99999), "99.99999");
+  EXPECT_EQ(ParamToString(100.0), "100");
+  EXPECT_EQ(ParamToString(2e-5), "2e-05");
+  EXPECT_NE(ParamToString(0.1), ParamToString(0.1 + 1e-16 * 2));
+  ParamSpec texts{"texts", ParamType::kInt, int64_t{1}, {}, 1, 100000, "Texts."};
+  EXPECT_EQ(DescribeAllowed(texts), "an integer from 1 to 100000");
+}
+
+// `given` completed with defaults.
+MethodInputs InputsOf(const std::string& method, const Params& given) {
+  const MethodSpec& spec = *FindMethod(method);
+  return spec.inputs(*ResolveParams(spec, given));
+}
+
+TEST(MethodSpecTest, WhatIsReadFollowsTheParameters) {
+  EXPECT_FALSE(InputsOf("dynamic_quantization", {}).training_texts);
+  EXPECT_TRUE(InputsOf("static_quantization", {}).training_texts);
+  EXPECT_FALSE(InputsOf("static_quantization", {}).training_settings);
+  for (const char* method : {"qat", "fp32_continued"}) {
+    EXPECT_TRUE(InputsOf(method, {}).training_texts) << method;
+    EXPECT_TRUE(InputsOf(method, {}).training_settings) << method;
+  }
+  const MethodInputs chosen = InputsOf("mixed_precision", {});
+  EXPECT_TRUE(chosen.training_texts && chosen.validation_texts && chosen.timed_shapes);
+  const MethodInputs whole = InputsOf("mixed_precision", {{"mode", std::string("whole")}});
+  EXPECT_FALSE(whole.training_texts || whole.validation_texts || whole.timed_shapes);
+  EXPECT_TRUE(InputsOf("weight_only", {}).training_texts);
+  EXPECT_FALSE(InputsOf("weight_only", {{"algorithm", std::string("rtn")}}).training_texts);
+}
+
 // What everything else relies on for each method of this version.
 TEST(MethodSpecTest, EveryMethodIsComplete) {
   std::set<std::string> names, short_names;
@@ -99,6 +130,12 @@ TEST(MethodSpecTest, EveryMethodIsComplete) {
     ASSERT_TRUE(defaults.ok()) << defaults.status();
     EXPECT_EQ(defaults->size(), method.params.size());
     EXPECT_EQ(*ResolveParams(method, *defaults), *defaults);
+    // A control takes parameters from its method, so that must have them.
+    for (const ParamSpec& param : method.control_of.empty() ? std::vector<ParamSpec>() : method.params) {
+      const MethodSpec* controlled = FindMethod(method.control_of);
+      ASSERT_NE(controlled, nullptr);
+      EXPECT_TRUE(ResolveParams(*controlled, {{param.name, param.default_value}}).ok()) << param.name;
+    }
   }
   EXPECT_EQ(FindMethod("magic"), nullptr);
   EXPECT_EQ(FindMethod(""), nullptr);

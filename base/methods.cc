@@ -81,6 +81,32 @@ std::vector<ParamSpec> ExtraTraining() {
   };
 }
 
+MethodInputs Calibrates(const Params&) {
+  MethodInputs inputs;
+  inputs.training_texts = true;
+  return inputs;
+}
+
+MethodInputs Trains(const Params&) {
+  MethodInputs inputs;
+  inputs.training_texts = inputs.training_settings = true;
+  return inputs;
+}
+
+// Layers are chosen by what they do to validation texts and by their time; the whole model is not chosen.
+MethodInputs ReadByMixedPrecision(const Params& params) {
+  MethodInputs inputs;
+  const bool chooses = params.at("mode") == ParamValue(std::string("per_layer"));
+  inputs.training_texts = inputs.validation_texts = inputs.timed_shapes = chooses;
+  return inputs;
+}
+
+MethodInputs ReadByWeightOnly(const Params& params) {
+  MethodInputs inputs;
+  inputs.training_texts = params.at("algorithm") == ParamValue(std::string("gptq"));
+  return inputs;
+}
+
 void Append(std::vector<ParamSpec>& params, std::vector<ParamSpec> more) {
   for (ParamSpec& param : more) params.push_back(std::move(param));
 }
@@ -121,7 +147,7 @@ MethodSpec StaticQuantization() {
       "INT8 weights and activations with ranges that calibration on training texts has fixed, so that no "
       "range "
       "is looked for while the model runs. For speed where some texts are at hand.";
-  spec.needs_training_data = true;
+  spec.inputs = Calibrates;
   spec.params = Calibration();
   Append(spec.params, {WeightGranularity(), WeightBits()});
   Append(spec.params, SmoothQuant());
@@ -141,8 +167,8 @@ MethodSpec Qat() {
       "becomes "
       "the same INT8 kernels as static quantization. For accuracy where training again is possible, above "
       "all "
-      "with few bits. Compare it with fp32_continued, which trains as long.";
-  spec.needs_training_data = true;
+      "with few bits. Compare it with its control, fp32_continued.";
+  spec.inputs = Trains;
   spec.params = ExtraTraining();
   Append(spec.params, Calibration());
   Append(spec.params, {WeightGranularity(), WeightBits()});
@@ -163,14 +189,16 @@ MethodSpec Fp32Continued() {
   spec.name = "fp32_continued";
   spec.short_name = "fp32_continued";
   spec.version = 1;
-  spec.title = "FP32, trained as long as QAT";
+  spec.title = "FP32, trained further";
   spec.title_zh = "FP32 继续训练(QAT 的对照)";
   spec.help =
       "The control for qat: trains the FP32 checkpoint further on the same texts in the same order and "
       "quantizes "
-      "nothing, so that qat is not credited for training longer. Give it qat's epochs and learning_rate.";
+      "nothing, so that qat is not credited for training longer. Takes qat's epochs and learning_rate where "
+      "it is given none.";
   spec.quantizes = false;
-  spec.needs_training_data = true;
+  spec.control_of = "qat";
+  spec.inputs = Trains;
   spec.params = ExtraTraining();
   spec.devices = {{"cpu", "native", ""}, {"cuda", "native", kUntriedOnGpus}};
   return spec;
@@ -189,8 +217,7 @@ MethodSpec MixedPrecision() {
       "by timing it here, and the fastest assignment within an accuracy budget is taken, or the least "
       "harmful "
       "one within a size budget. Or the whole model in half precision.";
-  spec.needs_training_data = true;
-  spec.needs_validation_data = true;
+  spec.inputs = ReadByMixedPrecision;
   spec.params = {
       Choice("mode", {"per_layer", "whole"}, "per_layer",
              "per_layer: a precision for each layer; whole: everything in half precision."),
@@ -229,7 +256,7 @@ MethodSpec WeightOnly() {
       "INT4 or INT8 weights, activations in floating point: the smallest models, for short texts one at a "
       "time, where reading the weights is what takes the time. GPTQ calibrates the rounding on training "
       "texts.";
-  spec.needs_training_data = true;
+  spec.inputs = ReadByWeightOnly;
   spec.params = {
       Choice(
           "dtype", {"int4", "int8"}, "int4",

@@ -128,6 +128,10 @@ struct Job {
 // Dataset formats as experiment files name them: "auto" first, then those of worker/engine/data.
 const std::vector<std::string>& DatasetFormatNames();
 
+// Which split a file of a dataset is, by the last word of its stem ("r8-train.tab", "dev.csv"): "train",
+// "validation", "test", or empty where the name says none.
+std::string SplitNamedBy(const std::string& path);
+
 // Lower-case names as in files and JSON: "baseline", "quantization", "comparison".
 const char* RunKindName(RunKind kind);
 

@@ -39,7 +39,7 @@ Table AccuracyTable(Language language, const Facts& facts) {
     row.push_back(samples > 0 ? CountCell(samples) : EmptyCell());
     Append(row, ResultCells(variant.difference, FormatPointsBare));
     row.push_back(IntervalCell(language, variant.difference, FormatPointsBare));
-    row.push_back(PCell(variant.p_value, variant.significant_seeds));
+    row.push_back(PCell(variant.p_value, variant.significant_uncorrected));
     for (const auto* result :
          {&variant.agreement, &variant.precision, &variant.recall, &variant.f1, &variant.f1_macro}) {
       Append(row, ResultCells(*result, FormatShare));
@@ -66,12 +66,12 @@ Table PairedTable(Language language, const Facts& facts) {
     return value == std::floor(value) ? FormatCount(static_cast<int64_t>(value)) : FormatNumber(value, 3);
   };
   for (const VariantFacts& variant : facts.variants) {
-    if (!variant.lost && !variant.gained && !variant.holm_p && !variant.non_inferior) continue;
+    if (!variant.lost && !variant.gained && !IsCorrected(variant.holm_p) && !variant.non_inferior) continue;
     Row row = {CodeCell(variant.name)};
     for (const auto* result : {&variant.lost, &variant.gained, &variant.other_flips}) {
       Append(row, ResultCells(*result, count));
     }
-    row.push_back(PCell(variant.p_value, variant.significant_seeds));
+    row.push_back(PCell(variant.p_value, variant.significant_uncorrected));
     row.push_back(PCell(variant.holm_p, variant.significant_seeds));
     row.push_back(variant.non_inferior ? FlagCell(language, variant.non_inferior->value == 1) : EmptyCell());
     row.push_back(TextCell(variant.margin));
@@ -81,18 +81,22 @@ Table PairedTable(Language language, const Facts& facts) {
 }
 
 Table PairsTable(Language language, const Facts& facts) {
-  Builder builder(language, "pairs",
-                  "Variants against one another on the same texts; not corrected for the number of tests.",
-                  "各方案之间在相同文本上的比较；未按检验次数校正。");
+  Builder builder(
+      language, "pairs",
+      "Variants against one another on the same texts: McNemar's test, and Holm's correction of it "
+      "for the number of pairs.",
+      "各方案之间在相同文本上的比较：McNemar 检验，及按方案对数所作的 Holm 校正。");
   builder.Text("variant", "Variant", "方案").Text("against", "Against", "对照");
   builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差（百分点）"))
       .Interval();
-  builder.Number("mcnemar_p_value", Title(language, "mcnemar_p_value"));
+  builder.Number("mcnemar_p_value", "p")
+      .Number("mcnemar_p_holm", Say(language, "p (Holm)", "p（Holm 校正）"));
   for (const PairFacts& pair : facts.pairs) {
     Row row = {CodeCell(pair.variant), CodeCell(pair.against)};
     Append(row, ResultCells(pair.difference, FormatPointsBare));
     row.push_back(IntervalCell(language, pair.difference, FormatPointsBare));
     row.push_back(PCell(pair.p_value, 0));
+    row.push_back(PCell(pair.holm_p, 0));
     builder.Add(row);
   }
   return builder.Build();

@@ -1,6 +1,7 @@
 // Background, theory of each method, and the system's architecture: the only prose here that states no number
 // of the experiment.
 #include "report/format.h"
+#include "report/method_sentences.h"
 #include "report/parts.h"
 
 namespace quantlab::report {
@@ -185,12 +186,8 @@ std::string MethodTheory(Writer& writer, const VariantFacts& variant) {
   if (variant.method == "qat") return QatTheory(writer);
   if (variant.method == "mixed_precision") return MixedTheory(writer);
   if (variant.method == "weight_only") return WeightOnlyTheory(writer);
-  if (variant.method == "fp32_continued") {
-    return writer.Say(
-        "A control, not a quantization: FP32 trained for as many extra epochs as QAT. What it gains over the "
-        "baseline, QAT would have gained by training longer alone.",
-        "对照组，并非量化：FP32 模型额外训练与 QAT 相同的轮数。它相对基线的提升，即 QAT "
-        "单凭多训练也能得到的部分。");
+  if (variant.spec != nullptr && !variant.spec->control_of.empty()) {
+    return ControlSentence(writer.language(), writer.facts(), variant);
   }
   return variant.spec == nullptr ? "" : EscapeMarkdown(variant.spec->help);
 }

@@ -66,7 +66,7 @@ Row SummaryRow(Language language, const Facts& facts, const VariantFacts& varian
   Append(row, ResultCells(variant.accuracy, FormatShare));
   row.push_back(IntervalCell(language, variant.accuracy, FormatShare));
   Append(row, ResultCells(variant.difference, FormatPointsBare));
-  row.push_back(PCell(variant.p_value, variant.significant_seeds));
+  row.push_back(PCell(variant.p_value, variant.significant_uncorrected));
   for (const InputShape& shape : shapes) {
     const auto it = measured.by_shape.find(shape);
     Append(row, SpeedupCells(language, it == measured.by_shape.end() ? std::nullopt : it->second.speedup,

@@ -125,11 +125,15 @@ void WriteMeasuring(Writer& writer) {
       "variant and the baseline are compared on the same texts by McNemar's exact test $1; p below 0.05 is "
       "called significant, and anything else is no proof that the two are equal. Where several variants are "
       "tested "
-      "at once, p is corrected by Holm's method $2 and the corrected value decides.",
+      "at once, p is corrected by Holm's method $2, within each seed, and the corrected value decides; so it "
+      "is "
+      "for the "
+      "pairs of variants.",
       "准确率在整个测试集上统计，测试集只读取一次；区间为 95% Wilson 区间 $0。各方案与基线在相同文本上用 "
       "McNemar "
-      "精确检验比较 $1；p 小于 0.05 称为显著，否则也不证明两者相同。同时检验多个方案时，p 经 Holm 方法校正 "
-      "$2，并以校正值为准。",
+      "精确检验比较 $1；p 小于 0.05 称为显著，否则也不证明两者相同。同时检验多个方案时，在每个随机种子内对 p "
+      "作 "
+      "Holm 校正 $2，并以校正值为准；方案两两比较时亦然。",
       wilson, mcnemar, writer.Cite(Source::kHolm)));
   if (writer.facts().comparisons.empty()) return;
   const EvaluationConfig& evaluation = writer.facts().comparisons[0].run->config.evaluation;

@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/holm.h"
 #include "base/metric_spec.h"
 
 namespace quantlab::report {
@@ -169,26 +170,84 @@ void CollectQuality(MetricPool& pool, VariantFacts& variant) {
   variant.f1_macro = Summarize(pool.Own(variant, "f1_score", {{"split", "test"}, {"average", "macro"}}));
 }
 
+// Holm's correction within one family of tests; `samples` is the size of the family.
+std::vector<Metric> Corrected(std::vector<Metric> tests) {
+  std::vector<double> p_values;
+  for (const Metric& test : tests) p_values.push_back(test.value);
+  const std::vector<double> adjusted = HolmAdjust(p_values);
+  for (size_t i = 0; i < tests.size(); ++i) {
+    tests[i].value = adjusted[i];
+    tests[i].samples = static_cast<int64_t>(tests.size());
+  }
+  return tests;
+}
+
+int CountSignificant(const std::vector<Metric>& tests) {
+  return static_cast<int>(std::count_if(tests.begin(), tests.end(),
+                                        [](const Metric& test) { return test.value < kSignificance; }));
+}
+
+// The tests of one seed against that seed's baseline, and whose each is.
+struct TestFamily {
+  std::vector<VariantFacts*> variants;
+  std::vector<Metric> tests;
+};
+
+// A variant's tests by seed: of its runs, or where those have none, of a comparison.
+std::map<uint64_t, Metric> PairedTests(MetricPool& pool, const Facts& facts, const VariantFacts& variant) {
+  const Labels test = {{"split", "test"}};
+  std::map<uint64_t, Metric> by_seed;
+  for (const RunReport* run : variant.runs) {
+    for (const Metric& metric : pool.OfRun(run, "mcnemar_p_value", test)) by_seed[run->run.seed] = metric;
+  }
+  for (const ComparisonFacts& comparison : facts.comparisons) {
+    if (!by_seed.empty()) break;
+    const auto values = pool.Compared(comparison.run, variant, "mcnemar_p_value", test);
+    for (size_t i = 0; i < values.size(); ++i) by_seed[variant.runs[i]->run.seed] = values[i];
+  }
+  return by_seed;
+}
+
+// Corrected here, not by the comparison: that covers one seed alone, and there may be none.
+void CollectPairedTests(MetricPool& pool, Facts& facts) {
+  std::map<uint64_t, TestFamily> families;
+  for (VariantFacts& variant : facts.variants) {
+    std::vector<Metric> tests;
+    for (const auto& [seed, test] : PairedTests(pool, facts, variant)) {
+      families[seed].variants.push_back(&variant);
+      families[seed].tests.push_back(test);
+      tests.push_back(test);
+    }
+    variant.p_value = Summarize(tests);
+    variant.significant_uncorrected = CountSignificant(tests);
+    // The comparison's own correction is shown by what is made here.
+    for (const ComparisonFacts& comparison : facts.comparisons) {
+      pool.Compared(comparison.run, variant, "mcnemar_p_holm", {});
+    }
+  }
+  std::map<VariantFacts*, std::vector<Metric>> corrected;
+  for (const auto& [seed, family] : families) {
+    const std::vector<Metric> tests = Corrected(family.tests);
+    for (size_t i = 0; i < tests.size(); ++i) corrected[family.variants[i]].push_back(tests[i]);
+  }
+  for (const auto& [variant, tests] : corrected) {
+    variant->holm_p = Summarize(tests);
+    variant->significant_seeds = CountSignificant(tests);
+  }
+}
+
 // Paired numbers come from the run itself, or from a comparison.
 void CollectPaired(MetricPool& pool, const Facts& facts, VariantFacts& variant) {
-  const Labels test = {{"split", "test"}};
   const auto find = [&](const std::string& name) {
+    const Labels test = {{"split", "test"}};
     std::vector<Metric> values = pool.Own(variant, name, test);
     for (const ComparisonFacts& comparison : facts.comparisons) {
       if (values.empty()) values = pool.Compared(comparison.run, variant, name, test);
     }
-    return values;
+    return Summarize(values);
   };
-  variant.difference = Summarize(find("accuracy_difference"));
-  variant.agreement = Summarize(find("agreement"));
-  const std::vector<Metric> tests = find("mcnemar_p_value");
-  variant.p_value = Summarize(tests);
-  const std::vector<Metric> corrected = find("mcnemar_p_holm");
-  variant.holm_p = Summarize(corrected);
-  // With several methods tested at once the corrected test decides.
-  const std::vector<Metric>& decisive = corrected.size() == tests.size() ? corrected : tests;
-  variant.significant_seeds = static_cast<int>(std::count_if(
-      decisive.begin(), decisive.end(), [](const Metric& metric) { return metric.value < kSignificance; }));
+  variant.difference = find("accuracy_difference");
+  variant.agreement = find("agreement");
 }
 
 void CollectFlips(MetricPool& pool, VariantFacts& variant) {
@@ -265,25 +324,34 @@ void CollectFront(MetricPool& pool, VariantFacts& variant) {
   });
 }
 
-// Must come before CollectPaired, which would take them for comparisons with the baseline.
+// What comparisons measured of one pair of variants, one value per comparison.
+struct PairMetrics {
+  std::vector<Metric> differences, tests, corrected;
+};
+
+// Must come before what takes the numbers of a variant, which would take these for comparisons with the
+// baseline.
 void CollectPairs(MetricPool& pool, Facts& facts) {
   const std::string baseline = facts.baseline() == nullptr ? "" : facts.baseline()->name;
-  std::map<std::pair<std::string, std::string>, std::pair<std::vector<Metric>, std::vector<Metric>>> found;
+  std::map<std::pair<std::string, std::string>, PairMetrics> found;
   std::vector<std::pair<std::string, std::string>> order;
-  const auto collect = [&](const RunReport* run, const char* name, bool difference) {
-    for (const Metric& metric : pool.Pairs(run, name, baseline)) {
+  const auto add = [&](const std::vector<Metric>& metrics, std::vector<Metric> PairMetrics::*kind) {
+    for (const Metric& metric : metrics) {
       const std::pair key(*Label(metric, "variant"), *Label(metric, "against"));
       if (found.count(key) == 0) order.push_back(key);
-      auto& [differences, tests] = found[key];
-      (difference ? differences : tests).push_back(metric);
+      (found[key].*kind).push_back(metric);
     }
   };
   for (const ComparisonFacts& comparison : facts.comparisons) {
-    collect(comparison.run, "accuracy_difference", true);
-    collect(comparison.run, "mcnemar_p_value", false);
+    add(pool.Pairs(comparison.run, "accuracy_difference", baseline), &PairMetrics::differences);
+    const std::vector<Metric> tests = pool.Pairs(comparison.run, "mcnemar_p_value", baseline);
+    add(tests, &PairMetrics::tests);
+    add(Corrected(tests), &PairMetrics::corrected);
   }
   for (const auto& key : order) {
-    facts.pairs.push_back({key.first, key.second, Summarize(found[key].first), Summarize(found[key].second)});
+    const PairMetrics& pair = found[key];
+    facts.pairs.push_back({key.first, key.second, Summarize(pair.differences), Summarize(pair.tests),
+                           Summarize(pair.corrected)});
   }
 }
 
@@ -435,6 +503,10 @@ std::optional<Result> Summarize(const std::vector<Metric>& values) {
   return result;
 }
 
+bool IsCorrected(const std::optional<Result>& holm_p) {
+  return holm_p.has_value() && holm_p->samples > 1;
+}
+
 bool ComparisonFacts::Reliable(const InputShape& shape) const {
   const auto it = checks.find(shape);
   if (it != checks.end() && it->second.ratio.has_value()) return it->second.reliable;
@@ -462,6 +534,7 @@ Facts CollectFacts(const ReportData& data) {
     }
   }
   CollectPairs(pool, facts);
+  CollectPairedTests(pool, facts);
   for (VariantFacts& variant : facts.variants) {
     CollectQuality(pool, variant);
     CollectPaired(pool, facts, variant);

@@ -78,8 +78,9 @@ struct VariantFacts {
   std::optional<Result> f1_macro;  // where the others are of one class of two
   // Against the baseline on the same texts.
   std::optional<Result> difference, p_value, agreement;
-  int significant_seeds = 0;     // of those with a paired test, how many have p < 0.05
-  std::optional<Result> holm_p;  // the paired test's p, corrected for the number of variants
+  std::optional<Result> holm_p;  // that p, corrected for the variants of its seed; samples: how many
+  // Of the seeds with a paired test, in how many p < 0.05: after the correction, which decides, and before.
+  int significant_seeds = 0, significant_uncorrected = 0;
   // Texts whose class differs from the baseline's, by what became of them.
   std::optional<Result> lost, gained, other_flips;
   std::optional<Result> non_inferior;  // 1 or 0
@@ -110,6 +111,7 @@ struct ComparisonFacts {
 struct PairFacts {
   std::string variant, against;
   std::optional<Result> difference, p_value;
+  std::optional<Result> holm_p;  // p corrected for the pairs of its comparison; samples: how many
 };
 
 struct OtherMetric {
@@ -130,6 +132,9 @@ struct Facts {
 };
 
 Facts CollectFacts(const ReportData& data);
+
+// Whether Holm's correction has changed anything to speak of: one test alone needs none.
+bool IsCorrected(const std::optional<Result>& holm_p);
 
 // Widest excursion of an A/A interval from 1 with which timings are called reliable.
 inline constexpr double kAaTolerance = 0.03;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -105,7 +106,69 @@ std::string AccuracyMeaning(Language language, const VariantFacts& variant, cons
   return Say(language, "accuracy not settled by a paired test", "准确率未经配对检验");
 }
 
+// How a control and the variant that it controls were trained differently: "epochs 3 against 1"; empty where
+// alike. Of several seeds the first speaks for all.
+std::string TrainedDifferently(Language language, const VariantFacts& variant, const VariantFacts& control) {
+  const RunConfig& one = variant.runs[0]->config;
+  const RunConfig& other = control.runs[0]->config;
+  const auto text = [](const Params& params, const std::string& name) {
+    const auto it = params.find(name);
+    return it == params.end() ? std::string("–") : ParamToString(it->second);
+  };
+  std::vector<std::string> differences;
+  for (const ParamSpec& param : control.spec->params) {
+    const std::string here = text(one.method.params, param.name),
+                      there = text(other.method.params, param.name);
+    if (here == there) continue;
+    differences.push_back(
+        Fill(language, "$0 $1 against $2", "$0 为 $1，对照为 $2", Code(param.name), here, there));
+  }
+  const auto texts = [](const DatasetConfig& d) {
+    return std::tie(d.asset.digest, d.filter_value, d.split_seed, d.train_size, d.validation_size,
+                    d.test_size);
+  };
+  if (texts(one.dataset) != texts(other.dataset)) {
+    differences.push_back(Say(language, "other training texts", "训练文本不同"));
+  }
+  return absl::StrJoin(differences, Say(language, ", ", "；"));
+}
+
 }  // namespace
+
+std::string ControlSentence(Language language, const Facts& facts, const VariantFacts& control) {
+  std::vector<std::string> alike, unlike;
+  for (const VariantFacts& variant : facts.variants) {
+    if (variant.method != control.spec->control_of) continue;
+    const std::string differences = TrainedDifferently(language, variant, control);
+    if (differences.empty()) alike.push_back(Code(variant.name));
+    if (!differences.empty()) unlike.push_back(Code(variant.name) + Brackets(language, differences));
+  }
+  const char* const comma = Say(language, ", ", "、");
+  std::string sentences = Say(language, "A control, not a quantization: FP32 trained further.",
+                              "对照组，并非量化：FP32 模型继续训练。");
+  if (alike.empty() && unlike.empty()) {
+    return Join(language, {sentences, Say(language, "This experiment has nothing that it is the control of.",
+                                          "本实验没有以它为对照的方案。")});
+  }
+  if (!alike.empty()) {
+    sentences =
+        Join(language,
+             {sentences,
+              Fill(language,
+                   "It is trained on the same texts, for as many extra epochs and with the same learning "
+                   "rate as $0: "
+                   "what it gains over the baseline, training longer alone would have gained there too.",
+                   "它与 $0 在相同文本上以相同的学习率训练相同的轮数：它相对基线的提升，单凭多训练也能得到。",
+                   absl::StrJoin(alike, comma))});
+  }
+  if (unlike.empty()) return sentences;
+  return Join(
+      language,
+      {sentences, Fill(language,
+                       "It is not trained as $0: the difference between them is not one of quantization "
+                       "alone.",
+                       "它的训练不同于 $0：两者之差并非只由量化造成。", absl::StrJoin(unlike, comma))});
+}
 
 std::string FlipsSentence(Language language, const VariantFacts& variant) {
   if (!variant.lost || !variant.gained) return "";
@@ -150,12 +213,12 @@ std::string PairSentence(Language language, const PairFacts& pair) {
   if (!pair.difference.has_value()) return "";
   const std::string points = PointsWithSpread(language, *pair.difference);
   const std::string variant = Code(pair.variant), against = Code(pair.against);
-  if (!pair.p_value.has_value() || pair.p_value->seeds > 1) {
+  if (!pair.p_value.has_value() || !pair.holm_p.has_value() || pair.holm_p->seeds > 1) {
     return Fill(language, "$0 against $1: $2, not settled by one paired test.",
                 "$0 对 $1：$2，未由单次配对检验定论。", variant, against, points);
   }
-  const std::string p = FormatPValue(pair.p_value->value);
-  if (pair.p_value->value >= kSignificance || pair.difference->value == 0) {
+  const std::string p = PWithCorrection(language, *pair.p_value, pair.holm_p, "pairs");
+  if (pair.holm_p->value >= kSignificance || pair.difference->value == 0) {
     return Fill(language, "$0 against $1: no significant difference, $2, $3.",
                 "$0 对 $1：无显著差异，$2，$3。", variant, against, points, p);
   }

@@ -19,6 +19,8 @@ std::string FlipsSentence(Language language, const VariantFacts& variant);
 std::string MarginSentence(Language language, const VariantFacts& variant);
 // One variant against another, by their paired test.
 std::string PairSentence(Language language, const PairFacts& pair);
+// What a control is, and whether it was trained as the variants whose control it is.
+std::string ControlSentence(Language language, const Facts& facts, const VariantFacts& control);
 // Range of the layers' signal-to-noise ratios, and the noisiest layer.
 std::string NoiseSentence(Language language, const std::vector<Layer>& layers);
 // The layers that suffer most.

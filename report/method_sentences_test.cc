@@ -50,29 +50,86 @@ TEST(MarginSentenceTest, SaysWhetherItIsShown) {
 }
 
 TEST(PairSentenceTest, FollowsTheTest) {
-  PairFacts pair{"qat", "static_quantization", {}, {}};
+  PairFacts pair{"qat", "static_quantization", {}, {}, {}};
   EXPECT_EQ(PairSentence(kEn, pair), "");
   pair.difference = Interval(0.0072, 0.003, 0.0114);
   EXPECT_EQ(
       PairSentence(kEn, pair),
       "`qat` against `static_quantization`: +0.72 points (95% interval +0.30 to +1.14), not settled by one "
       "paired test.");
-  pair.p_value = Value(0.0009);
+  pair.p_value = pair.holm_p = Value(0.0009);
   EXPECT_EQ(
       PairSentence(kEn, pair),
       "`qat` is significantly more accurate than `static_quantization`: +0.72 points (95% interval +0.30 to "
       "+1.14), p < 0.001.");
-  pair.p_value = Value(0.3);
+  pair.p_value = pair.holm_p = Value(0.3);
   EXPECT_EQ(
       PairSentence(kEn, pair),
       "`qat` against `static_quantization`: no significant difference, +0.72 points (95% interval +0.30 to "
       "+1.14), p = 0.30.");
   pair.difference = Interval(-0.02, -0.03, -0.01);
-  pair.p_value = Value(0.01);
+  pair.p_value = pair.holm_p = Value(0.01);
   EXPECT_EQ(
       PairSentence(kEn, pair),
       "`qat` is significantly less accurate than `static_quantization`: -2.00 points (95% interval -3.00 to "
       "-1.00), p = 0.010.");
+}
+
+TEST(PairSentenceTest, TheCorrectedTestDecides) {
+  PairFacts pair{"qat", "static_quantization", Value(0.0072), Value(0.02), Value(0.12)};
+  pair.holm_p->samples = 6;
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` against `static_quantization`: no significant difference, +0.72 points, p = 0.020, corrected "
+      "for all pairs p = 0.12.");
+}
+
+RunReport TrainedFor(int64_t epochs) {
+  RunReport report;
+  report.config.method.params = {{"epochs", epochs}, {"learning_rate", 2e-5}};
+  return report;
+}
+
+VariantFacts Trained(const std::string& name, const std::string& method, const RunReport& run) {
+  VariantFacts variant;
+  variant.name = name;
+  variant.method = method;
+  variant.spec = FindMethod(method);
+  variant.runs = {&run};
+  return variant;
+}
+
+TEST(ControlSentenceTest, SaysWithWhatItWasTrainedAlike) {
+  const RunReport one = TrainedFor(1), three = TrainedFor(3);
+  Facts facts;
+  facts.variants = {Trained("fp32_continued", "fp32_continued", one)};
+  EXPECT_EQ(ControlSentence(kEn, facts, facts.variants[0]),
+            "A control, not a quantization: FP32 trained further. This experiment has nothing that it is the "
+            "control of.");
+  facts.variants.push_back(Trained("qat", "qat", one));
+  EXPECT_EQ(
+      ControlSentence(kEn, facts, facts.variants[0]),
+      "A control, not a quantization: FP32 trained further. It is trained on the same texts, for as many "
+      "extra epochs and with the same learning rate as `qat`: what it gains over the baseline, training "
+      "longer alone would have gained there too.");
+  facts.variants[1].runs = {&three};
+  EXPECT_EQ(ControlSentence(kEn, facts, facts.variants[0]),
+            "A control, not a quantization: FP32 trained further. It is not trained as `qat` (`epochs` 3 "
+            "against 1): the difference between them is not one of quantization alone.");
+  EXPECT_EQ(ControlSentence(kZh, facts, facts.variants[0]),
+            "对照组，并非量化：FP32 模型继续训练。它的训练不同于 `qat`（`epochs` 为 3，对照为 1）："
+            "两者之差并非只由量化造成。");
+}
+
+TEST(ControlSentenceTest, OtherTextsAreNoControl) {
+  const RunReport here = TrainedFor(1);
+  RunReport there = TrainedFor(1);
+  there.config.dataset.train_size = 100;
+  Facts facts;
+  facts.variants = {Trained("fp32_continued", "fp32_continued", here), Trained("qat", "qat", there)};
+  EXPECT_NE(
+      ControlSentence(kEn, facts, facts.variants[0]).find("not trained as `qat` (other training texts)"),
+      std::string::npos);
 }
 
 TEST(NoiseSentenceTest, NamesTheNoisiestLayer) {

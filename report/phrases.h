@@ -26,6 +26,11 @@ std::string PointsWithSpread(Language language, const Result& difference);
 // "2.10× (95% interval …)".
 std::string RatioWithSpread(Language language, const Result& ratio);
 
+// "p = 0.031, corrected for all pairs p = 0.19"; `p` alone where nothing else was tested beside it. `tested`
+// is English, in the plural.
+std::string PWithCorrection(Language language, const Result& p, const std::optional<Result>& corrected,
+                            const char* tested);
+
 // "McNemar's paired test: p = 0.031"; the variant must have one.
 std::string TestOf(Language language, const VariantFacts& variant);
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/metric_spec.h"
+#include "server/config/method_rules.h"
 
 namespace quantlab {
 namespace {
@@ -358,11 +359,14 @@ std::optional<MethodRequest> ReadMethod(const MethodSpec& spec, const YamlEntry&
   Fields fields(&entry.value, absl::StrCat("experiments.", spec.name), diagnostics);
   bool enabled = true;
   fields.Bool("enabled", &enabled);
-  MethodRequest request{&spec, entry.at, {MethodVariant{}}};
+  MethodRequest request{&spec, entry.at, {MethodVariant{}}, {}};
   size_t count = 1;
   for (const ParamSpec& param : spec.params) {
     std::vector<ParamValue> values = {param.default_value};
-    if (const YamlNode* node = fields.Take(param.name)) values = ReadValues(spec, param, *node, diagnostics);
+    if (const YamlNode* node = fields.Take(param.name)) {
+      values = ReadValues(spec, param, *node, diagnostics);
+      request.given.insert(param.name);
+    }
     count *= values.size();
     if (count > kMaxRuns) {
       diagnostics.Error(entry.at,
@@ -490,15 +494,17 @@ void ReadTopLevel(const YamlNode& root, const std::string& file, const Catalog& 
   ApplyCatalogRows(catalog, spec);
   ReadDataset(fields.Take("dataset"), diagnostics, &spec->dataset);
   ReadTraining(fields.Take("training"), diagnostics, &spec->training);
-  if (const YamlNode* training = root.Find("training"); training != nullptr && !spec->training.enabled) {
-    diagnostics.Warn(training->at, "training has no effect: experiments.baseline.fine_tune is false");
-  }
   ReadEvaluation(fields.Take("evaluation"), diagnostics, &spec->evaluation);
   fields.Done();
   CheckEnabled(enabled, root, diagnostics, spec);
+  if (!diagnostics.has_errors()) ApplyMethodRules(root, diagnostics, spec);
 }
 
 }  // namespace
+
+std::string VariantName(const MethodRequest& method, const MethodVariant& variant) {
+  return variant.suffix.empty() ? method.spec->name : absl::StrCat(method.spec->name, ".", variant.suffix);
+}
 
 std::string ResolveInclude(const std::string& includer, const std::string& included) {
   const std::filesystem::path folder = std::filesystem::path(includer).parent_path();

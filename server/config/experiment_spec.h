@@ -31,6 +31,7 @@
 #define QUANTLAB_SERVER_CONFIG_EXPERIMENT_SPEC_H_
 
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,7 +57,11 @@ struct MethodRequest {
   const MethodSpec* spec = nullptr;
   Location at;
   std::vector<MethodVariant> variants;
+  std::set<std::string> given;  // parameters that the file names; the others have their defaults
 };
+
+// As runs are called, but for the seed: "dynamic_quantization.granularity-per_tensor".
+std::string VariantName(const MethodRequest& method, const MethodVariant& variant);
 
 // A model or a dataset as the user wrote it.
 struct NamedAsset {

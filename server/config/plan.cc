@@ -11,6 +11,7 @@
 #include "base/metric_spec.h"
 #include "base/sha256.h"
 #include "server/config/experiment_spec.h"
+#include "server/config/method_rules.h"
 
 namespace quantlab {
 namespace {
@@ -144,7 +145,7 @@ class Planner {
       for (const MethodVariant& variant : method.variants) {
         const bool plain = variant.suffix.empty();
         PlannedRun& run =
-            Add(plain ? method.spec->name : absl::StrCat(method.spec->name, ".", variant.suffix),
+            Add(VariantName(method, variant),
                 plain ? method.spec->short_name : absl::StrCat(method.spec->short_name, "/", variant.suffix),
                 seed, RunKind::kQuantization, {{baseline_name, true}});
         run.config.method = {method.spec->name, method.spec->version, variant.params};
@@ -248,9 +249,10 @@ class KeyText {
   std::string text_;
 };
 
-void AddTraining(const TrainingConfig& training, KeyText& text) {
+// `method_trains`: from these settings, whether or not the baseline does.
+void AddTraining(const TrainingConfig& training, bool method_trains, KeyText& text) {
   text.Add("fine_tune", std::string(training.enabled ? "true" : "false"));
-  if (!training.enabled) return;
+  if (!training.enabled && !method_trains) return;
   text.Add("epochs", int64_t{training.epochs});
   text.Add("batch_size", int64_t{training.batch_size});
   text.Add("learning_rate", training.learning_rate);
@@ -279,24 +281,38 @@ void AddDataset(const DatasetConfig& dataset, KeyText& text) {
   text.Add("max_length", int64_t{dataset.max_length});
 }
 
+// The comparison's part of the evaluation decides nothing else.
+void AddTimedShapes(const EvaluationConfig& evaluation, KeyText& text) {
+  for (const int size : evaluation.latency_batch_sizes) text.Add("latency_batch_size", int64_t{size});
+  for (const int length : evaluation.latency_sequence_lengths) {
+    text.Add("latency_sequence_length", int64_t{length});
+  }
+}
+
+MethodInputs InputsOf(const MethodConfig& method) {
+  const MethodSpec* spec = FindMethod(method.name);
+  return spec == nullptr ? MethodInputs() : spec->inputs(method.params);
+}
+
 }  // namespace
 
 std::string InputKey(const RunConfig& config, const std::vector<std::string>& needed) {
   KeyText text;
-  text.Add("version", int64_t{1});
+  const MethodInputs inputs = InputsOf(config.method);
+  text.Add("version", int64_t{2});
   text.Add("kind", std::string(RunKindName(config.kind)));
   text.Add("seed", static_cast<int64_t>(config.seed));
   text.Add("device", config.device);
   text.Add("threads", int64_t{config.threads});
   text.Add("model", config.model.digest);
   AddDataset(config.dataset, text);
-  AddTraining(config.training, text);
+  AddTraining(config.training, inputs.training_settings, text);
   text.Add("method", config.method.name);
   text.Add("method_version", int64_t{config.method.version});
   for (const auto& [name, value] : config.method.params) {
     text.Add(absl::StrCat("param ", name, " ", value.index()), ParamToString(value));
   }
-  // The comparison's part of the evaluation decides nothing here.
+  if (inputs.timed_shapes) AddTimedShapes(config.evaluation, text);
   text.Add("evaluation_batch_size", int64_t{config.evaluation.batch_size});
   text.Add("non_inferiority_margin", config.evaluation.non_inferiority_margin);
   for (const std::string& metric : config.evaluation.metrics) {
@@ -319,6 +335,7 @@ PlanResult PlanExperiment(const PlanRequest& request, const Catalog& catalog) {
   AssetResolver resolver(request, catalog, result);
   AssetRef model = resolver.Resolve(spec.model, AssetRole::kModel);
   AssetRef dataset = resolver.Resolve(spec.dataset_name, AssetRole::kDataset);
+  if (result.ok()) CheckTextsAreThere(spec, dataset, result.diagnostics);
   if (CountRuns(spec) > kMaxRuns) {
     result.diagnostics.Error(
         {request.files[0].name, 0, 0},

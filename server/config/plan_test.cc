@@ -369,6 +369,165 @@ TEST(PlanTest, InputKeysFollowWhatDecidesTheResult) {
   EXPECT_NE(key(base, 0), key(base, 1));
 }
 
+// The key of the last run of these experiments, with whatever else the file says.
+std::string LastKey(const std::string& experiments, const std::string& rest) {
+  const PlanResult plan = Plan(absl::StrCat("experiments: {baseline: {fine_tune: false}, ", experiments,
+                                            "}\ndataset: {validation_size: 100}\n", rest));
+  EXPECT_TRUE(plan.ok()) << Problems(plan);
+  for (auto run = plan.runs.rbegin(); run != plan.runs.rend(); ++run) {
+    if (!run->input_key.empty()) return run->input_key;
+  }
+  return "";
+}
+
+TEST(PlanTest, InputKeysFollowTheShapesThatAMethodMeasuresCostAt) {
+  const auto changes = [](const std::string& experiments, const std::string& latency) {
+    return LastKey(experiments, "") !=
+           LastKey(experiments, absl::StrCat("evaluation: {latency: {", latency, "}}\n"));
+  };
+  EXPECT_TRUE(changes("mixed_precision: {}", "batch_sizes: [1]"));
+  EXPECT_TRUE(changes("mixed_precision: {}", "sequence_lengths: [16]"));
+  EXPECT_FALSE(changes("mixed_precision: {}", "min_samples: 99"));
+  EXPECT_FALSE(changes("mixed_precision: {mode: whole}", "batch_sizes: [1]"));
+  EXPECT_FALSE(changes("static_quantization: {}", "batch_sizes: [1]"));
+}
+
+TEST(PlanTest, InputKeysOfMethodsThatTrainFollowTheTrainingWithoutFineTuning) {
+  const auto changes = [](const std::string& experiments, const std::string& training) {
+    return LastKey(experiments, "") != LastKey(experiments, absl::StrCat("training: {", training, "}\n"));
+  };
+  for (const char* training : {"batch_size: 8", "warmup_ratio: 0.2", "weight_decay: 0.2", "dropout: false"}) {
+    EXPECT_TRUE(changes("qat: {}", training)) << training;
+    EXPECT_TRUE(changes("fp32_continued: {}", training)) << training;
+    EXPECT_FALSE(changes("static_quantization: {}", training)) << training;
+  }
+}
+
+TEST(PlanTest, TrainingWithoutFineTuningIsForMethodsThatTrain) {
+  const auto problems = [](const std::string& experiments) {
+    return Problems(Plan(absl::StrCat("experiments: {baseline: {fine_tune: false}, ", experiments,
+                                      "}\ntraining: {epochs: 2, batch_size: 8}\n")));
+  };
+  EXPECT_THAT(problems("dynamic_quantization: {}"), HasSubstr("warning: training has no effect"));
+  EXPECT_THAT(problems("fp32_continued: {}"),
+              AllOf(HasSubstr("e.yaml:2:20: warning: training.epochs has no effect"),
+                    HasSubstr("epochs of the further training stands under fp32_continued"),
+                    Not(HasSubstr("training has no effect")), Not(HasSubstr("batch_size"))));
+}
+
+// The parameters of the first run of a method.
+Params ParamsOf(const PlanResult& plan, const std::string& method) {
+  for (const PlannedRun& run : plan.runs) {
+    if (run.config.method.name == method) return run.config.method.params;
+  }
+  ADD_FAILURE() << "no run of " << method << ": " << Problems(plan);
+  return {};
+}
+
+PlanResult PlanOf(const std::string& experiments) {
+  return Plan(
+      absl::StrCat("experiments:\n  baseline: {}\n", experiments, "evaluation: {metrics: [accuracy]}\n"));
+}
+
+TEST(PlanTest, TheControlTrainsAsItsMethodDoes) {
+  const PlanResult plan = PlanOf("  qat: {epochs: 3, learning_rate: 1.0e-4}\n  fp32_continued: {}\n");
+  EXPECT_EQ(ParamsOf(plan, "fp32_continued").at("epochs"), ParamValue(int64_t{3}));
+  EXPECT_EQ(ParamsOf(plan, "fp32_continued").at("learning_rate"), ParamValue(1e-4));
+  EXPECT_THAT(Problems(plan), IsEmpty());
+  // Bits are nothing that the control has.
+  const PlanResult sweep = PlanOf("  qat: {epochs: 3, weight_bits: [4, 8]}\n  fp32_continued: {}\n");
+  EXPECT_EQ(ParamsOf(sweep, "fp32_continued").at("epochs"), ParamValue(int64_t{3}));
+  EXPECT_THAT(Problems(sweep), IsEmpty());
+}
+
+TEST(PlanTest, AControlThatTrainsOtherwiseIsWarnedOf) {
+  const PlanResult given = PlanOf("  qat: {epochs: 3}\n  fp32_continued: {epochs: 2}\n");
+  EXPECT_TRUE(given.ok());
+  EXPECT_EQ(ParamsOf(given, "fp32_continued").at("epochs"), ParamValue(int64_t{2}));
+  EXPECT_THAT(Problems(given),
+              AllOf(HasSubstr("e.yaml:4:3: warning: fp32_continued has epochs 2, but qat has 3"),
+                    HasSubstr("leave epochs out")));
+  const PlanResult sweep = PlanOf("  qat: {epochs: [1, 3]}\n  fp32_continued: {}\n");
+  EXPECT_EQ(ParamsOf(sweep, "fp32_continued").at("epochs"), ParamValue(int64_t{1}));
+  EXPECT_THAT(Problems(sweep), AllOf(HasSubstr("fp32_continued has epochs 1 (its default), but qat has 1, 3"),
+                                     HasSubstr("give it epochs: [1, 3]")));
+  EXPECT_THAT(Problems(PlanOf("  qat: {epochs: [1, 3]}\n  fp32_continued: {epochs: [3, 1]}\n")), IsEmpty());
+}
+
+TEST(PlanTest, TrainingFurtherWithoutAControlIsWarnedOf) {
+  EXPECT_THAT(Problems(PlanOf("  qat: {}\n")), AllOf(HasSubstr("e.yaml:3:3: warning: qat has no control"),
+                                                     HasSubstr("add fp32_continued: {} under experiments")));
+  EXPECT_THAT(Problems(PlanOf("  fp32_continued: {}\n")), IsEmpty());
+}
+
+TEST(PlanTest, NumbersThatDifferInTheirLastDigitsAreDifferentRuns) {
+  const PlanResult plan = PlanOf("  static_quantization: {percentile: [99.99999, 100]}\n");
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_THAT(RunNames(plan), ElementsAre("baseline", "static_quantization.percentile-99.99999",
+                                          "static_quantization.percentile-100"));
+  EXPECT_NE(plan.runs[1].input_key, plan.runs[2].input_key);
+}
+
+TEST(PlanTest, VariantsOfOneNameAreRefused) {
+  const PlanResult plan = Plan(
+      "experiments:\n  baseline: {}\n  mixed_precision: {pin: [\"a=fp32\", \"a_fp32\"]}\n"
+      "dataset: {validation_size: 100}\n");
+  EXPECT_FALSE(plan.ok());
+  EXPECT_THAT(
+      Problems(plan),
+      HasSubstr("e.yaml:3:3: two variants would both be named mixed_precision.pin-a_fp32: pin a=fp32 and "
+                "pin a_fp32"));
+}
+
+TEST(PlanTest, ValidationTextsThatAMethodNeedsMustBeThere) {
+  EXPECT_THAT(
+      Problems(PlanOf("  mixed_precision: {}\n")),
+      AllOf(HasSubstr("e.yaml:3:3: mixed_precision reads validation texts, but dataset.validation_size is 0"),
+            HasSubstr("give it, as in dataset: {validation_size: 1000}")));
+  EXPECT_TRUE(PlanOf("  mixed_precision: {mode: whole}\n").ok());
+  EXPECT_TRUE(PlanOf("  mixed_precision: {}\ndataset: {validation_size: 50}\n").ok());
+}
+
+PlanResult PlanWithFiles(const std::string& experiments, const std::vector<std::string>& paths,
+                         bool needed = true) {
+  ProvidedAsset dataset{"./data", {}};
+  for (const std::string& path : paths) dataset.files.push_back({path, Sha256Hex(path), 10});
+  std::vector<ProvidedAsset> inputs;
+  if (!paths.empty()) inputs.push_back(std::move(dataset));
+  return PlanExperiment({{{"e.yaml", absl::StrCat("experiments: {baseline: {dataset: ./data}, ", experiments,
+                                                  "}\nevaluation: {metrics: [accuracy]}\n")}},
+                         std::move(inputs),
+                         {},
+                         needed},
+                        RealCatalog());
+}
+
+TEST(PlanTest, TextsMayComeFromTheDatasetsOwnFiles) {
+  EXPECT_TRUE(PlanWithFiles("mixed_precision: {}", {"train.csv", "dev.csv"}).ok());
+  EXPECT_THAT(Problems(PlanWithFiles("mixed_precision: {}", {"train.csv", "test.csv"})),
+              HasSubstr("the dataset has no validation file"));
+  // Before files are known only the worker can tell.
+  EXPECT_TRUE(PlanWithFiles("mixed_precision: {}", {}, false).ok());
+  EXPECT_THAT(
+      Problems(PlanWithFiles("static_quantization: {}", {"test.csv"})),
+      HasSubstr("static_quantization reads training texts, but the dataset has only files of held-out"));
+  EXPECT_TRUE(PlanWithFiles("static_quantization: {}", {"my-test.csv"}).ok());
+  EXPECT_TRUE(PlanWithFiles("weight_only: {algorithm: rtn}", {"test.csv"}).ok());
+}
+
+TEST(PlanTest, SeedsThatChangeNothingAreWarnedOf) {
+  const auto problems = [](const std::string& fine_tune) {
+    return Problems(Plan(absl::StrCat("seeds: [1, 2]\nexperiments: {baseline: {fine_tune: ", fine_tune,
+                                      "}, dynamic_quantization: {}, static_quantization: {}}\n")));
+  };
+  EXPECT_THAT(
+      problems("false"),
+      AllOf(HasSubstr("e.yaml:1:8: warning: experiments.baseline.fine_tune is false, so every seed gives "
+                      "the same result for baseline, dynamic_quantization: a deviation of 0 over 2 seeds"),
+            Not(HasSubstr("static_quantization"))));
+  EXPECT_THAT(problems("true"), IsEmpty());
+}
+
 TEST(PlanTest, TooMuchTextIsRefused) {
   EXPECT_THAT(Problems(Plan(std::string((1 << 20) + 1, '#'))),
               HasSubstr("allowed: 64 files with 1048576 bytes"));

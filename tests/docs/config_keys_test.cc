@@ -171,7 +171,10 @@ std::string AllowedText(const ParamSpec& param, const std::string& to) {
   if (param.type == ParamType::kBool) return "true, false";
   if (!param.allowed.empty()) return absl::StrJoin(param.allowed, ", ");
   if (!param.min || !param.max) return "";
-  const std::string range = absl::StrCat(ParamToString(*param.min), " ", to, " ", ParamToString(*param.max));
+  const auto limit = [&](double value) {
+    return param.type == ParamType::kInt ? ParamToString(static_cast<int64_t>(value)) : ParamToString(value);
+  };
+  const std::string range = absl::StrCat(limit(*param.min), " ", to, " ", limit(*param.max));
   return absl::StrReplaceAll(range, {{"e-0", "e-"}});  // 1e-9, as people write it
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/holm.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/statistics.h"
 #include "worker/runner/evaluation.h"
@@ -46,7 +47,7 @@ absl::Status RecordHolm(Attempt& attempt, const std::vector<Answers>& answers) {
     QL_ASSIGN_OR_RETURN(const auto test, Test(answers[0].predictions, answers[i].predictions));
     p_values.push_back(test.p_value);
   }
-  const std::vector<double> adjusted = statistics::HolmAdjust(p_values);
+  const std::vector<double> adjusted = HolmAdjust(p_values);
   for (size_t i = 0; i < adjusted.size(); ++i) {
     attempt.Record(Metric{"mcnemar_p_holm",
                           adjusted[i],

@@ -19,22 +19,24 @@ namespace {
 // Texts on which each layer's error is measured.
 constexpr int64_t kSqnrTexts = 16;
 
-// What a method may read, tokenized; the test split is not among it.
+// What a method reads, tokenized; the test split is not among it.
 struct MethodTexts {
   engine::LabelledTexts train, validation;
 };
 
 absl::StatusOr<MethodTexts> ReadMethodTexts(Attempt& attempt, const engine::Dataset& data,
-                                            const std::string& baseline, const engine::BertConfig& config) {
-  const MethodSpec* spec = FindMethod(attempt.config().method.name);
+                                            const std::string& baseline, const engine::BertConfig& config,
+                                            const MethodInputs& inputs) {
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
                       LoadTokenizer(baseline, config, attempt.config().dataset.max_length));
   MethodTexts texts;
-  if (spec != nullptr && spec->needs_training_data) {
+  if (inputs.training_texts) {
     QL_ASSIGN_OR_RETURN(texts.train, TokenizeExamples(attempt, *tokenizer, data.train, "training texts"));
   }
-  QL_ASSIGN_OR_RETURN(texts.validation,
-                      TokenizeExamples(attempt, *tokenizer, data.validation, "validation texts"));
+  if (inputs.validation_texts) {
+    QL_ASSIGN_OR_RETURN(texts.validation,
+                        TokenizeExamples(attempt, *tokenizer, data.validation, "validation texts"));
+  }
   return texts;
 }
 
@@ -73,10 +75,12 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
   }
   QL_RETURN_IF_ERROR(loaded.model->To(at::Device(attempt.config().device)));
   QL_ASSIGN_OR_RETURN(const auto method, engine::MakeQuantizationMethod(config.name));
-  QL_ASSIGN_OR_RETURN(const MethodTexts texts,
-                      ReadMethodTexts(attempt, data, baseline, loaded.model->config()));
+  QL_ASSIGN_OR_RETURN(const Params params, ResolveParams(method->spec(), config.params));
+  QL_ASSIGN_OR_RETURN(
+      const MethodTexts texts,
+      ReadMethodTexts(attempt, data, baseline, loaded.model->config(), method->spec().inputs(params)));
   QL_ASSIGN_OR_RETURN(const engine::QuantizationResult result,
-                      method->Apply(*loaded.model, config.params, MakeContext(attempt, texts)));
+                      method->Apply(*loaded.model, params, MakeContext(attempt, texts)));
   return engine::SaveModel(*loaded.model, result.plan, baseline, attempt.OutputPath("model"));
 }
 

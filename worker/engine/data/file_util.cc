@@ -13,6 +13,8 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
+#include "base/run_config.h"
+
 namespace quantlab::engine {
 namespace {
 
@@ -22,13 +24,11 @@ std::string LowerExtension(const std::string& name) {
   return absl::AsciiStrToLower(fs::path(name).extension().string());
 }
 
-// "train.tsv", or "r8-train.tab" beside "r8-test.tab": the last word of the stem says which split it is.
 Part PartOf(const std::string& name) {
-  const std::string stem = absl::AsciiStrToLower(fs::path(name).stem().string());
-  const std::string word = stem.substr(stem.find_last_of("-_.") + 1);  // npos + 1 is 0
-  if (word == "train") return Part::kTrain;
-  if (word == "dev" || word == "val" || word == "valid" || word == "validation") return Part::kValidation;
-  if (word == "test") return Part::kTest;
+  const std::string split = SplitNamedBy(name);
+  if (split == "train") return Part::kTrain;
+  if (split == "validation") return Part::kValidation;
+  if (split == "test") return Part::kTest;
   return Part::kUnsplit;
 }
 

@@ -135,20 +135,6 @@ Interval PairedDifferenceInterval(int64_t only_first, int64_t only_second, int64
   return {std::max(-1.0, difference - half), std::min(1.0, difference + half)};
 }
 
-std::vector<double> HolmAdjust(const std::vector<double>& p_values) {
-  std::vector<size_t> order(p_values.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return p_values[a] < p_values[b]; });
-  std::vector<double> adjusted(p_values.size());
-  double floor = 0;
-  for (size_t rank = 0; rank < order.size(); ++rank) {
-    const double factor = static_cast<double>(order.size() - rank);
-    floor = std::max(floor, std::min(1.0, factor * p_values[order[rank]]));
-    adjusted[order[rank]] = floor;
-  }
-  return adjusted;
-}
-
 double Quantile(std::vector<double> values, double q) {
   std::sort(values.begin(), values.end());
   return SortedQuantile(values, q);

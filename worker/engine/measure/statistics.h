@@ -59,9 +59,6 @@ absl::StatusOr<McNemar> CompareModels(const std::vector<int>& labels, const std:
 Interval PairedDifferenceInterval(int64_t only_first, int64_t only_second, int64_t total,
                                   double z = 1.959963984540054);
 
-// P-values adjusted for several comparisons, in the order given. Source: Holm 1979.
-std::vector<double> HolmAdjust(const std::vector<double>& p_values);
-
 // Quantile by linear interpolation between order statistics (NumPy's default, R's type 7).
 // `values` need not be sorted and must not be empty; 0 <= q <= 1.
 double Quantile(std::vector<double> values, double q);

@@ -6,8 +6,6 @@
 namespace quantlab::statistics {
 namespace {
 
-using ::testing::ElementsAre;
-
 // Newcombe 1998, Statistics in Medicine 17, table I, method 3 (Wilson without continuity correction).
 TEST(WilsonIntervalTest, AgreesWithNewcombesTable) {
   struct Case {
@@ -56,16 +54,6 @@ TEST(PairedDifferenceTest, FollowsAgrestiAndMin) {
   const Interval equal = PairedDifferenceInterval(0, 0, 1000);
   EXPECT_NEAR(equal.low, -equal.high, 1e-15);
   EXPECT_GT(equal.high, 0);
-}
-
-// Holm 1979 as in R: p.adjust(c(0.01, 0.04, 0.03, 0.005), "holm") is 0.03 0.06 0.06 0.02.
-TEST(HolmAdjustTest, AgreesWithR) {
-  const std::vector<double> adjusted = HolmAdjust({0.01, 0.04, 0.03, 0.005});
-  ASSERT_EQ(adjusted.size(), 4u);
-  EXPECT_NEAR(adjusted[0], 0.03, 1e-12);
-  EXPECT_NEAR(adjusted[1], 0.06, 1e-12);
-  EXPECT_NEAR(adjusted[2], 0.06, 1e-12);
-  EXPECT_NEAR(adjusted[3], 0.02, 1e-12);
 }
 
 // The worked example of scikit-learn's classification metrics: precision_recall_fscore_support of
@@ -151,7 +139,6 @@ TEST(BootstrapTest, AConstantHasNoWidth) {
   const Interval interval = BootstrapMedianInterval(std::vector<double>(30, 1.5), 1);
   EXPECT_EQ(interval.low, 1.5);
   EXPECT_EQ(interval.high, 1.5);
-  EXPECT_THAT(HolmAdjust({}), ElementsAre());
 }
 
 }  // namespace

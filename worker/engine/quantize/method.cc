@@ -20,14 +20,16 @@ absl::Status CheckFp32(const BertForSequenceClassification& model) {
   return status;
 }
 
-absl::Status CheckContext(const MethodSpec& spec, const QuantizationContext& context) {
+absl::Status CheckContext(const MethodSpec& spec, const Params& resolved,
+                          const QuantizationContext& context) {
+  const MethodInputs inputs = spec.inputs(resolved);
   const auto missing = [&spec](const char* what) {
     return absl::FailedPreconditionError(absl::StrCat(spec.name, " needs ", what, ", and there are none"));
   };
-  if (spec.needs_training_data && (context.train == nullptr || context.train->texts.empty())) {
+  if (inputs.training_texts && (context.train == nullptr || context.train->texts.empty())) {
     return missing("training texts");
   }
-  if (spec.needs_validation_data && (context.validation == nullptr || context.validation->texts.empty())) {
+  if (inputs.validation_texts && (context.validation == nullptr || context.validation->texts.empty())) {
     return missing("validation texts (dataset.validation_size)");
   }
   return absl::OkStatus();
@@ -68,7 +70,7 @@ absl::StatusOr<QuantizationResult> QuantizationMethod::Apply(BertForSequenceClas
                                                              const QuantizationContext& context) const {
   QL_ASSIGN_OR_RETURN(const Params resolved, ResolveParams(spec(), params));
   QL_RETURN_IF_ERROR(CheckFp32(model));
-  QL_RETURN_IF_ERROR(CheckContext(spec(), context));
+  QL_RETURN_IF_ERROR(CheckContext(spec(), resolved, context));
   return CatchTorch(spec().name, [&]() -> absl::StatusOr<QuantizationResult> {
     QL_RETURN_IF_ERROR(Quantize(model, resolved, context));
     const auto embeddings = resolved.find("embeddings");

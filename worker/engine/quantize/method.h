@@ -21,11 +21,11 @@ namespace quantlab::engine {
 
 // What a method may use besides the model. Test texts are not among it, on purpose.
 struct QuantizationContext {
-  // Tokenized, with labels: for calibration and training. Required where the spec says
-  // needs_training_data; else may be nullptr.
+  // Tokenized, with labels: for calibration and training. Required where the spec's inputs
+  // have training_texts; else may be nullptr.
   const LabelledTexts* train = nullptr;
-  // For every choice that a method makes by measuring accuracy. Required where the spec says
-  // needs_validation_data; else may be nullptr.
+  // For every choice that a method makes by measuring accuracy. Required where the
+  // spec's inputs have validation_texts; else may be nullptr.
   const LabelledTexts* validation = nullptr;
   // Of everything random; the run's seed.
   uint64_t seed = 0;
