@@ -10,6 +10,18 @@
 namespace quantlab::report {
 namespace {
 
+std::string NoSignificantCost(Language language, const VariantFacts& variant, const Result& difference) {
+  const std::string points = PointsWithSpread(language, difference), test = TestOf(language, variant);
+  if (!ExcludesZero(difference)) {
+    return Fill(language, "accuracy changes by $0, no significant difference ($1)",
+                "准确率变化 $0，无显著差异（$1）", points, test);
+  }
+  return Fill(
+      language, "accuracy changes by $0, which the $2 does not call significant ($1)",
+      "准确率变化 $0，$2未判定其显著（$1）", points, test,
+      IsCorrected(variant) ? Say(language, "corrected test", "校正后的检验") : Say(language, "test", "检验"));
+}
+
 // What choosing a variant costs or gains in accuracy, as a clause after "; ".
 std::string AccuracyCost(Language language, const VariantFacts& variant, const VariantFacts* baseline) {
   const auto difference = DifferenceOf(variant, baseline);
@@ -19,8 +31,7 @@ std::string AccuracyCost(Language language, const VariantFacts& variant, const V
   const std::string points = PointsWithSpread(language, *difference);
   switch (Judge(variant, baseline)) {
     case Verdict::kNoDifference:
-      return Fill(language, "accuracy changes by $0, no significant difference ($1)",
-                  "准确率变化 $0，无显著差异（$1）", points, TestOf(language, variant));
+      return NoSignificantCost(language, variant, *difference);
     case Verdict::kWorse:
       return Fill(language, "it costs accuracy: $0, a significant loss ($1)",
                   "代价是准确率变化 $0，显著下降（$1）", points, TestOf(language, variant));

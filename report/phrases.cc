@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "report/format.h"
+#include "report/verdict.h"
 
 namespace quantlab::report {
 
@@ -41,7 +42,7 @@ std::string RatioWithSpread(Language language, const Result& ratio) {
 
 std::string TestOf(Language language, const VariantFacts& variant) {
   const Result& p = *variant.p_value;
-  if (p.seeds == 1 && variant.holm_p.has_value()) {
+  if (IsCorrected(variant)) {
     return Fill(language, "McNemar's paired test: $0, corrected for all variants $1",
                 "McNemar 配对检验：$0，经 Holm 校正 $1", FormatPValue(p.value),
                 FormatPValue(variant.holm_p->value));

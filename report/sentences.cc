@@ -18,15 +18,38 @@ std::string FormatAa(double ratio) {
   return FormatNumber(ratio, 4);
 }
 
-// Half the width of the interval: what a test of this size can resolve.
+// Half the width of the interval: what a test of this size can resolve. Of a difference that is as large as
+// that, it would say the contrary of the test.
 std::string Resolution(Language language, const Result& difference) {
   if (!difference.low.has_value() || !difference.high.has_value()) return "";
   const double half = (*difference.high - *difference.low) / 2;
+  if (std::abs(difference.value) >= half) return "";
   return Fill(language,
               "A test of this size resolves differences of about $0 and more, so this is no proof that the "
               "two are equal.",
               "这一规模的测试约能分辨 $0及以上的差异，因此这并不证明两者相同。",
               FormatPoints(half, language).substr(half > 0 ? 1 : 0));
+}
+
+std::string NoDifferenceSentence(Language language, const VariantFacts& variant, const Result& difference) {
+  const std::string points = PointsWithSpread(language, difference), test = TestOf(language, variant);
+  if (!ExcludesZero(difference)) {
+    return Join(language, {Fill(language, "There is no significant difference from the baseline: $0, $1.",
+                                "与基线相比无显著差异：$0，$1。", points, test),
+                           Resolution(language, difference)});
+  }
+  if (IsCorrected(variant)) {
+    return Fill(
+        language,
+        "The uncorrected 95% interval of its difference from the baseline excludes 0, but the corrected "
+        "test does not call the difference significant: $0, $1.",
+        "其与基线之差的 95% 置信区间（未校正）不含 0，但校正后的检验未判定差异显著：$0，$1。", points, test);
+  }
+  return Fill(
+      language,
+      "The 95% interval of its difference from the baseline excludes 0, but the test does not call the "
+      "difference significant: $0, $1.",
+      "其与基线之差的 95% 置信区间不含 0，但检验未判定差异显著：$0，$1。", points, test);
 }
 
 std::string UntestedSentence(Language language, const Result& difference) {
@@ -128,9 +151,7 @@ std::string DifferenceSentence(Language language, const VariantFacts& variant, c
     case Verdict::kUntested:
       return UntestedSentence(language, *difference);
     case Verdict::kNoDifference:
-      return Join(language, {Fill(language, "There is no significant difference from the baseline: $0, $1.",
-                                  "与基线相比无显著差异：$0，$1。", points, TestOf(language, variant)),
-                             Resolution(language, *difference)});
+      return NoDifferenceSentence(language, variant, *difference);
     case Verdict::kWorse:
       return Fill(language, "It is significantly less accurate than the baseline: $0, $1.",
                   "其准确率显著低于基线：$0，$1。", points, TestOf(language, variant));

@@ -119,6 +119,42 @@ TEST(DifferenceSentenceTest, NoSignificantDifferenceIsNoProofOfEquality) {
       "这一规模的测试约能分辨 0.50 个百分点及以上的差异，因此这并不证明两者相同。");
 }
 
+TEST(DifferenceSentenceTest, AnIntervalWithoutZeroIsNamedWhereTheCorrectedTestDisagrees) {
+  const VariantFacts baseline = Baseline(0.86);
+  VariantFacts variant = Tested(-0.006, 0.02);
+  variant.holm_p = Value(0.08);
+  variant.significant_seeds = 0;
+  EXPECT_EQ(DifferenceSentence(kEn, variant, &baseline),
+            "The uncorrected 95% interval of its difference from the baseline excludes 0, but the corrected "
+            "test does "
+            "not call the difference significant: -0.60 points (95% interval -1.10 to -0.10), McNemar's "
+            "paired test: "
+            "p = 0.020, corrected for all variants p = 0.080.");
+  EXPECT_EQ(DifferenceSentence(kZh, variant, &baseline),
+            "其与基线之差的 95% 置信区间（未校正）不含 0，但校正后的检验未判定差异显著：-0.60 个百分点（95% "
+            "置信区间 -1.10 至 -0.10），McNemar 配对检验：p = 0.020，经 Holm 校正 p = 0.080。");
+}
+
+TEST(DifferenceSentenceTest, AnIntervalWithoutZeroIsNamedWhereTheExactTestDisagrees) {
+  const VariantFacts baseline = Baseline(0.86);
+  const VariantFacts variant = Tested(0.0052, 0.06);
+  EXPECT_THAT(
+      DifferenceSentence(kEn, variant, &baseline),
+      HasSubstr("The 95% interval of its difference from the baseline excludes 0, but the test does not"));
+  EXPECT_THAT(DifferenceSentence(kZh, variant, &baseline),
+              HasSubstr("其与基线之差的 95% 置信区间不含 0，但检验未判定差异显著"));
+}
+
+TEST(DifferenceSentenceTest, NoResolutionBelowTheDifferenceItself) {
+  const VariantFacts baseline = Baseline(0.86);
+  VariantFacts variant = Tested(0.004, 0.06);
+  variant.difference = Between(0.004, 0, 0.008, 1000);
+  EXPECT_EQ(
+      DifferenceSentence(kEn, variant, &baseline),
+      "There is no significant difference from the baseline: +0.40 points (95% interval 0.00 to +0.80), "
+      "McNemar's paired test: p = 0.060.");
+}
+
 TEST(DifferenceSentenceTest, Worse) {
   const VariantFacts baseline = Baseline(0.86);
   EXPECT_EQ(
@@ -349,6 +385,19 @@ TEST(ShipForSpeedTest, NothingWasTimed) {
   compared.facts.ended_comparisons = {&compared.run};
   EXPECT_EQ(ShipForSpeed(kZh, compared.facts),
             "无法判断速度：这只由对比运行（comparison）测量，而对比运行没有结果。");
+}
+
+TEST(ShipForSizeTest, AnIntervalWithoutZeroIsNotCalledNoDifference) {
+  VariantFacts variant = Tested(-0.006, 0.02);
+  variant.holm_p = Value(0.08);
+  variant.significant_seeds = 0;
+  Compared compared({Baseline(0.86), variant});
+  compared.Size(0, 91.2e6, 1).Size(1, 59.3e6, 1.538);
+  EXPECT_THAT(
+      ShipForSize(kEn, compared.facts),
+      HasSubstr("accuracy changes by -0.60 points (95% interval -1.10 to -0.10), which the corrected test "
+                "does not call significant (McNemar's"));
+  EXPECT_THAT(ShipForSize(kZh, compared.facts), HasSubstr("校正后的检验未判定其显著（McNemar"));
 }
 
 TEST(ShipForSizeTest, TheSmallest) {

@@ -21,6 +21,15 @@ bool SurelyBelow(const Result& ratio, double bound) {
   return ratio.high.has_value() && *ratio.high < bound;
 }
 
+bool ExcludesZero(const Result& difference) {
+  return difference.low.has_value() && difference.high.has_value() &&
+         (*difference.low > 0 || *difference.high < 0);
+}
+
+bool IsCorrected(const VariantFacts& variant) {
+  return variant.holm_p.has_value() && variant.p_value.has_value() && variant.p_value->seeds == 1;
+}
+
 std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFacts* baseline) {
   if (variant.difference.has_value()) return variant.difference;
   if (baseline == nullptr || !variant.accuracy.has_value() || !baseline->accuracy.has_value()) {

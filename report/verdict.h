@@ -17,6 +17,13 @@ Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline);
 bool SurelyAbove(const Result& ratio, double bound);
 bool SurelyBelow(const Result& ratio, double bound);
 
+// Whether its interval lies on one side of 0. A test may still not call the difference significant: it is
+// another test than the interval's, and it may be corrected for the number of variants.
+bool ExcludesZero(const Result& difference);
+
+// Whether the paired test that decides is corrected for the number of variants.
+bool IsCorrected(const VariantFacts& variant);
+
 // Of accuracy, paired where that was measured; else of the mean accuracies.
 std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFacts* baseline);
 
