@@ -155,6 +155,16 @@ Unit UnitFor(double bytes) {
   return bytes >= 2e3 ? Unit{1e3, "kB"} : Unit{1, "B"};
 }
 
+// After a caption of what only a comparison measures, where there are several seeds.
+Text FirstSeedNote(const Facts& facts) {
+  if (!facts.SeveralSeeds()) return {};
+  return {" Measured with the models of the first seed.", "以第一个随机种子的模型测得。"};
+}
+
+Text Followed(const Text& text, const Text& more) {
+  return {text.english + more.english, text.chinese + more.chinese};
+}
+
 struct BarChart {
   const char* path;
   const char* what;
@@ -188,7 +198,7 @@ std::optional<Figure> DrawBars(const Facts& facts, const BarChart& chart) {
   const std::string body = absl::StrCat("left = left_text + 0", kRows, kBars + 1);
   return Figure{chart.path,
                 chart.title,
-                chart.caption,
+                Followed(chart.caption, FirstSeedNote(facts)),
                 script.Body(body.c_str()),
                 {{absl::StrCat(chart.path, ".csv"), csv.Take()}}};
 }
@@ -338,16 +348,17 @@ std::optional<Figure> SpeedChart(const Facts& facts) {
   script.Array("latency_step", panels.latency_step).Array("speedup_step", panels.speedup_step);
   SetSpeedTexts(script);
   const std::string body = absl::StrCat("left = left_text + 0", kSpeed);
-  return Figure{
-      "results/speed",
-      {"Latency and speedup of each variant", "各方案的延迟与加速比"},
-      {"Left: median latency of a batch, the whisker reaching to the 90th percentile. Right: speedup over "
-       "the best FP32 path, median of paired ratios with its 95% interval (over several seeds mean ± "
-       "standard deviation).",
-       "左：每批延迟的中位数，须线延伸至第 90 百分位。右：相对最优 FP32 路径的加速比，取配对比值的中位数及 "
-       "95% 置信区间（多个随机种子时为均值 ± 标准差）。"},
-      script.Body(body.c_str()),
-      {{"results/speed.csv", panels.csv.Take()}}};
+  return Figure{"results/speed",
+                {"Latency and speedup of each variant", "各方案的延迟与加速比"},
+                Followed({"Left: median latency of a batch, the whisker reaching to the 90th percentile. "
+                          "Right: speedup over "
+                          "the best FP32 path, median of paired ratios with its 95% interval.",
+                          "左：每批延迟的中位数，须线延伸至第 90 百分位。右：相对最优 FP32 "
+                          "路径的加速比，取配对比值的中位数及 "
+                          "95% 置信区间。"},
+                         FirstSeedNote(facts)),
+                script.Body(body.c_str()),
+                {{"results/speed.csv", panels.csv.Take()}}};
 }
 
 InputShape SmallestShape(const Facts& facts) {

@@ -191,7 +191,13 @@ double Score(const std::vector<Profile>& profiles, size_t axis, double value) {
   return less ? best / value : value / best;
 }
 
-void SetRadarTexts(Script& script, const InputShape& shape) {
+// After what names a speed: whether it is to be trusted, as in the figure of speeds.
+Text ReliabilityMark(const Facts& facts, const InputShape& shape) {
+  if (facts.comparisons.empty() || facts.comparisons[0].Reliable(shape)) return {};
+  return {" (unreliable: A/A check failed)", "（不可靠：A/A 检验未通过）"};
+}
+
+void SetRadarTexts(Script& script, const InputShape& shape, const Text& mark) {
   script.Set("axis_accuracy", Text{"accuracy", "准确率"}).Set("axis_f1", Text{"F1", "F1"});
   script.Set("axis_size", Text{"small size", "体积小"}).Set("axis_speed", Text{"speed", "速度"});
   script.Set("axis_memory", Text{"little memory", "内存少"});
@@ -199,10 +205,11 @@ void SetRadarTexts(Script& script, const InputShape& shape) {
              Text{"Outward is better; 1 is the best variant on that axis. Accuracy, F1, speed: value / "
                   "largest value.",
                   "越靠外越好；1 为该轴上的最优方案。准确率、F1、速度：数值 / 最大值；"});
-  script.Set("note_2", Text{absl::StrCat("Size, memory: smallest value / value. Speed is the speedup at ",
-                                         ShapeText(Language::kEnglish, shape), "; FP32 is 1."),
-                            absl::StrCat("体积、内存：最小值 / 数值。速度取",
-                                         ShapeText(Language::kChinese, shape), " 的加速比，FP32 为 1。")});
+  script.Set("note_2",
+             Text{absl::StrCat("Size, memory: smallest value / value. Speed is the speedup at ",
+                               ShapeText(Language::kEnglish, shape), mark.english, "; FP32 is 1."),
+                  absl::StrCat("体积、内存：最小值 / 数值。速度取", ShapeText(Language::kChinese, shape),
+                               "的加速比", mark.chinese, "，FP32 为 1。")});
 }
 
 struct Candidate {
@@ -340,13 +347,14 @@ DashboardData CollectDashboard(const std::vector<PlotRow>& rows, const InputShap
   return data;
 }
 
-void SetDashboardTexts(Script& script, const char* unit, const InputShape& shape) {
+void SetDashboardTexts(Script& script, const char* unit, const InputShape& shape, const Text& mark) {
   script.Set("title_accuracy", Text{"accuracy", "准确率"}).Set("title_f1", Text{"F1 score", "F1 分数"});
   script.Set("title_size", Text{absl::StrCat("model size, ", unit), absl::StrCat("模型大小（", unit, "）")});
   script.Set("title_memory",
              Text{absl::StrCat("peak memory, ", unit), absl::StrCat("内存峰值（", unit, "）")});
-  script.Set("title_speedup", Text{absl::StrCat("speedup, ", ShapeText(Language::kEnglish, shape)),
-                                   absl::StrCat("加速比，", ShapeText(Language::kChinese, shape))});
+  script.Set("title_speedup",
+             Text{absl::StrCat("speedup, ", ShapeText(Language::kEnglish, shape), mark.english),
+                  absl::StrCat("加速比，", ShapeText(Language::kChinese, shape), mark.chinese)});
   script.Set("title_pareto", Text{absl::StrCat("accuracy over size, ", unit),
                                   absl::StrCat("准确率与模型大小（", unit, "）")});
 }
@@ -378,7 +386,7 @@ std::optional<Figure> RadarChart(const Facts& facts) {
   Script script("comparisons/radar", "Five qualities of each variant, each against the best.");
   script.Set("rows", static_cast<double>(rows.size())).Set("width", 960).Set("height", 540);
   script.Set("note_height", 46);
-  SetRadarTexts(script, shape);
+  SetRadarTexts(script, shape, ReliabilityMark(facts, shape));
   return Figure{
       "comparisons/radar",
       {"Radar of accuracy, F1, size, speed and memory", "准确率、F1、体积、速度与内存的雷达图"},
@@ -446,7 +454,7 @@ std::optional<Figure> Dashboard(const Facts& facts) {
   script.Set("speedup_high", data.speedup.BarHigh(1));
   script.Set("size_step", data.size.BarStep(1 / unit)).Set("memory_step", data.memory.BarStep(1 / unit));
   script.Set("speedup_step", data.speedup.BarStep(1));
-  SetDashboardTexts(script, name, shape);
+  SetDashboardTexts(script, name, shape, ReliabilityMark(facts, shape));
   return Figure{"comparisons/dashboard",
                 {"The comparison on one page", "对比总览"},
                 {"The comparison on one page.", "对比总览。"},

@@ -149,6 +149,7 @@ void WriteMeasuring(Writer& writer) {
           : absl::StrCat(evaluation.warmup_iterations, " 次"),
       evaluation.min_samples, FormatSeconds(evaluation.min_duration_seconds),
       writer.Cite(Source::kBootstrap)));
+  writer.Paragraph(FirstSeedSentence(writer.language(), writer.facts()));
 }
 
 void WriteEnvironment(Writer& writer) {

@@ -105,6 +105,11 @@ void WriteThreats(Writer& writer) {
         "intervals of accuracy cover the choice of test texts only.",
         "每个方案只用一个随机种子：结果随种子的波动未知，准确率区间只反映测试文本的抽样。"));
   }
+  if (!writer.facts().comparisons.empty() && writer.facts().SeveralSeeds()) {
+    writer.Item(writer.Say(
+        "Speed, size and memory are those of the first seed's models: how they vary with the seed is not known.",
+        "速度、体积与内存只反映第一个随机种子的模型：它们随种子的波动未知。"));
+  }
   if (!writer.facts().comparisons.empty()) {
     writer.Item(writer.Say(
         "Speed and memory hold for the one machine, thread count and text length given above; other CPUs "

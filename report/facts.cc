@@ -448,6 +448,11 @@ const VariantFacts* Facts::baseline() const {
   return nullptr;
 }
 
+bool Facts::SeveralSeeds() const {
+  return std::any_of(variants.begin(), variants.end(),
+                     [](const VariantFacts& variant) { return variant.runs.size() > 1; });
+}
+
 Facts CollectFacts(const ReportData& data) {
   Facts facts;
   facts.data = &data;

@@ -15,6 +15,7 @@
 #include "base/method_spec.h"
 #include "base/report_data.h"
 #include "report/input_shape.h"
+#include "report/thresholds.h"
 
 namespace quantlab::report {
 
@@ -127,14 +128,11 @@ struct Facts {
   std::vector<OtherMetric> other;                   // final metrics without a place of their own
 
   const VariantFacts* baseline() const;  // null where there is none
+  // Whether any variant ran with more than one seed. Comparisons measure the models of one.
+  bool SeveralSeeds() const;
 };
 
 Facts CollectFacts(const ReportData& data);
-
-// Widest excursion of an A/A interval from 1 with which timings are called reliable.
-inline constexpr double kAaTolerance = 0.03;
-// Paired tests below this call a difference significant.
-inline constexpr double kSignificance = 0.05;
 
 }  // namespace quantlab::report
 

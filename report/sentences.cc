@@ -13,11 +13,6 @@
 namespace quantlab::report {
 namespace {
 
-// Close to 1 by nature: a fourth digit tells.
-std::string FormatAa(double ratio) {
-  return FormatNumber(ratio, 4);
-}
-
 // Half the width of the interval: what a test of this size can resolve. Of a difference that is as large as
 // that, it would say the contrary of the test.
 std::string Resolution(Language language, const Result& difference) {
@@ -266,14 +261,24 @@ std::string NoComparisonSentence(Language language, const Facts& facts) {
   return NotCompared(language, facts, Say(language, "speed, size and memory", "速度、大小和内存"));
 }
 
+std::string FirstSeedSentence(Language language, const Facts& facts) {
+  if (facts.comparisons.empty() || !facts.SeveralSeeds()) return "";
+  return Fill(language,
+              "Speed, size and memory were measured once, with the models of the first seed ($0); accuracy "
+              "is the mean "
+              "over all seeds.",
+              "速度、体积与内存只用第一个随机种子（$0）的模型测量一次；准确率为全部随机种子的均值。",
+              facts.comparisons[0].run->run.seed);
+}
+
 std::string AaSentence(Language language, const ComparisonFacts& comparison) {
   std::vector<std::string> parts;
   for (const auto& [shape, check] : comparison.checks) {
     if (!check.ratio.has_value()) continue;
     parts.push_back(
         Fill(language, "$0: $1 $2", "$0：$1，$2", ShapeText(language, shape),
-             absl::StrCat(FormatAa(check.ratio->value),
-                          Brackets(language, SpreadOf(language, *check.ratio, FormatAa))),
+             absl::StrCat(FormatAaRatio(check.ratio->value),
+                          Brackets(language, SpreadOf(language, *check.ratio, FormatAaRatio))),
              check.reliable ? Say(language, "passed", "通过") : Say(language, "**failed**", "**未通过**")));
   }
   if (parts.empty() && comparison.unreliable.empty()) {

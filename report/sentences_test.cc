@@ -359,6 +359,72 @@ TEST(ShipForSpeedTest, TheFastestThatIsSurelyFaster) {
   EXPECT_THAT(ShipForSpeed(kZh, compared.facts), HasSubstr("建议使用 `q`"));
 }
 
+VariantFacts Named(const char* name, VariantFacts variant) {
+  variant.name = name;
+  return variant;
+}
+
+TEST(ShipForSpeedTest, OverlappingIntervalsAreNoRanking) {
+  Compared compared({Baseline(0.86), Named("first", Tested(0.001, 0.7)), Named("second", Tested(0.002, 0.7)),
+                     Named("third", Tested(0.002, 0.7))});
+  compared.Speedup(1, Between(2.3, 2.2, 2.4)).Speedup(2, Between(2.35, 2.25, 2.45));
+  compared.Speedup(3, Between(2.0, 1.9, 2.1));
+  EXPECT_EQ(
+      ShipForSpeed(kEn, compared.facts),
+      "Ship `first`: its speed over the best FP32 path is 2.30× (95% interval 2.20× to 2.40×) at batch size "
+      "8 × 128 tokens; accuracy changes by +0.10 points (95% interval -0.40 to +0.60), no significant "
+      "difference (McNemar's paired test: p = 0.70). The highest estimate is that of `second`, 2.35× (95% "
+      "interval 2.25× to 2.45×) at batch size 8 × 128 tokens, from which these are not distinguishable in "
+      "speed, since their intervals overlap: `first`. Among variants equally fast, those without a "
+      "significant loss of accuracy go first, then the simpler method.");
+  const std::string chinese = ShipForSpeed(kZh, compared.facts);
+  EXPECT_THAT(chinese, HasSubstr("建议使用 `first`：相对最优 FP32 路径的速度为 2.30×"));
+  EXPECT_THAT(
+      chinese,
+      HasSubstr("估计值最高的是 `second`：2.35×（95% 置信区间 2.25× 至 2.45×）（批大小 8 × 128 词元）；"
+                "置信区间与之重叠、速度上无法与其区分的有：`first`。"
+                "速度相当的方案中，优先选择准确率无显著下降者，其次选择较简单的方法。"));
+}
+
+TEST(ShipForSpeedTest, OfEquallyFastOnesTheOneThatLosesNoAccuracy) {
+  Compared compared(
+      {Baseline(0.86), Named("first", Tested(-0.03, 0.001)), Named("second", Tested(0.002, 0.7))});
+  compared.Speedup(1, Between(2.35, 2.25, 2.45)).Speedup(2, Between(2.3, 2.2, 2.4));
+  EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("Ship `second`: "));
+  EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("The highest estimate is that of `first`, 2.35×"));
+}
+
+TEST(ShipForSpeedTest, WhatIsAsFastAsTheRecommendedOneIsNamed) {
+  Compared compared(
+      {Baseline(0.86), Named("first", Tested(0.001, 0.7)), Named("second", Tested(0.002, 0.7))});
+  compared.Speedup(1, Between(2.35, 2.25, 2.45)).Speedup(2, Between(2.3, 2.2, 2.4));
+  EXPECT_THAT(
+      ShipForSpeed(kEn, compared.facts),
+      HasSubstr(
+          "p = 0.70). Not distinguishable from it in speed, since the intervals overlap: `second`. Among"));
+  EXPECT_THAT(ShipForSpeed(kZh, compared.facts),
+              HasSubstr("置信区间与之重叠、速度上无法与其区分的有：`second`。"));
+  compared.facts.variants[1].measured[0].by_shape[{1, 128}].speedup = Between(3, 2.9, 3.1);
+  EXPECT_THAT(
+      ShipForSpeed(kEn, compared.facts),
+      HasSubstr("Not distinguishable from it in speed at batch size 8 × 128 tokens, since the intervals "
+                "overlap: `second`."));
+  EXPECT_THAT(ShipForSpeed(kZh, compared.facts),
+              HasSubstr("速度上无法与其区分的有（批大小为 8 × 128 词元时）：`second`。"));
+}
+
+TEST(ShipForSpeedTest, UnreliableShapesStandApart) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  compared.Speedup(1, Between(2, 1.9, 2.1));
+  compared.facts.variants[1].measured[0].by_shape[{1, 128}].speedup = Between(3, 2.9, 3.1);
+  compared.facts.comparisons[0].checks[{1, 128}] = {Between(1.04, 1.02, 1.06), false};
+  const std::string text = ShipForSpeed(kEn, compared.facts);
+  EXPECT_THAT(
+      text, HasSubstr("Ship `q`: its speed over the best FP32 path is 3.00× (95% interval 2.90× to 3.10×) at "
+                      "batch size 1 × 128 tokens; "));
+  EXPECT_THAT(text, HasSubstr("failed. Ship `q`: its speed over the best FP32 path is 2.00×"));
+}
+
 TEST(ShipForSpeedTest, NothingIsSurelyFaster) {
   Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
   compared.Speedup(1, Between(1.01, 0.98, 1.04));
@@ -413,17 +479,54 @@ TEST(ShipForSizeTest, TheSmallest) {
 }
 
 TEST(ShipForAccuracyTest, FP32UnlessBeatenSignificantly) {
-  VariantFacts worse = Tested(-0.03, 0.001);
-  worse.name = "worse";
   VariantFacts untested = Variant("untested", Value(0.9));
-  const Compared compared({Baseline(0.86), Tested(0.001, 0.7), worse, untested});
-  EXPECT_EQ(ShipForAccuracy(kEn, compared.facts),
-            "FP32 (`baseline`) is not beaten significantly by any variant: 86.00% (95% interval 84.00% to "
-            "88.00%). No "
-            "significant difference from it was found for `q`. Significantly worse: `worse`. Not settled by "
-            "a paired "
-            "test: `untested`.");
-  EXPECT_THAT(ShipForAccuracy(kZh, compared.facts), HasSubstr("与基线无显著差异：`q`。显著更差：`worse`。"));
+  const Compared compared(
+      {Baseline(0.86), Tested(0.001, 0.7), Named("worse", Tested(-0.03, 0.001)), untested});
+  EXPECT_EQ(
+      ShipForAccuracy(kEn, compared.facts),
+      "No quantized variant is significantly more accurate than FP32 (`baseline`): 86.00% (95% interval "
+      "84.00% to 88.00%). No significant difference from the baseline was found for `q`. Significantly worse "
+      "than the baseline: `worse`. Not settled by a paired test: `untested`.");
+  EXPECT_EQ(ShipForAccuracy(kZh, compared.facts),
+            "没有量化方案显著优于 FP32（`baseline`）：准确率 86.00%（95% 置信区间 84.00% 至 "
+            "88.00%）。与基线无显著差异："
+            "`q`。显著差于基线：`worse`。配对检验未能定论：`untested`。");
+}
+
+TEST(ShipForAccuracyTest, ABetterControlSaysThatMoreTrainingWouldGain) {
+  VariantFacts control = Named("fp32_continued", Tested(0.02, 0.001));
+  control.method = "fp32_continued";
+  const Compared compared({Baseline(0.86), Tested(0.001, 0.7), control});
+  EXPECT_THAT(
+      ShipForAccuracy(kEn, compared.facts),
+      HasSubstr("The control `fp32_continued`, FP32 trained longer, is significantly more accurate than the "
+                "baseline: +2.00 points (95% interval +1.50 to +2.50), McNemar's paired test: p = 0.001; "
+                "more training, not quantization, would gain that."));
+  EXPECT_THAT(
+      ShipForAccuracy(kZh, compared.facts),
+      HasSubstr(
+          "对照组 `fp32_continued`（继续训练的 FP32）显著优于基线：+2.00 个百分点（95% 置信区间 +1.50 至 "
+          "+2.50），McNemar 配对检验：p = 0.001；这一提升来自更多训练，而非量化。"));
+}
+
+TEST(ShipForAccuracyTest, EveryBetterVariantIsNamed) {
+  const Compared compared({Baseline(0.86), Tested(0.02, 0.001), Named("more", Tested(0.03, 0.001)),
+                           Named("some", Tested(0.01, 0.001))});
+  EXPECT_THAT(ShipForAccuracy(kEn, compared.facts), HasSubstr("Ship `more`: "));
+  EXPECT_THAT(ShipForAccuracy(kEn, compared.facts),
+              HasSubstr("Significantly better than the baseline too: `q`, `some`."));
+  EXPECT_THAT(ShipForAccuracy(kZh, compared.facts), HasSubstr("同样显著优于基线：`q`、`some`。"));
+}
+
+TEST(ShipForAccuracyTest, NothingToSetAgainstTheBaseline) {
+  const Compared compared({Baseline(0.86), Variant("q")});
+  EXPECT_EQ(
+      ShipForAccuracy(kEn, compared.facts),
+      "No quantized variant has a result to set against FP32 (`baseline`), whose accuracy is 86.00% (95% "
+      "interval 84.00% to 88.00%).");
+  EXPECT_EQ(ShipForAccuracy(kZh, compared.facts),
+            "没有量化方案的结果可与 FP32（`baseline`）比较，后者准确率为 86.00%（95% 置信区间 84.00% 至 "
+            "88.00%）。");
 }
 
 TEST(ShipForAccuracyTest, AVariantThatIsBetter) {
@@ -441,6 +544,19 @@ TEST(ShipForAccuracyTest, AFailedBaseline) {
   EXPECT_EQ(ShipForAccuracy(kEn, compared.facts),
             "Nothing can be said about accuracy: there is no baseline result.");
   EXPECT_EQ(ShipForAccuracy(kZh, compared.facts), "无法判断准确率：没有基线结果。");
+}
+
+TEST(FirstSeedSentenceTest, SaysOfWhichModelsSpeedIs) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  compared.run.run.seed = 7;
+  EXPECT_EQ(FirstSeedSentence(kEn, compared.facts), "");
+  compared.facts.variants[1].runs = {&AnyRun(), &AnyRun()};
+  EXPECT_EQ(FirstSeedSentence(kEn, compared.facts),
+            "Speed, size and memory were measured once, with the models of the first seed (7); accuracy is "
+            "the mean "
+            "over all seeds.");
+  EXPECT_EQ(FirstSeedSentence(kZh, compared.facts),
+            "速度、体积与内存只用第一个随机种子（7）的模型测量一次；准确率为全部随机种子的均值。");
 }
 
 TEST(AaSentenceTest, PassedFailedAndMissing) {

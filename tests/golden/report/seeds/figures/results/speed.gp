@@ -3,21 +3,21 @@
 load 'style.gp'
 name = 'results/speed'
 data = name.'.csv'
-rows = 1.0
+rows = 3.0
 width = 900.0
 right = 70.0
-left_text = chinese ? '70.0' : '155.0'
+left_text = chinese ? '83.0' : '178.0'
 batches = 1.0
 top = 40.0
 bottom = 64.0
 row_height = 30.0
 array batch_sizes[1] = [1.0]
 array lengths[1] = [128.0]
-array latency_high[1] = [6.710000000000001]
+array latency_high[1] = [13.688400000000003]
 array speedup_low[1] = [0.9364]
-array speedup_high[1] = [2.1236000000000006]
+array speedup_high[1] = [2.1236]
 array reliable[1] = [1.0]
-array latency_step[1] = [2.0]
+array latency_step[1] = [5.0]
 array speedup_step[1] = [0.2]
 latency_axis = chinese ? '每批毫秒数' : 'milliseconds per batch'
 speedup_axis = chinese ? '相对最优 FP32 路径的倍数' : 'times the speed of the best FP32 path'

@@ -26,7 +26,7 @@ title_accuracy = chinese ? '准确率' : 'accuracy'
 title_f1 = chinese ? 'F1 分数' : 'F1 score'
 title_size = chinese ? '模型大小（MB）' : 'model size, MB'
 title_memory = chinese ? '内存峰值（MB）' : 'peak memory, MB'
-title_speedup = chinese ? '加速比，批大小 1 × 128 词元' : 'speedup, batch size 1 × 128 tokens'
+title_speedup = chinese ? '加速比，批大小 1 × 128 词元（不可靠：A/A 检验未通过）' : 'speedup, batch size 1 × 128 tokens (unreliable: A/A check failed)'
 title_pareto = chinese ? '准确率与模型大小（MB）' : 'accuracy over size, MB'
 load 'terminal.gp'
 set multiplot

@@ -13,7 +13,7 @@ axis_size = chinese ? '体积小' : 'small size'
 axis_speed = chinese ? '速度' : 'speed'
 axis_memory = chinese ? '内存少' : 'little memory'
 note_1 = chinese ? '越靠外越好；1 为该轴上的最优方案。准确率、F1、速度：数值 / 最大值；' : 'Outward is better; 1 is the best variant on that axis. Accuracy, F1, speed: value / largest value.'
-note_2 = chinese ? '体积、内存：最小值 / 数值。速度取批大小 1 × 128 词元 的加速比，FP32 为 1。' : 'Size, memory: smallest value / value. Speed is the speedup at batch size 1 × 128 tokens; FP32 is 1.'
+note_2 = chinese ? '体积、内存：最小值 / 数值。速度取批大小 1 × 128 词元的加速比（不可靠：A/A 检验未通过），FP32 为 1。' : 'Size, memory: smallest value / value. Speed is the speedup at batch size 1 × 128 tokens (unreliable: A/A check failed); FP32 is 1.'
 load 'terminal.gp'
 set lmargin at screen 0
 set rmargin at screen 1
