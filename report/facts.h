@@ -101,8 +101,8 @@ struct AaCheck {
 struct ComparisonFacts {
   const RunReport* run = nullptr;
   std::map<InputShape, AaCheck> checks;
-  // Why none of its timings is to be trusted; empty where they are.
-  std::string unreliable;
+  // Why none of its timings is to be trusted, as it said; empty where they are.
+  std::vector<std::string> unreliable;
 
   bool Reliable(const InputShape& shape) const;
 };
@@ -112,6 +112,9 @@ struct PairFacts {
   std::string variant, against;
   std::optional<Result> difference, p_value;
 };
+
+// A parameter of the variant's method, as text; empty where it has none of that name.
+std::string ParamOf(const VariantFacts& variant, const char* name);
 
 struct OtherMetric {
   const RunReport* run = nullptr;
@@ -126,6 +129,7 @@ struct Facts {
   std::vector<const RunReport*> ended_comparisons;  // that did not succeed
   std::vector<PairFacts> pairs;                     // as the comparisons list them
   std::vector<OtherMetric> other;                   // final metrics without a place of their own
+  std::map<std::string, int64_t> split_texts;       // by "train", "validation", "test"; where a run told them
 
   const VariantFacts* baseline() const;  // null where there is none
   // Whether any variant ran with more than one seed. Comparisons measure the models of one.

@@ -384,6 +384,16 @@ void AddCurve(const PlotRow& row, const RunReport& run, CurveData& data) {
   ++data.series;
 }
 
+// The points of a front that can be drawn.
+std::vector<FrontPoint> DrawnPoints(const VariantFacts& variant) {
+  std::vector<FrontPoint> points;
+  for (const FrontPoint& point : variant.front) {
+    if (!point.seconds || !point.loss_increase) continue;
+    if (std::isfinite(*point.seconds) && std::isfinite(*point.loss_increase)) points.push_back(point);
+  }
+  return points;
+}
+
 }  // namespace
 
 std::optional<Figure> LayerChart(const Facts& facts) {
@@ -424,41 +434,40 @@ std::optional<Figure> LayerChart(const Facts& facts) {
        {"results/layers_names.csv", NamesCsv(grid)}}};
 }
 
-std::optional<Figure> FrontChart(const Facts& facts) {
+const VariantFacts* DrawnFront(const Facts& facts) {
   for (const VariantFacts& variant : facts.variants) {
-    std::vector<FrontPoint> points;
-    for (const FrontPoint& point : variant.front) {
-      if (point.seconds && point.loss_increase && std::isfinite(*point.seconds) &&
-          std::isfinite(*point.loss_increase))
-        points.push_back(point);
-    }
-    if (points.size() < 2) continue;
-    Csv csv({"point", "seconds", "loss_increase", "bytes", "chosen"});
-    double x_low = 1e300, x_high = -1e300, y_low = 1e300, y_high = -1e300;
-    for (const FrontPoint& point : points) {
-      csv.Add({std::to_string(point.number), CsvNumber(point.seconds), CsvNumber(point.loss_increase),
-               CsvNumber(point.bytes), point.chosen ? "1" : "0"});
-      x_low = std::min(x_low, 1e3 * *point.seconds), x_high = std::max(x_high, 1e3 * *point.seconds);
-      y_low = std::min(y_low, *point.loss_increase), y_high = std::max(y_high, *point.loss_increase);
-    }
-    const double x_pad = std::max(0.06 * (x_high - x_low), 1e-6),
-                 y_pad = std::max(0.08 * (y_high - y_low), 1e-9);
-    Script script("results/front", "The assignments of precisions that mixed precision chose from.");
-    script.Set("width", 900).Set("height", 420).Set("x_low", x_low - x_pad).Set("x_high", x_high + x_pad);
-    script.Set("y_low", y_low - y_pad).Set("y_high", y_high + y_pad);
-    script.Set("x_axis", Text{"estimated time of the linear layers, ms", "线性层的估计时间（毫秒）"});
-    script.Set("y_axis", Text{"estimated loss increase", "估计的损失增量"});
-    script.Set("front_title", Text{"Pareto front", "帕累托前沿"})
-        .Set("chosen_title", Text{"chosen", "所选方案"});
-    return Figure{
-        "results/front",
-        {"Pareto front of mixed precision", "混合精度的帕累托前沿"},
-        {absl::StrCat("The assignments of precisions to layers that ", Code(variant.name), " chose from."),
-         absl::StrCat(Code(variant.name), " 可选的逐层精度分配。")},
-        script.Body(kFront),
-        {{"results/front.csv", csv.Take()}}};
+    if (DrawnPoints(variant).size() >= 2) return &variant;
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+std::optional<Figure> FrontChart(const Facts& facts) {
+  const VariantFacts* const variant = DrawnFront(facts);
+  if (variant == nullptr) return std::nullopt;
+  Csv csv({"point", "seconds", "loss_increase", "bytes", "chosen"});
+  double x_low = 1e300, x_high = -1e300, y_low = 1e300, y_high = -1e300;
+  for (const FrontPoint& point : DrawnPoints(*variant)) {
+    csv.Add({std::to_string(point.number), CsvNumber(point.seconds), CsvNumber(point.loss_increase),
+             CsvNumber(point.bytes), point.chosen ? "1" : "0"});
+    x_low = std::min(x_low, 1e3 * *point.seconds), x_high = std::max(x_high, 1e3 * *point.seconds);
+    y_low = std::min(y_low, *point.loss_increase), y_high = std::max(y_high, *point.loss_increase);
+  }
+  const double x_pad = std::max(0.06 * (x_high - x_low), 1e-6),
+               y_pad = std::max(0.08 * (y_high - y_low), 1e-9);
+  Script script("results/front", "The assignments of precisions that mixed precision chose from.");
+  script.Set("width", 900).Set("height", 420).Set("x_low", x_low - x_pad).Set("x_high", x_high + x_pad);
+  script.Set("y_low", y_low - y_pad).Set("y_high", y_high + y_pad);
+  script.Set("x_axis", Text{"estimated time of the linear layers, ms", "线性层的估计时间（毫秒）"});
+  script.Set("y_axis", Text{"estimated loss increase", "估计的损失增量"});
+  script.Set("front_title", Text{"Pareto front", "帕累托前沿"})
+      .Set("chosen_title", Text{"chosen", "所选方案"});
+  return Figure{
+      "results/front",
+      {"Pareto front of mixed precision", "混合精度的帕累托前沿"},
+      {absl::StrCat("The assignments of precisions to layers that ", Code(variant->name), " chose from."),
+       absl::StrCat(Code(variant->name), " 可选的逐层精度分配。")},
+      script.Body(kFront),
+      {{"results/front.csv", csv.Take()}}};
 }
 
 std::optional<Figure> CurvesChart(const Facts& facts) {

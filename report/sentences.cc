@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "report/caveats.h"
 #include "report/format.h"
 
 namespace quantlab::report {
@@ -72,8 +73,8 @@ std::string FallbackClause(Language language, const std::vector<Layer>& layers) 
   if (count == 0) return Say(language, "No layer fell back.", "没有层发生回退。");
   std::vector<std::string> parts;
   for (const auto& [reason, layers_of_it] : reasons) {
-    const std::string why =
-        reason.empty() ? Say(language, "without a recorded reason", "未记录原因") : EscapeMarkdown(reason);
+    const std::string why = reason.empty() ? Say(language, "without a recorded reason", "未记录原因")
+                                           : ProgramText(language, reason);
     parts.push_back(absl::StrCat(why, Brackets(language, FormatCount(layers_of_it))));
   }
   return Fill(language, "$0 did not run as requested: $1.", "$0未按要求的精度运行：$1。",
@@ -251,9 +252,11 @@ std::string EndSentence(Language language, const RunReport& report) {
           ? Fill(language, "Run $0 has no result: it $1", "运行 $0 没有结果：$1", Code(run.name), clause)
           : Fill(language, "Run $0 has no result yet: it $1", "运行 $0 尚无结果：$1", Code(run.name), clause);
   // The sentence has said it already.
-  const std::string message = EscapeMarkdown(absl::StripPrefix(run.message, "cancelled: "));
+  const absl::string_view message =
+      run.message == "cancelled" ? "" : absl::StripPrefix(run.message, "cancelled: ");
   if (message.empty()) return absl::StrCat(text, Say(language, ".", "。"));
-  return absl::StrCat(text, Say(language, ": ", "："), message);
+  return absl::StrCat(text, Say(language, ": ", "："), ProgramText(language, message),
+                      Say(language, "", "。"));
 }
 
 std::string NoComparisonSentence(Language language, const Facts& facts) {
@@ -291,8 +294,10 @@ std::string AaSentence(Language language, const ComparisonFacts& comparison) {
                                 "A/A 检验（FP32 与自身比较，应在 0.97 至 1.03 之内）：$0。",
                                 absl::StrJoin(parts, Say(language, "; ", "；")));
   if (comparison.unreliable.empty()) return text;
-  return Join(language, {text, Fill(language, "**Unreliable**: $0", "**不可靠**：$0",
-                                    EscapeMarkdown(comparison.unreliable))});
+  std::vector<std::string> reasons;
+  for (const std::string& reason : comparison.unreliable) reasons.push_back(ProgramText(language, reason));
+  return Join(language, {text, Fill(language, "**Unreliable**: $0", "**不可靠**：$0。",
+                                    absl::StrJoin(reasons, Say(language, "; ", "；")))});
 }
 
 std::string StateWord(Language language, RunState state) {

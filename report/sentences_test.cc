@@ -289,8 +289,9 @@ TEST(PrecisionSentenceTest, CountsLayersAndMultiplyAdds) {
       PrecisionSentence(kEn, {MadeLayer("int8", "int8", 0.9), MadeLayer("int8", "fp32", 0.1, "odd | size")}),
       "It runs 1 linear layer with 10.00% of the multiply-adds in fp32, 1 linear layer with 90.00% of the "
       "multiply-adds in int8. 1 layer did not run as requested: odd \\| size (1).");
-  EXPECT_EQ(PrecisionSentence(kZh, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5)}),
-            "2 个线性层（乘加占 100.00%）以 fp32 运行。有 2 层未按要求的精度运行：未记录原因（1）；x（1）。");
+  EXPECT_EQ(
+      PrecisionSentence(kZh, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5)}),
+      "2 个线性层（乘加占 100.00%）以 fp32 运行。有 2 层未按要求的精度运行：未记录原因（1）；原文“x”（1）。");
   EXPECT_THAT(
       PrecisionSentence(kEn, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5, "x")}),
       HasSubstr("2 layers did not run as requested: x (2)."));
@@ -310,10 +311,12 @@ TEST(EndSentenceTest, EveryStateHasItsWords) {
   report.run.state = RunState::kFailed;
   report.run.message = "row 17: label 'x|y'";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it failed: row 17: label 'x\\|y'");
-  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果：失败：row 17: label 'x\\|y'");
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果：失败：原文“row 17: label 'x\\|y'”。");
   report.run.state = RunState::kCancelled;
   report.run.message = "cancelled: by its user";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it was cancelled: by its user");
+  report.run.message = "cancelled";
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果：已取消。");
   report.run.state = RunState::kRunning;
   report.run.message = "";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result yet: it is running.");
@@ -437,7 +440,7 @@ TEST(ShipForSpeedTest, NothingIsSurelyFaster) {
 TEST(ShipForSpeedTest, UnreliableTimingsSaySo) {
   Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
   compared.Speedup(1, Between(2, 1.9, 2.1));
-  compared.facts.comparisons[0].unreliable = "A/A interval 0.9 to 1.1";
+  compared.facts.comparisons[0].unreliable = {"A/A interval 0.9 to 1.1"};
   EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("The timing is unreliable"));
 }
 
@@ -571,8 +574,8 @@ TEST(AaSentenceTest, PassedFailedAndMissing) {
             "(95% interval "
             "0.9950 "
             "to 1.006) passed; batch size 8 × 128 tokens: 1.040 (95% interval 1.020 to 1.060) **failed**.");
-  comparison.unreliable = "too noisy";
-  EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**不可靠**：too noisy"));
+  comparison.unreliable = {"too noisy"};
+  EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**不可靠**：原文“too noisy”。"));
   EXPECT_TRUE(comparison.Reliable({1, 128}));
   EXPECT_FALSE(comparison.Reliable({8, 128}));
   EXPECT_FALSE(comparison.Reliable({32, 128}));
