@@ -226,12 +226,11 @@ SplitSizes SizesOfSplits(const Writer& writer, const DatasetConfig& dataset) {
   // What 0 asks for: see DatasetConfig.
   return {text("train", dataset.train_size, writer.Say("all that is left", "其余全部")),
           text("validation", dataset.validation_size,
-               writer.Say("the dataset's own, if any", "数据集自带的验证集（如有）")),
+               writer.Say("the dataset's own, or else none", "数据集自带的，否则无")),
           text("test", dataset.test_size,
                dataset.train_size == 0
-                   ? writer.Say("the dataset's own, or else a fifth", "数据集自带的测试集，否则取五分之一")
-                   : writer.Say("the dataset's own, or else what is left",
-                                "数据集自带的测试集，否则为其余全部"))};
+                   ? writer.Say("the dataset's own, or else a fifth", "数据集自带的，否则取五分之一")
+                   : writer.Say("the dataset's own, or else what is left", "数据集自带的，否则为其余全部"))};
 }
 
 void WriteDesign(Writer& writer) {

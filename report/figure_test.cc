@@ -84,6 +84,15 @@ TEST(PlotRowTest, VariantsOfOneMethodHaveMarksOfTheirOwn) {
   EXPECT_EQ(rows[2].color, rows[0].color);
 }
 
+TEST(DrawnFrontTest, TheFirstWithTwoPoints) {
+  Facts facts;
+  facts.variants.resize(2);
+  facts.variants[0].front = {{0, 0.004, 0.02, {}, {}, true}, {1, 0.005, {}, {}, {}, false}};
+  EXPECT_EQ(DrawnFront(facts), nullptr);
+  facts.variants[1].front = {{0, 0.004, 0.02, {}, {}, true}, {1, 0.006, 0.002, {}, {}, false}};
+  EXPECT_EQ(DrawnFront(facts), &facts.variants[1]);
+}
+
 TEST(ScriptTest, QuotesTextsAndMarksNumbers) {
   const std::string script = Script("results/x", "What.")
                                  .Set("n", 3)

@@ -419,6 +419,7 @@ def only_baseline():
     """Nothing but the baseline, already fine-tuned, without a comparison."""
     made = baseline()
     made["run"]["config"]["training"] = {"enabled": False}
+    made["run"]["config"]["dataset"].update(validationSize="0", testSize="0")
     made["metrics"] = [m for m in made["metrics"] if "step" not in m]
     return experiment([made])
 
