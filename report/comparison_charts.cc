@@ -71,8 +71,8 @@ set key at screen 0.5, screen 1 - 10.0/height center top horizontal
 front = 'comparisons/pareto_front.csv'
 plot front using (num('bytes')/unit):(100*num('accuracy')) with steps lc rgb '#555555' lw 1.4 dt 2 title front_title, \
      data using (column('lead_'.lang) > 0 ? num('bytes')/unit : NaN):(100*num('accuracy')):(column('label_x_'.lang) - num('bytes')/unit):(column('label_y_'.lang) - 100*num('accuracy')) with vectors nohead lc rgb '#999999' lw 0.8 notitle, \
-     data using (num('bytes')/unit):(100*num('accuracy')):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.7 lc rgb variable notitle, \
-     data using (column('label_x_'.lang)):(column('label_y_'.lang)):(stringcolumn(label)) with labels center boxed textcolor rgb ink notitle
+     data using (column('label_x_'.lang)):(column('label_y_'.lang)):(stringcolumn(label)) with labels center boxed textcolor rgb ink notitle, \
+     data using (num('bytes')/unit):(100*num('accuracy')):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.7 lc rgb variable notitle
 )gp";
 
 constexpr char kDashboard[] = R"gp(
@@ -268,9 +268,12 @@ std::string FrontCsv(const std::vector<Candidate>& all) {
 // Where the data lies in the frame of the scatter plot: in MB (or another unit) and percent.
 struct Frame {
   double unit = 1e6, x_low = 0, x_high = 1, y_low = 0, y_high = 1;
-  static constexpr double kWidth = 900, kHeight = 540, kLeft = 100, kRight = 24, kTop = 40, kBottom = 66;
+  double height = 540;
+  static constexpr double kWidth = 900, kLeft = 100, kRight = 24, kTop = 40, kBottom = 66;
 
   explicit Frame(const std::vector<Candidate>& all) {
+    // Many labels need room.
+    height = std::max(height, 240 + 22 * static_cast<double>(all.size()));
     double largest = 0, low = 1e9, high = -1e9;
     for (const Candidate& one : all) {
       largest = std::max(largest, one.bytes);
@@ -286,7 +289,7 @@ struct Frame {
 
   const char* Name() const { return unit == 1e9 ? "GB" : unit == 1e6 ? "MB" : unit == 1e3 ? "kB" : "B"; }
   double Width() const { return kWidth - kLeft - kRight; }
-  double Height() const { return kHeight - kTop - kBottom; }
+  double Height() const { return height - kTop - kBottom; }
 
   Spot Pixels(const Candidate& one) const {
     return {(one.bytes / unit - x_low) / (x_high - x_low) * Width(),
@@ -442,7 +445,7 @@ std::optional<Figure> ParetoChart(const Facts& facts) {
          FormatExact(chinese[i].x), FormatExact(chinese[i].y), chinese[i].lead ? "1" : "0"}));
   }
   Script script("comparisons/pareto", "Accuracy over size, with the Pareto front.");
-  script.Set("width", Frame::kWidth).Set("height", Frame::kHeight).Set("left", Frame::kLeft);
+  script.Set("width", Frame::kWidth).Set("height", frame.height).Set("left", Frame::kLeft);
   script.Set("right", Frame::kRight).Set("top", Frame::kTop).Set("bottom", Frame::kBottom);
   script.Set("unit", frame.unit).Set("x_low", frame.x_low).Set("x_high", frame.x_high);
   script.Set("y_low", frame.y_low).Set("y_high", frame.y_high);

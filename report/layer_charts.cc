@@ -131,8 +131,8 @@ unset xlabel
 unset ylabel
 unset grid
 row(y) = height - 30 - 22*y
-plot for [i = 0 : series - 1] legend using (column('series') == i ? width - legend_width : NaN):(row(column('series'))):(30):(0):(tint(rgb('color'), marks[i + 1]/5)) with vectors nohead lw 2.4 dt dash_type(marks[i + 1]) lc rgb variable, \
-     legend using (width - legend_width + 38):(row(column('series'))):(stringcolumn(label)) with labels left textcolor rgb ink font family.',12'
+plot for [i = 0 : series - 1] legend using (column('series') == i ? width - legend_width : NaN):(row(column('series'))):(52):(0):(tint(rgb('color'), marks[i + 1]/5)) with vectors nohead lw 2.4 dt dash_type(marks[i + 1]) lc rgb variable, \
+     legend using (width - legend_width + 60):(row(column('series'))):(stringcolumn(label)) with labels left textcolor rgb ink font family.',12'
 unset multiplot
 )gp";
 
@@ -484,7 +484,7 @@ std::optional<Figure> CurvesChart(const Facts& facts) {
   Script script("results/curves", "Training and QAT curves.");
   script.Set("width", 900).Set("series", data.series).Set("last", static_cast<double>(data.last));
   script.Set("loss_high", data.highest * 1.05).Flag("has_rate", data.highest_rate > 0);
-  script.Set("legend_width", std::ceil(data.legend_em * 12) + 48);
+  script.Set("legend_width", std::ceil(data.legend_em * 12) + 70);
   script.Set("legend_height", 60 + 22.0 * data.series).Array("marks", data.marks);
   script.Set("rate_high", data.highest_rate * 1.1 + 1e-12).Set("rate_step", TickStep(data.highest_rate, 3));
   script.Set("x_axis", Text{"step", "步"}).Set("loss_axis", Text{"training loss", "训练损失"});

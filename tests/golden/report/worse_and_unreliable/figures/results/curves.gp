@@ -8,7 +8,7 @@ series = 1.0
 last = 61.0
 loss_high = 0.735
 has_rate = 0
-legend_width = 130.0
+legend_width = 152.0
 legend_height = 82.0
 array marks[1] = [0.0]
 rate_high = 1e-12
@@ -59,6 +59,6 @@ unset xlabel
 unset ylabel
 unset grid
 row(y) = height - 30 - 22*y
-plot for [i = 0 : series - 1] legend using (column('series') == i ? width - legend_width : NaN):(row(column('series'))):(30):(0):(tint(rgb('color'), marks[i + 1]/5)) with vectors nohead lw 2.4 dt dash_type(marks[i + 1]) lc rgb variable, \
-     legend using (width - legend_width + 38):(row(column('series'))):(stringcolumn(label)) with labels left textcolor rgb ink font family.',12'
+plot for [i = 0 : series - 1] legend using (column('series') == i ? width - legend_width : NaN):(row(column('series'))):(52):(0):(tint(rgb('color'), marks[i + 1]/5)) with vectors nohead lw 2.4 dt dash_type(marks[i + 1]) lc rgb variable, \
+     legend using (width - legend_width + 60):(row(column('series'))):(stringcolumn(label)) with labels left textcolor rgb ink font family.',12'
 unset multiplot
