@@ -9,11 +9,14 @@
 namespace quantlab::report {
 namespace {
 
+// Those whose runs succeeded: the numbers beside them are theirs.
 Cell SeedsCell(const VariantFacts& variant) {
-  return {absl::StrJoin(variant.runs, ", ",
-                        [](std::string* out, const RunReport* run) { absl::StrAppend(out, run->run.seed); }),
-          absl::StrJoin(variant.runs, ";",
-                        [](std::string* out, const RunReport* run) { absl::StrAppend(out, run->run.seed); })};
+  std::vector<uint64_t> seeds;
+  for (const RunReport* run : variant.runs) {
+    if (run->run.state == RunState::kSucceeded) seeds.push_back(run->run.seed);
+  }
+  if (seeds.empty()) return EmptyCell();
+  return {absl::StrJoin(seeds, ", "), absl::StrJoin(seeds, ";")};
 }
 
 }  // namespace

@@ -116,6 +116,19 @@ std::string MixedTheory(Writer& writer) {
       hawq, bf16);
 }
 
+std::string HalfTheory(Writer& writer) {
+  return writer.Fill(
+      "The whole model in half precision: the weights of every layer and the embeddings are kept in 16 bits, "
+      "and the "
+      "arithmetic is of 16 bits where the processor has it. BF16 has the range of FP32 with fewer digits $0; "
+      "FP16 has "
+      "more digits and a smaller range. Nothing is calibrated or searched for.",
+      "整个模型使用半精度：所有层的权重与嵌入均以 16 位保存，处理器支持时运算也为 16 位。BF16 与 FP32 "
+      "范围相同，"
+      "但有效位更少 $0；FP16 有效位较多而范围较小。不需要校准或搜索。",
+      writer.Cite(Source::kBf16));
+}
+
 std::string WeightOnlyTheory(Writer& writer) {
   const std::string gptq = writer.Cite(Source::kGptq);
   return writer.Fill(
@@ -184,7 +197,9 @@ std::string MethodTheory(Writer& writer, const VariantFacts& variant) {
   if (variant.method == "dynamic_quantization") return DynamicTheory(writer);
   if (variant.method == "static_quantization") return StaticTheory(writer);
   if (variant.method == "qat") return QatTheory(writer);
-  if (variant.method == "mixed_precision") return MixedTheory(writer);
+  if (variant.method == "mixed_precision") {
+    return ParamOf(variant, "mode") == "whole" ? HalfTheory(writer) : MixedTheory(writer);
+  }
   if (variant.method == "weight_only") return WeightOnlyTheory(writer);
   if (variant.spec != nullptr && !variant.spec->control_of.empty()) {
     return ControlSentence(writer.language(), writer.facts(), variant);

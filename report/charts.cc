@@ -45,7 +45,7 @@ set xrange [0:high]
 set format x '%g'
 set xlabel axis
 unset key
-plot data using (0):(y(0)):(0):(num('bytes')/unit):(y(-0.32)):(y(0.32)):(rgb('color')):ytic(stringcolumn(label)) with boxxyerror lc rgb variable notitle, \
+plot data using (0):(y(0)):(0):(num('bytes')/unit):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))):ytic(stringcolumn(label)) with boxxyerror lc rgb variable notitle, \
      data using (num('bytes')/unit):(y(0)):(has('bytes') ? sprintf('%.4g %s', num('bytes')/unit, unit_name).(has('ratio') ? sprintf('   %.2f×', num('ratio')) : '') : '') with labels left offset 0.8,0 font family.',12' textcolor rgb ink notitle
 )gp";
 
@@ -73,7 +73,7 @@ do for [b = 0 : batches - 1] {
   set xlabel latency_axis
   shape = lengths[b + 1] > 0 ? sprintf(texts_of, lengths[b + 1]) : texts
   set title sprintf('%d', batch_sizes[b + 1]).shape.latency_title
-  plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(rgb('color')) with boxxyerror lc rgb variable notitle, \
+  plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))) with boxxyerror lc rgb variable notitle, \
        data using (0):(where('panel', b, y(0))):(stringcolumn(label)) with labels right offset -0.8,0 textcolor rgb ink notitle, \
        data using (num('p50_ms')):(where('panel', b, y(0))):(num('p50_ms')):(either('p90_ms','p50_ms')) with xerrorbars pt 0 lw 1.5 lc rgb '#555555' notitle, \
        data using (either('p90_ms','p50_ms')):(where('panel', b, y(0))):(has('p50_ms') ? sprintf('%.3g', num('p50_ms')) : '') with labels left offset 0.6,0 font family.',11' textcolor rgb ink notitle
@@ -87,7 +87,8 @@ do for [b = 0 : batches - 1] {
   set title (reliable[b + 1] > 0 ? speedup_title : speedup_title.unreliable)
   set arrow from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.2 lc rgb '#777777' back
   edge = speedup_high[b + 1]
-  plot data using (num('speedup')):(where('panel', b, y(0))):(either('speedup_low','speedup')):(either('speedup_high','speedup')):(rgb('color')) with xerrorbars pt 7 ps 1.1 lw 2 lc rgb variable notitle, \
+  plot data using (num('speedup')):(where('panel', b, y(0))):(either('speedup_low','speedup')):(either('speedup_high','speedup')):(rgb('color')) with xerrorbars pt 0 lw 2 lc rgb variable notitle, \
+       data using (num('speedup')):(where('panel', b, y(0))):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.1 lc rgb variable notitle, \
        data using (edge):(where('panel', b, y(0))):(has('speedup') ? sprintf('%.2f×', num('speedup')) : '') with labels left offset 0.6,0 font family.',11' textcolor rgb ink notitle
 }
 unset multiplot
@@ -155,6 +156,16 @@ Unit UnitFor(double bytes) {
   return bytes >= 2e3 ? Unit{1e3, "kB"} : Unit{1, "B"};
 }
 
+// After a caption of what only a comparison measures, where there are several seeds.
+Text FirstSeedNote(const Facts& facts) {
+  if (!facts.SeveralSeeds()) return {};
+  return {" Measured with the models of the first seed.", "以第一个随机种子的模型测得。"};
+}
+
+Text Followed(const Text& text, const Text& more) {
+  return {text.english + more.english, text.chinese + more.chinese};
+}
+
 struct BarChart {
   const char* path;
   const char* what;
@@ -188,7 +199,7 @@ std::optional<Figure> DrawBars(const Facts& facts, const BarChart& chart) {
   const std::string body = absl::StrCat("left = left_text + 0", kRows, kBars + 1);
   return Figure{chart.path,
                 chart.title,
-                chart.caption,
+                Followed(chart.caption, FirstSeedNote(facts)),
                 script.Body(body.c_str()),
                 {{absl::StrCat(chart.path, ".csv"), csv.Take()}}};
 }
@@ -338,16 +349,17 @@ std::optional<Figure> SpeedChart(const Facts& facts) {
   script.Array("latency_step", panels.latency_step).Array("speedup_step", panels.speedup_step);
   SetSpeedTexts(script);
   const std::string body = absl::StrCat("left = left_text + 0", kSpeed);
-  return Figure{
-      "results/speed",
-      {"Latency and speedup of each variant", "各方案的延迟与加速比"},
-      {"Left: median latency of a batch, the whisker reaching to the 90th percentile. Right: speedup over "
-       "the best FP32 path, median of paired ratios with its 95% interval (over several seeds mean ± "
-       "standard deviation).",
-       "左：每批延迟的中位数，须线延伸至第 90 百分位。右：相对最优 FP32 路径的加速比，取配对比值的中位数及 "
-       "95% 置信区间（多个随机种子时为均值 ± 标准差）。"},
-      script.Body(body.c_str()),
-      {{"results/speed.csv", panels.csv.Take()}}};
+  return Figure{"results/speed",
+                {"Latency and speedup of each variant", "各方案的延迟与加速比"},
+                Followed({"Left: median latency of a batch, the whisker reaching to the 90th percentile. "
+                          "Right: speedup over "
+                          "the best FP32 path, median of paired ratios with its 95% interval.",
+                          "左：每批延迟的中位数，须线延伸至第 90 百分位。右：相对最优 FP32 "
+                          "路径的加速比，取配对比值的中位数及 "
+                          "95% 置信区间。"},
+                         FirstSeedNote(facts)),
+                script.Body(body.c_str()),
+                {{"results/speed.csv", panels.csv.Take()}}};
 }
 
 InputShape SmallestShape(const Facts& facts) {

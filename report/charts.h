@@ -22,6 +22,8 @@ std::optional<Figure> Dashboard(const Facts& facts);
 std::optional<Figure> LayerChart(const Facts& facts);
 std::optional<Figure> FrontChart(const Facts& facts);
 std::optional<Figure> CurvesChart(const Facts& facts);
+// The variant whose front FrontChart draws: the first that has one to draw. Null: none.
+const VariantFacts* DrawnFront(const Facts& facts);
 // How the system is put together: the same in every report.
 Figure SystemDiagram();
 // The encoder, and what each variant runs each part of it in.

@@ -216,6 +216,12 @@ bool IsTiming(const std::string& metric, const std::string& unit) {
          metric == "aa_ratio";
 }
 
+bool OneHost(const std::set<Machine>& machines) {
+  return std::all_of(machines.begin(), machines.end(), [&](const Machine& machine) {
+    return !machine.hostname.empty() && machine.hostname == machines.begin()->hostname;
+  });
+}
+
 // Why two timings may not be divided; empty where they may.
 std::string Refusal(const Spread& first, const Spread& other) {
   std::set<Machine> machines(first.machines.begin(), first.machines.end());
@@ -226,7 +232,11 @@ std::string Refusal(const Spread& first, const Spread& other) {
   std::vector<std::string> names;
   for (const Machine& machine : machines) names.push_back(MachineText(machine));
   if (!known) return absl::StrCat("it is not known where it was measured: ", absl::StrJoin(names, " and "));
-  return absl::StrCat("timings of different machines: ", absl::StrJoin(names, " and "));
+  return absl::StrCat(OneHost(machines)
+                          ? "timings of one machine under different conditions (threads, kernels or "
+                            "libraries): "
+                          : "timings of different machines: ",
+                      absl::StrJoin(names, " and "));
 }
 
 std::optional<Change> MakeChange(const ResultRow& row, const Spread& first, const Spread& other) {
@@ -329,7 +339,8 @@ void AddRefusals(const Comparison& comparison, std::vector<std::string>& notes) 
       if (!row.changes[i] || row.changes[i]->kind != Change::Kind::kRefused) continue;
       std::string note =
           absl::StrCat("no ratio of timings for ", comparison.experiments[i].id, ": ", row.changes[i]->reason,
-                       "; run both on one worker, or compare their speedups, each against its own baseline");
+                       "; run both on one worker with the same settings, or compare their speedups, each "
+                       "against its own baseline");
       if (said.insert(note).second) notes.push_back(std::move(note));
     }
   }

@@ -111,7 +111,7 @@ TEST(CompareTest, TimingsOfOneMachineGiveARatio) {
   EXPECT_THAT(comparison.notes, IsEmpty());
 }
 
-TEST(CompareTest, TimingsOfDifferentMachinesAreNotDividedAndTheReasonIsSaid) {
+TEST(CompareTest, TimingsOfDifferentFingerprintsAreNotDividedAndTheReasonIsSaid) {
   ReportData other = MakeData("b", {0.8}, 0.01);
   for (RunReport& run : other.runs) run.environment.fingerprint = kOther;
   const Comparison comparison = CompareExperiments({MakeData("a", {0.8}, 0.02), other}, {});
@@ -121,14 +121,19 @@ TEST(CompareTest, TimingsOfDifferentMachinesAreNotDividedAndTheReasonIsSaid) {
   EXPECT_THAT(row->changes[1]->reason, HasSubstr("bench (w-1, fingerprint 44863b03e990)"));
   EXPECT_THAT(row->changes[1]->reason, HasSubstr("bench (w-1, fingerprint 0123456789ab)"));
   EXPECT_EQ(Find(comparison, "accuracy")->changes[1]->kind, Change::Kind::kDifference);
-  EXPECT_THAT(comparison.notes, ElementsAre(HasSubstr("no ratio of timings for b: timings of different")));
+  EXPECT_THAT(
+      comparison.notes,
+      ElementsAre(HasSubstr("no ratio of timings for b: timings of one machine under different conditions")));
 }
 
 TEST(CompareTest, AnotherWorkerWithTheSameFingerprintIsAnotherMachine) {
   ReportData other = MakeData("b", {0.8}, 0.01);
   for (RunReport& run : other.runs) run.attempt->worker_id = "w-2";
+  for (RunReport& run : other.runs) run.attempt->worker_hostname = "other";
   const Comparison comparison = CompareExperiments({MakeData("a", {0.8}, 0.02), other}, {});
   EXPECT_EQ(Find(comparison, "inference_time")->changes[1]->kind, Change::Kind::kRefused);
+  EXPECT_THAT(Find(comparison, "inference_time")->changes[1]->reason,
+              HasSubstr("timings of different machines: "));
 }
 
 TEST(CompareTest, AMachineThatIsNotKnownIsNoMachine) {

@@ -22,11 +22,11 @@ unset border
 unset tics
 unset grid
 unset key
-# One unit is as long across as up; the legend stands to the right.
-unit = (height - note_height)/2.36
+# One unit is as long across as up, whatever room the legend on the right takes.
+unit = (540.0 - note_height)/2.36
 across = width/unit
 set xrange [-1.6 : across - 1.6]
-set yrange [-1.06 : 1.30]
+set yrange [1.30 - (height - note_height)/unit : 1.30]
 x(axis, score) = score*sin(2*pi*axis/5)
 y(axis, score) = score*cos(2*pi*axis/5)
 do for [ring = 1 : 4] {
@@ -44,11 +44,14 @@ do for [axis = 0 : 4] {
 }
 set label note_1 at screen 0.5, screen 30.0/height center font family.',11' textcolor rgb '#555555'
 set label note_2 at screen 0.5, screen 13.0/height center font family.',11' textcolor rgb '#555555'
-legend(row) = 1.0 - 0.14*row
-plot for [i = 1 : rows - 1] data using (where('row', i, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(rgb('color')) with linespoints lc rgb variable lw 1.8 pt 7 ps 0.55 notitle, \
+legend(row) = 1.0 - 24.0/unit*row
+# A piece of each line, with its points: between the first two of its points' places in the data.
+sample(axis) = axis == 0 ? 1.42 : axis == 1 ? 1.72 : NaN
+plot for [i = 1 : rows - 1] data using (where('row', i, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(tint(rgb('color'), marks[i + 1]/5)) with linespoints lc rgb variable lw 1.8 dt dash_type(marks[i + 1]) pt point_type(marks[i + 1]) ps 0.7 notitle, \
      data using (where('row', 0, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(rgb('color')) with linespoints lc rgb variable lw 2.4 dt 2 pt 7 ps 0.55 notitle, \
-     data using (column('axis') == 0 ? 1.55 : NaN):(legend(column('row'))):(rgb('color')) with points pt 5 ps 1.4 lc rgb variable notitle, \
-     data using (column('axis') == 0 ? 1.63 : NaN):(legend(column('row'))):(stringcolumn(label)) with labels left textcolor rgb ink notitle
+     for [i = 1 : rows - 1] data using (where('row', i, sample(column('axis')))):(legend(column('row'))):(tint(rgb('color'), marks[i + 1]/5)) with linespoints lc rgb variable lw 1.8 dt dash_type(marks[i + 1]) pt point_type(marks[i + 1]) ps 0.9 notitle, \
+     data using (where('row', 0, sample(column('axis')))):(legend(column('row'))):(rgb('color')) with linespoints lc rgb variable lw 2.4 dt 2 pt 7 ps 0.7 notitle, \
+     data using (column('axis') == 0 ? 1.80 : NaN):(legend(column('row'))):(stringcolumn(label)) with labels left textcolor rgb ink notitle
 )gp";
 
 constexpr char kPareto[] = R"gp(
@@ -67,8 +70,9 @@ set ylabel y_axis
 set key at screen 0.5, screen 1 - 10.0/height center top horizontal
 front = 'comparisons/pareto_front.csv'
 plot front using (num('bytes')/unit):(100*num('accuracy')) with steps lc rgb '#555555' lw 1.4 dt 2 title front_title, \
-     data using (num('bytes')/unit):(100*num('accuracy')):(rgb('color')) with points pt 7 ps 1.7 lc rgb variable notitle, \
-     data using (column('label_x_'.lang)):(column('label_y_'.lang)):(stringcolumn(label)) with labels center boxed textcolor rgb ink notitle
+     data using (column('lead_'.lang) > 0 ? num('bytes')/unit : NaN):(100*num('accuracy')):(column('label_x_'.lang) - num('bytes')/unit):(column('label_y_'.lang) - 100*num('accuracy')) with vectors nohead lc rgb '#999999' lw 0.8 notitle, \
+     data using (column('label_x_'.lang)):(column('label_y_'.lang)):(stringcolumn(label)) with labels center boxed textcolor rgb ink notitle, \
+     data using (num('bytes')/unit):(100*num('accuracy')):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.7 lc rgb variable notitle
 )gp";
 
 constexpr char kDashboard[] = R"gp(
@@ -95,7 +99,8 @@ if (has_accuracy) {
   set xtics accuracy_step
   set format x '%.1f%%'
   set title title_accuracy
-  plot data using (100*num('accuracy')):(y(0)):(100*either('accuracy_low','accuracy')):(100*either('accuracy_high','accuracy')):(rgb('color')) with xerrorbars pt 7 ps 1 lw 1.8 lc rgb variable, \
+  plot data using (100*num('accuracy')):(y(0)):(100*either('accuracy_low','accuracy')):(100*either('accuracy_high','accuracy')):(rgb('color')) with xerrorbars pt 0 lw 1.8 lc rgb variable, \
+       data using (100*num('accuracy')):(y(0)):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1 lc rgb variable, \
        data using (accuracy_low):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
        data using (accuracy_high):(y(0)):(has('accuracy') ? sprintf('%.2f%%', 100*num('accuracy')) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
   c = c + 1
@@ -121,7 +126,7 @@ do for [i = 1 : 4] {
            data using (lows[i]):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
            data using (highs[i]):(y(0)):(has(names[i]) ? sprintf(formats[i], scales[i]*num(names[i])) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
     } else {
-      plot data using (0):(y(0)):(0):(scales[i]*num(names[i])):(y(-0.32)):(y(0.32)):(rgb('color')) with boxxyerror lc rgb variable, \
+      plot data using (0):(y(0)):(0):(scales[i]*num(names[i])):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))) with boxxyerror lc rgb variable, \
            data using (0):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
            data using (scales[i]*num(names[i])):(y(0)):(i == 4 ? either('speedup_low', names[i]) : NaN):(i == 4 ? either('speedup_high', names[i]) : NaN) with xerrorbars pt 0 lw 1.5 lc rgb '#555555', \
            data using (i == 4 ? either('speedup_high', names[i]) : scales[i]*num(names[i])):(y(0)):(has(names[i]) ? sprintf(formats[i], scales[i]*num(names[i])) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
@@ -141,7 +146,7 @@ if (has_pareto) {
   set grid xtics ytics
   set ytics nomirror accuracy_step
   set title title_pareto
-  plot data using (num('size')/unit):(100*num('accuracy')):(rgb('color')) with points pt 7 ps 1.5 lc rgb variable
+  plot data using (num('size')/unit):(100*num('accuracy')):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.5 lc rgb variable
 }
 unset multiplot
 )gp";
@@ -191,7 +196,24 @@ double Score(const std::vector<Profile>& profiles, size_t axis, double value) {
   return less ? best / value : value / best;
 }
 
-void SetRadarTexts(Script& script, const InputShape& shape) {
+// After what names a speed that is not to be trusted, as in the figure of speeds; `mark` may be shorter where
+// there is little room.
+Text MarkUnreliable(const Facts& facts, const InputShape& shape, const Text& mark) {
+  return facts.comparisons.empty() || facts.comparisons[0].Reliable(shape) ? Text() : mark;
+}
+
+// As high as the polygon or the legend needs, whichever is more.
+void SetRadarSize(Script& script, const std::vector<PlotRow>& rows) {
+  constexpr double kNotes = 46, kPolygon = 540, kAboveLegend = 63, kLegendRow = 24;
+  const double legend = kAboveLegend + kLegendRow * static_cast<double>(rows.size()) + kNotes;
+  script.Set("rows", static_cast<double>(rows.size())).Set("width", 1040);
+  script.Set("height", std::max(kPolygon, legend)).Set("note_height", kNotes);
+  std::vector<double> marks;
+  for (const PlotRow& row : rows) marks.push_back(static_cast<double>(row.mark));
+  script.Array("marks", marks);
+}
+
+void SetRadarTexts(Script& script, const InputShape& shape, const Text& mark) {
   script.Set("axis_accuracy", Text{"accuracy", "准确率"}).Set("axis_f1", Text{"F1", "F1"});
   script.Set("axis_size", Text{"small size", "体积小"}).Set("axis_speed", Text{"speed", "速度"});
   script.Set("axis_memory", Text{"little memory", "内存少"});
@@ -199,10 +221,11 @@ void SetRadarTexts(Script& script, const InputShape& shape) {
              Text{"Outward is better; 1 is the best variant on that axis. Accuracy, F1, speed: value / "
                   "largest value.",
                   "越靠外越好；1 为该轴上的最优方案。准确率、F1、速度：数值 / 最大值；"});
-  script.Set("note_2", Text{absl::StrCat("Size, memory: smallest value / value. Speed is the speedup at ",
-                                         ShapeText(Language::kEnglish, shape), "; FP32 is 1."),
-                            absl::StrCat("体积、内存：最小值 / 数值。速度取",
-                                         ShapeText(Language::kChinese, shape), " 的加速比，FP32 为 1。")});
+  script.Set("note_2",
+             Text{absl::StrCat("Size, memory: smallest value / value. Speed is the speedup at ",
+                               ShapeText(Language::kEnglish, shape), mark.english, "; FP32 is 1."),
+                  absl::StrCat("体积、内存：最小值 / 数值。速度取", ShapeText(Language::kChinese, shape),
+                               "的加速比", mark.chinese, "，FP32 为 1。")});
 }
 
 struct Candidate {
@@ -245,9 +268,12 @@ std::string FrontCsv(const std::vector<Candidate>& all) {
 // Where the data lies in the frame of the scatter plot: in MB (or another unit) and percent.
 struct Frame {
   double unit = 1e6, x_low = 0, x_high = 1, y_low = 0, y_high = 1;
-  static constexpr double kWidth = 900, kHeight = 540, kLeft = 100, kRight = 24, kTop = 40, kBottom = 66;
+  double height = 540;
+  static constexpr double kWidth = 900, kLeft = 100, kRight = 24, kTop = 40, kBottom = 66;
 
   explicit Frame(const std::vector<Candidate>& all) {
+    // Many labels need room.
+    height = std::max(height, 240 + 22 * static_cast<double>(all.size()));
     double largest = 0, low = 1e9, high = -1e9;
     for (const Candidate& one : all) {
       largest = std::max(largest, one.bytes);
@@ -263,7 +289,7 @@ struct Frame {
 
   const char* Name() const { return unit == 1e9 ? "GB" : unit == 1e6 ? "MB" : unit == 1e3 ? "kB" : "B"; }
   double Width() const { return kWidth - kLeft - kRight; }
-  double Height() const { return kHeight - kTop - kBottom; }
+  double Height() const { return height - kTop - kBottom; }
 
   Spot Pixels(const Candidate& one) const {
     return {(one.bytes / unit - x_low) / (x_high - x_low) * Width(),
@@ -273,14 +299,25 @@ struct Frame {
   double Y(double pixels) const { return y_low + pixels / Height() * (y_high - y_low); }
 };
 
-std::vector<Spot> Labels(const Frame& frame, const std::vector<Candidate>& all, Language language) {
+// Where a label lies, in the units of the axes, and whether it needs a line to its point.
+struct Label {
+  double x, y;
+  bool lead;
+};
+
+std::vector<Label> Labels(const Frame& frame, const std::vector<Candidate>& all, Language language) {
   std::vector<Spot> points;
   std::vector<LabelSize> sizes;
   for (const Candidate& one : all) {
     points.push_back(frame.Pixels(one));
     sizes.push_back({TextWidth(one.row->label.In(language)) * 13 + 6, 18});
   }
-  return PlaceLabels(points, sizes, frame.Width(), frame.Height());
+  const std::vector<Spot> spots = PlaceLabels(points, sizes, frame.Width(), frame.Height());
+  std::vector<Label> labels;
+  for (size_t i = 0; i < spots.size(); ++i) {
+    labels.push_back({frame.X(spots[i].x), frame.Y(spots[i].y), NeedsLine(points[i], spots[i], sizes[i])});
+  }
+  return labels;
 }
 
 // Largest and smallest of one number over the variants.
@@ -340,13 +377,14 @@ DashboardData CollectDashboard(const std::vector<PlotRow>& rows, const InputShap
   return data;
 }
 
-void SetDashboardTexts(Script& script, const char* unit, const InputShape& shape) {
+void SetDashboardTexts(Script& script, const char* unit, const InputShape& shape, const Text& mark) {
   script.Set("title_accuracy", Text{"accuracy", "准确率"}).Set("title_f1", Text{"F1 score", "F1 分数"});
   script.Set("title_size", Text{absl::StrCat("model size, ", unit), absl::StrCat("模型大小（", unit, "）")});
   script.Set("title_memory",
              Text{absl::StrCat("peak memory, ", unit), absl::StrCat("内存峰值（", unit, "）")});
-  script.Set("title_speedup", Text{absl::StrCat("speedup, ", ShapeText(Language::kEnglish, shape)),
-                                   absl::StrCat("加速比，", ShapeText(Language::kChinese, shape))});
+  script.Set("title_speedup",
+             Text{absl::StrCat("speedup, ", ShapeText(Language::kEnglish, shape), mark.english),
+                  absl::StrCat("加速比，", ShapeText(Language::kChinese, shape), mark.chinese)});
   script.Set("title_pareto", Text{absl::StrCat("accuracy over size, ", unit),
                                   absl::StrCat("准确率与模型大小（", unit, "）")});
 }
@@ -376,9 +414,10 @@ std::optional<Figure> RadarChart(const Facts& facts) {
     }
   }
   Script script("comparisons/radar", "Five qualities of each variant, each against the best.");
-  script.Set("rows", static_cast<double>(rows.size())).Set("width", 960).Set("height", 540);
-  script.Set("note_height", 46);
-  SetRadarTexts(script, shape);
+  SetRadarSize(script, rows);
+  SetRadarTexts(
+      script, shape,
+      MarkUnreliable(facts, shape, {" (unreliable: A/A check failed)", "（不可靠：A/A 检验未通过）"}));
   return Figure{
       "comparisons/radar",
       {"Radar of accuracy, F1, size, speed and memory", "准确率、F1、体积、速度与内存的雷达图"},
@@ -394,19 +433,19 @@ std::optional<Figure> ParetoChart(const Facts& facts) {
   const std::vector<Candidate> all = ParetoCandidates(rows);
   if (all.size() < 2) return std::nullopt;
   const Frame frame(all);
-  const std::vector<Spot> english = Labels(frame, all, Language::kEnglish);
-  const std::vector<Spot> chinese = Labels(frame, all, Language::kChinese);
-  Csv csv(
-      RowHeader({"bytes", "accuracy", "on_front", "label_x_en", "label_y_en", "label_x_zh", "label_y_zh"}));
+  const std::vector<Label> english = Labels(frame, all, Language::kEnglish);
+  const std::vector<Label> chinese = Labels(frame, all, Language::kChinese);
+  Csv csv(RowHeader({"bytes", "accuracy", "on_front", "label_x_en", "label_y_en", "lead_en", "label_x_zh",
+                     "label_y_zh", "lead_zh"}));
   for (size_t i = 0; i < all.size(); ++i) {
     csv.Add(RowFields(
         *all[i].row, i,
         {FormatExact(all[i].bytes), FormatExact(all[i].accuracy), Dominated(all[i], all) ? "0" : "1",
-         FormatExact(frame.X(english[i].x)), FormatExact(frame.Y(english[i].y)),
-         FormatExact(frame.X(chinese[i].x)), FormatExact(frame.Y(chinese[i].y))}));
+         FormatExact(english[i].x), FormatExact(english[i].y), english[i].lead ? "1" : "0",
+         FormatExact(chinese[i].x), FormatExact(chinese[i].y), chinese[i].lead ? "1" : "0"}));
   }
   Script script("comparisons/pareto", "Accuracy over size, with the Pareto front.");
-  script.Set("width", Frame::kWidth).Set("height", Frame::kHeight).Set("left", Frame::kLeft);
+  script.Set("width", Frame::kWidth).Set("height", frame.height).Set("left", Frame::kLeft);
   script.Set("right", Frame::kRight).Set("top", Frame::kTop).Set("bottom", Frame::kBottom);
   script.Set("unit", frame.unit).Set("x_low", frame.x_low).Set("x_high", frame.x_high);
   script.Set("y_low", frame.y_low).Set("y_high", frame.y_high);
@@ -446,7 +485,7 @@ std::optional<Figure> Dashboard(const Facts& facts) {
   script.Set("speedup_high", data.speedup.BarHigh(1));
   script.Set("size_step", data.size.BarStep(1 / unit)).Set("memory_step", data.memory.BarStep(1 / unit));
   script.Set("speedup_step", data.speedup.BarStep(1));
-  SetDashboardTexts(script, name, shape);
+  SetDashboardTexts(script, name, shape, MarkUnreliable(facts, shape, {" (unreliable)", "（不可靠）"}));
   return Figure{"comparisons/dashboard",
                 {"The comparison on one page", "对比总览"},
                 {"The comparison on one page.", "对比总览。"},

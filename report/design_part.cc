@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "report/caveats.h"
 #include "report/format.h"
 #include "report/parts.h"
 #include "report/sentences.h"
@@ -41,12 +42,12 @@ std::string SubsetCaveats(const Writer& writer) {
   std::set<std::string> seen;
   for (const RunReport& run : writer.data().runs) {
     for (const Caveat& caveat : run.caveats) {
-      if (caveat.code == "subset") seen.insert(EscapeMarkdown(caveat.message));
+      if (caveat.code == "subset") seen.insert(CaveatText(writer.language(), caveat));
     }
   }
   if (seen.empty()) return "";
   return writer.Fill("**Only a part of the data was used**: $0.", "**只使用了部分数据**：$0。",
-                     absl::StrJoin(seen, "; "));
+                     absl::StrJoin(seen, writer.Say("; ", "；")));
 }
 
 void WriteData(Writer& writer) {
@@ -55,17 +56,18 @@ void WriteData(Writer& writer) {
   for (const RunReport& run : writer.data().runs) {
     const RunConfig& config = run.config;
     const DatasetConfig& dataset = config.dataset;
-    std::string text =
-        Join(writer.language(),
-             {writer.Fill("Model: $0.", "模型：$0。", AssetText(writer, config.model)),
-              writer.Fill("Dataset: $0.", "数据集：$0。", AssetText(writer, dataset.asset)),
-              writer.Fill(
-                  "Of its texts, $0 train, $1 validate and $2 test. The splits are disjoint, deduplicated, "
-                  "stratified by class and fixed by split seed $3; texts are cut to $4 tokens.",
-                  "其中训练 $0、验证 $1、测试 $2。各划分互不相交，已去重，按类别分层，由划分种子 $3 确定；"
-                  "文本截断至 $4 个词元。",
-                  SplitSize(writer, dataset.train_size), SplitSize(writer, dataset.validation_size),
-                  SplitSize(writer, dataset.test_size), dataset.split_seed, dataset.max_length)});
+    const SplitSizes sizes = SizesOfSplits(writer, dataset);
+    std::string text = Join(
+        writer.language(),
+        {writer.Fill("Model: $0.", "模型：$0。", AssetText(writer, config.model)),
+         writer.Fill("Dataset: $0.", "数据集：$0。", AssetText(writer, dataset.asset)),
+         writer.Fill("Its texts are split into training ($0), validation ($1) and test ($2). The splits are "
+                     "disjoint, deduplicated, "
+                     "stratified by class and fixed by split seed $3; texts are cut to $4 tokens.",
+                     "其文本划分为训练集（$0）、验证集（$1）和测试集（$"
+                     "2）。各划分互不相交，已去重，按类别分层，由划分种子 $3 确定；"
+                     "文本截断至 $4 个词元。",
+                     sizes.train, sizes.validation, sizes.test, dataset.split_seed, dataset.max_length)});
     if (!dataset.filter_column.empty()) {
       text = Join(writer.language(),
                   {text, writer.Fill("Only rows whose $0 is $1 are used.", "只使用 $0 为 $1 的行。",
@@ -88,16 +90,7 @@ void WriteData(Writer& writer) {
   writer.Paragraph(SubsetCaveats(writer));
 }
 
-void WriteTraining(Writer& writer) {
-  const VariantFacts* const baseline = writer.facts().baseline();
-  if (baseline == nullptr) return;
-  writer.Subsection(writer.Say("Training", "训练"));
-  const TrainingConfig& training = baseline->runs[0]->config.training;
-  if (!training.enabled) {
-    writer.Paragraph(writer.Say("The checkpoint was fine-tuned before; it is only evaluated here.",
-                                "检查点此前已完成微调，这里只做评估。"));
-    return;
-  }
+void WriteRecipe(Writer& writer, const TrainingConfig& training) {
   writer.Paragraph(writer.Fill(
       "AdamW $0, $1, batch size $2, peak learning rate $3 with linear warm-up over $4 of the steps and "
       "linear "
@@ -113,6 +106,20 @@ void WriteTraining(Writer& writer) {
                                   : FormatExact(training.max_grad_norm),
       training.dropout ? writer.Say("on", "开启") : writer.Say("off", "关闭"),
       EscapeMarkdown(training.dtype)));
+}
+
+void WriteTraining(Writer& writer) {
+  const VariantFacts* const baseline = writer.facts().baseline();
+  if (baseline == nullptr) return;
+  writer.Subsection(writer.Say("Training", "训练"));
+  const TrainingConfig& training = baseline->runs[0]->config.training;
+  if (!training.enabled) {
+    writer.Paragraph(writer.Say("The checkpoint was fine-tuned before; it is only evaluated here.",
+                                "检查点此前已完成微调，这里只做评估。"));
+  } else {
+    WriteRecipe(writer, training);
+  }
+  // Methods train too.
   writer.Show(CurvesTable(writer.language(), writer.data()));
 }
 
@@ -153,6 +160,7 @@ void WriteMeasuring(Writer& writer) {
           : absl::StrCat(evaluation.warmup_iterations, " 次"),
       evaluation.min_samples, FormatSeconds(evaluation.min_duration_seconds),
       writer.Cite(Source::kBootstrap)));
+  writer.Paragraph(FirstSeedSentence(writer.language(), writer.facts()));
 }
 
 void WriteEnvironment(Writer& writer) {
@@ -211,10 +219,22 @@ void WriteVersions(Writer& writer) {
 
 }  // namespace
 
-std::string SplitSize(const Writer& writer, int64_t size) {
-  if (size < 0) return writer.Say("none", "无");
-  return size == 0 ? writer.Say("all that is left", "其余全部")
-                   : absl::StrCat(FormatCount(size), writer.Say("", " 条"));
+SplitSizes SizesOfSplits(const Writer& writer, const DatasetConfig& dataset) {
+  const auto text = [&](const char* split, int64_t asked, const char* rest) -> std::string {
+    const std::map<std::string, int64_t>& known = writer.facts().split_texts;
+    const auto it = known.find(split);
+    if (it == known.end() && asked < 0) return writer.Say("none", "无");
+    if (it == known.end() && asked == 0) return rest;
+    return absl::StrCat(FormatCount(it == known.end() ? asked : it->second), writer.Say("", " 条"));
+  };
+  // What 0 asks for: see DatasetConfig.
+  return {text("train", dataset.train_size, writer.Say("all that is left", "其余全部")),
+          text("validation", dataset.validation_size,
+               writer.Say("the dataset's own, or else none", "数据集自带的，否则无")),
+          text("test", dataset.test_size,
+               dataset.train_size == 0
+                   ? writer.Say("the dataset's own, or else a fifth", "数据集自带的，否则取五分之一")
+                   : writer.Say("the dataset's own, or else what is left", "数据集自带的，否则为其余全部"))};
 }
 
 void WriteDesign(Writer& writer) {

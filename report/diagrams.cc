@@ -194,6 +194,13 @@ const char* TextColor(const std::string& fill) {
   return fill == "0072B2" || fill == "009E73" || fill == "000000" ? "FFFFFF" : "222222";
 }
 
+// What the tables of embeddings are kept in; empty: as they were. They are no linear layers, so a run does
+// not tell of them.
+std::string EmbeddingPrecision(const VariantFacts& variant) {
+  if (ParamOf(variant, "embeddings") == "int8") return "int8";
+  return ParamOf(variant, "mode") == "whole" ? ParamOf(variant, "half") : "";
+}
+
 class ModelCells {
  public:
   // Of every layer where `run` is null: FP32.
@@ -209,6 +216,12 @@ class ModelCells {
   void AddPart(const PlotRow& row, const RunReport* run, size_t part) {
     const std::vector<Share> shares =
         run == nullptr ? std::vector<Share>() : SharesOf(*run, Parts()[part].part);
+    const std::string kept =
+        Parts()[part].part == ModelPart::kEmbeddings ? EmbeddingPrecision(*row.variant) : "";
+    if (shares.empty() && !kept.empty()) {
+      Cell(row, part, 0, 1, kept, PrecisionTitle(kept), PrecisionColor(kept));
+      return;
+    }
     if (shares.empty()) {
       const bool fp32 = run == nullptr;
       Cell(row, part, 0, 1, fp32 ? "fp32" : "", fp32 ? Text{"FP32", "FP32"} : Text{"not quantized", "未量化"},

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/substitute.h"
+#include "report/caveats.h"
 #include "report/format.h"
 #include "report/parts.h"
 #include "report/sentences.h"
@@ -28,7 +29,7 @@ void WriteHead(Writer& writer) {
                                       "；**实验尚未结束，本报告为中间结果**"));
   }
   if (!writer.data().coordinator_version.empty()) {
-    absl::StrAppend(&line, writer.Fill("; Quantlab $0", ";Quantlab $0",
+    absl::StrAppend(&line, writer.Fill("; Quantlab $0", "；Quantlab $0",
                                        EscapeMarkdown(writer.data().coordinator_version)));
   }
   writer.Paragraph(absl::StrCat(line, writer.Say(".", "。")));
@@ -53,12 +54,12 @@ void WriteAbstract(Writer& writer) {
                                  writer.data().runs.size(), failed == 1 ? "has" : "have"));
   }
   if (!writer.data().runs.empty()) {
-    const RunConfig* const config = &writer.data().runs[0].config;
+    const RunConfig& config = writer.data().runs[0].config;
+    const SplitSizes sizes = SizesOfSplits(writer, config.dataset);
     writer.Paragraph(writer.Fill(
-        "Model $0; dataset $1: of its texts, $2 for training, $3 for validation, $4 for the test.",
-        "模型 $0；数据集 $1：训练 $2，验证 $3，测试 $4。", Code(config->model.name),
-        Code(config->dataset.asset.name), SplitSize(writer, config->dataset.train_size),
-        SplitSize(writer, config->dataset.validation_size), SplitSize(writer, config->dataset.test_size)));
+        "Model $0; dataset $1, split into training ($2), validation ($3) and test ($4).",
+        "模型 $0；数据集 $1，划分为训练集（$2）、验证集（$3）和测试集（$4）。", Code(config.model.name),
+        Code(config.dataset.asset.name), sizes.train, sizes.validation, sizes.test));
   }
 }
 
@@ -70,9 +71,10 @@ void WriteNotRun(Writer& writer) {
     if (!ran) names.push_back(Code(spec.name));
   }
   if (names.empty()) return;
-  writer.Paragraph(writer.Fill("Disabled, or not in the experiment file: $0.",
-                               "已禁用或未写入实验文件的方法：$0。",
-                               absl::StrJoin(names, writer.Say(", ", "、"))));
+  writer.Paragraph(
+      writer.Fill("Not run here (disabled, left out of the experiment file, or not selected): $0.",
+                  "此处未运行的方法（已禁用、未写入实验文件或未被选中）：$0。",
+                  absl::StrJoin(names, writer.Say(", ", "、"))));
 }
 
 void WriteRuns(Writer& writer) {
@@ -88,7 +90,8 @@ void WriteCaveats(Writer& writer) {
   for (const RunReport& run : writer.data().runs) {
     for (const Caveat& caveat : run.caveats) {
       if (caveat.code == "subset") continue;  // said with the data
-      const std::string text = absl::StrCat(EscapeMarkdown(caveat.message), " (", Code(caveat.code), ")");
+      const std::string text =
+          absl::StrCat(CaveatText(writer.language(), caveat), Brackets(writer.language(), Code(caveat.code)));
       if (seen.insert(text).second) writer.Item(text);
     }
   }
@@ -104,6 +107,12 @@ void WriteThreats(Writer& writer) {
         "Each variant ran with one seed: how much the result varies with the seed is not known, and the "
         "intervals of accuracy cover the choice of test texts only.",
         "每个方案只用一个随机种子：结果随种子的波动未知，准确率区间只反映测试文本的抽样。"));
+  }
+  if (!writer.facts().comparisons.empty() && writer.facts().SeveralSeeds()) {
+    writer.Item(
+        writer.Say("Speed, size and memory are those of the first seed's models: how they vary with the seed "
+                   "is not known.",
+                   "速度、体积与内存只反映第一个随机种子的模型：它们随种子的波动未知。"));
   }
   if (!writer.facts().comparisons.empty()) {
     writer.Item(writer.Say(

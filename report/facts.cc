@@ -355,6 +355,17 @@ void CollectPairs(MetricPool& pool, Facts& facts) {
   }
 }
 
+// Splits are the same for every run of an experiment: they depend on no run's seed.
+void CollectSplits(MetricPool& pool, Facts& facts) {
+  for (const RunReport& run : facts.data->runs) {
+    for (const Metric& metric : pool.AllOf(&run, "dataset_texts")) {
+      if (const auto split = Label(metric, "split")) {
+        facts.split_texts.emplace(*split, static_cast<int64_t>(metric.value));
+      }
+    }
+  }
+}
+
 int64_t ToNumber(const std::string& text) {
   int64_t number = 0;
   return absl::SimpleAtoi(text, &number) ? number : 0;
@@ -434,8 +445,7 @@ ComparisonFacts CollectComparison(MetricPool& pool, const RunReport& run) {
   }
   for (const Caveat& caveat : run.caveats) {
     const bool timing = caveat.code == "aa_check_failed" || absl::StrContains(caveat.code, "unreliable");
-    if (!timing) continue;
-    absl::StrAppend(&comparison.unreliable, comparison.unreliable.empty() ? "" : "; ", caveat.message);
+    if (timing) comparison.unreliable.push_back(caveat.message);
   }
   return comparison;
 }
@@ -520,6 +530,17 @@ const VariantFacts* Facts::baseline() const {
   return nullptr;
 }
 
+std::string ParamOf(const VariantFacts& variant, const char* name) {
+  const Params& params = variant.runs[0]->config.method.params;
+  const auto it = params.find(name);
+  return it == params.end() ? "" : ParamToString(it->second);
+}
+
+bool Facts::SeveralSeeds() const {
+  return std::any_of(variants.begin(), variants.end(),
+                     [](const VariantFacts& variant) { return variant.runs.size() > 1; });
+}
+
 Facts CollectFacts(const ReportData& data) {
   Facts facts;
   facts.data = &data;
@@ -535,6 +556,7 @@ Facts CollectFacts(const ReportData& data) {
   }
   CollectPairs(pool, facts);
   CollectPairedTests(pool, facts);
+  CollectSplits(pool, facts);
   for (VariantFacts& variant : facts.variants) {
     CollectQuality(pool, variant);
     CollectPaired(pool, facts, variant);

@@ -15,6 +15,7 @@
 #include "base/method_spec.h"
 #include "base/report_data.h"
 #include "report/input_shape.h"
+#include "report/thresholds.h"
 
 namespace quantlab::report {
 
@@ -101,8 +102,8 @@ struct AaCheck {
 struct ComparisonFacts {
   const RunReport* run = nullptr;
   std::map<InputShape, AaCheck> checks;
-  // Why none of its timings is to be trusted; empty where they are.
-  std::string unreliable;
+  // Why none of its timings is to be trusted, as it said; empty where they are.
+  std::vector<std::string> unreliable;
 
   bool Reliable(const InputShape& shape) const;
 };
@@ -113,6 +114,9 @@ struct PairFacts {
   std::optional<Result> difference, p_value;
   std::optional<Result> holm_p;  // p corrected for the pairs of its comparison; samples: how many
 };
+
+// A parameter of the variant's method, as text; empty where it has none of that name.
+std::string ParamOf(const VariantFacts& variant, const char* name);
 
 struct OtherMetric {
   const RunReport* run = nullptr;
@@ -127,19 +131,17 @@ struct Facts {
   std::vector<const RunReport*> ended_comparisons;  // that did not succeed
   std::vector<PairFacts> pairs;                     // as the comparisons list them
   std::vector<OtherMetric> other;                   // final metrics without a place of their own
+  std::map<std::string, int64_t> split_texts;       // by "train", "validation", "test"; where a run told them
 
   const VariantFacts* baseline() const;  // null where there is none
+  // Whether any variant ran with more than one seed. Comparisons measure the models of one.
+  bool SeveralSeeds() const;
 };
 
 Facts CollectFacts(const ReportData& data);
 
 // Whether Holm's correction has changed anything to speak of: one test alone needs none.
 bool IsCorrected(const std::optional<Result>& holm_p);
-
-// Widest excursion of an A/A interval from 1 with which timings are called reliable.
-inline constexpr double kAaTolerance = 0.03;
-// Paired tests below this call a difference significant.
-inline constexpr double kSignificance = 0.05;
 
 }  // namespace quantlab::report
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -52,7 +53,7 @@ Text LabelOf(const Facts& facts, const VariantFacts& variant) {
       std::count_if(facts.variants.begin(), facts.variants.end(), [&](const VariantFacts& other) {
         return other.method == variant.method && other.baseline == variant.baseline;
       });
-  if (same > 1) return {PlotLabel(variant.name, kLabelEm), PlotLabel(variant.name, kLabelEm)};
+  if (same > 1) return {PlotLabelEnd(variant.name, kLabelEm), PlotLabelEnd(variant.name, kLabelEm)};
   return {PlotLabel(PlainMethodTitle(Language::kEnglish, variant), kLabelEm),
           PlotLabel(PlainMethodTitle(Language::kChinese, variant), kLabelEm)};
 }
@@ -103,6 +104,19 @@ std::string PlotLabel(absl::string_view text, double em) {
     end += CharacterBytes(line, end);
   }
   return absl::StrCat(line.substr(0, end), "…");
+}
+
+std::string PlotLabelEnd(absl::string_view text, double em) {
+  const std::string line = PlotLabel(text, std::numeric_limits<double>::infinity());
+  double width = TextWidth(line);
+  if (width <= em) return line;
+  width += 1;  // of the "…"
+  size_t start = 0;
+  while (start < line.size() && width > em) {
+    width -= CharacterWidth(line, start);
+    start += CharacterBytes(line, start);
+  }
+  return absl::StrCat("…", line.substr(start));
 }
 
 double TextWidth(absl::string_view text) {
@@ -157,7 +171,10 @@ std::vector<PlotRow> PlotRows(const Facts& facts) {
   std::vector<PlotRow> rows;
   for (const VariantFacts& variant : facts.variants) {
     if (variant.succeeded == 0) continue;
-    rows.push_back({&variant, LabelOf(facts, variant), MethodColor(variant)});
+    const std::string color = MethodColor(variant);
+    const auto mark =
+        std::count_if(rows.begin(), rows.end(), [&](const PlotRow& row) { return row.color == color; });
+    rows.push_back({&variant, LabelOf(facts, variant), color, static_cast<size_t>(mark)});
   }
   return rows;
 }
@@ -171,7 +188,7 @@ double LabelPixels(const std::vector<PlotRow>& rows, Language language) {
 std::vector<std::string> RowHeader(const std::vector<std::string>& more) {
   std::vector<std::string> header = {"row", "variant", "label_en", "label_zh"};
   header.insert(header.end(), more.begin(), more.end());
-  header.push_back("color");
+  header.insert(header.end(), {"mark", "color"});
   return header;
 }
 
@@ -179,7 +196,7 @@ std::vector<std::string> RowFields(const PlotRow& row, size_t number, const std:
   std::vector<std::string> fields = {std::to_string(number), row.variant->name, row.label.english,
                                      row.label.chinese};
   fields.insert(fields.end(), more.begin(), more.end());
-  fields.push_back(row.color);
+  fields.insert(fields.end(), {std::to_string(row.mark), row.color});
   return fields;
 }
 

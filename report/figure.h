@@ -66,6 +66,8 @@ std::string CsvHigh(const std::optional<Result>& result);  // of its interval, e
 // Text for a place `em` wide: valid UTF-8 on one line, cut with "…", without what gnuplot's reader of CSV
 // would take apart.
 std::string PlotLabel(absl::string_view text, double em);
+// The same, but cut at its beginning: names of variants of a sweep begin alike.
+std::string PlotLabelEnd(absl::string_view text, double em);
 // Estimated width in units of the font size: 1 for a Chinese character.
 double TextWidth(absl::string_view text);
 
@@ -94,6 +96,7 @@ struct PlotRow {
   const VariantFacts* variant = nullptr;
   Text label;         // for CSV, not escaped
   std::string color;  // "E69F00"
+  size_t mark = 0;    // which of the variants that share the colour
 };
 
 // Variants with at least one result, in the order of the report. The label is the method's title where no
@@ -101,7 +104,7 @@ struct PlotRow {
 std::vector<PlotRow> PlotRows(const Facts& facts);
 // Of the font size 13: what the longest label takes.
 double LabelPixels(const std::vector<PlotRow>& rows, Language language);
-// {row, variant, label_en, label_zh, …, color} of each CSV with a line per variant.
+// {row, variant, label_en, label_zh, …, mark, color} of each CSV with a line per variant.
 std::vector<std::string> RowHeader(const std::vector<std::string>& more);
 std::vector<std::string> RowFields(const PlotRow& row, size_t number, const std::vector<std::string>& more);
 

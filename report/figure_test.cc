@@ -40,6 +40,13 @@ TEST(LabelPlacerTest, LabelsLieOnNoOtherLabelAndNoPoint) {
   }
 }
 
+TEST(LabelPlacerTest, OnlyAFarLabelNeedsALine) {
+  const LabelSize size = {100, 18};
+  EXPECT_FALSE(NeedsLine({200, 200}, {260, 200}, size));
+  EXPECT_FALSE(NeedsLine({200, 200}, {260, 219}, size));
+  EXPECT_TRUE(NeedsLine({200, 200}, {260, 240}, size));
+}
+
 TEST(LabelPlacerTest, ALabelWiderThanTheFrameStillGetsAPlace) {
   const std::vector<Spot> labels = PlaceLabels({{10, 10}}, {{500, 18}}, 100, 100);
   ASSERT_EQ(labels.size(), 1);
@@ -50,6 +57,40 @@ TEST(PlotLabelTest, LeavesNothingThatGnuplotsReaderTakesApart) {
   EXPECT_EQ(PlotLabel("a\"b,c\\d\ne", 99), "a'b;c/d e");
   EXPECT_EQ(PlotLabel("模型模型模型", 4), "模型模…");
   EXPECT_EQ(PlotLabel("short", 22), "short");
+}
+
+TEST(PlotLabelTest, KeepsTheEndOfANameWhereTheBeginningsAreAlike) {
+  EXPECT_EQ(PlotLabelEnd("模型模型一二", 4), "…型一二");
+  EXPECT_EQ(PlotLabelEnd("short", 22), "short");
+  EXPECT_NE(PlotLabelEnd("dynamic_quantization.granularity-per_tensor", 22),
+            PlotLabelEnd("dynamic_quantization.granularity-per_token", 22));
+}
+
+TEST(PlotRowTest, VariantsOfOneMethodHaveMarksOfTheirOwn) {
+  Facts facts;
+  for (const char* method : {"qat", "weight_only", "qat", "qat"}) {
+    VariantFacts variant;
+    variant.method = method;
+    variant.name = method + std::to_string(facts.variants.size());
+    variant.succeeded = 1;
+    facts.variants.push_back(variant);
+  }
+  const std::vector<PlotRow> rows = PlotRows(facts);
+  ASSERT_EQ(rows.size(), 4);
+  EXPECT_EQ(rows[0].mark, 0);
+  EXPECT_EQ(rows[1].mark, 0);
+  EXPECT_EQ(rows[2].mark, 1);
+  EXPECT_EQ(rows[3].mark, 2);
+  EXPECT_EQ(rows[2].color, rows[0].color);
+}
+
+TEST(DrawnFrontTest, TheFirstWithTwoPoints) {
+  Facts facts;
+  facts.variants.resize(2);
+  facts.variants[0].front = {{0, 0.004, 0.02, {}, {}, true}, {1, 0.005, {}, {}, {}, false}};
+  EXPECT_EQ(DrawnFront(facts), nullptr);
+  facts.variants[1].front = {{0, 0.004, 0.02, {}, {}, true}, {1, 0.006, 0.002, {}, {}, false}};
+  EXPECT_EQ(DrawnFront(facts), &facts.variants[1]);
 }
 
 TEST(ScriptTest, QuotesTextsAndMarksNumbers) {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "report/thresholds.h"
 
 namespace quantlab::report {
 namespace {
@@ -44,6 +45,18 @@ std::string Fixed(double value, int decimals) {
   std::string text = Grouped(ToChars(value, std::chars_format::fixed, decimals));
   if (text[0] == '-' && text.find_first_not_of("-0.,") == std::string::npos) text.erase(0, 1);
   return text;
+}
+
+// Beyond these decimals a value is its threshold, but for the noise of arithmetic.
+constexpr int kMostDecimals = 6;
+
+// With as few decimals, from `decimals` on, as tell the value from the threshold.
+std::string FixedApart(double value, double threshold, int decimals) {
+  for (int more = decimals; more <= kMostDecimals; ++more) {
+    const std::string text = Fixed(value, more);
+    if (text != Fixed(threshold, more)) return text;
+  }
+  return Fixed(value, decimals);
 }
 
 // The decimal exponent of `value` after rounding to `digits` significant digits.
@@ -85,6 +98,14 @@ bool WordAt(absl::string_view text, size_t at) {
   return at < text.size() && (absl::ascii_isalnum(text[at]) || static_cast<unsigned char>(text[at]) >= 0x80);
 }
 
+// In points, without their unit.
+std::string Points(double difference, double threshold) {
+  if (const auto text = NotFinite(difference)) return *text;
+  const std::string points = FixedApart(difference * 100, threshold * 100, 2);
+  const bool positive = difference > 0 && points.find_first_not_of("0.,") != std::string::npos;
+  return absl::StrCat(positive ? "+" : "", points);
+}
+
 }  // namespace
 
 std::string FormatNumber(double value, int digits) {
@@ -105,15 +126,12 @@ std::string FormatShare(double share) {
   return absl::StrCat(Fixed(share * 100, 2), "%");
 }
 
-std::string FormatPoints(double difference, Language language) {
-  return absl::StrCat(FormatPointsBare(difference), Say(language, " points", " 个百分点"));
+std::string FormatPoints(double difference, Language language, double threshold) {
+  return absl::StrCat(Points(difference, threshold), Say(language, " points", " 个百分点"));
 }
 
 std::string FormatPointsBare(double difference) {
-  if (const auto text = NotFinite(difference)) return *text;
-  const std::string points = Fixed(difference * 100, 2);
-  const bool positive = difference > 0 && points.find_first_not_of("0.,") != std::string::npos;
-  return absl::StrCat(positive ? "+" : "", points);
+  return Points(difference, 0);
 }
 
 std::string FormatBytes(double bytes) {
@@ -139,15 +157,24 @@ std::string FormatSeconds(double seconds) {
 
 std::string FormatRatio(double ratio) {
   const double size = std::abs(ratio);
-  if (size >= 0.095 && size < 9.995) return absl::StrCat(Fixed(ratio, 2), "×");
+  if (size >= 0.095 && size < 9.995) return absl::StrCat(FixedApart(ratio, 1, 2), "×");
   return absl::StrCat(FormatNumber(ratio, size < 1 ? 2 : 3), "×");
+}
+
+std::string FormatAaRatio(double ratio) {
+  const double threshold = ratio < 1 ? 1 - kAaTolerance : 1 + kAaTolerance;
+  for (int digits = 4; digits <= kMostDecimals; ++digits) {
+    const std::string text = FormatNumber(ratio, digits);
+    if (text != FormatNumber(threshold, digits)) return text;
+  }
+  return FormatNumber(ratio, 4);
 }
 
 std::string FormatPValue(double p) {
   if (const auto text = NotFinite(p)) return absl::StrCat("p = ", *text);
   if (p < 0.001) return "p < 0.001";
   if (p > 0.999 && p < 1) return "p > 0.999";
-  return absl::StrCat("p = ", p == 1 ? "1" : Fixed(p, p < 0.0995 ? 3 : 2));
+  return absl::StrCat("p = ", p == 1 ? "1" : FixedApart(p, kSignificance, p < 0.0995 ? 3 : 2));
 }
 
 std::string FormatByUnit(double value, absl::string_view unit, Language language) {

@@ -15,6 +15,9 @@
 
 namespace quantlab::report {
 
+// Digits are rounded away only as far as the value still lies on its side of a threshold that decides about
+// it: a ratio of 1.002 that is called faster is not written as 1.00×, nor a p of 0.0496 as 0.050.
+
 // `digits` significant digits, at least all of the integer part up to 10^15, grouped by thousands; tiny
 // and huge values as "1.23e-07".
 std::string FormatNumber(double value, int digits = 4);
@@ -22,17 +25,20 @@ std::string FormatNumber(double value, int digits = 4);
 std::string FormatCount(int64_t value);
 // A share of 1: 0.9123 is "91.23%".
 std::string FormatShare(double share);
-// A difference of shares: -0.003 is "-0.30 points", "-0.30 个百分点".
-std::string FormatPoints(double difference, Language language);
+// A difference of shares: -0.003 is "-0.30 points", "-0.30 个百分点". More digits where it would look like
+// 0, or like the threshold.
+std::string FormatPoints(double difference, Language language, double threshold = 0);
 // The same without its unit: "-0.30".
 std::string FormatPointsBare(double difference);
 // Decimal units: "90.9 MB".
 std::string FormatBytes(double bytes);
 // "12.3 ms", "4.10 s", "3 min 20 s", "2 h 5 min".
 std::string FormatSeconds(double seconds);
-// "3.21×".
+// "3.21×"; more digits where it would look like 1.
 std::string FormatRatio(double ratio);
-// "p = 0.031", "p < 0.001", "p > 0.999".
+// Of an A/A check, close to 1 by nature: "1.006"; more digits where it would look like a bound of the check.
+std::string FormatAaRatio(double ratio);
+// "p = 0.031", "p < 0.001", "p > 0.999"; more digits where it would look like 0.05.
 std::string FormatPValue(double p);
 // By unit: "1" as a plain number, "s", "bytes", "texts/s"; an unknown unit follows the number.
 std::string FormatByUnit(double value, absl::string_view unit, Language language);

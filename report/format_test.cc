@@ -93,6 +93,24 @@ TEST(FormatTest, RatiosAndPValues) {
   EXPECT_EQ(FormatPValue(1), "p = 1");
 }
 
+TEST(FormatTest, NoNumberIsRoundedOntoItsThreshold) {
+  EXPECT_EQ(FormatPValue(0.0496), "p = 0.0496");
+  EXPECT_EQ(FormatPValue(0.0504), "p = 0.0504");
+  EXPECT_EQ(FormatPValue(0.049996), "p = 0.049996");
+  EXPECT_EQ(FormatPValue(0.05), "p = 0.050");
+  EXPECT_EQ(FormatPValue(0.0494), "p = 0.049");
+  EXPECT_EQ(FormatRatio(1.002), "1.002×");
+  EXPECT_EQ(FormatRatio(0.9996), "0.9996×");
+  EXPECT_EQ(FormatRatio(1), "1.00×");
+  EXPECT_EQ(FormatRatio(1 + 1e-12), "1.00×");
+  EXPECT_EQ(FormatPoints(0.00003, Language::kEnglish), "+0.003 points");
+  EXPECT_EQ(FormatPointsBare(-0.00003), "-0.003");
+  EXPECT_EQ(FormatPoints(-0.010003, Language::kChinese, -0.01), "-1.0003 个百分点");
+  EXPECT_EQ(FormatAaRatio(1.006), "1.006");
+  EXPECT_EQ(FormatAaRatio(1.03004), "1.03004");
+  EXPECT_EQ(FormatAaRatio(0.96999), "0.96999");
+}
+
 TEST(FormatTest, ByUnit) {
   EXPECT_EQ(FormatByUnit(0.5, "1", Language::kEnglish), "0.5000");
   EXPECT_EQ(FormatByUnit(2, "s", Language::kEnglish), "2.00 s");

@@ -138,8 +138,8 @@ TEST(SummaryTest, SaysTheAnswerAndWhatFailed) {
       "Accuracy: Nothing can be said about accuracy: there is no baseline result.\n"
       "Run `baseline` has no result: it failed: dataset 'imdb': row 17: label 'meh' is none of negative, "
       "positive; correct the row\n"
-      "Run `dynamic_quantization` has no result: it was skipped: baseline did not succeed\n"
-      "Run `comparison` has no result: it was skipped: baseline did not succeed\n");
+      "Run `dynamic_quantization` has no result: it was skipped: needs baseline, which ended as FAILED\n"
+      "Run `comparison` has no result: it was skipped: needs baseline, which ended as FAILED\n");
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ namespace {
 
 constexpr double kPointRadius = 7;
 constexpr double kGap = 3;
+constexpr int kRings = 16;
 
 struct Box {
   double left, right, bottom, top;
@@ -25,7 +26,7 @@ Box Around(const Spot& center, double width, double height) {
 // Around a point, nearest first: right, left, above, below, and between.
 std::vector<Spot> Candidates(const Spot& point, const LabelSize& size) {
   std::vector<Spot> spots;
-  for (int ring = 0; ring < 6; ++ring) {
+  for (int ring = 0; ring < kRings; ++ring) {
     const double away = kPointRadius + kGap + ring * size.height;
     const double x = away + size.width / 2, y = away + size.height / 2;
     for (const auto& [dx, dy] : {std::pair(x, 0.0), std::pair(-x, 0.0), std::pair(0.0, y), std::pair(0.0, -y),
@@ -43,6 +44,13 @@ Spot Clamped(Spot spot, const LabelSize& size, double width, double height) {
 }
 
 }  // namespace
+
+bool NeedsLine(const Spot& point, const Spot& label, const LabelSize& size) {
+  const double x = std::max(std::abs(point.x - label.x) - size.width / 2, 0.0);
+  const double y = std::max(std::abs(point.y - label.y) - size.height / 2, 0.0);
+  // A little more than the corner of the nearest ring.
+  return std::hypot(x, y) > 1.5 * (kPointRadius + kGap);
+}
 
 std::vector<Spot> PlaceLabels(const std::vector<Spot>& points, const std::vector<LabelSize>& sizes,
                               double frame_width, double frame_height) {

@@ -15,6 +15,9 @@ struct LabelSize {
   double width = 0, height = 0;
 };
 
+// Whether a label lies so far from its point that only a line tells whose it is.
+bool NeedsLine(const Spot& point, const Spot& label, const LabelSize& size);
+
 // One center per point, in the order of the points. Where nothing is free the label is as near as it fits.
 // Deterministic: first come, first served.
 std::vector<Spot> PlaceLabels(const std::vector<Spot>& points, const std::vector<LabelSize>& sizes,

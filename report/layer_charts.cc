@@ -89,7 +89,7 @@ plot data using (1e3*num('seconds')):(num('loss_increase')) with linespoints lc 
 
 constexpr char kCurves[] = R"gp(
 rate_height = has_rate ? 130 : 0
-height = 420 + rate_height
+height = 420 + rate_height > legend_height ? 420 + rate_height : legend_height
 load 'terminal.gp'
 set multiplot
 set grid xtics ytics lc rgb faint lt 1 lw 0.7
@@ -106,7 +106,7 @@ if (has_rate) { unset xlabel; set format x '' }
 legend = 'results/curves_legend.csv'
 of(i, c) = (column('series') == i && has(c)) ? column(c) : NaN
 plot for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'train_loss')):(int('0xAA000000') + rgb('color')) with lines lc rgb variable lw 0.8, \
-     for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'train_loss_smoothed')):(rgb('color')) with lines lc rgb variable lw 2.4
+     for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'train_loss_smoothed')):(tint(rgb('color'), marks[i + 1]/5)) with lines lc rgb variable lw 2.4 dt dash_type(marks[i + 1])
 if (has_rate) {
   set xlabel x_axis
   set tmargin at screen (rate_height + 36.0)/height
@@ -116,7 +116,7 @@ if (has_rate) {
   set format x '%g'
   set format y '%g'
   set ytics rate_step
-  plot for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'learning_rate')):(rgb('color')) with lines lc rgb variable lw 1.8
+  plot for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'learning_rate')):(tint(rgb('color'), marks[i + 1]/5)) with lines lc rgb variable lw 1.8 dt dash_type(marks[i + 1])
 }
 # The legend, in pixels of the whole figure.
 set lmargin at screen 0
@@ -131,8 +131,8 @@ unset xlabel
 unset ylabel
 unset grid
 row(y) = height - 30 - 22*y
-plot legend using (width - legend_width):(row(column('series'))):(rgb('color')) with points pt 5 ps 1.3 lc rgb variable, \
-     legend using (width - legend_width + 14):(row(column('series'))):(stringcolumn(label)) with labels left textcolor rgb ink font family.',12'
+plot for [i = 0 : series - 1] legend using (column('series') == i ? width - legend_width : NaN):(row(column('series'))):(52):(0):(tint(rgb('color'), marks[i + 1]/5)) with vectors nohead lw 2.4 dt dash_type(marks[i + 1]) lc rgb variable, \
+     legend using (width - legend_width + 60):(row(column('series'))):(stringcolumn(label)) with labels left textcolor rgb ink font family.',12'
 unset multiplot
 )gp";
 
@@ -345,6 +345,8 @@ std::vector<double> Smoothed(const std::vector<double>& values) {
 struct CurveData {
   Csv csv{{"series", "run", "step", "train_loss", "train_loss_smoothed", "learning_rate", "color"}};
   Csv legend{{"series", "run", "label_en", "label_zh", "color"}};
+  std::vector<double> marks;               // of each series: which of those that share its colour
+  std::map<std::string, double> of_color;  // how many series have a colour
   int series = 0;
   int64_t last = 0;
   double highest = 0, legend_em = 4;
@@ -378,10 +380,21 @@ void AddCurve(const PlotRow& row, const RunReport& run, CurveData& data) {
     data.highest = std::max(data.highest, loss);
   }
   const bool one = row.variant->runs.size() == 1;
-  const Text label = one ? row.label : Same(PlotLabel(run.run.name, 22));
+  const Text label = one ? row.label : Same(PlotLabelEnd(run.run.name, 22));
+  data.marks.push_back(data.of_color[row.color]++);
   data.legend.Add({std::to_string(data.series), run.run.name, label.english, label.chinese, row.color});
   data.legend_em = std::max({data.legend_em, TextWidth(label.english), TextWidth(label.chinese)});
   ++data.series;
+}
+
+// The points of a front that can be drawn.
+std::vector<FrontPoint> DrawnPoints(const VariantFacts& variant) {
+  std::vector<FrontPoint> points;
+  for (const FrontPoint& point : variant.front) {
+    if (!point.seconds || !point.loss_increase) continue;
+    if (std::isfinite(*point.seconds) && std::isfinite(*point.loss_increase)) points.push_back(point);
+  }
+  return points;
 }
 
 }  // namespace
@@ -424,41 +437,40 @@ std::optional<Figure> LayerChart(const Facts& facts) {
        {"results/layers_names.csv", NamesCsv(grid)}}};
 }
 
-std::optional<Figure> FrontChart(const Facts& facts) {
+const VariantFacts* DrawnFront(const Facts& facts) {
   for (const VariantFacts& variant : facts.variants) {
-    std::vector<FrontPoint> points;
-    for (const FrontPoint& point : variant.front) {
-      if (point.seconds && point.loss_increase && std::isfinite(*point.seconds) &&
-          std::isfinite(*point.loss_increase))
-        points.push_back(point);
-    }
-    if (points.size() < 2) continue;
-    Csv csv({"point", "seconds", "loss_increase", "bytes", "chosen"});
-    double x_low = 1e300, x_high = -1e300, y_low = 1e300, y_high = -1e300;
-    for (const FrontPoint& point : points) {
-      csv.Add({std::to_string(point.number), CsvNumber(point.seconds), CsvNumber(point.loss_increase),
-               CsvNumber(point.bytes), point.chosen ? "1" : "0"});
-      x_low = std::min(x_low, 1e3 * *point.seconds), x_high = std::max(x_high, 1e3 * *point.seconds);
-      y_low = std::min(y_low, *point.loss_increase), y_high = std::max(y_high, *point.loss_increase);
-    }
-    const double x_pad = std::max(0.06 * (x_high - x_low), 1e-6),
-                 y_pad = std::max(0.08 * (y_high - y_low), 1e-9);
-    Script script("results/front", "The assignments of precisions that mixed precision chose from.");
-    script.Set("width", 900).Set("height", 420).Set("x_low", x_low - x_pad).Set("x_high", x_high + x_pad);
-    script.Set("y_low", y_low - y_pad).Set("y_high", y_high + y_pad);
-    script.Set("x_axis", Text{"estimated time of the linear layers, ms", "线性层的估计时间（毫秒）"});
-    script.Set("y_axis", Text{"estimated loss increase", "估计的损失增量"});
-    script.Set("front_title", Text{"Pareto front", "帕累托前沿"})
-        .Set("chosen_title", Text{"chosen", "所选方案"});
-    return Figure{
-        "results/front",
-        {"Pareto front of mixed precision", "混合精度的帕累托前沿"},
-        {absl::StrCat("The assignments of precisions to layers that ", Code(variant.name), " chose from."),
-         absl::StrCat(Code(variant.name), " 可选的逐层精度分配。")},
-        script.Body(kFront),
-        {{"results/front.csv", csv.Take()}}};
+    if (DrawnPoints(variant).size() >= 2) return &variant;
   }
-  return std::nullopt;
+  return nullptr;
+}
+
+std::optional<Figure> FrontChart(const Facts& facts) {
+  const VariantFacts* const variant = DrawnFront(facts);
+  if (variant == nullptr) return std::nullopt;
+  Csv csv({"point", "seconds", "loss_increase", "bytes", "chosen"});
+  double x_low = 1e300, x_high = -1e300, y_low = 1e300, y_high = -1e300;
+  for (const FrontPoint& point : DrawnPoints(*variant)) {
+    csv.Add({std::to_string(point.number), CsvNumber(point.seconds), CsvNumber(point.loss_increase),
+             CsvNumber(point.bytes), point.chosen ? "1" : "0"});
+    x_low = std::min(x_low, 1e3 * *point.seconds), x_high = std::max(x_high, 1e3 * *point.seconds);
+    y_low = std::min(y_low, *point.loss_increase), y_high = std::max(y_high, *point.loss_increase);
+  }
+  const double x_pad = std::max(0.06 * (x_high - x_low), 1e-6),
+               y_pad = std::max(0.08 * (y_high - y_low), 1e-9);
+  Script script("results/front", "The assignments of precisions that mixed precision chose from.");
+  script.Set("width", 900).Set("height", 420).Set("x_low", x_low - x_pad).Set("x_high", x_high + x_pad);
+  script.Set("y_low", y_low - y_pad).Set("y_high", y_high + y_pad);
+  script.Set("x_axis", Text{"estimated time of the linear layers, ms", "线性层的估计时间（毫秒）"});
+  script.Set("y_axis", Text{"estimated loss increase", "估计的损失增量"});
+  script.Set("front_title", Text{"Pareto front", "帕累托前沿"})
+      .Set("chosen_title", Text{"chosen", "所选方案"});
+  return Figure{
+      "results/front",
+      {"Pareto front of mixed precision", "混合精度的帕累托前沿"},
+      {absl::StrCat("The assignments of precisions to layers that ", Code(variant->name), " chose from."),
+       absl::StrCat(Code(variant->name), " 可选的逐层精度分配。")},
+      script.Body(kFront),
+      {{"results/front.csv", csv.Take()}}};
 }
 
 std::optional<Figure> CurvesChart(const Facts& facts) {
@@ -472,7 +484,8 @@ std::optional<Figure> CurvesChart(const Facts& facts) {
   Script script("results/curves", "Training and QAT curves.");
   script.Set("width", 900).Set("series", data.series).Set("last", static_cast<double>(data.last));
   script.Set("loss_high", data.highest * 1.05).Flag("has_rate", data.highest_rate > 0);
-  script.Set("legend_width", std::ceil(data.legend_em * 12) + 24);
+  script.Set("legend_width", std::ceil(data.legend_em * 12) + 70);
+  script.Set("legend_height", 60 + 22.0 * data.series).Array("marks", data.marks);
   script.Set("rate_high", data.highest_rate * 1.1 + 1e-12).Set("rate_step", TickStep(data.highest_rate, 3));
   script.Set("x_axis", Text{"step", "步"}).Set("loss_axis", Text{"training loss", "训练损失"});
   script.Set("rate_axis", Text{"learning rate", "学习率"});

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
+#include "report/caveats.h"
 #include "report/format.h"
 #include "report/table_builder.h"
 #include "report/tables.h"
@@ -105,7 +106,7 @@ Table LayersTable(Language language, const Facts& facts) {
                    NumberCell(group.macs, FormatShare(group.macs)),
                    {FormatBytes(static_cast<double>(group.bytes_fp32)), std::to_string(group.bytes_fp32)},
                    {FormatBytes(static_cast<double>(group.bytes)), std::to_string(group.bytes)},
-                   TextCell(key[3])});
+                   {ProgramText(language, key[3]), OneLine(key[3])}});
     }
   }
   return builder.Build();
@@ -123,10 +124,16 @@ Table LayerDetailsTable(Language language, const Facts& facts) {
       if (run->run.state != RunState::kSucceeded) continue;
       for (const Layer& layer : run->layers) {
         builder.Add(
-            {CodeCell(run->run.name), CodeCell(layer.name), CountCell(layer.in_features),
-             CountCell(layer.out_features), TextCell(layer.requested), TextCell(layer.effective),
-             TextCell(layer.kernel), TextCell(layer.reason),
-             NumberCell(layer.macs_share, FormatShare(layer.macs_share)), CountCell(layer.bytes_fp32),
+            {CodeCell(run->run.name),
+             CodeCell(layer.name),
+             CountCell(layer.in_features),
+             CountCell(layer.out_features),
+             TextCell(layer.requested),
+             TextCell(layer.effective),
+             TextCell(layer.kernel),
+             {ProgramText(language, layer.reason), OneLine(layer.reason)},
+             NumberCell(layer.macs_share, FormatShare(layer.macs_share)),
+             CountCell(layer.bytes_fp32),
              CountCell(layer.bytes),
              layer.sqnr_db ? NumberCell(*layer.sqnr_db, FormatNumber(*layer.sqnr_db, 3)) : EmptyCell()});
       }

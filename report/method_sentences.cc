@@ -46,17 +46,21 @@ double EndOf(const std::vector<double>& values, bool first) {
   return sum / static_cast<double>(count);
 }
 
-// At how many of the shapes timed the speedup lies surely above, and surely below 1.
+// At how many of the shapes that were timed reliably the speedup lies surely above, and surely below 1.
 struct SpeedCount {
-  int timed = 0, faster = 0, slower = 0;
+  int reliable = 0, faster = 0, slower = 0, unreliable = 0;
 };
 
-SpeedCount CountSpeeds(const VariantFacts& variant) {
+SpeedCount CountSpeeds(const Facts& facts, const VariantFacts& variant) {
   SpeedCount count;
-  for (const Measured& measured : variant.measured) {
-    for (const auto& [shape, timing] : measured.by_shape) {
+  for (size_t i = 0; i < facts.comparisons.size(); ++i) {
+    for (const auto& [shape, timing] : variant.measured[i].by_shape) {
       if (!timing.speedup.has_value()) continue;
-      ++count.timed;
+      if (!facts.comparisons[i].Reliable(shape)) {
+        ++count.unreliable;
+        continue;
+      }
+      ++count.reliable;
       if (SurelyAbove(*timing.speedup, 1)) ++count.faster;
       if (SurelyBelow(*timing.speedup, 1)) ++count.slower;
     }
@@ -64,14 +68,12 @@ SpeedCount CountSpeeds(const VariantFacts& variant) {
   return count;
 }
 
-std::string SpeedMeaning(Language language, const VariantFacts& variant) {
-  const SpeedCount count = CountSpeeds(variant);
-  if (count.timed == 0) return "";
-  if (count.faster == count.timed) {
+std::string SpeedVerdict(Language language, const SpeedCount& count) {
+  if (count.faster == count.reliable) {
     return Say(language, "faster than FP32 at every input shape that was timed",
                "在所测的每种输入形状上都快于 FP32");
   }
-  if (count.slower == count.timed) {
+  if (count.slower == count.reliable) {
     return Say(language, "slower than FP32 at every input shape that was timed",
                "在所测的每种输入形状上都慢于 FP32");
   }
@@ -79,15 +81,31 @@ std::string SpeedMeaning(Language language, const VariantFacts& variant) {
     return Say(language, "no significant difference from FP32 in speed", "速度与 FP32 无显著差异");
   }
   return Fill(language, "faster than FP32 at $0 and slower at $1 of $2 input shapes that were timed",
-              "在所测的 $2 种输入形状中，$0 个快于 FP32，$1 个慢于 FP32", count.faster, count.slower,
-              count.timed);
+              "在所测的 $2 种输入形状中，$0 种快于 FP32，$1 种慢于 FP32", count.faster, count.slower,
+              count.reliable);
+}
+
+std::string SpeedMeaning(Language language, const Facts& facts, const VariantFacts& variant) {
+  const SpeedCount count = CountSpeeds(facts, variant);
+  if (count.reliable == 0 && count.unreliable == 0) return "";
+  if (count.reliable == 0) {
+    return Say(language, "speed not settled, since no timing is reliable",
+               "速度未能定论，因为时间数据均不可靠");
+  }
+  const std::string verdict = SpeedVerdict(language, count);
+  if (count.unreliable == 0) return verdict;
+  return absl::StrCat(verdict,
+                      language == Language::kEnglish
+                          ? absl::StrCat(" (not counting ", Plural(count.unreliable, "shape", "shapes"),
+                                         " whose timing is unreliable)")
+                          : absl::StrCat("（另有 ", count.unreliable, " 种的时间数据不可靠，未计入）"));
 }
 
 std::string SizeMeaning(Language language, const VariantFacts& variant) {
   if (variant.measured.empty() || !variant.measured[0].ratio.has_value()) return "";
   const double ratio = variant.measured[0].ratio->value;
   if (ratio <= 1) return Say(language, "no smaller", "体积没有减小");
-  return Fill(language, "$0 smaller", "体积缩小 $0", FormatRatio(ratio));
+  return Fill(language, "$0 smaller", "压缩比 $0", FormatRatio(ratio));
 }
 
 std::string AccuracyMeaning(Language language, const VariantFacts& variant, const VariantFacts* baseline) {
@@ -131,6 +149,13 @@ std::string TrainedDifferently(Language language, const VariantFacts& variant, c
     differences.push_back(Say(language, "other training texts", "训练文本不同"));
   }
   return absl::StrJoin(differences, Say(language, ", ", "；"));
+}
+
+// How far down the interval of the difference reaches, told from the margin.
+std::string ReachClause(Language language, const VariantFacts& variant, double margin) {
+  if (!variant.difference.has_value() || !variant.difference->low.has_value()) return "";
+  return Fill(language, ", down to $0", "，下限为 $0",
+              FormatPoints(*variant.difference->low, language, -margin));
 }
 
 }  // namespace
@@ -189,9 +214,9 @@ std::string FlipsSentence(Language language, const VariantFacts& variant) {
 std::string MarginSentence(Language language, const VariantFacts& variant) {
   if (!variant.non_inferior.has_value()) return "";
   double margin = 0;
-  const std::string points = absl::SimpleAtod(variant.margin, &margin)
-                                 ? FormatPoints(margin, language).substr(margin > 0 ? 1 : 0)
-                                 : EscapeMarkdown(variant.margin);
+  const bool known = absl::SimpleAtod(variant.margin, &margin);
+  const std::string points =
+      known ? FormatPoints(margin, language).substr(margin > 0 ? 1 : 0) : EscapeMarkdown(variant.margin);
   if (variant.non_inferior->value == 1) {
     return Fill(language,
                 "It is shown to be no worse than the baseline by more than $0, the margin set beforehand.",
@@ -201,8 +226,9 @@ std::string MarginSentence(Language language, const VariantFacts& variant) {
     return Fill(
         language,
         "It is not shown to stay within $0 of the baseline, the margin set beforehand: the interval of the "
-        "difference reaches beyond it.",
-        "不能证明其与基线之差在 $0（事先设定的界值）以内：差值的置信区间超出该界值。", points);
+        "difference reaches beyond it$1.",
+        "不能证明其与基线之差在 $0（事先设定的界值）以内：差值的置信区间超出该界值$1。", points,
+        known ? ReachClause(language, variant, margin) : "");
   }
   return Fill(language, "In $0 of its seeds it is shown to stay within $1 of the baseline.",
               "在 $0 的随机种子中可证明其与基线之差在 $1 以内。", FormatShare(variant.non_inferior->value),
@@ -316,7 +342,7 @@ std::string CurveSentence(Language language, const VariantFacts& variant) {
 std::string MeaningSentence(Language language, const Facts& facts, const VariantFacts& variant) {
   if (variant.baseline || variant.succeeded == 0) return "";
   std::vector<std::string> parts;
-  for (const std::string& part : {SpeedMeaning(language, variant), SizeMeaning(language, variant),
+  for (const std::string& part : {SpeedMeaning(language, facts, variant), SizeMeaning(language, variant),
                                   AccuracyMeaning(language, variant, facts.baseline())}) {
     if (!part.empty()) parts.push_back(part);
   }

@@ -47,6 +47,15 @@ TEST(MarginSentenceTest, SaysWhetherItIsShown) {
             "It is not shown to stay within 1.00 points of the baseline, the margin set beforehand: the "
             "interval of "
             "the difference reaches beyond it.");
+  variant.difference = Interval(-0.004, -0.010003, 0.002);
+  EXPECT_EQ(MarginSentence(kEn, variant),
+            "It is not shown to stay within 1.00 points of the baseline, the margin set beforehand: the "
+            "interval of "
+            "the difference reaches beyond it, down to -1.0003 points.");
+  EXPECT_EQ(
+      MarginSentence(kZh, variant),
+      "不能证明其与基线之差在 1.00 个百分点（事先设定的界值）以内：差值的置信区间超出该界值，下限为 -1.0003 "
+      "个百分点。");
 }
 
 TEST(PairSentenceTest, FollowsTheTest) {
@@ -169,30 +178,67 @@ TEST(FrontSentenceTest, SaysWhatWasChosenAndWhatWasFastest) {
       "loss increase of 0.00200. The fastest is estimated at 4.00 ms and 0.0200.");
 }
 
-TEST(MeaningSentenceTest, SaysWhatItAmountsTo) {
+// A variant that was timed at two shapes by one comparison.
+struct Meaning {
   Facts facts;
   VariantFacts variant;
-  variant.succeeded = 1;
-  variant.accuracy = Value(0.9);
-  variant.p_value = Value(0.5);
-  Measured measured;
-  measured.by_shape[{1, 128}].speedup = Interval(2, 1.9, 2.1);
-  measured.by_shape[{8, 128}].speedup = Interval(0.8, 0.7, 0.9);
-  measured.ratio = Value(3.8);
-  variant.measured = {measured};
-  EXPECT_EQ(MeaningSentence(kEn, facts, variant),
+
+  Meaning() {
+    facts.comparisons.resize(1);
+    variant.succeeded = 1;
+    variant.accuracy = Value(0.9);
+    variant.p_value = Value(0.5);
+    variant.measured.resize(1);
+    variant.measured[0].ratio = Value(3.8);
+  }
+  Meaning& Speedups(const Result& at_one, const Result& at_eight) {
+    variant.measured[0].by_shape[{1, 128}].speedup = at_one;
+    variant.measured[0].by_shape[{8, 128}].speedup = at_eight;
+    return *this;
+  }
+  std::string In(Language language) const { return MeaningSentence(language, facts, variant); }
+};
+
+TEST(MeaningSentenceTest, SaysWhatItAmountsTo) {
+  Meaning meaning;
+  meaning.Speedups(Interval(2, 1.9, 2.1), Interval(0.8, 0.7, 0.9));
+  EXPECT_EQ(meaning.In(kEn),
             "**In short**: faster than FP32 at 1 and slower at 1 of 2 input shapes that were timed; 3.80× "
             "smaller; no "
             "significant difference in accuracy.");
-  variant.measured[0].by_shape[{8, 128}].speedup = Interval(1.0, 0.9, 1.1);
-  variant.measured[0].by_shape[{1, 128}].speedup = Interval(1.0, 0.9, 1.1);
-  variant.measured[0].ratio = Value(1.0);
   EXPECT_EQ(
-      MeaningSentence(kEn, facts, variant),
+      meaning.In(kZh),
+      "**小结**：在所测的 2 种输入形状中，1 种快于 FP32，1 种慢于 FP32；压缩比 3.80×；准确率无显著差异。");
+  meaning.Speedups(Interval(1, 0.9, 1.1), Interval(1, 0.9, 1.1));
+  meaning.variant.measured[0].ratio = Value(1.0);
+  EXPECT_EQ(
+      meaning.In(kEn),
       "**In short**: no significant difference from FP32 in speed; no smaller; no significant difference in "
       "accuracy.");
-  variant.baseline = true;
-  EXPECT_EQ(MeaningSentence(kZh, facts, variant), "");
+  meaning.variant.baseline = true;
+  EXPECT_EQ(meaning.In(kZh), "");
+}
+
+TEST(MeaningSentenceTest, CountsReliableTimingsOnly) {
+  Meaning meaning;
+  meaning.Speedups(Interval(0.8, 0.7, 0.9), Interval(2, 1.9, 2.1));
+  meaning.facts.comparisons[0].checks[{1, 128}] = {Interval(1.04, 1.02, 1.06), false};
+  meaning.facts.comparisons[0].checks[{8, 128}] = {Interval(1, 0.99, 1.01), true};
+  EXPECT_EQ(meaning.In(kEn),
+            "**In short**: faster than FP32 at every input shape that was timed (not counting 1 shape whose "
+            "timing is "
+            "unreliable); 3.80× smaller; no significant difference in accuracy.");
+  EXPECT_EQ(meaning.In(kZh),
+            "**小结**：在所测的每种输入形状上都快于 FP32（另有 1 种的时间数据不可靠，未计入）；压缩比 3.80×；"
+            "准确率无显著差异。");
+  meaning.facts.comparisons[0].checks.clear();
+  meaning.facts.comparisons[0].unreliable = {"too noisy"};
+  EXPECT_EQ(meaning.In(kEn),
+            "**In short**: speed not settled, since no timing is reliable; 3.80× smaller; no significant "
+            "difference "
+            "in accuracy.");
+  EXPECT_EQ(meaning.In(kZh),
+            "**小结**：速度未能定论，因为时间数据均不可靠；压缩比 3.80×；准确率无显著差异。");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "report/charts.h"
 #include "report/format.h"
 #include "report/method_sentences.h"
 #include "report/parts.h"
@@ -18,7 +19,8 @@ void WriteParameters(Writer& writer, const VariantFacts& variant) {
   if (params.empty()) return;
   std::vector<std::string> parts;
   for (const auto& [name, value] : params) {
-    parts.push_back(absl::StrCat(Code(name), " = ", Code(ParamToString(value))));
+    const std::string text = Code(ParamToString(value));
+    parts.push_back(absl::StrCat(Code(name), " = ", text.empty() ? writer.Say("(empty)", "（空）") : text));
   }
   writer.Paragraph(
       writer.Fill("Parameters: $0.", "参数：$0。", absl::StrJoin(parts, writer.Say(", ", "，"))));
@@ -58,19 +60,10 @@ void WriteLayers(Writer& writer, const VariantFacts& variant) {
   writer.Paragraph(SensitivitySentence(language, variant));
 }
 
-// The figure of the front shows the first variant that has one.
-bool HasFrontBefore(const Facts& facts, const VariantFacts& variant) {
-  for (const VariantFacts& other : facts.variants) {
-    if (&other == &variant) return false;
-    if (!other.front.empty()) return true;
-  }
-  return false;
-}
-
 void WriteFront(Writer& writer, const VariantFacts& variant) {
   if (variant.front.empty()) return;
   writer.Paragraph(FrontSentence(writer.language(), variant));
-  if (!HasFrontBefore(writer.facts(), variant)) writer.ShowFigure("results/front");
+  if (DrawnFront(writer.facts()) == &variant) writer.ShowFigure("results/front");
 }
 
 void WritePairs(Writer& writer, const VariantFacts& variant) {

@@ -32,8 +32,8 @@ std::string Shown(Language language, const Metric& metric, double value) {
   static const auto* const ratios = new std::set<std::string>{"compression_ratio", "speedup"};
   if (shares->count(metric.name) > 0) return FormatShare(value);
   if (ratios->count(metric.name) > 0) return FormatRatio(value);
-  if (metric.name == "aa_ratio") return FormatNumber(value, 4);
-  if (metric.name == "mcnemar_p_value") return FormatPValue(value);
+  if (metric.name == "aa_ratio") return FormatAaRatio(value);
+  if (metric.name == "mcnemar_p_value" || metric.name == "mcnemar_p_holm") return FormatPValue(value);
   if (metric.name == "accuracy_difference") return FormatPoints(value, language);
   return EscapeMarkdown(FormatByUnit(value, metric.unit, language));
 }

@@ -77,7 +77,20 @@ constexpr char kScript[] = R"js(
 (function () {
   'use strict';
   var UNITS = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, 'µs': 1e-6, ms: 1e-3, s: 1, min: 60, h: 3600 };
+  // "3 min 20 s" is one number.
+  function duration(text) {
+    var sign = text.charAt(0) === '-' ? -1 : 1, parts = text.replace(/^-/, '').split(' '), total = 0;
+    if (parts.length < 4 || parts.length % 2) { return null; }
+    for (var i = 0; i < parts.length; i += 2) {
+      var number = Number(parts[i].replace(/,/g, ''));
+      if (isNaN(number) || ['h', 'min', 's'].indexOf(parts[i + 1]) < 0) { return null; }
+      total += number * UNITS[parts[i + 1]];
+    }
+    return sign * total;
+  }
   function value(text) {
+    var time = duration(text);
+    if (time !== null) { return time; }
     var match = /^(?:p [=<>] )?([-+−]?[\d,]*\.?\d+(?:e[-+]?\d+)?)\s*([A-Za-zµ]*)/.exec(text);
     if (!match) { return null; }
     var number = parseFloat(match[1].replace(/,/g, '').replace('−', '-'));

@@ -11,8 +11,11 @@ void WriteBackground(Writer& writer);
 void WriteArchitecture(Writer& writer);
 // Model, data, training, measuring, environment, seeds and versions.
 void WriteDesign(Writer& writer);
-// A split's size as it was asked for; -1: none.
-std::string SplitSize(const Writer& writer, int64_t size);
+// Sizes of the splits: what they had, where a run told it, else what was asked for.
+struct SplitSizes {
+  std::string train, validation, test;
+};
+SplitSizes SizesOfSplits(const Writer& writer, const DatasetConfig& dataset);
 // One section per variant: what it is, its parameters, its result and what that means.
 void WriteMethods(Writer& writer);
 // What a method is, in a few sentences with their sources; the help of its spec where it is unknown here.

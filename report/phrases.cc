@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "report/format.h"
+#include "report/verdict.h"
 
 namespace quantlab::report {
 

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "report/caveats.h"
 #include "report/config_lines.h"
 #include "report/format.h"
 #include "report/sentences.h"
@@ -81,7 +82,7 @@ Table RunsTable(Language language, const ReportData& data) {
                  CountCell(run.run.attempts),
                  FlagCell(language, run.run.reused),
                  DurationCell(run.run),
-                 TextCell(run.run.message)});
+                 {ProgramText(language, run.run.message), OneLine(run.run.message)}});
   }
   return builder.Build();
 }

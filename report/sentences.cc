@@ -8,25 +8,44 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "report/caveats.h"
 #include "report/format.h"
 
 namespace quantlab::report {
 namespace {
 
-// Close to 1 by nature: a fourth digit tells.
-std::string FormatAa(double ratio) {
-  return FormatNumber(ratio, 4);
-}
-
-// Half the width of the interval: what a test of this size can resolve.
+// Half the width of the interval: what a test of this size can resolve. Of a difference that is as large as
+// that, it would say the contrary of the test.
 std::string Resolution(Language language, const Result& difference) {
   if (!difference.low.has_value() || !difference.high.has_value()) return "";
   const double half = (*difference.high - *difference.low) / 2;
+  if (std::abs(difference.value) >= half) return "";
   return Fill(language,
               "A test of this size resolves differences of about $0 and more, so this is no proof that the "
               "two are equal.",
               "这一规模的测试约能分辨 $0及以上的差异，因此这并不证明两者相同。",
               FormatPoints(half, language).substr(half > 0 ? 1 : 0));
+}
+
+std::string NoDifferenceSentence(Language language, const VariantFacts& variant, const Result& difference) {
+  const std::string points = PointsWithSpread(language, difference), test = TestOf(language, variant);
+  if (!ExcludesZero(difference)) {
+    return Join(language, {Fill(language, "There is no significant difference from the baseline: $0, $1.",
+                                "与基线相比无显著差异：$0，$1。", points, test),
+                           Resolution(language, difference)});
+  }
+  if (IsCorrected(variant.holm_p)) {
+    return Fill(
+        language,
+        "The uncorrected 95% interval of its difference from the baseline excludes 0, but the corrected "
+        "test does not call the difference significant: $0, $1.",
+        "其与基线之差的 95% 置信区间（未校正）不含 0，但校正后的检验未判定差异显著：$0，$1。", points, test);
+  }
+  return Fill(
+      language,
+      "The 95% interval of its difference from the baseline excludes 0, but the test does not call the "
+      "difference significant: $0, $1.",
+      "其与基线之差的 95% 置信区间不含 0，但检验未判定差异显著：$0，$1。", points, test);
 }
 
 std::string UntestedSentence(Language language, const Result& difference) {
@@ -54,8 +73,8 @@ std::string FallbackClause(Language language, const std::vector<Layer>& layers) 
   if (count == 0) return Say(language, "No layer fell back.", "没有层发生回退。");
   std::vector<std::string> parts;
   for (const auto& [reason, layers_of_it] : reasons) {
-    const std::string why =
-        reason.empty() ? Say(language, "without a recorded reason", "未记录原因") : EscapeMarkdown(reason);
+    const std::string why = reason.empty() ? Say(language, "without a recorded reason", "未记录原因")
+                                           : ProgramText(language, reason);
     parts.push_back(absl::StrCat(why, Brackets(language, FormatCount(layers_of_it))));
   }
   return Fill(language, "$0 did not run as requested: $1.", "$0未按要求的精度运行：$1。",
@@ -128,9 +147,7 @@ std::string DifferenceSentence(Language language, const VariantFacts& variant, c
     case Verdict::kUntested:
       return UntestedSentence(language, *difference);
     case Verdict::kNoDifference:
-      return Join(language, {Fill(language, "There is no significant difference from the baseline: $0, $1.",
-                                  "与基线相比无显著差异：$0，$1。", points, TestOf(language, variant)),
-                             Resolution(language, *difference)});
+      return NoDifferenceSentence(language, variant, *difference);
     case Verdict::kWorse:
       return Fill(language, "It is significantly less accurate than the baseline: $0, $1.",
                   "其准确率显著低于基线：$0，$1。", points, TestOf(language, variant));
@@ -235,14 +252,26 @@ std::string EndSentence(Language language, const RunReport& report) {
           ? Fill(language, "Run $0 has no result: it $1", "运行 $0 没有结果：$1", Code(run.name), clause)
           : Fill(language, "Run $0 has no result yet: it $1", "运行 $0 尚无结果：$1", Code(run.name), clause);
   // The sentence has said it already.
-  const std::string message = EscapeMarkdown(absl::StripPrefix(run.message, "cancelled: "));
+  const absl::string_view message =
+      run.message == "cancelled" ? "" : absl::StripPrefix(run.message, "cancelled: ");
   if (message.empty()) return absl::StrCat(text, Say(language, ".", "。"));
-  return absl::StrCat(text, Say(language, ": ", "："), message);
+  return absl::StrCat(text, Say(language, ": ", "："), ProgramText(language, message),
+                      Say(language, "", "。"));
 }
 
 std::string NoComparisonSentence(Language language, const Facts& facts) {
   if (!facts.comparisons.empty()) return "";
   return NotCompared(language, facts, Say(language, "speed, size and memory", "速度、大小和内存"));
+}
+
+std::string FirstSeedSentence(Language language, const Facts& facts) {
+  if (facts.comparisons.empty() || !facts.SeveralSeeds()) return "";
+  return Fill(language,
+              "Speed, size and memory were measured once, with the models of the first seed ($0); accuracy "
+              "is the mean "
+              "over all seeds.",
+              "速度、体积与内存只用第一个随机种子（$0）的模型测量一次；准确率为全部随机种子的均值。",
+              facts.comparisons[0].run->run.seed);
 }
 
 std::string AaSentence(Language language, const ComparisonFacts& comparison) {
@@ -251,8 +280,8 @@ std::string AaSentence(Language language, const ComparisonFacts& comparison) {
     if (!check.ratio.has_value()) continue;
     parts.push_back(
         Fill(language, "$0: $1 $2", "$0：$1，$2", ShapeText(language, shape),
-             absl::StrCat(FormatAa(check.ratio->value),
-                          Brackets(language, SpreadOf(language, *check.ratio, FormatAa))),
+             absl::StrCat(FormatAaRatio(check.ratio->value),
+                          Brackets(language, SpreadOf(language, *check.ratio, FormatAaRatio))),
              check.reliable ? Say(language, "passed", "通过") : Say(language, "**failed**", "**未通过**")));
   }
   if (parts.empty() && comparison.unreliable.empty()) {
@@ -265,8 +294,10 @@ std::string AaSentence(Language language, const ComparisonFacts& comparison) {
                                 "A/A 检验（FP32 与自身比较，应在 0.97 至 1.03 之内）：$0。",
                                 absl::StrJoin(parts, Say(language, "; ", "；")));
   if (comparison.unreliable.empty()) return text;
-  return Join(language, {text, Fill(language, "**Unreliable**: $0", "**不可靠**：$0",
-                                    EscapeMarkdown(comparison.unreliable))});
+  std::vector<std::string> reasons;
+  for (const std::string& reason : comparison.unreliable) reasons.push_back(ProgramText(language, reason));
+  return Join(language, {text, Fill(language, "**Unreliable**: $0", "**不可靠**：$0。",
+                                    absl::StrJoin(reasons, Say(language, "; ", "；")))});
 }
 
 std::string StateWord(Language language, RunState state) {

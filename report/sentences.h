@@ -32,6 +32,8 @@ std::string PrecisionSentence(Language language, const std::vector<Layer>& layer
 std::string EndSentence(Language language, const RunReport& run);
 // Why there is no speed, size or memory in this experiment; empty where there is.
 std::string NoComparisonSentence(Language language, const Facts& facts);
+// Whose models speed, size and memory are of, where there are several seeds; else empty.
+std::string FirstSeedSentence(Language language, const Facts& facts);
 // Whether the A/A check of a comparison held.
 std::string AaSentence(Language language, const ComparisonFacts& comparison);
 

@@ -119,6 +119,43 @@ TEST(DifferenceSentenceTest, NoSignificantDifferenceIsNoProofOfEquality) {
       "这一规模的测试约能分辨 0.50 个百分点及以上的差异，因此这并不证明两者相同。");
 }
 
+TEST(DifferenceSentenceTest, AnIntervalWithoutZeroIsNamedWhereTheCorrectedTestDisagrees) {
+  const VariantFacts baseline = Baseline(0.86);
+  VariantFacts variant = Tested(-0.006, 0.02);
+  variant.holm_p = Value(0.08);
+  variant.holm_p->samples = 4;
+  variant.significant_seeds = 0;
+  EXPECT_EQ(DifferenceSentence(kEn, variant, &baseline),
+            "The uncorrected 95% interval of its difference from the baseline excludes 0, but the corrected "
+            "test does "
+            "not call the difference significant: -0.60 points (95% interval -1.10 to -0.10), McNemar's "
+            "paired test: "
+            "p = 0.020, corrected for all variants p = 0.080.");
+  EXPECT_EQ(DifferenceSentence(kZh, variant, &baseline),
+            "其与基线之差的 95% 置信区间（未校正）不含 0，但校正后的检验未判定差异显著：-0.60 个百分点（95% "
+            "置信区间 -1.10 至 -0.10），McNemar 配对检验：p = 0.020，经 Holm 校正 p = 0.080。");
+}
+
+TEST(DifferenceSentenceTest, AnIntervalWithoutZeroIsNamedWhereTheExactTestDisagrees) {
+  const VariantFacts baseline = Baseline(0.86);
+  const VariantFacts variant = Tested(0.0052, 0.06);
+  EXPECT_THAT(
+      DifferenceSentence(kEn, variant, &baseline),
+      HasSubstr("The 95% interval of its difference from the baseline excludes 0, but the test does not"));
+  EXPECT_THAT(DifferenceSentence(kZh, variant, &baseline),
+              HasSubstr("其与基线之差的 95% 置信区间不含 0，但检验未判定差异显著"));
+}
+
+TEST(DifferenceSentenceTest, NoResolutionBelowTheDifferenceItself) {
+  const VariantFacts baseline = Baseline(0.86);
+  VariantFacts variant = Tested(0.004, 0.06);
+  variant.difference = Between(0.004, 0, 0.008, 1000);
+  EXPECT_EQ(
+      DifferenceSentence(kEn, variant, &baseline),
+      "There is no significant difference from the baseline: +0.40 points (95% interval 0.00 to +0.80), "
+      "McNemar's paired test: p = 0.060.");
+}
+
 TEST(DifferenceSentenceTest, Worse) {
   const VariantFacts baseline = Baseline(0.86);
   EXPECT_EQ(
@@ -253,8 +290,9 @@ TEST(PrecisionSentenceTest, CountsLayersAndMultiplyAdds) {
       PrecisionSentence(kEn, {MadeLayer("int8", "int8", 0.9), MadeLayer("int8", "fp32", 0.1, "odd | size")}),
       "It runs 1 linear layer with 10.00% of the multiply-adds in fp32, 1 linear layer with 90.00% of the "
       "multiply-adds in int8. 1 layer did not run as requested: odd \\| size (1).");
-  EXPECT_EQ(PrecisionSentence(kZh, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5)}),
-            "2 个线性层（乘加占 100.00%）以 fp32 运行。有 2 层未按要求的精度运行：未记录原因（1）；x（1）。");
+  EXPECT_EQ(
+      PrecisionSentence(kZh, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5)}),
+      "2 个线性层（乘加占 100.00%）以 fp32 运行。有 2 层未按要求的精度运行：未记录原因（1）；原文“x”（1）。");
   EXPECT_THAT(
       PrecisionSentence(kEn, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5, "x")}),
       HasSubstr("2 layers did not run as requested: x (2)."));
@@ -274,10 +312,12 @@ TEST(EndSentenceTest, EveryStateHasItsWords) {
   report.run.state = RunState::kFailed;
   report.run.message = "row 17: label 'x|y'";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it failed: row 17: label 'x\\|y'");
-  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果：失败：row 17: label 'x\\|y'");
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果：失败：原文“row 17: label 'x\\|y'”。");
   report.run.state = RunState::kCancelled;
   report.run.message = "cancelled: by its user";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it was cancelled: by its user");
+  report.run.message = "cancelled";
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果：已取消。");
   report.run.state = RunState::kRunning;
   report.run.message = "";
   EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result yet: it is running.");
@@ -323,6 +363,72 @@ TEST(ShipForSpeedTest, TheFastestThatIsSurelyFaster) {
   EXPECT_THAT(ShipForSpeed(kZh, compared.facts), HasSubstr("建议使用 `q`"));
 }
 
+VariantFacts Named(const char* name, VariantFacts variant) {
+  variant.name = name;
+  return variant;
+}
+
+TEST(ShipForSpeedTest, OverlappingIntervalsAreNoRanking) {
+  Compared compared({Baseline(0.86), Named("first", Tested(0.001, 0.7)), Named("second", Tested(0.002, 0.7)),
+                     Named("third", Tested(0.002, 0.7))});
+  compared.Speedup(1, Between(2.3, 2.2, 2.4)).Speedup(2, Between(2.35, 2.25, 2.45));
+  compared.Speedup(3, Between(2.0, 1.9, 2.1));
+  EXPECT_EQ(
+      ShipForSpeed(kEn, compared.facts),
+      "Ship `first`: its speed over the best FP32 path is 2.30× (95% interval 2.20× to 2.40×) at batch size "
+      "8 × 128 tokens; accuracy changes by +0.10 points (95% interval -0.40 to +0.60), no significant "
+      "difference (McNemar's paired test: p = 0.70). The highest estimate is that of `second`, 2.35× (95% "
+      "interval 2.25× to 2.45×) at batch size 8 × 128 tokens, from which these are not distinguishable in "
+      "speed, since their intervals overlap: `first`. Among variants equally fast, those without a "
+      "significant loss of accuracy go first, then the simpler method.");
+  const std::string chinese = ShipForSpeed(kZh, compared.facts);
+  EXPECT_THAT(chinese, HasSubstr("建议使用 `first`：相对最优 FP32 路径的速度为 2.30×"));
+  EXPECT_THAT(
+      chinese,
+      HasSubstr("估计值最高的是 `second`：2.35×（95% 置信区间 2.25× 至 2.45×）（批大小 8 × 128 词元）；"
+                "置信区间与之重叠、速度上无法与其区分的有：`first`。"
+                "速度相当的方案中，优先选择准确率无显著下降者，其次选择较简单的方法。"));
+}
+
+TEST(ShipForSpeedTest, OfEquallyFastOnesTheOneThatLosesNoAccuracy) {
+  Compared compared(
+      {Baseline(0.86), Named("first", Tested(-0.03, 0.001)), Named("second", Tested(0.002, 0.7))});
+  compared.Speedup(1, Between(2.35, 2.25, 2.45)).Speedup(2, Between(2.3, 2.2, 2.4));
+  EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("Ship `second`: "));
+  EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("The highest estimate is that of `first`, 2.35×"));
+}
+
+TEST(ShipForSpeedTest, WhatIsAsFastAsTheRecommendedOneIsNamed) {
+  Compared compared(
+      {Baseline(0.86), Named("first", Tested(0.001, 0.7)), Named("second", Tested(0.002, 0.7))});
+  compared.Speedup(1, Between(2.35, 2.25, 2.45)).Speedup(2, Between(2.3, 2.2, 2.4));
+  EXPECT_THAT(
+      ShipForSpeed(kEn, compared.facts),
+      HasSubstr(
+          "p = 0.70). Not distinguishable from it in speed, since the intervals overlap: `second`. Among"));
+  EXPECT_THAT(ShipForSpeed(kZh, compared.facts),
+              HasSubstr("置信区间与之重叠、速度上无法与其区分的有：`second`。"));
+  compared.facts.variants[1].measured[0].by_shape[{1, 128}].speedup = Between(3, 2.9, 3.1);
+  EXPECT_THAT(
+      ShipForSpeed(kEn, compared.facts),
+      HasSubstr("Not distinguishable from it in speed at batch size 8 × 128 tokens, since the intervals "
+                "overlap: `second`."));
+  EXPECT_THAT(ShipForSpeed(kZh, compared.facts),
+              HasSubstr("速度上无法与其区分的有（批大小为 8 × 128 词元时）：`second`。"));
+}
+
+TEST(ShipForSpeedTest, UnreliableShapesStandApart) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  compared.Speedup(1, Between(2, 1.9, 2.1));
+  compared.facts.variants[1].measured[0].by_shape[{1, 128}].speedup = Between(3, 2.9, 3.1);
+  compared.facts.comparisons[0].checks[{1, 128}] = {Between(1.04, 1.02, 1.06), false};
+  const std::string text = ShipForSpeed(kEn, compared.facts);
+  EXPECT_THAT(
+      text, HasSubstr("Ship `q`: its speed over the best FP32 path is 3.00× (95% interval 2.90× to 3.10×) at "
+                      "batch size 1 × 128 tokens; "));
+  EXPECT_THAT(text, HasSubstr("failed. Ship `q`: its speed over the best FP32 path is 2.00×"));
+}
+
 TEST(ShipForSpeedTest, NothingIsSurelyFaster) {
   Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
   compared.Speedup(1, Between(1.01, 0.98, 1.04));
@@ -335,7 +441,7 @@ TEST(ShipForSpeedTest, NothingIsSurelyFaster) {
 TEST(ShipForSpeedTest, UnreliableTimingsSaySo) {
   Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
   compared.Speedup(1, Between(2, 1.9, 2.1));
-  compared.facts.comparisons[0].unreliable = "A/A interval 0.9 to 1.1";
+  compared.facts.comparisons[0].unreliable = {"A/A interval 0.9 to 1.1"};
   EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("The timing is unreliable"));
 }
 
@@ -351,6 +457,20 @@ TEST(ShipForSpeedTest, NothingWasTimed) {
             "无法判断速度：这只由对比运行（comparison）测量，而对比运行没有结果。");
 }
 
+TEST(ShipForSizeTest, AnIntervalWithoutZeroIsNotCalledNoDifference) {
+  VariantFacts variant = Tested(-0.006, 0.02);
+  variant.holm_p = Value(0.08);
+  variant.holm_p->samples = 4;
+  variant.significant_seeds = 0;
+  Compared compared({Baseline(0.86), variant});
+  compared.Size(0, 91.2e6, 1).Size(1, 59.3e6, 1.538);
+  EXPECT_THAT(
+      ShipForSize(kEn, compared.facts),
+      HasSubstr("accuracy changes by -0.60 points (95% interval -1.10 to -0.10), which the corrected test "
+                "does not call significant (McNemar's"));
+  EXPECT_THAT(ShipForSize(kZh, compared.facts), HasSubstr("校正后的检验未判定其显著（McNemar"));
+}
+
 TEST(ShipForSizeTest, TheSmallest) {
   Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
   EXPECT_EQ(ShipForSize(kEn, compared.facts), "No model size was measured.");
@@ -364,17 +484,54 @@ TEST(ShipForSizeTest, TheSmallest) {
 }
 
 TEST(ShipForAccuracyTest, FP32UnlessBeatenSignificantly) {
-  VariantFacts worse = Tested(-0.03, 0.001);
-  worse.name = "worse";
   VariantFacts untested = Variant("untested", Value(0.9));
-  const Compared compared({Baseline(0.86), Tested(0.001, 0.7), worse, untested});
-  EXPECT_EQ(ShipForAccuracy(kEn, compared.facts),
-            "FP32 (`baseline`) is not beaten significantly by any variant: 86.00% (95% interval 84.00% to "
-            "88.00%). No "
-            "significant difference from it was found for `q`. Significantly worse: `worse`. Not settled by "
-            "a paired "
-            "test: `untested`.");
-  EXPECT_THAT(ShipForAccuracy(kZh, compared.facts), HasSubstr("与基线无显著差异：`q`。显著更差：`worse`。"));
+  const Compared compared(
+      {Baseline(0.86), Tested(0.001, 0.7), Named("worse", Tested(-0.03, 0.001)), untested});
+  EXPECT_EQ(
+      ShipForAccuracy(kEn, compared.facts),
+      "No quantized variant is significantly more accurate than FP32 (`baseline`): 86.00% (95% interval "
+      "84.00% to 88.00%). No significant difference from the baseline was found for `q`. Significantly worse "
+      "than the baseline: `worse`. Not settled by a paired test: `untested`.");
+  EXPECT_EQ(ShipForAccuracy(kZh, compared.facts),
+            "没有量化方案显著优于 FP32（`baseline`）：准确率 86.00%（95% 置信区间 84.00% 至 "
+            "88.00%）。与基线无显著差异："
+            "`q`。显著差于基线：`worse`。配对检验未能定论：`untested`。");
+}
+
+TEST(ShipForAccuracyTest, ABetterControlSaysThatMoreTrainingWouldGain) {
+  VariantFacts control = Named("fp32_continued", Tested(0.02, 0.001));
+  control.method = "fp32_continued";
+  const Compared compared({Baseline(0.86), Tested(0.001, 0.7), control});
+  EXPECT_THAT(
+      ShipForAccuracy(kEn, compared.facts),
+      HasSubstr("The control `fp32_continued`, FP32 trained longer, is significantly more accurate than the "
+                "baseline: +2.00 points (95% interval +1.50 to +2.50), McNemar's paired test: p = 0.001; "
+                "more training, not quantization, would gain that."));
+  EXPECT_THAT(
+      ShipForAccuracy(kZh, compared.facts),
+      HasSubstr(
+          "对照组 `fp32_continued`（继续训练的 FP32）显著优于基线：+2.00 个百分点（95% 置信区间 +1.50 至 "
+          "+2.50），McNemar 配对检验：p = 0.001；这一提升来自更多训练，而非量化。"));
+}
+
+TEST(ShipForAccuracyTest, EveryBetterVariantIsNamed) {
+  const Compared compared({Baseline(0.86), Tested(0.02, 0.001), Named("more", Tested(0.03, 0.001)),
+                           Named("some", Tested(0.01, 0.001))});
+  EXPECT_THAT(ShipForAccuracy(kEn, compared.facts), HasSubstr("Ship `more`: "));
+  EXPECT_THAT(ShipForAccuracy(kEn, compared.facts),
+              HasSubstr("Significantly better than the baseline too: `q`, `some`."));
+  EXPECT_THAT(ShipForAccuracy(kZh, compared.facts), HasSubstr("同样显著优于基线：`q`、`some`。"));
+}
+
+TEST(ShipForAccuracyTest, NothingToSetAgainstTheBaseline) {
+  const Compared compared({Baseline(0.86), Variant("q")});
+  EXPECT_EQ(
+      ShipForAccuracy(kEn, compared.facts),
+      "No quantized variant has a result to set against FP32 (`baseline`), whose accuracy is 86.00% (95% "
+      "interval 84.00% to 88.00%).");
+  EXPECT_EQ(ShipForAccuracy(kZh, compared.facts),
+            "没有量化方案的结果可与 FP32（`baseline`）比较，后者准确率为 86.00%（95% 置信区间 84.00% 至 "
+            "88.00%）。");
 }
 
 TEST(ShipForAccuracyTest, AVariantThatIsBetter) {
@@ -394,6 +551,19 @@ TEST(ShipForAccuracyTest, AFailedBaseline) {
   EXPECT_EQ(ShipForAccuracy(kZh, compared.facts), "无法判断准确率：没有基线结果。");
 }
 
+TEST(FirstSeedSentenceTest, SaysOfWhichModelsSpeedIs) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  compared.run.run.seed = 7;
+  EXPECT_EQ(FirstSeedSentence(kEn, compared.facts), "");
+  compared.facts.variants[1].runs = {&AnyRun(), &AnyRun()};
+  EXPECT_EQ(FirstSeedSentence(kEn, compared.facts),
+            "Speed, size and memory were measured once, with the models of the first seed (7); accuracy is "
+            "the mean "
+            "over all seeds.");
+  EXPECT_EQ(FirstSeedSentence(kZh, compared.facts),
+            "速度、体积与内存只用第一个随机种子（7）的模型测量一次；准确率为全部随机种子的均值。");
+}
+
 TEST(AaSentenceTest, PassedFailedAndMissing) {
   Compared compared({Baseline(0.86)});
   ComparisonFacts& comparison = compared.facts.comparisons[0];
@@ -406,8 +576,8 @@ TEST(AaSentenceTest, PassedFailedAndMissing) {
             "(95% interval "
             "0.9950 "
             "to 1.006) passed; batch size 8 × 128 tokens: 1.040 (95% interval 1.020 to 1.060) **failed**.");
-  comparison.unreliable = "too noisy";
-  EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**不可靠**：too noisy"));
+  comparison.unreliable = {"too noisy"};
+  EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**不可靠**：原文“too noisy”。"));
   EXPECT_TRUE(comparison.Reliable({1, 128}));
   EXPECT_FALSE(comparison.Reliable({8, 128}));
   EXPECT_FALSE(comparison.Reliable({32, 128}));

@@ -1,6 +1,18 @@
 #include "report/verdict.h"
 
 namespace quantlab::report {
+namespace {
+
+struct Span {
+  double low, high;
+};
+
+Span SpanOf(const Result& result) {
+  const double reach = 2 * result.deviation.value_or(0);
+  return {result.low.value_or(result.value - reach), result.high.value_or(result.value + reach)};
+}
+
+}  // namespace
 
 Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline) {
   if (!variant.p_value.has_value()) return Verdict::kUntested;
@@ -19,6 +31,16 @@ bool SurelyAbove(const Result& ratio, double bound) {
 bool SurelyBelow(const Result& ratio, double bound) {
   if (ratio.deviation.has_value()) return ratio.value + 2 * *ratio.deviation < bound;
   return ratio.high.has_value() && *ratio.high < bound;
+}
+
+bool Overlap(const Result& a, const Result& b) {
+  const Span first = SpanOf(a), second = SpanOf(b);
+  return first.low <= second.high && second.low <= first.high;
+}
+
+bool ExcludesZero(const Result& difference) {
+  return difference.low.has_value() && difference.high.has_value() &&
+         (*difference.low > 0 || *difference.high < 0);
 }
 
 std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFacts* baseline) {

@@ -16,6 +16,12 @@ Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline);
 // By its interval, or by two standard deviations over seeds.
 bool SurelyAbove(const Result& ratio, double bound);
 bool SurelyBelow(const Result& ratio, double bound);
+// Whether the same spans of two numbers have anything in common; a number without one is its own.
+bool Overlap(const Result& a, const Result& b);
+
+// Whether its interval lies on one side of 0. A test may still not call the difference significant: it is
+// another test than the interval's, and it may be corrected for the number of variants.
+bool ExcludesZero(const Result& difference);
 
 // Of accuracy, paired where that was measured; else of the mean accuracies.
 std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFacts* baseline);

@@ -10,7 +10,9 @@ for script in */*.gp; do
       gnuplot -e "lang='$lang'; format='$format'" "$script"
     done
     # A browser without that font takes the next one that has the characters.
-    sed -i 's/font-family="Noto Sans CJK SC"/font-family="Noto Sans CJK SC, Noto Sans SC, PingFang SC, Microsoft YaHei, sans-serif"/g' \
-      "${script%.gp}.$lang.svg"
+    svg="${script%.gp}.$lang.svg"
+    sed 's/font-family="Noto Sans CJK SC"/font-family="Noto Sans CJK SC, Noto Sans SC, PingFang SC, Microsoft YaHei, sans-serif"/g' \
+      "$svg" >"$svg.new"
+    mv "$svg.new" "$svg"
   done
 done

@@ -23,5 +23,11 @@ has(c) = strlen(stringcolumn(c)) > 0
 num(c) = has(c) ? column(c) : NaN
 # The second column where the first is empty.
 either(c, d) = has(c) ? column(c) : num(d)
+# Variants of one method share its colour. Points and dashes tell them apart, and tints of bars: mark counts them.
+point_type(mark) = int(word('7 5 9 13 11 15 4 6 8 12', 1 + int(mark)%10))
+dash_type(mark) = 1 + int(mark)%5
+lifted(c, share) = int(c + (255 - c)*share)
+mixed(c, share) = 65536*lifted(c/65536%256, share) + 256*lifted(c/256%256, share) + lifted(c%256, share)
+tint(c, mark) = mixed(c, 0.22*(int(mark)%4))
 # Only rows whose column is that value.
 where(c, value, y) = column(c) == value ? y : NaN

@@ -4,16 +4,17 @@ load 'style.gp'
 name = 'comparisons/radar'
 data = name.'.csv'
 rows = 7.0
-width = 960.0
+width = 1040.0
 height = 540.0
 note_height = 46.0
+array marks[7] = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
 axis_accuracy = chinese ? '准确率' : 'accuracy'
 axis_f1 = chinese ? 'F1' : 'F1'
 axis_size = chinese ? '体积小' : 'small size'
 axis_speed = chinese ? '速度' : 'speed'
 axis_memory = chinese ? '内存少' : 'little memory'
 note_1 = chinese ? '越靠外越好；1 为该轴上的最优方案。准确率、F1、速度：数值 / 最大值；' : 'Outward is better; 1 is the best variant on that axis. Accuracy, F1, speed: value / largest value.'
-note_2 = chinese ? '体积、内存：最小值 / 数值。速度取批大小 1 × 128 词元 的加速比，FP32 为 1。' : 'Size, memory: smallest value / value. Speed is the speedup at batch size 1 × 128 tokens; FP32 is 1.'
+note_2 = chinese ? '体积、内存：最小值 / 数值。速度取批大小 1 × 128 词元的加速比，FP32 为 1。' : 'Size, memory: smallest value / value. Speed is the speedup at batch size 1 × 128 tokens; FP32 is 1.'
 load 'terminal.gp'
 set lmargin at screen 0
 set rmargin at screen 1
@@ -23,11 +24,11 @@ unset border
 unset tics
 unset grid
 unset key
-# One unit is as long across as up; the legend stands to the right.
-unit = (height - note_height)/2.36
+# One unit is as long across as up, whatever room the legend on the right takes.
+unit = (540.0 - note_height)/2.36
 across = width/unit
 set xrange [-1.6 : across - 1.6]
-set yrange [-1.06 : 1.30]
+set yrange [1.30 - (height - note_height)/unit : 1.30]
 x(axis, score) = score*sin(2*pi*axis/5)
 y(axis, score) = score*cos(2*pi*axis/5)
 do for [ring = 1 : 4] {
@@ -45,8 +46,11 @@ do for [axis = 0 : 4] {
 }
 set label note_1 at screen 0.5, screen 30.0/height center font family.',11' textcolor rgb '#555555'
 set label note_2 at screen 0.5, screen 13.0/height center font family.',11' textcolor rgb '#555555'
-legend(row) = 1.0 - 0.14*row
-plot for [i = 1 : rows - 1] data using (where('row', i, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(rgb('color')) with linespoints lc rgb variable lw 1.8 pt 7 ps 0.55 notitle, \
+legend(row) = 1.0 - 24.0/unit*row
+# A piece of each line, with its points: between the first two of its points' places in the data.
+sample(axis) = axis == 0 ? 1.42 : axis == 1 ? 1.72 : NaN
+plot for [i = 1 : rows - 1] data using (where('row', i, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(tint(rgb('color'), marks[i + 1]/5)) with linespoints lc rgb variable lw 1.8 dt dash_type(marks[i + 1]) pt point_type(marks[i + 1]) ps 0.7 notitle, \
      data using (where('row', 0, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(rgb('color')) with linespoints lc rgb variable lw 2.4 dt 2 pt 7 ps 0.55 notitle, \
-     data using (column('axis') == 0 ? 1.55 : NaN):(legend(column('row'))):(rgb('color')) with points pt 5 ps 1.4 lc rgb variable notitle, \
-     data using (column('axis') == 0 ? 1.63 : NaN):(legend(column('row'))):(stringcolumn(label)) with labels left textcolor rgb ink notitle
+     for [i = 1 : rows - 1] data using (where('row', i, sample(column('axis')))):(legend(column('row'))):(tint(rgb('color'), marks[i + 1]/5)) with linespoints lc rgb variable lw 1.8 dt dash_type(marks[i + 1]) pt point_type(marks[i + 1]) ps 0.9 notitle, \
+     data using (where('row', 0, sample(column('axis')))):(legend(column('row'))):(rgb('color')) with linespoints lc rgb variable lw 2.4 dt 2 pt 7 ps 0.7 notitle, \
+     data using (column('axis') == 0 ? 1.80 : NaN):(legend(column('row'))):(stringcolumn(label)) with labels left textcolor rgb ink notitle

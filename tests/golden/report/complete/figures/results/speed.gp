@@ -50,7 +50,7 @@ do for [b = 0 : batches - 1] {
   set xlabel latency_axis
   shape = lengths[b + 1] > 0 ? sprintf(texts_of, lengths[b + 1]) : texts
   set title sprintf('%d', batch_sizes[b + 1]).shape.latency_title
-  plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(rgb('color')) with boxxyerror lc rgb variable notitle, \
+  plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))) with boxxyerror lc rgb variable notitle, \
        data using (0):(where('panel', b, y(0))):(stringcolumn(label)) with labels right offset -0.8,0 textcolor rgb ink notitle, \
        data using (num('p50_ms')):(where('panel', b, y(0))):(num('p50_ms')):(either('p90_ms','p50_ms')) with xerrorbars pt 0 lw 1.5 lc rgb '#555555' notitle, \
        data using (either('p90_ms','p50_ms')):(where('panel', b, y(0))):(has('p50_ms') ? sprintf('%.3g', num('p50_ms')) : '') with labels left offset 0.6,0 font family.',11' textcolor rgb ink notitle
@@ -64,7 +64,8 @@ do for [b = 0 : batches - 1] {
   set title (reliable[b + 1] > 0 ? speedup_title : speedup_title.unreliable)
   set arrow from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.2 lc rgb '#777777' back
   edge = speedup_high[b + 1]
-  plot data using (num('speedup')):(where('panel', b, y(0))):(either('speedup_low','speedup')):(either('speedup_high','speedup')):(rgb('color')) with xerrorbars pt 7 ps 1.1 lw 2 lc rgb variable notitle, \
+  plot data using (num('speedup')):(where('panel', b, y(0))):(either('speedup_low','speedup')):(either('speedup_high','speedup')):(rgb('color')) with xerrorbars pt 0 lw 2 lc rgb variable notitle, \
+       data using (num('speedup')):(where('panel', b, y(0))):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.1 lc rgb variable notitle, \
        data using (edge):(where('panel', b, y(0))):(has('speedup') ? sprintf('%.2f×', num('speedup')) : '') with labels left offset 0.6,0 font family.',11' textcolor rgb ink notitle
 }
 unset multiplot

@@ -8,14 +8,16 @@ series = 1.0
 last = 61.0
 loss_high = 0.735
 has_rate = 0
-legend_width = 106.0
+legend_width = 152.0
+legend_height = 82.0
+array marks[1] = [0.0]
 rate_high = 1e-12
 rate_step = 1.0
 x_axis = chinese ? '步' : 'step'
 loss_axis = chinese ? '训练损失' : 'training loss'
 rate_axis = chinese ? '学习率' : 'learning rate'
 rate_height = has_rate ? 130 : 0
-height = 420 + rate_height
+height = 420 + rate_height > legend_height ? 420 + rate_height : legend_height
 load 'terminal.gp'
 set multiplot
 set grid xtics ytics lc rgb faint lt 1 lw 0.7
@@ -32,7 +34,7 @@ if (has_rate) { unset xlabel; set format x '' }
 legend = 'results/curves_legend.csv'
 of(i, c) = (column('series') == i && has(c)) ? column(c) : NaN
 plot for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'train_loss')):(int('0xAA000000') + rgb('color')) with lines lc rgb variable lw 0.8, \
-     for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'train_loss_smoothed')):(rgb('color')) with lines lc rgb variable lw 2.4
+     for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'train_loss_smoothed')):(tint(rgb('color'), marks[i + 1]/5)) with lines lc rgb variable lw 2.4 dt dash_type(marks[i + 1])
 if (has_rate) {
   set xlabel x_axis
   set tmargin at screen (rate_height + 36.0)/height
@@ -42,7 +44,7 @@ if (has_rate) {
   set format x '%g'
   set format y '%g'
   set ytics rate_step
-  plot for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'learning_rate')):(rgb('color')) with lines lc rgb variable lw 1.8
+  plot for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'learning_rate')):(tint(rgb('color'), marks[i + 1]/5)) with lines lc rgb variable lw 1.8 dt dash_type(marks[i + 1])
 }
 # The legend, in pixels of the whole figure.
 set lmargin at screen 0
@@ -57,6 +59,6 @@ unset xlabel
 unset ylabel
 unset grid
 row(y) = height - 30 - 22*y
-plot legend using (width - legend_width):(row(column('series'))):(rgb('color')) with points pt 5 ps 1.3 lc rgb variable, \
-     legend using (width - legend_width + 14):(row(column('series'))):(stringcolumn(label)) with labels left textcolor rgb ink font family.',12'
+plot for [i = 0 : series - 1] legend using (column('series') == i ? width - legend_width : NaN):(row(column('series'))):(52):(0):(tint(rgb('color'), marks[i + 1]/5)) with vectors nohead lw 2.4 dt dash_type(marks[i + 1]) lc rgb variable, \
+     legend using (width - legend_width + 60):(row(column('series'))):(stringcolumn(label)) with labels left textcolor rgb ink font family.',12'
 unset multiplot

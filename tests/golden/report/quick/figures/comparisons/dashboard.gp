@@ -51,7 +51,8 @@ if (has_accuracy) {
   set xtics accuracy_step
   set format x '%.1f%%'
   set title title_accuracy
-  plot data using (100*num('accuracy')):(y(0)):(100*either('accuracy_low','accuracy')):(100*either('accuracy_high','accuracy')):(rgb('color')) with xerrorbars pt 7 ps 1 lw 1.8 lc rgb variable, \
+  plot data using (100*num('accuracy')):(y(0)):(100*either('accuracy_low','accuracy')):(100*either('accuracy_high','accuracy')):(rgb('color')) with xerrorbars pt 0 lw 1.8 lc rgb variable, \
+       data using (100*num('accuracy')):(y(0)):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1 lc rgb variable, \
        data using (accuracy_low):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
        data using (accuracy_high):(y(0)):(has('accuracy') ? sprintf('%.2f%%', 100*num('accuracy')) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
   c = c + 1
@@ -77,7 +78,7 @@ do for [i = 1 : 4] {
            data using (lows[i]):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
            data using (highs[i]):(y(0)):(has(names[i]) ? sprintf(formats[i], scales[i]*num(names[i])) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
     } else {
-      plot data using (0):(y(0)):(0):(scales[i]*num(names[i])):(y(-0.32)):(y(0.32)):(rgb('color')) with boxxyerror lc rgb variable, \
+      plot data using (0):(y(0)):(0):(scales[i]*num(names[i])):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))) with boxxyerror lc rgb variable, \
            data using (0):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
            data using (scales[i]*num(names[i])):(y(0)):(i == 4 ? either('speedup_low', names[i]) : NaN):(i == 4 ? either('speedup_high', names[i]) : NaN) with xerrorbars pt 0 lw 1.5 lc rgb '#555555', \
            data using (i == 4 ? either('speedup_high', names[i]) : scales[i]*num(names[i])):(y(0)):(has(names[i]) ? sprintf(formats[i], scales[i]*num(names[i])) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
@@ -97,6 +98,6 @@ if (has_pareto) {
   set grid xtics ytics
   set ytics nomirror accuracy_step
   set title title_pareto
-  plot data using (num('size')/unit):(100*num('accuracy')):(rgb('color')) with points pt 7 ps 1.5 lc rgb variable
+  plot data using (num('size')/unit):(100*num('accuracy')):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.5 lc rgb variable
 }
 unset multiplot

@@ -3,16 +3,16 @@
 load 'style.gp'
 name = 'results/accuracy'
 data = name.'.csv'
-rows = 2.0
+rows = 3.0
 width = 900.0
 right = 84.0
-left_text = chinese ? '82.0' : '155.0'
+left_text = chinese ? '83.0' : '178.0'
 top = 44.0
 bottom = 62.0
 row_height = 40.0
-low = 85.0919273054486
-high = 86.24140602788472
-step = 0.2
+low = 83.7155371597229
+high = 86.31931490405786
+step = 0.5
 reference = 85.66666666666666
 axis = chinese ? '测试集上' : 'of the test texts'
 accuracy_title = chinese ? '准确率（均值 ± 标准差）' : 'accuracy, mean ± deviation'

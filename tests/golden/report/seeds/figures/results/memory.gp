@@ -3,16 +3,16 @@
 load 'style.gp'
 name = 'results/memory'
 data = name.'.csv'
-rows = 1.0
+rows = 3.0
 width = 900.0
 right = 30.0
-left_text = chinese ? '70.0' : '155.0'
+left_text = chinese ? '83.0' : '178.0'
 top = 14.0
 bottom = 62.0
 row_height = 36.0
 unit = 1000000.0
 unit_name = chinese ? 'MB' : 'MB'
-high = 358.40000000000003
+high = 399.36
 axis = chinese ? '内存峰值（MB）' : 'peak memory, MB'
 left = left_text + 0
 height = top + row_height*rows + bottom
@@ -27,5 +27,5 @@ set xrange [0:high]
 set format x '%g'
 set xlabel axis
 unset key
-plot data using (0):(y(0)):(0):(num('bytes')/unit):(y(-0.32)):(y(0.32)):(rgb('color')):ytic(stringcolumn(label)) with boxxyerror lc rgb variable notitle, \
+plot data using (0):(y(0)):(0):(num('bytes')/unit):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))):ytic(stringcolumn(label)) with boxxyerror lc rgb variable notitle, \
      data using (num('bytes')/unit):(y(0)):(has('bytes') ? sprintf('%.4g %s', num('bytes')/unit, unit_name).(has('ratio') ? sprintf('   %.2f×', num('ratio')) : '') : '') with labels left offset 0.8,0 font family.',12' textcolor rgb ink notitle

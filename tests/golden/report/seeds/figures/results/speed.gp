@@ -3,21 +3,21 @@
 load 'style.gp'
 name = 'results/speed'
 data = name.'.csv'
-rows = 1.0
+rows = 3.0
 width = 900.0
 right = 70.0
-left_text = chinese ? '70.0' : '155.0'
+left_text = chinese ? '83.0' : '178.0'
 batches = 1.0
 top = 40.0
 bottom = 64.0
 row_height = 30.0
 array batch_sizes[1] = [1.0]
 array lengths[1] = [128.0]
-array latency_high[1] = [6.710000000000001]
+array latency_high[1] = [13.688400000000003]
 array speedup_low[1] = [0.9364]
-array speedup_high[1] = [2.1236000000000006]
+array speedup_high[1] = [2.1236]
 array reliable[1] = [1.0]
-array latency_step[1] = [2.0]
+array latency_step[1] = [5.0]
 array speedup_step[1] = [0.2]
 latency_axis = chinese ? '每批毫秒数' : 'milliseconds per batch'
 speedup_axis = chinese ? '相对最优 FP32 路径的倍数' : 'times the speed of the best FP32 path'
@@ -50,7 +50,7 @@ do for [b = 0 : batches - 1] {
   set xlabel latency_axis
   shape = lengths[b + 1] > 0 ? sprintf(texts_of, lengths[b + 1]) : texts
   set title sprintf('%d', batch_sizes[b + 1]).shape.latency_title
-  plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(rgb('color')) with boxxyerror lc rgb variable notitle, \
+  plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))) with boxxyerror lc rgb variable notitle, \
        data using (0):(where('panel', b, y(0))):(stringcolumn(label)) with labels right offset -0.8,0 textcolor rgb ink notitle, \
        data using (num('p50_ms')):(where('panel', b, y(0))):(num('p50_ms')):(either('p90_ms','p50_ms')) with xerrorbars pt 0 lw 1.5 lc rgb '#555555' notitle, \
        data using (either('p90_ms','p50_ms')):(where('panel', b, y(0))):(has('p50_ms') ? sprintf('%.3g', num('p50_ms')) : '') with labels left offset 0.6,0 font family.',11' textcolor rgb ink notitle
@@ -64,7 +64,8 @@ do for [b = 0 : batches - 1] {
   set title (reliable[b + 1] > 0 ? speedup_title : speedup_title.unreliable)
   set arrow from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.2 lc rgb '#777777' back
   edge = speedup_high[b + 1]
-  plot data using (num('speedup')):(where('panel', b, y(0))):(either('speedup_low','speedup')):(either('speedup_high','speedup')):(rgb('color')) with xerrorbars pt 7 ps 1.1 lw 2 lc rgb variable notitle, \
+  plot data using (num('speedup')):(where('panel', b, y(0))):(either('speedup_low','speedup')):(either('speedup_high','speedup')):(rgb('color')) with xerrorbars pt 0 lw 2 lc rgb variable notitle, \
+       data using (num('speedup')):(where('panel', b, y(0))):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.1 lc rgb variable notitle, \
        data using (edge):(where('panel', b, y(0))):(has('speedup') ? sprintf('%.2f×', num('speedup')) : '') with labels left offset 0.6,0 font family.',11' textcolor rgb ink notitle
 }
 unset multiplot

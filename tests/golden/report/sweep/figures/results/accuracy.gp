@@ -1,0 +1,41 @@
+# Accuracy with its interval, and F1.
+# Drawn by ../redraw.sh, which sets lang (zh, en) and format (svg, png).
+load 'style.gp'
+name = 'results/accuracy'
+data = name.'.csv'
+rows = 15.0
+width = 900.0
+right = 84.0
+left_text = chinese ? '304.0' : '304.0'
+top = 44.0
+bottom = 62.0
+row_height = 40.0
+low = 83.9026
+high = 87.0274
+step = 0.5
+reference = 85.61999999999999
+axis = chinese ? '测试集上' : 'of the test texts'
+accuracy_title = chinese ? '准确率（95% 置信区间）' : 'accuracy, 95% interval'
+f1_title = chinese ? 'F1 分数' : 'F1 score'
+left = left_text + 0
+height = top + row_height*rows + bottom
+load 'terminal.gp'
+set lmargin at screen left/width
+set rmargin at screen 1 - right/width
+set tmargin at screen 1 - top/height
+set bmargin at screen bottom/height
+set yrange [0.5 - rows : 0.5]
+y(shift) = shift - column('row')
+set xrange [low:high]
+set xtics step
+set format x '%.1f%%'
+set xlabel axis
+set key at screen 0.5, screen 1 - 12.0/height center top horizontal
+set arrow from reference, graph 0 to reference, graph 1 nohead dt 2 lw 1.2 lc rgb '#777777' back
+percent(c) = 100*num(c)
+plot data using (percent('accuracy')):(y(0.14)):(100*either('accuracy_low','accuracy')):(100*either('accuracy_high','accuracy')):(rgb('color')):ytic(stringcolumn(label)) with xerrorbars pt 7 ps 1.1 lw 2 lc rgb variable notitle, \
+     data using (percent('f1')):(y(-0.2)):(rgb('color')) with points pt 4 ps 1.0 lw 1.6 lc rgb variable notitle, \
+     data using (high):(y(0.14)):(has('accuracy') ? sprintf('%.2f%%', percent('accuracy')) : '') with labels left offset 1,0 font family.',11' textcolor rgb ink notitle, \
+     data using (high):(y(-0.2)):(has('f1') ? sprintf('%.2f%%', percent('f1')) : '') with labels left offset 1,0 font family.',11' textcolor rgb '#777777' notitle, \
+     keyentry with points pt 7 ps 1.1 lc rgb ink title accuracy_title, \
+     keyentry with points pt 4 ps 1.0 lw 1.6 lc rgb ink title f1_title
