@@ -120,11 +120,12 @@ TEST(PlanTest, UploadedFilesAreChecked) {
   EXPECT_THAT(problems(asset), HasSubstr("twice"));
 }
 
-TEST(PlanTest, TheFilesOfTheProjectAreValid) {
+TEST(PlanTest, TheFilesOfTheProjectAreValidWithoutAWarning) {
   std::vector<SourceFile> quick = {
       {"configs/quick.yaml", ReadWhole(QUANTLAB_SOURCE_DIR "/configs/quick.yaml")}};
   const PlanResult plan = PlanExperiment({quick, {}, {}, true}, RealCatalog());
   ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_THAT(Problems(plan), IsEmpty());
   EXPECT_EQ(plan.name, "quick");
   EXPECT_THAT(RunNames(plan), ElementsAre("baseline", "dynamic_quantization", "static_quantization", "qat",
                                           "fp32_continued", "mixed_precision", "weight_only", "comparison"));
@@ -133,6 +134,7 @@ TEST(PlanTest, TheFilesOfTheProjectAreValid) {
       {"configs/imdb_minilm.yaml", ReadWhole(QUANTLAB_SOURCE_DIR "/configs/imdb_minilm.yaml")}, quick[0]};
   const PlanResult full = PlanExperiment({all, {}, {}, true}, RealCatalog());
   ASSERT_TRUE(full.ok()) << Problems(full);
+  EXPECT_THAT(Problems(full), IsEmpty());
   EXPECT_EQ(full.name, "imdb_minilm");
   EXPECT_EQ(full.runs[0].config.dataset.train_size, 20000);
   EXPECT_EQ(full.runs[0].config.dataset.split_seed, plan.runs[0].config.dataset.split_seed);
@@ -141,7 +143,13 @@ TEST(PlanTest, TheFilesOfTheProjectAreValid) {
       {"configs/imdb_bert_base.yaml", ReadWhole(QUANTLAB_SOURCE_DIR "/configs/imdb_bert_base.yaml")}};
   const PlanResult base = PlanExperiment({bert, {}, {}, false}, RealCatalog());
   ASSERT_TRUE(base.ok()) << Problems(base);
+  EXPECT_THAT(Problems(base), IsEmpty());
   EXPECT_EQ(base.required.size(), 2u);
+
+  std::vector<SourceFile> classes = {{"configs/r8.yaml", ReadWhole(QUANTLAB_SOURCE_DIR "/configs/r8.yaml")}};
+  const PlanResult r8 = PlanExperiment({classes, {}, {}, false}, RealCatalog());
+  EXPECT_TRUE(r8.ok());
+  EXPECT_THAT(Problems(r8), IsEmpty());
 }
 
 TEST(PlanTest, SweepsAndSeedsMultiply) {

@@ -114,9 +114,10 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
     return labelled;
   }
 
+  // Gives the method the texts that it says it reads, and no others.
   absl::StatusOr<QuantizationResult> Apply(QuantizationContext context = {}) {
-    context.train = &train_;
-    context.validation = &validation_;
+    if (inputs().training_texts) context.train = &train_;
+    if (inputs().validation_texts) context.validation = &validation_;
     context.seed = 5;
     context.training.batch_size = 8;
     context.training.learning_rate = 1e-4;
@@ -137,6 +138,7 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
   }
 
   const MethodSpec& spec() const { return *FindMethod(GetParam().method); }
+  MethodInputs inputs() const { return spec().inputs(ResolveParams(spec(), GetParam().params).value()); }
 
   void Save(const QuantizationPlan& plan) {
     WriteSmallVocabulary(folder_ + "/vocabulary");
@@ -160,6 +162,20 @@ TEST_P(MethodConformanceTest, StaysCloseToTheModelItCameFrom) {
   EXPECT_FALSE(at::equal(before, after)) << "nothing was quantized";
   EXPECT_LT((before - after).abs().max().item<float>(),
             GetParam().allowed * before.abs().max().item<float>());
+}
+
+TEST_P(MethodConformanceTest, RefusesToGoWithoutTheTextsThatItReads) {
+  if (inputs().training_texts) {
+    train_ = {};
+    EXPECT_EQ(Apply().status().code(), absl::StatusCode::kFailedPrecondition);
+    train_ = Labelled(40, 3);
+  }
+  if (inputs().validation_texts) {
+    validation_ = {};
+    const absl::Status status = Apply().status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("dataset.validation_size"));
+  }
 }
 
 TEST_P(MethodConformanceTest, PlansEveryLayerAndSaysWhatRuns) {
