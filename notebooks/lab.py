@@ -41,7 +41,7 @@ def _program(name):
 
 
 def connect():
-    """The configured coordinator, else a service of your own, as quantctl chooses."""
+    """The coordinator that QUANTLAB_COORDINATOR names, else a service of your own."""
     if os.environ.get("QUANTLAB_COORDINATOR"):
         return quantlab.connect()
     return quantlab.local(quantctl=_program("quantctl"), catalog=ROOT / "configs/catalog.yaml")

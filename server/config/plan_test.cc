@@ -136,7 +136,7 @@ TEST(PlanTest, TheFilesOfTheProjectAreValidWithoutAWarning) {
   ASSERT_TRUE(full.ok()) << Problems(full);
   EXPECT_THAT(Problems(full), IsEmpty());
   EXPECT_EQ(full.name, "imdb_minilm");
-  EXPECT_EQ(full.runs[0].config.dataset.train_size, 20000);
+  EXPECT_EQ(full.runs[0].config.dataset.train_size, 0);
   EXPECT_EQ(full.runs[0].config.dataset.split_seed, plan.runs[0].config.dataset.split_seed);
 
   std::vector<SourceFile> bert = {

@@ -112,6 +112,21 @@ class CoordinatorTest(unittest.TestCase):
             experiment.wait()
         self.assertEqual(caught.exception.experiment.id, experiment.id)
 
+    def test_waiting_goes_on_after_a_retry(self):
+        experiment = self.submit()
+        experiment.cancel()
+        experiment.wait(check=False)
+        self.assertEqual(list(experiment.watch(after=10**9)), [], "nothing is left to come")
+        experiment.retry()
+        self.assertEqual(experiment.state, "ACTIVE")
+        # Its first end is among the changes, and is not the last.
+        with self.assertRaises(quantlab.DeadlineExceeded):
+            experiment.wait(timeout=1)
+        experiment.cancel()
+        seen = []
+        experiment.wait(progress=seen.append, check=False)
+        self.assertEqual([c.WhichOneof("change") for c in seen].count("experiment_state"), 3, "ended, active, ended")
+
     def test_waiting_goes_on_when_the_coordinator_is_killed_and_started_again(self):
         experiment = self.submit()
         changes, ended = [], threading.Event()

@@ -36,19 +36,29 @@ class FramesTest(unittest.TestCase):
         self.assertEqual(len(table), sum(len(report.metrics) for report in data.runs))
         accuracy = table[(table.metric == "accuracy") & (table.label_split == "test")]
         self.assertEqual(accuracy.groupby("variant").seed.count().to_dict(),
-                         {"baseline": 3, "dynamic_quantization": 3})
+                         {"baseline": 3, "dynamic_quantization": 3, "weight_only": 2})
         self.assertTrue((accuracy.low <= accuracy.value).all() and (accuracy.value <= accuracy.high).all())
-        reused = table[table.run == "dynamic_quantization_s3"]
-        self.assertEqual(set(reused.source_run), {"quick-older1/dynamic_quantization_s3"})
+        reused = table[table.run == "dynamic_quantization.seed-3"]
+        self.assertEqual(set(reused.source_run), {"quick-older1/dynamic_quantization.seed-3"})
         self.assertEqual(set(table.columns[:6]), {"experiment", "run", "variant", "method", "seed", "attempt"})
 
     def test_runs_have_parameters_states_and_machines(self):
         table = frames.runs(load("seeds"))
         self.assertEqual(set(table.kind), {"baseline", "quantization", "comparison"})
-        self.assertEqual(set(table[table.kind == "quantization"].param_granularity), {"per_token"})
+        self.assertEqual(set(table[table.method == "dynamic_quantization"].param_granularity), {"per_token"})
         self.assertEqual(set(table.worker), {"w-5d1c"})
         self.assertEqual(str(table.start_time.dt.tz), "UTC")
         self.assertEqual(json.loads(table.config[0])["training"]["batchSize"], 32)
+
+    def test_labels_have_their_columns_even_where_nothing_has_them(self):
+        table = frames.metrics(load("only_baseline"), [])
+        self.assertTrue(table.label_part.empty and table.label_sequence_length.empty)
+
+    def test_a_dict_has_what_is_zero_too(self):
+        data = experiment_pb2.ReportData()
+        data.runs.add().metrics.add(name="label_flips", value=0)
+        metric = frames.to_dict(data)["runs"][0]["metrics"][0]
+        self.assertEqual((metric["value"], metric["labels"]), (0, {}))
 
     def test_layers_say_what_ran(self):
         data = load("seeds")

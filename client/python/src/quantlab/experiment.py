@@ -3,8 +3,6 @@
 import pathlib
 import time
 
-from google.protobuf.json_format import MessageToDict
-
 from quantlab import errors, frames, transfer
 from quantlab.v1 import event_pb2, experiment_pb2
 
@@ -52,14 +50,18 @@ class Experiment:
             request = experiment_pb2.WatchExperimentRequest(id=self.id, after_sequence=last, min_severity=severity)
             return self._client.experiment_service.WatchExperiment(request, timeout=left)
 
-        while True:
+        ended = False
+        while not ended:
+            before = last
             for change in self._client.caller.stream(open_stream):
                 if change.sequence <= last:
                     continue
                 last = change.sequence
+                # An experiment that was queued again has ended more than once: the last change decides.
+                ended = (change.HasField("experiment_state")
+                         and change.experiment_state != experiment_pb2.EXPERIMENT_STATE_ACTIVE)
                 yield change
-                if change.HasField("experiment_state"):
-                    return
+            ended |= last == before  # a whole stream with nothing new: it had ended before
 
     def wait(self, progress=None, timeout=None, check=True):
         """Waits until the experiment has ended; returns itself.
@@ -68,9 +70,15 @@ class Experiment:
         Errors: ExperimentFailed where it did not succeed (not with check=False); DeadlineExceeded.
         """
         told = _print_change if progress is True else progress or (lambda change: None)
-        for change in self.watch(timeout=timeout):
-            told(change)
-        info = self.info()
+        end = None if timeout is None else time.monotonic() + timeout
+        info, last = None, 0
+        # Somebody's retry makes an ended experiment active again.
+        while info is None or info.state == experiment_pb2.EXPERIMENT_STATE_ACTIVE:
+            left = None if end is None else end - time.monotonic()
+            for change in self.watch(after=last, timeout=left):
+                last = change.sequence
+                told(change)
+            info = self.info()
         if check and info.state != experiment_pb2.EXPERIMENT_STATE_SUCCEEDED:
             raise errors.ExperimentFailed(self, _failures(info))
         return self
@@ -99,8 +107,8 @@ class Experiment:
         return self._client.call(self._client.experiment_service.GetReportData, request)
 
     def report_dict(self):
-        """The same as a dict: the JSON mapping, as in report_data.json."""
-        return MessageToDict(self.report_data())
+        """The same as a dict: the JSON mapping with every field, as in report_data.json."""
+        return frames.to_dict(self.report_data())
 
     def runs(self):
         """A data frame with one row per run: state, seed, parameters (`param_…`), machine, times."""

@@ -1,8 +1,10 @@
-"""Report data as data frames: the columns of `quantctl export`, base units, every digit.
+"""Report data as data frames: the rows of `quantctl export`, base units, every digit.
 
-Labels and parameters have a column each, `label_split` and `param_dtype`. Pure functions.
+What stands there in one field, labels and parameters, has a column each here: `label_split`, `param_dtype`. Pure
+functions.
 """
 
+import inspect
 import json
 
 import pandas as pd
@@ -13,8 +15,12 @@ from quantlab.v1 import experiment_pb2, run_config_pb2
 _KEY = ["experiment", "run", "variant", "method", "seed", "attempt", "worker", "source_run"]
 _RUNS = _KEY + ["kind", "state", "message", "attempts", "reused", "device", "threads", "model", "model_digest",
                 "dataset", "dataset_digest", "create_time", "queue_time", "start_time", "end_time", "hostname",
-                "fingerprint", "folder", "config", "environment"]
-_METRICS = _KEY + ["metric", "value", "unit", "low", "high", "samples", "step"]
+                "fingerprint", "folder", "method_version", "caveats", "config", "environment"]
+# Columns that are there even where no row has such a label, so that `table.label_split` always works.
+_LABELS = [f"label_{name}" for name in (
+    "split", "average", "variant", "run", "against", "part", "kind", "batch_size", "sequence_length", "quantile",
+    "layer", "precision", "measure", "point", "chosen")]
+_METRICS = _KEY + ["metric", "value", "unit", "low", "high", "samples", "step"] + _LABELS
 _LAYERS = _KEY + ["layer", "in_features", "out_features", "requested", "effective", "kernel", "reason",
                   "macs_share", "bytes_fp32", "bytes", "sqnr_db"]
 
@@ -34,6 +40,17 @@ def _frame(rows, columns):
     return pd.DataFrame(rows, columns=columns + more)
 
 
+# protobuf 5 renamed it.
+_ALL_FIELDS = ("always_print_fields_with_no_presence"
+               if "always_print_fields_with_no_presence" in inspect.signature(MessageToDict).parameters
+               else "including_default_value_fields")
+
+
+def to_dict(message):
+    """The JSON mapping of protobuf with every field, also of those that are 0, false or empty."""
+    return MessageToDict(message, **{_ALL_FIELDS: True})
+
+
 def _optional(message, field):
     return getattr(message, field) if message.HasField(field) else None
 
@@ -45,13 +62,18 @@ def _time(message, field):
     return pd.Timestamp(stamp.seconds * 10**9 + stamp.nanos, unit="ns", tz="UTC")
 
 
+def _attempt(report):
+    """The one that gave the result; of a run without one the last."""
+    return report.attempt if report.HasField("attempt") else (report.attempts or [None])[-1]
+
+
 def _key(report):
     """What tells the rows of one run from those of others."""
     experiment, _, run = report.run.id.partition("/")
     config = report.run.config
     key = {"experiment": experiment, "run": run, "variant": config.variant, "method": config.method.name,
            "seed": config.seed}
-    attempt = report.attempt if report.HasField("attempt") else (report.attempts or [None])[-1]
+    attempt = _attempt(report)
     if attempt is not None:
         key.update(attempt=attempt.number, worker=attempt.worker_id, source_run=attempt.run_id)
     return key
@@ -66,7 +88,7 @@ def runs(data):
     rows = []
     for report in data.runs:
         run, config = report.run, report.run.config
-        attempt = report.attempt if report.HasField("attempt") else None
+        attempt = _attempt(report)
         row = {**_key(report), "kind": run_config_pb2.RunKind.Name(config.kind).replace("RUN_KIND_", "").lower(),
                "state": state_name(run.state), "message": run.message, "attempts": run.attempts,
                "reused": run.reused, "device": config.device, "threads": config.threads,
@@ -74,7 +96,9 @@ def runs(data):
                "dataset": config.dataset.asset.name, "dataset_digest": config.dataset.asset.digest,
                "hostname": attempt.worker_hostname if attempt else None,
                "fingerprint": report.environment.fingerprint, "folder": run.folder,
-               "config": json.dumps(MessageToDict(config), sort_keys=True),
+               "method_version": config.method.version,
+               "caveats": json.dumps([to_dict(caveat) for caveat in report.caveats]),
+               "config": json.dumps(to_dict(config), sort_keys=True),
                "environment": json.dumps(dict(report.environment.facts), sort_keys=True)}
         row.update({f"{name}_time": _time(run, f"{name}_time") for name in ("create", "queue", "start", "end")})
         row.update({f"param_{name}": _param(value) for name, value in config.method.params.items()})
