@@ -190,7 +190,7 @@ MethodSpec Fp32Continued() {
   spec.short_name = "fp32_continued";
   spec.version = 1;
   spec.title = "FP32, trained further";
-  spec.title_zh = "FP32 继续训练(QAT 的对照)";
+  spec.title_zh = "FP32 继续训练（QAT 的对照）";
   spec.help =
       "The control for qat: trains the FP32 checkpoint further on the same texts in the same order and "
       "quantizes "

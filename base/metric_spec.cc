@@ -191,7 +191,7 @@ std::vector<MetricSpec> PairedMetrics() {
       {"mcnemar_p_holm",
        "1",
        "McNemar p-value, Holm-corrected",
-       "McNemar p 值(Holm 校正)",
+       "McNemar p 值（Holm 校正）",
        "The McNemar p-values of all variants against the baseline, corrected for their number after Holm. "
        "Measured by the comparison. Label: split.",
        true,

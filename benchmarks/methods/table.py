@@ -57,7 +57,7 @@ def interval(metric, scale=1.0, digits=2, unit=""):
     return f"{scale * number(metric):.{digits}f}{unit} [{scale * low:.{digits}f}, {scale * high:.{digits}f}]"
 
 
-def row(experiment, name, batches):
+def row(experiment, name, shapes):
     variant = experiment.runs[name]["run"]["config"].get("variant", name)
     if experiment.runs[name]["run"]["state"] != "RUN_STATE_SUCCEEDED":
         return [f"`{name}`", experiment.runs[name]["run"]["state"].removeprefix("RUN_STATE_")]
@@ -70,28 +70,31 @@ def row(experiment, name, batches):
     cells.append("–" if size is None else f"{number(size) / 1e6:.1f}")
     ratio = experiment.compared("compression_ratio", variant=variant, part="quantized_layers")
     cells.append("–" if ratio is None else f"{number(ratio):.2f}×")
-    for batch in batches:
-        cells.append(interval(experiment.compared("speedup", variant=variant, batch_size=batch), unit="×"))
+    for batch, tokens in shapes:
+        cells.append(interval(experiment.compared("speedup", variant=variant, batch_size=batch, sequence_length=tokens),
+                              unit="×"))
     memory = experiment.compared("memory_usage", variant=variant, kind="peak")
     cells.append("–" if memory is None else f"{number(memory) / 1e6:.0f}")
     return cells
 
 
-def batch_sizes(experiment):
+def timed_shapes(experiment):
+    """(batch size, tokens) of all speedups."""
     if experiment.comparison is None:
         return []
-    sizes = {m["labels"]["batch_size"] for m in experiment.comparison.get("metrics", []) if m["name"] == "speedup"}
-    return sorted(sizes, key=int)
+    labels = [m["labels"] for m in experiment.comparison.get("metrics", []) if m["name"] == "speedup"]
+    shapes = {(label["batch_size"], label["sequence_length"]) for label in labels}
+    return sorted(shapes, key=lambda shape: tuple(map(int, shape)))
 
 
 def print_table(experiment):
-    batches = batch_sizes(experiment)
+    shapes = timed_shapes(experiment)
     head = ["variant", "accuracy", "difference, points", "same answers", "p (Holm)", "size, MB", "quantized layers"]
-    head += [f"speedup, batch {batch}" for batch in batches] + ["peak memory, MB"]
+    head += [f"speedup, {batch} × {tokens} tokens" for batch, tokens in shapes] + ["peak memory, MB"]
     print("| " + " | ".join(head) + " |")
     print("|" + "---|" * len(head))
     for name in experiment.variants():
-        cells = row(experiment, name, batches)
+        cells = row(experiment, name, shapes)
         print("| " + " | ".join(cells + [""] * (len(head) - len(cells))) + " |")
 
 
@@ -115,8 +118,9 @@ def wins_back(experiment, have, static, qat):
     if not {static, qat} <= have:
         return
     lost, left = drop(experiment, static), drop(experiment, qat)
-    won = 1 - left / lost if lost > 0 else 1.0
-    yield f"at 4-bit weights `{qat}` wins back at least half of what `{static}` loses", won >= 0.5, (
+    if lost <= 0:  # nothing to win back, and so nothing to show
+        return
+    yield f"at 4-bit weights `{qat}` wins back at least half of what `{static}` loses", 1 - left / lost >= 0.5, (
         f"{lost:.2f} points lost, {left:.2f} after QAT")
 
 

@@ -42,7 +42,7 @@ class FormTest(unittest.TestCase):
         for path in NOTEBOOKS:
             for cell in nbformat.read(path, as_version=4).cells:
                 if cell.cell_type == "markdown":
-                    self.assertRegex(cell.source, r"\*\*中文:.*[\u4e00-\u9fff].*\*\*", path.name)
+                    self.assertRegex(cell.source, r"\*\*中文：.*[\u4e00-\u9fff].*\*\*", path.name)
 
 
 @unittest.skipUnless(all((worlds.BIN / name).exists() for name in PROGRAMS), "the programs are not built")

@@ -1,0 +1,73 @@
+"""Holds what is written in Chinese to full-width punctuation and to one word for one thing."""
+
+import json
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+CJK = r"[\u3400-\u9fff]"
+# Between or beside Chinese characters, marks of emphasis apart.
+HALF_WIDTH = re.compile(rf"(?<={CJK})\**[,;:?!()]|[,;:?!()]\**(?={CJK})")
+CODE = re.compile(r"`+[^`]*`+|\]\([^)]*\)|!?\[|\$[^$]*\$|<[^>]*>|https?://\S+")
+# Each with the word that the project uses instead.
+OTHER_WORDS = {"变体": "方案", "比较运行": "对比运行", "观测器": "观察器", "Pareto 前沿": "帕累托前沿"}
+
+
+def documents():
+    yield ROOT / "README.zh-CN.md"
+    for path in sorted((ROOT / "docs").rglob("*.md")):
+        if re.search(CJK, path.name):
+            yield path
+
+
+def lines_of(path):
+    """Lines of text outside code blocks, code spans taken out."""
+    if path.suffix == ".ipynb":
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    else:
+        text = path.read_text(encoding="utf-8")
+    text = re.sub(r"^```.*?^```", lambda match: "\n" * match.group(0).count("\n"), text, flags=re.M | re.S)
+    for number, line in enumerate(text.split("\n"), 1):
+        yield number, CODE.sub(" ", line)
+
+
+class ChineseTest(unittest.TestCase):
+    def places(self, path, pattern):
+        return [f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}" for number, line in lines_of(path)
+                if pattern.search(line)]
+
+    def test_punctuation_is_full_width(self):
+        found = []
+        for path in [*documents(), *sorted((ROOT / "notebooks").glob("*.ipynb"))]:
+            found += self.places(path, HALF_WIDTH)
+        self.assertEqual(found, [])
+
+    def test_so_it_is_in_the_programs(self):
+        found = []
+        for folder in ("base", "client", "report"):
+            for path in sorted((ROOT / folder).rglob("*.cc")):
+                for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+                    texts = re.findall(r'"((?:[^"\\]|\\.)*)"', line)
+                    if not path.name.endswith("_test.cc") and any(HALF_WIDTH.search(CODE.sub(" ", t)) for t in texts):
+                        found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
+        self.assertEqual(found, [])
+
+    def test_one_thing_has_one_word(self):
+        found = []
+        for path in [*documents(), *sorted((ROOT / "notebooks").glob("*.ipynb"))]:
+            text = path.read_text(encoding="utf-8")
+            found += [f"{path.relative_to(ROOT)}: {word}, say {instead}" for word, instead in OTHER_WORDS.items()
+                      if word in text]
+        self.assertEqual(found, [])
+
+    def test_a_fault_would_be_found(self):
+        for text in ("速度快,体积小", "**中文:**说明", "精度（dB)较高", "是吗?是的"):
+            self.assertTrue(HALF_WIDTH.search(CODE.sub(" ", text)), text)
+        for text in ("1,000 条", "见 `a, b` 与 [此处](x(1).md)", "$f(x)$ 的值"):
+            self.assertFalse(HALF_WIDTH.search(CODE.sub(" ", text)), text)
+
+
+if __name__ == "__main__":
+    unittest.main()
