@@ -1,6 +1,5 @@
 // The answers: which variant to ship for speed, size and accuracy, and what it costs.
 #include <algorithm>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -47,12 +46,6 @@ std::string AccuracyCost(Language language, const VariantFacts& variant, const V
   }
   return Fill(language, "accuracy changes by $0, without a paired test", "准确率变化 $0，未做配对检验",
               points);
-}
-
-const Result* SpeedupOf(const VariantFacts& variant, size_t comparison, const InputShape& shape) {
-  const auto& timings = variant.measured[comparison].by_shape;
-  const auto it = timings.find(shape);
-  return it == timings.end() || !it->second.speedup.has_value() ? nullptr : &*it->second.speedup;
 }
 
 // Variants that are surely faster than FP32 at one shape and not distinguishable from the fastest of them,
@@ -103,16 +96,6 @@ const VariantFacts* Preferred(const Facts& facts, const std::vector<const Varian
   });
 }
 
-std::set<InputShape> ShapesWithSpeedup(const Facts& facts, size_t comparison) {
-  std::set<InputShape> shapes;
-  for (const VariantFacts& variant : facts.variants) {
-    for (const auto& [shape, timing] : variant.measured[comparison].by_shape) {
-      if (timing.speedup.has_value()) shapes.insert(shape);
-    }
-  }
-  return shapes;
-}
-
 // Shapes at which the same variants are the fastest.
 struct Tie {
   std::vector<const VariantFacts*> fastest;
@@ -138,7 +121,7 @@ void AddShape(SpeedAnswer& answer, const std::vector<const VariantFacts*>& faste
 
 std::vector<SpeedAnswer> SpeedAnswers(const Facts& facts, size_t comparison) {
   std::vector<SpeedAnswer> answers;
-  for (const InputShape& shape : ShapesWithSpeedup(facts, comparison)) {
+  for (const InputShape& shape : facts.ShapesWithSpeedup(comparison)) {
     const std::vector<const VariantFacts*> fastest = Fastest(facts, comparison, shape);
     const VariantFacts* const preferred = Preferred(facts, fastest);
     const bool reliable = facts.comparisons[comparison].Reliable(shape);
@@ -279,7 +262,8 @@ std::string AccuracyAnswer(Language language, const Sorted& sorted, const Varian
               AccuracyCost(language, *sorted.better[0], &baseline));
 }
 
-std::string ControlSentence(Language language, const VariantFacts& control, const VariantFacts& baseline) {
+std::string BetterControlSentence(Language language, const VariantFacts& control,
+                                  const VariantFacts& baseline) {
   return Fill(
       language,
       "The control $0, FP32 trained longer, is significantly more accurate than the baseline: $1, $2; "
@@ -357,7 +341,7 @@ std::string ShipForAccuracy(Language language, const Facts& facts) {
                              Names(language, sorted.unclear)));
   }
   for (const VariantFacts* control : sorted.better_controls) {
-    sentences.push_back(ControlSentence(language, *control, *baseline));
+    sentences.push_back(BetterControlSentence(language, *control, *baseline));
   }
   return Join(language, sentences);
 }

@@ -25,7 +25,8 @@ constexpr Phrase kPhrases[] = {
     {"a subset of the dataset was used: $0 texts for training, $1 for validation, $2 for testing; $3 were "
      "left out",
      "训练 $0 条，验证 $1 条，测试 $2 条；其余 $3 条未使用"},
-    {"training asked for $0 and ran in $1: $2", "训练请求使用 $0，实际以 $1 进行：$2", "2"},
+    {"texts of $0 tokens were to be timed; the model reads $1 at most, and those were timed",
+     "要求对 $0 个词元的文本计时；该模型最多读取 $1 个词元，因此对后者计时"},
     {"$0 and layers like it: $1", "$0 及同类的层：$1", "1"},
     {"$0: speedups are told against $1, the faster FP32 here; $2 took $3 times as long",
      "$0：加速比以此处较快的 FP32 路径 $1 为准；$2 的耗时为其 $3 倍", "0"},
@@ -75,6 +76,16 @@ constexpr Phrase kPhrases[] = {
     {"CANCELLED", "已取消"},
     {"PREEMPTED", "被抢占"},
     {"SKIPPED", "已跳过"},
+    // How runs ended: the comparison, in worker/runner.
+    {"$0 ran on a reference kernel of oneDNN ($1), which is correct but very slow, so its speed would "
+     "mislead; "
+     "disable this variant on this machine, or use another worker",
+     "$0 使用了 oneDNN "
+     "的参考实现（$1），结果正确但很慢，其速度会误导人；请在此机器上禁用该方案，或换用其他工作节点"},
+    {"$0: $1 ran on the portable kernel $2, since this CPU has no AVX2 (or ONEDNN_MAX_CPU_ISA hides it); use "
+     "another worker",
+     "$0：$1 使用了通用内核 $2，因为此 CPU 没有 AVX2 指令（或被 ONEDNN_MAX_CPU_ISA "
+     "屏蔽）；请换用其他工作节点"},
     // How runs ended: worker/agent.
     {"the runner was killed because the machine ran out of memory; use a smaller batch size or sequence "
      "length, a "
@@ -97,13 +108,11 @@ constexpr Phrase kPhrases[] = {
 
 // What a caveat is about.
 const char* CodeTitle(const std::string& code) {
-  static const auto* const titles =
-      new std::map<std::string, const char*>{{"subset", "只使用了部分数据"},
-                                             {"fallback", "精度回退"},
-                                             {"fp32_path", "FP32 路径的选择"},
-                                             {"aa_check_failed", "A/A 检验未通过"},
-                                             {"accuracy_budget_missed", "未满足准确率预算"},
-                                             {"size_budget_missed", "未满足体积预算"}};
+  static const auto* const titles = new std::map<std::string, const char*>{
+      {"subset", "只使用了部分数据"},          {"fallback", "精度回退"},
+      {"fp32_path", "FP32 路径的选择"},        {"sequence_length", "文本长度受模型限制"},
+      {"aa_check_failed", "A/A 检验未通过"},   {"accuracy_budget_missed", "未满足准确率预算"},
+      {"size_budget_missed", "未满足体积预算"}};
   const auto it = titles->find(code);
   return it == titles->end() ? "" : it->second;
 }

@@ -45,6 +45,11 @@ TEST(CaveatTextTest, KnownOnesAreTranslatedWithTheirNumbers) {
       CaveatText(kZh, {"size_budget_missed",
                        "the smallest assignment has 1200 bytes, more than the budget of 1000; it is taken"}),
       "最小的精度分配为 1200 字节，超出预算的 1000 字节；仍采用该分配");
+  EXPECT_EQ(
+      CaveatText(kZh, {"sequence_length",
+                       "texts of 500 tokens were to be timed; the model reads 128 at most, and those were "
+                       "timed"}),
+      "要求对 500 个词元的文本计时；该模型最多读取 128 个词元，因此对后者计时");
 }
 
 TEST(CaveatTextTest, ReasonsInsideCaveatsAreTranslatedToo) {
@@ -87,6 +92,23 @@ TEST(ProgramTextTest, EndsOfRuns) {
       "原文“oops”");
   EXPECT_EQ(ProgramText(kZh, "INVALID_ARGUMENT: no such layer"), "原文“INVALID_ARGUMENT: no such layer”");
   EXPECT_EQ(ProgramText(kZh, "needs "), "原文“needs”");
+}
+
+TEST(ProgramTextTest, TellsWhyAComparisonRefused) {
+  EXPECT_EQ(
+      ProgramText(kZh,
+                  "qat ran on a reference kernel of oneDNN (matmul by ref:any), which is correct but very "
+                  "slow, so its speed would mislead; disable this variant on this machine, or use another "
+                  "worker"),
+      "qat 使用了 oneDNN 的参考实现（matmul by "
+      "ref:any），结果正确但很慢，其速度会误导人；请在此机器上禁用该方案，"
+      "或换用其他工作节点");
+  EXPECT_EQ(
+      ProgramText(kZh,
+                  "qat: classifier ran on the portable kernel Int8Gemm/portable, since this CPU has no AVX2 "
+                  "(or ONEDNN_MAX_CPU_ISA hides it); use another worker"),
+      "qat：classifier 使用了通用内核 Int8Gemm/portable，因为此 CPU 没有 AVX2 指令（或被 ONEDNN_MAX_CPU_ISA "
+      "屏蔽）；请换用其他工作节点");
 }
 
 }  // namespace

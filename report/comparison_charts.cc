@@ -165,16 +165,9 @@ const Result* FirstPeak(const VariantFacts& variant) {
   return it == variant.measured[0].memory.end() ? nullptr : &it->second;
 }
 
-const Result* SpeedupAt(const VariantFacts& variant, const InputShape& shape) {
-  if (variant.measured.empty()) return nullptr;
-  const auto it = variant.measured[0].by_shape.find(shape);
-  if (it == variant.measured[0].by_shape.end() || !it->second.speedup.has_value()) return nullptr;
-  return &*it->second.speedup;
-}
-
 // Values on all five axes; none where one is missing or not positive.
 std::optional<Profile> ProfileOf(const VariantFacts& variant, const InputShape& shape) {
-  const Result* const speedup = SpeedupAt(variant, shape);
+  const Result* const speedup = SpeedupOf(variant, 0, shape);
   const Result* const size = FirstSize(variant);
   const Result* const peak = FirstPeak(variant);
   if (!variant.accuracy || !variant.f1 || size == nullptr || peak == nullptr) return std::nullopt;
@@ -362,7 +355,7 @@ DashboardData CollectDashboard(const std::vector<PlotRow>& rows, const InputShap
   DashboardData data;
   for (size_t i = 0; i < rows.size(); ++i) {
     const VariantFacts& variant = *rows[i].variant;
-    const Result* const speedup = SpeedupAt(variant, shape);
+    const Result* const speedup = SpeedupOf(variant, 0, shape);
     data.accuracy.Add(Pointer(variant.accuracy));
     data.f1.Add(Pointer(variant.f1));
     data.size.Add(FirstSize(variant));

@@ -37,20 +37,9 @@ Row SpeedRow(Language language, const ComparisonFacts& comparison, const Variant
   return row;
 }
 
-// Those at which the first comparison has a speedup.
-std::set<InputShape> ShapesWithSpeedup(const Facts& facts) {
-  std::set<InputShape> shapes;
-  for (const VariantFacts& variant : facts.variants) {
-    if (variant.measured.empty()) continue;
-    for (const auto& [shape, timing] : variant.measured[0].by_shape) {
-      if (timing.speedup.has_value()) shapes.insert(shape);
-    }
-  }
-  return shapes;
-}
-
 // A speedup with its interval, and whether to trust it, in one cell.
-Row SpeedupCells(Language language, const std::optional<Result>& speedup, bool reliable) {
+Row SpeedupCells(Language language, const Result* known, bool reliable) {
+  const std::optional<Result> speedup = known == nullptr ? std::nullopt : std::optional<Result>(*known);
   Row cells = ResultCells(speedup, FormatRatio);
   if (!speedup.has_value()) return cells;
   const Cell interval = IntervalCell(language, speedup, FormatRatio);
@@ -68,9 +57,7 @@ Row SummaryRow(Language language, const Facts& facts, const VariantFacts& varian
   Append(row, ResultCells(variant.difference, FormatPointsBare));
   row.push_back(PCell(variant.p_value, variant.significant_uncorrected));
   for (const InputShape& shape : shapes) {
-    const auto it = measured.by_shape.find(shape);
-    Append(row, SpeedupCells(language, it == measured.by_shape.end() ? std::nullopt : it->second.speedup,
-                             facts.comparisons[0].Reliable(shape)));
+    Append(row, SpeedupCells(language, SpeedupOf(variant, 0, shape), facts.comparisons[0].Reliable(shape)));
   }
   Append(row, ResultCells(measured.size, FormatBytes));
   const auto peak = measured.memory.find("peak");
@@ -123,7 +110,7 @@ Table SummaryTable(Language language, const Facts& facts) {
   builder.Text("variant", "Variant", "方案").Results("accuracy", Title(language, "accuracy")).Interval();
   builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差（百分点）"));
   builder.Number("mcnemar_p_value", "p");
-  const std::set<InputShape> shapes = ShapesWithSpeedup(facts);
+  const std::set<InputShape> shapes = facts.ShapesWithSpeedup(0);
   for (const InputShape& shape : shapes) {
     builder.Results(
         absl::StrCat("speedup_", ShapeKey(shape)),

@@ -8,6 +8,7 @@
 #include "report/charts.h"
 #include "report/format.h"
 #include "report/layer_names.h"
+#include "report/verdict.h"
 
 namespace quantlab::report {
 namespace {
@@ -296,7 +297,7 @@ Figure ModelDiagram(const Facts& facts) {
   std::vector<PlotRow> shown;
   for (const PlotRow& row : PlotRows(facts)) {
     const RunReport* const run = RunWithLayers(*row.variant);
-    const bool fp32 = row.variant->baseline || row.variant->method == "fp32_continued";
+    const bool fp32 = row.variant->baseline || IsControl(*row.variant);
     if (run == nullptr && !fp32) continue;
     cells.Add(row, run);
     shown.push_back(row);

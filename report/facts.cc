@@ -530,6 +530,24 @@ const VariantFacts* Facts::baseline() const {
   return nullptr;
 }
 
+const Result* SpeedupOf(const VariantFacts& variant, size_t comparison, const InputShape& shape) {
+  if (comparison >= variant.measured.size()) return nullptr;
+  const auto& timings = variant.measured[comparison].by_shape;
+  const auto it = timings.find(shape);
+  return it == timings.end() || !it->second.speedup.has_value() ? nullptr : &*it->second.speedup;
+}
+
+std::set<InputShape> Facts::ShapesWithSpeedup(size_t comparison) const {
+  std::set<InputShape> shapes;
+  for (const VariantFacts& variant : variants) {
+    if (comparison >= variant.measured.size()) continue;
+    for (const auto& [shape, timing] : variant.measured[comparison].by_shape) {
+      if (timing.speedup.has_value()) shapes.insert(shape);
+    }
+  }
+  return shapes;
+}
+
 std::string ParamOf(const VariantFacts& variant, const char* name) {
   const Params& params = variant.runs[0]->config.method.params;
   const auto it = params.find(name);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -115,6 +116,9 @@ struct PairFacts {
   std::optional<Result> holm_p;  // p corrected for the pairs of its comparison; samples: how many
 };
 
+// What a comparison (an index into Facts::comparisons) measured of the variant; null for nothing.
+const Result* SpeedupOf(const VariantFacts& variant, size_t comparison, const InputShape& shape);
+
 // A parameter of the variant's method, as text; empty where it has none of that name.
 std::string ParamOf(const VariantFacts& variant, const char* name);
 
@@ -134,6 +138,8 @@ struct Facts {
   std::map<std::string, int64_t> split_texts;       // by "train", "validation", "test"; where a run told them
 
   const VariantFacts* baseline() const;  // null where there is none
+  // Those at which a comparison has the speedup of any variant.
+  std::set<InputShape> ShapesWithSpeedup(size_t comparison) const;
   // Whether any variant ran with more than one seed. Comparisons measure the models of one.
   bool SeveralSeeds() const;
 };

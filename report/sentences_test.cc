@@ -501,6 +501,7 @@ TEST(ShipForAccuracyTest, FP32UnlessBeatenSignificantly) {
 TEST(ShipForAccuracyTest, ABetterControlSaysThatMoreTrainingWouldGain) {
   VariantFacts control = Named("fp32_continued", Tested(0.02, 0.001));
   control.method = "fp32_continued";
+  control.spec = FindMethod(control.method);
   const Compared compared({Baseline(0.86), Tested(0.001, 0.7), control});
   EXPECT_THAT(
       ShipForAccuracy(kEn, compared.facts),

@@ -54,7 +54,7 @@ std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFac
 }
 
 bool IsControl(const VariantFacts& variant) {
-  return variant.method == "fp32_continued";
+  return variant.spec != nullptr && !variant.spec->control_of.empty();
 }
 
 }  // namespace quantlab::report

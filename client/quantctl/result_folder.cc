@@ -71,13 +71,7 @@ std::string ShapeHeader(const std::set<report::InputShape>& shapes, report::Inpu
 // One row per variant: accuracy, size, and the speedup at each shape of input that was timed.
 Table VariantTable(const report::Facts& facts) {
   std::set<report::InputShape> shapes;
-  for (const report::VariantFacts& variant : facts.variants) {
-    for (const report::Measured& measured : variant.measured) {
-      for (const auto& [shape, timing] : measured.by_shape) {
-        if (timing.speedup) shapes.insert(shape);
-      }
-    }
-  }
+  for (size_t i = 0; i < facts.comparisons.size(); ++i) shapes.merge(facts.ShapesWithSpeedup(i));
   std::vector<Table::Column> columns = {
       {"VARIANT"}, {"ACCURACY [95 %]"}, {"SIZE", Align::kRight}, {"SMALLER", Align::kRight}};
   for (const report::InputShape& shape : shapes) {

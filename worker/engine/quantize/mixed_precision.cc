@@ -226,7 +226,10 @@ class Search {
     const std::vector<int>& batches = context_.evaluation.latency_batch_sizes;
     const std::vector<int>& lengths = context_.evaluation.latency_sequence_lengths;
     const int64_t texts = batches.empty() ? 1 : *std::max_element(batches.begin(), batches.end());
-    const int64_t tokens = lengths.empty() ? 128 : *std::max_element(lengths.begin(), lengths.end());
+    // The comparison times no longer texts than the model reads.
+    const int64_t tokens =
+        std::min<int64_t>(lengths.empty() ? 128 : *std::max_element(lengths.begin(), lengths.end()),
+                          model_.config().max_position_embeddings);
     std::map<std::string, double> known;
     for (LayerChoices& layer : choices_) {
       const int64_t rows = texts * RowsPerText(model_.config(), layer.layer, tokens);
