@@ -151,7 +151,7 @@ class CoordinatorTest(unittest.TestCase):
         self.assertEqual(experiment.state, "CANCELLED")
 
     def test_waiting_may_have_a_limit(self):
-        with self.assertRaises(quantlab.DeadlineExceeded):
+        with self.assertRaisesRegex(quantlab.DeadlineExceeded, r"within 0\.2 s"):
             self.submit().wait(timeout=0.2)
 
     def test_methods_catalogue_and_workers_are_told(self):
@@ -211,6 +211,63 @@ class WithoutCoordinatorTest(unittest.TestCase):
             provided, paths = files.find_asset(required, root, {})
             self.assertEqual([f.path for f in provided.files], ["config.json", "model.safetensors", "sub/vocab.txt"])
             self.assertEqual(len(paths), 3)
+
+
+class RetriedTest(unittest.TestCase):
+    """Waiting for an experiment that somebody queued again after it had failed."""
+
+    def test_the_last_change_of_a_stream_decides(self):
+        service = FakeService([["FAILED", "ACTIVE", "SUCCEEDED"]], ["SUCCEEDED"])
+        seen = []
+        service.experiment().wait(progress=seen.append)
+        self.assertEqual([change.sequence for change in seen], [1, 2, 3])
+        self.assertEqual(service.asked, [0])
+
+    def test_a_retry_after_the_stream_has_ended_is_waited_for(self):
+        for check in (True, False):
+            with self.subTest(check=check):
+                service = FakeService([["FAILED"], ["ACTIVE", "SUCCEEDED"]], ["ACTIVE", "SUCCEEDED"])
+                service.experiment().wait(check=check)
+                self.assertEqual(service.asked, [0, 1], "each change once")
+
+    def test_what_fails_again_has_failed(self):
+        service = FakeService([["FAILED", "ACTIVE", "FAILED"]], ["FAILED"])
+        with self.assertRaisesRegex(quantlab.ExperimentFailed, "e-1 is FAILED"):
+            service.experiment().wait()
+
+
+class FakeService:
+    """Answers with these streams of an experiment's states, and with the state that it has after each."""
+
+    def __init__(self, streams, states):
+        self.experiment_service = self
+        self.caller = calls.Caller("here", timeout=5, patience=0, first_patience=0)
+        self.asked = []
+        self._streams, self._states = list(streams), list(states)
+        self._sequence = 0
+
+    def experiment(self):
+        return quantlab.Experiment(self, "e-1")
+
+    def call(self, method, request):
+        return method(request)
+
+    def GetExperiment(self, request):
+        return experiment_pb2.Experiment(id=request.id, state=f"EXPERIMENT_STATE_{self._states.pop(0)}")
+
+    def WatchExperiment(self, request, timeout):
+        self.asked.append(request.after_sequence)
+        return FakeStream(map(self._change, self._streams.pop(0)))
+
+    def _change(self, state):
+        self._sequence += 1
+        return experiment_pb2.WatchExperimentResponse(sequence=self._sequence,
+                                                      experiment_state=f"EXPERIMENT_STATE_{state}")
+
+
+class FakeStream(tuple):
+    def cancel(self):
+        pass
 
 
 class Refused(calls.grpc.RpcError):
