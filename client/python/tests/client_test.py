@@ -6,6 +6,7 @@ import socket
 import tempfile
 import threading
 import unittest
+from unittest import mock
 
 import worlds
 from worlds import Coordinator
@@ -161,6 +162,62 @@ class CoordinatorTest(unittest.TestCase):
 
     def test_explain_says_why_a_run_waits(self):
         self.assertIn("baseline", self.submit().explain("comparison")[0])
+
+
+class ConnectTest(unittest.TestCase):
+    """Which coordinator is chosen. None of them is there: a client calls nobody before it is asked something."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        environment = {"HOME": folder.name, "XDG_CONFIG_HOME": "", "QUANTLAB_CONFIG": "", "QUANTLAB_COORDINATOR": ""}
+        patch = mock.patch.dict(os.environ, environment)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def write(self, text, name=".config/quantlab/config.yaml"):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    def chosen(self, *arguments):
+        with quantlab.connect(*arguments, service={"quantctl": "none/quantctl"}) as lab:
+            return lab.address
+
+    def test_an_address_goes_before_the_environment_and_that_before_the_settings_file(self):
+        self.write("data_dir: /data\ncoordinator: unix:/file\n")
+        self.assertEqual(self.chosen(), "unix:/file")
+        os.environ["QUANTLAB_COORDINATOR"] = "unix:/environment"
+        self.assertEqual(self.chosen(), "unix:/environment")
+        self.assertEqual(self.chosen("unix:/given"), "unix:/given")
+
+    def test_settings_files_are_found_where_quantctl_finds_them(self):
+        self.write("coordinator: unix:/home\n")
+        os.environ["XDG_CONFIG_HOME"] = "relative"
+        self.assertEqual(self.chosen(), "unix:/home")
+        self.write("coordinator: unix:/xdg\n", "xdg/quantlab/config.yaml")
+        os.environ["XDG_CONFIG_HOME"] = str(self.folder / "xdg")
+        self.assertEqual(self.chosen(), "unix:/xdg")
+        os.environ["QUANTLAB_CONFIG"] = self.write("coordinator: unix:/named\n", "named.yaml")
+        self.assertEqual(self.chosen(), "unix:/named")
+
+    def test_without_a_configured_one_a_service_of_ones_own_is_started(self):
+        for text in (None, "", "data_dir: /data\n", "coordinator: ''\n"):
+            with self.subTest(text=text), self.assertRaisesRegex(quantlab.NotFound, "none/quantctl"):
+                if text is not None:
+                    self.write(text)
+                self.chosen()
+
+    def test_settings_that_cannot_be_read_are_named(self):
+        for text in ("coordinator: [", "coordinator: {a: b}\n", b"coordinator: \xff\n", "coordinator: 7420\n"):
+            with self.subTest(text=text), self.assertRaises(quantlab.InvalidInput):
+                self.write(text)
+                self.chosen()
+        os.environ["QUANTLAB_CONFIG"] = str(self.folder / "none.yaml")
+        with self.assertRaisesRegex(quantlab.InvalidInput, "none.yaml"):
+            self.chosen()
 
 
 class WithoutCoordinatorTest(unittest.TestCase):
