@@ -41,10 +41,8 @@ def _program(name):
 
 
 def connect():
-    """The coordinator that QUANTLAB_COORDINATOR names, else a service of your own."""
-    if os.environ.get("QUANTLAB_COORDINATOR"):
-        return quantlab.connect()
-    return quantlab.local(quantctl=_program("quantctl"), catalog=ROOT / "configs/catalog.yaml")
+    """The configured coordinator, else a service of your own, as quantctl chooses."""
+    return quantlab.connect(service={"quantctl": _program("quantctl"), "catalog": ROOT / "configs/catalog.yaml"})
 
 
 def experiment(name, **methods):

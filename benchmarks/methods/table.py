@@ -79,18 +79,22 @@ def row(experiment, name, shapes):
 
 
 def timed_shapes(experiment):
-    """(batch size, tokens) of all speedups."""
+    """(batch size, tokens) of all speedups; tokens are None in results from before lengths were told apart."""
     if experiment.comparison is None:
         return []
     labels = [m["labels"] for m in experiment.comparison.get("metrics", []) if m["name"] == "speedup"]
-    shapes = {(label["batch_size"], label["sequence_length"]) for label in labels}
-    return sorted(shapes, key=lambda shape: tuple(map(int, shape)))
+    shapes = {(label["batch_size"], label.get("sequence_length")) for label in labels}
+    return sorted(shapes, key=lambda shape: [int(side or 0) for side in shape])
+
+
+def shape_name(batch, tokens):
+    return f"{batch} × {tokens} tokens" if tokens else f"batch {batch}"
 
 
 def print_table(experiment):
     shapes = timed_shapes(experiment)
     head = ["variant", "accuracy", "difference, points", "same answers", "p (Holm)", "size, MB", "quantized layers"]
-    head += [f"speedup, {batch} × {tokens} tokens" for batch, tokens in shapes] + ["peak memory, MB"]
+    head += [f"speedup, {shape_name(*shape)}" for shape in shapes] + ["peak memory, MB"]
     print("| " + " | ".join(head) + " |")
     print("|" + "---|" * len(head))
     for name in experiment.variants():

@@ -7,13 +7,16 @@ import os
 import pathlib
 import re
 import sys
+import tempfile
 import unittest
+from unittest import mock
 
 import nbformat
 from nbclient import NotebookClient
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "notebooks")]
+import lab  # noqa: E402
 import world as worlds  # noqa: E402
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -43,6 +46,16 @@ class FormTest(unittest.TestCase):
             for cell in nbformat.read(path, as_version=4).cells:
                 if cell.cell_type == "markdown":
                     self.assertRegex(cell.source, r"\*\*中文：.*[\u4e00-\u9fff].*\*\*", path.name)
+
+
+class ConnectTest(unittest.TestCase):
+    def test_the_settings_file_names_the_coordinator(self):
+        with tempfile.TemporaryDirectory() as folder:
+            settings = pathlib.Path(folder, "config.yaml")
+            settings.write_text("coordinator: unix:/run/quantlab.sock\n")
+            with mock.patch.dict(os.environ, {"QUANTLAB_CONFIG": str(settings), "QUANTLAB_COORDINATOR": ""}):
+                with lab.connect() as client:
+                    self.assertEqual(client.address, "unix:/run/quantlab.sock")
 
 
 @unittest.skipUnless(all((worlds.BIN / name).exists() for name in PROGRAMS), "the programs are not built")

@@ -6,6 +6,7 @@ import socket
 import tempfile
 import threading
 import unittest
+from unittest import mock
 
 import worlds
 from worlds import Coordinator
@@ -151,7 +152,7 @@ class CoordinatorTest(unittest.TestCase):
         self.assertEqual(experiment.state, "CANCELLED")
 
     def test_waiting_may_have_a_limit(self):
-        with self.assertRaises(quantlab.DeadlineExceeded):
+        with self.assertRaisesRegex(quantlab.DeadlineExceeded, r"within 0\.2 s"):
             self.submit().wait(timeout=0.2)
 
     def test_methods_catalogue_and_workers_are_told(self):
@@ -161,6 +162,62 @@ class CoordinatorTest(unittest.TestCase):
 
     def test_explain_says_why_a_run_waits(self):
         self.assertIn("baseline", self.submit().explain("comparison")[0])
+
+
+class ConnectTest(unittest.TestCase):
+    """Which coordinator is chosen. None of them is there: a client calls nobody before it is asked something."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        environment = {"HOME": folder.name, "XDG_CONFIG_HOME": "", "QUANTLAB_CONFIG": "", "QUANTLAB_COORDINATOR": ""}
+        patch = mock.patch.dict(os.environ, environment)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def write(self, text, name=".config/quantlab/config.yaml"):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return str(path)
+
+    def chosen(self, *arguments):
+        with quantlab.connect(*arguments, service={"quantctl": "none/quantctl"}) as lab:
+            return lab.address
+
+    def test_an_address_goes_before_the_environment_and_that_before_the_settings_file(self):
+        self.write("data_dir: /data\ncoordinator: unix:/file\n")
+        self.assertEqual(self.chosen(), "unix:/file")
+        os.environ["QUANTLAB_COORDINATOR"] = "unix:/environment"
+        self.assertEqual(self.chosen(), "unix:/environment")
+        self.assertEqual(self.chosen("unix:/given"), "unix:/given")
+
+    def test_settings_files_are_found_where_quantctl_finds_them(self):
+        self.write("coordinator: unix:/home\n")
+        os.environ["XDG_CONFIG_HOME"] = "relative"
+        self.assertEqual(self.chosen(), "unix:/home")
+        self.write("coordinator: unix:/xdg\n", "xdg/quantlab/config.yaml")
+        os.environ["XDG_CONFIG_HOME"] = str(self.folder / "xdg")
+        self.assertEqual(self.chosen(), "unix:/xdg")
+        os.environ["QUANTLAB_CONFIG"] = self.write("coordinator: unix:/named\n", "named.yaml")
+        self.assertEqual(self.chosen(), "unix:/named")
+
+    def test_without_a_configured_one_a_service_of_ones_own_is_started(self):
+        for text in (None, "", "data_dir: /data\n", "coordinator: ''\n"):
+            with self.subTest(text=text), self.assertRaisesRegex(quantlab.NotFound, "none/quantctl"):
+                if text is not None:
+                    self.write(text)
+                self.chosen()
+
+    def test_settings_that_cannot_be_read_are_named(self):
+        for text in ("coordinator: [", "coordinator: {a: b}\n", b"coordinator: \xff\n", "coordinator: 7420\n"):
+            with self.subTest(text=text), self.assertRaises(quantlab.InvalidInput):
+                self.write(text)
+                self.chosen()
+        os.environ["QUANTLAB_CONFIG"] = str(self.folder / "none.yaml")
+        with self.assertRaisesRegex(quantlab.InvalidInput, "none.yaml"):
+            self.chosen()
 
 
 class WithoutCoordinatorTest(unittest.TestCase):
@@ -211,6 +268,63 @@ class WithoutCoordinatorTest(unittest.TestCase):
             provided, paths = files.find_asset(required, root, {})
             self.assertEqual([f.path for f in provided.files], ["config.json", "model.safetensors", "sub/vocab.txt"])
             self.assertEqual(len(paths), 3)
+
+
+class RetriedTest(unittest.TestCase):
+    """Waiting for an experiment that somebody queued again after it had failed."""
+
+    def test_the_last_change_of_a_stream_decides(self):
+        service = FakeService([["FAILED", "ACTIVE", "SUCCEEDED"]], ["SUCCEEDED"])
+        seen = []
+        service.experiment().wait(progress=seen.append)
+        self.assertEqual([change.sequence for change in seen], [1, 2, 3])
+        self.assertEqual(service.asked, [0])
+
+    def test_a_retry_after_the_stream_has_ended_is_waited_for(self):
+        for check in (True, False):
+            with self.subTest(check=check):
+                service = FakeService([["FAILED"], ["ACTIVE", "SUCCEEDED"]], ["ACTIVE", "SUCCEEDED"])
+                service.experiment().wait(check=check)
+                self.assertEqual(service.asked, [0, 1], "each change once")
+
+    def test_what_fails_again_has_failed(self):
+        service = FakeService([["FAILED", "ACTIVE", "FAILED"]], ["FAILED"])
+        with self.assertRaisesRegex(quantlab.ExperimentFailed, "e-1 is FAILED"):
+            service.experiment().wait()
+
+
+class FakeService:
+    """Answers with these streams of an experiment's states, and with the state that it has after each."""
+
+    def __init__(self, streams, states):
+        self.experiment_service = self
+        self.caller = calls.Caller("here", timeout=5, patience=0, first_patience=0)
+        self.asked = []
+        self._streams, self._states = list(streams), list(states)
+        self._sequence = 0
+
+    def experiment(self):
+        return quantlab.Experiment(self, "e-1")
+
+    def call(self, method, request):
+        return method(request)
+
+    def GetExperiment(self, request):
+        return experiment_pb2.Experiment(id=request.id, state=f"EXPERIMENT_STATE_{self._states.pop(0)}")
+
+    def WatchExperiment(self, request, timeout):
+        self.asked.append(request.after_sequence)
+        return FakeStream(map(self._change, self._streams.pop(0)))
+
+    def _change(self, state):
+        self._sequence += 1
+        return experiment_pb2.WatchExperimentResponse(sequence=self._sequence,
+                                                      experiment_state=f"EXPERIMENT_STATE_{state}")
+
+
+class FakeStream(tuple):
+    def cancel(self):
+        pass
 
 
 class Refused(calls.grpc.RpcError):

@@ -50,9 +50,27 @@ class FramesTest(unittest.TestCase):
         self.assertEqual(str(table.start_time.dt.tz), "UTC")
         self.assertEqual(json.loads(table.config[0])["training"]["batchSize"], 32)
 
+    def test_the_configuration_has_what_is_false_too(self):
+        data = experiment_pb2.ReportData()
+        data.runs.add().run.config.training.epochs = 1
+        self.assertIs(json.loads(frames.runs(data).config[0])["training"]["dropout"], False)
+
+    def test_a_failed_run_says_where_it_failed(self):
+        data = experiment_pb2.ReportData()
+        data.runs.add().attempts.add(number=2, worker_id="w-1", worker_hostname="there")
+        self.assertEqual(frames.runs(data)[["attempt", "worker", "hostname"]].values.tolist(), [[2, "w-1", "there"]])
+
     def test_labels_have_their_columns_even_where_nothing_has_them(self):
-        table = frames.metrics(load("only_baseline"), [])
-        self.assertTrue(table.label_part.empty and table.label_sequence_length.empty)
+        columns = [name for name in frames.metrics(load("only_baseline"), []) if name.startswith("label_")]
+        self.assertEqual(columns[:3], ["label_split", "label_average", "label_variant"])
+        for name in ("complete", "seeds", "sweep"):
+            data = load(name)
+            table = frames.metrics(data, entries(data))
+            self.assertEqual([c for c in table if c.startswith("label_")], columns, "each label has its place")
+
+    def test_labels_that_nobody_knows_come_last(self):
+        data = load("hostile")
+        self.assertEqual(frames.metrics(data, entries(data)).columns[-1], "label_class")
 
     def test_a_dict_has_what_is_zero_too(self):
         data = experiment_pb2.ReportData()

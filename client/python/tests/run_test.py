@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import pathlib
 import unittest
@@ -52,6 +53,28 @@ class RunTest(unittest.TestCase):
         self.assertEqual(self.experiment.report_dict()["experiment"]["id"], self.experiment.id)
         self.assertTrue(any("baseline" in entry.run_id for entry in self.experiment.logs()))
 
+    def test_a_dict_is_what_quantctl_writes_as_report_data(self):
+        done = self.world.quantctl("report", self.experiment.id, "--format", "md")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        written = json.loads((self.world.results / "tiny/report_data.json").read_text(encoding="utf-8"))
+        self.assertEqual(self.experiment.report_dict(), written)
+
+    def test_data_frames_have_the_columns_and_cells_of_quantctl_export(self):
+        exported = self.world.folder / "exported"
+        done = self.world.quantctl("export", self.experiment.id, "--output-dir", exported)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        tables = {"runs": self.experiment.runs(), "layers": self.experiment.layers(),
+                  "metrics": self.experiment.metrics(curves=True)}
+        for name, table in tables.items():
+            with self.subTest(name):
+                theirs = pd.read_csv(exported / f"{name}.csv")
+                missing = [column for column in table if column not in theirs]
+                self.assertTrue(all(table[column].isna().all() for column in missing), missing)
+                same = table[theirs.columns]
+                fixed = [column for column in theirs if not column.startswith("label_")]
+                self.assertEqual([c for c in table if not c.startswith("label_")], fixed)
+                pd.testing.assert_frame_equal(plain(same), plain(theirs), check_dtype=False, check_exact=True)
+
     def test_artifacts_arrive_whole(self):
         names = self.experiment.artifacts().set_index("artifact")
         paths = self.experiment.download("baseline/model", to=self.world.folder / "got")
@@ -74,6 +97,27 @@ class RunTest(unittest.TestCase):
     def test_the_service_is_quantctls_own(self):
         seen = self.world.quantctl("list", "-o", "json")
         self.assertIn(self.experiment.id, seen.stdout)
+
+
+def plain(table):
+    """A table as it reads back from a file: times as times; of JSON only what `quantctl export` writes too, which
+    leaves out fields that are 0, false or empty."""
+    table = pd.read_csv(io.StringIO(table.to_csv(index=False)))
+    for column in table:
+        if column.endswith("_time"):
+            table[column] = pd.to_datetime(table[column], format="ISO8601")
+        elif column in ("params", "environment", "labels", "caveats", "config"):
+            table[column] = [without_defaults(json.loads(text)) for text in table[column]]
+    return table
+
+
+def without_defaults(value):
+    if isinstance(value, list):
+        return [without_defaults(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    fields = {key: without_defaults(each) for key, each in value.items()}
+    return {key: each for key, each in fields.items() if each not in (0, "0", "", [], {})}
 
 
 @unittest.skipUnless(all((worlds.BIN / name).exists() for name in ("quantctl", "quant-worker", "quant-runner")),

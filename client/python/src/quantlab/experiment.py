@@ -1,5 +1,6 @@
 """One experiment on a coordinator: follow it, read its results."""
 
+import math
 import pathlib
 import time
 
@@ -8,6 +9,17 @@ from quantlab.v1 import event_pb2, experiment_pb2
 
 # A watch is opened anew at least this often, so that even a stream that died in silence goes on.
 _WATCH_DEADLINE = 300
+
+
+class _Limit:
+    """`timeout` seconds from now, over everything that is waited for; None is no limit."""
+
+    def __init__(self, timeout):
+        self.timeout = timeout
+        self._end = math.inf if timeout is None else time.monotonic() + timeout
+
+    def left(self):
+        return self._end - time.monotonic()
 
 
 class Experiment:
@@ -39,14 +51,15 @@ class Experiment:
         `after`: only those after this sequence number. `min_severity`: of log lines. Goes on across restarts of
         the coordinator. Errors: DeadlineExceeded after `timeout` seconds.
         """
-        last = after
-        end = None if timeout is None else time.monotonic() + timeout
+        return self._changes(after, min_severity, _Limit(timeout))
+
+    def _changes(self, last, min_severity, limit):
         severity = event_pb2.Severity.Value(f"SEVERITY_{min_severity.upper()}")
 
         def open_stream():
-            left = _WATCH_DEADLINE if end is None else min(_WATCH_DEADLINE, end - time.monotonic())
+            left = min(_WATCH_DEADLINE, limit.left())
             if left <= 0:
-                raise errors.DeadlineExceeded(f"{self.id} has not ended within {timeout} s; it goes on")
+                raise errors.DeadlineExceeded(f"{self.id} has not ended within {limit.timeout} s; it goes on")
             request = experiment_pb2.WatchExperimentRequest(id=self.id, after_sequence=last, min_severity=severity)
             return self._client.experiment_service.WatchExperiment(request, timeout=left)
 
@@ -70,12 +83,11 @@ class Experiment:
         Errors: ExperimentFailed where it did not succeed (not with check=False); DeadlineExceeded.
         """
         told = _print_change if progress is True else progress or (lambda change: None)
-        end = None if timeout is None else time.monotonic() + timeout
+        limit = _Limit(timeout)
         info, last = None, 0
         # Somebody's retry makes an ended experiment active again.
         while info is None or info.state == experiment_pb2.EXPERIMENT_STATE_ACTIVE:
-            left = None if end is None else end - time.monotonic()
-            for change in self.watch(after=last, timeout=left):
+            for change in self._changes(last, "WARNING", limit):
                 last = change.sequence
                 told(change)
             info = self.info()

@@ -1,6 +1,6 @@
-"""Report data as data frames: the rows of `quantctl export`, base units, every digit.
+"""Report data as data frames: rows and columns of `quantctl export`, base units, every digit.
 
-What stands there in one field, labels and parameters, has a column each here: `label_split`, `param_dtype`. Pure
+Labels and parameters are there as one JSON object, and have a column each besides: `label_split`, `param_dtype`. Pure
 functions.
 """
 
@@ -13,14 +13,14 @@ from google.protobuf.json_format import MessageToDict
 from quantlab.v1 import experiment_pb2, run_config_pb2
 
 _KEY = ["experiment", "run", "variant", "method", "seed", "attempt", "worker", "source_run"]
-_RUNS = _KEY + ["kind", "state", "message", "attempts", "reused", "device", "threads", "model", "model_digest",
-                "dataset", "dataset_digest", "create_time", "queue_time", "start_time", "end_time", "hostname",
-                "fingerprint", "folder", "method_version", "caveats", "config", "environment"]
+_RUNS = _KEY + ["kind", "state", "message", "attempts", "reused", "method_version", "device", "threads", "model",
+                "model_digest", "dataset", "dataset_digest", "create_time", "queue_time", "start_time", "end_time",
+                "hostname", "fingerprint", "folder", "params", "environment", "caveats", "config"]
 # Columns that are there even where no row has such a label, so that `table.label_split` always works.
 _LABELS = [f"label_{name}" for name in (
     "split", "average", "variant", "run", "against", "part", "kind", "batch_size", "sequence_length", "quantile",
-    "layer", "precision", "measure", "point", "chosen")]
-_METRICS = _KEY + ["metric", "value", "unit", "low", "high", "samples", "step"] + _LABELS
+    "layer", "precision", "measure", "point", "chosen", "direction", "margin")]
+_METRICS = _KEY + ["metric", "value", "unit", "low", "high", "samples", "step", "labels"] + _LABELS
 _LAYERS = _KEY + ["layer", "in_features", "out_features", "requested", "effective", "kernel", "reason",
                   "macs_share", "bytes_fp32", "bytes", "sqnr_db"]
 
@@ -83,12 +83,17 @@ def _param(value):
     return getattr(value, value.WhichOneof("value")) if value.WhichOneof("value") else None
 
 
+def _json(value):
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+
+
 def runs(data):
     """One row per run."""
     rows = []
     for report in data.runs:
         run, config = report.run, report.run.config
         attempt = _attempt(report)
+        params = {name: _param(value) for name, value in config.method.params.items()}
         row = {**_key(report), "kind": run_config_pb2.RunKind.Name(config.kind).replace("RUN_KIND_", "").lower(),
                "state": state_name(run.state), "message": run.message, "attempts": run.attempts,
                "reused": run.reused, "device": config.device, "threads": config.threads,
@@ -96,12 +101,11 @@ def runs(data):
                "dataset": config.dataset.asset.name, "dataset_digest": config.dataset.asset.digest,
                "hostname": attempt.worker_hostname if attempt else None,
                "fingerprint": report.environment.fingerprint, "folder": run.folder,
-               "method_version": config.method.version,
-               "caveats": json.dumps([to_dict(caveat) for caveat in report.caveats]),
-               "config": json.dumps(to_dict(config), sort_keys=True),
-               "environment": json.dumps(dict(report.environment.facts), sort_keys=True)}
+               "method_version": config.method.version if config.method.name else None,
+               "params": _json(params), "environment": _json(dict(report.environment.facts)),
+               "caveats": _json([to_dict(caveat) for caveat in report.caveats]), "config": _json(to_dict(config))}
         row.update({f"{name}_time": _time(run, f"{name}_time") for name in ("create", "queue", "start", "end")})
-        row.update({f"param_{name}": _param(value) for name, value in config.method.params.items()})
+        row.update({f"param_{name}": value for name, value in params.items()})
         rows.append(row)
     return _frame(rows, _RUNS)
 
@@ -109,7 +113,8 @@ def runs(data):
 def _metric_row(key, metric):
     return {**key, "metric": metric.name, "value": metric.value, "unit": metric.unit,
             "low": _optional(metric, "low"), "high": _optional(metric, "high"), "samples": metric.samples,
-            "step": metric.step, **{f"label_{name}": value for name, value in metric.labels.items()}}
+            "step": metric.step, "labels": _json(dict(metric.labels)),
+            **{f"label_{name}": value for name, value in metric.labels.items()}}
 
 
 def metrics(data, entries):

@@ -17,24 +17,35 @@ _EXIT = {2: errors.InvalidInput, 3: errors.InvalidInput, 4: errors.NotFound, 5: 
          7: errors.Conflict, 8: errors.ResourceExhausted, 9: errors.NotAllowed}
 
 
-def connect(address=None, **options):
+def connect(address=None, service=None, **options):
     """A client of the coordinator at `address`, else of the one that QUANTLAB_COORDINATOR or the settings file
-    names, else of a service of one's own: as quantctl chooses. `options` are those of `Client`."""
+    names, else of a service of one's own: as quantctl chooses.
+
+    `service`: options of `local` for that service, a dict; `options` are those of `Client`. Errors: InvalidInput
+    the settings file cannot be read.
+    """
     address = address or os.environ.get("QUANTLAB_COORDINATOR") or _configured()
-    return Client(address, **options) if address else local(**options)
+    return Client(address, **options) if address else local(**(service or {}), **options)
 
 
 def _configured():
+    """The settings file's `coordinator`; empty where it names none. What else is wrong there, quantctl says."""
     named = os.environ.get("QUANTLAB_CONFIG")
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    home = os.environ.get("XDG_CONFIG_HOME", "")
+    if not home.startswith("/"):
+        home = os.path.expanduser("~/.config")
     path = pathlib.Path(named or os.path.join(home, "quantlab", "config.yaml"))
     if not named and not path.is_file():
-        return None
+        return ""
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+        # Every value is a text to quantctl: BaseLoader makes no numbers and dates of them.
+        settings = yaml.load(path.read_text(encoding="utf-8"), Loader=yaml.BaseLoader)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise errors.InvalidInput(f"the settings file {path}: {error}") from error
-    return settings.get("coordinator") if isinstance(settings, dict) else None
+    coordinator = settings.get("coordinator", "") if isinstance(settings, dict) else ""
+    if not isinstance(coordinator, str):
+        raise errors.InvalidInput(f"the settings file {path}: 'coordinator' must be one text")
+    return coordinator
 
 
 def local(data_dir=None, worker=True, quantctl=None, catalog=None, environment=None, **options):
