@@ -10,6 +10,8 @@ CJK = r"[\u3400-\u9fff]"
 # Between or beside Chinese characters, marks of emphasis apart.
 HALF_WIDTH = re.compile(rf"(?<={CJK})\**[,;:?!()]|[,;:?!()]\**(?={CJK})")
 CODE = re.compile(r"`+[^`]*`+|\]\([^)]*\)|!?\[|\$[^$]*\$|<[^>]*>|https?://\S+")
+# A mark that ends a line of Chinese after code: "这里是 `x`:".
+END = re.compile(rf"{CJK}.*`[,;:?!]\s*$")
 # Each with the word that the project uses instead.
 OTHER_WORDS = {"变体": "方案", "比较运行": "对比运行", "观测器": "观察器", "Pareto 前沿": "帕累托前沿"}
 
@@ -22,26 +24,29 @@ def documents():
 
 
 def lines_of(path):
-    """Lines of text outside code blocks, code spans taken out."""
+    """Lines of text outside code blocks, with their numbers."""
     if path.suffix == ".ipynb":
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
     else:
         text = path.read_text(encoding="utf-8")
     text = re.sub(r"^```.*?^```", lambda match: "\n" * match.group(0).count("\n"), text, flags=re.M | re.S)
-    for number, line in enumerate(text.split("\n"), 1):
-        yield number, CODE.sub(" ", line)
+    yield from enumerate(text.split("\n"), 1)
+
+
+def is_half_width(line):
+    return bool(HALF_WIDTH.search(CODE.sub(" ", line)) or END.search(line))
 
 
 class ChineseTest(unittest.TestCase):
-    def places(self, path, pattern):
+    def places(self, path):
         return [f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}" for number, line in lines_of(path)
-                if pattern.search(line)]
+                if is_half_width(line)]
 
     def test_punctuation_is_full_width(self):
         found = []
         for path in [*documents(), *sorted((ROOT / "notebooks").glob("*.ipynb"))]:
-            found += self.places(path, HALF_WIDTH)
+            found += self.places(path)
         self.assertEqual(found, [])
 
     def test_so_it_is_in_the_programs(self):
@@ -50,7 +55,7 @@ class ChineseTest(unittest.TestCase):
             for path in sorted((ROOT / folder).rglob("*.cc")):
                 for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
                     texts = re.findall(r'"((?:[^"\\]|\\.)*)"', line)
-                    if not path.name.endswith("_test.cc") and any(HALF_WIDTH.search(CODE.sub(" ", t)) for t in texts):
+                    if not path.name.endswith("_test.cc") and any(map(is_half_width, texts)):
                         found.append(f"{path.relative_to(ROOT)}:{number}: {line.strip()[:80]}")
         self.assertEqual(found, [])
 
@@ -63,10 +68,10 @@ class ChineseTest(unittest.TestCase):
         self.assertEqual(found, [])
 
     def test_a_fault_would_be_found(self):
-        for text in ("速度快,体积小", "**中文:**说明", "精度（dB)较高", "是吗?是的"):
-            self.assertTrue(HALF_WIDTH.search(CODE.sub(" ", text)), text)
+        for text in ("速度快,体积小", "**中文:**说明", "精度（dB)较高", "是吗?是的", "这里是 `x`:"):
+            self.assertTrue(is_half_width(text), text)
         for text in ("1,000 条", "见 `a, b` 与 [此处](x(1).md)", "$f(x)$ 的值"):
-            self.assertFalse(HALF_WIDTH.search(CODE.sub(" ", text)), text)
+            self.assertFalse(is_half_width(text), text)
 
 
 if __name__ == "__main__":
