@@ -109,6 +109,7 @@ TEST_F(QuantctlTest, RunWritesResultsAndSaysWhere) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("results: results/quick"));
   EXPECT_THAT(outcome.out, HasSubstr("课程设计报告.md"));
+  EXPECT_THAT(outcome.err, HasSubstr("quantctl report quick-1 --format pdf"));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "results/quick/report/课程设计报告.md"));
   EXPECT_TRUE(std::filesystem::exists(folder_ / "results/quick/baseline/config.json"));
   fake_.With([](FakeState& state) {

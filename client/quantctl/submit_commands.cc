@@ -215,6 +215,7 @@ absl::StatusOr<int> Finish(Session& session, Client& client, const Followed& fol
   QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, client, id, {}));
   if (session.is_table()) {
     session.Print(results.summary);
+    session.Note(absl::StrCat("as PDF, too: quantctl report ", id, " --format pdf"));
   } else {
     Json body = Json::object();
     body["experiment"] = ToJsonValue(followed.experiment);
