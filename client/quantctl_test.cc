@@ -1,5 +1,6 @@
 // quantctl as a process against a coordinator in this one: answers, messages, exit codes.
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -291,6 +292,19 @@ TEST_F(QuantctlTest, CompletionKnowsTheCommandsAndTheirOptions) {
   const std::string script = Run("completion").out;
   EXPECT_THAT(script, HasSubstr("export) words=\"--help --format --output-dir --table\""));
   EXPECT_THAT(script, HasSubstr("compare) words=\"--help --only-different --min-max\""));
+}
+
+TEST_F(QuantctlTest, CompletionKnowsTheValuesThatAnOptionAllows) {
+  folder_.Write("complete.sh", Run("completion").out + R"(
+complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _quantctl; echo "${COMPREPLY[*]}"; }
+complete_words quantctl report --lang ""
+complete_words quantctl report latest --format h
+complete_words quantctl -o ""
+complete_words quantctl list --output y
+)");
+  const std::string said = folder_ / "said";
+  ASSERT_EQ(std::system(absl::StrCat("bash '", folder_ / "complete.sh", "' > '", said, "'").c_str()), 0);
+  EXPECT_EQ(ReadAll(said), "zh en both\nhtml\ntable json yaml\nyaml\n");
 }
 
 TEST_F(QuantctlTest, AFullDiskBehindStandardOutputIsAnError) {

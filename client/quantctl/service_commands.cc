@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
@@ -168,10 +169,40 @@ absl::StatusOr<int> Help(Session& session, CLI::App& app, const std::string& top
   return kExitOk;
 }
 
-// Commands and their options, for bash and (through bashcompinit) zsh.
+// "--lang", or "--output" and "-o".
+std::vector<std::string> NamesOf(const CLI::Option& option) {
+  std::vector<std::string> names;
+  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
+  for (const std::string& name : option.get_snames()) names.push_back("-" + name);
+  return names;
+}
+
+// What CLI::IsMember allows, which CLI11 tells only in the name of the type: "TEXT:{zh,en,both}".
+std::vector<std::string> AllowedValues(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const size_t open = type.find('{'), close = type.find('}');
+  if (open == std::string::npos || close == std::string::npos || close < open) return {};
+  return absl::StrSplit(type.substr(open + 1, close - open - 1), ',');
+}
+
+// Cases for "COMMAND --option", each with the values that may follow; `command` may be a pattern.
+std::string ValueCases(const std::string& command, const CLI::App& app) {
+  std::string cases;
+  for (const CLI::Option* option : app.get_options()) {
+    const std::vector<std::string> values = AllowedValues(*option);
+    if (values.empty()) continue;
+    for (const std::string& name : NamesOf(*option)) {
+      absl::StrAppend(&cases, "    ", command, "\" ", name, "\") values=\"", absl::StrJoin(values, " "),
+                      "\" ;;\n");
+    }
+  }
+  return cases;
+}
+
+// Commands, their options and the values of these, for bash and (through bashcompinit) zsh.
 absl::StatusOr<int> Completion(Session& session, CLI::App& app) {
   std::vector<std::string> commands;
-  std::string cases;
+  std::string cases, values = ValueCases("*", app);
   for (const CLI::App* command : app.get_subcommands({})) {
     if (command->get_group().empty()) continue;
     commands.push_back(command->get_name());
@@ -181,6 +212,7 @@ absl::StatusOr<int> Completion(Session& session, CLI::App& app) {
     }
     absl::StrAppend(&cases, "    ", command->get_name(), ") words=\"", absl::StrJoin(options, " "),
                     "\" ;;\n");
+    absl::StrAppend(&values, ValueCases(command->get_name(), *command));
   }
   std::vector<std::string> global;
   for (const CLI::Option* option : app.get_options()) {
@@ -189,10 +221,14 @@ absl::StatusOr<int> Completion(Session& session, CLI::App& app) {
   session.Print(absl::StrCat(R"(# Load with: source <(quantctl completion)
 # In zsh first: autoload -U +X bashcompinit && bashcompinit
 _quantctl() {
-  local command="" words="" word current="${COMP_WORDS[COMP_CWORD]}"
+  local command="" words="" values="" word current="${COMP_WORDS[COMP_CWORD]}"
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     case "$word" in -*) ;; *) command="$word"; break ;; esac
   done
+  case "$command ${COMP_WORDS[COMP_CWORD-1]}" in
+)",
+                             values, R"(  esac
+  [ -z "$values" ] || { COMPREPLY=($(compgen -W "$values" -- "$current")); return; }
   case "$command" in
     "") words=")",
                              absl::StrJoin(commands, " "), "\" ;;\n", cases, R"(  esac
