@@ -1,4 +1,4 @@
-// The list of methods. A method is one entry here and one file in worker/engine/quantize.
+// The list of methods. A method is one entry here and one file in worker/engine/methods.
 #include <utility>
 
 #include "absl/strings/str_cat.h"

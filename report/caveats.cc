@@ -38,7 +38,7 @@ constexpr Phrase kPhrases[] = {
      "重新运行对比",
      "0"},
     {"batch $0 x $1 tokens", "批大小 $0 × $1 词元"},
-    // Caveats: worker/engine/quantize.
+    // Caveats: worker/engine/methods.
     {"no layer is offered $0: $1", "没有层可选用 $0：$1", "1"},
     {"no assignment keeps the validation accuracy at $0 or more; the most accurate one, $1, is taken",
      "没有任何精度分配能使验证准确率保持在 $0 及以上；采用其中最准确的一种（$1）"},

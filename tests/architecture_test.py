@@ -19,15 +19,24 @@ ALLOWED = {
     "server/main": {"server/core", "server/config", "server/service", "storage", "proto", "quantlab"},
     "client": {"proto", "report", "quantlab"},
     "worker/agent": {"proto", "quantlab"},
-    "worker/runner": {"worker/engine"},
-    "worker/engine": set(),
 }
+
+# The engine is a ladder: each folder may include those before it in this list.
+ENGINE = ["kernels", "text", "data", "tensors", "layers", "models", "train", "calibration", "methods", "measure"]
+for _index, _folder in enumerate(ENGINE):
+    ALLOWED[f"worker/engine/{_folder}"] = {f"worker/engine/{below}" for below in ENGINE[:_index]}
+ALLOWED["worker/runner"] = {f"worker/engine/{folder}" for folder in ENGINE}
+
+# What only tests include stands beside what it tests, and may see more.
+TESTING = re.compile(r"_testing\.(h|cc)$|/random_bert\.(h|cc)$")
 
 TOP_LEVEL = {room.split("/")[0] for room in ALLOWED} | {"quantlab", "tests"}
 
 # Library headers -> the only rooms that may see them.
 LIBRARIES = {
-    re.compile(r"^(torch|ATen|c10)/"): {"worker/engine"},
+    re.compile(r"^(torch|ATen|c10)/"): {
+        f"worker/engine/{folder}" for folder in ENGINE if folder not in ("kernels", "text", "data")
+    },
     re.compile(r"^(sqlite3\.h|SQLiteCpp/)"): {"storage"},
     re.compile(r"^(grpc|grpcpp|google)/"): {"proto", "server/service", "server/main", "client", "worker/agent"},
     re.compile(r"^spdlog/"): {"server/service", "server/main", "worker/agent", "client"},

@@ -5,7 +5,7 @@
 
 Needs torch 2.13 and safetensors. Each case is one layer with one setting; the file's metadata says which.
 Per token means PyTorch's layer applied to one row at a time. The C++ test that reads it is
-worker/engine/quantize/dynamic_int8_linear_test.cc.
+worker/engine/layers/dynamic_int8_linear_test.cc.
 """
 import json
 import pathlib

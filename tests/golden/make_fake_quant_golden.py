@@ -11,7 +11,7 @@ stored without LSQ's gradient scale (grad_factor 1).
 PyTorch's results are compared with the formulas of Jacob 2018 and Esser 2020 in float64 before they are stored. They
 differ in one thing: between the last level and half a step beyond it, PyTorch does not clip the gradient of the step
 (nor that of the value), eq. 3 of Esser does. The C++ test that reads the file is
-worker/engine/quantize/fake_quant_linear_test.cc.
+worker/engine/methods/fake_quant_linear_test.cc.
 """
 import itertools
 import json

@@ -12,7 +12,7 @@ the zero points. So that one answer is right:
 - blocks are as long as groups: in the middle of a block the reference finds a group's scale from weights that
   lack the corrections of that block, at its beginning from weights that have them all;
 - a dead input's weights are zero, which is what the reference makes of them.
-The C++ test that reads the file is worker/engine/quantize/gptq_test.cc.
+The C++ test that reads the file is worker/engine/calibration/gptq_test.cc.
 """
 import json
 import pathlib

@@ -9,7 +9,7 @@ onnxruntime 1.32.0 with onnx 1.23.2. `pip install --no-deps nvidia-modelopt` is 
 from its file, so that the package's many dependencies need not be there. Takes a minute.
 
 Inputs are not stored: `values` makes them by exact arithmetic, and the C++ test that reads the file,
-worker/engine/quantize/observer_test.cc, repeats it; `bits` in each case is the sum of the values' bit patterns,
+worker/engine/calibration/observer_test.cc, repeats it; `bits` in each case is the sum of the values' bit patterns,
 so that a difference between the two shows as such.
 """
 import ast

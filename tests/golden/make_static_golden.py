@@ -8,7 +8,7 @@ Each case is one layer; the file's metadata says which. Stored are `q`, the byte
 `y`, the product of the dequantized bytes and weights in float64, as float32; and `y_bytes`, what PyTorch's
 quantized::linear makes of the same bytes and weights, requantized to the case's output scale and zero point. No
 input lies near the middle between two levels, so `q` does not depend on how a quantizer multiplies. The C++ test that
-reads the file is worker/engine/quantize/static_int8_linear_test.cc.
+reads the file is worker/engine/layers/static_int8_linear_test.cc.
 """
 import json
 import pathlib

@@ -16,7 +16,7 @@
 #include "base/status_macros.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/side_by_side.h"
-#include "worker/engine/quantize/saved_model.h"
+#include "worker/engine/models/saved_model.h"
 #include "worker/engine/text/tokenizer.h"
 #include "worker/engine/train/evaluate.h"
 #include "worker/runner/line_reader.h"

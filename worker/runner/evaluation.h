@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "worker/engine/data/dataset.h"
-#include "worker/engine/model/bert.h"
+#include "worker/engine/models/bert.h"
 #include "worker/engine/text/tokenizer.h"
 #include "worker/engine/train/trainer.h"
 #include "worker/runner/attempt.h"

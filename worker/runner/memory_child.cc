@@ -21,7 +21,7 @@
 #include "base/status_macros.h"
 #include "worker/engine/measure/bench.h"
 #include "worker/engine/measure/environment.h"
-#include "worker/engine/quantize/saved_model.h"
+#include "worker/engine/models/saved_model.h"
 #include "worker/engine/train/evaluate.h"
 #include "worker/runner/kernel_audit.h"
 

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "worker/engine/model/checkpoint.h"
-#include "worker/engine/quantize/saved_model.h"
+#include "worker/engine/models/checkpoint.h"
+#include "worker/engine/models/saved_model.h"
 #include "worker/engine/train/trainer.h"
 #include "worker/engine/train/training_log.h"
 #include "worker/runner/attempt.h"

@@ -12,7 +12,7 @@
 #include "base/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/side_by_side.h"
-#include "worker/engine/quantize/saved_model.h"
+#include "worker/engine/models/saved_model.h"
 #include "worker/runner/attempt.h"
 #include "worker/runner/compare_accuracy.h"
 #include "worker/runner/memory_child.h"

@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
-#include "worker/engine/quantize/layer_inputs.h"
-#include "worker/engine/quantize/method.h"
-#include "worker/engine/quantize/saved_model.h"
+#include "worker/engine/calibration/layer_inputs.h"
+#include "worker/engine/methods/method.h"
+#include "worker/engine/models/saved_model.h"
 #include "worker/runner/attempt.h"
 #include "worker/runner/evaluation.h"
 

@@ -9,7 +9,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "base/status_macros.h"
-#include "worker/engine/model/packed_batch.h"
+#include "worker/engine/models/packed_batch.h"
 
 namespace quantlab::engine {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/engine/measure/statistics.h"
-#include "worker/engine/model/bert.h"
+#include "worker/engine/models/bert.h"
 
 namespace quantlab::engine {
 

@@ -9,9 +9,9 @@
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/mkldnn_linear.h"
 #include "worker/engine/measure/side_by_side.h"
-#include "worker/engine/quantize/method.h"
-#include "worker/engine/quantize/random_bert.h"
-#include "worker/engine/quantize/saved_model.h"
+#include "worker/engine/methods/method.h"
+#include "worker/engine/models/random_bert.h"
+#include "worker/engine/models/saved_model.h"
 
 namespace quantlab::engine {
 namespace {

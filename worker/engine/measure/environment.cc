@@ -22,7 +22,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/sha256.h"
-#include "worker/engine/quantize/int8_kernels.h"
+#include "worker/engine/kernels/int8_kernels.h"
 
 namespace quantlab::engine {
 namespace {

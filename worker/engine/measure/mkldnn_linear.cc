@@ -9,7 +9,7 @@
 #include <c10/util/Exception.h>
 
 #include "absl/strings/str_cat.h"
-#include "worker/engine/quantize/saved_model.h"
+#include "worker/engine/models/saved_model.h"
 
 namespace quantlab::engine {
 namespace {

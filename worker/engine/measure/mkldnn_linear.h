@@ -11,8 +11,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/status/status.h"
-#include "worker/engine/model/bert.h"
-#include "worker/engine/model/linear.h"
+#include "worker/engine/layers/linear.h"
+#include "worker/engine/models/bert.h"
 
 namespace quantlab::engine {
 

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/engine/measure/bench.h"
-#include "worker/engine/quantize/saved_model.h"
+#include "worker/engine/models/saved_model.h"
 
 namespace quantlab::engine {
 

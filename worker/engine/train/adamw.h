@@ -7,7 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "worker/engine/model/bert.h"
+#include "worker/engine/models/bert.h"
 
 namespace quantlab::engine {
 

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "worker/engine/data/batching.h"
-#include "worker/engine/model/torch_status.h"
+#include "worker/engine/tensors/torch_status.h"
 
 namespace quantlab::engine {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "worker/engine/model/bert.h"
+#include "worker/engine/models/bert.h"
 
 namespace quantlab::engine {
 

@@ -7,8 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "worker/engine/model/checkpoint.h"
-#include "worker/engine/model/model_testing.h"
+#include "worker/engine/models/checkpoint.h"
+#include "worker/engine/models/model_testing.h"
 #include "worker/engine/train/adamw.h"
 #include "worker/engine/train/evaluate.h"
 #include "worker/engine/train/trainer.h"

@@ -13,7 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "worker/engine/model/torch_status.h"
+#include "worker/engine/tensors/torch_status.h"
 #include "worker/engine/train/adamw.h"
 
 namespace quantlab::engine {

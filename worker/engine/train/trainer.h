@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "base/run_config.h"
 #include "worker/engine/data/batching.h"
-#include "worker/engine/model/bert.h"
+#include "worker/engine/models/bert.h"
 
 namespace quantlab::engine {
 

@@ -1,0 +1,63 @@
+// What a quantization method and its parts are given besides the model.
+#ifndef QUANTLAB_WORKER_ENGINE_CALIBRATION_CONTEXT_H_
+#define QUANTLAB_WORKER_ENGINE_CALIBRATION_CONTEXT_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/event.h"
+#include "base/run_config.h"
+#include "worker/engine/layers/linear.h"
+#include "worker/engine/train/trainer.h"
+
+namespace quantlab::engine {
+
+// What a method may use besides the model. Test texts are not among it, on purpose.
+struct QuantizationContext {
+  // Tokenized, with labels: for calibration and training. Required where the spec's inputs
+  // have training_texts; else may be nullptr.
+  const LabelledTexts* train = nullptr;
+  // For every choice that a method makes by measuring accuracy. Required where the
+  // spec's inputs have validation_texts; else may be nullptr.
+  const LabelledTexts* validation = nullptr;
+  // Of everything random; the run's seed.
+  uint64_t seed = 0;
+  // How the experiment trains: what a method that trains starts from.
+  TrainingConfig training;
+  // At which batch sizes and lengths speed matters: what a method that measures cost measures at.
+  EvaluationConfig evaluation;
+
+  // Called after each step of `phase` ("quantizing", "calibrating"), with what is counted ("layer");
+  // false ends Apply with CANCELLED. Never from another thread. May be empty.
+  std::function<bool(const std::string& phase, int64_t done, int64_t total, const std::string& unit)>
+      progress;
+  // What the method found out: metrics (calibration ranges, training curves), lines of the log, and files
+  // of its own ("pareto.csv"). May be empty.
+  std::function<void(Metric)> record;
+  std::function<void(const std::string& line)> log;
+  std::function<absl::Status(const std::string& name, const std::string& content)> write_file;
+  // Something that a reader of the results must know: a budget that could not be kept. May be empty.
+  std::function<void(const std::string& code, const std::string& message)> warn;
+  // Seconds of one forward pass of a layer over so many rows, for methods that choose by cost. Empty: they
+  // measure; tests give their own, since measured times differ from run to run.
+  std::function<double(const Linear& layer, int64_t rows)> layer_seconds;
+
+  // The callbacks, where there are any. Report: CANCELLED where `progress` says so.
+  absl::Status Report(const std::string& phase, int64_t done, int64_t total, const std::string& unit) const;
+  void Record(Metric metric) const;
+  void Log(const std::string& line) const;
+  absl::Status WriteFile(const std::string& name, const std::string& content) const;
+  void Warn(const std::string& code, const std::string& message) const;
+};
+
+// A parameter by name, of the type that its spec has.
+template <typename T>
+const T& Param(const Params& params, const std::string& name) {
+  return std::get<T>(params.at(name));
+}
+
+}  // namespace quantlab::engine
+
+#endif  // QUANTLAB_WORKER_ENGINE_CALIBRATION_CONTEXT_H_

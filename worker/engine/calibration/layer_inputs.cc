@@ -1,0 +1,133 @@
+#include "worker/engine/calibration/layer_inputs.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "worker/engine/data/random.h"
+#include "worker/engine/tensors/torch_status.h"
+
+namespace quantlab::engine {
+namespace {
+
+// Stands in a layer's slot and shows what the layer is given.
+class WatchedLinear : public Linear {
+ public:
+  WatchedLinear(std::string name, std::unique_ptr<Linear> layer, const InputVisitor& visitor)
+      : name_(std::move(name)), layer_(std::move(layer)), visitor_(visitor) {}
+
+  at::Tensor Forward(const at::Tensor& x) const override {
+    visitor_(name_, x);
+    return layer_->Forward(x);
+  }
+  int64_t in_features() const override { return layer_->in_features(); }
+  int64_t out_features() const override { return layer_->out_features(); }
+  LayerPrecision precision() const override { return layer_->precision(); }
+  std::string kind() const override { return layer_->kind(); }
+  std::map<std::string, at::Tensor> tensors() const override { return layer_->tensors(); }
+  void To(const at::Device& device) override { layer_->To(device); }
+
+  std::unique_ptr<Linear> Release() { return std::move(layer_); }
+
+ private:
+  std::string name_;
+  std::unique_ptr<Linear> layer_;
+  const InputVisitor& visitor_;
+};
+
+class WatchScope {
+ public:
+  WatchScope(BertForSequenceClassification& model, const InputVisitor& visitor) : model_(model) {
+    model_.ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
+      slot = std::make_unique<WatchedLinear>(name, std::move(slot), visitor);
+    });
+  }
+  ~WatchScope() {
+    model_.ForEachLinear([](const std::string&, std::unique_ptr<Linear>& slot) {
+      slot = static_cast<WatchedLinear&>(*slot).Release();
+    });
+  }
+  WatchScope(const WatchScope&) = delete;
+  WatchScope& operator=(const WatchScope&) = delete;
+
+ private:
+  BertForSequenceClassification& model_;
+};
+
+}  // namespace
+
+absl::Status VisitLayerInputs(BertForSequenceClassification& model, absl::Span<const TokenizedText> texts,
+                              int batch_size, const InputVisitor& visitor,
+                              const std::function<bool(int64_t done)>& on_batch) {
+  const at::NoGradGuard no_grad;
+  const WatchScope watch(model, visitor);
+  const size_t step = static_cast<size_t>(std::max(1, batch_size));
+  for (size_t begin = 0; begin < texts.size(); begin += step) {
+    std::vector<const TokenizedText*> batch;
+    for (const TokenizedText& text : texts.subspan(begin, step)) batch.push_back(&text);
+    QL_ASSIGN_OR_RETURN(const PackedBatch packed, PackTexts(model.config(), batch));
+    QL_RETURN_IF_ERROR(model.Forward(packed).status());
+    const int64_t done = static_cast<int64_t>(begin + batch.size());
+    if (on_batch && !on_batch(done)) {
+      return absl::CancelledError(absl::StrCat("stopped after ", done, " of ", texts.size(), " texts"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+LabelledTexts SampleTexts(const LabelledTexts& texts, int64_t count, uint64_t seed) {
+  std::vector<size_t> order(texts.texts.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  SplitMix64 random(seed);
+  Shuffle(&order, &random);
+  order.resize(std::min(order.size(), static_cast<size_t>(std::max<int64_t>(0, count))));
+  std::sort(order.begin(), order.end());
+  LabelledTexts sample;
+  for (const size_t i : order) {
+    sample.texts.push_back(texts.texts[i]);
+    if (!texts.labels.empty()) sample.labels.push_back(texts.labels[i]);
+  }
+  return sample;
+}
+
+absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(BertForSequenceClassification& fp32,
+                                                               const BertForSequenceClassification& quantized,
+                                                               absl::Span<const TokenizedText> texts,
+                                                               int batch_size) {
+  struct Pair {
+    const Linear* reference = nullptr;
+    const Linear* quantized = nullptr;
+    double signal = 0, noise = 0;
+  };
+  std::map<std::string, Pair> pairs;
+  quantized.ForEachLinear([&](const std::string& name, const Linear& layer) {
+    if (layer.kind() != LinearFp32::kKind) pairs[name].quantized = &layer;
+  });
+  std::as_const(fp32).ForEachLinear([&](const std::string& name, const Linear& layer) {
+    if (const auto it = pairs.find(name); it != pairs.end()) it->second.reference = &layer;
+  });
+  QL_RETURN_IF_ERROR(
+      VisitLayerInputs(fp32, texts, batch_size, [&](const std::string& name, const at::Tensor& x) {
+        const auto it = pairs.find(name);
+        if (it == pairs.end()) return;
+        const at::Tensor y = it->second.reference->Forward(x).to(at::kDouble);
+        const at::Tensor q = it->second.quantized->Forward(x).to(at::kDouble);
+        it->second.signal += y.square().sum().item<double>();
+        it->second.noise += (y - q).square().sum().item<double>();
+      }));
+  std::map<std::string, double> sqnr;
+  for (const auto& [name, pair] : pairs) {
+    if (pair.noise > 0) sqnr[name] = 10 * std::log10(pair.signal / pair.noise);
+  }
+  return sqnr;
+}
+
+}  // namespace quantlab::engine

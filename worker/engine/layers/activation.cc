@@ -1,0 +1,129 @@
+#include "worker/engine/layers/activation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
+#include <ATen/ops/erf.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/hardswish.h>
+#include <ATen/ops/leaky_relu.h>
+#include <ATen/ops/mish.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/relu6.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/silu.h>
+#include <ATen/ops/tanh.h>
+
+namespace quantlab::engine {
+namespace {
+
+// The tanh approximation of GELU has many spellings.
+constexpr ActivationEntry kActivations[] = {
+    {"gelu", Activation::kGelu},
+    {"gelu_python", Activation::kGelu},
+    {"gelu_new", Activation::kGeluTanh},
+    {"gelu_pytorch_tanh", Activation::kGeluTanh},
+    {"gelu_python_tanh", Activation::kGeluTanh},
+    {"gelu_fast", Activation::kGeluTanh},
+    {"gelu_accurate", Activation::kGeluTanh},
+    {"gelu_10", Activation::kGeluClipped},
+    {"quick_gelu", Activation::kQuickGelu},
+    {"relu", Activation::kRelu},
+    {"relu6", Activation::kRelu6},
+    {"relu2", Activation::kReluSquared},
+    {"leaky_relu", Activation::kLeakyRelu},
+    {"silu", Activation::kSilu},
+    {"swish", Activation::kSilu},
+    {"hardswish", Activation::kHardswish},
+    {"mish", Activation::kMish},
+    {"laplace", Activation::kLaplace},
+    {"tanh", Activation::kTanh},
+    {"sigmoid", Activation::kSigmoid},
+    {"linear", Activation::kLinear},
+};
+
+// ATen's vectorized loops take two vectors at a time: 32 floats at most (AVX-512).
+constexpr int64_t kVectorStep = 32;
+constexpr int64_t kMinElementsPerTask = 32768;
+
+at::Tensor ActivateAll(Activation activation, const at::Tensor& x) {
+  switch (activation) {
+    case Activation::kGelu:
+      return at::gelu(x);
+    case Activation::kGeluTanh:
+      return at::gelu(x, "tanh");
+    case Activation::kGeluClipped:
+      return at::gelu(x).clamp(-10, 10);
+    case Activation::kQuickGelu:
+      return x.mul(at::sigmoid(x.mul(1.702)));
+    case Activation::kRelu:
+      return at::relu(x);
+    case Activation::kRelu6:
+      return at::relu6(x);
+    case Activation::kReluSquared:
+      return at::relu(x).square();
+    case Activation::kLeakyRelu:
+      return at::leaky_relu(x);
+    case Activation::kSilu:
+      return at::silu(x);
+    case Activation::kHardswish:
+      return at::hardswish(x);
+    case Activation::kMish:
+      return at::mish(x);
+    case Activation::kLaplace:  // Ma 2022, eq. 16
+      return at::erf(x.sub(0.707107).div(0.282095 * std::sqrt(2.0))).add(1).mul(0.5);
+    case Activation::kTanh:
+      return at::tanh(x);
+    case Activation::kSigmoid:
+      return at::sigmoid(x);
+    case Activation::kLinear:
+      return x;
+  }
+  return x;
+}
+
+}  // namespace
+
+absl::Span<const ActivationEntry> AllActivations() {
+  return kActivations;
+}
+
+std::optional<Activation> FindActivation(const std::string& name) {
+  for (const ActivationEntry& entry : kActivations) {
+    if (name == entry.name) return entry.activation;
+  }
+  return std::nullopt;
+}
+
+const char* ActivationName(Activation activation) {
+  for (const ActivationEntry& entry : kActivations) {
+    if (entry.activation == activation) return entry.name;
+  }
+  return "unknown";
+}
+
+at::Tensor Activate(Activation activation, const at::Tensor& x) {
+  const bool exact_anyway = activation == Activation::kRelu || activation == Activation::kLinear;
+  if (at::GradMode::is_enabled() || !x.is_cpu() || x.dim() != 2 || x.numel() == 0 || exact_anyway) {
+    return ActivateAll(activation, x);
+  }
+  const int64_t rows = x.size(0), width = x.size(1);
+  // Whole rows of full vectors leave nothing over, however many there are; other rows go one by one.
+  const bool full_vectors = width % kVectorStep == 0;
+  const at::Tensor input = x.contiguous();
+  at::Tensor output = at::empty_like(input);
+  const auto run = [&](int64_t begin, int64_t end) {
+    at::NoGradGuard no_grad;  // grad mode belongs to a thread
+    const int64_t step = full_vectors ? end - begin : 1;
+    for (int64_t row = begin; row < end; row += step) {
+      output.narrow(0, row, step).copy_(ActivateAll(activation, input.narrow(0, row, step)));
+    }
+  };
+  at::parallel_for(0, rows, std::max<int64_t>(1, kMinElementsPerTask / width), run);
+  return output;
+}
+
+}  // namespace quantlab::engine

@@ -1,0 +1,292 @@
+#include "worker/engine/layers/int8_linear.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+
+#include "absl/strings/str_cat.h"
+#include "worker/engine/layers/activation.h"
+
+namespace quantlab::engine {
+namespace {
+
+// Rows that one thread quantizes and multiplies while they are in its cache.
+constexpr int64_t kRowBlock = 64;
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+// Blocks of rows for every thread; fewer rows are shared out by output channels instead.
+bool EnoughRows(int64_t rows) {
+  return rows >= kRowBlock * at::get_num_threads() || at::get_num_threads() == 1;
+}
+
+template <typename Body>
+void ForEachBlock(int64_t rows, const Body& body) {
+  const int64_t blocks = (rows + kRowBlock - 1) / kRowBlock;
+  at::parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
+    for (int64_t b = first; b < last; ++b) body(b * kRowBlock, std::min(rows, (b + 1) * kRowBlock));
+  });
+}
+
+at::Tensor Rows(const at::Tensor& x) {
+  return x.detach().to(at::kFloat).reshape({-1, x.size(-1)}).contiguous();
+}
+
+at::Tensor Shaped(const at::Tensor& rows, const at::Tensor& like) {
+  std::vector<int64_t> shape = like.sizes().vec();
+  shape.back() = rows.size(1);
+  return rows.reshape(shape).to(like.scalar_type());
+}
+
+// a: [m, k] s8, b: [k, n] s8; [m, n] s32. CUDA's kernel wants m > 16 and k, n in multiples of 8; the CPU's
+// misreads a matrix of one row (k = 1). Zeros change no sum.
+at::Tensor IntMm(const at::Tensor& a, const at::Tensor& b) {
+  const int64_t m = a.size(0), k = a.size(1), n = b.size(1);
+  const int64_t more_m = std::max<int64_t>(0, 17 - m), more_k = (8 - k % 8) % 8, more_n = (8 - n % 8) % 8;
+  const at::Tensor sums = at::_int_mm(at::constant_pad_nd(a, {0, more_k, 0, more_m}).contiguous(),
+                                      at::constant_pad_nd(b, {0, more_n, 0, more_k}).contiguous());
+  return sums.slice(0, 0, m).slice(1, 0, n);
+}
+
+}  // namespace
+
+absl::StatusOr<Int8Weights> QuantizeWeights(const at::Tensor& weight, bool per_channel, int bits) {
+  const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
+  const float half_range = static_cast<float>((1 << bits) - 1) / 2;
+  const at::Tensor largest = per_channel ? w.abs().amax(1) : w.abs().amax().reshape({1});
+  return QuantizeWeightsWith(w, (largest / half_range).clamp_min(std::numeric_limits<float>::epsilon()),
+                             bits);
+}
+
+absl::StatusOr<Int8Weights> QuantizeWeightsWith(const at::Tensor& weight, const at::Tensor& scale, int bits) {
+  const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
+  if (!at::isfinite(w).all().item<bool>()) {
+    return absl::InvalidArgumentError("the weights hold a NaN or an infinity: the checkpoint is broken");
+  }
+  const int low = -(1 << (bits - 1)), high = (1 << (bits - 1)) - 1;
+  const at::Tensor inverse = scale.detach().reciprocal().reshape({-1, 1});
+  return Int8Weights{(w * inverse).round().clamp(low, high).to(at::kChar), scale.detach().clone()};
+}
+
+absl::Status CheckInt8Weights(const Int8Weights& weights, const at::Tensor& bias) {
+  const at::Tensor& q = weights.quantized;
+  if (q.dim() != 2 || q.scalar_type() != at::kChar || q.size(0) < 1 || q.size(1) < 1) {
+    return absl::InvalidArgumentError(absl::StrCat("weight_int8 must be int8 [out, in], not ",
+                                                   c10::toString(q.scalar_type()), " with ", q.dim(),
+                                                   " dimensions"));
+  }
+  if (q.size(1) > kMaxInFeatures) {
+    return absl::InvalidArgumentError(absl::StrCat(q.size(1), " input features: more than ", kMaxInFeatures,
+                                                   " could overflow the 32-bit sums of INT8 products"));
+  }
+  const at::Tensor& scale = weights.scale;
+  const bool shape_fits = scale.dim() == 1 && (scale.size(0) == 1 || scale.size(0) == q.size(0));
+  if (!shape_fits || scale.scalar_type() != at::kFloat) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("weight_scale must be float [1] or [", q.size(0), "] as weight_int8 has rows"));
+  }
+  // Negated, so that NaN is refused too.
+  if (!at::logical_and(scale > 0, scale < std::numeric_limits<float>::infinity()).all().item<bool>()) {
+    return absl::InvalidArgumentError("weight_scale holds a value that is not positive and finite");
+  }
+  if (bias.defined() && (bias.dim() != 1 || bias.size(0) != q.size(0) || bias.scalar_type() != at::kFloat)) {
+    return absl::InvalidArgumentError(absl::StrCat("bias must be float [", q.size(0), "]"));
+  }
+  return absl::OkStatus();
+}
+
+// Bytes of an input, and what they mean.
+struct Int8Linear::QuantizedRows {
+  at::Tensor bytes;  // [rows, padded_in] u8
+  std::vector<ActivationParams> params;
+  ActivationParams whole;
+};
+
+Int8Linear::Int8Linear(const Int8Weights& weights, const at::Tensor& bias)
+    : in_(weights.quantized.size(1)),
+      out_(weights.quantized.size(0)),
+      scale_(weights.scale.detach().clone()),
+      plain_(weights.quantized.detach().contiguous()) {
+  if (bias.defined()) bias_ = bias.detach().clone();
+  Pack();
+}
+
+void Int8Linear::Pack() {
+  if (!plain_.device().is_cpu()) return;
+  packed_ = std::make_unique<PackedInt8Weights>(plain_.data_ptr<int8_t>(), out_, in_);
+  plain_ = at::Tensor();
+  const float* scale = scale_.data_ptr<float>();
+  packed_scale_.assign(packed_->panels() * kPanel, 0.0f);
+  packed_bias_.assign(packed_->panels() * kPanel, 0.0f);
+  for (int64_t i = 0; i < out_; ++i) packed_scale_[i] = scale[scale_.size(0) == 1 ? 0 : i];
+  if (bias_.defined()) std::copy_n(bias_.data_ptr<float>(), out_, packed_bias_.begin());
+}
+
+Int8Weights Int8Linear::PlainWeights() const {
+  if (plain_.defined()) return {plain_, scale_};
+  at::Tensor quantized = at::empty({out_, in_}, at::kChar);
+  packed_->Unpack(quantized.data_ptr<int8_t>());
+  return {quantized, scale_};
+}
+
+void Int8Linear::To(const at::Device& device) {
+  if (scale_.device() == device) return;
+  plain_ = PlainWeights().quantized.to(device);
+  packed_.reset();
+  scale_ = scale_.to(device);
+  if (bias_.defined()) bias_ = bias_.to(device);
+  Pack();
+}
+
+LayerPrecision Int8Linear::precision() const {
+  LayerPrecision precision{kind(), kind(), "at::_int_mm", ""};
+  if (packed_ == nullptr) return precision;
+  const Int8Isa isa = BestInt8Isa();
+  precision.kernel = absl::StrCat("quantlab::Int8Gemm/", Int8IsaName(isa));
+  if (isa < Int8Isa::kAvxVnni) {
+    precision.reason =
+        "no VNNI on this CPU (or ONEDNN_MAX_CPU_ISA hides it): exact 16-bit products instead, slower";
+  }
+  return precision;
+}
+
+std::map<std::string, at::Tensor> Int8Linear::tensors() const {
+  const Int8Weights weights = PlainWeights();
+  std::map<std::string, at::Tensor> tensors = {{"weight_int8", weights.quantized}, {"weight_scale", scale_}};
+  if (bias_.defined()) tensors["bias"] = bias_;
+  return tensors;
+}
+
+at::Tensor Int8Linear::Forward(const at::Tensor& x) const {
+  TORCH_CHECK(x.dim() >= 1 && x.size(-1) == in_, "a layer of ", in_, " input features was given ", x.sizes());
+  return on_cpu() ? RunTogether(x, {this}).front() : ForwardAten(x);
+}
+
+std::vector<at::Tensor> Int8Linear::ForwardTogether(const at::Tensor& x,
+                                                    const std::vector<const Linear*>& others) const {
+  std::vector<const Int8Linear*> layers = {this};
+  for (const Linear* other : others) {
+    const auto* int8 = dynamic_cast<const Int8Linear*>(other);
+    if (int8 != nullptr && int8->on_cpu() && int8->in_ == in_ && QuantizesLike(*int8)) layers.push_back(int8);
+  }
+  if (!on_cpu() || layers.size() != others.size() + 1) return Linear::ForwardTogether(x, others);
+  return RunTogether(x, layers);
+}
+
+at::Tensor Int8Linear::ForwardInto(const at::Tensor& x, Activation activation, const Linear& next) const {
+  const auto* int8 = dynamic_cast<const Int8Linear*>(&next);
+  const bool fits = int8 != nullptr && int8->on_cpu() && int8->in_ == out_ && int8->rows_are_independent();
+  if (!fits || !on_cpu()) return Linear::ForwardInto(x, activation, next);
+  const at::Tensor rows = Rows(x);
+  // FP32 between the two however many rows there are, so that a row's result does not depend on their number.
+  if (!EnoughRows(rows.size(0))) return Shaped(Linear::ForwardInto(rows, activation, next), x);
+  return Shaped(RunInto(rows, activation, *int8), x);
+}
+
+Int8Linear::QuantizedRows Int8Linear::AllocateRows(const float* x, int64_t rows) const {
+  QuantizedRows quantized{at::empty({rows, packed_->padded_in()}, at::kByte), {}, {}};
+  quantized.params.resize(rows);
+  if (!rows_are_independent()) quantized.whole = WholeParams(x, rows);
+  return quantized;
+}
+
+void Int8Linear::QuantizeRows(const float* x, int64_t begin, int64_t end, QuantizedRows& rows) const {
+  const int64_t padded = rows.bytes.size(1);
+  uint8_t* bytes = rows.bytes.data_ptr<uint8_t>();
+  for (int64_t r = begin; r < end; ++r) {
+    rows.params[r] = QuantizeInputRow(x + (r - begin) * in_, rows.whole, bytes + r * padded, padded);
+    // The bytes of a NaN row do not matter, but must be some.
+    if (std::isnan(rows.params[r].scale)) std::fill_n(bytes + r * padded, padded, uint8_t{0});
+  }
+}
+
+void Int8Linear::Multiply(const QuantizedRows& rows, int64_t begin, int64_t end, int64_t panel_begin,
+                          int64_t panel_end, float* out) const {
+  Int8GemmArgs args;
+  args.a_stride = packed_->padded_in();
+  args.a = rows.bytes.data_ptr<uint8_t>() + begin * args.a_stride;
+  args.row_params = rows.params.data() + begin;
+  args.rows = end - begin;
+  args.weights = packed_.get();
+  args.weight_scale = packed_scale_.data();
+  args.bias = packed_bias_.data();
+  args.out = out;
+  args.out_stride = out_;
+  Int8Gemm(BestInt8Isa(), args, panel_begin, panel_end);
+}
+
+std::vector<at::Tensor> Int8Linear::RunTogether(const at::Tensor& x,
+                                                const std::vector<const Int8Linear*>& layers) const {
+  const at::Tensor input = Rows(x);
+  const int64_t rows = input.size(0);
+  std::vector<at::Tensor> outputs;
+  for (const Int8Linear* layer : layers) outputs.push_back(at::empty({rows, layer->out_}, at::kFloat));
+  if (rows > 0) {
+    const float* data = input.data_ptr<float>();
+    QuantizedRows quantized = AllocateRows(data, rows);
+    const auto multiply = [&](size_t l, int64_t begin, int64_t end, int64_t panel, int64_t panel_end) {
+      float* out = outputs[l].data_ptr<float>() + begin * layers[l]->out_;
+      layers[l]->Multiply(quantized, begin, end, panel, panel_end, out);
+    };
+    if (EnoughRows(rows)) {
+      ForEachBlock(rows, [&](int64_t begin, int64_t end) {
+        QuantizeRows(data + begin * in_, begin, end, quantized);
+        for (size_t l = 0; l < layers.size(); ++l) multiply(l, begin, end, 0, layers[l]->packed_->panels());
+      });
+    } else {
+      QuantizeRows(data, 0, rows, quantized);
+      for (size_t l = 0; l < layers.size(); ++l) {
+        at::parallel_for(0, layers[l]->packed_->panels(), 1,
+                         [&](int64_t first, int64_t last) { multiply(l, 0, rows, first, last); });
+      }
+    }
+  }
+  for (at::Tensor& output : outputs) output = Shaped(output, x);
+  return outputs;
+}
+
+at::Tensor Int8Linear::RunInto(const at::Tensor& input, Activation activation, const Int8Linear& next) const {
+  const int64_t rows = input.size(0);
+  at::Tensor output = at::empty({rows, next.out_}, at::kFloat);
+  if (rows == 0) return output;
+  const float* data = input.data_ptr<float>();
+  QuantizedRows quantized = AllocateRows(data, rows);
+  QuantizedRows between = next.AllocateRows(nullptr, rows);
+  ForEachBlock(rows, [&](int64_t begin, int64_t end) {
+    const at::NoGradGuard no_grad;  // grad mode belongs to a thread
+    QuantizeRows(data + begin * in_, begin, end, quantized);
+    at::Tensor wide = at::empty({end - begin, out_}, at::kFloat);
+    Multiply(quantized, begin, end, 0, packed_->panels(), wide.data_ptr<float>());
+    wide = Activate(activation, wide).contiguous();
+    next.QuantizeRows(wide.data_ptr<float>(), begin, end, between);
+    next.Multiply(between, begin, end, 0, next.packed_->panels(),
+                  output.data_ptr<float>() + begin * next.out_);
+  });
+  return output;
+}
+
+at::Tensor Int8Linear::ForwardAten(const at::Tensor& x) const {
+  const at::Tensor input = Rows(x);
+  if (input.size(0) == 0) return Shaped(at::empty({0, out_}, input.options()), x);
+  const Int8Weights weights = PlainWeights();
+  const AtenInput quantized = QuantizeInputByAten(input);
+  // s8 activations: 128 less, which the sums of the weights make good, together with the zero point.
+  const at::Tensor centred = (quantized.bytes.nan_to_num(0) - 128).to(at::kChar);
+  const at::Tensor sums = weights.quantized.sum(1, false, at::kInt);
+  const at::Tensor shift = (128 - quantized.zero.nan_to_num(0)).to(at::kInt) * sums;
+  const at::Tensor acc = IntMm(centred, weights.quantized.t()) + shift;
+  const at::Tensor factor = (quantized.scale.to(at::kFloat) * weights.scale.reshape({1, -1})).to(at::kDouble);
+  // In double, where the product is exact: what a fused multiply-add gives.
+  at::Tensor result = acc.to(at::kDouble) * factor;
+  if (bias_.defined()) result = result + bias_.to(at::kDouble);
+  const at::Tensor finite = at::isfinite(input).all(1, /*keepdim=*/true);
+  const at::Tensor good = rows_are_independent() ? finite : finite.all();
+  return Shaped(at::where(good, result.to(at::kFloat), kNan), x);
+}
+
+}  // namespace quantlab::engine

@@ -1,0 +1,152 @@
+// Linear layers with INT8 or INT4 weights and floating-point activations.
+//
+// On a CPU with AVX2 or AVX-512 they run on LibTorch's packed kernels, at::_weight_int8pack_mm and
+// at::_weight_int4pack_mm_for_cpu: activations go in as BF16 and sums, made in FP32, come out as BF16
+// (with FP32 activations the same kernels are far slower). No row of the output depends on another
+// row, to the bit. Elsewhere (CUDA, other CPUs) the weights are dequantized and multiplied by at::linear in
+// FP32, and the layer says so; there a row is as independent of the others as at::linear makes it.
+//
+// What is saved are plain tensors, never the layout of the kernels.
+#ifndef QUANTLAB_WORKER_ENGINE_LAYERS_WEIGHT_ONLY_LINEAR_H_
+#define QUANTLAB_WORKER_ENGINE_LAYERS_WEIGHT_ONLY_LINEAR_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include <ATen/core/Tensor.h>
+
+#include "absl/status/statusor.h"
+#include "worker/engine/layers/layer_kinds.h"
+#include "worker/engine/layers/linear.h"
+
+namespace quantlab::engine {
+
+// What the two kinds share.
+//
+// Ownership: owns its parameters.
+// Threads:   Forward is safe to call from several threads; To is not.
+class WeightOnlyLinear : public Linear {
+ public:
+  at::Tensor Forward(const at::Tensor& x) const override;
+  int64_t in_features() const override { return in_; }
+  int64_t out_features() const override { return out_; }
+  LayerPrecision precision() const override;
+  void To(const at::Device& device) override;
+
+  // What at::linear is given where the kernels do not run: [out, in] float, the weights with which the
+  // kernels compute.
+  virtual at::Tensor DequantizedWeight() const = 0;
+
+  // The way of the devices without kernels, on this layer's device. Public so that it can be held to the
+  // kernels.
+  at::Tensor ForwardDequantized(const at::Tensor& x) const;
+
+ protected:
+  WeightOnlyLinear(int64_t in, int64_t out, int64_t padded_in, const at::Tensor& bias);
+
+  // x: [rows, padded_in] BF16, contiguous, at least one row; returns [rows, at least out] float or BF16,
+  // without bias.
+  virtual at::Tensor Multiply(const at::Tensor& x) const = 0;
+  // Moves the parameters but the bias, and packs or unpacks them.
+  virtual void MoveWeights(const at::Device& device) = 0;
+  virtual std::string Kernel() const = 0;
+
+  bool OnKernels() const;
+
+  const int64_t in_, out_;
+  at::Tensor bias_;  // [out] float; undefined for none
+
+ private:
+  const int64_t padded_in_;
+  at::Device device_ = at::kCPU;
+};
+
+// weight = scale * quantized.
+struct Int8ChannelWeights {
+  at::Tensor quantized;  // [out, in] int8
+  at::Tensor scale;      // [out] float, positive and finite
+};
+
+class Int8WeightOnlyLinear : public WeightOnlyLinear {
+ public:
+  static constexpr char kKind[] = "int8_weight_only";
+
+  // bias: [out] float, or undefined for none.
+  // Errors: INVALID_ARGUMENT names the tensor and what is wrong with it.
+  static absl::StatusOr<std::unique_ptr<Int8WeightOnlyLinear>> Create(const Int8ChannelWeights& weights,
+                                                                      const at::Tensor& bias);
+
+  std::string kind() const override { return kKind; }
+  // {"weight_int8": [out, in] int8, "weight_scale": [out] float, "bias": [out] float (where there is one)}
+  std::map<std::string, at::Tensor> tensors() const override;
+  at::Tensor DequantizedWeight() const override;
+
+ protected:
+  at::Tensor Multiply(const at::Tensor& x) const override;
+  void MoveWeights(const at::Device& device) override;
+  std::string Kernel() const override { return "at::_weight_int8pack_mm"; }
+
+ private:
+  Int8WeightOnlyLinear(const Int8ChannelWeights& weights, const at::Tensor& bias);
+
+  at::Tensor quantized_;  // [out, in padded for the kernel] int8
+  at::Tensor scale_;      // [out] float
+  at::Tensor ones_;       // [out] BF16: the kernel's own scales, which are too coarse, do nothing
+};
+
+// weight = scale * quantized - bf16(scale * zero_point), each group of group_size inputs having its own
+// scale and zero point.
+struct Int4GroupWeights {
+  at::Tensor packed;      // [out, (in + 1) / 2] uint8, as PackInt4 makes it
+  at::Tensor scale;       // [out, groups] BF16, positive and finite; groups = ceil(in / group_size)
+  at::Tensor zero_point;  // [out, groups] int8 in -8..7; undefined when symmetric
+};
+
+class Int4WeightOnlyLinear : public WeightOnlyLinear {
+ public:
+  static constexpr char kKind[] = "int4_weight_only";
+
+  // group_size: 32, 64, 128 or 256. bias: [out] float, or undefined for none.
+  // Errors: INVALID_ARGUMENT names the tensor and what is wrong with it.
+  static absl::StatusOr<std::unique_ptr<Int4WeightOnlyLinear>> Create(const Int4GroupWeights& weights,
+                                                                      int64_t in_features, int64_t group_size,
+                                                                      const at::Tensor& bias);
+
+  std::string kind() const override { return kKind; }
+  // {"group_size": 64, "symmetric": false}
+  Params options() const override;
+  // {"weight_int4": uint8, "weight_scale": BF16, "weight_zero_point": int8 (unless symmetric), as in
+  // Int4GroupWeights, "bias": [out] float (where there is one)}. Takes time: the layout of the kernel is
+  // undone, so that the weights are not kept twice.
+  std::map<std::string, at::Tensor> tensors() const override;
+  at::Tensor DequantizedWeight() const override;
+
+ protected:
+  at::Tensor Multiply(const at::Tensor& x) const override;
+  void MoveWeights(const at::Device& device) override;
+  std::string Kernel() const override { return "at::_weight_int4pack_mm_for_cpu"; }
+
+ private:
+  Int4WeightOnlyLinear(const Int4GroupWeights& weights, int64_t in, int64_t group_size,
+                       const at::Tensor& bias);
+
+  void Pack();
+  at::Tensor PlainPacked() const;
+
+  const int64_t group_size_;
+  const int64_t kernel_group_;  // the kernel's group size, a divisor of group_size_
+  at::Tensor scale_, zero_point_;
+  // Where the kernel runs: its own layout of the padded weights, and BF16 [groups, out, 2].
+  at::Tensor kernel_weight_, kernel_scales_;
+  at::Tensor plain_;  // elsewhere: Int4GroupWeights::packed
+};
+
+// Their entries in AllLayerKinds().
+LayerKind Int8WeightOnlyKind();
+LayerKind Int4WeightOnlyKind();
+
+}  // namespace quantlab::engine
+
+#endif  // QUANTLAB_WORKER_ENGINE_LAYERS_WEIGHT_ONLY_LINEAR_H_

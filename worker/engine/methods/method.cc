@@ -1,0 +1,79 @@
+#include "worker/engine/methods/method.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "worker/engine/tensors/torch_status.h"
+
+namespace quantlab::engine {
+namespace {
+
+absl::Status CheckFp32(const BertForSequenceClassification& model) {
+  absl::Status status;
+  model.ForEachLinear([&](const std::string& name, const Linear& layer) {
+    if (status.ok() && dynamic_cast<const LinearFp32*>(&layer) == nullptr) {
+      status = absl::InvalidArgumentError(
+          absl::StrCat(name, " is ", layer.precision().effective, " already; quantize an FP32 checkpoint"));
+    }
+  });
+  return status;
+}
+
+absl::Status CheckContext(const MethodSpec& spec, const Params& resolved,
+                          const QuantizationContext& context) {
+  const MethodInputs inputs = spec.inputs(resolved);
+  const auto missing = [&spec](const char* what) {
+    return absl::FailedPreconditionError(absl::StrCat(spec.name, " needs ", what, ", and there are none"));
+  };
+  if (inputs.training_texts && (context.train == nullptr || context.train->texts.empty())) {
+    return missing("training texts");
+  }
+  if (inputs.validation_texts && (context.validation == nullptr || context.validation->texts.empty())) {
+    return missing("validation texts (dataset.validation_size)");
+  }
+  return absl::OkStatus();
+}
+
+void QuantizeEmbeddings(BertForSequenceClassification& model) {
+  model.ForEachEmbedding([](const std::string&, std::unique_ptr<Embedding>& slot) {
+    slot = std::make_unique<Int8Embedding>(Int8Embedding::Quantize(slot->tensors().at("weight")));
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<QuantizationResult> QuantizationMethod::Apply(BertForSequenceClassification& model,
+                                                             const Params& params,
+                                                             const QuantizationContext& context) const {
+  QL_ASSIGN_OR_RETURN(const Params resolved, ResolveParams(spec(), params));
+  QL_RETURN_IF_ERROR(CheckFp32(model));
+  QL_RETURN_IF_ERROR(CheckContext(spec(), resolved, context));
+  return CatchTorch(spec().name, [&]() -> absl::StatusOr<QuantizationResult> {
+    QL_RETURN_IF_ERROR(Quantize(model, resolved, context));
+    const auto embeddings = resolved.find("embeddings");
+    if (embeddings != resolved.end() && embeddings->second == ParamValue(std::string("int8"))) {
+      QuantizeEmbeddings(model);
+    }
+    return QuantizationResult{DescribePlan(model, spec(), resolved)};
+  });
+}
+
+absl::Status ReplaceLinears(BertForSequenceClassification& model, const QuantizationContext& context,
+                            const LinearMaker& make) {
+  int64_t total = 0, done = 0;
+  std::as_const(model).ForEachLinear([&total](const std::string&, const Linear&) { ++total; });
+  absl::Status status;
+  model.ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
+    if (!status.ok()) return;
+    auto layer = CatchTorch(absl::StrCat("quantizing ", name),
+                            [&] { return make(name, dynamic_cast<const LinearFp32&>(*slot)); });
+    status = Annotate(layer.status(), name);
+    if (!status.ok()) return;
+    slot = *std::move(layer);
+    status = context.Report("quantizing", ++done, total, "layer");
+  });
+  return status;
+}
+
+}  // namespace quantlab::engine

@@ -1,0 +1,61 @@
+// Quantization methods as the engine sees them. A method is one file that makes one of these, and one
+// line in all_methods.cc; its MethodSpec stands in base/methods.cc.
+#ifndef QUANTLAB_WORKER_ENGINE_METHODS_METHOD_H_
+#define QUANTLAB_WORKER_ENGINE_METHODS_METHOD_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/method_spec.h"
+#include "worker/engine/calibration/context.h"
+#include "worker/engine/models/bert.h"
+#include "worker/engine/models/plan.h"
+
+namespace quantlab::engine {
+
+struct QuantizationResult {
+  QuantizationPlan plan;  // of the model as it is afterwards
+};
+
+// Threads: stateless; one object may be used by several threads.
+class QuantizationMethod {
+ public:
+  virtual ~QuantizationMethod() = default;
+
+  virtual const MethodSpec& spec() const = 0;
+
+  // Changes `model`, an FP32 one, on the device where it is; embeddings too where params ask for it.
+  // The same model, params, context and seed give the same result to the bit on one fingerprint.
+  // Errors: INVALID_ARGUMENT names the parameter or the layer; FAILED_PRECONDITION the context lacks the
+  // texts that the method needs, or the device cannot run it; CANCELLED. After an error the model is in an
+  // unspecified state.
+  absl::StatusOr<QuantizationResult> Apply(BertForSequenceClassification& model, const Params& params,
+                                           const QuantizationContext& context) const;
+
+ protected:
+  // What Apply leaves to a method: replaces linear layers of `model`. `params` are complete and checked
+  // against spec(); the model is FP32 throughout; the texts that the spec needs are there.
+  virtual absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+                                const QuantizationContext& context) const = 0;
+};
+
+// Replaces every linear layer by what `make` gives for it, reporting progress after each.
+// Errors: those of `make`, with the layer's name before them; CANCELLED.
+using LinearMaker =
+    std::function<absl::StatusOr<std::unique_ptr<Linear>>(const std::string& name, const LinearFp32& layer)>;
+absl::Status ReplaceLinears(BertForSequenceClassification& model, const QuantizationContext& context,
+                            const LinearMaker& make);
+
+// One of each, in the order of AllMethods().
+std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods();
+
+// Errors: NOT_FOUND names the ones there are.
+absl::StatusOr<std::unique_ptr<QuantizationMethod>> MakeQuantizationMethod(const std::string& name);
+
+}  // namespace quantlab::engine
+
+#endif  // QUANTLAB_WORKER_ENGINE_METHODS_METHOD_H_

@@ -1,0 +1,168 @@
+// The methods that train: qat, and fp32_continued, which trains as long without quantizing.
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "worker/engine/calibration/layer_inputs.h"
+#include "worker/engine/methods/fake_quant_linear.h"
+#include "worker/engine/methods/method.h"
+#include "worker/engine/train/training_log.h"
+
+namespace quantlab::engine {
+namespace {
+
+TrainingConfig ExtraTraining(const Params& params, const QuantizationContext& context) {
+  TrainingConfig config = context.training;
+  config.epochs = static_cast<int>(Param<int64_t>(params, "epochs"));
+  config.learning_rate = Param<double>(params, "learning_rate");
+  return config;
+}
+
+// A copy of the model as it is now, with memory of its own.
+absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> Copy(
+    const BertForSequenceClassification& model) {
+  QL_ASSIGN_OR_RETURN(Weights weights, Weights::Create(model.StateTensors(), "the FP32 teacher"));
+  QL_ASSIGN_OR_RETURN(auto copy, BertForSequenceClassification::Create(model.config(), std::move(weights)));
+  QL_RETURN_IF_ERROR(copy->To(model.device()));
+  return copy;
+}
+
+// Hinton 2015 (arXiv 1503.02531): (1 - weight) cross-entropy + weight T^2 KL(teacher || student), both
+// softened by the temperature T.
+class Distillation {
+ public:
+  Distillation(std::unique_ptr<BertForSequenceClassification> teacher, double weight, double temperature)
+      : teacher_(std::move(teacher)), weight_(weight), temperature_(temperature) {}
+
+  absl::StatusOr<at::Tensor> Loss(const at::Tensor& logits, const at::Tensor& labels,
+                                  const PackedBatch& batch) const {
+    at::Tensor wanted;
+    {
+      const at::NoGradGuard no_grad;
+      QL_ASSIGN_OR_RETURN(wanted, teacher_->Forward(batch));
+    }
+    const at::Tensor student = at::log_softmax(logits / temperature_, 1);
+    const at::Tensor target = at::log_softmax(wanted / temperature_, 1);
+    const at::Tensor divergence =
+        (target.exp() * (target - student)).sum(1).mean() * (temperature_ * temperature_);
+    return at::cross_entropy_loss(logits, labels) * (1 - weight_) + divergence * weight_;
+  }
+
+ private:
+  std::unique_ptr<BertForSequenceClassification> teacher_;
+  double weight_, temperature_;
+};
+
+// Trains `model` on the context's training texts, telling curve, log and progress.
+absl::Status TrainMore(BertForSequenceClassification& model, const TrainingConfig& config,
+                       const QuantizationContext& context, TrainingOptions options,
+                       const std::function<void(const TrainingStep&)>& after_step) {
+  options.config = config;
+  options.seed = context.seed;
+  TrainingLog log(context.record);
+  absl::Status reported;
+  options.on_step = [&](const TrainingStep& step) {
+    log.Add(step);
+    after_step(step);
+    reported = context.Report("training", step.step, step.steps, "step");
+    return reported.ok();
+  };
+  const auto schedule = MakeTrainingSchedule(*context.train, config, context.seed);
+  QL_ASSIGN_OR_RETURN(const TrainingSummary summary, Train(model, *context.train, schedule, options));
+  context.Record(Metric{"training_time", summary.seconds, "s", {}, 0, {}, {}, 0});
+  for (size_t epoch = 0; epoch < summary.epoch_losses.size(); ++epoch) {
+    context.Log(absl::StrCat("extra epoch ", epoch + 1, ": mean loss ", summary.epoch_losses[epoch]));
+  }
+  return context.WriteFile("training_log.csv", log.csv());
+}
+
+class Qat : public QuantizationMethod {
+ public:
+  const MethodSpec& spec() const override { return *FindMethod("qat"); }
+
+ protected:
+  absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+                        const QuantizationContext& context) const override {
+    TrainingOptions training;
+    std::unique_ptr<Distillation> distillation;
+    if (const double weight = Param<double>(params, "distillation"); weight > 0) {
+      QL_ASSIGN_OR_RETURN(auto teacher, Copy(model));
+      distillation =
+          std::make_unique<Distillation>(std::move(teacher), weight, Param<double>(params, "temperature"));
+      training.loss = [&](const at::Tensor& logits, const at::Tensor& labels, const PackedBatch& batch) {
+        return distillation->Loss(logits, labels, batch);
+      };
+    }
+    QL_RETURN_IF_ERROR(Prepare(model, params, context));
+    const double freeze_at = Param<double>(params, "freeze_observers_at");
+    const auto freeze = [&](const TrainingStep& step) {
+      if (static_cast<double>(step.step) < freeze_at * static_cast<double>(step.steps)) return;
+      ForEachFakeQuant(model, [](FakeQuantLinear& layer) { layer.SetObserving(false); });
+    };
+    QL_RETURN_IF_ERROR(TrainMore(model, ExtraTraining(params, context), context, training, freeze));
+    return Convert(model, context);
+  }
+
+ private:
+  static absl::Status Prepare(BertForSequenceClassification& model, const Params& params,
+                              const QuantizationContext& context) {
+    const LabelledTexts texts =
+        SampleTexts(*context.train, Param<int64_t>(params, "calibration_texts"), context.seed);
+    const CalibrationOptions options = CalibrationOptionsFrom(params);
+    QL_ASSIGN_OR_RETURN(const auto calibration, CalibrateInputs(model, texts, options, context));
+    QL_RETURN_IF_ERROR(context.WriteFile("calibration.csv", CalibrationToCsv(calibration)));
+    InstallFakeQuant(model, calibration,
+                     {options.weight_bits, options.weight_per_channel, Param<bool>(params, "learned_steps"),
+                      options.observer.averaging_constant});
+    return absl::OkStatus();
+  }
+
+  static void ForEachFakeQuant(BertForSequenceClassification& model,
+                               const std::function<void(FakeQuantLinear&)>& visitor) {
+    model.ForEachLinear([&](const std::string&, std::unique_ptr<Linear>& slot) {
+      visitor(dynamic_cast<FakeQuantLinear&>(*slot));
+    });
+  }
+
+  // What is reported and saved is the integer layers, never the simulation.
+  static absl::Status Convert(BertForSequenceClassification& model, const QuantizationContext& context) {
+    int64_t done = 0;
+    absl::Status status;
+    model.ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
+      if (!status.ok()) return;
+      auto layer = dynamic_cast<const FakeQuantLinear&>(*slot).Convert();
+      status = Annotate(layer.status(), name);
+      if (status.ok()) slot = *std::move(layer);
+      if (status.ok()) status = context.Report("converting", ++done, 0, "layer");
+    });
+    return status;
+  }
+};
+
+class Fp32Continued : public QuantizationMethod {
+ public:
+  const MethodSpec& spec() const override { return *FindMethod("fp32_continued"); }
+
+ protected:
+  absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+                        const QuantizationContext& context) const override {
+    return TrainMore(model, ExtraTraining(params, context), context, {}, [](const TrainingStep&) {});
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<QuantizationMethod> MakeQat() {
+  return std::make_unique<Qat>();
+}
+
+std::unique_ptr<QuantizationMethod> MakeFp32Continued() {
+  return std::make_unique<Fp32Continued>();
+}
+
+}  // namespace quantlab::engine
