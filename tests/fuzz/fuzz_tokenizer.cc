@@ -11,11 +11,11 @@
 
 namespace {
 
-using quantlab::engine::WordPieceTokenizer;
+using quantlab::engine::Tokenizer;
 
-std::unique_ptr<WordPieceTokenizer> Load(const char* name) {
+std::unique_ptr<Tokenizer> Load(const char* name) {
   auto tokenizer =
-      WordPieceTokenizer::Load(std::string(QUANTLAB_SOURCE_DIR "/worker/engine/text/testdata/") + name);
+      Tokenizer::Load(std::string(QUANTLAB_SOURCE_DIR "/worker/engine/text/testdata/") + name);
   if (!tokenizer.ok()) std::abort();
   return *std::move(tokenizer);
 }
@@ -23,8 +23,8 @@ std::unique_ptr<WordPieceTokenizer> Load(const char* name) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  static const auto* const tokenizers = new std::vector<std::unique_ptr<WordPieceTokenizer>>([] {
-    std::vector<std::unique_ptr<WordPieceTokenizer>> list;
+  static const auto* const tokenizers = new std::vector<std::unique_ptr<Tokenizer>>([] {
+    std::vector<std::unique_ptr<Tokenizer>> list;
     list.push_back(Load("tiny_uncased"));
     list.push_back(Load("tiny_cased"));
     return list;

@@ -108,7 +108,7 @@ class Predictor {
     QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(options.model));
     predictor->model_ = std::move(loaded.model);
     QL_RETURN_IF_ERROR(predictor->model_->To(at::Device(options.device)));
-    QL_ASSIGN_OR_RETURN(predictor->tokenizer_, engine::WordPieceTokenizer::Load(options.model));
+    QL_ASSIGN_OR_RETURN(predictor->tokenizer_, engine::Tokenizer::Load(options.model));
     const int positions = static_cast<int>(predictor->model_->config().max_position_embeddings);
     if (options.max_length > positions) {
       return absl::InvalidArgumentError(
@@ -145,7 +145,7 @@ class Predictor {
 
   PredictOptions options_;
   std::unique_ptr<engine::BertForSequenceClassification> model_;
-  std::unique_ptr<engine::WordPieceTokenizer> tokenizer_;
+  std::unique_ptr<engine::Tokenizer> tokenizer_;
 };
 
 }  // namespace
@@ -163,7 +163,7 @@ absl::Status Print(const std::string& text) {
 }
 
 absl::Status Tokenize(const TokenizeOptions& options) {
-  QL_ASSIGN_OR_RETURN(const auto tokenizer, engine::WordPieceTokenizer::Load(options.model));
+  QL_ASSIGN_OR_RETURN(const auto tokenizer, engine::Tokenizer::Load(options.model));
   LineReader lines(STDIN_FILENO);
   std::string text;
   while (true) {

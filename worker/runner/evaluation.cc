@@ -125,7 +125,7 @@ absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt) {
 }
 
 absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt,
-                                                       const engine::WordPieceTokenizer& tokenizer,
+                                                       const engine::Tokenizer& tokenizer,
                                                        const std::vector<engine::Example>& examples,
                                                        const std::string& what) {
   engine::LabelledTexts data;
@@ -141,10 +141,10 @@ absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt,
   return data;
 }
 
-absl::StatusOr<std::unique_ptr<engine::WordPieceTokenizer>> LoadTokenizer(const std::string& folder,
+absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::string& folder,
                                                                           const engine::BertConfig& config,
                                                                           int max_length) {
-  QL_ASSIGN_OR_RETURN(auto tokenizer, engine::WordPieceTokenizer::Load(folder));
+  QL_ASSIGN_OR_RETURN(auto tokenizer, engine::Tokenizer::Load(folder));
   if (tokenizer->vocab_size() > config.vocab_size) {
     return absl::InvalidArgumentError(absl::StrCat(folder, ": the tokenizer has ", tokenizer->vocab_size(),
                                                    " ids, but config.json says vocab_size ",
@@ -159,7 +159,7 @@ absl::StatusOr<std::unique_ptr<engine::WordPieceTokenizer>> LoadTokenizer(const 
 }
 
 absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::BertForSequenceClassification& model,
-                                    const engine::WordPieceTokenizer& tokenizer,
+                                    const engine::Tokenizer& tokenizer,
                                     const std::vector<engine::Example>& examples, const std::string& split,
                                     const std::string& digest) {
   QL_ASSIGN_OR_RETURN(engine::LabelledTexts data,
@@ -192,7 +192,7 @@ absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::BertForSequenceCla
 
 absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt,
                                                 engine::BertForSequenceClassification& model,
-                                                const engine::WordPieceTokenizer& tokenizer,
+                                                const engine::Tokenizer& tokenizer,
                                                 const std::vector<engine::Example>& examples,
                                                 const std::string& phase) {
   QL_ASSIGN_OR_RETURN(const engine::LabelledTexts data,

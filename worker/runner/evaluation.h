@@ -21,13 +21,13 @@ absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt);
 // Tokenizes `examples`; `what` names them in progress ("training texts").
 // Errors: CANCELLED.
 absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt,
-                                                       const engine::WordPieceTokenizer& tokenizer,
+                                                       const engine::Tokenizer& tokenizer,
                                                        const std::vector<engine::Example>& examples,
                                                        const std::string& what);
 
 // The tokenizer of `folder`, checked against the model that lies there.
 // Errors: INVALID_ARGUMENT more ids than the model has embeddings, max_length beyond its positions.
-absl::StatusOr<std::unique_ptr<engine::WordPieceTokenizer>> LoadTokenizer(const std::string& folder,
+absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::string& folder,
                                                                           const engine::BertConfig& config,
                                                                           int max_length);
 
@@ -41,14 +41,14 @@ struct Evaluation {
 
 // Predicts `examples` and records accuracy, precision, recall, F1 and the time it took.
 absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::BertForSequenceClassification& model,
-                                    const engine::WordPieceTokenizer& tokenizer,
+                                    const engine::Tokenizer& tokenizer,
                                     const std::vector<engine::Example>& examples, const std::string& split,
                                     const std::string& digest);
 
 // The same without recording anything: the class of each text.
 absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt,
                                                 engine::BertForSequenceClassification& model,
-                                                const engine::WordPieceTokenizer& tokenizer,
+                                                const engine::Tokenizer& tokenizer,
                                                 const std::vector<engine::Example>& examples,
                                                 const std::string& phase);
 

@@ -87,7 +87,7 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
 // The error of each layer by itself, on texts that the test split does not have.
 absl::StatusOr<std::map<std::string, double>> LayerErrors(
     Attempt& attempt, const engine::Dataset& data, const std::string& baseline,
-    const engine::WordPieceTokenizer& tokenizer, const engine::BertForSequenceClassification& model) {
+    const engine::Tokenizer& tokenizer, const engine::BertForSequenceClassification& model) {
   QL_ASSIGN_OR_RETURN(engine::LoadedModel fp32, engine::LoadModel(baseline));
   QL_RETURN_IF_ERROR(fp32.model->To(at::Device(attempt.config().device)));
   std::vector<engine::Example> examples = data.validation.empty() ? data.train : data.validation;
@@ -121,7 +121,7 @@ void DescribePrecision(Attempt& attempt, const engine::BertForSequenceClassifica
 
 // The baseline's answers: as it saved them, or predicted again.
 absl::StatusOr<std::vector<int>> BaselinePredictions(Attempt& attempt, const std::string& baseline,
-                                                     const engine::WordPieceTokenizer& tokenizer,
+                                                     const engine::Tokenizer& tokenizer,
                                                      const engine::Dataset& data, const Evaluation& test) {
   auto saved = LoadTestPredictions(test, attempt.config().dataset.max_length, baseline);
   if (!absl::IsNotFound(saved.status())) return saved;

@@ -28,7 +28,7 @@ constexpr uint64_t kSeed = 42;
 constexpr int kMaxLength = 128, kBatch = 32;
 constexpr int64_t kCalibrationTexts = 128;
 
-LabelledTexts Tokenized(const WordPieceTokenizer& tokenizer, const std::vector<Example>& examples) {
+LabelledTexts Tokenized(const Tokenizer& tokenizer, const std::vector<Example>& examples) {
   LabelledTexts texts;
   for (const Example& example : examples) {
     texts.texts.push_back({tokenizer.Encode(example.text, kMaxLength), {}});
@@ -103,7 +103,7 @@ class GptqRealTest : public ::testing::Test {
     const std::string reviews = (fs::path(encoder).parent_path() / "imdb").string();
     if (!fs::exists(reviews)) GTEST_SKIP() << "needs the reviews: " << reviews << " is not there";
     const Dataset data = Reviews(reviews);
-    const auto tokenizer = WordPieceTokenizer::Load(encoder).value();
+    const auto tokenizer = Tokenizer::Load(encoder).value();
     train_ = Tokenized(*tokenizer, data.train);
     test_ = Tokenized(*tokenizer, data.test);
     CheckpointOptions options;

@@ -109,7 +109,7 @@ NormalizerOptions NoNormalization() {
 
 }  // namespace
 
-struct WordPieceTokenizer::Impl {
+struct Tokenizer::Impl {
   explicit Impl(TokenizerSpec s)
       : spec(std::move(s)),
         trie(spec.vocabulary),
@@ -172,10 +172,10 @@ struct WordPieceTokenizer::Impl {
   int32_t pad_id = -1, unk_id = -1, cls_id = -1, sep_id = -1, mask_id = -1;
 };
 
-WordPieceTokenizer::WordPieceTokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
-WordPieceTokenizer::~WordPieceTokenizer() = default;
+Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+Tokenizer::~Tokenizer() = default;
 
-absl::StatusOr<std::unique_ptr<WordPieceTokenizer>> WordPieceTokenizer::Load(
+absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(
     const std::string& model_folder) {
   QL_ASSIGN_OR_RETURN(TokenizerSpec spec, ReadTokenizerSpec(model_folder));
   auto impl = std::make_unique<Impl>(std::move(spec));
@@ -185,10 +185,10 @@ absl::StatusOr<std::unique_ptr<WordPieceTokenizer>> WordPieceTokenizer::Load(
   QL_ASSIGN_OR_RETURN(impl->pad_id, impl->Require(impl->spec.pad_token, "pad_token", model_folder));
   const auto mask = impl->ids.find(impl->spec.mask_token);
   if (mask != impl->ids.end()) impl->mask_id = mask->second;
-  return std::unique_ptr<WordPieceTokenizer>(new WordPieceTokenizer(std::move(impl)));
+  return std::unique_ptr<Tokenizer>(new Tokenizer(std::move(impl)));
 }
 
-std::vector<int32_t> WordPieceTokenizer::Tokenize(std::string_view text, int64_t max_tokens) const {
+std::vector<int32_t> Tokenizer::Tokenize(std::string_view text, int64_t max_tokens) const {
   std::vector<int32_t> ids;
   const size_t limit = max_tokens > 0 ? static_cast<size_t>(max_tokens) : std::numeric_limits<size_t>::max();
   ids.reserve(std::min(limit, text.size() / 4) + 2);
@@ -213,7 +213,7 @@ std::vector<int32_t> WordPieceTokenizer::Tokenize(std::string_view text, int64_t
   return ids;
 }
 
-std::vector<int32_t> WordPieceTokenizer::Encode(std::string_view text, int max_length) const {
+std::vector<int32_t> Tokenizer::Encode(std::string_view text, int max_length) const {
   constexpr int kSpecials = 2;  // [CLS] and [SEP]
   std::vector<int32_t> ids;
   if (max_length <= 0) {
@@ -226,29 +226,29 @@ std::vector<int32_t> WordPieceTokenizer::Encode(std::string_view text, int max_l
   return ids;
 }
 
-int32_t WordPieceTokenizer::pad_id() const {
+int32_t Tokenizer::pad_id() const {
   return impl_->pad_id;
 }
-int32_t WordPieceTokenizer::unk_id() const {
+int32_t Tokenizer::unk_id() const {
   return impl_->unk_id;
 }
-int32_t WordPieceTokenizer::cls_id() const {
+int32_t Tokenizer::cls_id() const {
   return impl_->cls_id;
 }
-int32_t WordPieceTokenizer::sep_id() const {
+int32_t Tokenizer::sep_id() const {
   return impl_->sep_id;
 }
-int32_t WordPieceTokenizer::mask_id() const {
+int32_t Tokenizer::mask_id() const {
   return impl_->mask_id;
 }
-int32_t WordPieceTokenizer::vocab_size() const {
+int32_t Tokenizer::vocab_size() const {
   return impl_->vocab_size;
 }
-bool WordPieceTokenizer::lower_case() const {
+bool Tokenizer::lower_case() const {
   return impl_->spec.normalizer.lower_case;
 }
 
-std::string WordPieceTokenizer::TokenText(int32_t id) const {
+std::string Tokenizer::TokenText(int32_t id) const {
   if (id < 0 || id >= impl_->vocab_size) return "";
   return impl_->texts[static_cast<size_t>(id)];
 }

@@ -1,4 +1,4 @@
-// WordPiece tokenization, equal to Hugging Face's BertTokenizer id for id.
+// From text to token ids, equal to Hugging Face `tokenizers` id for id.
 //
 // The order of the steps is that of the `tokenizers` crate: special tokens standing verbatim in the text
 // are cut out first and never normalized; then control characters are removed and white space becomes a
@@ -7,7 +7,7 @@
 // against the vocabulary. Unicode data is frozen in unicode_tables.h at what the crate uses, so ids do
 // not change with the Unicode library of a distribution.
 //
-//   QL_ASSIGN_OR_RETURN(auto tokenizer, WordPieceTokenizer::Load(model_folder));
+//   QL_ASSIGN_OR_RETURN(auto tokenizer, Tokenizer::Load(model_folder));
 //   std::vector<int32_t> ids = tokenizer->Encode("a fine film", 256);  // [CLS] a fine film [SEP]
 #ifndef QUANTLAB_WORKER_ENGINE_TEXT_TOKENIZER_H_
 #define QUANTLAB_WORKER_ENGINE_TEXT_TOKENIZER_H_
@@ -23,18 +23,18 @@
 namespace quantlab::engine {
 
 // Threads: immutable after Load; one instance may be shared by any number of threads.
-class WordPieceTokenizer {
+class Tokenizer {
  public:
   // Reads a model folder in the Hugging Face layout: `tokenizer.json` where there is one, else
   // `vocab.txt`; `tokenizer_config.json` (do_lower_case, strip_accents, tokenize_chinese_chars, names of
   // the special tokens) overrides what they say, as it does in transformers.
   // Errors: NOT_FOUND no vocabulary in the folder; INVALID_ARGUMENT a file is malformed, is not a BERT
   // WordPiece tokenizer, or lacks [UNK], [CLS], [SEP] or [PAD]: the message names file and field.
-  static absl::StatusOr<std::unique_ptr<WordPieceTokenizer>> Load(const std::string& model_folder);
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& model_folder);
 
-  ~WordPieceTokenizer();
-  WordPieceTokenizer(const WordPieceTokenizer&) = delete;
-  WordPieceTokenizer& operator=(const WordPieceTokenizer&) = delete;
+  ~Tokenizer();
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
 
   // [CLS] tokens [SEP], at most max_length ids: what is too long loses its last tokens, never [SEP].
   // max_length 0: no limit; 1 is taken as 2. Any bytes are accepted: invalid UTF-8 is read as Python's
@@ -58,7 +58,7 @@ class WordPieceTokenizer {
 
  private:
   struct Impl;
-  explicit WordPieceTokenizer(std::unique_ptr<const Impl> impl);
+  explicit Tokenizer(std::unique_ptr<const Impl> impl);
   std::unique_ptr<const Impl> impl_;
 };
 

@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: tokenizer_benchmark MODEL_FOLDER MAX_LENGTH REPETITIONS < texts\n");
     return 2;
   }
-  const auto tokenizer = quantlab::engine::WordPieceTokenizer::Load(argv[1]);
+  const auto tokenizer = quantlab::engine::Tokenizer::Load(argv[1]);
   if (!tokenizer.ok()) {
     std::cerr << tokenizer.status() << "\n";
     return 1;

@@ -37,7 +37,7 @@ class TokenizerGolden : public testing::Test {
     std::string line;
     while (std::getline(in, line)) records_.push_back(Json::parse(line));
     ASSERT_FALSE(records_.empty());
-    auto tokenizer = WordPieceTokenizer::Load(assets_ + "/minilm");
+    auto tokenizer = Tokenizer::Load(assets_ + "/minilm");
     ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
     tokenizer_ = *std::move(tokenizer);
     std::string vocabulary;  // as vocab.txt has it; the folder may hold tokenizer.json alone
@@ -48,7 +48,7 @@ class TokenizerGolden : public testing::Test {
 
   std::string assets_;
   std::vector<Json> records_;
-  std::unique_ptr<WordPieceTokenizer> tokenizer_;
+  std::unique_ptr<Tokenizer> tokenizer_;
 };
 
 TEST_F(TokenizerGolden, EveryLineHasTheIdsOfHuggingFace) {

@@ -32,7 +32,7 @@ struct TokenizerSpec {
   int64_t max_word_characters = 100;  // longer words are unknown
 };
 
-// Reads `folder` as WordPieceTokenizer::Load documents.
+// Reads `folder` as Tokenizer::Load documents.
 absl::StatusOr<TokenizerSpec> ReadTokenizerSpec(const std::string& folder);
 
 }  // namespace quantlab::engine

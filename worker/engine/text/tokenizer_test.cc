@@ -22,14 +22,14 @@ using testing::HasSubstr;
 
 constexpr char kTestData[] = QUANTLAB_SOURCE_DIR "/worker/engine/text/testdata/";
 
-std::unique_ptr<WordPieceTokenizer> LoadTiny(const std::string& name) {
-  auto tokenizer = WordPieceTokenizer::Load(kTestData + name);
+std::unique_ptr<Tokenizer> LoadTiny(const std::string& name) {
+  auto tokenizer = Tokenizer::Load(kTestData + name);
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
   return tokenizer.ok() ? *std::move(tokenizer) : nullptr;
 }
 
 // Tokens between spaces, without [CLS] and [SEP] at the ends.
-std::string Pieces(const WordPieceTokenizer& tokenizer, std::string_view text) {
+std::string Pieces(const Tokenizer& tokenizer, std::string_view text) {
   std::string out;
   for (const int32_t id : tokenizer.Tokenize(text)) out += (out.empty() ? "" : " ") + tokenizer.TokenText(id);
   return out;
@@ -139,8 +139,8 @@ TEST(Tokenizer, ConfigurationOverridesTokenizerJson) {
   const TempFolder lower({{"tokenizer.json", TokenizerJson("")}});
   const TempFolder cased(
       {{"tokenizer.json", TokenizerJson("")}, {"tokenizer_config.json", R"({"do_lower_case":false})"}});
-  EXPECT_EQ(Pieces(**WordPieceTokenizer::Load(lower.path()), "A"), "a");
-  EXPECT_EQ(Pieces(**WordPieceTokenizer::Load(cased.path()), "A"), "A");
+  EXPECT_EQ(Pieces(**Tokenizer::Load(lower.path()), "A"), "a");
+  EXPECT_EQ(Pieces(**Tokenizer::Load(cased.path()), "A"), "A");
 }
 
 // What tokenizers 0.23.3 gives for the same file and texts.
@@ -148,7 +148,7 @@ TEST(Tokenizer, AddedTokensAreFoundAsTheirFlagsSay) {
   const auto pieces = [](const std::string& flags, std::string_view text) {
     const TempFolder folder(
         {{"tokenizer.json", TokenizerJson(R"(,{"id":12,"content":"<User>",)" + flags + "}")}});
-    auto t = WordPieceTokenizer::Load(folder.path());
+    auto t = Tokenizer::Load(folder.path());
     return t.ok() ? Pieces(**t, text) : t.status().ToString();
   };
   EXPECT_EQ(pieces(R"("special":true,"normalized":false)", "a<User>b<user>"), "a <User> b < user >");
@@ -159,7 +159,7 @@ TEST(Tokenizer, AddedTokensAreFoundAsTheirFlagsSay) {
 
 TEST(Tokenizer, ReadsTokensThatWereAddedBesideAVocabulary) {
   const TempFolder folder({{"vocab.txt", kVocab}, {"added_tokens.json", R"({"<url>": 9})"}});
-  auto t = WordPieceTokenizer::Load(folder.path());
+  auto t = Tokenizer::Load(folder.path());
   ASSERT_TRUE(t.ok()) << t.status();
   EXPECT_EQ(Pieces(**t, "a<URL>b"), "a <url> b");
   EXPECT_EQ((*t)->vocab_size(), 10);
@@ -169,7 +169,7 @@ TEST(Tokenizer, ReadsVocabulariesWithCrLf) {
   std::string vocab = kVocab;
   for (size_t at = 0; (at = vocab.find('\n', at)) != std::string::npos; at += 2) vocab.insert(at, "\r");
   const TempFolder folder({{"vocab.txt", vocab}});
-  auto t = WordPieceTokenizer::Load(folder.path());
+  auto t = Tokenizer::Load(folder.path());
   ASSERT_TRUE(t.ok()) << t.status();
   EXPECT_EQ(Pieces(**t, "ab"), "a ##b");
 }
@@ -212,7 +212,7 @@ TEST(Tokenizer, BadFilesAreNamedInTheError) {
   };
   for (const Case& c : cases) {
     const TempFolder folder(c.files);
-    const auto t = WordPieceTokenizer::Load(folder.path());
+    const auto t = Tokenizer::Load(folder.path());
     EXPECT_EQ(t.status().code(), c.code) << c.message;
     EXPECT_THAT(std::string(t.status().message()), HasSubstr(c.message));
   }
@@ -249,7 +249,7 @@ TEST(Tokenizer, NoDamagedFileCrashesLoading) {
     for (size_t n = 1 + random() % 3; n > 0; --n) json[random() % json.size()] = static_cast<char>(random());
     if (random() % 4 == 0) json.resize(random() % json.size());
     const TempFolder folder({{"tokenizer.json", json}});
-    const auto t = WordPieceTokenizer::Load(folder.path());
+    const auto t = Tokenizer::Load(folder.path());
     if (t.ok()) (*t)->Encode("a <User> b [CLS]", 4);
   }
 }
