@@ -2,7 +2,11 @@
 #include <algorithm>
 #include <limits>
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+
 #include "absl/strings/str_cat.h"
+#include "base/event_fields.h"
 #include "base/status_macros.h"
 #include "proto/checks.h"
 #include "proto/convert.h"
@@ -54,11 +58,6 @@ absl::StatusOr<EventKind> GetKind(const Message& in) {
   return NoKind();
 }
 
-void CopyFacts(const std::map<std::string, std::string>& from,
-               google::protobuf::Map<std::string, std::string>* to) {
-  for (const auto& [key, value] : from) (*to)[ValidUtf8(key)] = ValidUtf8(value);
-}
-
 }  // namespace
 
 google::protobuf::Timestamp ToProto(absl::Time time) {
@@ -89,151 +88,185 @@ absl::StatusOr<Severity> FromProto(v1::Severity severity) {
   return static_cast<Severity>(severity);
 }
 
-v1::Progress ToProto(const Progress& progress) {
-  v1::Progress out;
-  out.set_phase(ValidUtf8(progress.phase));
-  out.set_done(progress.done);
-  out.set_total(progress.total);
-  out.set_unit(ValidUtf8(progress.unit));
+namespace {
+
+// ---- messages of events, by the field lists of base/event_fields.h -------------------------------------
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using Reflection = google::protobuf::Reflection;
+
+// Sets the field `name` of `message`.
+class FieldSetter {
+ public:
+  FieldSetter(const char* name, Message* message)
+      : to_(*message),
+        in_(*message->GetReflection()),
+        field_(message->GetDescriptor()->FindFieldByName(name)) {}
+
+  void operator()(bool value) const { in_.SetBool(&to_, field_, value); }
+  void operator()(int64_t value) const { in_.SetInt64(&to_, field_, value); }
+  void operator()(double value) const { in_.SetDouble(&to_, field_, value); }
+  void operator()(const std::string& value) const { in_.SetString(&to_, field_, ValidUtf8(value)); }
+  void operator()(Severity value) const { in_.SetEnumValue(&to_, field_, ToProto(value)); }
+  void operator()(const std::optional<double>& value) const {
+    if (value) in_.SetDouble(&to_, field_, *value);
+  }
+  void operator()(const std::map<std::string, std::string>& values) const {
+    for (const auto& [key, value] : values) {
+      Message* const entry = in_.AddMessage(&to_, field_);
+      FieldSetter("key", entry)(key);
+      FieldSetter("value", entry)(value);
+    }
+  }
+
+ private:
+  Message& to_;
+  const Reflection& in_;
+  const FieldDescriptor* const field_;
+};
+
+// Reads the field `name` of `message`, and checks it by the rule of its list.
+class FieldGetter {
+ public:
+  FieldGetter(const char* name, FieldRule rule, const Message& message)
+      : name_(name),
+        rule_(rule),
+        from_(message),
+        in_(*message.GetReflection()),
+        field_(message.GetDescriptor()->FindFieldByName(name)) {}
+
+  absl::Status operator()(bool* value) const {
+    *value = in_.GetBool(from_, field_);
+    return absl::OkStatus();
+  }
+  absl::Status operator()(int64_t* value) const {
+    *value = in_.GetInt64(from_, field_);
+    return rule_ == FieldRule::kCount ? AtLeast(name_, *value, 0) : absl::OkStatus();
+  }
+  absl::Status operator()(double* value) const {
+    *value = in_.GetDouble(from_, field_);
+    // A sum of shares may exceed 1 by rounding.
+    return rule_ == FieldRule::kShare ? Between(name_, *value, 0, 1 + 1e-9) : absl::OkStatus();
+  }
+  absl::Status operator()(std::optional<double>* value) const {
+    if (in_.HasField(from_, field_)) *value = in_.GetDouble(from_, field_);
+    return absl::OkStatus();
+  }
+  absl::Status operator()(Severity* value) const {
+    return Part(name_, static_cast<v1::Severity>(in_.GetEnumValue(from_, field_)), value);
+  }
+  absl::Status operator()(std::string* value) const {
+    *value = in_.GetString(from_, field_);
+    switch (rule_) {
+      case FieldRule::kName:
+        return NonEmpty(name_, *value);
+      case FieldRule::kLongText:
+        return Text(name_, *value, kMaxMessageBytes);
+      case FieldRule::kRelativePath:
+        return RelativePath(name_, *value);
+      case FieldRule::kDigest:
+        return Digest(name_, *value);
+      default:
+        return Text(name_, *value);
+    }
+  }
+  absl::Status operator()(std::map<std::string, std::string>* values) const {
+    const int count = in_.FieldSize(from_, field_);
+    QL_RETURN_IF_ERROR(Items(name_, count));
+    for (int i = 0; i < count; ++i) {
+      const Message& entry = in_.GetRepeatedMessage(from_, field_, i);
+      std::string key;
+      QL_RETURN_IF_ERROR(FieldGetter("key", FieldRule::kAny, entry)(&key));
+      QL_RETURN_IF_ERROR(NonEmpty(name_, key));
+      const absl::Status read = FieldGetter("value", FieldRule::kLongText, entry)(&(*values)[key]);
+      if (!read.ok()) return Within(absl::StrCat(name_, "[", key, "]"), read);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  const char* const name_;
+  const FieldRule rule_;
+  const Message& from_;
+  const Reflection& in_;
+  const FieldDescriptor* const field_;
+};
+
+template <typename MessageType, typename Struct>
+MessageType FieldsToMessage(const Struct& event) {
+  MessageType out;
+  ForEachField<Struct>([&](const auto& field) { FieldSetter(field.name, &out)(event.*field.member); });
   return out;
+}
+
+template <typename Struct>
+absl::StatusOr<Struct> FieldsFromMessage(const Message& message) {
+  Struct out;
+  absl::Status status;
+  ForEachField<Struct>([&](const auto& field) {
+    if (status.ok()) status = FieldGetter(field.name, field.rule, message)(&(out.*field.member));
+  });
+  if (!status.ok()) return status;
+  return out;
+}
+
+}  // namespace
+
+v1::Progress ToProto(const Progress& progress) {
+  return FieldsToMessage<v1::Progress>(progress);
 }
 
 absl::StatusOr<Progress> FromProto(const v1::Progress& progress) {
-  QL_RETURN_IF_ERROR(Text("phase", progress.phase()));
-  QL_RETURN_IF_ERROR(AtLeast("done", progress.done(), 0));
-  QL_RETURN_IF_ERROR(AtLeast("total", progress.total(), 0));
-  QL_RETURN_IF_ERROR(Text("unit", progress.unit()));
-  return Progress{progress.phase(), progress.done(), progress.total(), progress.unit()};
+  return FieldsFromMessage<Progress>(progress);
 }
 
 v1::Metric ToProto(const Metric& metric) {
-  v1::Metric out;
-  out.set_name(ValidUtf8(metric.name));
-  out.set_value(metric.value);
-  out.set_unit(ValidUtf8(metric.unit));
-  CopyFacts(metric.labels, out.mutable_labels());
-  out.set_step(metric.step);
-  if (metric.low) out.set_low(*metric.low);
-  if (metric.high) out.set_high(*metric.high);
-  out.set_samples(metric.samples);
-  return out;
+  return FieldsToMessage<v1::Metric>(metric);
 }
 
 absl::StatusOr<Metric> FromProto(const v1::Metric& metric) {
-  Metric out;
-  out.name = metric.name();
-  // NaN and infinities are measurements too: a loss that diverged.
-  out.value = metric.value();
-  out.unit = metric.unit();
-  out.step = metric.step();
-  if (metric.has_low()) out.low = metric.low();
-  if (metric.has_high()) out.high = metric.high();
-  out.samples = metric.samples();
-  QL_RETURN_IF_ERROR(NonEmpty("name", out.name));
-  QL_RETURN_IF_ERROR(Text("unit", out.unit));
-  QL_RETURN_IF_ERROR(Facts("labels", metric.labels(), &out.labels));
-  QL_RETURN_IF_ERROR(AtLeast("step", out.step, 0));
-  QL_RETURN_IF_ERROR(AtLeast("samples", out.samples, 0));
-  return out;
+  return FieldsFromMessage<Metric>(metric);
 }
 
 v1::LogLine ToProto(const LogLine& line) {
-  v1::LogLine out;
-  out.set_severity(ToProto(line.severity));
-  out.set_message(ValidUtf8(line.message));
-  return out;
+  return FieldsToMessage<v1::LogLine>(line);
 }
 
 absl::StatusOr<LogLine> FromProto(const v1::LogLine& line) {
-  LogLine out;
-  QL_RETURN_IF_ERROR(Part("severity", line.severity(), &out.severity));
-  QL_RETURN_IF_ERROR(Text("message", line.message(), kMaxMessageBytes));
-  out.message = line.message();
-  return out;
+  return FieldsFromMessage<LogLine>(line);
 }
 
 v1::Artifact ToProto(const Artifact& artifact) {
-  v1::Artifact out;
-  out.set_name(ValidUtf8(artifact.name));
-  out.set_sha256(ValidUtf8(artifact.sha256));
-  out.set_size(artifact.size);
-  return out;
+  return FieldsToMessage<v1::Artifact>(artifact);
 }
 
 absl::StatusOr<Artifact> FromProto(const v1::Artifact& artifact) {
-  QL_RETURN_IF_ERROR(RelativePath("name", artifact.name()));
-  QL_RETURN_IF_ERROR(Digest("sha256", artifact.sha256()));
-  QL_RETURN_IF_ERROR(AtLeast("size", artifact.size(), 0));
-  return Artifact{artifact.name(), artifact.sha256(), artifact.size()};
+  return FieldsFromMessage<Artifact>(artifact);
 }
 
 v1::Layer ToProto(const Layer& layer) {
-  v1::Layer out;
-  out.set_name(ValidUtf8(layer.name));
-  out.set_in_features(layer.in_features);
-  out.set_out_features(layer.out_features);
-  out.set_requested(ValidUtf8(layer.requested));
-  out.set_effective(ValidUtf8(layer.effective));
-  out.set_kernel(ValidUtf8(layer.kernel));
-  out.set_reason(ValidUtf8(layer.reason));
-  out.set_macs_share(layer.macs_share);
-  out.set_bytes_fp32(layer.bytes_fp32);
-  out.set_bytes(layer.bytes);
-  if (layer.sqnr_db) out.set_sqnr_db(*layer.sqnr_db);
-  return out;
+  return FieldsToMessage<v1::Layer>(layer);
 }
 
 absl::StatusOr<Layer> FromProto(const v1::Layer& layer) {
-  QL_RETURN_IF_ERROR(NonEmpty("name", layer.name()));
-  QL_RETURN_IF_ERROR(AtLeast("in_features", layer.in_features(), 0));
-  QL_RETURN_IF_ERROR(AtLeast("out_features", layer.out_features(), 0));
-  QL_RETURN_IF_ERROR(Text("requested", layer.requested()));
-  QL_RETURN_IF_ERROR(Text("effective", layer.effective()));
-  QL_RETURN_IF_ERROR(Text("kernel", layer.kernel()));
-  QL_RETURN_IF_ERROR(Text("reason", layer.reason(), kMaxMessageBytes));
-  // A sum of shares may miss 1 by rounding.
-  QL_RETURN_IF_ERROR(Between("macs_share", layer.macs_share(), 0, 1 + 1e-9));
-  QL_RETURN_IF_ERROR(AtLeast("bytes_fp32", layer.bytes_fp32(), 0));
-  QL_RETURN_IF_ERROR(AtLeast("bytes", layer.bytes(), 0));
-  return Layer{layer.name(),
-               layer.in_features(),
-               layer.out_features(),
-               layer.requested(),
-               layer.effective(),
-               layer.kernel(),
-               layer.reason(),
-               layer.macs_share(),
-               layer.bytes_fp32(),
-               layer.bytes(),
-               layer.has_sqnr_db() ? std::optional<double>(layer.sqnr_db()) : std::nullopt};
+  return FieldsFromMessage<Layer>(layer);
 }
 
 v1::Environment ToProto(const Environment& environment) {
-  v1::Environment out;
-  out.set_fingerprint(ValidUtf8(environment.fingerprint));
-  CopyFacts(environment.facts, out.mutable_facts());
-  return out;
+  return FieldsToMessage<v1::Environment>(environment);
 }
 
 absl::StatusOr<Environment> FromProto(const v1::Environment& environment) {
-  Environment out;
-  out.fingerprint = environment.fingerprint();
-  QL_RETURN_IF_ERROR(Text("fingerprint", out.fingerprint, kMaxMessageBytes));
-  QL_RETURN_IF_ERROR(Facts("facts", environment.facts(), &out.facts));
-  return out;
+  return FieldsFromMessage<Environment>(environment);
 }
 
 v1::Caveat ToProto(const Caveat& caveat) {
-  v1::Caveat out;
-  out.set_code(ValidUtf8(caveat.code));
-  out.set_message(ValidUtf8(caveat.message));
-  return out;
+  return FieldsToMessage<v1::Caveat>(caveat);
 }
 
 absl::StatusOr<Caveat> FromProto(const v1::Caveat& caveat) {
-  QL_RETURN_IF_ERROR(NonEmpty("code", caveat.code()));
-  QL_RETURN_IF_ERROR(Text("message", caveat.message(), kMaxMessageBytes));
-  return Caveat{caveat.code(), caveat.message()};
+  return FieldsFromMessage<Caveat>(caveat);
 }
 
 v1::Event ToProto(const Event& event) {
@@ -255,18 +288,11 @@ absl::StatusOr<Event> FromProto(const v1::Event& event) {
 }
 
 v1::RunnerFinished ToProto(const RunnerFinished& finished) {
-  v1::RunnerFinished out;
-  out.set_ok(finished.ok);
-  out.set_code(ValidUtf8(finished.code));
-  out.set_message(ValidUtf8(finished.message));
-  out.set_stopped(finished.stopped);
-  return out;
+  return FieldsToMessage<v1::RunnerFinished>(finished);
 }
 
 absl::StatusOr<RunnerFinished> FromProto(const v1::RunnerFinished& finished) {
-  QL_RETURN_IF_ERROR(Text("code", finished.code()));
-  QL_RETURN_IF_ERROR(Text("message", finished.message(), kMaxMessageBytes));
-  return RunnerFinished{finished.ok(), finished.code(), finished.message(), finished.stopped()};
+  return FieldsFromMessage<RunnerFinished>(finished);
 }
 
 v1::RunnerEvent ToProto(const RunnerEvent& event) {

@@ -11,8 +11,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/files.h"
+#include "codec/event_json.h"
 #include "proto/convert.h"
-#include "worker/runner/event_json.h"
 #include "worker/runner/job_json.h"
 
 namespace quantlab {
@@ -82,8 +82,8 @@ TEST(JobContractTest, BothRefuseWhatIsNoJob) {
 }
 
 std::string RunnerText(const RunnerEvent& event) {
-  if (const auto* finished = std::get_if<RunnerFinished>(&event)) return runner::EventToJson(*finished);
-  return runner::EventToJson(std::get<EventKind>(event));
+  if (const auto* finished = std::get_if<RunnerFinished>(&event)) return RunnerEventToJson(*finished);
+  return RunnerEventToJson(std::get<EventKind>(event));
 }
 
 TEST(EventContractTest, ProtobufLosesNothingOfTheGoldenEvents) {

@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "worker/runner/event_json.h"
+#include "codec/event_json.h"
 
 namespace quantlab::runner {
 namespace {
@@ -67,11 +67,11 @@ absl::StatusOr<std::unique_ptr<EventChannel>> EventChannel::Open(int fd) {
 }
 
 void EventChannel::Emit(const EventKind& event) {
-  WriteLine(EventToJson(event));
+  WriteLine(RunnerEventToJson(event));
 }
 
 void EventChannel::Finish(const RunnerFinished& finished) {
-  WriteLine(EventToJson(finished));
+  WriteLine(RunnerEventToJson(finished));
 }
 
 void EventChannel::WriteLine(std::string line) {

@@ -3,10 +3,10 @@
 #include <cmath>
 #include <limits>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "codec/json_values.h"
 
 namespace quantlab::runner {
 namespace {
@@ -28,20 +28,6 @@ std::optional<T> Exact(double value) {
 }
 
 }  // namespace
-
-std::string LowerCamelCase(const std::string& name) {
-  std::string camel;
-  bool upper = false;
-  for (char c : name) {
-    if (c == '_') {
-      upper = true;
-      continue;
-    }
-    camel.push_back(upper ? absl::ascii_toupper(static_cast<unsigned char>(c)) : c);
-    upper = false;
-  }
-  return camel;
-}
 
 JsonFields::JsonFields(const json& value, std::string path, absl::Status* status)
     : json_(&value), path_(std::move(path)), status_(status) {
@@ -124,14 +110,11 @@ int32_t JsonFields::Int32(const char* name) {
 double JsonFields::Double(const char* name) {
   const json* value = Find(name);
   if (value == nullptr) return 0;
-  if (value->is_number()) return value->get<double>();
-  if (value->is_string()) {
-    const std::string& text = value->get_ref<const std::string&>();
-    if (text == "NaN") return std::numeric_limits<double>::quiet_NaN();
-    if (text == "Infinity") return std::numeric_limits<double>::infinity();
-    if (text == "-Infinity") return -std::numeric_limits<double>::infinity();
-    double number = 0;
-    if (absl::SimpleAtod(text, &number) && std::isfinite(number)) return number;
+  double number = 0;
+  if (NumberFromJson(*value, &number)) return number;
+  if (value->is_string() && absl::SimpleAtod(value->get_ref<const std::string&>(), &number) &&
+      std::isfinite(number)) {
+    return number;
   }
   Fail(name, "must be a number, or \"NaN\", \"Infinity\" or \"-Infinity\"");
   return 0;

@@ -63,9 +63,6 @@ class JsonFields {
   absl::Status* status_;
 };
 
-// "batch_size" gives "batchSize".
-std::string LowerCamelCase(const std::string& name);
-
 }  // namespace quantlab::runner
 
 #endif  // QUANTLAB_WORKER_RUNNER_JSON_FIELDS_H_

@@ -1,4 +1,4 @@
-// Reading job.json and writing event lines. tests/contract holds both to protobuf's own mapping.
+// Reading job.json. tests/contract holds both to protobuf's own mapping.
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -8,9 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/numbers.h"
-#include "worker/runner/event_json.h"
 #include "worker/runner/job_json.h"
-#include "worker/runner/json_fields.h"
 
 namespace quantlab::runner {
 namespace {
@@ -157,37 +155,6 @@ TEST(CheckJobTest, HoldsTrainingAndComparisonToTheirBounds) {
   text["config"]["kind"] = "RUN_KIND_COMPARISON";
   text["config"]["evaluation"]["latencyBatchSizes"] = json::array();
   EXPECT_THAT(std::string(CheckJob(Parsed(text)).message()), HasSubstr("latencyBatchSizes"));
-}
-
-TEST(EventJsonTest, WritesTheMappingOfProto3) {
-  Metric metric{"accuracy", 0.1, "1", {{"split", "test"}}, 1LL << 60, 0.05, {}, 1000};
-  EXPECT_EQ(EventToJson(EventKind(metric)),
-            R"({"metric":{"name":"accuracy","value":0.1,"unit":"1","labels":{"split":"test"},)"
-            R"("step":"1152921504606846976","samples":"1000","low":0.05}})");
-  metric.value = std::numeric_limits<double>::quiet_NaN();
-  metric.low = -std::numeric_limits<double>::infinity();
-  const json parsed = json::parse(EventToJson(EventKind(metric)));
-  EXPECT_EQ(parsed["metric"]["value"], "NaN");
-  EXPECT_EQ(parsed["metric"]["low"], "-Infinity");
-  EXPECT_EQ(EventToJson(EventKind(Artifact{"model/plan.json", "", 0})),
-            R"({"artifact":{"name":"model/plan.json"}})");
-  EXPECT_EQ(json::parse(EventToJson(EventKind(LogLine{Severity::kWarning, "x"})))["log"]["severity"],
-            "SEVERITY_WARNING");
-}
-
-TEST(EventJsonTest, IsOneLineOfUtf8WhateverTheText) {
-  const std::string line =
-      EventToJson(EventKind(LogLine{Severity::kInfo, "two\nlines, \xff and \xe8\xaf\x84"}));
-  EXPECT_EQ(line.find('\n'), std::string::npos);
-  EXPECT_EQ(json::parse(line)["log"]["message"], "two\nlines, \xef\xbf\xbd and \xe8\xaf\x84");
-  const std::string last = EventToJson(RunnerFinished{false, "NOT_FOUND", "no \"file\"", true});
-  EXPECT_EQ(json::parse(last)["finished"]["message"], "no \"file\"");
-}
-
-TEST(JsonFieldsTest, NamesFollowProtobuf) {
-  EXPECT_EQ(LowerCamelCase("batch_size"), "batchSize");
-  EXPECT_EQ(LowerCamelCase("adam_beta1"), "adamBeta1");
-  EXPECT_EQ(LowerCamelCase("wheel_sha256"), "wheelSha256");
 }
 
 TEST(RoundTripTest, ReadsBackToTheSameBits) {
