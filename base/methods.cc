@@ -42,8 +42,8 @@ ParamSpec WeightGranularity() {
 ParamSpec WeightBits() {
   return Integer(
       "weight_bits", 8, 2, 8,
-      "Bits of a weight; with 4 or fewer two weights share a byte of the saved model. Fewer than 8 "
-      "compute as fast as 8.");
+      "Bits of a weight; with 4 or fewer two weights share a byte of the saved model. Fewer than 8 compute "
+      "as fast as 8.");
 }
 
 // What the methods with a calibration share.
@@ -51,23 +51,21 @@ std::vector<ParamSpec> Calibration() {
   return {
       Integer("calibration_texts", 128, 1, 100000,
               "Training texts, drawn with the run's seed, from which the ranges of activations are found."),
-      Choice(
-          "observer", {"min_max", "moving_average", "histogram_mse", "histogram_entropy", "percentile"},
-          "histogram_mse",
-          "How a range is found: the extremes, their moving average over batches, the range of least squared "
-          "error or of least information lost, or percentiles."),
+      Choice("observer", {"min_max", "moving_average", "histogram_mse", "histogram_entropy", "percentile"},
+             "histogram_mse",
+             "How a range is found: the extremes, their moving average over batches, the range of least "
+             "squared error or of least information lost, or percentiles."),
       Number("percentile", 99.99, 50.001, 100,
-             "Of the observer percentile: the share of values, in percent, that lie below the upper end; the "
-             "lower end mirrors it."),
+             "Of the observer percentile: the share of values, in percent, that lie below the upper end; "
+             "the lower end mirrors it."),
   };
 }
 
 std::vector<ParamSpec> SmoothQuant() {
   return {
-      Choice(
-          "smooth_quant", {"off", "given", "search"}, "search",
-          "SmoothQuant: moves outliers of input features into the weights, with the exponent smooth_alpha or "
-          "with the best one of each layer."),
+      Choice("smooth_quant", {"off", "given", "search"}, "search",
+             "SmoothQuant: moves outliers of input features into the weights, with the exponent smooth_alpha "
+             "or with the best one of each layer."),
       Number("smooth_alpha", 0.5, 0, 1,
              "Of smooth_quant given: 0 leaves outliers in the activations, 1 moves them into the weights."),
       Flag("bias_correction", true, "Take each channel's mean error on the calibration texts off its bias."),
@@ -145,8 +143,7 @@ MethodSpec StaticQuantization() {
   spec.title_zh = "静态量化";
   spec.help =
       "INT8 weights and activations with ranges that calibration on training texts has fixed, so that no "
-      "range "
-      "is looked for while the model runs. For speed where some texts are at hand.";
+      "range is looked for while the model runs. For speed where some texts are at hand.";
   spec.inputs = Calibrates;
   spec.params = Calibration();
   Append(spec.params, {WeightGranularity(), WeightBits()});
@@ -164,18 +161,16 @@ MethodSpec Qat() {
   spec.title_zh = "量化感知训练";
   spec.help =
       "Trains the FP32 checkpoint further while weights and activations pass through quantization, then "
-      "becomes "
-      "the same INT8 kernels as static quantization. For accuracy where training again is possible, above "
-      "all "
-      "with few bits. Compare it with its control, fp32_continued.";
+      "becomes the same INT8 kernels as static quantization. For accuracy where training again is possible, "
+      "above all with few bits. Compare it with its control, fp32_continued.";
   spec.inputs = Trains;
   spec.params = ExtraTraining();
   Append(spec.params, Calibration());
   Append(spec.params, {WeightGranularity(), WeightBits()});
   Append(spec.params,
          {Number("freeze_observers_at", 0.5, 0, 1,
-                 "Share of the steps after which the ranges of activations stay as they are. Until then they "
-                 "follow the extremes of the batches, whatever observer found the first ones."),
+                 "Share of the steps after which the ranges of activations stay as they are. Until then "
+                 "they follow the extremes of the batches, whatever observer found the first ones."),
           Flag("learned_steps", false, "Train the step sizes too (LSQ) instead of following ranges."),
           Number("distillation", 0, 0, 1,
                  "Weight of the FP32 model's answers in the loss, beside the labels; 0: the labels alone."),
@@ -193,9 +188,8 @@ MethodSpec Fp32Continued() {
   spec.title_zh = "FP32 继续训练（QAT 的对照）";
   spec.help =
       "The control for qat: trains the FP32 checkpoint further on the same texts in the same order and "
-      "quantizes "
-      "nothing, so that qat is not credited for training longer. Takes qat's epochs and learning_rate where "
-      "it is given none.";
+      "quantizes nothing, so that qat is not credited for training longer. Takes qat's epochs and "
+      "learning_rate where it is given none.";
   spec.quantizes = false;
   spec.control_of = "qat";
   spec.inputs = Trains;
@@ -213,10 +207,8 @@ MethodSpec MixedPrecision() {
   spec.title_zh = "混合精度";
   spec.help =
       "Each linear layer in INT8, half precision or FP32: its harm is measured by quantizing it alone, its "
-      "cost "
-      "by timing it here, and the fastest assignment within an accuracy budget is taken, or the least "
-      "harmful "
-      "one within a size budget. Or the whole model in half precision.";
+      "cost by timing it here, and the fastest assignment within an accuracy budget is taken, or the least "
+      "harmful one within a size budget. Or the whole model in half precision.";
   spec.inputs = ReadByMixedPrecision;
   spec.params = {
       Choice("mode", {"per_layer", "whole"}, "per_layer",
@@ -239,8 +231,7 @@ MethodSpec MixedPrecision() {
   Append(spec.params, SmoothQuant());
   spec.devices = {{"cpu", "native",
                    "half precision falls back to FP32 arithmetic on CPUs without AVX512_BF16 or AMX (bf16) "
-                   "or AVX512_FP16 "
-                   "(fp16)"},
+                   "or AVX512_FP16 (fp16)"},
                   {"cuda", "native", kInt8OnGpus}};
   return spec;
 }
@@ -289,8 +280,8 @@ MethodSpec WeightOnly() {
 ParamSpec Embeddings() {
   return Choice(
       "embeddings", {"keep", "int8"}, "keep",
-      "int8: the rows of the embedding tables too, each with a scale of its own; in a small encoder "
-      "they are half of the model's bytes.");
+      "int8: the rows of the embedding tables too, each with a scale of its own; in a small encoder they "
+      "are half of the model's bytes.");
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ struct MetricSpec {
   bool higher_is_better = true;
   // Measured by the comparison (timing, memory and size, side by side), never by the run itself.
   bool needs_comparison = false;
-  std::vector<std::string> aliases;  // further names accepted in experiment files: "f1"
+  std::vector<std::string> aliases = {};  // further names accepted in experiment files: "f1"
   // How every run computes it from the answers to a split; it is then recorded with the label split, and
   // shown in the report, without another line of code. nullptr: the metric is measured elsewhere.
   double (*of_answers)(const SplitAnswers& answers) = nullptr;

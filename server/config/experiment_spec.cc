@@ -147,8 +147,8 @@ void ReadName(Fields& fields, const std::string& file, Diagnostics& diagnostics,
   }
   diagnostics.Error(node->at,
                     absl::StrCat("name is ", DescribeYaml(*node),
-                                 "; allowed: up to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or "
-                                 "a digit"));
+                                 "; allowed: up to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or a "
+                                 "digit"));
 }
 
 void ReadSeeds(Fields& fields, Diagnostics& diagnostics, std::vector<uint64_t>* seeds) {
@@ -273,8 +273,8 @@ void ReadEvaluation(const YamlNode* node, Diagnostics& diagnostics, EvaluationCo
     latency.Ints("sequence_length", 3, 8192, &evaluation->latency_sequence_lengths);
     if (latency.Take("sequence_lengths") != nullptr) {
       diagnostics.Error(older->at,
-                        "evaluation.latency.sequence_length is an older name of sequence_lengths; "
-                        "give one of the two");
+                        "evaluation.latency.sequence_length is an older name of sequence_lengths; give one "
+                        "of the two");
     }
   }
   latency.Int("warmup_iterations", 0, 10000, &evaluation->warmup_iterations);
@@ -439,8 +439,8 @@ void CheckEnabled(const Enabled& enabled, const YamlNode& root, Diagnostics& dia
   const Location at = experiments == nullptr ? Location{root.at.file, 0, 0} : experiments->at;
   if (experiments == nullptr) {
     diagnostics.Error(at,
-                      "experiments is missing: it names the runs, as in "
-                      "experiments: {baseline: {enabled: true}, dynamic_quantization: {enabled: true}}");
+                      "experiments is missing: it names the runs, as in experiments: {baseline: {enabled: "
+                      "true}, dynamic_quantization: {enabled: true}}");
     return;
   }
   const bool wants_timing =

@@ -93,8 +93,8 @@ void ApplyControl(const MethodSpec& control_spec, Diagnostics& diagnostics, Expe
   if (method == nullptr) return;
   if (control == nullptr) {
     diagnostics.Warn(method->at, absl::StrCat(method->spec->name,
-                                              " has no control: what it gains by training longer is not told "
-                                              "apart from what quantization does; add ",
+                                              " has no control: what it gains by training longer is not "
+                                              "told apart from what quantization does; add ",
                                               control_spec.name, ": {} under experiments"));
     return;
   }
