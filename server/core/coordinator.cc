@@ -19,6 +19,8 @@ bool AllEnded(const std::vector<RunRecord>& runs) {
 Coordinator::Coordinator(const CoordinatorParts& parts, const CoordinatorOptions& options)
     : parts_(parts),
       options_(options),
+      reuse_(*parts.state, *parts.events, *parts.artifacts),
+      workers_(*parts.clock, options.lease_term),
       leases_(*parts.clock, options.lease_term),
       random_(options.jitter_seed),
       last_tick_(parts.clock->Monotonic()) {}
@@ -31,12 +33,8 @@ absl::Status Coordinator::Recover() {
   Outbox outbox;
   {
     MutexLock lock(mutex_);
-    QL_ASSIGN_OR_RETURN(std::vector<WorkerRecord> workers, parts_.state->ListWorkers());
-    for (WorkerRecord& worker : workers) {
-      Worker& known = workers_[worker.id];
-      known.saved = worker.last_seen;
-      known.record = std::move(worker);
-    }
+    QL_ASSIGN_OR_RETURN(const std::vector<WorkerRecord> workers, parts_.state->ListWorkers());
+    for (const WorkerRecord& worker : workers) workers_.Restore(worker);
     QL_ASSIGN_OR_RETURN(const std::vector<RunRecord> runs, parts_.state->ListActiveRuns());
     std::set<std::string> experiments;
     for (const RunRecord& run : runs) experiments.insert(run.experiment_id);
@@ -81,7 +79,7 @@ absl::Status Coordinator::RestoreLease(const RunRecord& run) {
   QL_ASSIGN_OR_RETURN(const AttemptRecord attempt, parts_.state->GetAttempt(key));
   const absl::Duration passed = std::max(parts_.clock->Now() - attempt.start_time, absl::ZeroDuration());
   leases_.Grant(attempt, std::max(run.time_limit - passed, absl::ZeroDuration()) + options_.time_limit_grace);
-  workers_[attempt.worker_id].last_contact = parts_.clock->Monotonic();
+  workers_.Heard(attempt.worker_id);
   return absl::OkStatus();
 }
 
@@ -124,7 +122,8 @@ absl::Status Coordinator::Apply(Active& active, ExperimentChange& change, Outbox
   if (!absl::IsFailedPrecondition(status)) {
     active.stale = true;
     const absl::Status reload = Load(active.experiment.id);
-    if (!reload.ok()) parts_.observer->OnTrouble("reading an experiment after a failed commit", reload);
+    if (!reload.ok())
+      parts_.observer->OnBackgroundError("reading an experiment after a failed commit", reload);
   }
   return status;
 }
@@ -173,7 +172,8 @@ absl::Status Coordinator::Lose(const AttemptKey& attempt, RunState outcome, cons
   end.message = why;
   end.time = parts_.clock->Now();
   const absl::Status status = EndAttempt(end, std::nullopt, outbox);
-  if (!status.ok()) parts_.observer->OnTrouble(absl::StrCat("ending attempt of ", attempt.run_id), status);
+  if (!status.ok())
+    parts_.observer->OnBackgroundError(absl::StrCat("ending attempt of ", attempt.run_id), status);
   return status;
 }
 
@@ -204,7 +204,8 @@ absl::StatusOr<StateRepository::Created> Coordinator::Submit(const ExperimentRec
       active_[experiment.id].experiment.id = experiment.id;
       active_[experiment.id].stale = true;
     }
-    if (!status.ok()) parts_.observer->OnTrouble(absl::StrCat("queueing experiment ", experiment.id), status);
+    if (!status.ok())
+      parts_.observer->OnBackgroundError(absl::StrCat("queueing experiment ", experiment.id), status);
   }
   Send(outbox);
   return created;
@@ -237,7 +238,7 @@ absl::Status Coordinator::Cancel(const std::string& experiment_id, const std::st
     // Nobody is there who could stop these.
     for (const CancelRequest& request : change.change().cancel_requests) {
       const Lease* lease = leases_.FindByRun(request.run_id);
-      if (lease == nullptr || !IsGone(workers_[lease->attempt.worker_id])) continue;
+      if (lease == nullptr || workers_.IsConnected(lease->attempt.worker_id)) continue;
       const AttemptKey key = lease->attempt.key;
       QL_RETURN_IF_ERROR(Lose(key, RunState::kCancelled, request.message, outbox));
     }
@@ -279,94 +280,25 @@ absl::Status Coordinator::Retry(const std::string& experiment_id, const std::str
 
 absl::StatusOr<Explanation> Coordinator::Explain(const std::string& run_id) {
   MutexLock lock(mutex_);
-  Explanation explanation;
   auto found = FindActive(SplitRunId(run_id).first);
   const RunRecord* run = found.ok() ? FindRun(**found, run_id) : nullptr;
   if (run == nullptr) {
     QL_ASSIGN_OR_RETURN(const RunRecord stored, parts_.state->GetRun(run_id));
-    explanation.state = stored.state;
+    Explanation explanation{stored.state, {}, 0};
     if (!stored.message.empty()) explanation.reasons.push_back(stored.message);
     return explanation;
   }
-  explanation.state = run->state;
-  if (run->state == RunState::kPending) ExplainPending(**found, *run, explanation);
-  if (run->state == RunState::kQueued) ExplainQueued(*run, explanation);
-  if (run->state == RunState::kRunning) ExplainRunning(*run, explanation);
-  if (!run->message.empty()) explanation.reasons.push_back(run->message);
-  return explanation;
-}
-
-void Coordinator::ExplainPending(const Active& active, const RunRecord& run, Explanation& explanation) const {
-  for (const RunDependency& need : run.needs) {
-    for (const RunRecord& other : active.runs) {
-      if (other.name != need.run || IsEnded(other.state)) continue;
-      explanation.reasons.push_back(
-          absl::StrCat("waits for ", other.name, " (", std::string(RunStateName(other.state)), ")"));
-    }
-  }
-}
-
-void Coordinator::ExplainQueued(const RunRecord& run, Explanation& explanation) const {
-  explanation.queue_position = queue_.Position(run.id).value_or(0);
-  int there = 0, fitting = 0;
-  std::vector<std::string> why_not;
-  for (const auto& [id, worker] : workers_) {
-    if (IsGone(worker)) continue;
-    ++there;
-    const std::string why = WhyNot(run, worker.record);
-    if (why.empty()) {
-      ++fitting;
-    } else {
-      why_not.push_back(absl::StrCat("worker ", id, " on ", worker.record.hostname, " ", why));
-    }
-  }
-  if (there == 0) {
-    explanation.reasons.push_back("no worker is connected; start one with quant-worker");
-  } else if (fitting == 0) {
-    explanation.reasons.push_back(absl::StrCat(
-        "no worker that is connected can take it: it needs ", run.device,
-        run.method.empty() ? "" : absl::StrCat(" and ", run.method, " of version ", run.method_version)));
-    for (std::string& why : why_not) explanation.reasons.push_back(std::move(why));
-  } else {
-    explanation.reasons.push_back(
-        absl::StrCat("waits for one of ", fitting, " workers that can take it; all are busy"));
-    if (explanation.queue_position > 0) {
-      explanation.reasons.push_back(
-          absl::StrCat(explanation.queue_position, " runs are ahead of it in the queue"));
-    }
-  }
-}
-
-void Coordinator::ExplainRunning(const RunRecord& run, Explanation& explanation) {
-  const Lease* lease = leases_.FindByRun(run.id);
-  if (lease == nullptr) return;
-  const absl::Duration heard = leases_.term() - (lease->expires - parts_.clock->Monotonic());
-  explanation.reasons.push_back(absl::StrCat("attempt ", lease->attempt.key.number, " runs on ",
-                                             Who(lease->attempt), ", last heard of ",
-                                             absl::ToInt64Seconds(heard), " s ago"));
-  if (run.cancel_requested) explanation.reasons.push_back("its worker is being asked to stop it");
-  if (lease->over_time) {
-    explanation.reasons.push_back(
-        absl::StrCat("it is over its time limit of ", absl::FormatDuration(run.time_limit)));
-  }
+  const std::vector<const WorkerRecord*> workers = workers_.Connected();
+  ExplanationFacts facts{&(*found)->runs, &workers, leases_.FindByRun(run_id),
+                         queue_.Position(run_id).value_or(0), absl::ZeroDuration()};
+  if (facts.lease != nullptr)
+    facts.since_contact = leases_.term() - (facts.lease->expires - parts_.clock->Monotonic());
+  return ExplainRun(*run, facts);
 }
 
 std::vector<std::string> Coordinator::Unplaceable(const std::vector<RunRecord>& runs) {
   MutexLock lock(mutex_);
-  std::vector<std::string> sentences;
-  for (const RunRecord& run : runs) {
-    bool placeable = false;
-    std::vector<std::string> why_not;
-    for (const auto& [id, worker] : workers_) {
-      if (IsGone(worker)) continue;
-      const std::string why = WhyNot(run, worker.record);
-      placeable = placeable || why.empty();
-      why_not.push_back(absl::StrCat("worker ", id, " ", why));
-    }
-    if (placeable || why_not.empty()) continue;
-    sentences.push_back(absl::StrCat(run.name, ": ", absl::StrJoin(why_not, ", ")));
-  }
-  return sentences;
+  return ExplainUnplaceable(runs, workers_.Connected());
 }
 
 // ---- time ------------------------------------------------------------------------------------------------
@@ -379,18 +311,7 @@ void Coordinator::Tick() {
     // The coordinator itself stood still (a stopped process, a frozen machine): workers could not reach it.
     if (now - last_tick_ > options_.lease_term / 2) leases_.RenewAll();
     last_tick_ = now;
-    leases_.MarkOverTime();
-    for (const AttemptKey& attempt : leases_.Expired()) {
-      const Lease* lease = leases_.Find(attempt);
-      const bool over_time = lease->over_time;
-      const std::string why = absl::StrCat("nothing was heard of ", Who(lease->attempt), " for ",
-                                           absl::FormatDuration(leases_.term()));
-      static_cast<void>(Lose(attempt, over_time ? RunState::kTimedOut : RunState::kLost, why, outbox));
-    }
-    for (const AttemptKey& attempt : leases_.OverTimeSince(options_.time_limit_grace)) {
-      static_cast<void>(Lose(attempt, RunState::kTimedOut,
-                             "the time limit has passed, and the worker did not stop the run", outbox));
-    }
+    LoseOverdueAttempts(outbox);
     AnswerOverdue(outbox);
     Dispatch(outbox);
     for (auto it = active_.begin(); it != active_.end();) {
@@ -400,6 +321,23 @@ void Coordinator::Tick() {
     }
   }
   Send(outbox);
+}
+
+// Errors are reported to the observer; the next tick tries again.
+void Coordinator::LoseOverdueAttempts(Outbox& outbox) {
+  leases_.MarkOverTime();
+  for (const AttemptKey& attempt : leases_.Expired()) {
+    const Lease* lease = leases_.Find(attempt);
+    const bool over_time = lease->over_time;
+    const std::string why = absl::StrCat("nothing was heard of ", Who(lease->attempt), " for ",
+                                         absl::FormatDuration(leases_.term()));
+    Lose(attempt, over_time ? RunState::kTimedOut : RunState::kLost, why, outbox).IgnoreError();
+  }
+  for (const AttemptKey& attempt : leases_.OverTimeSince(options_.time_limit_grace)) {
+    Lose(attempt, RunState::kTimedOut, "the time limit has passed, and the worker did not stop the run",
+         outbox)
+        .IgnoreError();
+  }
 }
 
 CoordinatorStats Coordinator::Stats() {
@@ -412,11 +350,8 @@ CoordinatorStats Coordinator::Stats() {
   for (const auto& [id, active] : active_) {
     for (const RunRecord& run : active.runs) ++stats.active_runs[run.state];
   }
-  for (const auto& [id, worker] : workers_) {
-    const bool busy = leases_.FindByWorker(id) != nullptr;
-    ++stats.workers[IsGone(worker) ? WorkerState::kGone : busy ? WorkerState::kBusy : WorkerState::kIdle];
-  }
-  stats.waiting_syncs = static_cast<int>(waiters_.size());
+  for (const WorkerRecord* worker : workers_.All()) ++stats.workers[StateOf(worker->id)];
+  stats.waiting_syncs = static_cast<int>(waiting_.size());
   return stats;
 }
 

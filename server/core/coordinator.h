@@ -1,9 +1,9 @@
-// The coordinator's state and everything that changes it: experiments that are active, the queue, the
-// leases, the workers and those of them that wait for a run.
+// The coordinator's state and everything that changes it: active experiments, the queue, leases, workers and
+// their waiting calls.
 //
-// What must survive is in the repositories before anyone is told of it; what is here is rebuilt from them
-// by Recover. A process killed at any moment loses leases (which get a full term again) and waiting calls
-// (which workers repeat), nothing else.
+// A change is computed (transitions.h), committed to the repositories, and only then applied here and
+// reported; what is here is rebuilt from the repositories by Recover. A process killed at any moment loses
+// leases (which get a full term again) and waiting calls (which workers repeat), nothing else.
 //
 //   worker ── Sync ──▶ queue ── assignment ──▶ worker ── ReportEvents … Finish ──▶ next runs
 //
@@ -16,7 +16,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -32,10 +31,15 @@
 #include "base/mutex.h"
 #include "base/repositories.h"
 #include "server/core/change_feed.h"
+#include "server/core/explanation.h"
 #include "server/core/lease_table.h"
 #include "server/core/observer.h"
+#include "server/core/reuse.h"
 #include "server/core/scheduler.h"
+#include "server/core/sync.h"
 #include "server/core/transitions.h"
+#include "server/core/waiting_syncs.h"
+#include "server/core/worker_table.h"
 
 namespace quantlab {
 
@@ -55,46 +59,12 @@ struct CoordinatorOptions {
   uint64_t jitter_seed = 1;
 };
 
-// A model that a run reads: the result of a run that it needs.
-struct AssignmentInput {
-  RunRecord run;
-  std::vector<Artifact> files;  // below "model/" of its result, with names relative to that
-};
-
-struct Assignment {
-  AttemptKey attempt;
-  RunRecord run;
-  std::vector<AssignmentInput> inputs;
-};
-
-struct SyncCall {
-  WorkerRecord worker;
-  std::optional<AttemptKey> attempt;  // what it holds
-  bool wants_run = false;
-  absl::Duration max_wait;
-};
-
-struct SyncAnswer {
-  std::optional<Assignment> assignment;
-  bool cancel = false;
-  std::string cancel_reason;
-  bool fenced = false;
-  absl::Duration next_sync;
-  absl::Duration lease_term;
-};
-
 enum class WorkerState { kIdle, kBusy, kGone };
 
 struct WorkerStatus {
   WorkerRecord worker;
   WorkerState state = WorkerState::kIdle;
   std::optional<AttemptKey> attempt;
-};
-
-struct Explanation {
-  RunState state = RunState::kPending;
-  std::vector<std::string> reasons;  // most important first
-  int queue_position = 0;            // runs ahead of it
 };
 
 struct CoordinatorStats {
@@ -107,8 +77,6 @@ struct CoordinatorStats {
 
 class Coordinator {
  public:
-  using SyncDone = std::function<void(absl::StatusOr<SyncAnswer>)>;
-
   Coordinator(const CoordinatorParts& parts, const CoordinatorOptions& options);
   ~Coordinator();
 
@@ -124,18 +92,18 @@ class Coordinator {
   absl::Status Cancel(const std::string& experiment_id, const std::string& run, const std::string& reason);
   absl::Status Retry(const std::string& experiment_id, const std::string& run);
   absl::StatusOr<Explanation> Explain(const std::string& run_id);
-  // One sentence for each run that no worker that is there could ever take; nothing while none is there.
+  // Explains each run that no connected worker can execute; empty while none is connected.
   std::vector<std::string> Unplaceable(const std::vector<RunRecord>& runs);
 
   // ---- workers ----
 
-  // `done` is called exactly once, possibly before this returns: at once where there is something to say,
-  // else when a run is there or the wait is over. Returns an id for DropSync; 0 when already answered.
+  // `done` is called exactly once, possibly before this returns: at once where there is an answer already,
+  // else when there is a run for it or the wait is over. Returns an id for DropSync; 0 when answered already.
   int64_t Sync(const SyncCall& call, SyncDone done);
-  // Forgets a waiting call whose caller went away; its `done` is not called any more.
+  // Drops a waiting call. Its callback will not run.
   void DropSync(int64_t id);
   absl::StatusOr<int64_t> ReportEvents(const AttemptKey& attempt, const std::vector<Event>& events);
-  // Idempotent. FAILED_PRECONDITION until all events and artifacts are there.
+  // Idempotent. FAILED_PRECONDITION until all events and artifacts are stored.
   absl::Status Finish(const AttemptEnd& end);
   std::vector<WorkerStatus> Workers();
 
@@ -154,18 +122,6 @@ class Coordinator {
     ExperimentRecord experiment;  // without files
     std::vector<RunRecord> runs;
     bool stale = false;  // a commit failed midway: read again before use
-  };
-  struct Worker {
-    WorkerRecord record;
-    absl::Duration last_contact = -absl::InfiniteDuration();  // monotonic
-    absl::Time saved = absl::InfinitePast();
-    int64_t waiter = 0;  // id of its waiting call; 0: none
-  };
-  struct Waiter {
-    int64_t id = 0;
-    std::string worker_id;
-    absl::Duration deadline;  // monotonic
-    SyncDone done;
   };
   // Calls to make once the lock is released.
   struct Outbox {
@@ -188,8 +144,7 @@ class Coordinator {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RestoreLease(const RunRecord& run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  void Touch(const WorkerRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool IsGone(const Worker& worker) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RecordContact(const WorkerRecord& record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<SyncAnswer> AnswerNow(const SyncCall& call, Outbox& outbox)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<SyncAnswer> SyncHolding(const SyncCall& call) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -200,14 +155,11 @@ class Coordinator {
   absl::StatusOr<std::optional<Assignment>> Take(Active& active, const std::string& run_id,
                                                  const WorkerRecord& worker, Outbox& outbox)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::string> ReuseKey(const Active& active, const RunRecord& run,
-                                       const std::string& fingerprint, const std::string& runner_sha256)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::optional<AttemptKey>> FindReusable(const std::string& key)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::vector<AssignmentInput>> Inputs(const Active& active, const RunRecord& run)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status CheckArtifacts(const std::vector<Artifact>& artifacts);
+  // Takes over a result that was computed before; false where there is none.
+  absl::StatusOr<bool> TakeOver(Active& active, const RunRecord& run, const WorkerRecord& worker,
+                                Outbox& outbox) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CorrectEnd(AttemptEnd& end, const Lease& lease, const RunRecord& run) const;
+  void LoseOverdueAttempts(Outbox& outbox) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   std::string FirstFor(const WorkerRecord& worker, const std::set<std::string>& failed)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -215,32 +167,30 @@ class Coordinator {
   // Hands queued runs to waiting workers.
   void Dispatch(Outbox& outbox) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool DispatchOne(std::set<std::string>& failed, Outbox& outbox) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Answer(std::list<Waiter>::iterator waiter, absl::StatusOr<SyncAnswer> answer, Outbox& outbox)
+  void HandOut(const std::string& run_id, const std::string& worker_id, std::set<std::string>& failed,
+               Outbox& outbox) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Answer(WaitingSync call, absl::StatusOr<SyncAnswer> answer, Outbox& outbox)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AnswerOverdue(Outbox& outbox) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   SyncAnswer MakeAnswer(absl::Duration next_sync) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration Jittered(absl::Duration around) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ExplainPending(const Active& active, const RunRecord& run, Explanation& explanation) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ExplainQueued(const RunRecord& run, Explanation& explanation) const
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void ExplainRunning(const RunRecord& run, Explanation& explanation) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  WorkerState StateOf(const std::string& worker_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Send(Outbox& outbox);
 
   // Constant after construction.
   const CoordinatorParts parts_;
   const CoordinatorOptions options_;
   // Own synchronisation.
+  const ReuseIndex reuse_;
   ChangeFeed feed_;
 
   Mutex mutex_;
   std::map<std::string, Active> active_ ABSL_GUARDED_BY(mutex_);  // by experiment id
-  std::map<std::string, Worker> workers_ ABSL_GUARDED_BY(mutex_);
-  std::list<Waiter> waiters_ ABSL_GUARDED_BY(mutex_);  // longest waiting first
+  WorkerTable workers_ ABSL_GUARDED_BY(mutex_);
+  WaitingSyncs waiting_ ABSL_GUARDED_BY(mutex_);
   RunQueue queue_ ABSL_GUARDED_BY(mutex_);
   LeaseTable leases_ ABSL_GUARDED_BY(mutex_);
   std::mt19937_64 random_ ABSL_GUARDED_BY(mutex_);
-  int64_t last_waiter_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration last_tick_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 };

@@ -1,4 +1,4 @@
-// What core tells about itself to logs and metrics, which it does not know.
+// Events of core for logs and metrics, on which core does not depend.
 #ifndef QUANTLAB_SERVER_CORE_OBSERVER_H_
 #define QUANTLAB_SERVER_CORE_OBSERVER_H_
 
@@ -18,15 +18,15 @@ class CoreObserver {
 
   // A run changed its state; `run` is as it is now.
   virtual void OnTransition(const RunRecord& run, RunState from) {}
-  // A worker got a run, after this time in the queue.
+  // A run was assigned to a worker, after this time in the queue.
   virtual void OnStart(const AttemptRecord& attempt, const RunRecord& run, absl::Duration waited) {}
   // An attempt ended, after this time; a lease that ran out is LOST.
   virtual void OnAttemptEnd(const AttemptRecord& attempt, RunState outcome, absl::Duration took,
                             const std::string& message) {}
-  // A change was committed, or was not.
+  // A commit ended, with or without an error.
   virtual void OnCommit(absl::Duration took, const absl::Status& status) {}
-  // Something went wrong that no caller is told of.
-  virtual void OnTrouble(const std::string& what, const absl::Status& status) {}
+  // An operation failed that no caller waits for.
+  virtual void OnBackgroundError(const std::string& what, const absl::Status& status) {}
 };
 
 }  // namespace quantlab

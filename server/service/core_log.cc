@@ -43,10 +43,10 @@ void CoreLog::OnAttemptEnd(const AttemptRecord& attempt, RunState outcome, absl:
 
 void CoreLog::OnCommit(absl::Duration took, const absl::Status& status) {
   metrics_->OnCommit(took, status.ok());
-  if (!status.ok()) OnTrouble("committing a change", status);
+  if (!status.ok()) OnBackgroundError("committing a change", status);
 }
 
-void CoreLog::OnTrouble(const std::string& what, const absl::Status& status) {
+void CoreLog::OnBackgroundError(const std::string& what, const absl::Status& status) {
   log_->Write(LogLevel::kWarning, absl::StrCat(what, " failed"), {}, {{"error", status.ToString()}});
 }
 

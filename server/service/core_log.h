@@ -20,7 +20,7 @@ class CoreLog : public CoreObserver {
   void OnAttemptEnd(const AttemptRecord& attempt, RunState outcome, absl::Duration took,
                     const std::string& message) override;
   void OnCommit(absl::Duration took, const absl::Status& status) override;
-  void OnTrouble(const std::string& what, const absl::Status& status) override;
+  void OnBackgroundError(const std::string& what, const absl::Status& status) override;
 
  private:
   Log* const log_;

@@ -3,6 +3,7 @@
 #include <map>
 #include <vector>
 
+#include <google/protobuf/descriptor.h>
 #include <prometheus/collectable.h>
 #include <prometheus/counter.h>
 #include <prometheus/exposer.h>
@@ -14,6 +15,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "quantlab/v1/artifact.pb.h"
+#include "quantlab/v1/experiment.pb.h"
+#include "quantlab/v1/worker.pb.h"
 
 namespace quantlab {
 namespace {
@@ -54,25 +58,18 @@ std::string CodeLabel(absl::StatusCode code) {
 }  // namespace
 
 const std::vector<std::string>& RpcNames() {
-  static const auto* const names = new std::vector<std::string>{"SubmitExperiment",
-                                                                "GetExperiment",
-                                                                "ListExperiments",
-                                                                "WatchExperiment",
-                                                                "CancelExperiment",
-                                                                "RetryExperiment",
-                                                                "ListLogs",
-                                                                "ListMetrics",
-                                                                "ExplainRun",
-                                                                "GetReportData",
-                                                                "ListMethods",
-                                                                "ListCatalog",
-                                                                "Sync",
-                                                                "ReportEvents",
-                                                                "FinishAttempt",
-                                                                "ListWorkers",
-                                                                "StatArtifacts",
-                                                                "UploadArtifact",
-                                                                "DownloadArtifact"};
+  static const auto* const names = [] {
+    auto* all = new std::vector<std::string>();
+    for (const google::protobuf::FileDescriptor* file :
+         {v1::SubmitExperimentRequest::descriptor()->file(), v1::SyncRequest::descriptor()->file(),
+          v1::StatArtifactsRequest::descriptor()->file()}) {
+      for (int s = 0; s < file->service_count(); ++s) {
+        for (int m = 0; m < file->service(s)->method_count(); ++m)
+          all->push_back(file->service(s)->method(m)->name());
+      }
+    }
+    return all;
+  }();
   return *names;
 }
 

@@ -1,0 +1,43 @@
+// Why a run is where it is: sentences for people, made from the state that decides it.
+#ifndef QUANTLAB_SERVER_CORE_EXPLANATION_H_
+#define QUANTLAB_SERVER_CORE_EXPLANATION_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/records.h"
+#include "server/core/lease_table.h"
+
+namespace quantlab {
+
+struct Explanation {
+  RunState state = RunState::kPending;
+  std::vector<std::string> reasons;  // most important first
+  int queue_position = 0;            // runs ahead of it
+};
+
+// What an explanation is made from. Everything is borrowed.
+struct ExplanationFacts {
+  const std::vector<RunRecord>* runs = nullptr;               // of the experiment
+  const std::vector<const WorkerRecord*>* workers = nullptr;  // connected ones
+  const Lease* lease = nullptr;                               // of the run; nullptr when none
+  int queue_position = 0;
+  absl::Duration since_contact;  // since the worker of the lease was heard of
+};
+
+// At most this many workers are named one by one, and this many runs.
+inline constexpr size_t kMaxNamedWorkers = 20;
+inline constexpr size_t kMaxNamedRuns = 50;
+
+// Threads: pure functions.
+Explanation ExplainRun(const RunRecord& run, const ExplanationFacts& facts);
+
+// Explains each run that no connected worker can execute, with the reason of each worker; empty while no
+// worker is connected. Long lists end with how many more there are.
+std::vector<std::string> ExplainUnplaceable(const std::vector<RunRecord>& runs,
+                                            const std::vector<const WorkerRecord*>& workers);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_CORE_EXPLANATION_H_

@@ -1,0 +1,48 @@
+// What a worker sends in Sync and what it gets back: the vocabulary between the coordinator and its service.
+#ifndef QUANTLAB_SERVER_CORE_SYNC_H_
+#define QUANTLAB_SERVER_CORE_SYNC_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/records.h"
+
+namespace quantlab {
+
+// A model that a run reads: the result of a run that it depends on.
+struct AssignmentInput {
+  RunRecord run;
+  std::vector<Artifact> files;  // below "model/" of its result, with names relative to that
+};
+
+struct Assignment {
+  AttemptKey attempt;
+  RunRecord run;
+  std::vector<AssignmentInput> inputs;
+};
+
+struct SyncCall {
+  WorkerRecord worker;
+  std::optional<AttemptKey> attempt;  // what it holds
+  bool wants_run = false;
+  absl::Duration max_wait;
+};
+
+struct SyncAnswer {
+  std::optional<Assignment> assignment;
+  bool cancel = false;
+  std::string cancel_reason;
+  bool fenced = false;
+  absl::Duration next_sync;
+  absl::Duration lease_term;
+};
+
+using SyncDone = std::function<void(absl::StatusOr<SyncAnswer>)>;
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_CORE_SYNC_H_

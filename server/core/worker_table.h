@@ -1,0 +1,61 @@
+// The workers that the coordinator knows, and when each was last heard of.
+#ifndef QUANTLAB_SERVER_CORE_WORKER_TABLE_H_
+#define QUANTLAB_SERVER_CORE_WORKER_TABLE_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/records.h"
+
+namespace quantlab {
+
+// A worker is connected while it waits in a call, and for `silence` after its last contact.
+//
+// Borrows the clock. Threads: one at a time (guarded by its owner).
+class WorkerTable {
+ public:
+  WorkerTable(const Clock& clock, absl::Duration silence) : clock_(clock), silence_(silence) {}
+
+  // A worker as it was stored. It is not connected until it is heard of.
+  void Restore(const WorkerRecord& record);
+
+  // The worker called: its record is replaced and it counts as heard of now. True when the record should be
+  // stored, because it changed or because the stored time of contact is older than a minute.
+  bool Contact(const WorkerRecord& record);
+  // What Contact asked for is stored.
+  void MarkStored(const std::string& id);
+
+  // Heard of, without a record.
+  void Heard(const std::string& id);
+  // Whether a call of the worker waits for an answer.
+  void SetWaiting(const std::string& id, bool waiting);
+
+  // Unknown workers are not connected, and have an empty record.
+  bool IsConnected(const std::string& id) const;
+  const WorkerRecord& record(const std::string& id) const;
+
+  // By id. The pointers are good until the table changes.
+  std::vector<const WorkerRecord*> All() const;
+  std::vector<const WorkerRecord*> Connected() const;
+
+ private:
+  struct Entry {
+    WorkerRecord record;
+    absl::Duration last_contact = -absl::InfiniteDuration();  // monotonic
+    absl::Time stored = absl::InfinitePast();
+    bool waiting = false;
+  };
+
+  bool IsConnected(const Entry& entry) const;
+
+  const Clock& clock_;
+  const absl::Duration silence_;
+  std::map<std::string, Entry> entries_;  // by worker id
+};
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_CORE_WORKER_TABLE_H_
