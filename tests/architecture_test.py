@@ -18,7 +18,6 @@ ALLOWED = {
     "server/config": {"server/core"},
     "server/service": {"server/core", "server/config", "proto", "quantlab"},
     "server/main": {"server/core", "server/config", "server/service", "storage", "proto", "quantlab"},
-    "client": {"proto", "report", "quantlab"},
     "worker/agent": {"proto", "quantlab"},
 }
 
@@ -26,6 +25,13 @@ ALLOWED = {
 ENGINE = ["kernels", "text", "data", "tensors", "layers", "models", "train", "calibration", "methods", "measure"]
 for _index, _folder in enumerate(ENGINE):
     ALLOWED[f"worker/engine/{_folder}"] = {f"worker/engine/{below}" for below in ENGINE[:_index]}
+# So is the client.
+CLIENT = ["display", "connection", "inputs", "embedded", "results", "quantctl"]
+for _index, _folder in enumerate(CLIENT):
+    ALLOWED[f"client/{_folder}"] = {f"client/{below}" for below in CLIENT[:_index]} | {"proto", "quantlab"}
+ALLOWED["client/results"] |= {"report"}
+ALLOWED["client/quantctl"] |= {"report"}
+
 ALLOWED["worker/runner"] = {"codec"} | {f"worker/engine/{folder}" for folder in ENGINE}
 
 # What only tests include stands beside what it tests, and may see more.
@@ -39,10 +45,11 @@ LIBRARIES = {
         f"worker/engine/{folder}" for folder in ENGINE if folder not in ("kernels", "text", "data")
     },
     re.compile(r"^(sqlite3\.h|SQLiteCpp/)"): {"storage"},
-    re.compile(r"^(grpc|grpcpp|google)/"): {"proto", "server/service", "server/main", "client", "worker/agent"},
-    re.compile(r"^spdlog/"): {"server/service", "server/main", "worker/agent", "client"},
+    re.compile(r"^(grpc|grpcpp|google)/"): {"proto", "server/service", "server/main", "worker/agent"}
+    | {f"client/{folder}" for folder in CLIENT},
+    re.compile(r"^spdlog/"): {"server/service", "server/main", "worker/agent"},
     re.compile(r"^prometheus/"): {"server/service", "server/main"},
-    re.compile(r"^yaml-cpp/"): {"server/config", "client", "worker/agent"},
+    re.compile(r"^yaml-cpp/"): {"server/config", "worker/agent", "client/inputs", "client/results", "client/quantctl"},
 }
 
 

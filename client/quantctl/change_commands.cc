@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/records.h"
 #include "base/status_macros.h"
-#include "client/progress.h"
+#include "client/display/progress.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 

@@ -12,11 +12,11 @@
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
-#include "client/progress.h"
+#include "client/display/progress.h"
+#include "client/display/text.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/export.h"
-#include "client/text.h"
 #include "proto/convert.h"
 #include "report/compare.h"
 

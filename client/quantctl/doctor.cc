@@ -16,12 +16,12 @@
 #include "base/files.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
-#include "client/catalog_assets.h"
-#include "client/child_keeper.h"
-#include "client/progress.h"
+#include "client/display/progress.h"
+#include "client/display/text.h"
+#include "client/embedded/child_keeper.h"
+#include "client/quantctl/catalog_assets.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
-#include "client/text.h"
 
 namespace quantlab::client {
 namespace {

@@ -13,7 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "base/records.h"
-#include "client/progress.h"
+#include "client/display/progress.h"
 #include "proto/json.h"
 #include "report/format.h"
 

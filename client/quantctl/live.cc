@@ -10,9 +10,9 @@
 #include "absl/time/clock.h"
 #include "base/records.h"
 #include "base/status_macros.h"
-#include "client/progress.h"
+#include "client/display/progress.h"
+#include "client/display/text.h"
 #include "client/quantctl/exit_codes.h"
-#include "client/text.h"
 
 namespace quantlab::client {
 namespace {

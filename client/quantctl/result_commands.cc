@@ -8,10 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "base/records.h"
 #include "base/status_macros.h"
+#include "client/display/text.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/result_folder.h"
-#include "client/text.h"
 
 namespace quantlab::client {
 namespace {

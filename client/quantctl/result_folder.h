@@ -6,7 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/quantctl/session.h"
-#include "client/results.h"
+#include "client/results/results.h"
 
 namespace quantlab::client {
 

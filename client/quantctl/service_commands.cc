@@ -11,10 +11,10 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
-#include "client/progress.h"
+#include "client/display/progress.h"
+#include "client/display/text.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
-#include "client/text.h"
 
 #ifndef QUANTLAB_VERSION
 #define QUANTLAB_VERSION "unknown"

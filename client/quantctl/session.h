@@ -10,12 +10,12 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/cancellation.h"
-#include "client/client.h"
-#include "client/embedded.h"
+#include "client/connection/cancellation.h"
+#include "client/connection/client.h"
+#include "client/embedded/embedded.h"
 #include "client/quantctl/output.h"
+#include "client/quantctl/settings.h"
 #include "client/quantctl/table.h"
-#include "client/settings.h"
 
 namespace quantlab::client {
 

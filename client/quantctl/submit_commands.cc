@@ -14,14 +14,14 @@
 #include "base/ids.h"
 #include "base/records.h"
 #include "base/status_macros.h"
-#include "client/assets.h"
-#include "client/experiment_files.h"
-#include "client/progress.h"
+#include "client/display/progress.h"
+#include "client/display/text.h"
+#include "client/inputs/assets.h"
+#include "client/inputs/experiment_files.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/live.h"
 #include "client/quantctl/result_folder.h"
-#include "client/text.h"
 
 namespace quantlab::client {
 namespace {

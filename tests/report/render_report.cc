@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/files.h"
-#include "client/render.h"
+#include "client/results/render.h"
 #include "proto/convert.h"
 
 namespace quantlab {

@@ -1,0 +1,369 @@
+#include "client/connection/client.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include "absl/random/random.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "base/records.h"
+#include "base/status_macros.h"
+#include "proto/status_bridge.h"
+
+namespace quantlab::client {
+namespace {
+
+constexpr absl::Duration kFirstPause = absl::Milliseconds(50);
+constexpr absl::Duration kLongestPause = absl::Seconds(2);
+// A watch is opened anew at least this often, so that even a stream that died in silence goes on.
+constexpr absl::Duration kWatchDeadline = absl::Minutes(5);
+constexpr size_t kSocketPathLimit = 107;
+constexpr int kMaxMessageBytes = 256 << 20;
+
+bool IsAway(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
+// Pauses that double, with jitter, so that many clients do not come back in step.
+class Backoff {
+ public:
+  absl::Duration Next() {
+    const absl::Duration pause = next_ * absl::Uniform(random_, 0.7, 1.3);
+    next_ = std::min(next_ * 2, kLongestPause);
+    return pause;
+  }
+  void Reset() { next_ = kFirstPause; }
+
+ private:
+  absl::Duration next_ = kFirstPause;
+  absl::BitGen random_;
+};
+
+absl::Status Cancelled() {
+  return absl::CancelledError("stopped before the coordinator had answered");
+}
+
+absl::Status CheckSocketPath(const std::string& path) {
+  if (path.empty() || path[0] != '/') {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "coordinator address 'unix:", path, "': the path must be absolute, as in unix:/run/quantlab.sock"));
+  }
+  if (path.size() > kSocketPathLimit) {
+    return absl::InvalidArgumentError(absl::StrCat("coordinator address 'unix:", path, "': the path has ",
+                                                   path.size(), " bytes, and a socket's may have ",
+                                                   kSocketPathLimit, " at most; use a shorter folder"));
+  }
+  for (const char c : path) {
+    if (!absl::ascii_isalnum(c) && absl::string_view("/._-~+@=,").find(c) == absl::string_view::npos) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("coordinator address 'unix:", path,
+                       "': the path may have letters, digits and /._-~+@=, only; use another "
+                       "folder, or a link to it"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+bool IsLoopback(absl::string_view host) {
+  if (host == "localhost" || host == "[::1]") return true;
+  if (!absl::StartsWith(host, "127.")) return false;
+  // A name such as 127.0.0.1.example.org is anybody's.
+  return std::all_of(host.begin(), host.end(), [](char c) { return c == '.' || absl::ascii_isdigit(c); });
+}
+
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  // Not GRPC_ARG_MIN_RECONNECT_BACKOFF_MS: it also limits how long one attempt may take, and a busy machine
+  // needs its default.
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
+  // The one seam through which credentials will pass.
+  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> CheckAddress(const std::string& address) {
+  absl::string_view rest = address;
+  if (absl::ConsumePrefix(&rest, "unix:")) {
+    absl::ConsumePrefix(&rest, "//");
+    const std::string path(rest);
+    QL_RETURN_IF_ERROR(CheckSocketPath(path));
+    return absl::StrCat("unix:", path);
+  }
+  const size_t colon = address.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
+      port < 1 || port > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat("coordinator address '", address,
+                                                   "' is neither unix:/PATH nor HOST:PORT, as in "
+                                                   "unix:/run/quantlab/coordinator.sock or 127.0.0.1:7420"));
+  }
+  if (!IsLoopback(address.substr(0, colon))) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "coordinator address '", address,
+        "' is beyond loopback, which needs encryption and a token; until those exist only "
+        "localhost, 127.x.x.x and [::1] are allowed. Use an SSH tunnel: ssh -L 7420:127.0.0.1:7420 HOST"));
+  }
+  return address;
+}
+
+absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
+  QL_ASSIGN_OR_RETURN(options.address, CheckAddress(options.address));
+  std::shared_ptr<grpc::Channel> channel = MakeChannel(options.address);
+  return std::unique_ptr<Client>(new Client(std::move(options), std::move(channel)));
+}
+
+Client::Client(ClientOptions options, std::shared_ptr<grpc::Channel> channel)
+    : options_(std::move(options)),
+      experiments_(v1::ExperimentService::NewStub(channel)),
+      artifacts_(v1::ArtifactService::NewStub(channel)),
+      workers_(v1::WorkerService::NewStub(channel)) {}
+
+absl::Status Client::ForPeople(absl::Status status) const {
+  if (!absl::IsUnavailable(status)) return status;
+  return absl::UnavailableError(
+      absl::StrCat("no coordinator answers at ", options_.address, " (", status.message(),
+                   "). Start one there (quant-coordinator --listen ", options_.address,
+                   " …), or name another with --coordinator or QUANTLAB_COORDINATOR"));
+}
+
+absl::Status Client::Repeat(const std::function<absl::Status()>& attempt) {
+  Backoff backoff;
+  const absl::Time start = absl::Now();
+  while (true) {
+    if (options_.cancellation != nullptr && options_.cancellation->cancelled()) return Cancelled();
+    absl::Status status = attempt();
+    if (!IsAway(status)) {
+      answered_ = answered_ || !absl::IsCancelled(status);
+      return status;
+    }
+    const absl::Duration patience = answered_ ? options_.patience : options_.first_patience;
+    if (absl::Now() - start > patience) return ForPeople(std::move(status));
+    if (options_.on_unavailable) QL_RETURN_IF_ERROR(options_.on_unavailable(status));
+    const absl::Duration pause = backoff.Next();
+    if (options_.cancellation == nullptr) {
+      absl::SleepFor(pause);
+    } else if (options_.cancellation->WaitFor(pause)) {
+      return Cancelled();
+    }
+  }
+}
+
+template <typename Stub, typename Request, typename Response>
+absl::StatusOr<Response> Client::Call(Stub& stub,
+                                      grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                   Response*),
+                                      const Request& request, bool repeatable) {
+  Response response;
+  const auto attempt = [&]() -> absl::Status {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + options_.call_timeout));
+    const Cancellation::Registration registration(options_.cancellation, [&context] { context.TryCancel(); });
+    response.Clear();
+    return FromGrpcStatus((stub.*method)(&context, request, &response));
+  };
+  const absl::Status status = repeatable ? Repeat(attempt) : ForPeople(attempt());
+  if (!status.ok()) return status;
+  return response;
+}
+
+absl::Status Client::Ping(absl::Duration timeout) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  v1::ListExperimentsRequest request;
+  request.set_page_size(1);
+  v1::ListExperimentsResponse response;
+  absl::Status status = FromGrpcStatus(experiments_->ListExperiments(&context, request, &response));
+  if (status.ok()) answered_ = true;
+  return ForPeople(std::move(status));
+}
+
+absl::StatusOr<v1::SubmitExperimentResponse> Client::Submit(const v1::SubmitExperimentRequest& request) {
+  return Call(*experiments_, &v1::ExperimentService::StubInterface::SubmitExperiment, request);
+}
+
+absl::StatusOr<v1::Experiment> Client::GetExperiment(const std::string& id) {
+  v1::GetExperimentRequest request;
+  request.set_id(id);
+  return Call(*experiments_, &v1::ExperimentService::StubInterface::GetExperiment, request);
+}
+
+absl::StatusOr<std::vector<v1::Experiment>> Client::ListExperiments(v1::ListExperimentsRequest request,
+                                                                    int limit) {
+  std::vector<v1::Experiment> all;
+  while (true) {
+    request.set_page_size(limit > 0 ? std::min(limit - static_cast<int>(all.size()), 1000) : 1000);
+    QL_ASSIGN_OR_RETURN(v1::ListExperimentsResponse page,
+                        Call(*experiments_, &v1::ExperimentService::StubInterface::ListExperiments, request));
+    for (v1::Experiment& experiment : *page.mutable_experiments()) all.push_back(std::move(experiment));
+    if (page.next_page_token().empty() || (limit > 0 && static_cast<int>(all.size()) >= limit)) return all;
+    request.set_page_token(page.next_page_token());
+  }
+}
+
+absl::StatusOr<v1::Experiment> Client::Cancel(const v1::CancelExperimentRequest& request) {
+  return Call(*experiments_, &v1::ExperimentService::StubInterface::CancelExperiment, request);
+}
+
+absl::StatusOr<v1::Experiment> Client::Retry(const v1::RetryExperimentRequest& request) {
+  return Call(*experiments_, &v1::ExperimentService::StubInterface::RetryExperiment, request,
+              /*repeatable=*/false);
+}
+
+absl::Status Client::ListLogs(v1::ListLogsRequest request,
+                              const std::function<void(const v1::LogEntry&)>& handler) {
+  request.set_page_size(5000);
+  while (true) {
+    QL_ASSIGN_OR_RETURN(v1::ListLogsResponse page,
+                        Call(*experiments_, &v1::ExperimentService::StubInterface::ListLogs, request));
+    for (const v1::LogEntry& entry : page.entries()) handler(entry);
+    if (page.next_page_token().empty()) return absl::OkStatus();
+    request.set_page_token(page.next_page_token());
+  }
+}
+
+absl::StatusOr<std::vector<v1::MetricEntry>> Client::ListMetrics(v1::ListMetricsRequest request) {
+  request.set_page_size(1000);
+  std::vector<v1::MetricEntry> all;
+  while (true) {
+    QL_ASSIGN_OR_RETURN(v1::ListMetricsResponse page,
+                        Call(*experiments_, &v1::ExperimentService::StubInterface::ListMetrics, request));
+    for (v1::MetricEntry& entry : *page.mutable_metrics()) all.push_back(std::move(entry));
+    if (page.next_page_token().empty()) return all;
+    request.set_page_token(page.next_page_token());
+  }
+}
+
+absl::StatusOr<v1::ExplainRunResponse> Client::Explain(const std::string& run_id) {
+  v1::ExplainRunRequest request;
+  request.set_run_id(run_id);
+  return Call(*experiments_, &v1::ExperimentService::StubInterface::ExplainRun, request);
+}
+
+absl::StatusOr<v1::ReportData> Client::GetReportData(const std::string& experiment_id) {
+  v1::GetReportDataRequest request;
+  request.set_experiment_id(experiment_id);
+  return Call(*experiments_, &v1::ExperimentService::StubInterface::GetReportData, request);
+}
+
+absl::StatusOr<v1::ListMethodsResponse> Client::ListMethods() {
+  return Call(*experiments_, &v1::ExperimentService::StubInterface::ListMethods, v1::ListMethodsRequest());
+}
+
+absl::StatusOr<v1::ListCatalogResponse> Client::ListCatalog() {
+  return Call(*experiments_, &v1::ExperimentService::StubInterface::ListCatalog, v1::ListCatalogRequest());
+}
+
+absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers() {
+  return Call(*workers_, &v1::WorkerService::StubInterface::ListWorkers, v1::ListWorkersRequest());
+}
+
+absl::StatusOr<v1::StatArtifactsResponse> Client::StatArtifacts(const v1::StatArtifactsRequest& request) {
+  return Call(*artifacts_, &v1::ArtifactService::StubInterface::StatArtifacts, request);
+}
+
+absl::Status Client::WatchOnce(const v1::WatchExperimentRequest& request, const WatchHandler& handler,
+                               int64_t* last_sequence, bool* ended) {
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + kWatchDeadline));
+  const Cancellation::Registration registration(options_.cancellation, [&context] { context.TryCancel(); });
+  const auto stream = experiments_->WatchExperiment(&context, request);
+  v1::WatchExperimentResponse change;
+  while (stream->Read(&change)) {
+    answered_ = true;
+    if (change.sequence() <= *last_sequence) continue;
+    *last_sequence = change.sequence();
+    *ended = change.has_experiment_state();
+    handler(change);
+  }
+  return FromGrpcStatus(stream->Finish());
+}
+
+absl::Status Client::Watch(v1::WatchExperimentRequest request, const WatchHandler& handler) {
+  int64_t last = request.after_sequence();
+  bool ended = false;
+  while (true) {
+    // Patience is for a coordinator that stays away, so it starts anew whenever a change arrived.
+    const absl::Status status = Repeat([&]() -> absl::Status {
+      const int64_t before = last;
+      request.set_after_sequence(last);
+      absl::Status once = WatchOnce(request, handler, &last, &ended);
+      const bool went_on = last > before || absl::IsDeadlineExceeded(once);
+      // A stream cut off by a coordinator that dies ends with one of these as well.
+      const bool broken =
+          absl::IsInternal(once) || absl::IsUnknown(once) || IsAway(once) ||
+          (absl::IsCancelled(once) && !(options_.cancellation && options_.cancellation->cancelled()));
+      if (ended || (broken && went_on)) return absl::OkStatus();
+      return broken ? absl::UnavailableError(once.message()) : once;
+    });
+    QL_RETURN_IF_ERROR(status);
+    if (ended) return absl::OkStatus();
+    if (options_.cancellation != nullptr && options_.cancellation->WaitFor(kFirstPause)) return Cancelled();
+    if (options_.cancellation == nullptr) absl::SleepFor(kFirstPause);
+  }
+}
+
+absl::StatusOr<std::string> Client::ResolveExperiment(const std::string& name) {
+  if (name == "latest") {
+    QL_ASSIGN_OR_RETURN(const std::vector<v1::Experiment> newest, ListExperiments({}, 1));
+    if (newest.empty()) {
+      return absl::NotFoundError("there is no experiment yet; submit one with 'quantctl run FILE'");
+    }
+    return newest[0].id();
+  }
+  QL_ASSIGN_OR_RETURN(const std::vector<v1::Experiment> all, ListExperiments({}, 0));
+  std::vector<std::string> matches;
+  for (const v1::Experiment& experiment : all) {
+    if (experiment.id() == name) return name;
+    if (absl::StartsWith(experiment.id(), name)) matches.push_back(experiment.id());
+  }
+  if (matches.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("no experiment '", name, "'; 'quantctl list' shows all there are"));
+  }
+  if (matches.size() == 1) return matches[0];
+  if (matches.size() > 5) {
+    matches.resize(5);
+    matches.push_back("…");
+  }
+  return absl::InvalidArgumentError(absl::StrCat("'", name, "' is the beginning of several experiments: ",
+                                                 absl::StrJoin(matches, ", "), "; add a letter"));
+}
+
+absl::StatusOr<std::string> Client::ResolveRun(const std::string& name) {
+  const size_t slash = name.find('/');
+  if (slash == std::string::npos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", name, "' is not a run; write EXPERIMENT/RUN, as in latest/baseline"));
+  }
+  QL_ASSIGN_OR_RETURN(const std::string id, ResolveExperiment(name.substr(0, slash)));
+  QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, GetExperiment(id));
+  const std::string wanted = name.substr(slash + 1);
+  std::vector<std::string> matches, names;
+  for (const v1::Run& run : experiment.runs()) {
+    const std::string run_name = SplitRunId(run.id()).second;
+    if (run_name == wanted) return run.id();
+    if (!wanted.empty() && absl::StartsWith(run_name, wanted)) matches.push_back(run.id());
+    names.push_back(run_name);
+  }
+  if (matches.size() == 1) return matches[0];
+  const std::string what = matches.empty() ? "no run" : "more than one run";
+  return absl::Status(
+      matches.empty() ? absl::StatusCode::kNotFound : absl::StatusCode::kInvalidArgument,
+      absl::StrCat(what, " '", wanted, "' in ", id, "; its runs: ", absl::StrJoin(names, ", ")));
+}
+
+}  // namespace quantlab::client

@@ -1,0 +1,215 @@
+#include "client/connection/client.h"
+
+#include <thread>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/testing/temp_folder.h"
+#include "tests/fakes/fake_coordinator.h"
+
+namespace quantlab::client {
+namespace {
+
+using ::quantlab::testing::EndChange;
+using ::quantlab::testing::FakeCoordinator;
+using ::quantlab::testing::FakeState;
+using ::quantlab::testing::MakeExperiment;
+using ::quantlab::testing::RunChange;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+class ClientTest : public ::testing::Test {
+ protected:
+  ClientTest() : fake_(folder_ / "c.sock") {
+    options_.address = fake_.address();
+    options_.first_patience = absl::Seconds(5);
+    options_.cancellation = &cancellation_;
+  }
+
+  Client& client() {
+    if (client_ == nullptr) client_ = Client::Create(options_).value();
+    return *client_;
+  }
+
+  void Have(const std::vector<std::string>& ids) {
+    fake_.With([&](FakeState& state) {
+      for (const std::string& id : ids)
+        state.experiments.push_back(MakeExperiment(id, {"baseline", "dynamic_quantization"}));
+    });
+  }
+
+  void Fail(std::vector<absl::Status> failures) {
+    fake_.With([&](FakeState& state) { state.failures = std::move(failures); });
+  }
+
+  TempFolder folder_;
+  FakeCoordinator fake_;
+  Cancellation cancellation_;
+  ClientOptions options_;
+  std::unique_ptr<Client> client_;
+};
+
+TEST_F(ClientTest, ListsEveryPage) {
+  Have({"a-1", "b-2", "c-3", "d-4", "e-5"});
+  const auto all = client().ListExperiments({}, 0);
+  ASSERT_TRUE(all.ok()) << all.status();
+  EXPECT_EQ(all->size(), 5u);
+  EXPECT_EQ(all->back().id(), "e-5");
+}
+
+TEST_F(ClientTest, ListsNoMoreThanTheLimit) {
+  Have({"a-1", "b-2", "c-3", "d-4", "e-5"});
+  EXPECT_EQ(client().ListExperiments({}, 3)->size(), 3u);
+}
+
+TEST_F(ClientTest, RepeatsACallWhileTheCoordinatorIsAway) {
+  Have({"a-1"});
+  Fail({absl::UnavailableError("restarting"), absl::UnavailableError("restarting")});
+  const auto experiment = client().GetExperiment("a-1");
+  ASSERT_TRUE(experiment.ok()) << experiment.status();
+  EXPECT_EQ(fake_.With([](FakeState& s) { return s.calls; }), 3);
+}
+
+TEST_F(ClientTest, DoesNotRepeatARefusal) {
+  Fail({absl::InvalidArgumentError("no")});
+  EXPECT_EQ(client().GetExperiment("a-1").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(fake_.With([](FakeState& s) { return s.calls; }), 1);
+}
+
+TEST_F(ClientTest, DoesNotRepeatARetry) {
+  Have({"a-1"});
+  Fail({absl::UnavailableError("restarting")});
+  v1::RetryExperimentRequest request;
+  request.set_id("a-1");
+  EXPECT_EQ(client().Retry(request).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(fake_.With([](FakeState& s) { return s.retries; }), 1);
+}
+
+TEST_F(ClientTest, RepeatsASubmissionUnderTheSameRequestId) {
+  Have({"a-1"});
+  Fail({absl::UnavailableError("the answer was lost")});
+  v1::SubmitExperimentRequest request;
+  request.set_request_id("r1");
+  ASSERT_TRUE(client().Submit(request).ok());
+  fake_.With([](FakeState& state) {
+    ASSERT_EQ(state.submits.size(), 2u);
+    EXPECT_EQ(state.submits[0].request_id(), "r1");
+    EXPECT_EQ(state.submits[1].request_id(), "r1");
+  });
+}
+
+TEST_F(ClientTest, ACoordinatorThatIsNotThereIsNamedWithTheRemedy) {
+  options_.address = "unix:" + (folder_ / "nobody.sock");
+  options_.first_patience = absl::Milliseconds(100);
+  const absl::Status status = client().GetExperiment("a").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("nobody.sock"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("QUANTLAB_COORDINATOR"));
+}
+
+TEST_F(ClientTest, WhoeverWatchesOverTheCoordinatorMayEndTheWaiting) {
+  options_.address = "unix:" + (folder_ / "nobody.sock");
+  options_.on_unavailable = [](const absl::Status&) { return absl::FailedPreconditionError("given up"); };
+  EXPECT_EQ(client().GetExperiment("a").status().message(), "given up");
+}
+
+TEST_F(ClientTest, CancellationEndsWaiting) {
+  options_.address = "unix:" + (folder_ / "nobody.sock");
+  options_.first_patience = absl::Hours(1);
+  options_.on_unavailable = [this](const absl::Status&) {
+    cancellation_.Cancel();
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(client().GetExperiment("a").status().code(), absl::StatusCode::kCancelled);
+}
+
+TEST_F(ClientTest, WatchGoesOnAfterABrokenStreamWithEachChangeOnce) {
+  fake_.With([](FakeState& state) {
+    state.changes = {RunChange(1, "a-1/baseline", v1::RUN_STATE_QUEUED),
+                     RunChange(4, "a-1/baseline", v1::RUN_STATE_RUNNING),
+                     RunChange(7, "a-1/baseline", v1::RUN_STATE_SUCCEEDED),
+                     EndChange(9, v1::EXPERIMENT_STATE_SUCCEEDED)};
+    state.break_watch_after = 2;
+  });
+  std::vector<int64_t> seen;
+  v1::WatchExperimentRequest request;
+  request.set_id("a-1");
+  const absl::Status status = client().Watch(
+      request, [&](const v1::WatchExperimentResponse& change) { seen.push_back(change.sequence()); });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_THAT(seen, ElementsAre(1, 4, 7, 9));
+  fake_.With([](FakeState& state) {
+    ASSERT_EQ(state.watches.size(), 2u);
+    EXPECT_EQ(state.watches[1].after_sequence(), 4);
+  });
+}
+
+TEST_F(ClientTest, WatchStartsWhereItIsTold) {
+  fake_.With([](FakeState& state) {
+    state.changes = {RunChange(1, "a-1/x", v1::RUN_STATE_QUEUED), EndChange(2, v1::EXPERIMENT_STATE_FAILED)};
+  });
+  std::vector<int64_t> seen;
+  v1::WatchExperimentRequest request;
+  request.set_after_sequence(1);
+  ASSERT_TRUE(client().Watch(request, [&](const auto& change) { seen.push_back(change.sequence()); }).ok());
+  EXPECT_THAT(seen, ElementsAre(2));
+}
+
+TEST_F(ClientTest, WatchReportsARefusal) {
+  Fail({absl::NotFoundError("no such experiment")});
+  EXPECT_EQ(client().Watch({}, [](const auto&) {}).code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ClientTest, CancellationEndsAWatch) {
+  fake_.With([](FakeState& state) { state.changes = {RunChange(1, "a-1/x", v1::RUN_STATE_QUEUED)}; });
+  const absl::Status status =
+      client().Watch({}, [&](const auto&) { std::thread([this] { cancellation_.Cancel(); }).detach(); });
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+}
+
+TEST_F(ClientTest, NamesMayBeCutToAUniqueBeginning) {
+  Have({"quick-k3f9a2", "quick-m1", "other-z9"});
+  EXPECT_EQ(*client().ResolveExperiment("latest"), "quick-k3f9a2");
+  EXPECT_EQ(*client().ResolveExperiment("o"), "other-z9");
+  EXPECT_EQ(*client().ResolveExperiment("quick-m1"), "quick-m1");
+  const absl::Status several = client().ResolveExperiment("quick").status();
+  EXPECT_EQ(several.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(several.message()), HasSubstr("quick-k3f9a2, quick-m1"));
+  EXPECT_EQ(client().ResolveExperiment("nothing").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(ClientTest, AFullNameWinsOverLongerOnes) {
+  Have({"quick-1", "quick-12"});
+  EXPECT_EQ(*client().ResolveExperiment("quick-1"), "quick-1");
+}
+
+TEST_F(ClientTest, RunsAreNamedWithTheirExperiment) {
+  Have({"quick-1"});
+  EXPECT_EQ(*client().ResolveRun("latest/base"), "quick-1/baseline");
+  EXPECT_THAT(std::string(client().ResolveRun("latest/qat").status().message()),
+              HasSubstr("baseline, dynamic_quantization"));
+  EXPECT_EQ(client().ResolveRun("latest").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(CheckAddressTest, TakesSocketsAndLoopback) {
+  EXPECT_EQ(*CheckAddress("unix:/run/q.sock"), "unix:/run/q.sock");
+  EXPECT_EQ(*CheckAddress("unix:///run/q.sock"), "unix:/run/q.sock");
+  EXPECT_TRUE(CheckAddress("127.0.0.1:7420").ok());
+  EXPECT_TRUE(CheckAddress("localhost:7420").ok());
+  EXPECT_TRUE(CheckAddress("[::1]:7420").ok());
+}
+
+TEST(CheckAddressTest, RefusesTheRestWithTheReason) {
+  EXPECT_EQ(CheckAddress("10.0.0.1:7420").status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(CheckAddress("127.0.0.1.example.org:80").status().code(), absl::StatusCode::kFailedPrecondition);
+  for (const char* bad :
+       {"", "host", "host:", ":1", "127.0.0.1:0", "127.0.0.1:70000", "unix:relative", "unix:"}) {
+    EXPECT_EQ(CheckAddress(bad).status().code(), absl::StatusCode::kInvalidArgument) << bad;
+  }
+  EXPECT_EQ(CheckAddress("unix:/" + std::string(107, 'x')).status().code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace quantlab::client

@@ -1,0 +1,224 @@
+#include "client/display/progress.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/records.h"
+#include "client/display/text.h"
+
+namespace quantlab::client {
+namespace {
+
+constexpr int kBarWidth = 20;
+constexpr size_t kStateWidth = 9;
+
+const char* ColorOf(v1::RunState state) {
+  if (state == v1::RUN_STATE_SUCCEEDED) return "\033[32m";
+  if (state == v1::RUN_STATE_RUNNING) return "\033[36m";
+  return IsEnded(state) ? "\033[31m" : "\033[2m";
+}
+
+std::string Bar(double fraction) {
+  static constexpr const char* kEighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
+  const int eighths = static_cast<int>(std::lround(std::clamp(fraction, 0.0, 1.0) * kBarWidth * 8));
+  std::string bar;
+  for (int i = 0; i < eighths / 8; ++i) bar += "█";
+  bar += kEighths[eighths % 8];
+  return "▕" + Pad(bar, kBarWidth) + "▏";
+}
+
+}  // namespace
+
+std::string StateName(v1::RunState state) {
+  return std::string(absl::StripPrefix(v1::RunState_Name(state), "RUN_STATE_"));
+}
+
+std::string StateName(v1::ExperimentState state) {
+  return std::string(absl::StripPrefix(v1::ExperimentState_Name(state), "EXPERIMENT_STATE_"));
+}
+
+bool IsEnded(v1::RunState state) {
+  return state != v1::RUN_STATE_UNSPECIFIED && state != v1::RUN_STATE_PENDING &&
+         state != v1::RUN_STATE_QUEUED && state != v1::RUN_STATE_RUNNING;
+}
+
+std::string SeverityName(v1::Severity severity) {
+  return std::string(absl::StripPrefix(v1::Severity_Name(severity), "SEVERITY_"));
+}
+
+absl::Time ToTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+void PhaseMeter::Update(const v1::Progress& progress, absl::Time at) {
+  const bool anew = progress.phase() != progress_.phase() || progress.done() < progress_.done();
+  progress_ = progress;
+  last_at_ = at;
+  if (!anew) return;
+  first_done_ = progress.done();
+  first_at_ = at;
+}
+
+std::optional<double> PhaseMeter::Rate() const {
+  const double seconds = absl::ToDoubleSeconds(last_at_ - first_at_);
+  if (seconds < 0.2 || progress_.done() <= first_done_) return std::nullopt;
+  return static_cast<double>(progress_.done() - first_done_) / seconds;
+}
+
+std::optional<absl::Duration> PhaseMeter::Left() const {
+  const std::optional<double> rate = Rate();
+  if (!rate || progress_.total() <= progress_.done()) return std::nullopt;
+  return absl::Seconds(static_cast<double>(progress_.total() - progress_.done()) / *rate);
+}
+
+std::optional<double> PhaseMeter::Fraction() const {
+  if (progress_.total() <= 0) return std::nullopt;
+  return std::clamp(static_cast<double>(progress_.done()) / static_cast<double>(progress_.total()), 0.0, 1.0);
+}
+
+std::string PhaseMeter::Text() const {
+  std::string text = progress_.phase();
+  const bool bytes = progress_.unit() == "byte";
+  const auto amount = [&](int64_t value) {
+    return bytes ? HumanBytes(value) : HumanNumber(static_cast<double>(value));
+  };
+  if (progress_.total() > 0) {
+    absl::StrAppend(&text, " ", amount(progress_.done()), "/", amount(progress_.total()));
+  } else if (progress_.done() > 0) {
+    absl::StrAppend(&text, " ", amount(progress_.done()));
+  }
+  if (!bytes && !progress_.unit().empty() && (progress_.total() > 0 || progress_.done() > 0)) {
+    absl::StrAppend(&text, " ", progress_.unit(), "s");
+  }
+  if (const auto rate = Rate()) {
+    if (*rate < 0.2) {
+      absl::StrAppend(&text, ", ", HumanDuration(absl::Seconds(1 / *rate)), " each");
+    } else {
+      absl::StrAppend(&text, ", ", bytes ? HumanBytes(static_cast<int64_t>(*rate)) : HumanNumber(*rate),
+                      "/s");
+    }
+  }
+  if (const auto left = Left()) absl::StrAppend(&text, ", ", HumanDuration(*left), " left");
+  return text;
+}
+
+ProgressBoard::ProgressBoard(const v1::Experiment& experiment) {
+  Refresh(experiment);
+}
+
+void ProgressBoard::AddRun(const v1::Run& run) {
+  index_[run.id()] = runs_.size();
+  RunLine line;
+  line.name = SplitRunId(run.id()).second;
+  if (line.name.empty()) line.name = run.config().run_name();
+  runs_.push_back(std::move(line));
+}
+
+void ProgressBoard::Refresh(const v1::Experiment& experiment) {
+  for (const v1::Run& run : experiment.runs()) {
+    if (index_.count(run.id()) == 0) AddRun(run);
+    RunLine& line = runs_[index_[run.id()]];
+    line.state = run.state();
+    line.attempt = run.attempts();
+    line.reused = run.reused();
+    if (run.has_start_time()) line.start = ToTime(run.start_time());
+    if (run.has_end_time()) line.end = ToTime(run.end_time());
+  }
+  if (experiment.state() == v1::EXPERIMENT_STATE_ACTIVE) {
+    ended_.reset();
+  } else if (experiment.state() != v1::EXPERIMENT_STATE_UNSPECIFIED) {
+    ended_ = experiment.state();
+  }
+}
+
+std::vector<ProgressBoard::News> ProgressBoard::Update(const v1::WatchExperimentResponse& change) {
+  if (change.has_experiment_state()) {
+    ended_ = change.experiment_state();
+    return {};
+  }
+  const auto found = index_.find(change.run_id());
+  if (found == index_.end()) return {};
+  RunLine& run = runs_[found->second];
+  const absl::Time at = ToTime(change.time());
+  if (change.has_run_state()) {
+    run.state = change.run_state();
+    if (run.state == v1::RUN_STATE_RUNNING && !run.start) run.start = at;
+    if (IsEnded(run.state)) run.end = at;
+    if (!IsEnded(run.state)) run.end.reset();
+    if (run.state != v1::RUN_STATE_RUNNING) run.meter = PhaseMeter();
+    return {{run.name, run.state, v1::SEVERITY_UNSPECIFIED, change.message()}};
+  }
+  const v1::Event& event = change.event();
+  if (change.attempt() > 0) run.attempt = std::max(run.attempt, change.attempt());
+  if (event.has_progress()) run.meter.Update(event.progress(), event.has_time() ? ToTime(event.time()) : at);
+  if (event.has_log()) {
+    return {{run.name, v1::RUN_STATE_UNSPECIFIED, event.log().severity(), event.log().message()}};
+  }
+  if (event.has_caveat()) {
+    return {{run.name, v1::RUN_STATE_UNSPECIFIED, v1::SEVERITY_WARNING, event.caveat().message()}};
+  }
+  return {};
+}
+
+std::string ProgressBoard::DrawRun(const RunLine& run, size_t name_width, int width, absl::Time now,
+                                   bool color) const {
+  std::string rest;
+  if (run.state == v1::RUN_STATE_RUNNING) {
+    if (const auto fraction = run.meter.Fraction()) absl::StrAppend(&rest, Bar(*fraction), " ");
+    absl::StrAppend(&rest, run.meter.known() ? run.meter.Text() : "starting");
+    if (run.attempt > 1) absl::StrAppend(&rest, " (attempt ", run.attempt, ")");
+  } else if (IsEnded(run.state) && run.reused) {
+    rest = "taken from an earlier experiment";
+  } else if (IsEnded(run.state) && run.start && run.end) {
+    rest = HumanDuration(*run.end - *run.start);
+  }
+  const std::string head = Pad(Truncate(Printable(run.name), name_width), name_width) + "  ";
+  const std::string state = Pad(StateName(run.state), kStateWidth) + "  ";
+  const size_t used = name_width + 2 + kStateWidth + 2;
+  const size_t room = static_cast<size_t>(width) > used + 1 ? width - used - 1 : 0;
+  return absl::StrCat(head, color ? ColorOf(run.state) : "", state, color ? "\033[0m" : "",
+                      Truncate(Printable(rest), room));
+}
+
+std::vector<std::string> ProgressBoard::Draw(int width, int height, absl::Time now, bool color) const {
+  std::vector<const RunLine*> shown;
+  for (const RunLine& run : runs_) shown.push_back(&run);
+  size_t left_out = 0;
+  if (height > 1 && shown.size() > static_cast<size_t>(height)) {
+    const auto rank = [](const RunLine* run) {
+      return run->state == v1::RUN_STATE_RUNNING  ? 0
+             : run->state == v1::RUN_STATE_QUEUED ? 1
+             : IsEnded(run->state)                ? 3
+                                                  : 2;
+    };
+    std::stable_sort(shown.begin(), shown.end(),
+                     [&](const RunLine* a, const RunLine* b) { return rank(a) < rank(b); });
+    left_out = shown.size() - (height - 1);
+    shown.resize(height - 1);
+  }
+  size_t name_width = 8;
+  for (const RunLine* run : shown) name_width = std::max(name_width, DisplayWidth(run->name));
+  name_width = std::min<size_t>(name_width, std::max(12, width / 3));
+  std::vector<std::string> lines;
+  for (const RunLine* run : shown) lines.push_back(DrawRun(*run, name_width, width, now, color));
+  if (left_out > 0) {
+    const auto ended =
+        std::count_if(runs_.begin(), runs_.end(), [](const RunLine& run) { return IsEnded(run.state); });
+    lines.push_back(absl::StrCat("… and ", left_out, " more (", ended, " of ", runs_.size(), " ended)"));
+  }
+  return lines;
+}
+
+std::vector<std::string> ProgressBoard::PlainLines() const {
+  std::vector<std::string> lines;
+  for (const RunLine& run : runs_) {
+    if (run.state == v1::RUN_STATE_RUNNING && run.meter.known()) {
+      lines.push_back(Printable(absl::StrCat(run.name, ": ", run.meter.Text())));
+    }
+  }
+  return lines;
+}
+
+}  // namespace quantlab::client

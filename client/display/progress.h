@@ -1,0 +1,88 @@
+// What each run of an experiment is doing, kept up to date from a watch, as lines for people.
+#ifndef QUANTLAB_CLIENT_DISPLAY_PROGRESS_H_
+#define QUANTLAB_CLIENT_DISPLAY_PROGRESS_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "quantlab/v1/experiment.pb.h"
+
+namespace quantlab::client {
+
+// "RUNNING": a state's name without its enum prefix.
+std::string StateName(v1::RunState state);
+std::string StateName(v1::ExperimentState state);
+bool IsEnded(v1::RunState state);
+std::string SeverityName(v1::Severity severity);
+
+absl::Time ToTime(const google::protobuf::Timestamp& time);
+
+// How far a phase is, and how fast.
+class PhaseMeter {
+ public:
+  void Update(const v1::Progress& progress, absl::Time at);
+  bool known() const { return !progress_.phase().empty(); }
+  const v1::Progress& progress() const { return progress_; }
+  // Per second, over the phase so far; absent before two points are known.
+  std::optional<double> Rate() const;
+  std::optional<absl::Duration> Left() const;
+  // "training 312/1563 step, 4.2/s, 4 min 58 s left".
+  std::string Text() const;
+  // 0 to 1; absent while the total is unknown.
+  std::optional<double> Fraction() const;
+
+ private:
+  v1::Progress progress_;
+  int64_t first_done_ = 0;
+  absl::Time first_at_, last_at_;
+};
+
+// Threads: one at a time.
+class ProgressBoard {
+ public:
+  explicit ProgressBoard(const v1::Experiment& experiment);
+
+  // Takes one change. Returns what deserves a line of its own: a run's new state, a warning of its log.
+  struct News {
+    std::string run;
+    v1::RunState state = v1::RUN_STATE_UNSPECIFIED;    // set for a new state
+    v1::Severity severity = v1::SEVERITY_UNSPECIFIED;  // set for a log line or a caveat
+    std::string text;
+  };
+  std::vector<News> Update(const v1::WatchExperimentResponse& change);
+
+  // Adds runs, and brings states up to date, from a fresh answer of the coordinator.
+  void Refresh(const v1::Experiment& experiment);
+
+  // One line per run for a terminal of `width` columns; when there are more runs than `height` lines, those
+  // that are busy come first and the last line counts the rest.
+  std::vector<std::string> Draw(int width, int height, absl::Time now, bool color) const;
+
+  // One line for each run that is running: for logs.
+  std::vector<std::string> PlainLines() const;
+
+  std::optional<v1::ExperimentState> ended() const { return ended_; }
+
+ private:
+  struct RunLine {
+    std::string name;
+    v1::RunState state = v1::RUN_STATE_PENDING;
+    int64_t attempt = 0;
+    bool reused = false;
+    PhaseMeter meter;
+    std::optional<absl::Time> start, end;
+  };
+  void AddRun(const v1::Run& run);
+  std::string DrawRun(const RunLine& run, size_t name_width, int width, absl::Time now, bool color) const;
+
+  std::vector<RunLine> runs_;
+  std::map<std::string, size_t> index_;  // by run id
+  std::optional<v1::ExperimentState> ended_;
+};
+
+}  // namespace quantlab::client
+
+#endif  // QUANTLAB_CLIENT_DISPLAY_PROGRESS_H_

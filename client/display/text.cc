@@ -1,0 +1,134 @@
+#include "client/display/text.h"
+
+#include <cmath>
+
+#include <utf8proc.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace quantlab::client {
+namespace {
+
+// The character at `at`; negative when damaged. `length` gets its bytes, at least 1.
+utf8proc_int32_t Decode(absl::string_view text, size_t at, size_t* length) {
+  utf8proc_int32_t code = -1;
+  const utf8proc_ssize_t got = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at,
+                                                static_cast<utf8proc_ssize_t>(text.size() - at), &code);
+  *length = got > 0 ? static_cast<size_t>(got) : 1;
+  return got > 0 ? code : -1;
+}
+
+size_t WidthOf(utf8proc_int32_t code) {
+  if (code < 0) return 1;
+  const int width = utf8proc_charwidth(code);
+  return width > 0 ? static_cast<size_t>(width) : 0;
+}
+
+}  // namespace
+
+bool IsValidUtf8(absl::string_view text) {
+  for (size_t at = 0, length = 0; at < text.size(); at += length) {
+    if (Decode(text, at, &length) < 0) return false;
+  }
+  return true;
+}
+
+size_t Utf8Length(absl::string_view text, size_t at) {
+  size_t length = 1;
+  Decode(text, at, &length);
+  return length;
+}
+
+size_t DisplayWidth(absl::string_view text) {
+  size_t width = 0;
+  for (size_t at = 0, length = 0; at < text.size(); at += length) width += WidthOf(Decode(text, at, &length));
+  return width;
+}
+
+std::string Truncate(absl::string_view text, size_t width) {
+  if (DisplayWidth(text) <= width) return std::string(text);
+  if (width == 0) return "";
+  size_t used = 0, at = 0;
+  for (size_t length = 0; at < text.size(); at += length) {
+    const size_t next = WidthOf(Decode(text, at, &length));
+    if (used + next > width - 1) break;
+    used += next;
+  }
+  return absl::StrCat(text.substr(0, at), "…");
+}
+
+std::string Pad(absl::string_view text, size_t width, bool right) {
+  const size_t has = DisplayWidth(text);
+  if (has >= width) return std::string(text);
+  const std::string blanks(width - has, ' ');
+  return right ? absl::StrCat(blanks, text) : absl::StrCat(text, blanks);
+}
+
+std::string Printable(absl::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (size_t at = 0, length = 0; at < text.size(); at += length) {
+    const utf8proc_int32_t code = Decode(text, at, &length);
+    if (code < 0) {
+      out += "\xef\xbf\xbd";
+    } else if (code == '\t') {
+      out += ' ';
+    } else if (code < 0x20 || code == 0x7f) {
+      out += '^';
+      out += static_cast<char>(code ^ 0x40);
+    } else if (code >= 0x80 && code < 0xa0) {
+      out += '?';
+    } else {
+      out.append(text.substr(at, length).data(), length);
+    }
+  }
+  return out;
+}
+
+std::string HumanBytes(int64_t bytes) {
+  if (bytes < 1000) return absl::StrCat(bytes, " B");
+  static constexpr const char* kUnits[] = {"kB", "MB", "GB", "TB", "PB"};
+  double value = static_cast<double>(bytes) / 1000;
+  size_t unit = 0;
+  while (value >= 999.5 && unit + 1 < std::size(kUnits)) {
+    value /= 1000;
+    ++unit;
+  }
+  return absl::StrFormat(value < 99.95 ? "%.1f %s" : "%.0f %s", value, kUnits[unit]);
+}
+
+std::string HumanDuration(absl::Duration duration) {
+  if (duration < absl::ZeroDuration()) duration = absl::ZeroDuration();
+  if (duration < absl::Seconds(1)) return absl::StrCat(absl::ToInt64Milliseconds(duration), " ms");
+  const int64_t seconds = absl::ToInt64Seconds(duration + absl::Milliseconds(500));
+  if (seconds < 60) return absl::StrCat(seconds, " s");
+  if (seconds < 3600) return absl::StrFormat("%d min %02d s", seconds / 60, seconds % 60);
+  if (seconds < 86400) return absl::StrFormat("%d h %02d min", seconds / 3600, seconds % 3600 / 60);
+  return absl::StrFormat("%d d %02d h", seconds / 86400, seconds % 86400 / 3600);
+}
+
+std::string HumanTime(absl::Time time, absl::Time now) {
+  const absl::Duration age = now - time;
+  if (age < absl::Hours(24) && age > -absl::Minutes(1)) {
+    if (age < absl::Minutes(1))
+      return absl::StrCat(std::max<int64_t>(0, absl::ToInt64Seconds(age)), " s ago");
+    if (age < absl::Hours(1)) return absl::StrCat(absl::ToInt64Minutes(age), " min ago");
+    return absl::StrCat(absl::ToInt64Hours(age), " h ago");
+  }
+  return absl::FormatTime("%Y-%m-%d %H:%M", time, absl::LocalTimeZone());
+}
+
+std::string HumanNumber(double value) {
+  if (!std::isfinite(value)) return std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+  const double size = std::fabs(value);
+  if (size >= 10000 && size < 1e15) {
+    std::string digits = absl::StrFormat("%.0f", value);
+    const size_t first = digits[0] == '-' ? 1 : 0;
+    for (size_t at = digits.size(); at > first + 3;) digits.insert(at -= 3, ",");
+    return digits;
+  }
+  return absl::StrFormat("%.4g", value);
+}
+
+}  // namespace quantlab::client

@@ -1,0 +1,42 @@
+// Text on a terminal: columns that a string takes, and what may be printed of text from elsewhere.
+#ifndef QUANTLAB_CLIENT_DISPLAY_TEXT_H_
+#define QUANTLAB_CLIENT_DISPLAY_TEXT_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace quantlab::client {
+
+bool IsValidUtf8(absl::string_view text);
+
+// Bytes of the character that begins at `at`; 1 where it is damaged.
+size_t Utf8Length(absl::string_view text, size_t at);
+
+// Terminal columns: CJK and emoji take two, combining marks none; escape sequences are not expected.
+size_t DisplayWidth(absl::string_view text);
+
+// `text` cut to `width` columns, with an ellipsis where something was cut.
+std::string Truncate(absl::string_view text, size_t width);
+
+// `text` with blanks to `width` columns; as it is when wider.
+std::string Pad(absl::string_view text, size_t width, bool right = false);
+
+// Control characters made visible, damaged UTF-8 replaced: nothing that a log line or a name holds can move
+// the cursor or colour the terminal. Tabs become blanks.
+std::string Printable(absl::string_view text);
+
+// "94.3 MB", "512 B": decimal, as disks are sold.
+std::string HumanBytes(int64_t bytes);
+// "4 s", "2 min 05 s", "1 h 03 min", "350 ms".
+std::string HumanDuration(absl::Duration duration);
+// "3 min ago", "2026-11-23 06:57" when older than a day; local time.
+std::string HumanTime(absl::Time time, absl::Time now);
+// Four significant digits at most, thousands grouped above 9999: "0.8734", "1,203".
+std::string HumanNumber(double value);
+
+}  // namespace quantlab::client
+
+#endif  // QUANTLAB_CLIENT_DISPLAY_TEXT_H_

@@ -1,0 +1,356 @@
+// list, get, logs, metrics, explain: what there is, and why.
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "base/metric_spec.h"
+#include "base/records.h"
+#include "base/status_macros.h"
+#include "client/display/progress.h"
+#include "client/display/text.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/exit_codes.h"
+
+namespace quantlab::client {
+namespace {
+
+Tone ToneOf(v1::RunState state) {
+  if (state == v1::RUN_STATE_SUCCEEDED) return Tone::kGood;
+  if (state == v1::RUN_STATE_RUNNING) return Tone::kBusy;
+  return IsEnded(state) ? Tone::kBad : Tone::kFaint;
+}
+
+Tone ToneOf(v1::ExperimentState state) {
+  if (state == v1::EXPERIMENT_STATE_SUCCEEDED) return Tone::kGood;
+  return state == v1::EXPERIMENT_STATE_ACTIVE ? Tone::kBusy : Tone::kBad;
+}
+
+std::string TookText(bool started, absl::Time start, bool ended, absl::Time end) {
+  if (!started) return "";
+  return HumanDuration((ended ? end : absl::Now()) - start);
+}
+
+struct ListOptions {
+  std::string state, name;
+  int limit = 50;
+};
+
+absl::StatusOr<int> List(Session& session, const ListOptions& options) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  v1::ListExperimentsRequest request;
+  request.set_name(options.name);
+  if (!options.state.empty()) {
+    v1::ExperimentState state = v1::EXPERIMENT_STATE_UNSPECIFIED;
+    v1::ExperimentState_Parse("EXPERIMENT_STATE_" + absl::AsciiStrToUpper(options.state), &state);
+    request.set_state(state);
+  }
+  QL_ASSIGN_OR_RETURN(const std::vector<v1::Experiment> experiments,
+                      client->ListExperiments(request, options.limit));
+  if (!session.is_table()) {
+    Json body = Json::object();
+    body["experiments"] = Json::array();
+    for (const v1::Experiment& experiment : experiments)
+      body["experiments"].push_back(ToJsonValue(experiment));
+    session.PrintDocument("ExperimentList", body);
+    return kExitOk;
+  }
+  if (experiments.empty()) {
+    session.Note("no experiments; submit one with: quantctl run FILE");
+    return kExitOk;
+  }
+  Table table(
+      {{"EXPERIMENT"}, {"STATE"}, {"RUNS", Align::kRight}, {"CREATED"}, {"TOOK", Align::kRight}, {"BY"}});
+  for (const v1::Experiment& experiment : experiments) {
+    const auto ended = std::count_if(experiment.runs().begin(), experiment.runs().end(),
+                                     [](const v1::Run& run) { return IsEnded(run.state()); });
+    const absl::Time created = ToTime(experiment.create_time());
+    table.Add({experiment.id(),
+               {StateName(experiment.state()), ToneOf(experiment.state())},
+               absl::StrCat(ended, "/", experiment.runs_size()),
+               HumanTime(created, absl::Now()),
+               TookText(true, created, experiment.has_end_time(), ToTime(experiment.end_time())),
+               experiment.submitter()});
+  }
+  session.Print(table);
+  return kExitOk;
+}
+
+// What a run is at, or why it ended.
+std::string RunDetail(const v1::Run& run) {
+  if (run.state() == v1::RUN_STATE_RUNNING && run.has_progress()) {
+    PhaseMeter meter;
+    v1::Progress begin = run.progress();
+    begin.set_done(0);
+    if (run.has_phase_start_time()) meter.Update(begin, ToTime(run.phase_start_time()));
+    meter.Update(run.progress(), ToTime(run.progress_time()));
+    return meter.Text();
+  }
+  if (run.reused()) return "taken from " + run.result_run_id();
+  if (!run.message().empty()) return run.message();
+  if (run.state() != v1::RUN_STATE_PENDING) return "";
+  std::vector<std::string> needs;
+  for (const v1::RunDependency& need : run.needs()) needs.push_back(need.run());
+  return absl::StrCat("after ", absl::StrJoin(needs, ", "));
+}
+
+absl::StatusOr<int> Get(Session& session, const std::string& name) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  QL_ASSIGN_OR_RETURN(const std::string id, client->ResolveExperiment(name));
+  QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, client->GetExperiment(id));
+  if (!session.is_table()) {
+    session.PrintDocument("Experiment", ToJsonValue(experiment));
+    return kExitOk;
+  }
+  const absl::Time created = ToTime(experiment.create_time());
+  session.Print(absl::StrCat(
+      Printable(experiment.id()), "  ",
+      Paint(StateName(experiment.state()), ToneOf(experiment.state()), session.out().color), "  submitted ",
+      HumanTime(created, absl::Now()), " by ", Printable(experiment.submitter()),
+      experiment.priority() != 0 ? absl::StrCat(", priority ", experiment.priority()) : "", "\n\n"));
+  Table table(
+      {{"RUN"}, {"STATE"}, {"TOOK", Align::kRight}, {"TRIES", Align::kRight}, {"FOLDER"}, {"DETAIL"}});
+  for (const v1::Run& run : experiment.runs()) {
+    table.Add(
+        {SplitRunId(run.id()).second,
+         {StateName(run.state()), ToneOf(run.state())},
+         TookText(run.has_start_time(), ToTime(run.start_time()), run.has_end_time(), ToTime(run.end_time())),
+         absl::StrCat(run.attempts()),
+         run.folder(),
+         RunDetail(run)});
+  }
+  session.Print(table);
+  return kExitOk;
+}
+
+struct LogOptions {
+  std::string name = "latest";
+  std::string severity = "info";
+  bool all_attempts = false;
+  bool follow = false;
+};
+
+// "EXPERIMENT" or "EXPERIMENT/RUN" to ids; the run is empty for the first.
+absl::StatusOr<std::pair<std::string, std::string>> ResolveEither(Client& client, const std::string& name) {
+  if (name.find('/') == std::string::npos) {
+    QL_ASSIGN_OR_RETURN(std::string id, client.ResolveExperiment(name));
+    return std::make_pair(std::move(id), std::string());
+  }
+  QL_ASSIGN_OR_RETURN(const std::string id, client.ResolveRun(name));
+  return SplitRunId(id);
+}
+
+void PrintLogLine(Session& session, absl::Time time, const std::string& run, v1::Severity severity,
+                  const std::string& message) {
+  const Tone tone = severity == v1::SEVERITY_ERROR     ? Tone::kBad
+                    : severity == v1::SEVERITY_WARNING ? Tone::kBusy
+                    : severity == v1::SEVERITY_DEBUG   ? Tone::kFaint
+                                                       : Tone::kPlain;
+  session.Print(absl::StrCat(absl::FormatTime("%H:%M:%E3S", time, absl::LocalTimeZone()), "  ", Pad(run, 20),
+                             "  ", Paint(Pad(SeverityName(severity), 7), tone, session.out().color), "  ",
+                             Printable(message), "\n"));
+}
+
+absl::Status FollowLogs(Session& session, Client& client, const std::string& id, const std::string& run,
+                        v1::Severity least) {
+  v1::WatchExperimentRequest request;
+  request.set_id(id);
+  request.set_min_severity(least);
+  return client.Watch(request, [&](const v1::WatchExperimentResponse& change) {
+    const std::string of = SplitRunId(change.run_id()).second;
+    if (!change.event().has_log() || (!run.empty() && of != run)) return;
+    const v1::LogLine& log = change.event().log();
+    if (log.severity() < least) return;
+    if (session.is_table())
+      return PrintLogLine(session, ToTime(change.time()), of, log.severity(), log.message());
+    v1::LogEntry entry;
+    entry.set_sequence(change.sequence());
+    *entry.mutable_time() = change.time();
+    entry.set_run_id(change.run_id());
+    entry.set_attempt(change.attempt());
+    entry.set_severity(log.severity());
+    entry.set_message(log.message());
+    session.Print(ToJsonValue(entry).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  });
+}
+
+absl::StatusOr<int> Logs(Session& session, const LogOptions& options) {
+  v1::Severity least = v1::SEVERITY_INFO;
+  v1::Severity_Parse("SEVERITY_" + absl::AsciiStrToUpper(options.severity), &least);
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect(options.follow));
+  QL_ASSIGN_OR_RETURN(const auto ids, ResolveEither(*client, options.name));
+  if (options.follow) {
+    QL_RETURN_IF_ERROR(FollowLogs(session, *client, ids.first, ids.second, least));
+    return kExitOk;
+  }
+  v1::ListLogsRequest request;
+  request.set_experiment_id(ids.first);
+  request.set_run(ids.second);
+  request.set_attempt(options.all_attempts ? -1 : 0);
+  request.set_min_severity(least);
+  Json entries = Json::array();
+  QL_RETURN_IF_ERROR(client->ListLogs(request, [&](const v1::LogEntry& entry) {
+    if (!session.is_table()) return entries.push_back(ToJsonValue(entry));
+    PrintLogLine(session, ToTime(entry.time()), SplitRunId(entry.run_id()).second, entry.severity(),
+                 entry.message());
+  }));
+  if (!session.is_table()) {
+    Json body = Json::object();
+    body["entries"] = std::move(entries);
+    session.PrintDocument("LogList", body);
+  }
+  return kExitOk;
+}
+
+struct MetricOptions {
+  std::string name = "latest";
+  std::string metric;
+  bool curves = false;
+  bool specs = false;
+};
+
+int PrintMetricSpecs(Session& session) {
+  Json body = Json::object();
+  body["metrics"] = Json::array();
+  Table table({{"METRIC"}, {"UNIT"}, {"BETTER"}, {"MEANING"}});
+  for (const MetricSpec& spec : AllMetrics()) {
+    table.Add({spec.name, spec.unit, spec.higher_is_better ? "higher" : "lower", spec.help});
+    body["metrics"].push_back({{"name", spec.name},
+                               {"unit", spec.unit},
+                               {"title", spec.title},
+                               {"titleZh", spec.title_zh},
+                               {"help", spec.help},
+                               {"higherIsBetter", spec.higher_is_better},
+                               {"needsComparison", spec.needs_comparison},
+                               {"aliases", spec.aliases}});
+  }
+  if (session.is_table()) session.Print(table);
+  if (!session.is_table()) session.PrintDocument("MetricSpecList", body);
+  return kExitOk;
+}
+
+std::string ValueText(double value, const std::string& unit) {
+  if (unit == "bytes") return HumanBytes(static_cast<int64_t>(value));
+  if (unit == "s") return value < 1 ? HumanNumber(value * 1000) + " ms" : HumanNumber(value) + " s";
+  return unit == "1" ? HumanNumber(value) : absl::StrCat(HumanNumber(value), " ", unit);
+}
+
+absl::StatusOr<int> Metrics(Session& session, const MetricOptions& options) {
+  if (options.specs) return PrintMetricSpecs(session);
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  QL_ASSIGN_OR_RETURN(const auto ids, ResolveEither(*client, options.name));
+  v1::ListMetricsRequest request;
+  request.set_experiment_id(ids.first);
+  request.set_run(ids.second);
+  const MetricSpec* spec = FindMetric(options.metric);
+  request.set_name(spec == nullptr ? options.metric : spec->name);
+  request.set_final_only(!options.curves);
+  QL_ASSIGN_OR_RETURN(const std::vector<v1::MetricEntry> entries, client->ListMetrics(request));
+  if (!session.is_table()) {
+    Json body = Json::object();
+    body["metrics"] = Json::array();
+    for (const v1::MetricEntry& entry : entries) body["metrics"].push_back(ToJsonValue(entry));
+    session.PrintDocument("MetricList", body);
+    return kExitOk;
+  }
+  Table table({{"RUN"},
+               {"METRIC"},
+               {"VALUE", Align::kRight},
+               {"95 % INTERVAL"},
+               {"STEP", Align::kRight},
+               {"LABELS"}});
+  for (const v1::MetricEntry& entry : entries) {
+    const v1::Metric& metric = entry.metric();
+    std::vector<std::string> labels;
+    for (const auto& [key, value] : metric.labels()) labels.push_back(absl::StrCat(key, "=", value));
+    std::sort(labels.begin(), labels.end());
+    const std::string interval = metric.has_low() && metric.has_high()
+                                     ? absl::StrCat(ValueText(metric.low(), metric.unit()), " – ",
+                                                    ValueText(metric.high(), metric.unit()))
+                                     : "";
+    table.Add({SplitRunId(entry.run_id()).second, metric.name(), ValueText(metric.value(), metric.unit()),
+               interval, metric.step() > 0 ? absl::StrCat(metric.step()) : "", absl::StrJoin(labels, " ")});
+  }
+  if (table.empty()) session.Note("no metrics yet");
+  if (!table.empty()) session.Print(table);
+  return kExitOk;
+}
+
+absl::StatusOr<int> Explain(Session& session, const std::string& name) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  QL_ASSIGN_OR_RETURN(const std::string id, client->ResolveRun(name));
+  QL_ASSIGN_OR_RETURN(const v1::ExplainRunResponse answer, client->Explain(id));
+  if (!session.is_table()) {
+    Json body = ToJsonValue(answer);
+    body["runId"] = id;
+    session.PrintDocument("Explanation", body);
+    return kExitOk;
+  }
+  session.Print(absl::StrCat(
+      id, " is ", Paint(StateName(answer.state()), ToneOf(answer.state()), session.out().color), "\n"));
+  for (const std::string& reason : answer.reasons())
+    session.Print(absl::StrCat("  - ", Printable(reason), "\n"));
+  if (answer.queue_position() > 0)
+    session.Print(absl::StrCat("  - runs ahead of it in the queue: ", answer.queue_position(), "\n"));
+  return kExitOk;
+}
+
+void AddLogs(CommandLine& line) {
+  const auto options = std::make_shared<LogOptions>();
+  CLI::App* command =
+      AddCommand(line, "logs", "Show what runs logged",
+                 "  quantctl logs latest/baseline\n  quantctl logs latest --severity warning --all-attempts");
+  command->add_option("EXPERIMENT[/RUN]", options->name, "Experiment or run [latest]");
+  command->add_option("--severity", options->severity, "Least severity: debug, info, warning, error [info]")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
+  command->add_flag("--all-attempts", options->all_attempts, "Of every attempt, not only the latest");
+  command->add_flag("-f,--follow", options->follow, "Go on until the experiment ends");
+  command->callback([&line, options] { line.action = [options](Session& s) { return Logs(s, *options); }; });
+}
+
+void AddMetrics(CommandLine& line) {
+  const auto options = std::make_shared<MetricOptions>();
+  CLI::App* command = AddCommand(line, "metrics", "Show what runs measured, or which metrics there are",
+                                 "  quantctl metrics latest --metric accuracy\n  quantctl metrics --list");
+  command->add_option("EXPERIMENT[/RUN]", options->name, "Experiment or run [latest]");
+  command->add_option("--metric", options->metric, "Only this one")->type_name("NAME");
+  command->add_flag("--curves", options->curves, "With the points of curves");
+  command->add_flag("--list", options->specs, "The metrics that experiment files may name");
+  command->callback(
+      [&line, options] { line.action = [options](Session& s) { return Metrics(s, *options); }; });
+}
+
+}  // namespace
+
+void AddLookCommands(CommandLine& line) {
+  const auto list = std::make_shared<ListOptions>();
+  CLI::App* command =
+      AddCommand(line, "list", "List experiments, newest first",
+                 "  quantctl list --state active\n  quantctl list -o json | jq '.experiments[].id'");
+  command->add_option("--state", list->state, "Only those: active, succeeded, failed, cancelled")
+      ->check(CLI::IsMember({"active", "succeeded", "failed", "cancelled"}));
+  command->add_option("--name", list->name, "Only those of this name");
+  command->add_option("--limit", list->limit, "At most so many; 0: all [50]")->check(CLI::NonNegativeNumber);
+  command->callback([&line, list] { line.action = [list](Session& s) { return List(s, *list); }; });
+
+  const auto get = std::make_shared<std::string>("latest");
+  command = AddCommand(line, "get", "Show an experiment and its runs", "  quantctl get latest");
+  command->alias("show");
+  command->add_option("EXPERIMENT", *get, "Experiment [latest]");
+  command->callback([&line, get] { line.action = [get](Session& s) { return Get(s, *get); }; });
+
+  AddLogs(line);
+  AddMetrics(line);
+
+  const auto run = std::make_shared<std::string>();
+  command =
+      AddCommand(line, "explain", "Say why a run is where it is", "  quantctl explain latest/comparison");
+  command->add_option("EXPERIMENT/RUN", *run, "Run")->required();
+  command->callback([&line, run] { line.action = [run](Session& s) { return Explain(s, *run); }; });
+}
+
+}  // namespace quantlab::client

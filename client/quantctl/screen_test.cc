@@ -1,0 +1,187 @@
+// What people see: widths, tables, progress lines, documents, exit codes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "client/display/progress.h"
+#include "client/display/text.h"
+#include "client/quantctl/exit_codes.h"
+#include "client/quantctl/output.h"
+#include "client/quantctl/table.h"
+#include "tests/fakes/fake_coordinator.h"
+
+namespace quantlab::client {
+namespace {
+
+using ::quantlab::testing::EndChange;
+using ::quantlab::testing::MakeExperiment;
+using ::quantlab::testing::RunChange;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(TextTest, WidthsAreTerminalColumns) {
+  EXPECT_EQ(DisplayWidth("abc"), 3u);
+  EXPECT_EQ(DisplayWidth("动态量化"), 8u);
+  EXPECT_EQ(DisplayWidth("e\u0301"), 1u);
+  EXPECT_EQ(DisplayWidth(""), 0u);
+}
+
+TEST(TextTest, TruncatesWithinTheWidth) {
+  EXPECT_EQ(Truncate("abcdef", 6), "abcdef");
+  EXPECT_EQ(Truncate("abcdef", 4), "abc…");
+  EXPECT_EQ(Truncate("动态量化", 5), "动态…");
+  EXPECT_EQ(Truncate("动态量化", 4), "动…");
+  EXPECT_EQ(Truncate("abc", 0), "");
+}
+
+TEST(TextTest, NothingOfALogLineReachesTheTerminalRaw) {
+  EXPECT_EQ(Printable("a\tb"), "a b");
+  EXPECT_EQ(Printable("\033[31mred\r\n"), "^[[31mred^M^J");
+  EXPECT_EQ(Printable("\xff"), "\xef\xbf\xbd");
+  EXPECT_EQ(Printable("\u009b31m"), "?31m");
+  EXPECT_EQ(Printable("好"), "好");
+}
+
+TEST(TextTest, HumanForms) {
+  EXPECT_EQ(HumanBytes(999), "999 B");
+  EXPECT_EQ(HumanBytes(90'868'376), "90.9 MB");
+  EXPECT_EQ(HumanBytes(999'960), "1.0 MB");
+  EXPECT_EQ(HumanDuration(absl::Milliseconds(350)), "350 ms");
+  EXPECT_EQ(HumanDuration(absl::Seconds(4.6)), "5 s");
+  EXPECT_EQ(HumanDuration(absl::Seconds(125)), "2 min 05 s");
+  EXPECT_EQ(HumanDuration(absl::Minutes(63)), "1 h 03 min");
+  EXPECT_EQ(HumanDuration(absl::Hours(30)), "1 d 06 h");
+  EXPECT_EQ(HumanDuration(-absl::Seconds(1)), "0 ms");
+  EXPECT_EQ(HumanNumber(0.87345678), "0.8735");
+  EXPECT_EQ(HumanNumber(1234567), "1,234,567");
+  EXPECT_EQ(HumanNumber(-12345), "-12,345");
+  EXPECT_EQ(HumanNumber(std::numeric_limits<double>::quiet_NaN()), "nan");
+  const absl::Time now = absl::FromUnixSeconds(1'700'000'000);
+  EXPECT_EQ(HumanTime(now - absl::Minutes(3), now), "3 min ago");
+  EXPECT_EQ(HumanTime(now - absl::Seconds(3), now), "3 s ago");
+}
+
+TEST(TableTest, ColumnsAlignWhateverTheScript) {
+  Table table({{"NAME"}, {"N", Align::kRight}, {"LAST"}});
+  table.Add({"动态", "1", "x"});
+  table.Add({"abc", "100", ""});
+  EXPECT_EQ(table.Render(false),
+            "NAME    N  LAST\n"
+            "动态    1  x\n"
+            "abc   100\n");
+}
+
+TEST(TableTest, TheLastColumnGivesWay) {
+  Table table({{"A"}, {"B"}});
+  table.Add({"a", "a rather long explanation"});
+  EXPECT_EQ(table.Render(false, 20), "A  B\na  a rather long ex…\n");
+}
+
+TEST(TableTest, LineBreaksStayInTheirColumnAndColoursHugTheText) {
+  Table table({{"A"}, {"B"}});
+  table.Add({"x", Cell("one\ntwo", Tone::kBad)});
+  EXPECT_EQ(table.Render(false), "A  B\nx  one\n   two\n");
+  EXPECT_THAT(table.Render(true), HasSubstr("\033[31mone\033[0m\n"));
+}
+
+v1::WatchExperimentResponse ProgressChange(int64_t sequence, int64_t second, int64_t done, int64_t total) {
+  v1::WatchExperimentResponse change;
+  change.set_sequence(sequence);
+  change.set_run_id("q-1/baseline");
+  change.set_attempt(1);
+  change.mutable_time()->set_seconds(second);
+  v1::Progress* progress = change.mutable_event()->mutable_progress();
+  progress->set_phase("training");
+  progress->set_done(done);
+  progress->set_total(total);
+  progress->set_unit("step");
+  return change;
+}
+
+class BoardTest : public ::testing::Test {
+ protected:
+  BoardTest() {
+    v1::Experiment experiment = MakeExperiment("q-1", {"baseline", "dynamic_quantization"});
+    experiment.set_state(v1::EXPERIMENT_STATE_ACTIVE);
+    for (v1::Run& run : *experiment.mutable_runs()) run.set_state(v1::RUN_STATE_PENDING);
+    board_ = std::make_unique<ProgressBoard>(experiment);
+  }
+  std::vector<std::string> Draw(int width = 100, int height = 20) {
+    return board_->Draw(width, height, absl::FromUnixSeconds(1'700'000'100), false);
+  }
+  std::unique_ptr<ProgressBoard> board_;
+};
+
+TEST_F(BoardTest, ARunningRunShowsPhaseRateAndTimeLeft) {
+  board_->Update(RunChange(1, "q-1/baseline", v1::RUN_STATE_RUNNING));
+  board_->Update(ProgressChange(2, 100, 0, 200));
+  board_->Update(ProgressChange(3, 110, 50, 200));
+  EXPECT_EQ(Draw()[0],
+            "baseline              RUNNING    ▕█████               ▏ training 50/200 steps, 5/s, 30 s left");
+  EXPECT_THAT(board_->PlainLines(), ElementsAre("baseline: training 50/200 steps, 5/s, 30 s left"));
+}
+
+TEST_F(BoardTest, ANewPhaseStartsItsOwnRate) {
+  board_->Update(RunChange(1, "q-1/baseline", v1::RUN_STATE_RUNNING));
+  board_->Update(ProgressChange(2, 100, 0, 200));
+  board_->Update(ProgressChange(3, 110, 200, 200));
+  v1::WatchExperimentResponse change = ProgressChange(4, 120, 10, 0);
+  change.mutable_event()->mutable_progress()->set_phase("evaluating");
+  board_->Update(change);
+  EXPECT_THAT(Draw()[0], HasSubstr("evaluating 10 steps"));
+}
+
+TEST_F(BoardTest, NewStatesAndWarningsAreNews) {
+  const auto state = board_->Update(RunChange(1, "q-1/baseline", v1::RUN_STATE_RUNNING));
+  ASSERT_EQ(state.size(), 1u);
+  EXPECT_EQ(state[0].run, "baseline");
+  v1::WatchExperimentResponse change = ProgressChange(2, 1, 0, 0);
+  change.mutable_event()->mutable_log()->set_severity(v1::SEVERITY_WARNING);
+  change.mutable_event()->mutable_log()->set_message("hot");
+  EXPECT_EQ(board_->Update(change).at(0).text, "hot");
+  EXPECT_TRUE(board_->Update(RunChange(3, "other/run", v1::RUN_STATE_RUNNING)).empty());
+  board_->Update(EndChange(4, v1::EXPERIMENT_STATE_FAILED));
+  EXPECT_EQ(board_->ended(), v1::EXPERIMENT_STATE_FAILED);
+}
+
+TEST_F(BoardTest, ANarrowOrLowScreenIsRespected) {
+  board_->Update(RunChange(1, "q-1/baseline", v1::RUN_STATE_RUNNING));
+  board_->Update(ProgressChange(2, 100, 0, 200));
+  for (const std::string& line : Draw(40)) EXPECT_LT(DisplayWidth(line), 40u) << line;
+  v1::Experiment many = MakeExperiment("q-1", std::vector<std::string>{"a", "b", "c", "d", "e", "f"});
+  board_->Refresh(many);
+  EXPECT_EQ(Draw(80, 4).size(), 4u);
+  EXPECT_THAT(Draw(80, 4).back(), HasSubstr("more"));
+}
+
+TEST(OutputTest, DocumentsCarryTheirSchemaAndEveryField) {
+  v1::Experiment experiment;
+  experiment.set_id("q-1");
+  const std::string json = RenderDocument("Experiment", ToJsonValue(experiment), "json");
+  EXPECT_EQ(json.rfind("{\n  \"schema\": \"quantlab.v1/Experiment\",\n  \"id\": \"q-1\"", 0), 0u);
+  EXPECT_THAT(json, HasSubstr("\"priority\": 0"));
+}
+
+TEST(OutputTest, YamlKeepsTextsApartFromNumbers) {
+  const Json body = {{"text", "1"}, {"number", 1}, {"名", "值"}, {"none", nullptr}, {"list", Json::array()}};
+  const std::string yaml = RenderDocument("X", body, "yaml");
+  EXPECT_THAT(yaml, HasSubstr("text: \"1\""));
+  EXPECT_THAT(yaml, HasSubstr("number: 1"));
+  EXPECT_THAT(yaml, HasSubstr("名: \"值\""));
+}
+
+TEST(ExitCodesTest, EachStatusHasItsOwnMeaning) {
+  EXPECT_EQ(ExitCodeOf(absl::OkStatus()), 0);
+  EXPECT_EQ(ExitCodeOf(absl::InvalidArgumentError("")), 3);
+  EXPECT_EQ(ExitCodeOf(absl::NotFoundError("")), 4);
+  EXPECT_EQ(ExitCodeOf(absl::UnavailableError("")), 5);
+  EXPECT_EQ(ExitCodeOf(absl::AbortedError("")), 7);
+  EXPECT_EQ(ExitCodeOf(absl::FailedPreconditionError("")), 7);
+  EXPECT_EQ(ExitCodeOf(absl::ResourceExhaustedError("")), 8);
+  EXPECT_EQ(ExitCodeOf(absl::InternalError("")), 70);
+  EXPECT_EQ(ExitCodeOf(absl::DataLossError("")), 70);
+  EXPECT_EQ(ExitCodeOf(absl::CancelledError("")), 130);
+  EXPECT_THAT(ExitCodeHelp(), HasSubstr("130  interrupted"));
+}
+
+}  // namespace
+}  // namespace quantlab::client

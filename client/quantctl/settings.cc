@@ -1,0 +1,113 @@
+#include "client/quantctl/settings.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <map>
+
+#include <yaml-cpp/yaml.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+
+namespace quantlab::client {
+namespace {
+
+namespace fs = std::filesystem;
+using Values = std::map<std::string, std::string>;
+
+constexpr const char* kKeys[] = {"coordinator", "data_dir", "results_dir", "catalog", "output"};
+constexpr int64_t kMaxBytes = 64 << 10;
+
+std::string Home(const Environment& environment, const char* xdg, const char* below) {
+  const std::string given = environment(xdg);
+  if (!given.empty() && given[0] == '/') return given;
+  const std::string home = environment("HOME");
+  return absl::StrCat(home.empty() ? "/tmp" : home, "/", below);
+}
+
+absl::Status Wrong(const std::string& path, const YAML::Mark& mark, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat(path, ":", mark.is_null() ? 1 : mark.line + 1, ": ", what));
+}
+
+absl::StatusOr<Values> Parse(const std::string& path, const std::string& content) {
+  Values values;
+  try {
+    const YAML::Node root = YAML::Load(content);
+    if (root.IsNull()) return values;
+    if (!root.IsMap()) return Wrong(path, root.Mark(), "expected 'key: value' lines");
+    for (const auto& entry : root) {
+      const std::string key = entry.first.IsScalar() ? entry.first.Scalar() : "";
+      bool known = false;
+      for (const char* name : kKeys) known = known || key == name;
+      if (!known) {
+        return Wrong(path, entry.first.Mark(),
+                     absl::StrCat("unknown key '", key,
+                                  "'; allowed: coordinator, data_dir, results_dir, catalog, output"));
+      }
+      if (!entry.second.IsScalar())
+        return Wrong(path, entry.second.Mark(), absl::StrCat("'", key, "' must be one text"));
+      values[key] = entry.second.Scalar();
+    }
+  } catch (const YAML::Exception& e) {
+    return Wrong(path, e.mark, absl::StrCat("is not YAML: ", e.msg));
+  }
+  return values;
+}
+
+absl::StatusOr<Values> ReadConfig(const Environment& environment, std::string* path) {
+  const std::string named = environment("QUANTLAB_CONFIG");
+  *path = named.empty() ? Home(environment, "XDG_CONFIG_HOME", ".config") + "/quantlab/config.yaml" : named;
+  const absl::StatusOr<std::string> content = ReadFile(*path, kMaxBytes);
+  if (absl::IsNotFound(content.status()) && named.empty()) {
+    path->clear();
+    return Values();
+  }
+  if (!content.ok()) return Annotate(content.status(), "the settings file");
+  return Parse(*path, *content);
+}
+
+std::string ExpandHome(const std::string& path, const Environment& environment) {
+  if (path == "~" || path.rfind("~/", 0) == 0) return environment("HOME") + path.substr(1);
+  return path;
+}
+
+}  // namespace
+
+Environment ProcessEnvironment() {
+  return [](const char* name) {
+    const char* value = std::getenv(name);
+    return std::string(value == nullptr ? "" : value);
+  };
+}
+
+absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const Environment& environment) {
+  Settings settings;
+  QL_ASSIGN_OR_RETURN(Values file, ReadConfig(environment, &settings.config_file));
+  const auto choose = [&](const std::optional<std::string>& flag, const char* key, std::string fallback) {
+    if (flag.has_value()) return *flag;
+    const std::string from_environment =
+        environment(absl::StrCat("QUANTLAB_", absl::AsciiStrToUpper(key)).c_str());
+    if (!from_environment.empty()) return from_environment;
+    const auto found = file.find(key);
+    return found == file.end() ? std::move(fallback) : found->second;
+  };
+  settings.coordinator = choose(flags.coordinator, "coordinator", "");
+  settings.data_dir = ExpandHome(
+      choose(flags.data_dir, "data_dir", Home(environment, "XDG_DATA_HOME", ".local/share") + "/quantlab"),
+      environment);
+  settings.results_dir = ExpandHome(choose(flags.results_dir, "results_dir", "results"), environment);
+  settings.catalog = ExpandHome(choose(flags.catalog, "catalog", ""), environment);
+  settings.output = choose(flags.output, "output", "table");
+  if (settings.output != "table" && settings.output != "json" && settings.output != "yaml") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("output form '", settings.output, "' is unknown; allowed: table, json, yaml"));
+  }
+  std::error_code error;
+  settings.data_dir = fs::absolute(settings.data_dir, error).lexically_normal().string();
+  while (settings.data_dir.size() > 1 && settings.data_dir.back() == '/') settings.data_dir.pop_back();
+  return settings;
+}
+
+}  // namespace quantlab::client

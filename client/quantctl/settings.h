@@ -1,0 +1,40 @@
+// Where quantctl talks to and keeps things: flags over environment over the user's file over defaults.
+#ifndef QUANTLAB_CLIENT_QUANTCTL_SETTINGS_H_
+#define QUANTLAB_CLIENT_QUANTCTL_SETTINGS_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace quantlab::client {
+
+// What was given on the command line; absent: not given.
+struct SettingFlags {
+  std::optional<std::string> coordinator = {}, data_dir = {}, results_dir = {}, catalog = {}, output = {};
+};
+
+struct Settings {
+  std::string coordinator;  // empty: embedded
+  std::string data_dir;     // absolute
+  std::string results_dir;
+  std::string catalog;      // empty: search
+  std::string output;       // table, json, yaml
+  std::string config_file;  // the file that was read; empty: none
+};
+
+// Value of an environment variable, empty when unset.
+using Environment = std::function<std::string(const char* name)>;
+Environment ProcessEnvironment();
+
+// Reads QUANTLAB_{COORDINATOR,DATA_DIR,RESULTS_DIR,CATALOG,OUTPUT} and the file named by QUANTLAB_CONFIG,
+// else $XDG_CONFIG_HOME/quantlab/config.yaml or ~/.config/quantlab/config.yaml with keys of the same names in
+// lower case. A missing default file is none.
+// Errors: INVALID_ARGUMENT names the file, the line and the keys that are allowed.
+absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const Environment& environment);
+
+}  // namespace quantlab::client
+
+#endif  // QUANTLAB_CLIENT_QUANTCTL_SETTINGS_H_

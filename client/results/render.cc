@@ -1,0 +1,220 @@
+#include "client/results/render.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <stdlib.h>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "client/results/tool.h"
+#include "report/page.h"
+#include "report/report.h"
+
+namespace quantlab::client {
+namespace {
+
+namespace fs = std::filesystem;
+using report::Language;
+using report::Medium;
+
+constexpr int64_t kLargestFile = 64 << 20;
+constexpr char kPaperMarkdown[] = "paper.md";
+
+// A folder that goes when its owner goes.
+class ScratchFolder {
+ public:
+  static absl::StatusOr<ScratchFolder> Make() {
+    std::error_code error;
+    fs::path base = fs::temp_directory_path(error);
+    if (error) base = "/tmp";
+    std::string name = (base / "quantlab-report-XXXXXX").string();
+    if (mkdtemp(name.data()) == nullptr) return FileError(errno, "create", name);
+    return ScratchFolder(name);
+  }
+  ScratchFolder(ScratchFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  ScratchFolder& operator=(ScratchFolder&&) = delete;
+  ~ScratchFolder() {
+    std::error_code error;
+    if (!path_.empty()) fs::remove_all(path_, error);
+  }
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  explicit ScratchFolder(fs::path path) : path_(std::move(path)) {}
+  fs::path path_;
+};
+
+absl::Status Write(const fs::path& path, const std::string& content) {
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  if (error) return FileError(error.value(), "create", path.parent_path().string());
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  errno = 0;
+  out.write(content.data(), static_cast<std::streamsize>(content.size()));
+  out.close();
+  return out ? absl::OkStatus() : FileError(errno != 0 ? errno : EIO, "write", path.string());
+}
+
+bool IsChinese(Language language) {
+  return language == Language::kChinese;
+}
+
+const char* MarkdownName(Language language) {
+  return report::Say(language, "report.en.md", "课程设计报告.md");
+}
+
+class Renderer {
+ public:
+  Renderer(const ReportData& data, const RenderOptions& options, fs::path folder)
+      : data_(data), options_(options), folder_(std::move(folder)) {}
+
+  absl::StatusOr<RenderedReport> Run() {
+    QL_RETURN_IF_ERROR(WriteReport(/*draw=*/true));
+    const absl::Status drawn = Draw();
+    if (absl::IsCancelled(drawn)) return drawn;
+    if (!drawn.ok()) {
+      Note("figures were not drawn", drawn, "gnuplot-nox",
+           "sh figures/redraw.sh in the report's folder draws them");
+      rendered_.files.clear();
+      QL_RETURN_IF_ERROR(WriteReport(/*draw=*/false));
+    }
+    for (const Language language : options_.languages) QL_RETURN_IF_ERROR(MakePages(language));
+    return std::move(rendered_);
+  }
+
+ private:
+  absl::Status WriteReport(bool draw) {
+    for (report::ReportFile& file : report::RenderReport(data_, options_.languages, draw)) {
+      QL_RETURN_IF_ERROR(Write(folder_ / file.path, file.content));
+      rendered_.files.push_back({std::move(file.path), std::move(file.content)});
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status Run(std::vector<std::string> argv) {
+    ToolCall call;
+    call.argv = std::move(argv);
+    call.folder = folder_.string();
+    call.log_path = (folder_ / "tool.log").string();
+    std::error_code error;
+    fs::remove(call.log_path, error);
+    return RunTool(call, options_.cancellation);
+  }
+
+  absl::Status Draw() {
+    QL_RETURN_IF_ERROR(FindProgram("gnuplot").status());
+    QL_ASSIGN_OR_RETURN(const std::string shell, FindProgram("sh"));
+    QL_RETURN_IF_ERROR(Run({shell, "figures/redraw.sh"}));
+    std::vector<std::string> drawn;
+    std::error_code error;
+    for (auto it = fs::recursive_directory_iterator(folder_ / "figures", error);
+         !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+      const std::string extension = it->path().extension().string();
+      if (extension != ".svg" && extension != ".png") continue;
+      drawn.push_back(it->path().lexically_relative(folder_).generic_string());
+    }
+    if (error) return FileError(error.value(), "list", (folder_ / "figures").string());
+    std::sort(drawn.begin(), drawn.end());
+    for (const std::string& path : drawn) QL_RETURN_IF_ERROR(Take(path));
+    return absl::OkStatus();
+  }
+
+  absl::Status Take(const std::string& path) {
+    QL_ASSIGN_OR_RETURN(std::string content, ReadFile((folder_ / path).string(), kLargestFile));
+    rendered_.files.push_back({path, std::move(content)});
+    return absl::OkStatus();
+  }
+
+  absl::Status MakePages(Language language) {
+    const std::string code = report::LanguageCode(language);
+    if (options_.html) {
+      const absl::Status made = MakePage(language, Medium::kScreen, absl::StrCat("report.", code, ".html"));
+      if (absl::IsCancelled(made)) return made;
+      if (!made.ok()) Note("HTML was not made", made, "pandoc", "");
+    }
+    if (options_.pdf) {
+      const char* const name = IsChinese(language) ? "课程设计报告.pdf" : "report.en.pdf";
+      const absl::Status made = MakePage(language, Medium::kPaper, name);
+      if (absl::IsCancelled(made)) return made;
+      if (!made.ok()) Note("PDF was not made", made, "pandoc weasyprint", "");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status MakePage(Language language, Medium medium, const std::string& name) {
+    QL_ASSIGN_OR_RETURN(const std::string pandoc, FindProgram("pandoc"));
+    const std::string title =
+        absl::StrCat(data_.experiment.name, report::Say(language, ": quantization report", "：课程设计报告"));
+    QL_RETURN_IF_ERROR(Write(folder_ / "template.html", report::PageTemplate(language, medium, title)));
+    // Names and messages are escaped in the Markdown; without raw HTML nothing else could be markup either.
+    std::vector<std::string> argv = {pandoc, "--from=commonmark-raw_html+pipe_tables+gfm_auto_identifiers",
+                                     "--standalone", "--toc", "--toc-depth=2",
+                                     // The first heading becomes the title, above the contents.
+                                     "--shift-heading-level-by=-1", "--template=template.html",
+                                     absl::StrCat("--output=", name)};
+    if (medium == Medium::kScreen) {
+      argv.insert(argv.end(), {"--to=html5", "--self-contained"});
+    } else {
+      QL_ASSIGN_OR_RETURN(const std::string weasyprint, FindProgram("weasyprint"));
+      argv.insert(argv.end(), {"--to=html5", absl::StrCat("--pdf-engine=", weasyprint)});
+    }
+    argv.push_back(MarkdownName(language));
+    if (medium == Medium::kPaper) {
+      QL_RETURN_IF_ERROR(WritePaper(MarkdownName(language)));
+      argv.back() = kPaperMarkdown;
+    }
+    QL_RETURN_IF_ERROR(Run(std::move(argv)));
+    return Take(name);
+  }
+
+  // weasyprint 57 cannot draw gnuplot's SVG ("currentColor" in a <use>), so paper takes the PNG.
+  absl::Status WritePaper(const std::string& markdown) {
+    QL_ASSIGN_OR_RETURN(const std::string text, ReadFile((folder_ / markdown).string(), kLargestFile));
+    std::string paper;
+    for (absl::string_view line : absl::StrSplit(text, '\n')) {
+      // Only our own figures begin a line so: "!" and "[" of anything else are escaped.
+      if (absl::StartsWith(line, "![") && absl::ConsumeSuffix(&line, ".svg)")) {
+        absl::StrAppend(&paper, line, ".png)\n");
+      } else {
+        absl::StrAppend(&paper, line, "\n");
+      }
+    }
+    return Write(folder_ / kPaperMarkdown, paper);
+  }
+
+  // Once each: both languages lack the same program.
+  void Note(const std::string& what, const absl::Status& why, const std::string& packages,
+            const std::string& otherwise) {
+    std::string note = absl::StrCat(what, ": ", std::string(why.message()));
+    if (absl::IsNotFound(why)) {
+      absl::StrAppend(&note, "; install it (Debian: apt-get install ", packages,
+                      ") and call 'quantctl report' again");
+    }
+    if (!otherwise.empty()) absl::StrAppend(&note, "; ", otherwise);
+    if (said_.insert(note).second) rendered_.notes.push_back(note);
+  }
+
+  const ReportData& data_;
+  const RenderOptions& options_;
+  const fs::path folder_;
+  RenderedReport rendered_;
+  std::set<std::string> said_;
+};
+
+}  // namespace
+
+absl::StatusOr<RenderedReport> RenderFiles(const ReportData& data, const RenderOptions& options) {
+  QL_ASSIGN_OR_RETURN(const ScratchFolder folder, ScratchFolder::Make());
+  return Renderer(data, options, folder.path()).Run();
+}
+
+}  // namespace quantlab::client

@@ -1,0 +1,65 @@
+// The results of an experiment as a folder that people keep.
+//
+//   results/quick/
+//     experiment.json              id, state, and what quantctl wrote here
+//     experiment.yaml, included/   as submitted
+//     report_data.json             everything that the report is made of
+//     report/                      课程设计报告.md, report.en.md, tables/
+//     baseline/                    one folder per run (Run.folder)
+//       config.json, run.json, metrics.json, metrics.csv, log.txt, model/…, predictions.csv …
+#ifndef QUANTLAB_CLIENT_RESULTS_RESULTS_H_
+#define QUANTLAB_CLIENT_RESULTS_RESULTS_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/connection/client.h"
+#include "client/connection/transfer.h"
+#include "quantlab/v1/experiment.pb.h"
+
+namespace quantlab::client {
+
+struct TextFile {
+  std::string path;  // relative, '/'-separated
+  std::string content;
+};
+
+enum class Artifacts {
+  kDownload,
+  // Only those that an earlier results folder of the experiment has.
+  kKeep,
+};
+
+struct ResultsOptions {
+  std::string results_dir;
+  Artifacts artifacts = Artifacts::kDownload;
+  std::vector<TextFile> report;  // below report/
+  // Of artifacts, over all files. May be empty.
+  TransferProgress progress;
+};
+
+struct ResultsFolder {
+  std::string path;        // "results/quick"
+  std::string moved_away;  // where an older folder of that name is now; empty: there was none
+};
+
+// Writes the folder under a hidden name beside its place, and exchanges it for what stands there when it is
+// whole: at every moment `path` is complete, old or new. A call that was killed is continued by the next.
+// A folder of the same name that belongs to another experiment, or to nobody, is moved to "<name>@<its id>";
+// files that the user put into an older folder of this experiment move along.
+// Errors: RESOURCE_EXHAUSTED the disk is full; ALREADY_EXISTS another process writes the same results;
+// DATA_LOSS an artifact is damaged; INVALID_ARGUMENT a name that leaves the folder.
+absl::StatusOr<ResultsFolder> WriteResults(Client& client, const v1::ReportData& data,
+                                           const ResultsOptions& options);
+
+// Whether `path` may be joined to a folder: relative, no "..", no empty parts, no control characters.
+bool IsSafeRelativePath(const std::string& path);
+
+// A run's metrics as CSV: name, value, unit, low, high, samples, step, labels ("split=test;class=1").
+std::string MetricsCsv(const v1::RunReport& run);
+
+}  // namespace quantlab::client
+
+#endif  // QUANTLAB_CLIENT_RESULTS_RESULTS_H_
