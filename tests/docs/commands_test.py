@@ -20,7 +20,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
 
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/en/user-guide.md", "docs/operations.md")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "docs/en/user-guide.md", "docs/en/operations.md")
 
 # First line of a block -> why it is not run here. An entry that no document has any longer is an error.
 NOT_RUN = {
@@ -222,7 +222,7 @@ class BlockTest(unittest.TestCase):
         self.run_document("docs/en/user-guide.md")
 
     def test_blocks_for_operators(self):
-        self.run_document("docs/operations.md")
+        self.run_document("docs/en/operations.md")
 
     def test_reasons_not_to_run_are_still_needed(self):
         firsts = [block.splitlines()[0] for document in DOCUMENTS for block in blocks(document, "sh")]

@@ -191,7 +191,7 @@ TEST_P(GuideTest, SaysWhatIsAllowedForEachParameterOfAMethod) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(BothLanguages, GuideTest, testing::Values(kEnglish, "docs/使用说明.md"),
+INSTANTIATE_TEST_SUITE_P(BothLanguages, GuideTest, testing::Values(kEnglish, "docs/zh/使用说明.md"),
                          [](const auto& info) {
                            return std::string(info.param) == kEnglish ? "English" : "Chinese";
                          });

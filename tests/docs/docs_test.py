@@ -13,11 +13,11 @@ import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("QUANTLAB_BIN", ROOT / "build/release/bin"))
-GUIDES = ("docs/en/user-guide.md", "docs/使用说明.md")
+GUIDES = ("docs/en/user-guide.md", "docs/zh/使用说明.md")
 # Each document in Chinese and in English.
-OPERATIONS = ("docs/运维指南.md", "docs/operations.md")
-CITING = (("docs/理论基础.md", "docs/en/theory.md"), ("docs/实验设计.md", "docs/en/experimental-design.md"))
-REFERENCES = ("docs/参考文献.md", "docs/en/references.md")
+OPERATIONS = ("docs/zh/运维指南.md", "docs/en/operations.md")
+CITING = (("docs/zh/理论基础.md", "docs/en/theory.md"), ("docs/zh/实验设计.md", "docs/en/experimental-design.md"))
+REFERENCES = ("docs/zh/参考文献.md", "docs/en/references.md")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PROGRAMS = ("quantctl", "quant-coordinator", "quant-worker", "quant-runner")
 

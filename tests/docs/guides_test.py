@@ -1,4 +1,4 @@
-"""Follows the guides of docs/en/guides and docs/guides as they are written.
+"""Follows the guides of docs/en/guides and docs/zh/guides as they are written.
 
 The two about code are followed in a copy of the sources, which is built with what ccache has of this
 checkout; those about data and models with the programs of this build. Blocks whose first line names a file
@@ -21,7 +21,7 @@ import world as worlds
 
 ROOT = worlds.ROOT
 BUILD = worlds.BIN.parent
-ENGLISH, CHINESE = ROOT / "docs/en/guides", ROOT / "docs/guides"
+ENGLISH, CHINESE = ROOT / "docs/en/guides", ROOT / "docs/zh/guides"
 GUIDES = {
     "add-a-method.md": "添加量化方法.md",
     "add-a-metric.md": "添加指标.md",

@@ -7,8 +7,8 @@ import re
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-THEORY = ("docs/理论基础.md", "docs/en/theory.md")
-DESIGN = ("docs/实验设计.md", "docs/en/experimental-design.md")
+THEORY = ("docs/zh/理论基础.md", "docs/en/theory.md")
+DESIGN = ("docs/zh/实验设计.md", "docs/en/experimental-design.md")
 Z = 1.959963984540054
 
 
