@@ -1,4 +1,4 @@
-"""Holds what is written in Chinese to full-width punctuation and to one word for one thing."""
+"""Holds what is written in Chinese to full-width punctuation, unbroken paragraphs, and one word for one thing."""
 
 import json
 import pathlib
@@ -14,6 +14,10 @@ CODE = re.compile(r"`+[^`]*`+|\]\([^)]*\)|!?\[|\$[^$]*\$|<[^>]*>|https?://\S+")
 END = re.compile(rf"{CJK}.*`[,;:?!]\s*$")
 # Each with the word that the project uses instead.
 OTHER_WORDS = {"变体": "方案", "比较运行": "对比运行", "观测器": "观察器", "Pareto 前沿": "帕累托前沿"}
+
+
+# What begins a line of its own: a heading, a table's row, an item, a quotation, a picture, HTML, a code block.
+BEGINS = re.compile(r"\s*(#|\||[-*+] |\d+\. |>|!\[|<|```|$)")
 
 
 def documents():
@@ -36,6 +40,17 @@ def lines_of(path):
 
 def is_half_width(line):
     return bool(HALF_WIDTH.search(CODE.sub(" ", line)) or END.search(line))
+
+
+def broken_lines(lines):
+    """Numbers of the lines that a paragraph of Chinese breaks off at: a reader sees a blank there."""
+    found, before = [], ""
+    for number, line in lines:
+        goes_on = before.strip() and not re.match(r"\s*(#|\||!\[|<|```)", before) and not BEGINS.match(line)
+        if goes_on and re.search(CJK, before + line):
+            found.append(number - 1)
+        before = line
+    return found
 
 
 class ChineseTest(unittest.TestCase):
@@ -67,7 +82,14 @@ class ChineseTest(unittest.TestCase):
                       if word in text]
         self.assertEqual(found, [])
 
+    def test_paragraphs_are_not_broken(self):
+        found = []
+        for path in [*documents(), *sorted((ROOT / "notebooks").glob("*.ipynb"))]:
+            found += [f"{path.relative_to(ROOT)}:{number}" for number in broken_lines(lines_of(path))]
+        self.assertEqual(found, [], "write each paragraph on one line")
+
     def test_a_fault_would_be_found(self):
+        self.assertEqual(broken_lines(enumerate(["一段", "话", "", "- 一项", "  的后半", "- 另一项", "# 标题", "正文"], 1)), [1, 4])
         for text in ("速度快,体积小", "**中文:**说明", "精度（dB)较高", "是吗?是的", "这里是 `x`:"):
             self.assertTrue(is_half_width(text), text)
         for text in ("1,000 条", "见 `a, b` 与 [此处](x(1).md)", "$f(x)$ 的值"):
