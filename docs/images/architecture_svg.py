@@ -28,20 +28,20 @@ CONFIG = ("config/: experiment files to runs", "config/：实验文件到运行"
 CORE = ("core/: states, leases, queue", "core/：状态、租约、队列")
 DATABASE = ("SQLite: experiments, runs,", "SQLite：实验、运行、")
 DATABASE_2 = ("attempts, events", "尝试、事件")
-ARTIFACTS = ("artifacts, named", "产物，以 SHA-256")
+ARTIFACTS = ("artifacts, named", "制品，以 SHA-256")
 ARTIFACTS_2 = ("by SHA-256", "命名")
 WORKER = ("one a machine: CPU or GPU", "每台机器一个：CPU 或 GPU")
 WORKER_LINES = (
     ("lease loop, heartbeats", "租约循环、心跳"),
     ("spool that outlives outages", "断线也不丢的暂存"),
-    ("supervision, artifact cache", "监督、产物缓存"),
+    ("supervision, artifact cache", "监督、制品缓存"),
 )
 RUNNER = ("one process for each attempt; LibTorch", "每次尝试一个进程；LibTorch")
 ENGINE = ("text/", "data/", "model/", "train/", "quantize/", "measure/")
 ENGINE_NOTE = ("tokens · splits · BERT · AdamW · methods · timing", "分词 · 划分 · BERT · AdamW · 量化方法 · 测量")
 SUBMIT = ("submit, watch", "提交、跟踪")
 SYNC = ("Sync, events,", "同步、事件、")
-SYNC_2 = ("artifacts", "产物")
+SYNC_2 = ("artifacts", "制品")
 SPAWN = ("spawns; job.json down,", "启动；向下 job.json，")
 SPAWN_2 = ("events up a pipe", "事件由管道向上")
 SCRAPE = ("scrapes /metrics", "采集 /metrics")

@@ -18,6 +18,7 @@ GUIDES = ("docs/en/user-guide.md", "docs/zh/使用说明.md")
 OPERATIONS = ("docs/zh/运维指南.md", "docs/en/operations.md")
 CITING = (("docs/zh/理论基础.md", "docs/en/theory.md"), ("docs/zh/实验设计.md", "docs/en/experimental-design.md"))
 REFERENCES = ("docs/zh/参考文献.md", "docs/en/references.md")
+ARCHITECTURE = ("docs/zh/架构.md", "docs/en/architecture.md")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 PROGRAMS = ("quantctl", "quant-coordinator", "quant-worker", "quant-runner")
 
@@ -96,6 +97,21 @@ class LinkTest(unittest.TestCase):
         self.assertGreater(len(list(documents())), 10)
 
 
+class IndexTest(unittest.TestCase):
+    def test_every_document_is_listed_with_its_other_language(self):
+        rows = re.findall(r"^\|[^|]*\|([^|]*)\|([^|]*)\|$", (ROOT / "docs/README.md").read_text(encoding="utf-8"),
+                          flags=re.MULTILINE)
+        rows = [(LINK.findall(chinese), LINK.findall(english)) for chinese, english in rows if LINK.search(english)]
+        self.assertGreater(len(rows), 10)
+        # The contributor's page and the decisions themselves are in English.
+        alone = [english for chinese, english in rows if len(chinese) != 1]
+        self.assertEqual(alone, [["../CONTRIBUTING.md"]])
+        listed = {target for row in rows for targets in row for target in targets}
+        there = {path.relative_to(ROOT / "docs").as_posix() for language in ("en", "zh")
+                 for path in (ROOT / "docs" / language).rglob("*.md")}
+        self.assertEqual(sorted(there - listed), [])
+
+
 class GuideTest(unittest.TestCase):
     def test_both_languages_have_the_same_examples(self):
         for documents in (GUIDES, OPERATIONS):
@@ -111,7 +127,7 @@ class GuideTest(unittest.TestCase):
             self.assertEqual(first, second)
 
     def test_both_languages_have_the_same_sections(self):
-        for documents in (GUIDES, OPERATIONS, *CITING):
+        for documents in (GUIDES, OPERATIONS, ARCHITECTURE, *CITING):
             first, second = (re.findall(r"^(#+) ", prose((ROOT / document).read_text(encoding="utf-8")),
                                         flags=re.MULTILINE) for document in documents)
             self.assertEqual(first, second, documents)
