@@ -1,8 +1,8 @@
 // Background, theory of each method, and the system's architecture: the only prose here that states no number
 // of the experiment.
-#include "report/format.h"
-#include "report/method_sentences.h"
+#include "report/facts/format.h"
 #include "report/parts.h"
+#include "report/text/method_sentences.h"
 
 namespace quantlab::report {
 namespace {

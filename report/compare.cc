@@ -10,8 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/sha256.h"
-#include "report/config_lines.h"
-#include "report/format.h"
+#include "report/facts/config_lines.h"
+#include "report/facts/format.h"
 
 namespace quantlab::report {
 namespace {

@@ -1,10 +1,10 @@
 // The variants side by side, in tables and figures.
 #include "absl/strings/str_cat.h"
-#include "report/format.h"
-#include "report/method_sentences.h"
+#include "report/facts/format.h"
 #include "report/parts.h"
-#include "report/sentences.h"
-#include "report/tables.h"
+#include "report/tables/tables.h"
+#include "report/text/method_sentences.h"
+#include "report/text/sentences.h"
 
 namespace quantlab::report {
 namespace {

@@ -7,11 +7,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "report/caveats.h"
-#include "report/format.h"
+#include "report/facts/caveats.h"
+#include "report/facts/format.h"
 #include "report/parts.h"
-#include "report/sentences.h"
-#include "report/tables.h"
+#include "report/tables/tables.h"
+#include "report/text/sentences.h"
 
 namespace quantlab::report {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "report/facts.h"
-#include "report/language.h"
+#include "report/facts/facts.h"
+#include "report/facts/language.h"
 
 namespace quantlab::report {
 

@@ -4,12 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "report/charts.h"
-#include "report/format.h"
-#include "report/method_sentences.h"
+#include "report/facts/format.h"
+#include "report/facts/names.h"
+#include "report/figures/charts.h"
 #include "report/parts.h"
-#include "report/sentences.h"
-#include "report/tables.h"
+#include "report/tables/tables.h"
+#include "report/text/method_sentences.h"
+#include "report/text/sentences.h"
 
 namespace quantlab::report {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "report/format.h"
+#include "report/facts/format.h"
 
 namespace quantlab::report {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "report/language.h"
+#include "report/facts/language.h"
 
 namespace quantlab::report {
 

@@ -1,12 +1,12 @@
 #include "report/report.h"
 
 #include "absl/strings/str_cat.h"
-#include "report/charts.h"
 #include "report/document.h"
-#include "report/facts.h"
-#include "report/sentences.h"
-#include "report/table.h"
-#include "report/tables.h"
+#include "report/facts/facts.h"
+#include "report/figures/charts.h"
+#include "report/tables/table.h"
+#include "report/tables/tables.h"
+#include "report/text/sentences.h"
 
 namespace quantlab::report {
 

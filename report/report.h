@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/report_data.h"
-#include "report/language.h"
+#include "report/facts/language.h"
 
 namespace quantlab::report {
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "report/charts.h"
+#include "report/figures/charts.h"
 
 namespace quantlab::report {
 

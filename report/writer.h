@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "report/facts.h"
-#include "report/figure.h"
-#include "report/language.h"
-#include "report/references.h"
-#include "report/table.h"
+#include "report/facts/facts.h"
+#include "report/facts/language.h"
+#include "report/figures/figure.h"
+#include "report/tables/table.h"
+#include "report/text/references.h"
 
 namespace quantlab::report {
 

@@ -13,7 +13,11 @@ ALLOWED = {
     "proto": {"quantlab"},  # quantlab/v1/*.pb.h is the generated contract
     "codec": set(),
     "storage": {"codec"},
-    "report": set(),
+    "report/facts": set(),
+    "report/tables": {"report/facts"},
+    "report/figures": {"report/facts"},
+    "report/text": {"report/facts"},
+    "report": {"report/facts", "report/tables", "report/figures", "report/text"},
     "server/core": set(),
     "server/config": {"server/core"},
     "server/service": {"server/core", "server/config", "proto", "quantlab"},
@@ -29,8 +33,8 @@ for _index, _folder in enumerate(ENGINE):
 CLIENT = ["display", "connection", "inputs", "embedded", "results", "quantctl"]
 for _index, _folder in enumerate(CLIENT):
     ALLOWED[f"client/{_folder}"] = {f"client/{below}" for below in CLIENT[:_index]} | {"proto", "quantlab"}
-ALLOWED["client/results"] |= {"report"}
-ALLOWED["client/quantctl"] |= {"report"}
+ALLOWED["client/results"] |= {"report", "report/facts"}
+ALLOWED["client/quantctl"] |= {"report", "report/facts"}
 
 ALLOWED["worker/runner"] = {"codec"} | {f"worker/engine/{folder}" for folder in ENGINE}
 

@@ -15,7 +15,7 @@
 #include "base/records.h"
 #include "client/display/progress.h"
 #include "proto/json.h"
-#include "report/format.h"
+#include "report/facts/format.h"
 
 namespace quantlab::client {
 namespace {

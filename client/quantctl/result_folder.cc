@@ -14,8 +14,8 @@
 #include "client/display/text.h"
 #include "client/results/render.h"
 #include "proto/convert.h"
-#include "report/facts.h"
-#include "report/format.h"
+#include "report/facts/facts.h"
+#include "report/facts/format.h"
 #include "report/report.h"
 
 namespace quantlab::client {

@@ -13,7 +13,7 @@
 #include "base/report_data.h"
 #include "client/connection/cancellation.h"
 #include "client/results/results.h"
-#include "report/language.h"
+#include "report/facts/language.h"
 
 namespace quantlab::client {
 

@@ -191,7 +191,7 @@ class ReferenceTest(unittest.TestCase):
             self.assertEqual(cited, {number for number, _, _ in self.entries(references)}, references)
 
     def test_works_that_reports_cite_are_listed(self):
-        code = (ROOT / "report/references.cc").read_text(encoding="utf-8")
+        code = (ROOT / "report/text/references.cc").read_text(encoding="utf-8")
         listed = (ROOT / REFERENCES[1]).read_text(encoding="utf-8")
         cited = set(re.findall(r"arXiv:\d{4}\.\d{5}", code))
         self.assertGreater(len(cited), 5)

@@ -1,0 +1,262 @@
+#include "report/facts/format.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "report/facts/thresholds.h"
+
+namespace quantlab::report {
+namespace {
+
+// Values from here on are written with an exponent.
+constexpr double kHuge = 1e15;
+constexpr double kTiny = 1e-4;
+
+std::optional<std::string> NotFinite(double value) {
+  if (std::isnan(value)) return "NaN";
+  if (std::isinf(value)) return value > 0 ? "∞" : "-∞";
+  return std::nullopt;
+}
+
+std::string ToChars(double value, std::chars_format format, int precision) {
+  std::array<char, 512> buffer;
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, format, precision);
+  return std::string(buffer.data(), result.ptr);
+}
+
+// "1234567.8" with commas: "1,234,567.8".
+std::string Grouped(std::string text) {
+  const size_t first = text.find_first_of("0123456789");
+  size_t end = text.find('.');
+  if (end == std::string::npos) end = text.size();
+  for (size_t at = end; first != std::string::npos && at > first + 3;) {
+    at -= 3;
+    text.insert(at, ",");
+  }
+  return text;
+}
+
+// Fixed decimals without "-0.00".
+std::string Fixed(double value, int decimals) {
+  std::string text = Grouped(ToChars(value, std::chars_format::fixed, decimals));
+  if (text[0] == '-' && text.find_first_not_of("-0.,") == std::string::npos) text.erase(0, 1);
+  return text;
+}
+
+// Beyond these decimals a value is its threshold, but for the noise of arithmetic.
+constexpr int kMostDecimals = 6;
+
+// With as few decimals, from `decimals` on, as tell the value from the threshold.
+std::string FixedApart(double value, double threshold, int decimals) {
+  for (int more = decimals; more <= kMostDecimals; ++more) {
+    const std::string text = Fixed(value, more);
+    if (text != Fixed(threshold, more)) return text;
+  }
+  return Fixed(value, decimals);
+}
+
+// The decimal exponent of `value` after rounding to `digits` significant digits.
+int RoundedExponent(double value, int digits) {
+  const std::string text = ToChars(value, std::chars_format::scientific, digits - 1);
+  return std::atoi(text.c_str() + text.find('e') + 1);
+}
+
+std::string WholeSeconds(double seconds) {
+  const int64_t total = std::llround(seconds);
+  if (total < 3600) return absl::StrCat(total / 60, " min ", total % 60, " s");
+  return absl::StrCat(FormatCount(total / 3600), " h ", total % 3600 / 60, " min");
+}
+
+// Length of the valid UTF-8 sequence at `at`, or 0.
+size_t SequenceLength(absl::string_view text, size_t at) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(at);
+  if (lead < 0x80) return 1;
+  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+  if (lead < 0xC2 || lead > 0xF4 || at + length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xC0) != 0x80) return 0;
+  }
+  // Overlong forms, surrogates, and beyond U+10FFFF.
+  const unsigned char second = byte(at + 1);
+  if (lead == 0xE0 && second < 0xA0) return 0;
+  if (lead == 0xED && second > 0x9F) return 0;
+  if (lead == 0xF0 && second < 0x90) return 0;
+  if (lead == 0xF4 && second > 0x8F) return 0;
+  return length;
+}
+
+bool AlwaysMarkup(char c) {
+  return absl::string_view("\\`*[]<>|~^$@#&{}").find(c) != absl::string_view::npos;
+}
+
+bool WordAt(absl::string_view text, size_t at) {
+  return at < text.size() && (absl::ascii_isalnum(text[at]) || static_cast<unsigned char>(text[at]) >= 0x80);
+}
+
+// In points, without their unit.
+std::string Points(double difference, double threshold) {
+  if (const auto text = NotFinite(difference)) return *text;
+  const std::string points = FixedApart(difference * 100, threshold * 100, 2);
+  const bool positive = difference > 0 && points.find_first_not_of("0.,") != std::string::npos;
+  return absl::StrCat(positive ? "+" : "", points);
+}
+
+}  // namespace
+
+std::string FormatNumber(double value, int digits) {
+  if (const auto text = NotFinite(value)) return *text;
+  if (value == 0) return "0";
+  const double size = std::abs(value);
+  if (size < kTiny || size >= kHuge) return ToChars(value, std::chars_format::scientific, digits - 1);
+  const int decimals = digits - 1 - RoundedExponent(value, digits);
+  return Fixed(value, decimals > 0 ? decimals : 0);
+}
+
+std::string FormatCount(int64_t value) {
+  return Grouped(std::to_string(value));
+}
+
+std::string FormatShare(double share) {
+  if (const auto text = NotFinite(share)) return *text;
+  return absl::StrCat(Fixed(share * 100, 2), "%");
+}
+
+std::string FormatPoints(double difference, Language language, double threshold) {
+  return absl::StrCat(Points(difference, threshold), Say(language, " points", " 个百分点"));
+}
+
+std::string FormatPointsBare(double difference) {
+  return Points(difference, 0);
+}
+
+std::string FormatBytes(double bytes) {
+  if (const auto text = NotFinite(bytes)) return *text;
+  static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+  size_t unit = 0;
+  while (unit + 1 < std::size(kUnits) && std::abs(bytes) >= 999.5) {
+    bytes /= 1000;
+    ++unit;
+  }
+  return absl::StrCat(unit == 0 ? Fixed(bytes, 0) : FormatNumber(bytes, 3), " ", kUnits[unit]);
+}
+
+std::string FormatSeconds(double seconds) {
+  if (const auto text = NotFinite(seconds)) return *text;
+  const double size = std::abs(seconds);
+  if (size == 0) return "0 s";
+  if (size >= 99.95) return seconds < 0 ? absl::StrCat("-", WholeSeconds(size)) : WholeSeconds(size);
+  if (size >= 0.9995) return absl::StrCat(FormatNumber(seconds, 3), " s");
+  if (size >= 0.9995e-3) return absl::StrCat(FormatNumber(seconds * 1e3, 3), " ms");
+  return absl::StrCat(FormatNumber(seconds * 1e6, 3), " µs");
+}
+
+std::string FormatRatio(double ratio) {
+  const double size = std::abs(ratio);
+  if (size >= 0.095 && size < 9.995) return absl::StrCat(FixedApart(ratio, 1, 2), "×");
+  return absl::StrCat(FormatNumber(ratio, size < 1 ? 2 : 3), "×");
+}
+
+std::string FormatAaRatio(double ratio) {
+  const double threshold = ratio < 1 ? 1 - kAaTolerance : 1 + kAaTolerance;
+  for (int digits = 4; digits <= kMostDecimals; ++digits) {
+    const std::string text = FormatNumber(ratio, digits);
+    if (text != FormatNumber(threshold, digits)) return text;
+  }
+  return FormatNumber(ratio, 4);
+}
+
+std::string FormatPValue(double p) {
+  if (const auto text = NotFinite(p)) return absl::StrCat("p = ", *text);
+  if (p < 0.001) return "p < 0.001";
+  if (p > 0.999 && p < 1) return "p > 0.999";
+  return absl::StrCat("p = ", p == 1 ? "1" : FixedApart(p, kSignificance, p < 0.0995 ? 3 : 2));
+}
+
+std::string FormatByUnit(double value, absl::string_view unit, Language language) {
+  if (unit == "s") return FormatSeconds(value);
+  if (unit == "bytes") return FormatBytes(value);
+  if (unit == "texts/s") return absl::StrCat(FormatNumber(value, 3), Say(language, " texts/s", " 条/秒"));
+  const std::string number = FormatNumber(value);
+  return unit.empty() || unit == "1" ? number : absl::StrCat(number, " ", OneLine(unit));
+}
+
+std::string FormatExact(double value) {
+  if (std::isnan(value)) return "nan";
+  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
+  // Bytes and counts as what they are.
+  if (std::abs(value) < kHuge && value == std::trunc(value))
+    return std::to_string(static_cast<int64_t>(value));
+  std::array<char, 64> buffer;
+  const auto result = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
+  return std::string(buffer.data(), result.ptr);
+}
+
+std::string FormatUtc(absl::Time time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", time, absl::UTCTimeZone());
+}
+
+std::string ShortDigest(absl::string_view digest) {
+  return std::string(digest.substr(0, 12));
+}
+
+std::string OneLine(absl::string_view text) {
+  std::string line;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = SequenceLength(text, at);
+    if (length == 0) {
+      line += "\xEF\xBF\xBD";
+    } else if (length == 1 && absl::ascii_iscntrl(text[at])) {
+      line += ' ';
+    } else {
+      line.append(text.data() + at, length);
+    }
+    at += length == 0 ? 1 : length;
+  }
+  absl::StripAsciiWhitespace(&line);
+  return line;
+}
+
+std::string EscapeMarkdown(absl::string_view text) {
+  const std::string line = OneLine(text);
+  std::string escaped;
+  for (size_t at = 0; at < line.size(); ++at) {
+    // An underscore inside a word means nothing; escaping it would only make the text hard to read.
+    const bool edge = line[at] == '_' && !(at > 0 && WordAt(line, at - 1) && WordAt(line, at + 1));
+    // "--" would be set as a dash.
+    const bool dash = line[at] == '-' && at > 0 && line[at - 1] == '-';
+    if (AlwaysMarkup(line[at]) || edge || dash) escaped += '\\';
+    escaped += line[at];
+  }
+  return escaped;
+}
+
+std::string Code(absl::string_view text) {
+  std::string line = OneLine(text);
+  if (line.empty()) return "";
+  // Neither a pipe (which ends a table's cell) nor a backtick can be escaped inside a code span so that
+  // every reader of Markdown agrees.
+  if (line.find_first_of("|`") != std::string::npos) return EscapeMarkdown(line);
+  return absl::StrCat("`", line, "`");
+}
+
+std::string EscapeCsv(absl::string_view text) {
+  std::string line = OneLine(text);
+  if (line.find_first_of(",\"") == std::string::npos) return line;
+  std::string quoted = "\"";
+  for (const char c : line) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + "\"";
+}
+
+std::string Plural(int64_t count, const char* singular, const char* plural) {
+  return absl::StrCat(FormatCount(count), " ", count == 1 ? singular : plural);
+}
+
+}  // namespace quantlab::report

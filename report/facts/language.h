@@ -1,0 +1,45 @@
+// The languages that a report is written in.
+#ifndef QUANTLAB_REPORT_FACTS_LANGUAGE_H_
+#define QUANTLAB_REPORT_FACTS_LANGUAGE_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/substitute.h"
+
+namespace quantlab::report {
+
+enum class Language { kChinese, kEnglish };
+
+// One text in both languages.
+struct Text {
+  std::string english, chinese;
+
+  const std::string& In(Language language) const {
+    return language == Language::kEnglish ? english : chinese;
+  }
+};
+
+// "zh", "en" or "both" (Chinese first).
+// Errors: INVALID_ARGUMENT anything else.
+absl::StatusOr<std::vector<Language>> ParseLanguages(absl::string_view text);
+
+// "zh" or "en": in file names.
+const char* LanguageCode(Language language);
+
+// One of two texts that say the same.
+inline const char* Say(Language language, const char* english, const char* chinese) {
+  return language == Language::kEnglish ? english : chinese;
+}
+
+// The same, with $0, $1, … replaced by the arguments.
+template <typename... Args>
+std::string Fill(Language language, const char* english, const char* chinese, const Args&... args) {
+  return absl::Substitute(Say(language, english, chinese), args...);
+}
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_FACTS_LANGUAGE_H_

@@ -1,0 +1,81 @@
+#include "report/facts/phrases.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "report/facts/format.h"
+#include "report/facts/verdict.h"
+
+namespace quantlab::report {
+
+std::string Join(Language language, const std::vector<std::string>& sentences) {
+  std::string text;
+  for (const std::string& sentence : sentences) {
+    if (sentence.empty()) continue;
+    absl::StrAppend(&text, text.empty() ? "" : Say(language, " ", ""), sentence);
+  }
+  return text;
+}
+
+std::string SpreadOf(Language language, const Result& result, std::string (*format)(double)) {
+  if (result.deviation.has_value()) {
+    return Fill(language, "mean over $1 seeds, standard deviation $0", "$1 个随机种子的均值，标准差 $0",
+                absl::StripPrefix(format(*result.deviation), "+"), result.seeds);
+  }
+  if (!result.low.has_value() || !result.high.has_value()) return "";
+  return Fill(language, "95% interval $0 to $1", "95% 置信区间 $0 至 $1", format(*result.low),
+              format(*result.high));
+}
+
+std::string Brackets(Language language, const std::string& text) {
+  if (text.empty()) return "";
+  return Fill(language, " ($0)", "（$0）", text);
+}
+
+std::string PointsWithSpread(Language language, const Result& difference) {
+  return absl::StrCat(FormatPoints(difference.value, language),
+                      Brackets(language, SpreadOf(language, difference, FormatPointsBare)));
+}
+
+std::string RatioWithSpread(Language language, const Result& ratio) {
+  return absl::StrCat(FormatRatio(ratio.value), Brackets(language, SpreadOf(language, ratio, FormatRatio)));
+}
+
+std::string PWithCorrection(Language language, const Result& p, const std::optional<Result>& corrected,
+                            const char* tested) {
+  if (!IsCorrected(corrected)) return FormatPValue(p.value);
+  return Fill(language, "$0, corrected for all $2 $1", "$0，经 Holm 校正 $1", FormatPValue(p.value),
+              FormatPValue(corrected->value), tested);
+}
+
+std::string TestOf(Language language, const VariantFacts& variant) {
+  const Result& p = *variant.p_value;
+  if (p.seeds == 1) {
+    return Fill(language, "McNemar's paired test: $0", "McNemar 配对检验：$0",
+                PWithCorrection(language, p, variant.holm_p, "variants"));
+  }
+  return Fill(language, "McNemar's paired test$2 significant in $0 of $1 seeds",
+              "McNemar 配对检验$2在 $1 个随机种子中有 $0 个显著", variant.significant_seeds, p.seeds,
+              IsCorrected(variant.holm_p)
+                  ? Say(language, ", corrected for all variants of a seed,", "（经 Holm 校正）")
+                  : "");
+}
+
+std::string Unreliable(Language language, bool reliable) {
+  return reliable ? ""
+                  : Say(language, "The timing is unreliable: its A/A check failed.",
+                        "该时间数据不可靠：A/A 检验未通过。");
+}
+
+std::string NotCompared(Language language, const Facts& facts, const char* what) {
+  if (facts.ended_comparisons.empty()) {
+    return Fill(
+        language,
+        "Nothing can be said about $0: this experiment has no comparison, and nothing else measures that.",
+        "无法判断$0：本实验没有对比运行（comparison），而这只由对比运行测量。", what);
+  }
+  return Fill(language,
+              "Nothing can be said about $0: the comparison has no result, and nothing else measures that.",
+              "无法判断$0：这只由对比运行（comparison）测量，而对比运行没有结果。", what);
+}
+
+}  // namespace quantlab::report

@@ -1,0 +1,45 @@
+// Parts that several sentences have.
+#ifndef QUANTLAB_REPORT_FACTS_PHRASES_H_
+#define QUANTLAB_REPORT_FACTS_PHRASES_H_
+
+#include <string>
+#include <vector>
+
+#include "report/facts/facts.h"
+#include "report/facts/language.h"
+
+namespace quantlab::report {
+
+// One after the other, with a space between them in English. Empty ones are left out.
+std::string Join(Language language, const std::vector<std::string>& sentences);
+
+// "95% interval 89.10% to 92.40%", or "mean ± deviation over n seeds"; empty where there is neither.
+// `format` writes one bound.
+std::string SpreadOf(Language language, const Result& result, std::string (*format)(double));
+
+// "(text)" with the brackets of the language; empty stays empty.
+std::string Brackets(Language language, const std::string& text);
+
+// "-0.30 points (95% interval …)".
+std::string PointsWithSpread(Language language, const Result& difference);
+
+// "2.10× (95% interval …)".
+std::string RatioWithSpread(Language language, const Result& ratio);
+
+// "p = 0.031, corrected for all pairs p = 0.19"; `p` alone where nothing else was tested beside it. `tested`
+// is English, in the plural.
+std::string PWithCorrection(Language language, const Result& p, const std::optional<Result>& corrected,
+                            const char* tested);
+
+// "McNemar's paired test: p = 0.031"; the variant must have one.
+std::string TestOf(Language language, const VariantFacts& variant);
+
+// A sentence where the timing is not reliable; else nothing.
+std::string Unreliable(Language language, bool reliable);
+
+// Why nothing is known of what only a comparison measures.
+std::string NotCompared(Language language, const Facts& facts, const char* what);
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_FACTS_PHRASES_H_

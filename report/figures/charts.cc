@@ -1,0 +1,370 @@
+// Accuracy, size, memory and speed: a line per variant.
+#include "report/figures/charts.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "report/facts/format.h"
+
+namespace quantlab::report {
+namespace {
+
+// Lines from top to bottom, labels on the left, room for numbers on the right.
+constexpr char kRows[] = R"gp(
+height = top + row_height*rows + bottom
+load 'terminal.gp'
+set lmargin at screen left/width
+set rmargin at screen 1 - right/width
+set tmargin at screen 1 - top/height
+set bmargin at screen bottom/height
+set yrange [0.5 - rows : 0.5]
+y(shift) = shift - column('row')
+)gp";
+
+constexpr char kAccuracy[] = R"gp(
+set xrange [low:high]
+set xtics step
+set format x '%.1f%%'
+set xlabel axis
+set key at screen 0.5, screen 1 - 12.0/height center top horizontal
+set arrow from reference, graph 0 to reference, graph 1 nohead dt 2 lw 1.2 lc rgb '#777777' back
+percent(c) = 100*num(c)
+plot data using (percent('accuracy')):(y(0.14)):(100*either('accuracy_low','accuracy')):(100*either('accuracy_high','accuracy')):(rgb('color')):ytic(stringcolumn(label)) with xerrorbars pt 7 ps 1.1 lw 2 lc rgb variable notitle, \
+     data using (percent('f1')):(y(-0.2)):(rgb('color')) with points pt 4 ps 1.0 lw 1.6 lc rgb variable notitle, \
+     data using (high):(y(0.14)):(has('accuracy') ? sprintf('%.2f%%', percent('accuracy')) : '') with labels left offset 1,0 font family.',11' textcolor rgb ink notitle, \
+     data using (high):(y(-0.2)):(has('f1') ? sprintf('%.2f%%', percent('f1')) : '') with labels left offset 1,0 font family.',11' textcolor rgb '#777777' notitle, \
+     keyentry with points pt 7 ps 1.1 lc rgb ink title accuracy_title, \
+     keyentry with points pt 4 ps 1.0 lw 1.6 lc rgb ink title f1_title
+)gp";
+
+constexpr char kBars[] = R"gp(
+set xrange [0:high]
+set format x '%g'
+set xlabel axis
+unset key
+plot data using (0):(y(0)):(0):(num('bytes')/unit):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))):ytic(stringcolumn(label)) with boxxyerror lc rgb variable notitle, \
+     data using (num('bytes')/unit):(y(0)):(has('bytes') ? sprintf('%.4g %s', num('bytes')/unit, unit_name).(has('ratio') ? sprintf('   %.2f×', num('ratio')) : '') : '') with labels left offset 0.8,0 font family.',12' textcolor rgb ink notitle
+)gp";
+
+constexpr char kSpeed[] = R"gp(
+panel = row_height*rows
+height = batches*(top + panel + bottom)
+load 'terminal.gp'
+set multiplot
+unset ytics
+set yrange [0.5 - rows : 0.5]
+y(shift) = shift - column('row')
+middle = left + 0.5*(width - left)
+do for [b = 0 : batches - 1] {
+  above = b*(top + panel + bottom) + top
+  set tmargin at screen 1 - above/height
+  set bmargin at screen 1 - (above + panel)/height
+  unset arrow
+  unset label
+
+  set lmargin at screen left/width
+  set rmargin at screen (middle - 70)/width
+  set xrange [0:latency_high[b + 1]]
+  set xtics latency_step[b + 1]
+  set format x '%g'
+  set xlabel latency_axis
+  shape = lengths[b + 1] > 0 ? sprintf(texts_of, lengths[b + 1]) : texts
+  set title sprintf('%d', batch_sizes[b + 1]).shape.latency_title
+  plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))) with boxxyerror lc rgb variable notitle, \
+       data using (0):(where('panel', b, y(0))):(stringcolumn(label)) with labels right offset -0.8,0 textcolor rgb ink notitle, \
+       data using (num('p50_ms')):(where('panel', b, y(0))):(num('p50_ms')):(either('p90_ms','p50_ms')) with xerrorbars pt 0 lw 1.5 lc rgb '#555555' notitle, \
+       data using (either('p90_ms','p50_ms')):(where('panel', b, y(0))):(has('p50_ms') ? sprintf('%.3g', num('p50_ms')) : '') with labels left offset 0.6,0 font family.',11' textcolor rgb ink notitle
+
+  set lmargin at screen (middle + 10)/width
+  set rmargin at screen 1 - 70.0/width
+  set xrange [speedup_low[b + 1]:speedup_high[b + 1]]
+  set xtics speedup_step[b + 1]
+  set format x '%g×'
+  set xlabel speedup_axis
+  set title (reliable[b + 1] > 0 ? speedup_title : speedup_title.unreliable)
+  set arrow from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.2 lc rgb '#777777' back
+  edge = speedup_high[b + 1]
+  plot data using (num('speedup')):(where('panel', b, y(0))):(either('speedup_low','speedup')):(either('speedup_high','speedup')):(rgb('color')) with xerrorbars pt 0 lw 2 lc rgb variable notitle, \
+       data using (num('speedup')):(where('panel', b, y(0))):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.1 lc rgb variable notitle, \
+       data using (edge):(where('panel', b, y(0))):(has('speedup') ? sprintf('%.2f×', num('speedup')) : '') with labels left offset 0.6,0 font family.',11' textcolor rgb ink notitle
+}
+unset multiplot
+)gp";
+
+// Smallest and largest of what is shown, with room on both sides.
+class Range {
+ public:
+  void Add(std::optional<double> value) {
+    if (!value.has_value() || !std::isfinite(*value)) return;
+    low_ = std::min(low_, *value);
+    high_ = std::max(high_, *value);
+  }
+  void Add(const std::optional<Result>& result) {
+    if (!result.has_value()) return;
+    Add(result->value);
+    if (result->deviation.has_value()) {
+      Add(result->value - *result->deviation);
+      Add(result->value + *result->deviation);
+    }
+    Add(result->low);
+    Add(result->high);
+  }
+  bool empty() const { return low_ > high_; }
+  double low() const { return low_ - Pad(); }
+  double high() const { return high_ + Pad(); }
+  double largest() const { return high_; }
+
+ private:
+  // Never 0, so that an axis has a length.
+  double Pad() const {
+    const double length = high_ - low_;
+    return length > 0 ? 0.06 * length : std::max(std::abs(high_) * 0.05, 0.01);
+  }
+
+  double low_ = std::numeric_limits<double>::infinity(), high_ = -std::numeric_limits<double>::infinity();
+};
+
+bool AnyDeviation(const std::vector<PlotRow>& rows) {
+  return std::any_of(rows.begin(), rows.end(), [](const PlotRow& row) {
+    return row.variant->accuracy.has_value() && row.variant->accuracy->deviation.has_value();
+  });
+}
+
+// Sets what kRows needs.
+void SetRows(Script& script, const std::vector<PlotRow>& rows, double right) {
+  const auto pixels = [&](Language language) { return absl::StrCat(LabelPixels(rows, language) + 18, ".0"); };
+  script.Set("rows", static_cast<double>(rows.size())).Set("width", 900).Set("right", right);
+  script.Set("left_text", Text{pixels(Language::kEnglish), pixels(Language::kChinese)});
+}
+
+const Measured& FirstMeasured(const VariantFacts& variant) {
+  static const auto* const none = new Measured();
+  return variant.measured.empty() ? *none : variant.measured[0];
+}
+
+struct Unit {
+  double bytes;
+  const char* name;
+};
+
+Unit UnitFor(double bytes) {
+  if (bytes >= 2e9) return {1e9, "GB"};
+  if (bytes >= 2e6) return {1e6, "MB"};
+  return bytes >= 2e3 ? Unit{1e3, "kB"} : Unit{1, "B"};
+}
+
+// After a caption of what only a comparison measures, where there are several seeds.
+Text FirstSeedNote(const Facts& facts) {
+  if (!facts.SeveralSeeds()) return {};
+  return {" Measured with the models of the first seed.", "以第一个随机种子的模型测得。"};
+}
+
+Text Followed(const Text& text, const Text& more) {
+  return {text.english + more.english, text.chinese + more.chinese};
+}
+
+struct BarChart {
+  const char* path;
+  const char* what;
+  Text title, axis, caption;
+  std::optional<Result> (*bytes)(const Measured&);
+  std::optional<Result> (*ratio)(const Measured&);
+};
+
+std::optional<Figure> DrawBars(const Facts& facts, const BarChart& chart) {
+  std::vector<PlotRow> rows = PlotRows(facts);
+  rows.erase(std::remove_if(
+                 rows.begin(), rows.end(),
+                 [&](const PlotRow& row) { return !chart.bytes(FirstMeasured(*row.variant)).has_value(); }),
+             rows.end());
+  if (rows.empty()) return std::nullopt;
+  Csv csv(RowHeader({"bytes", "ratio"}));
+  Range range;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const Measured& measured = FirstMeasured(*rows[i].variant);
+    range.Add(chart.bytes(measured)->value);
+    csv.Add(RowFields(rows[i], i, {CsvValue(chart.bytes(measured)), CsvValue(chart.ratio(measured))}));
+  }
+  const Unit unit = UnitFor(range.largest());
+  Script script(chart.path, chart.what);
+  SetRows(script, rows, 30);
+  script.Set("top", 14).Set("bottom", 62).Set("row_height", 36).Set("unit", unit.bytes);
+  script.Set("unit_name", Text{unit.name, unit.name});
+  script.Set("high", std::max(range.largest() / unit.bytes * 1.28, 1e-9));
+  script.Set("axis", Text{absl::StrCat(chart.axis.english, ", ", unit.name),
+                          absl::StrCat(chart.axis.chinese, "（", unit.name, "）")});
+  const std::string body = absl::StrCat("left = left_text + 0", kRows, kBars + 1);
+  return Figure{chart.path,
+                chart.title,
+                Followed(chart.caption, FirstSeedNote(facts)),
+                script.Body(body.c_str()),
+                {{absl::StrCat(chart.path, ".csv"), csv.Take()}}};
+}
+
+// The shapes of input that have times.
+std::set<InputShape> TimedShapes(const Facts& facts) {
+  std::set<InputShape> shapes;
+  for (const VariantFacts& variant : facts.variants) {
+    for (const auto& [shape, timing] : FirstMeasured(variant).by_shape) {
+      if (timing.p50.has_value() || timing.speedup.has_value()) shapes.insert(shape);
+    }
+  }
+  return shapes;
+}
+
+std::string Milliseconds(std::optional<Result> result) {
+  if (!result.has_value()) return "";
+  return CsvNumber(result->value * 1e3);
+}
+
+// What the panels need, an element each.
+struct SpeedPanels {
+  Csv csv{RowHeader({"panel", "batch_size", "sequence_length", "p50_ms", "p90_ms", "p99_ms", "speedup",
+                     "speedup_low", "speedup_high"})};
+  std::vector<double> batch_sizes, lengths, latency_high, latency_step, speedup_low, speedup_high,
+      speedup_step, reliable;
+
+  void Add(const Facts& facts, const std::vector<PlotRow>& rows, size_t panel, const InputShape& shape) {
+    Range latency, speedup;
+    speedup.Add(1.0);
+    for (size_t i = 0; i < rows.size(); ++i) {
+      const auto& timings = FirstMeasured(*rows[i].variant).by_shape;
+      const auto it = timings.find(shape);
+      const Timing timing = it == timings.end() ? Timing() : it->second;
+      latency.Add(timing.p50);
+      latency.Add(timing.p90);
+      speedup.Add(timing.speedup);
+      csv.Add(RowFields(
+          rows[i], i,
+          {std::to_string(panel), std::to_string(shape.batch_size), std::to_string(shape.sequence_length),
+           Milliseconds(timing.p50), Milliseconds(timing.p90), Milliseconds(timing.p99),
+           CsvValue(timing.speedup), CsvLow(timing.speedup), CsvHigh(timing.speedup)}));
+    }
+    batch_sizes.push_back(static_cast<double>(shape.batch_size));
+    lengths.push_back(static_cast<double>(shape.sequence_length));
+    latency_high.push_back(latency.empty() ? 1 : std::max(latency.largest() * 1.22e3, 1e-6));
+    latency_step.push_back(TickStep(latency_high.back(), 6));
+    speedup_low.push_back(speedup.low());
+    speedup_high.push_back(speedup.high());
+    speedup_step.push_back(TickStep(speedup.high() - speedup.low(), 6));
+    reliable.push_back(facts.comparisons[0].Reliable(shape) ? 1 : 0);
+  }
+};
+
+void SetSpeedTexts(Script& script) {
+  script.Set("latency_axis", Text{"milliseconds per batch", "每批毫秒数"});
+  script.Set("speedup_axis", Text{"times the speed of the best FP32 path", "相对最优 FP32 路径的倍数"});
+  script.Set("texts", Text{" per batch", " 条一批"});
+  script.Set("texts_of", Text{" × %d tokens", " × %d 词元"});
+  script.Set("latency_title", Text{": latency", "：延迟"});
+  script.Set("speedup_title", Text{"speedup", "加速比"});
+  script.Set("unreliable", Text{" (unreliable: A/A check failed)", "（不可靠：A/A 检验未通过）"});
+}
+
+}  // namespace
+
+std::optional<Figure> AccuracyChart(const Facts& facts) {
+  std::vector<PlotRow> rows = PlotRows(facts);
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [](const PlotRow& row) { return !row.variant->accuracy.has_value(); }),
+             rows.end());
+  if (rows.empty()) return std::nullopt;
+  Csv csv(RowHeader({"accuracy", "accuracy_low", "accuracy_high", "f1"}));
+  Range range;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const VariantFacts& variant = *rows[i].variant;
+    range.Add(variant.accuracy);
+    range.Add(variant.f1);
+    csv.Add(RowFields(rows[i], i,
+                      {CsvValue(variant.accuracy), CsvLow(variant.accuracy), CsvHigh(variant.accuracy),
+                       CsvValue(variant.f1)}));
+  }
+  Script script("results/accuracy", "Accuracy with its interval, and F1.");
+  SetRows(script, rows, 84);
+  script.Set("top", 44).Set("bottom", 62).Set("row_height", 40);
+  script.Set("low", 100 * range.low()).Set("high", 100 * range.high());
+  script.Set("step", TickStep(100 * (range.high() - range.low()), 8));
+  script.Set("reference", 100 * rows[0].variant->accuracy->value);
+  script.Set("axis", Text{"of the test texts", "测试集上"});
+  const bool seeds = AnyDeviation(rows);
+  script.Set("accuracy_title", seeds ? Text{"accuracy, mean ± deviation", "准确率（均值 ± 标准差）"}
+                                     : Text{"accuracy, 95% interval", "准确率（95% 置信区间）"});
+  script.Set("f1_title", Text{"F1 score", "F1 分数"});
+  const std::string body = absl::StrCat("left = left_text + 0", kRows, kAccuracy + 1);
+  return Figure{
+      "results/accuracy",
+      {"Accuracy and F1 of each variant", "各方案的准确率与 F1"},
+      {"Accuracy on the test split with its interval, and the F1 score. The dashed line is the first "
+       "variant's accuracy; the axis does not begin at 0.",
+       "测试集准确率及其区间，以及 F1 分数。虚线为第一个方案的准确率；横轴不从 0 开始。"},
+      script.Body(body.c_str()),
+      {{"results/accuracy.csv", csv.Take()}}};
+}
+
+std::optional<Figure> SizeChart(const Facts& facts) {
+  return DrawBars(facts, {"results/size",
+                          "Bytes of the saved model.",
+                          {"Size of each saved model", "各方案保存后的模型大小"},
+                          {"saved model", "模型大小"},
+                          {"Size of the saved, reloadable model; × is the compression ratio over FP32.",
+                           "保存后可重新加载的模型大小；× 为相对 FP32 的压缩比。"},
+                          [](const Measured& measured) { return measured.size; },
+                          [](const Measured& measured) { return measured.ratio; }});
+}
+
+std::optional<Figure> MemoryChart(const Facts& facts) {
+  return DrawBars(facts, {"results/memory",
+                          "Peak memory of a process that loads only this variant.",
+                          {"Peak memory of each variant", "各方案的内存峰值"},
+                          {"peak memory", "内存峰值"},
+                          {"Peak memory of a fresh process that loads only this variant.",
+                           "只加载该方案的新进程的内存峰值。"},
+                          [](const Measured& measured) -> std::optional<Result> {
+                            const auto it = measured.memory.find("peak");
+                            if (it == measured.memory.end()) return std::nullopt;
+                            return it->second;
+                          },
+                          [](const Measured&) { return std::optional<Result>(); }});
+}
+
+std::optional<Figure> SpeedChart(const Facts& facts) {
+  const std::set<InputShape> shapes = TimedShapes(facts);
+  if (shapes.empty()) return std::nullopt;
+  std::vector<PlotRow> rows = PlotRows(facts);
+  rows.erase(std::remove_if(rows.begin(), rows.end(),
+                            [](const PlotRow& row) { return FirstMeasured(*row.variant).by_shape.empty(); }),
+             rows.end());
+  SpeedPanels panels;
+  size_t panel = 0;
+  for (const InputShape& shape : shapes) panels.Add(facts, rows, panel++, shape);
+  Script script("results/speed", "Latency and speedup at each batch size and length of texts.");
+  SetRows(script, rows, 70);
+  script.Set("batches", static_cast<double>(shapes.size())).Set("top", 40).Set("bottom", 64);
+  script.Set("row_height", 30).Array("batch_sizes", panels.batch_sizes).Array("lengths", panels.lengths);
+  script.Array("latency_high", panels.latency_high).Array("speedup_low", panels.speedup_low);
+  script.Array("speedup_high", panels.speedup_high).Array("reliable", panels.reliable);
+  script.Array("latency_step", panels.latency_step).Array("speedup_step", panels.speedup_step);
+  SetSpeedTexts(script);
+  const std::string body = absl::StrCat("left = left_text + 0", kSpeed);
+  return Figure{"results/speed",
+                {"Latency and speedup of each variant", "各方案的延迟与加速比"},
+                Followed({"Left: median latency of a batch, the whisker reaching to the 90th percentile. "
+                          "Right: speedup over "
+                          "the best FP32 path, median of paired ratios with its 95% interval.",
+                          "左：每批延迟的中位数，须线延伸至第 90 百分位。右：相对最优 FP32 "
+                          "路径的加速比，取配对比值的中位数及 "
+                          "95% 置信区间。"},
+                         FirstSeedNote(facts)),
+                script.Body(body.c_str()),
+                {{"results/speed.csv", panels.csv.Take()}}};
+}
+
+InputShape SmallestShape(const Facts& facts) {
+  const std::set<InputShape> shapes = TimedShapes(facts);
+  return shapes.empty() ? InputShape() : *shapes.begin();
+}
+
+}  // namespace quantlab::report

@@ -1,0 +1,489 @@
+// What sets the variants against each other: radar, accuracy over size, and all of it on one page.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "report/facts/format.h"
+#include "report/figures/charts.h"
+#include "report/figures/label_placer.h"
+
+namespace quantlab::report {
+namespace {
+
+constexpr char kRadar[] = R"gp(
+load 'terminal.gp'
+set lmargin at screen 0
+set rmargin at screen 1
+set tmargin at screen 1
+set bmargin at screen note_height/height
+unset border
+unset tics
+unset grid
+unset key
+# One unit is as long across as up, whatever room the legend on the right takes.
+unit = (540.0 - note_height)/2.36
+across = width/unit
+set xrange [-1.6 : across - 1.6]
+set yrange [1.30 - (height - note_height)/unit : 1.30]
+x(axis, score) = score*sin(2*pi*axis/5)
+y(axis, score) = score*cos(2*pi*axis/5)
+do for [ring = 1 : 4] {
+  do for [axis = 0 : 4] {
+    set arrow from x(axis, ring/4.0), y(axis, ring/4.0) to x(axis + 1, ring/4.0), y(axis + 1, ring/4.0) nohead lc rgb (ring == 4 ? '#999999' : faint) lw 0.8 back
+  }
+  set label sprintf('%.2g', ring/4.0) at 0.03, ring/4.0 - 0.045 left font family.',9' textcolor rgb '#777777' front
+}
+array axes[5] = [axis_accuracy, axis_f1, axis_size, axis_speed, axis_memory]
+do for [axis = 0 : 4] {
+  set arrow from 0, 0 to x(axis, 1), y(axis, 1) nohead lc rgb faint lw 0.8 back
+  if (axis == 0) { set label axes[1] at 0, 1.12 center }
+  if (axis == 1 || axis == 2) { set label axes[axis + 1] at x(axis, 1.08), y(axis, 1.08) left }
+  if (axis > 2) { set label axes[axis + 1] at x(axis, 1.08), y(axis, 1.08) right }
+}
+set label note_1 at screen 0.5, screen 30.0/height center font family.',11' textcolor rgb '#555555'
+set label note_2 at screen 0.5, screen 13.0/height center font family.',11' textcolor rgb '#555555'
+legend(row) = 1.0 - 24.0/unit*row
+# A piece of each line, with its points: between the first two of its points' places in the data.
+sample(axis) = axis == 0 ? 1.42 : axis == 1 ? 1.72 : NaN
+plot for [i = 1 : rows - 1] data using (where('row', i, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(tint(rgb('color'), marks[i + 1]/5)) with linespoints lc rgb variable lw 1.8 dt dash_type(marks[i + 1]) pt point_type(marks[i + 1]) ps 0.7 notitle, \
+     data using (where('row', 0, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(rgb('color')) with linespoints lc rgb variable lw 2.4 dt 2 pt 7 ps 0.55 notitle, \
+     for [i = 1 : rows - 1] data using (where('row', i, sample(column('axis')))):(legend(column('row'))):(tint(rgb('color'), marks[i + 1]/5)) with linespoints lc rgb variable lw 1.8 dt dash_type(marks[i + 1]) pt point_type(marks[i + 1]) ps 0.9 notitle, \
+     data using (where('row', 0, sample(column('axis')))):(legend(column('row'))):(rgb('color')) with linespoints lc rgb variable lw 2.4 dt 2 pt 7 ps 0.7 notitle, \
+     data using (column('axis') == 0 ? 1.80 : NaN):(legend(column('row'))):(stringcolumn(label)) with labels left textcolor rgb ink notitle
+)gp";
+
+constexpr char kPareto[] = R"gp(
+load 'terminal.gp'
+set lmargin at screen left/width
+set rmargin at screen 1 - right/width
+set tmargin at screen 1 - top/height
+set bmargin at screen bottom/height
+set grid xtics ytics lc rgb faint lt 1 lw 0.7
+set xrange [x_low:x_high]
+set yrange [y_low:y_high]
+set format x '%g'
+set format y '%.1f%%'
+set xlabel x_axis
+set ylabel y_axis
+set key at screen 0.5, screen 1 - 10.0/height center top horizontal
+front = 'comparisons/pareto_front.csv'
+plot front using (num('bytes')/unit):(100*num('accuracy')) with steps lc rgb '#555555' lw 1.4 dt 2 title front_title, \
+     data using (column('lead_'.lang) > 0 ? num('bytes')/unit : NaN):(100*num('accuracy')):(column('label_x_'.lang) - num('bytes')/unit):(column('label_y_'.lang) - 100*num('accuracy')) with vectors nohead lc rgb '#999999' lw 0.8 notitle, \
+     data using (column('label_x_'.lang)):(column('label_y_'.lang)):(stringcolumn(label)) with labels center boxed textcolor rgb ink notitle, \
+     data using (num('bytes')/unit):(100*num('accuracy')):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.7 lc rgb variable notitle
+)gp";
+
+constexpr char kDashboard[] = R"gp(
+load 'terminal.gp'
+set multiplot
+set grid xtics lc rgb faint lt 1 lw 0.7
+column_width = (width - left)/3.0
+set tics font family.',11'
+set title offset 0, -0.6
+row_height = height/2.0
+y(shift) = shift - column('row')
+unset ytics
+# Only the first of a row names the variants.
+variant_name(unused) = c == 0 ? stringcolumn(label) : ''
+# Where the next plot goes.
+place = 'set lmargin at screen (left + c*column_width)/width; set rmargin at screen (left + (c + 1)*column_width - 62)/width; set tmargin at screen 1 - (r*row_height + 46)/height; set bmargin at screen 1 - ((r + 1)*row_height - 40)/height'
+set yrange [0.5 - rows : 0.5]
+unset key
+r = 0
+c = 0
+if (has_accuracy) {
+  @place
+  set xrange [accuracy_low:accuracy_high]
+  set xtics accuracy_step
+  set format x '%.1f%%'
+  set title title_accuracy
+  plot data using (100*num('accuracy')):(y(0)):(100*either('accuracy_low','accuracy')):(100*either('accuracy_high','accuracy')):(rgb('color')) with xerrorbars pt 0 lw 1.8 lc rgb variable, \
+       data using (100*num('accuracy')):(y(0)):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1 lc rgb variable, \
+       data using (accuracy_low):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
+       data using (accuracy_high):(y(0)):(has('accuracy') ? sprintf('%.2f%%', 100*num('accuracy')) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
+  c = c + 1
+}
+array names[4] = ['f1', 'size', 'memory', 'speedup']
+array titles[4] = [title_f1, title_size, title_memory, title_speedup]
+array highs[4] = [f1_high, size_high, memory_high, speedup_high]
+array lows[4] = [f1_low, 0, 0, 0]
+array steps[4] = [f1_step, size_step, memory_step, speedup_step]
+array scales[4] = [100, 1/unit, 1/unit, 1]
+array formats[4] = ['%.2f%%', '%.3g', '%.3g', '%.2f×']
+array ticks[4] = ['%.1f%%', '%g', '%g', '%g×']
+do for [i = 1 : 4] {
+  if (highs[i] > 0) {
+    if (c == 3) { c = 0; r = 1 }
+    @place
+    set xrange [lows[i]:highs[i]]
+    set format x ticks[i]
+    set xtics steps[i]
+    set title titles[i]
+    if (i == 1) {
+      plot data using (scales[i]*num(names[i])):(y(0)):(rgb('color')) with points pt 4 ps 1.1 lw 1.8 lc rgb variable, \
+           data using (lows[i]):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
+           data using (highs[i]):(y(0)):(has(names[i]) ? sprintf(formats[i], scales[i]*num(names[i])) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
+    } else {
+      plot data using (0):(y(0)):(0):(scales[i]*num(names[i])):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))) with boxxyerror lc rgb variable, \
+           data using (0):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
+           data using (scales[i]*num(names[i])):(y(0)):(i == 4 ? either('speedup_low', names[i]) : NaN):(i == 4 ? either('speedup_high', names[i]) : NaN) with xerrorbars pt 0 lw 1.5 lc rgb '#555555', \
+           data using (i == 4 ? either('speedup_high', names[i]) : scales[i]*num(names[i])):(y(0)):(has(names[i]) ? sprintf(formats[i], scales[i]*num(names[i])) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
+    }
+    c = c + 1
+  }
+}
+if (has_pareto) {
+  if (c == 3) { c = 0; r = 1 }
+  @place
+  set lmargin at screen (left + c*column_width + 30)/width
+  set xrange [0:size_high]
+  set xtics size_step
+  set yrange [accuracy_low:accuracy_high]
+  set format x '%g'
+  set format y '%.1f%%'
+  set grid xtics ytics
+  set ytics nomirror accuracy_step
+  set title title_pareto
+  plot data using (num('size')/unit):(100*num('accuracy')):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.5 lc rgb variable
+}
+unset multiplot
+)gp";
+
+constexpr std::array<const char*, 5> kAxes = {"accuracy", "f1", "size", "speed", "memory"};
+using Profile = std::array<double, 5>;
+
+const Result* FirstSize(const VariantFacts& variant) {
+  return variant.measured.empty() || !variant.measured[0].size.has_value() ? nullptr
+                                                                           : &*variant.measured[0].size;
+}
+
+const Result* FirstPeak(const VariantFacts& variant) {
+  if (variant.measured.empty()) return nullptr;
+  const auto it = variant.measured[0].memory.find("peak");
+  return it == variant.measured[0].memory.end() ? nullptr : &it->second;
+}
+
+// Values on all five axes; none where one is missing or not positive.
+std::optional<Profile> ProfileOf(const VariantFacts& variant, const InputShape& shape) {
+  const Result* const speedup = SpeedupOf(variant, 0, shape);
+  const Result* const size = FirstSize(variant);
+  const Result* const peak = FirstPeak(variant);
+  if (!variant.accuracy || !variant.f1 || size == nullptr || peak == nullptr) return std::nullopt;
+  if (speedup == nullptr && !variant.baseline) return std::nullopt;
+  const Profile profile = {variant.accuracy->value, variant.f1->value, size->value,
+                           speedup == nullptr ? 1.0 : speedup->value, peak->value};
+  const bool usable = std::all_of(profile.begin(), profile.end(),
+                                  [](double value) { return std::isfinite(value) && value > 0; });
+  if (!usable) return std::nullopt;
+  return profile;
+}
+
+// 1 is the best of the experiment; less is better of size and memory.
+double Score(const std::vector<Profile>& profiles, size_t axis, double value) {
+  double best = profiles[0][axis];
+  const bool less = axis == 2 || axis == 4;
+  for (const Profile& profile : profiles)
+    best = less ? std::min(best, profile[axis]) : std::max(best, profile[axis]);
+  return less ? best / value : value / best;
+}
+
+// After what names a speed that is not to be trusted, as in the figure of speeds; `mark` may be shorter where
+// there is little room.
+Text MarkUnreliable(const Facts& facts, const InputShape& shape, const Text& mark) {
+  return facts.comparisons.empty() || facts.comparisons[0].Reliable(shape) ? Text() : mark;
+}
+
+// As high as the polygon or the legend needs, whichever is more.
+void SetRadarSize(Script& script, const std::vector<PlotRow>& rows) {
+  constexpr double kNotes = 46, kPolygon = 540, kAboveLegend = 63, kLegendRow = 24;
+  const double legend = kAboveLegend + kLegendRow * static_cast<double>(rows.size()) + kNotes;
+  script.Set("rows", static_cast<double>(rows.size())).Set("width", 1040);
+  script.Set("height", std::max(kPolygon, legend)).Set("note_height", kNotes);
+  std::vector<double> marks;
+  for (const PlotRow& row : rows) marks.push_back(static_cast<double>(row.mark));
+  script.Array("marks", marks);
+}
+
+void SetRadarTexts(Script& script, const InputShape& shape, const Text& mark) {
+  script.Set("axis_accuracy", Text{"accuracy", "准确率"}).Set("axis_f1", Text{"F1", "F1"});
+  script.Set("axis_size", Text{"small size", "体积小"}).Set("axis_speed", Text{"speed", "速度"});
+  script.Set("axis_memory", Text{"little memory", "内存少"});
+  script.Set("note_1",
+             Text{"Outward is better; 1 is the best variant on that axis. Accuracy, F1, speed: value / "
+                  "largest value.",
+                  "越靠外越好；1 为该轴上的最优方案。准确率、F1、速度：数值 / 最大值；"});
+  script.Set("note_2",
+             Text{absl::StrCat("Size, memory: smallest value / value. Speed is the speedup at ",
+                               ShapeText(Language::kEnglish, shape), mark.english, "; FP32 is 1."),
+                  absl::StrCat("体积、内存：最小值 / 数值。速度取", ShapeText(Language::kChinese, shape),
+                               "的加速比", mark.chinese, "，FP32 为 1。")});
+}
+
+struct Candidate {
+  const PlotRow* row;
+  double bytes, accuracy;
+};
+
+std::vector<Candidate> ParetoCandidates(const std::vector<PlotRow>& rows) {
+  std::vector<Candidate> candidates;
+  for (const PlotRow& row : rows) {
+    const Result* const size = FirstSize(*row.variant);
+    if (size == nullptr || !row.variant->accuracy.has_value()) continue;
+    if (!std::isfinite(size->value) || !std::isfinite(row.variant->accuracy->value)) continue;
+    candidates.push_back({&row, size->value, row.variant->accuracy->value});
+  }
+  return candidates;
+}
+
+bool Dominated(const Candidate& one, const std::vector<Candidate>& all) {
+  return std::any_of(all.begin(), all.end(), [&](const Candidate& other) {
+    return other.bytes <= one.bytes && other.accuracy >= one.accuracy &&
+           (other.bytes < one.bytes || other.accuracy > one.accuracy);
+  });
+}
+
+std::string FrontCsv(const std::vector<Candidate>& all) {
+  std::vector<Candidate> front;
+  for (const Candidate& one : all) {
+    if (!Dominated(one, all)) front.push_back(one);
+  }
+  std::stable_sort(front.begin(), front.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.bytes < b.bytes; });
+  Csv csv({"variant", "bytes", "accuracy"});
+  for (const Candidate& one : front) {
+    csv.Add({one.row->variant->name, FormatExact(one.bytes), FormatExact(one.accuracy)});
+  }
+  return csv.Take();
+}
+
+// Where the data lies in the frame of the scatter plot: in MB (or another unit) and percent.
+struct Frame {
+  double unit = 1e6, x_low = 0, x_high = 1, y_low = 0, y_high = 1;
+  double height = 540;
+  static constexpr double kWidth = 900, kLeft = 100, kRight = 24, kTop = 40, kBottom = 66;
+
+  explicit Frame(const std::vector<Candidate>& all) {
+    // Many labels need room.
+    height = std::max(height, 240 + 22 * static_cast<double>(all.size()));
+    double largest = 0, low = 1e9, high = -1e9;
+    for (const Candidate& one : all) {
+      largest = std::max(largest, one.bytes);
+      low = std::min(low, 100 * one.accuracy);
+      high = std::max(high, 100 * one.accuracy);
+    }
+    unit = largest >= 2e9 ? 1e9 : largest >= 2e6 ? 1e6 : largest >= 2e3 ? 1e3 : 1;
+    x_high = std::max(largest / unit * 1.12, 1e-9);
+    const double pad = std::max(0.15 * (high - low), 0.2);
+    y_low = low - pad;
+    y_high = high + pad;
+  }
+
+  const char* Name() const { return unit == 1e9 ? "GB" : unit == 1e6 ? "MB" : unit == 1e3 ? "kB" : "B"; }
+  double Width() const { return kWidth - kLeft - kRight; }
+  double Height() const { return height - kTop - kBottom; }
+
+  Spot Pixels(const Candidate& one) const {
+    return {(one.bytes / unit - x_low) / (x_high - x_low) * Width(),
+            (100 * one.accuracy - y_low) / (y_high - y_low) * Height()};
+  }
+  double X(double pixels) const { return x_low + pixels / Width() * (x_high - x_low); }
+  double Y(double pixels) const { return y_low + pixels / Height() * (y_high - y_low); }
+};
+
+// Where a label lies, in the units of the axes, and whether it needs a line to its point.
+struct Label {
+  double x, y;
+  bool lead;
+};
+
+std::vector<Label> Labels(const Frame& frame, const std::vector<Candidate>& all, Language language) {
+  std::vector<Spot> points;
+  std::vector<LabelSize> sizes;
+  for (const Candidate& one : all) {
+    points.push_back(frame.Pixels(one));
+    sizes.push_back({TextWidth(one.row->label.In(language)) * 13 + 6, 18});
+  }
+  const std::vector<Spot> spots = PlaceLabels(points, sizes, frame.Width(), frame.Height());
+  std::vector<Label> labels;
+  for (size_t i = 0; i < spots.size(); ++i) {
+    labels.push_back({frame.X(spots[i].x), frame.Y(spots[i].y), NeedsLine(points[i], spots[i], sizes[i])});
+  }
+  return labels;
+}
+
+// Largest and smallest of one number over the variants.
+struct Extent {
+  double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
+
+  void Add(const Result* result) {
+    if (result == nullptr) return;
+    for (const double value :
+         {result->value, result->low.value_or(result->value), result->high.value_or(result->value),
+          result->value + result->deviation.value_or(0), result->value - result->deviation.value_or(0)}) {
+      if (!std::isfinite(value)) continue;
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
+  }
+  bool empty() const { return low > high; }
+  // Of an axis in percent that need not begin at 0; 0 where there is nothing.
+  double PercentLow() const { return empty() ? 0 : 100 * low - Pad(); }
+  double PercentHigh() const { return empty() ? 0 : 100 * high + Pad(); }
+  double PercentStep() const { return TickStep(empty() ? 1 : PercentHigh() - PercentLow(), 5); }
+  double BarStep(double scale) const { return TickStep(empty() ? 1 : BarHigh(scale), 5); }
+  double Pad() const { return std::max(6 * (high - low), 0.3); }
+  double BarHigh(double scale) const { return empty() ? 0 : high * scale * 1.06; }
+};
+
+const Result* Pointer(const std::optional<Result>& result) {
+  return result.has_value() ? &*result : nullptr;
+}
+
+std::string ValueOf(const Result* result) {
+  return result == nullptr ? "" : CsvNumber(result->value);
+}
+
+struct DashboardData {
+  Csv csv{RowHeader({"accuracy", "accuracy_low", "accuracy_high", "f1", "size", "memory", "speedup",
+                     "speedup_low", "speedup_high"})};
+  Extent accuracy, f1, size, memory, speedup;
+};
+
+DashboardData CollectDashboard(const std::vector<PlotRow>& rows, const InputShape& shape) {
+  DashboardData data;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    const VariantFacts& variant = *rows[i].variant;
+    const Result* const speedup = SpeedupOf(variant, 0, shape);
+    data.accuracy.Add(Pointer(variant.accuracy));
+    data.f1.Add(Pointer(variant.f1));
+    data.size.Add(FirstSize(variant));
+    data.memory.Add(FirstPeak(variant));
+    data.speedup.Add(speedup);
+    const std::optional<Result> ratio = speedup == nullptr ? std::nullopt : std::optional<Result>(*speedup);
+    data.csv.Add(RowFields(rows[i], i,
+                           {CsvValue(variant.accuracy), CsvLow(variant.accuracy), CsvHigh(variant.accuracy),
+                            CsvValue(variant.f1), ValueOf(FirstSize(variant)), ValueOf(FirstPeak(variant)),
+                            CsvValue(ratio), CsvLow(ratio), CsvHigh(ratio)}));
+  }
+  return data;
+}
+
+void SetDashboardTexts(Script& script, const char* unit, const InputShape& shape, const Text& mark) {
+  script.Set("title_accuracy", Text{"accuracy", "准确率"}).Set("title_f1", Text{"F1 score", "F1 分数"});
+  script.Set("title_size", Text{absl::StrCat("model size, ", unit), absl::StrCat("模型大小（", unit, "）")});
+  script.Set("title_memory",
+             Text{absl::StrCat("peak memory, ", unit), absl::StrCat("内存峰值（", unit, "）")});
+  script.Set("title_speedup",
+             Text{absl::StrCat("speedup, ", ShapeText(Language::kEnglish, shape), mark.english),
+                  absl::StrCat("加速比，", ShapeText(Language::kChinese, shape), mark.chinese)});
+  script.Set("title_pareto", Text{absl::StrCat("accuracy over size, ", unit),
+                                  absl::StrCat("准确率与模型大小（", unit, "）")});
+}
+
+}  // namespace
+
+std::optional<Figure> RadarChart(const Facts& facts) {
+  const InputShape shape = SmallestShape(facts);
+  std::vector<PlotRow> rows;
+  std::vector<Profile> profiles;
+  for (const PlotRow& row : PlotRows(facts)) {
+    if (const auto profile = ProfileOf(*row.variant, shape)) {
+      rows.push_back(row);
+      profiles.push_back(*profile);
+    }
+  }
+  if (rows.size() < 2) return std::nullopt;
+  Csv csv(RowHeader({"axis", "axis_name", "value", "score"}));
+  for (size_t i = 0; i < rows.size(); ++i) {
+    // The first axis again, so that the line closes.
+    for (size_t axis = 0; axis <= kAxes.size(); ++axis) {
+      const size_t at = axis % kAxes.size();
+      const double value = profiles[i][at];
+      csv.Add(RowFields(
+          rows[i], i,
+          {std::to_string(axis), kAxes[at], FormatExact(value), FormatExact(Score(profiles, at, value))}));
+    }
+  }
+  Script script("comparisons/radar", "Five qualities of each variant, each against the best.");
+  SetRadarSize(script, rows);
+  SetRadarTexts(
+      script, shape,
+      MarkUnreliable(facts, shape, {" (unreliable: A/A check failed)", "（不可靠：A/A 检验未通过）"}));
+  return Figure{
+      "comparisons/radar",
+      {"Radar of accuracy, F1, size, speed and memory", "准确率、F1、体积、速度与内存的雷达图"},
+      {"Five qualities of each variant, each divided by the best of the experiment as written under the "
+       "figure.",
+       "各方案的五项指标，均按图下所写方法相对本实验最优值归一化。"},
+      script.Body(kRadar),
+      {{"comparisons/radar.csv", csv.Take()}}};
+}
+
+std::optional<Figure> ParetoChart(const Facts& facts) {
+  const std::vector<PlotRow> rows = PlotRows(facts);
+  const std::vector<Candidate> all = ParetoCandidates(rows);
+  if (all.size() < 2) return std::nullopt;
+  const Frame frame(all);
+  const std::vector<Label> english = Labels(frame, all, Language::kEnglish);
+  const std::vector<Label> chinese = Labels(frame, all, Language::kChinese);
+  Csv csv(RowHeader({"bytes", "accuracy", "on_front", "label_x_en", "label_y_en", "lead_en", "label_x_zh",
+                     "label_y_zh", "lead_zh"}));
+  for (size_t i = 0; i < all.size(); ++i) {
+    csv.Add(RowFields(
+        *all[i].row, i,
+        {FormatExact(all[i].bytes), FormatExact(all[i].accuracy), Dominated(all[i], all) ? "0" : "1",
+         FormatExact(english[i].x), FormatExact(english[i].y), english[i].lead ? "1" : "0",
+         FormatExact(chinese[i].x), FormatExact(chinese[i].y), chinese[i].lead ? "1" : "0"}));
+  }
+  Script script("comparisons/pareto", "Accuracy over size, with the Pareto front.");
+  script.Set("width", Frame::kWidth).Set("height", frame.height).Set("left", Frame::kLeft);
+  script.Set("right", Frame::kRight).Set("top", Frame::kTop).Set("bottom", Frame::kBottom);
+  script.Set("unit", frame.unit).Set("x_low", frame.x_low).Set("x_high", frame.x_high);
+  script.Set("y_low", frame.y_low).Set("y_high", frame.y_high);
+  script.Set("x_axis", Text{absl::StrCat("saved model, ", frame.Name()),
+                            absl::StrCat("模型大小（", frame.Name(), "）")});
+  script.Set("y_axis", Text{"accuracy", "准确率"});
+  script.Set("front_title", Text{"Pareto front: nothing is both smaller and more accurate",
+                                 "帕累托前沿：没有方案同时更小且更准确"});
+  return Figure{
+      "comparisons/pareto",
+      {"Accuracy over model size", "准确率与模型大小"},
+      {"Accuracy over the size of the saved model, with the Pareto front. Differences smaller than the "
+       "intervals of the first figure mean nothing.",
+       "准确率与模型大小，虚线为帕累托前沿。小于准确率区间的差异没有意义。"},
+      script.Body(kPareto),
+      {{"comparisons/pareto.csv", csv.Take()}, {"comparisons/pareto_front.csv", FrontCsv(all)}}};
+}
+
+std::optional<Figure> Dashboard(const Facts& facts) {
+  const std::vector<PlotRow> rows = PlotRows(facts);
+  const InputShape shape = SmallestShape(facts);
+  DashboardData data = CollectDashboard(rows, shape);
+  if (data.accuracy.empty() || data.size.empty()) return std::nullopt;
+  const double largest = std::max(data.size.high, data.memory.empty() ? 0 : data.memory.high);
+  const double unit = largest >= 2e9 ? 1e9 : largest >= 2e6 ? 1e6 : largest >= 2e3 ? 1e3 : 1;
+  const char* const name = unit == 1e9 ? "GB" : unit == 1e6 ? "MB" : unit == 1e3 ? "kB" : "B";
+  Script script("comparisons/dashboard", "The whole comparison on one page.");
+  script.Set("rows", static_cast<double>(rows.size())).Set("width", 1240);
+  script.Set("height", std::max(2 * (30.0 * static_cast<double>(rows.size()) + 90), 560.0));
+  script.Set("left", LabelPixels(rows, Language::kEnglish) + 18);
+  script.Flag("has_accuracy", true).Flag("has_pareto", true).Set("unit", unit);
+  // Points on a panel this narrow need less room than in a figure of their own.
+  script.Set("accuracy_low", data.accuracy.PercentLow()).Set("accuracy_high", data.accuracy.PercentHigh());
+  script.Set("accuracy_step", data.accuracy.PercentStep()).Set("f1_step", data.f1.PercentStep());
+  script.Set("f1_low", data.f1.PercentLow()).Set("f1_high", data.f1.PercentHigh());
+  script.Set("size_high", data.size.BarHigh(1 / unit)).Set("memory_high", data.memory.BarHigh(1 / unit));
+  script.Set("speedup_high", data.speedup.BarHigh(1));
+  script.Set("size_step", data.size.BarStep(1 / unit)).Set("memory_step", data.memory.BarStep(1 / unit));
+  script.Set("speedup_step", data.speedup.BarStep(1));
+  SetDashboardTexts(script, name, shape, MarkUnreliable(facts, shape, {" (unreliable)", "（不可靠）"}));
+  return Figure{"comparisons/dashboard",
+                {"The comparison on one page", "对比总览"},
+                {"The comparison on one page.", "对比总览。"},
+                script.Body(kDashboard),
+                {{"comparisons/dashboard.csv", data.csv.Take()}}};
+}
+
+}  // namespace quantlab::report

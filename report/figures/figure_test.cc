@@ -1,0 +1,156 @@
+#include "report/figures/figure.h"
+
+#include <set>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "report/facts/layer_names.h"
+#include "report/figures/charts.h"
+#include "report/figures/label_placer.h"
+
+namespace quantlab::report {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+bool Apart(const Spot& a, const LabelSize& a_size, const Spot& b, const LabelSize& b_size) {
+  return std::abs(a.x - b.x) >= (a_size.width + b_size.width) / 2 ||
+         std::abs(a.y - b.y) >= (a_size.height + b_size.height) / 2;
+}
+
+TEST(LabelPlacerTest, LabelsLieOnNoOtherLabelAndNoPoint) {
+  std::vector<Spot> points;
+  std::vector<LabelSize> sizes;
+  // Eight variants in one corner, as close as quantized models are.
+  for (int i = 0; i < 8; ++i) {
+    points.push_back({600.0 + 12 * (i % 3), 300.0 + 9 * i});
+    sizes.push_back({90.0 + 7 * i, 18});
+  }
+  const std::vector<Spot> labels = PlaceLabels(points, sizes, 780, 440);
+  ASSERT_EQ(labels.size(), points.size());
+  for (size_t i = 0; i < labels.size(); ++i) {
+    EXPECT_GE(labels[i].x - sizes[i].width / 2, 0);
+    EXPECT_LE(labels[i].x + sizes[i].width / 2, 780);
+    for (size_t j = 0; j < i; ++j)
+      EXPECT_TRUE(Apart(labels[i], sizes[i], labels[j], sizes[j])) << i << " " << j;
+    for (const Spot& point : points) EXPECT_TRUE(Apart(labels[i], sizes[i], point, {10, 10})) << i;
+  }
+}
+
+TEST(LabelPlacerTest, OnlyAFarLabelNeedsALine) {
+  const LabelSize size = {100, 18};
+  EXPECT_FALSE(NeedsLine({200, 200}, {260, 200}, size));
+  EXPECT_FALSE(NeedsLine({200, 200}, {260, 219}, size));
+  EXPECT_TRUE(NeedsLine({200, 200}, {260, 240}, size));
+}
+
+TEST(LabelPlacerTest, ALabelWiderThanTheFrameStillGetsAPlace) {
+  const std::vector<Spot> labels = PlaceLabels({{10, 10}}, {{500, 18}}, 100, 100);
+  ASSERT_EQ(labels.size(), 1);
+  EXPECT_DOUBLE_EQ(labels[0].x, 250);
+}
+
+TEST(PlotLabelTest, LeavesNothingThatGnuplotsReaderTakesApart) {
+  EXPECT_EQ(PlotLabel("a\"b,c\\d\ne", 99), "a'b;c/d e");
+  EXPECT_EQ(PlotLabel("模型模型模型", 4), "模型模…");
+  EXPECT_EQ(PlotLabel("short", 22), "short");
+}
+
+TEST(PlotLabelTest, KeepsTheEndOfANameWhereTheBeginningsAreAlike) {
+  EXPECT_EQ(PlotLabelEnd("模型模型一二", 4), "…型一二");
+  EXPECT_EQ(PlotLabelEnd("short", 22), "short");
+  EXPECT_NE(PlotLabelEnd("dynamic_quantization.granularity-per_tensor", 22),
+            PlotLabelEnd("dynamic_quantization.granularity-per_token", 22));
+}
+
+TEST(PlotRowTest, VariantsOfOneMethodHaveMarksOfTheirOwn) {
+  Facts facts;
+  for (const char* method : {"qat", "weight_only", "qat", "qat"}) {
+    VariantFacts variant;
+    variant.method = method;
+    variant.name = method + std::to_string(facts.variants.size());
+    variant.succeeded = 1;
+    facts.variants.push_back(variant);
+  }
+  const std::vector<PlotRow> rows = PlotRows(facts);
+  ASSERT_EQ(rows.size(), 4);
+  EXPECT_EQ(rows[0].mark, 0);
+  EXPECT_EQ(rows[1].mark, 0);
+  EXPECT_EQ(rows[2].mark, 1);
+  EXPECT_EQ(rows[3].mark, 2);
+  EXPECT_EQ(rows[2].color, rows[0].color);
+}
+
+TEST(DrawnFrontTest, TheFirstWithTwoPoints) {
+  Facts facts;
+  facts.variants.resize(2);
+  facts.variants[0].front = {{0, 0.004, 0.02, {}, {}, true}, {1, 0.005, {}, {}, {}, false}};
+  EXPECT_EQ(DrawnFront(facts), nullptr);
+  facts.variants[1].front = {{0, 0.004, 0.02, {}, {}, true}, {1, 0.006, 0.002, {}, {}, false}};
+  EXPECT_EQ(DrawnFront(facts), &facts.variants[1]);
+}
+
+TEST(ScriptTest, QuotesTextsAndMarksNumbers) {
+  const std::string script = Script("results/x", "What.")
+                                 .Set("n", 3)
+                                 .Set("t", Text{"it's", "它"})
+                                 .Flag("f", true)
+                                 .Array("a", {1, 2.5})
+                                 .Body("\nplot\n");
+  EXPECT_THAT(script, HasSubstr("n = 3.0\n"));
+  EXPECT_THAT(script, HasSubstr("t = chinese ? '它' : 'it''s'\n"));
+  EXPECT_THAT(script, HasSubstr("f = 1\narray a[2] = [1.0, 2.5]\nplot\n"));
+}
+
+TEST(TickStepTest, Table) {
+  EXPECT_DOUBLE_EQ(TickStep(10, 5), 2);
+  EXPECT_DOUBLE_EQ(TickStep(1.4, 5), 0.5);
+  EXPECT_DOUBLE_EQ(TickStep(90, 6), 20);
+  EXPECT_DOUBLE_EQ(TickStep(0, 5), 1);
+}
+
+TEST(ColorTest, EachMethodHasItsOwn) {
+  std::set<std::string> colors;
+  for (const char* method : {"dynamic_quantization", "static_quantization", "qat", "fp32_continued",
+                             "mixed_precision", "weight_only", "another"}) {
+    VariantFacts variant;
+    variant.method = method;
+    EXPECT_TRUE(colors.insert(MethodColor(variant)).second) << method;
+  }
+}
+
+TEST(LayerNameTest, Table) {
+  EXPECT_EQ(ShortLayerName("bert.encoder.layer.3.attention.output.dense").english, "3 attn out");
+  EXPECT_EQ(ShortLayerName("bert.encoder.layer.3.output.dense").english, "3 ffn down");
+  EXPECT_EQ(ShortLayerName("bert.pooler.dense").chinese, "池化层");
+  EXPECT_EQ(ShortLayerName("gpt.h.2.mlp.c_proj").english, "2 c_proj");
+  EXPECT_EQ(PartOf("bert.encoder.layer.0.output.dense"), ModelPart::kDown);
+  EXPECT_EQ(PartOf("something.else"), std::nullopt);
+}
+
+TEST(FigureTest, NoNameFromOutsideReachesAScript) {
+  ReportData data;
+  RunReport run;
+  run.run.name = run.config.variant = "'; system 'touch /tmp/owned'; `id`";
+  run.run.method = run.config.method.name = "`id`";
+  run.run.kind = RunKind::kQuantization;
+  run.run.state = RunState::kSucceeded;
+  Metric accuracy;
+  accuracy.name = "accuracy";
+  accuracy.value = 0.9;
+  accuracy.labels = {{"split", "test"}};
+  run.metrics = {accuracy};
+  Layer layer;
+  layer.name = layer.requested = layer.effective = "`id`";
+  run.layers = {layer};
+  data.runs = {run};
+  const Facts facts = CollectFacts(data);
+  const std::vector<Figure> figures = AllFigures(facts);
+  EXPECT_GE(figures.size(), 4);
+  for (const Figure& figure : figures) EXPECT_THAT(figure.script, Not(HasSubstr("id`"))) << figure.path;
+}
+
+}  // namespace
+}  // namespace quantlab::report

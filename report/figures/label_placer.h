@@ -1,0 +1,28 @@
+// Where the labels of a scatter plot go so that none lies on another, on a point, or outside the frame.
+#ifndef QUANTLAB_REPORT_FIGURES_LABEL_PLACER_H_
+#define QUANTLAB_REPORT_FIGURES_LABEL_PLACER_H_
+
+#include <vector>
+
+namespace quantlab::report {
+
+// In pixels, from the frame's left and bottom.
+struct Spot {
+  double x = 0, y = 0;
+};
+
+struct LabelSize {
+  double width = 0, height = 0;
+};
+
+// Whether a label lies so far from its point that only a line tells whose it is.
+bool NeedsLine(const Spot& point, const Spot& label, const LabelSize& size);
+
+// One center per point, in the order of the points. Where nothing is free the label is as near as it fits.
+// Deterministic: first come, first served.
+std::vector<Spot> PlaceLabels(const std::vector<Spot>& points, const std::vector<LabelSize>& sizes,
+                              double frame_width, double frame_height);
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_FIGURES_LABEL_PLACER_H_

@@ -1,0 +1,501 @@
+// What single layers suffer and run in, the front of mixed precision, and training curves.
+#include <algorithm>
+#include <cmath>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "report/facts/format.h"
+#include "report/facts/layer_names.h"
+#include "report/figures/charts.h"
+
+namespace quantlab::report {
+namespace {
+
+constexpr char kLayers[] = R"gp(
+# Panels from top to bottom; each has a line per variant or precision and a column per layer.
+row_height = 24
+height = top + bottom + panels*gap
+do for [p = 1 : panels] { height = height + row_height*panel_rows[p] }
+load 'terminal.gp'
+set multiplot
+unset grid
+unset key
+set border 0
+unset tics
+row_names = 'results/layers_rows.csv'
+layer_names = 'results/layers_names.csv'
+set lmargin at screen left/width
+set rmargin at screen 1 - right/width
+set xrange [-0.5 : layers - 0.5]
+set palette defined (0 '#00224E', 0.25 '#35456C', 0.5 '#7C7B78', 0.75 '#BCAF6F', 1 '#FEE838')
+# Names of the rows, and of the columns under the last panel.
+named = "row_names using (-0.5):(mine(-column('row'))):(stringcolumn(label)) with labels right offset -0.4,0 textcolor rgb ink, layer_names using (column('layer_index')):(p == panels ? 0.5 - rows : NaN):(stringcolumn('short_'.lang)) with labels right rotate by 90 offset 0,-0.4 font family.',10' textcolor rgb ink"
+above = top
+do for [p = 1 : panels] {
+  rows = panel_rows[p]
+  kind = word(panel_kinds, p)
+  set tmargin at screen 1 - above/height
+  set bmargin at screen 1 - (above + row_height*rows)/height
+  set yrange [0.5 - rows : 0.5]
+  unset label
+  unset arrow
+  do for [i = 1 : block_count] {
+    set arrow from blocks[i], graph 0 to blocks[i], graph 1 nohead lc rgb '#FFFFFF' lw 3 front
+  }
+  set label (kind eq 'sqnr' ? title_sqnr : kind eq 'precision' ? title_precision : title_damage) at graph 0, screen 1 - (above - 12)/height left
+  mine(y) = stringcolumn('panel') eq kind ? y : NaN
+  if (kind eq 'precision') {
+    unset colorbox
+    do for [i = 1 : words(legend_colors)] {
+      set label '■' at screen (left + legend_start + legend_step*(i - 1))/width, screen 1 - (above - 12)/height left textcolor rgb '#'.word(legend_colors, i)
+      set label word(legend_names, i) at screen (left + legend_start + legend_step*(i - 1) + 16)/width, screen 1 - (above - 12)/height left font family.',11'
+    }
+    plot data using (column('layer_index')):(mine(-column('row'))):(column('layer_index') - 0.46):(column('layer_index') + 0.46):(-column('row') - 0.44):(-column('row') + 0.44):(rgb('color')) with boxxyerror lc rgb variable, @named
+  } else {
+    bar_x = 1 - (right - 14)/width
+    bar_y = 1 - (above + row_height*rows)/height
+    bar_width = 12.0/width
+    bar_height = row_height*rows/height
+    set colorbox vertical user origin screen bar_x, screen bar_y size screen bar_width, screen bar_height
+    low = panel_low[p]
+    high = panel_high[p]
+    set cbrange [low:high]
+    set cbtics (sprintf('%.2g', low) low, sprintf('%.2g', high) high) font family.',9'
+    if (kind eq 'sqnr') { set palette positive } else { set palette negative }
+    plot data using (column('layer_index')):(mine(-column('row'))):(column('layer_index') - 0.46):(column('layer_index') + 0.46):(-column('row') - 0.44):(-column('row') + 0.44):(num('value')) with boxxyerror lc palette, @named
+  }
+  above = above + row_height*rows + gap
+}
+unset multiplot
+)gp";
+
+constexpr char kFront[] = R"gp(
+load 'terminal.gp'
+set grid xtics ytics lc rgb faint lt 1 lw 0.7
+set lmargin at screen 112.0/width
+set rmargin at screen 1 - 24.0/width
+set tmargin at screen 1 - 40.0/height
+set bmargin at screen 66.0/height
+set xlabel x_axis
+set ylabel y_axis
+set format y '%g'
+set xrange [x_low:x_high]
+set yrange [y_low:y_high]
+set key at screen 0.5, screen 1 - 10.0/height center top horizontal
+plot data using (1e3*num('seconds')):(num('loss_increase')) with linespoints lc rgb '#0072B2' lw 1.6 pt 7 ps 1 title front_title, \
+     data using (1e3*num('seconds')):(where('chosen', 1, num('loss_increase'))) with points lc rgb '#D55E00' pt 6 ps 2.4 lw 2.2 title chosen_title
+)gp";
+
+constexpr char kCurves[] = R"gp(
+rate_height = has_rate ? 130 : 0
+height = 420 + rate_height > legend_height ? 420 + rate_height : legend_height
+load 'terminal.gp'
+set multiplot
+set grid xtics ytics lc rgb faint lt 1 lw 0.7
+set lmargin at screen 104.0/width
+set rmargin at screen 1 - (legend_width + 20)/width
+set xrange [0:last]
+set xlabel x_axis
+unset key
+set tmargin at screen 1 - 16.0/height
+set bmargin at screen (rate_height + 66.0)/height
+set ylabel loss_axis
+set yrange [0:loss_high]
+if (has_rate) { unset xlabel; set format x '' }
+legend = 'results/curves_legend.csv'
+of(i, c) = (column('series') == i && has(c)) ? column(c) : NaN
+plot for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'train_loss')):(int('0xAA000000') + rgb('color')) with lines lc rgb variable lw 0.8, \
+     for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'train_loss_smoothed')):(tint(rgb('color'), marks[i + 1]/5)) with lines lc rgb variable lw 2.4 dt dash_type(marks[i + 1])
+if (has_rate) {
+  set xlabel x_axis
+  set tmargin at screen (rate_height + 36.0)/height
+  set bmargin at screen 66.0/height
+  set ylabel rate_axis
+  set yrange [0:rate_high]
+  set format x '%g'
+  set format y '%g'
+  set ytics rate_step
+  plot for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'learning_rate')):(tint(rgb('color'), marks[i + 1]/5)) with lines lc rgb variable lw 1.8 dt dash_type(marks[i + 1])
+}
+# The legend, in pixels of the whole figure.
+set lmargin at screen 0
+set rmargin at screen 1
+set tmargin at screen 1
+set bmargin at screen 0
+set xrange [0:width]
+set yrange [0:height]
+unset border
+unset tics
+unset xlabel
+unset ylabel
+unset grid
+row(y) = height - 30 - 22*y
+plot for [i = 0 : series - 1] legend using (column('series') == i ? width - legend_width : NaN):(row(column('series'))):(52):(0):(tint(rgb('color'), marks[i + 1]/5)) with vectors nohead lw 2.4 dt dash_type(marks[i + 1]) lc rgb variable, \
+     legend using (width - legend_width + 60):(row(column('series'))):(stringcolumn(label)) with labels left textcolor rgb ink font family.',12'
+unset multiplot
+)gp";
+
+// Layers by their place in the model, and what is drawn of them.
+class LayerGrid {
+ public:
+  explicit LayerGrid(const Facts& facts) {
+    for (const PlotRow& row : PlotRows(facts)) {
+      rows_.push_back(row);
+      for (const Layer& layer : LayersOf(*row.variant)) Index(layer.name);
+      for (const LayerSensitivity& one : row.variant->sensitivity) Index(one.layer);
+    }
+  }
+
+  static const std::vector<Layer>& LayersOf(const VariantFacts& variant) {
+    static const auto* const none = new std::vector<Layer>();
+    for (const RunReport* run : variant.runs) {
+      if (run->run.state == RunState::kSucceeded && !run->layers.empty()) return run->layers;
+    }
+    return *none;
+  }
+
+  size_t Index(const std::string& layer) {
+    const auto [it, added] = index_.emplace(layer, names_.size());
+    if (added) names_.push_back(layer);
+    return it->second;
+  }
+
+  const std::vector<PlotRow>& rows() const { return rows_; }
+  const std::vector<std::string>& names() const { return names_; }
+
+  // Where one block of the encoder ends and the next begins, between columns.
+  std::vector<double> Blocks() const {
+    std::vector<double> blocks;
+    for (size_t i = 1; i < names_.size(); ++i) {
+      if (BlockOf(names_[i]) != BlockOf(names_[i - 1])) {
+        blocks.push_back(static_cast<double>(i) - 0.5);
+      }
+    }
+    return blocks;
+  }
+
+ private:
+  std::vector<PlotRow> rows_;
+  std::vector<std::string> names_;
+  std::map<std::string, size_t> index_;
+};
+
+struct Panel {
+  std::string kind;
+  std::vector<Text> labels;
+  double low = 1e300, high = -1e300;
+
+  void Saw(double value) {
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+};
+
+struct LayerData {
+  Csv cells{{"panel", "row", "layer_index", "layer", "precision", "value", "color"}};
+  Csv rows{{"panel", "row", "label_en", "label_zh"}};
+  std::vector<Panel> panels;
+  std::vector<std::string> precisions;  // seen, in order
+
+  void Add(const Panel& panel, LayerGrid& grid, const std::string& layer, const std::string& precision,
+           std::optional<double> value) {
+    cells.Add({panel.kind, std::to_string(panel.labels.size() - 1), std::to_string(grid.Index(layer)), layer,
+               precision, CsvNumber(value), PrecisionColor(precision)});
+  }
+  void StartRow(Panel& panel, const Text& label) {
+    rows.Add({panel.kind, std::to_string(panel.labels.size()), label.english, label.chinese});
+    panel.labels.push_back(label);
+  }
+};
+
+void AddSqnr(LayerGrid& grid, LayerData& data) {
+  Panel panel{"sqnr", {}};
+  for (const PlotRow& row : grid.rows()) {
+    const std::vector<Layer>& layers = LayerGrid::LayersOf(*row.variant);
+    const bool any = std::any_of(layers.begin(), layers.end(), [](const Layer& layer) {
+      return layer.sqnr_db.has_value() && std::isfinite(*layer.sqnr_db);
+    });
+    if (!any) continue;
+    data.StartRow(panel, row.label);
+    for (const Layer& layer : layers) {
+      if (!layer.sqnr_db.has_value() || !std::isfinite(*layer.sqnr_db)) continue;
+      panel.Saw(*layer.sqnr_db);
+      data.Add(panel, grid, layer.name, layer.effective, layer.sqnr_db);
+    }
+  }
+  if (!panel.labels.empty()) data.panels.push_back(panel);
+}
+
+// The precisions that a variant tried on single layers.
+std::vector<std::string> TriedPrecisions(const VariantFacts& variant) {
+  std::vector<std::string> precisions;
+  for (const LayerSensitivity& one : variant.sensitivity) {
+    const bool known = std::find(precisions.begin(), precisions.end(), one.precision) != precisions.end();
+    if (!known && one.Damage().has_value()) precisions.push_back(one.precision);
+  }
+  return precisions;
+}
+
+bool HasDivergence(const LayerGrid& grid) {
+  for (const PlotRow& row : grid.rows()) {
+    for (const LayerSensitivity& one : row.variant->sensitivity) {
+      if (one.divergence.has_value()) return true;
+    }
+  }
+  return false;
+}
+
+// A line per precision that was tried.
+void AddDamage(LayerGrid& grid, LayerData& data) {
+  Panel panel{HasDivergence(grid) ? "divergence" : "loss", {}};
+  for (const PlotRow& row : grid.rows()) {
+    for (const std::string& precision : TriedPrecisions(*row.variant)) {
+      data.StartRow(panel, PrecisionTitle(precision));
+      for (const LayerSensitivity& one : row.variant->sensitivity) {
+        if (one.precision != precision || !one.Damage() || !std::isfinite(*one.Damage())) continue;
+        panel.Saw(*one.Damage());
+        data.Add(panel, grid, one.layer, precision, one.Damage());
+      }
+    }
+  }
+  if (!panel.labels.empty()) data.panels.push_back(panel);
+}
+
+void AddPrecisions(LayerGrid& grid, LayerData& data) {
+  Panel panel{"precision", {}};
+  for (const PlotRow& row : grid.rows()) {
+    const std::vector<Layer>& layers = LayerGrid::LayersOf(*row.variant);
+    if (layers.empty()) continue;
+    data.StartRow(panel, row.label);
+    for (const Layer& layer : layers) {
+      // All that are unknown here share one colour, and one entry of the legend.
+      const std::string shown = KnownPrecision(layer.effective) ? layer.effective : "";
+      const bool seen =
+          std::find(data.precisions.begin(), data.precisions.end(), shown) != data.precisions.end();
+      if (!seen) data.precisions.push_back(shown);
+      data.Add(panel, grid, layer.name, layer.effective, std::nullopt);
+    }
+  }
+  // In the order of the legend's colours, whatever ran first.
+  std::sort(data.precisions.begin(), data.precisions.end(),
+            [](const std::string& a, const std::string& b) { return PrecisionOrder(a) < PrecisionOrder(b); });
+  panel.low = panel.high = 0;
+  if (!panel.labels.empty()) data.panels.push_back(panel);
+}
+
+std::string NamesCsv(const LayerGrid& grid) {
+  Csv csv({"layer_index", "layer", "short_en", "short_zh"});
+  for (size_t i = 0; i < grid.names().size(); ++i) {
+    const Text name = ShortLayerName(grid.names()[i]);
+    csv.Add({std::to_string(i), grid.names()[i], name.english, name.chinese});
+  }
+  return csv.Take();
+}
+
+double WidestLabel(const LayerData& data, Language language) {
+  double em = 6;
+  for (const Panel& panel : data.panels) {
+    for (const Text& text : panel.labels) em = std::max(em, TextWidth(text.In(language)));
+  }
+  return std::ceil(em * 13) + 16;
+}
+
+Text Same(const std::string& text) {
+  return {text, text};
+}
+
+// One word or element per panel.
+void SetPanels(Script& script, const LayerData& data) {
+  std::string kinds, colors, english, chinese;
+  std::vector<double> rows, low, high;
+  for (const Panel& panel : data.panels) {
+    const double pad = panel.high > panel.low ? 0 : std::max(std::abs(panel.high) * 0.05, 1e-9);
+    absl::StrAppend(&kinds, panel.kind, " ");
+    rows.push_back(static_cast<double>(panel.labels.size()));
+    low.push_back(panel.low - pad);
+    high.push_back(panel.high + pad);
+  }
+  for (const std::string& precision : data.precisions) {
+    const Text title = KnownPrecision(precision) ? PrecisionTitle(precision) : Text{"other", "其他"};
+    absl::StrAppend(&colors, PrecisionColor(precision), " ");
+    // A space of another kind, which does not end a word.
+    absl::StrAppend(&english, absl::StrReplaceAll(title.english, {{" ", "\xC2\xA0"}}), " ");
+    absl::StrAppend(&chinese, absl::StrReplaceAll(title.chinese, {{" ", "\xC2\xA0"}}), " ");
+  }
+  script.Set("panels", static_cast<double>(data.panels.size())).Set("panel_kinds", Same(kinds));
+  script.Array("panel_rows", rows).Array("panel_low", low).Array("panel_high", high);
+  script.Set("legend_colors", Same(colors)).Set("legend_names", Text{english, chinese});
+}
+
+// Mean over a window around each point, so that single batches do not hide the course.
+std::vector<double> Smoothed(const std::vector<double>& values) {
+  const size_t reach = values.size() / 30;
+  std::vector<double> smoothed;
+  for (size_t i = 0; i < values.size(); ++i) {
+    // As far to the left as to the right, also at the ends: a lopsided window would shift them.
+    const size_t wide = std::min({reach, i, values.size() - 1 - i});
+    double sum = 0;
+    for (size_t j = i - wide; j <= i + wide; ++j) sum += values[j];
+    smoothed.push_back(sum / static_cast<double>(2 * wide + 1));
+  }
+  return smoothed;
+}
+
+struct CurveData {
+  Csv csv{{"series", "run", "step", "train_loss", "train_loss_smoothed", "learning_rate", "color"}};
+  Csv legend{{"series", "run", "label_en", "label_zh", "color"}};
+  std::vector<double> marks;               // of each series: which of those that share its colour
+  std::map<std::string, double> of_color;  // how many series have a colour
+  int series = 0;
+  int64_t last = 0;
+  double highest = 0, legend_em = 4;
+  double highest_rate = 0;
+};
+
+std::map<int64_t, double> CurveOf(const RunReport& run, const char* name) {
+  std::map<int64_t, double> points;
+  for (const Metric& metric : run.metrics) {
+    if (metric.name == name && metric.step > 0 && std::isfinite(metric.value))
+      points[metric.step] = metric.value;
+  }
+  return points;
+}
+
+void AddCurve(const PlotRow& row, const RunReport& run, CurveData& data) {
+  const std::map<int64_t, double> losses = CurveOf(run, "train_loss");
+  const std::map<int64_t, double> rates = CurveOf(run, "learning_rate");
+  if (losses.size() < 2) return;
+  std::vector<double> values;
+  for (const auto& [step, loss] : losses) values.push_back(loss);
+  const std::vector<double> smoothed = Smoothed(values);
+  size_t i = 0;
+  for (const auto& [step, loss] : losses) {
+    const auto rate = rates.find(step);
+    const bool known = rate != rates.end();
+    if (known) data.highest_rate = std::max(data.highest_rate, rate->second);
+    data.csv.Add({std::to_string(data.series), run.run.name, std::to_string(step), FormatExact(loss),
+                  FormatExact(smoothed[i++]), known ? FormatExact(rate->second) : "", row.color});
+    data.last = std::max(data.last, step);
+    data.highest = std::max(data.highest, loss);
+  }
+  const bool one = row.variant->runs.size() == 1;
+  const Text label = one ? row.label : Same(PlotLabelEnd(run.run.name, 22));
+  data.marks.push_back(data.of_color[row.color]++);
+  data.legend.Add({std::to_string(data.series), run.run.name, label.english, label.chinese, row.color});
+  data.legend_em = std::max({data.legend_em, TextWidth(label.english), TextWidth(label.chinese)});
+  ++data.series;
+}
+
+// The points of a front that can be drawn.
+std::vector<FrontPoint> DrawnPoints(const VariantFacts& variant) {
+  std::vector<FrontPoint> points;
+  for (const FrontPoint& point : variant.front) {
+    if (!point.seconds || !point.loss_increase) continue;
+    if (std::isfinite(*point.seconds) && std::isfinite(*point.loss_increase)) points.push_back(point);
+  }
+  return points;
+}
+
+}  // namespace
+
+std::optional<Figure> LayerChart(const Facts& facts) {
+  LayerGrid grid(facts);
+  LayerData data;
+  AddSqnr(grid, data);
+  AddDamage(grid, data);
+  AddPrecisions(grid, data);
+  if (data.panels.empty()) return std::nullopt;
+  const auto layers = static_cast<double>(grid.names().size());
+  const double left = std::max(WidestLabel(data, Language::kEnglish), WidestLabel(data, Language::kChinese));
+  Script script("results/layers", "Layer by layer: noise, sensitivity, and the precision that ran.");
+  script.Set("layers", layers).Set("left", left).Set("right", 84).Set("top", 34).Set("bottom", 54);
+  script.Set("gap", 44).Set("width", std::max(900.0, left + 84 + 19 * layers));
+  script.Set("legend_start", 210)
+      .Set("legend_step", 122)
+      .Set("block_count", static_cast<double>(grid.Blocks().size()));
+  if (!grid.Blocks().empty()) script.Array("blocks", grid.Blocks());
+  SetPanels(script, data);
+  script.Set("title_sqnr", Text{"output SQNR, dB (dark: noisier)", "输出信噪比 SQNR，dB（深色：噪声更大）"});
+  script.Set("title_damage",
+             HasDivergence(grid)
+                 ? Text{"divergence of the answers with this layer alone quantized, nats (dark: more "
+                        "sensitive)",
+                        "单独量化该层时答案的散度（nat；深色：更敏感）"}
+                 : Text{"loss increase with this layer alone quantized (dark: more sensitive)",
+                        "单独量化该层时的损失增量（深色：更敏感）"});
+  script.Set("title_precision", Text{"precision that ran", "实际运行精度"});
+  return Figure{
+      "results/layers",
+      {"Sensitivity and precision of each layer", "各层的敏感度与精度"},
+      {"Layer by layer: signal-to-noise ratio of the output, sensitivity as mixed precision measured it, "
+       "and the precision that ran.",
+       "逐层：输出信噪比、混合精度所测的敏感度，以及实际运行的精度。"},
+      script.Body(kLayers),
+      {{"results/layers.csv", data.cells.Take()},
+       {"results/layers_rows.csv", data.rows.Take()},
+       {"results/layers_names.csv", NamesCsv(grid)}}};
+}
+
+const VariantFacts* DrawnFront(const Facts& facts) {
+  for (const VariantFacts& variant : facts.variants) {
+    if (DrawnPoints(variant).size() >= 2) return &variant;
+  }
+  return nullptr;
+}
+
+std::optional<Figure> FrontChart(const Facts& facts) {
+  const VariantFacts* const variant = DrawnFront(facts);
+  if (variant == nullptr) return std::nullopt;
+  Csv csv({"point", "seconds", "loss_increase", "bytes", "chosen"});
+  double x_low = 1e300, x_high = -1e300, y_low = 1e300, y_high = -1e300;
+  for (const FrontPoint& point : DrawnPoints(*variant)) {
+    csv.Add({std::to_string(point.number), CsvNumber(point.seconds), CsvNumber(point.loss_increase),
+             CsvNumber(point.bytes), point.chosen ? "1" : "0"});
+    x_low = std::min(x_low, 1e3 * *point.seconds), x_high = std::max(x_high, 1e3 * *point.seconds);
+    y_low = std::min(y_low, *point.loss_increase), y_high = std::max(y_high, *point.loss_increase);
+  }
+  const double x_pad = std::max(0.06 * (x_high - x_low), 1e-6),
+               y_pad = std::max(0.08 * (y_high - y_low), 1e-9);
+  Script script("results/front", "The assignments of precisions that mixed precision chose from.");
+  script.Set("width", 900).Set("height", 420).Set("x_low", x_low - x_pad).Set("x_high", x_high + x_pad);
+  script.Set("y_low", y_low - y_pad).Set("y_high", y_high + y_pad);
+  script.Set("x_axis", Text{"estimated time of the linear layers, ms", "线性层的估计时间（毫秒）"});
+  script.Set("y_axis", Text{"estimated loss increase", "估计的损失增量"});
+  script.Set("front_title", Text{"Pareto front", "帕累托前沿"})
+      .Set("chosen_title", Text{"chosen", "所选方案"});
+  return Figure{
+      "results/front",
+      {"Pareto front of mixed precision", "混合精度的帕累托前沿"},
+      {absl::StrCat("The assignments of precisions to layers that ", Code(variant->name), " chose from."),
+       absl::StrCat(Code(variant->name), " 可选的逐层精度分配。")},
+      script.Body(kFront),
+      {{"results/front.csv", csv.Take()}}};
+}
+
+std::optional<Figure> CurvesChart(const Facts& facts) {
+  CurveData data;
+  for (const PlotRow& row : PlotRows(facts)) {
+    for (const RunReport* run : row.variant->runs) {
+      if (run->run.state == RunState::kSucceeded) AddCurve(row, *run, data);
+    }
+  }
+  if (data.series == 0) return std::nullopt;
+  Script script("results/curves", "Training and QAT curves.");
+  script.Set("width", 900).Set("series", data.series).Set("last", static_cast<double>(data.last));
+  script.Set("loss_high", data.highest * 1.05).Flag("has_rate", data.highest_rate > 0);
+  script.Set("legend_width", std::ceil(data.legend_em * 12) + 70);
+  script.Set("legend_height", 60 + 22.0 * data.series).Array("marks", data.marks);
+  script.Set("rate_high", data.highest_rate * 1.1 + 1e-12).Set("rate_step", TickStep(data.highest_rate, 3));
+  script.Set("x_axis", Text{"step", "步"}).Set("loss_axis", Text{"training loss", "训练损失"});
+  script.Set("rate_axis", Text{"learning rate", "学习率"});
+  return Figure{
+      "results/curves",
+      {"Training and QAT curves", "训练与 QAT 曲线"},
+      {"Training curves: loss of each step (thin) and its moving mean (thick); below, the learning rate.",
+       "训练曲线：每步损失（细线）及其滑动平均（粗线）；下方为学习率。"},
+      script.Body(kCurves),
+      {{"results/curves.csv", data.csv.Take()}, {"results/curves_legend.csv", data.legend.Take()}}};
+}
+
+}  // namespace quantlab::report

@@ -1,0 +1,195 @@
+// The variants at a glance, and what they cost: time, bytes of the model, memory.
+#include <map>
+#include <set>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "report/facts/format.h"
+#include "report/tables/table_builder.h"
+#include "report/tables/tables.h"
+
+namespace quantlab::report {
+namespace {
+
+bool HasP99(const Facts& facts) {
+  bool any = false;
+  ForEachMeasured(facts, [&](const ComparisonFacts&, const VariantFacts&, const Measured& measured) {
+    for (const auto& [shape, timing] : measured.by_shape) any = any || timing.p99.has_value();
+  });
+  return any;
+}
+
+Row SpeedRow(Language language, const ComparisonFacts& comparison, const VariantFacts& variant,
+             const InputShape& shape, const Timing& timing, bool p99) {
+  Row row = {CodeCell(comparison.run->run.name), CodeCell(variant.name), CountCell(shape.batch_size),
+             CountCell(shape.sequence_length)};
+  Append(row, ResultCells(timing.p50, FormatSeconds));
+  Append(row, ResultCells(timing.p90, FormatSeconds));
+  if (p99) Append(row, ResultCells(timing.p99, FormatSeconds));
+  const auto rate = [](double value) { return FormatNumber(value, 3); };
+  Append(row, ResultCells(timing.throughput, rate));
+  Append(row, ResultCells(timing.speedup, FormatRatio));
+  row.push_back(IntervalCell(language, timing.speedup, FormatRatio));
+  const int64_t samples = timing.p50.has_value() ? timing.p50->samples : 0;
+  row.push_back(samples > 0 ? CountCell(samples) : EmptyCell());
+  row.push_back(FlagCell(language, comparison.Reliable(shape)));
+  return row;
+}
+
+// A speedup with its interval, and whether to trust it, in one cell.
+Row SpeedupCells(Language language, const Result* known, bool reliable) {
+  const std::optional<Result> speedup = known == nullptr ? std::nullopt : std::optional<Result>(*known);
+  Row cells = ResultCells(speedup, FormatRatio);
+  if (!speedup.has_value()) return cells;
+  const Cell interval = IntervalCell(language, speedup, FormatRatio);
+  if (speedup->low.has_value()) absl::StrAppend(&cells[0].markdown, " (", interval.markdown, ")");
+  if (!reliable) absl::StrAppend(&cells[0].markdown, " ", Say(language, "**unreliable**", "**不可靠**"));
+  return cells;
+}
+
+Row SummaryRow(Language language, const Facts& facts, const VariantFacts& variant,
+               const std::set<InputShape>& shapes) {
+  const Measured measured = variant.measured.empty() ? Measured() : variant.measured[0];
+  Row row = {CodeCell(variant.name)};
+  Append(row, ResultCells(variant.accuracy, FormatShare));
+  row.push_back(IntervalCell(language, variant.accuracy, FormatShare));
+  Append(row, ResultCells(variant.difference, FormatPointsBare));
+  row.push_back(PCell(variant.p_value, variant.significant_uncorrected));
+  for (const InputShape& shape : shapes) {
+    Append(row, SpeedupCells(language, SpeedupOf(variant, 0, shape), facts.comparisons[0].Reliable(shape)));
+  }
+  Append(row, ResultCells(measured.size, FormatBytes));
+  const auto peak = measured.memory.find("peak");
+  Append(row, ResultCells(peak == measured.memory.end() ? std::nullopt : std::optional<Result>(peak->second),
+                          FormatBytes));
+  return row;
+}
+
+// Kinds of memory in the order of their meaning; others follow by name.
+std::vector<std::string> MemoryKinds(const Facts& facts) {
+  std::set<std::string> seen;
+  ForEachMeasured(facts, [&](const ComparisonFacts&, const VariantFacts&, const Measured& measured) {
+    for (const auto& [kind, result] : measured.memory) seen.insert(kind);
+  });
+  std::vector<std::string> kinds;
+  for (const char* stem : {"peak", "load", "forward"}) {
+    for (const char* part : {"", "_anonymous", "_file"}) {
+      const std::string kind = absl::StrCat(stem, part);
+      if (seen.erase(kind) > 0) kinds.push_back(kind);
+    }
+  }
+  kinds.insert(kinds.end(), seen.begin(), seen.end());
+  return kinds;
+}
+
+std::string MemoryTitle(Language language, const std::string& kind) {
+  static const auto* const titles = new std::map<std::string, std::pair<const char*, const char*>>{
+      {"peak", {"Peak", "峰值"}},
+      {"device_peak", {"Peak on the GPU", "GPU 峰值"}},
+      {"peak_anonymous", {"Peak, anonymous", "峰值（匿名）"}},
+      {"peak_file", {"Peak, file-backed", "峰值（文件映射）"}},
+      {"load", {"Growth on load", "加载增量"}},
+      {"load_anonymous", {"On load, anonymous", "加载增量（匿名）"}},
+      {"load_file", {"On load, file-backed", "加载增量（文件映射）"}},
+      {"forward", {"Growth after a pass", "前向增量"}},
+      {"forward_anonymous", {"After a pass, anonymous", "前向增量（匿名）"}},
+      {"forward_file", {"After a pass, file-backed", "前向增量（文件映射）"}}};
+  const auto it = titles->find(kind);
+  return it == titles->end() ? EscapeMarkdown(kind) : Say(language, it->second.first, it->second.second);
+}
+
+}  // namespace
+
+Table SummaryTable(Language language, const Facts& facts) {
+  Builder builder(
+      language, "summary",
+      "The variants at a glance. The speedup is over the best FP32 path; p is McNemar's paired test "
+      "against the baseline.",
+      "各方案一览。加速比相对最优 FP32 路径；p 为与基线的 McNemar 配对检验。");
+  builder.Text("variant", "Variant", "方案").Results("accuracy", Title(language, "accuracy")).Interval();
+  builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差（百分点）"));
+  builder.Number("mcnemar_p_value", "p");
+  const std::set<InputShape> shapes = facts.ShapesWithSpeedup(0);
+  for (const InputShape& shape : shapes) {
+    builder.Results(
+        absl::StrCat("speedup_", ShapeKey(shape)),
+        absl::StrCat(Say(language, "Speedup, batch ", "加速比，批大小 "), ShapeValue(language, shape)));
+  }
+  builder.Results("model_bytes", Title(language, "model_size"));
+  builder.Results("peak_bytes", Say(language, "Peak memory", "内存峰值"));
+  for (const VariantFacts& variant : facts.variants)
+    builder.Add(SummaryRow(language, facts, variant, shapes));
+  return builder.Build();
+}
+
+Table SpeedTable(Language language, const Facts& facts) {
+  Builder builder(language, "speed",
+                  "Speed, measured side by side in one process on one machine; the speedup is over the best "
+                  "FP32 path, as the median of paired ratios.",
+                  "速度，在同一台机器的同一进程内并排测量；加速比相对最优 FP32 路径，取配对比值的中位数。");
+  ComparisonColumn(builder, facts);
+  builder.Text("variant", "Variant", "方案").Number("batch_size", "Batch", "批大小");
+  builder.Number("sequence_length", "Tokens", "词元数");
+  builder.Results("p50_seconds", "p50").Results("p90_seconds", "p90");
+  const bool p99 = HasP99(facts);
+  if (p99) builder.Results("p99_seconds", "p99");
+  builder.Results("texts_per_second", Say(language, "Texts/s", "条/秒"));
+  builder.Results("speedup", Title(language, "speedup")).Interval();
+  builder.Number("samples", "Samples", "样本数").Text("reliable", "Reliable", "可靠");
+  ForEachMeasured(
+      facts, [&](const ComparisonFacts& comparison, const VariantFacts& variant, const Measured& measured) {
+        for (const auto& [shape, timing] : measured.by_shape) {
+          builder.Add(SpeedRow(language, comparison, variant, shape, timing, p99));
+        }
+      });
+  return builder.Build();
+}
+
+Table SizeTable(Language language, const Facts& facts) {
+  Builder builder(language, "size",
+                  "Bytes of the saved, reloadable model, and the baseline's bytes over them; decimal units.",
+                  "保存后可重新加载的模型字节数，以及基线与之的比值；十进制单位。");
+  ComparisonColumn(builder, facts);
+  builder.Text("variant", "Variant", "方案");
+  builder.Results("model_bytes", Say(language, "Whole model", "整个模型"));
+  builder.Results("compression_ratio", Title(language, "compression_ratio"));
+  builder.Results("quantized_layers_bytes", Say(language, "Quantized layers", "被量化的层"));
+  builder.Results("quantized_layers_compression_ratio", Say(language, "Their compression ratio", "其压缩比"));
+  ForEachMeasured(
+      facts, [&](const ComparisonFacts& comparison, const VariantFacts& variant, const Measured& measured) {
+        if (!measured.size.has_value() && !measured.ratio.has_value()) return;
+        Row row = {CodeCell(comparison.run->run.name), CodeCell(variant.name)};
+        Append(row, ResultCells(measured.size, FormatBytes));
+        Append(row, ResultCells(measured.ratio, FormatRatio));
+        Append(row, ResultCells(measured.layers_size, FormatBytes));
+        Append(row, ResultCells(measured.layers_ratio, FormatRatio));
+        builder.Add(row);
+      });
+  return builder.Build();
+}
+
+Table MemoryTable(Language language, const Facts& facts) {
+  Builder builder(language, "memory",
+                  "Memory of a fresh process that loads only this variant; anonymous and file-backed pages "
+                  "apart, since mapped weights would flatter FP32.",
+                  "只加载该方案的新进程的内存；匿名内存与文件映射分开统计，否则映射的权重会美化 FP32。");
+  ComparisonColumn(builder, facts);
+  builder.Text("variant", "Variant", "方案");
+  const std::vector<std::string> kinds = MemoryKinds(facts);
+  for (const std::string& kind : kinds) builder.Results(kind + "_bytes", MemoryTitle(language, kind));
+  ForEachMeasured(facts, [&](const ComparisonFacts& comparison, const VariantFacts& variant,
+                             const Measured& measured) {
+    if (measured.memory.empty()) return;
+    Row row = {CodeCell(comparison.run->run.name), CodeCell(variant.name)};
+    for (const std::string& kind : kinds) {
+      const auto it = measured.memory.find(kind);
+      Append(row, ResultCells(it == measured.memory.end() ? std::nullopt : std::optional<Result>(it->second),
+                              FormatBytes));
+    }
+    builder.Add(row);
+  });
+  return builder.Build();
+}
+
+}  // namespace quantlab::report

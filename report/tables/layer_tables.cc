@@ -1,0 +1,145 @@
+// What each layer ran in, how it takes being quantized, and the front of the assignments.
+#include <cmath>
+#include <map>
+
+#include "absl/strings/str_cat.h"
+#include "report/facts/caveats.h"
+#include "report/facts/format.h"
+#include "report/tables/table_builder.h"
+#include "report/tables/tables.h"
+
+namespace quantlab::report {
+namespace {
+
+struct LayerGroup {
+  int64_t count = 0;
+  double macs = 0;
+  int64_t bytes_fp32 = 0, bytes = 0;
+};
+
+// Layers of a variant are the same for every seed but for faults; the first run that has any stands for all.
+const RunReport* LayersOf(const VariantFacts& variant) {
+  for (const RunReport* run : variant.runs) {
+    if (run->run.state == RunState::kSucceeded && !run->layers.empty()) return run;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Table SensitivityTable(Language language, const Facts& facts) {
+  Builder builder(language, "sensitivity",
+                  "What quantizing each layer alone does: to the loss, to its output (SQNR), and its time.",
+                  "单独量化每一层的影响：对损失、对其输出（SQNR）以及耗时。");
+  builder.Text("variant", "Variant", "方案")
+      .Text("layer", "Layer", "层")
+      .Text("precision", "Precision", "精度");
+  builder.Number("divergence", "Divergence, nats", "答案散度（nat）");
+  builder.Number("loss_increase", "Loss increase", "损失增量").Number("sqnr_db", "SQNR, dB", "SQNR（dB）");
+  builder.Number("seconds", "Time", "耗时");
+  const auto cell = [](std::optional<double> value, auto format) {
+    return value.has_value() ? NumberCell(*value, format(*value)) : EmptyCell();
+  };
+  const auto number = [](double value) { return FormatNumber(value, 3); };
+  for (const VariantFacts& variant : facts.variants) {
+    for (const LayerSensitivity& one : variant.sensitivity) {
+      builder.Add({CodeCell(variant.name), CodeCell(one.layer), TextCell(one.precision),
+                   cell(one.divergence, number), cell(one.loss_increase, number), cell(one.sqnr_db, number),
+                   cell(one.seconds, FormatSeconds)});
+    }
+  }
+  return builder.Build();
+}
+
+Table FrontTable(Language language, const Facts& facts) {
+  Builder builder(language, "front", "The Pareto front of mixed precision, by time.",
+                  "混合精度的帕累托前沿，按耗时排列。");
+  builder.Text("variant", "Variant", "方案").Number("point", "Point", "序号");
+  builder.Number("seconds", "Estimated time", "估计耗时")
+      .Number("loss_increase", "Loss increase", "损失增量");
+  builder.Number("accuracy", "Accuracy (validation)", "准确率（验证集）");
+  builder.Number("bytes", "Bytes", "字节").Text("chosen", "Chosen", "选用");
+  for (const VariantFacts& variant : facts.variants) {
+    for (const FrontPoint& point : variant.front) {
+      builder.Add({CodeCell(variant.name), CountCell(point.number),
+                   point.seconds ? NumberCell(*point.seconds, FormatSeconds(*point.seconds)) : EmptyCell(),
+                   point.loss_increase
+                       ? NumberCell(*point.loss_increase, FormatNumber(*point.loss_increase, 3))
+                       : EmptyCell(),
+                   point.accuracy ? NumberCell(*point.accuracy, FormatShare(*point.accuracy)) : EmptyCell(),
+                   point.bytes ? NumberCell(*point.bytes, FormatBytes(*point.bytes)) : EmptyCell(),
+                   FlagCell(language, point.chosen)});
+    }
+  }
+  return builder.Build();
+}
+
+Table LayersTable(Language language, const Facts& facts) {
+  Builder builder(
+      language, "layers",
+      "Linear layers by precision: what was asked for, what ran, and why they differ; the share of "
+      "multiply-adds is of all linear layers.",
+      "线性层按精度统计：请求的精度、实际运行的精度及差异原因；乘加占比以全部线性层为分母。");
+  builder.Text("variant", "Variant", "方案").Text("requested", "Requested", "请求");
+  builder.Text("effective", "Ran", "实际")
+      .Text("kernel", "Kernel", "内核")
+      .Number("layers", "Layers", "层数");
+  builder.Number("macs_share", "Multiply-adds", "乘加占比").Number("bytes_fp32", "FP32 bytes", "FP32 字节");
+  builder.Number("bytes", "Bytes", "字节").Text("reason", "Reason", "原因");
+  for (const VariantFacts& variant : facts.variants) {
+    const RunReport* const run = LayersOf(variant);
+    if (run == nullptr) continue;
+    std::map<std::vector<std::string>, LayerGroup> groups;
+    for (const Layer& layer : run->layers) {
+      LayerGroup& group = groups[{layer.requested, layer.effective, layer.kernel, layer.reason}];
+      ++group.count;
+      group.macs += layer.macs_share;
+      group.bytes_fp32 += layer.bytes_fp32;
+      group.bytes += layer.bytes;
+    }
+    for (const auto& [key, group] : groups) {
+      builder.Add({CodeCell(variant.name),
+                   TextCell(key[0]),
+                   TextCell(key[1]),
+                   TextCell(key[2]),
+                   CountCell(group.count),
+                   NumberCell(group.macs, FormatShare(group.macs)),
+                   {FormatBytes(static_cast<double>(group.bytes_fp32)), std::to_string(group.bytes_fp32)},
+                   {FormatBytes(static_cast<double>(group.bytes)), std::to_string(group.bytes)},
+                   {ProgramText(language, key[3]), OneLine(key[3])}});
+    }
+  }
+  return builder.Build();
+}
+
+Table LayerDetailsTable(Language language, const Facts& facts) {
+  Builder builder(language, "layer_details", "Linear layers one by one.", "逐层列出线性层。");
+  builder.Text("run", "Run", "运行").Text("layer", "Layer", "层").Number("in_features", "In", "输入");
+  builder.Number("out_features", "Out", "输出").Text("requested", "Requested", "请求");
+  builder.Text("effective", "Ran", "实际").Text("kernel", "Kernel", "内核").Text("reason", "Reason", "原因");
+  builder.Number("macs_share", "Multiply-adds", "乘加占比").Number("bytes_fp32", "FP32 bytes", "FP32 字节");
+  builder.Number("bytes", "Bytes", "字节").Number("sqnr_db", "SQNR, dB", "SQNR（dB）");
+  for (const VariantFacts& variant : facts.variants) {
+    for (const RunReport* run : variant.runs) {
+      if (run->run.state != RunState::kSucceeded) continue;
+      for (const Layer& layer : run->layers) {
+        builder.Add(
+            {CodeCell(run->run.name),
+             CodeCell(layer.name),
+             CountCell(layer.in_features),
+             CountCell(layer.out_features),
+             TextCell(layer.requested),
+             TextCell(layer.effective),
+             TextCell(layer.kernel),
+             {ProgramText(language, layer.reason), OneLine(layer.reason)},
+             NumberCell(layer.macs_share, FormatShare(layer.macs_share)),
+             CountCell(layer.bytes_fp32),
+             CountCell(layer.bytes),
+             layer.sqnr_db ? NumberCell(*layer.sqnr_db, FormatNumber(*layer.sqnr_db, 3)) : EmptyCell()});
+      }
+    }
+  }
+  return builder.Build();
+}
+
+}  // namespace quantlab::report

@@ -1,0 +1,353 @@
+#include "report/text/method_sentences.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <tuple>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "report/facts/format.h"
+#include "report/facts/layer_names.h"
+#include "report/text/sentences.h"
+
+namespace quantlab::report {
+namespace {
+
+// A count, or the mean of several.
+std::string Count(double value) {
+  return value == std::floor(value) ? FormatCount(static_cast<int64_t>(value)) : FormatNumber(value, 3);
+}
+
+std::string Decibels(double value) {
+  return absl::StrCat(FormatNumber(value, 3), " dB");
+}
+
+// Layers by what they do to the model in one precision, most sensitive first.
+std::vector<const LayerSensitivity*> MostSensitive(const VariantFacts& variant,
+                                                   const std::string& precision) {
+  std::vector<const LayerSensitivity*> layers;
+  for (const LayerSensitivity& one : variant.sensitivity) {
+    if (one.precision == precision && one.Damage() && std::isfinite(*one.Damage())) layers.push_back(&one);
+  }
+  std::stable_sort(layers.begin(), layers.end(), [](const LayerSensitivity* a, const LayerSensitivity* b) {
+    return *a->Damage() > *b->Damage();
+  });
+  return layers;
+}
+
+// Mean of the first or last tenth, at least one point: single steps are noisy.
+double EndOf(const std::vector<double>& values, bool first) {
+  const size_t count = std::max<size_t>(1, values.size() / 10);
+  const auto begin = first ? values.begin() : values.end() - static_cast<std::ptrdiff_t>(count);
+  double sum = 0;
+  for (auto it = begin; it != begin + static_cast<std::ptrdiff_t>(count); ++it) sum += *it;
+  return sum / static_cast<double>(count);
+}
+
+// At how many of the shapes that were timed reliably the speedup lies surely above, and surely below 1.
+struct SpeedCount {
+  int reliable = 0, faster = 0, slower = 0, unreliable = 0;
+};
+
+SpeedCount CountSpeeds(const Facts& facts, const VariantFacts& variant) {
+  SpeedCount count;
+  for (size_t i = 0; i < facts.comparisons.size(); ++i) {
+    for (const auto& [shape, timing] : variant.measured[i].by_shape) {
+      if (!timing.speedup.has_value()) continue;
+      if (!facts.comparisons[i].Reliable(shape)) {
+        ++count.unreliable;
+        continue;
+      }
+      ++count.reliable;
+      if (SurelyAbove(*timing.speedup, 1)) ++count.faster;
+      if (SurelyBelow(*timing.speedup, 1)) ++count.slower;
+    }
+  }
+  return count;
+}
+
+std::string SpeedVerdict(Language language, const SpeedCount& count) {
+  if (count.faster == count.reliable) {
+    return Say(language, "faster than FP32 at every input shape that was timed",
+               "在所测的每种输入形状上都快于 FP32");
+  }
+  if (count.slower == count.reliable) {
+    return Say(language, "slower than FP32 at every input shape that was timed",
+               "在所测的每种输入形状上都慢于 FP32");
+  }
+  if (count.faster == 0 && count.slower == 0) {
+    return Say(language, "no significant difference from FP32 in speed", "速度与 FP32 无显著差异");
+  }
+  return Fill(language, "faster than FP32 at $0 and slower at $1 of $2 input shapes that were timed",
+              "在所测的 $2 种输入形状中，$0 种快于 FP32，$1 种慢于 FP32", count.faster, count.slower,
+              count.reliable);
+}
+
+std::string SpeedMeaning(Language language, const Facts& facts, const VariantFacts& variant) {
+  const SpeedCount count = CountSpeeds(facts, variant);
+  if (count.reliable == 0 && count.unreliable == 0) return "";
+  if (count.reliable == 0) {
+    return Say(language, "speed not settled, since no timing is reliable",
+               "速度未能定论，因为时间数据均不可靠");
+  }
+  const std::string verdict = SpeedVerdict(language, count);
+  if (count.unreliable == 0) return verdict;
+  return absl::StrCat(verdict,
+                      language == Language::kEnglish
+                          ? absl::StrCat(" (not counting ", Plural(count.unreliable, "shape", "shapes"),
+                                         " whose timing is unreliable)")
+                          : absl::StrCat("（另有 ", count.unreliable, " 种的时间数据不可靠，未计入）"));
+}
+
+std::string SizeMeaning(Language language, const VariantFacts& variant) {
+  if (variant.measured.empty() || !variant.measured[0].ratio.has_value()) return "";
+  const double ratio = variant.measured[0].ratio->value;
+  if (ratio <= 1) return Say(language, "no smaller", "体积没有减小");
+  return Fill(language, "$0 smaller", "压缩比 $0", FormatRatio(ratio));
+}
+
+std::string AccuracyMeaning(Language language, const VariantFacts& variant, const VariantFacts* baseline) {
+  switch (Judge(variant, baseline)) {
+    case Verdict::kNoDifference:
+      return Say(language, "no significant difference in accuracy", "准确率无显著差异");
+    case Verdict::kWorse:
+      return Say(language, "significantly less accurate", "准确率显著下降");
+    case Verdict::kBetter:
+      return Say(language, "significantly more accurate", "准确率显著上升");
+    case Verdict::kMixed:
+      return Say(language, "seeds disagree about accuracy", "各随机种子的准确率结论不一致");
+    case Verdict::kUntested:
+      break;
+  }
+  return Say(language, "accuracy not settled by a paired test", "准确率未经配对检验");
+}
+
+// How a control and the variant that it controls were trained differently: "epochs 3 against 1"; empty where
+// alike. Of several seeds the first speaks for all.
+std::string TrainedDifferently(Language language, const VariantFacts& variant, const VariantFacts& control) {
+  const RunConfig& one = variant.runs[0]->config;
+  const RunConfig& other = control.runs[0]->config;
+  const auto text = [](const Params& params, const std::string& name) {
+    const auto it = params.find(name);
+    return it == params.end() ? std::string("–") : ParamToString(it->second);
+  };
+  std::vector<std::string> differences;
+  for (const ParamSpec& param : control.spec->params) {
+    const std::string here = text(one.method.params, param.name),
+                      there = text(other.method.params, param.name);
+    if (here == there) continue;
+    differences.push_back(
+        Fill(language, "$0 $1 against $2", "$0 为 $1，对照为 $2", Code(param.name), here, there));
+  }
+  const auto texts = [](const DatasetConfig& d) {
+    return std::tie(d.asset.digest, d.filter_value, d.split_seed, d.train_size, d.validation_size,
+                    d.test_size);
+  };
+  if (texts(one.dataset) != texts(other.dataset)) {
+    differences.push_back(Say(language, "other training texts", "训练文本不同"));
+  }
+  return absl::StrJoin(differences, Say(language, ", ", "；"));
+}
+
+// How far down the interval of the difference reaches, told from the margin.
+std::string ReachClause(Language language, const VariantFacts& variant, double margin) {
+  if (!variant.difference.has_value() || !variant.difference->low.has_value()) return "";
+  return Fill(language, ", down to $0", "，下限为 $0",
+              FormatPoints(*variant.difference->low, language, -margin));
+}
+
+}  // namespace
+
+std::string ControlSentence(Language language, const Facts& facts, const VariantFacts& control) {
+  std::vector<std::string> alike, unlike;
+  for (const VariantFacts& variant : facts.variants) {
+    if (variant.method != control.spec->control_of) continue;
+    const std::string differences = TrainedDifferently(language, variant, control);
+    if (differences.empty()) alike.push_back(Code(variant.name));
+    if (!differences.empty()) unlike.push_back(Code(variant.name) + Brackets(language, differences));
+  }
+  const char* const comma = Say(language, ", ", "、");
+  std::string sentences = Say(language, "A control, not a quantization: FP32 trained further.",
+                              "对照组，并非量化：FP32 模型继续训练。");
+  if (alike.empty() && unlike.empty()) {
+    return Join(language, {sentences, Say(language, "This experiment has nothing that it is the control of.",
+                                          "本实验没有以它为对照的方案。")});
+  }
+  if (!alike.empty()) {
+    sentences =
+        Join(language,
+             {sentences,
+              Fill(language,
+                   "It is trained on the same texts, for as many extra epochs and with the same learning "
+                   "rate as $0: "
+                   "what it gains over the baseline, training longer alone would have gained there too.",
+                   "它与 $0 在相同文本上以相同的学习率训练相同的轮数：它相对基线的提升，单凭多训练也能得到。",
+                   absl::StrJoin(alike, comma))});
+  }
+  if (unlike.empty()) return sentences;
+  return Join(
+      language,
+      {sentences, Fill(language,
+                       "It is not trained as $0: the difference between them is not one of quantization "
+                       "alone.",
+                       "它的训练不同于 $0：两者之差并非只由量化造成。", absl::StrJoin(unlike, comma))});
+}
+
+std::string FlipsSentence(Language language, const VariantFacts& variant) {
+  if (!variant.lost || !variant.gained) return "";
+  const double other = variant.other_flips.has_value() ? variant.other_flips->value : 0;
+  const double all = variant.lost->value + variant.gained->value + other;
+  const std::string mean =
+      variant.lost->seeds > 1 ? Say(language, " (means over seeds)", "（多种子均值）") : "";
+  const std::string rest =
+      other == 0 ? ""
+                 : Fill(language, ", $0 between wrong classes", "，$0 条在错误类别之间变化", Count(other));
+  return Fill(
+      language,
+      "Against the baseline $0 texts change class$4: $1 from right to wrong, $2 from wrong to right$3.",
+      "与基线相比有 $0 条文本的类别改变$4：$1 条由对变错，$2 条由错变对$3。", Count(all),
+      Count(variant.lost->value), Count(variant.gained->value), rest, mean);
+}
+
+std::string MarginSentence(Language language, const VariantFacts& variant) {
+  if (!variant.non_inferior.has_value()) return "";
+  double margin = 0;
+  const bool known = absl::SimpleAtod(variant.margin, &margin);
+  const std::string points =
+      known ? FormatPoints(margin, language).substr(margin > 0 ? 1 : 0) : EscapeMarkdown(variant.margin);
+  if (variant.non_inferior->value == 1) {
+    return Fill(language,
+                "It is shown to be no worse than the baseline by more than $0, the margin set beforehand.",
+                "可以认为其不比基线差超过 $0（事先设定的界值）。", points);
+  }
+  if (variant.non_inferior->value == 0) {
+    return Fill(
+        language,
+        "It is not shown to stay within $0 of the baseline, the margin set beforehand: the interval of the "
+        "difference reaches beyond it$1.",
+        "不能证明其与基线之差在 $0（事先设定的界值）以内：差值的置信区间超出该界值$1。", points,
+        known ? ReachClause(language, variant, margin) : "");
+  }
+  return Fill(language, "In $0 of its seeds it is shown to stay within $1 of the baseline.",
+              "在 $0 的随机种子中可证明其与基线之差在 $1 以内。", FormatShare(variant.non_inferior->value),
+              points);
+}
+
+std::string PairSentence(Language language, const PairFacts& pair) {
+  if (!pair.difference.has_value()) return "";
+  const std::string points = PointsWithSpread(language, *pair.difference);
+  const std::string variant = Code(pair.variant), against = Code(pair.against);
+  if (!pair.p_value.has_value() || !pair.holm_p.has_value() || pair.holm_p->seeds > 1) {
+    return Fill(language, "$0 against $1: $2, not settled by one paired test.",
+                "$0 对 $1：$2，未由单次配对检验定论。", variant, against, points);
+  }
+  const std::string p = PWithCorrection(language, *pair.p_value, pair.holm_p, "pairs");
+  if (pair.holm_p->value >= kSignificance || pair.difference->value == 0) {
+    return Fill(language, "$0 against $1: no significant difference, $2, $3.",
+                "$0 对 $1：无显著差异，$2，$3。", variant, against, points, p);
+  }
+  if (pair.difference->value > 0) {
+    return Fill(language, "$0 is significantly more accurate than $1: $2, $3.",
+                "$0 的准确率显著高于 $1：$2，$3。", variant, against, points, p);
+  }
+  return Fill(language, "$0 is significantly less accurate than $1: $2, $3.",
+              "$0 的准确率显著低于 $1：$2，$3。", variant, against, points, p);
+}
+
+std::string NoiseSentence(Language language, const std::vector<Layer>& layers) {
+  std::vector<std::pair<double, std::string>> ratios;
+  for (const Layer& layer : layers) {
+    if (layer.sqnr_db.has_value() && std::isfinite(*layer.sqnr_db))
+      ratios.emplace_back(*layer.sqnr_db, layer.name);
+  }
+  if (ratios.empty()) return "";
+  std::stable_sort(ratios.begin(), ratios.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
+  return Fill(
+      language,
+      "The signal-to-quantization-noise ratio of its layers' outputs lies between $0 ($1) and $2; the median "
+      "is $3.",
+      "各层输出的信号与量化噪声之比（SQNR）介于 $0（$1）与 $2 之间，中位数为 $3。",
+      Decibels(ratios.front().first), Code(ratios.front().second), Decibels(ratios.back().first),
+      Decibels(ratios[ratios.size() / 2].first));
+}
+
+std::string SensitivitySentence(Language language, const VariantFacts& variant) {
+  std::vector<std::string> precisions;
+  for (const LayerSensitivity& one : variant.sensitivity) {
+    if (std::find(precisions.begin(), precisions.end(), one.precision) == precisions.end())
+      precisions.push_back(one.precision);
+  }
+  std::vector<std::string> sentences;
+  for (const std::string& precision : precisions) {
+    const auto layers = MostSensitive(variant, precision);
+    if (layers.empty()) continue;
+    std::vector<std::string> worst;
+    for (size_t i = 0; i < std::min<size_t>(3, layers.size()); ++i) {
+      worst.push_back(Fill(language, "$0 ($1)", "$0（$1）", Code(layers[i]->layer),
+                           FormatNumber(*layers[i]->Damage(), 3)));
+    }
+    const char* const measure =
+        layers[0]->divergence.has_value()
+            ? Say(language, "divergence of the answers, in nats", "答案的散度，单位 nat")
+            : Say(language, "increase in loss", "损失增量");
+    sentences.push_back(Fill(language, "Most sensitive to $0 alone, by the $2: $1.",
+                             "单独使用 $0 时最敏感的层（$2）：$1。",
+                             EscapeMarkdown(PrecisionTitle(precision).In(language)),
+                             absl::StrJoin(worst, Say(language, ", ", "、")), measure));
+  }
+  return Join(language, sentences);
+}
+
+std::string FrontSentence(Language language, const VariantFacts& variant) {
+  const auto chosen = std::find_if(variant.front.begin(), variant.front.end(),
+                                   [](const FrontPoint& point) { return point.chosen; });
+  if (chosen == variant.front.end() || !chosen->seconds || !chosen->loss_increase) return "";
+  const FrontPoint& fastest = variant.front.front();
+  std::string text = Fill(language,
+                          "Of $0 on the Pareto front it took the one estimated at $1 for the linear layers "
+                          "and a loss increase of $2.",
+                          "在帕累托前沿的 $0中选用了线性层估计耗时 $1、损失增量 $2 的一种。",
+                          language == Language::kEnglish ? Plural(static_cast<int64_t>(variant.front.size()),
+                                                                  "assignment", "assignments")
+                                                         : absl::StrCat(variant.front.size(), " 种分配"),
+                          FormatSeconds(*chosen->seconds), FormatNumber(*chosen->loss_increase, 3));
+  if (&fastest == &*chosen || !fastest.seconds || !fastest.loss_increase) return text;
+  return Join(language, {text, Fill(language, "The fastest is estimated at $0 and $1.",
+                                    "最快的一种估计为 $0，损失增量 $1。", FormatSeconds(*fastest.seconds),
+                                    FormatNumber(*fastest.loss_increase, 3))});
+}
+
+std::string CurveSentence(Language language, const VariantFacts& variant) {
+  for (const RunReport* run : variant.runs) {
+    if (run->run.state != RunState::kSucceeded) continue;
+    std::map<int64_t, double> losses;
+    for (const Metric& metric : run->metrics) {
+      if (metric.name == "train_loss" && metric.step > 0 && std::isfinite(metric.value))
+        losses[metric.step] = metric.value;
+    }
+    if (losses.size() < 2) continue;
+    std::vector<double> values;
+    for (const auto& [step, loss] : losses) values.push_back(loss);
+    return Fill(
+        language, "Over $0 steps the training loss went from $1 to $2 (means of the first and last tenth).",
+        "经过 $0 步，训练损失由 $1 变为 $2（首尾各十分之一的均值）。", FormatCount(losses.rbegin()->first),
+        FormatNumber(EndOf(values, true), 3), FormatNumber(EndOf(values, false), 3));
+  }
+  return "";
+}
+
+std::string MeaningSentence(Language language, const Facts& facts, const VariantFacts& variant) {
+  if (variant.baseline || variant.succeeded == 0) return "";
+  std::vector<std::string> parts;
+  for (const std::string& part : {SpeedMeaning(language, facts, variant), SizeMeaning(language, variant),
+                                  AccuracyMeaning(language, variant, facts.baseline())}) {
+    if (!part.empty()) parts.push_back(part);
+  }
+  return Fill(language, "**In short**: $0.", "**小结**：$0。",
+              absl::StrJoin(parts, Say(language, "; ", "；")));
+}
+
+}  // namespace quantlab::report

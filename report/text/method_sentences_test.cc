@@ -1,0 +1,245 @@
+#include "report/text/method_sentences.h"
+
+#include <gtest/gtest.h>
+
+namespace quantlab::report {
+namespace {
+
+constexpr Language kEn = Language::kEnglish, kZh = Language::kChinese;
+
+Result Value(double value) {
+  Result result;
+  result.value = value;
+  return result;
+}
+
+Result Interval(double value, double low, double high) {
+  Result result = Value(value);
+  result.low = low;
+  result.high = high;
+  return result;
+}
+
+TEST(FlipsSentenceTest, CountsByWhatBecameOfThem) {
+  VariantFacts variant;
+  EXPECT_EQ(FlipsSentence(kEn, variant), "");
+  variant.lost = Value(36);
+  variant.gained = Value(30);
+  EXPECT_EQ(FlipsSentence(kEn, variant),
+            "Against the baseline 66 texts change class: 36 from right to wrong, 30 from wrong to right.");
+  variant.other_flips = Value(4);
+  EXPECT_EQ(
+      FlipsSentence(kEn, variant),
+      "Against the baseline 70 texts change class: 36 from right to wrong, 30 from wrong to right, 4 between "
+      "wrong classes.");
+}
+
+TEST(MarginSentenceTest, SaysWhetherItIsShown) {
+  VariantFacts variant;
+  EXPECT_EQ(MarginSentence(kEn, variant), "");
+  variant.non_inferior = Value(1);
+  variant.margin = "0.01";
+  EXPECT_EQ(
+      MarginSentence(kEn, variant),
+      "It is shown to be no worse than the baseline by more than 1.00 points, the margin set beforehand.");
+  variant.non_inferior = Value(0);
+  EXPECT_EQ(MarginSentence(kEn, variant),
+            "It is not shown to stay within 1.00 points of the baseline, the margin set beforehand: the "
+            "interval of "
+            "the difference reaches beyond it.");
+  variant.difference = Interval(-0.004, -0.010003, 0.002);
+  EXPECT_EQ(MarginSentence(kEn, variant),
+            "It is not shown to stay within 1.00 points of the baseline, the margin set beforehand: the "
+            "interval of "
+            "the difference reaches beyond it, down to -1.0003 points.");
+  EXPECT_EQ(
+      MarginSentence(kZh, variant),
+      "不能证明其与基线之差在 1.00 个百分点（事先设定的界值）以内：差值的置信区间超出该界值，下限为 -1.0003 "
+      "个百分点。");
+}
+
+TEST(PairSentenceTest, FollowsTheTest) {
+  PairFacts pair{"qat", "static_quantization", {}, {}, {}};
+  EXPECT_EQ(PairSentence(kEn, pair), "");
+  pair.difference = Interval(0.0072, 0.003, 0.0114);
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` against `static_quantization`: +0.72 points (95% interval +0.30 to +1.14), not settled by one "
+      "paired test.");
+  pair.p_value = pair.holm_p = Value(0.0009);
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` is significantly more accurate than `static_quantization`: +0.72 points (95% interval +0.30 to "
+      "+1.14), p < 0.001.");
+  pair.p_value = pair.holm_p = Value(0.3);
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` against `static_quantization`: no significant difference, +0.72 points (95% interval +0.30 to "
+      "+1.14), p = 0.30.");
+  pair.difference = Interval(-0.02, -0.03, -0.01);
+  pair.p_value = pair.holm_p = Value(0.01);
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` is significantly less accurate than `static_quantization`: -2.00 points (95% interval -3.00 to "
+      "-1.00), p = 0.010.");
+}
+
+TEST(PairSentenceTest, TheCorrectedTestDecides) {
+  PairFacts pair{"qat", "static_quantization", Value(0.0072), Value(0.02), Value(0.12)};
+  pair.holm_p->samples = 6;
+  EXPECT_EQ(
+      PairSentence(kEn, pair),
+      "`qat` against `static_quantization`: no significant difference, +0.72 points, p = 0.020, corrected "
+      "for all pairs p = 0.12.");
+}
+
+RunReport TrainedFor(int64_t epochs) {
+  RunReport report;
+  report.config.method.params = {{"epochs", epochs}, {"learning_rate", 2e-5}};
+  return report;
+}
+
+VariantFacts Trained(const std::string& name, const std::string& method, const RunReport& run) {
+  VariantFacts variant;
+  variant.name = name;
+  variant.method = method;
+  variant.spec = FindMethod(method);
+  variant.runs = {&run};
+  return variant;
+}
+
+TEST(ControlSentenceTest, SaysWithWhatItWasTrainedAlike) {
+  const RunReport one = TrainedFor(1), three = TrainedFor(3);
+  Facts facts;
+  facts.variants = {Trained("fp32_continued", "fp32_continued", one)};
+  EXPECT_EQ(ControlSentence(kEn, facts, facts.variants[0]),
+            "A control, not a quantization: FP32 trained further. This experiment has nothing that it is the "
+            "control of.");
+  facts.variants.push_back(Trained("qat", "qat", one));
+  EXPECT_EQ(
+      ControlSentence(kEn, facts, facts.variants[0]),
+      "A control, not a quantization: FP32 trained further. It is trained on the same texts, for as many "
+      "extra epochs and with the same learning rate as `qat`: what it gains over the baseline, training "
+      "longer alone would have gained there too.");
+  facts.variants[1].runs = {&three};
+  EXPECT_EQ(ControlSentence(kEn, facts, facts.variants[0]),
+            "A control, not a quantization: FP32 trained further. It is not trained as `qat` (`epochs` 3 "
+            "against 1): the difference between them is not one of quantization alone.");
+  EXPECT_EQ(ControlSentence(kZh, facts, facts.variants[0]),
+            "对照组，并非量化：FP32 模型继续训练。它的训练不同于 `qat`（`epochs` 为 3，对照为 1）："
+            "两者之差并非只由量化造成。");
+}
+
+TEST(ControlSentenceTest, OtherTextsAreNoControl) {
+  const RunReport here = TrainedFor(1);
+  RunReport there = TrainedFor(1);
+  there.config.dataset.train_size = 100;
+  Facts facts;
+  facts.variants = {Trained("fp32_continued", "fp32_continued", here), Trained("qat", "qat", there)};
+  EXPECT_NE(
+      ControlSentence(kEn, facts, facts.variants[0]).find("not trained as `qat` (other training texts)"),
+      std::string::npos);
+}
+
+TEST(NoiseSentenceTest, NamesTheNoisiestLayer) {
+  std::vector<Layer> layers(3);
+  EXPECT_EQ(NoiseSentence(kEn, layers), "");
+  for (size_t i = 0; i < layers.size(); ++i) {
+    layers[i].name = "layer" + std::to_string(i);
+    layers[i].sqnr_db = 40.0 - static_cast<double>(i);
+  }
+  EXPECT_EQ(NoiseSentence(kEn, layers),
+            "The signal-to-quantization-noise ratio of its layers' outputs lies between 38.0 dB (`layer2`) "
+            "and 40.0 "
+            "dB; the median is 39.0 dB.");
+}
+
+TEST(SensitivitySentenceTest, NamesTheWorstByDivergenceWhereThereIsOne) {
+  VariantFacts variant;
+  EXPECT_EQ(SensitivitySentence(kEn, variant), "");
+  variant.sensitivity = {{"a", "int8_static", {}, 0.001, {}, {}}, {"b", "int8_static", {}, 0.004, {}, {}}};
+  EXPECT_EQ(SensitivitySentence(kEn, variant),
+            "Most sensitive to INT8 static alone, by the increase in loss: `b` (0.00400), `a` (0.00100).");
+  variant.sensitivity[0].divergence = 0.02;
+  variant.sensitivity[1].divergence = 0.01;
+  EXPECT_EQ(
+      SensitivitySentence(kEn, variant),
+      "Most sensitive to INT8 static alone, by the divergence of the answers, in nats: `a` (0.0200), `b` "
+      "(0.0100).");
+}
+
+TEST(FrontSentenceTest, SaysWhatWasChosenAndWhatWasFastest) {
+  VariantFacts variant;
+  EXPECT_EQ(FrontSentence(kEn, variant), "");
+  variant.front = {{0, 0.004, 0.02, {}, {}, false}, {1, 0.006, 0.002, {}, {}, true}};
+  EXPECT_EQ(
+      FrontSentence(kEn, variant),
+      "Of 2 assignments on the Pareto front it took the one estimated at 6.00 ms for the linear layers and a "
+      "loss increase of 0.00200. The fastest is estimated at 4.00 ms and 0.0200.");
+}
+
+// A variant that was timed at two shapes by one comparison.
+struct Meaning {
+  Facts facts;
+  VariantFacts variant;
+
+  Meaning() {
+    facts.comparisons.resize(1);
+    variant.succeeded = 1;
+    variant.accuracy = Value(0.9);
+    variant.p_value = Value(0.5);
+    variant.measured.resize(1);
+    variant.measured[0].ratio = Value(3.8);
+  }
+  Meaning& Speedups(const Result& at_one, const Result& at_eight) {
+    variant.measured[0].by_shape[{1, 128}].speedup = at_one;
+    variant.measured[0].by_shape[{8, 128}].speedup = at_eight;
+    return *this;
+  }
+  std::string In(Language language) const { return MeaningSentence(language, facts, variant); }
+};
+
+TEST(MeaningSentenceTest, SaysWhatItAmountsTo) {
+  Meaning meaning;
+  meaning.Speedups(Interval(2, 1.9, 2.1), Interval(0.8, 0.7, 0.9));
+  EXPECT_EQ(meaning.In(kEn),
+            "**In short**: faster than FP32 at 1 and slower at 1 of 2 input shapes that were timed; 3.80× "
+            "smaller; no "
+            "significant difference in accuracy.");
+  EXPECT_EQ(
+      meaning.In(kZh),
+      "**小结**：在所测的 2 种输入形状中，1 种快于 FP32，1 种慢于 FP32；压缩比 3.80×；准确率无显著差异。");
+  meaning.Speedups(Interval(1, 0.9, 1.1), Interval(1, 0.9, 1.1));
+  meaning.variant.measured[0].ratio = Value(1.0);
+  EXPECT_EQ(
+      meaning.In(kEn),
+      "**In short**: no significant difference from FP32 in speed; no smaller; no significant difference in "
+      "accuracy.");
+  meaning.variant.baseline = true;
+  EXPECT_EQ(meaning.In(kZh), "");
+}
+
+TEST(MeaningSentenceTest, CountsReliableTimingsOnly) {
+  Meaning meaning;
+  meaning.Speedups(Interval(0.8, 0.7, 0.9), Interval(2, 1.9, 2.1));
+  meaning.facts.comparisons[0].checks[{1, 128}] = {Interval(1.04, 1.02, 1.06), false};
+  meaning.facts.comparisons[0].checks[{8, 128}] = {Interval(1, 0.99, 1.01), true};
+  EXPECT_EQ(meaning.In(kEn),
+            "**In short**: faster than FP32 at every input shape that was timed (not counting 1 shape whose "
+            "timing is "
+            "unreliable); 3.80× smaller; no significant difference in accuracy.");
+  EXPECT_EQ(meaning.In(kZh),
+            "**小结**：在所测的每种输入形状上都快于 FP32（另有 1 种的时间数据不可靠，未计入）；压缩比 3.80×；"
+            "准确率无显著差异。");
+  meaning.facts.comparisons[0].checks.clear();
+  meaning.facts.comparisons[0].unreliable = {"too noisy"};
+  EXPECT_EQ(meaning.In(kEn),
+            "**In short**: speed not settled, since no timing is reliable; 3.80× smaller; no significant "
+            "difference "
+            "in accuracy.");
+  EXPECT_EQ(meaning.In(kZh),
+            "**小结**：速度未能定论，因为时间数据均不可靠；压缩比 3.80×；准确率无显著差异。");
+}
+
+}  // namespace
+}  // namespace quantlab::report

@@ -1,0 +1,47 @@
+// The works that a report leans on, numbered in the order in which it cites them.
+#ifndef QUANTLAB_REPORT_TEXT_REFERENCES_H_
+#define QUANTLAB_REPORT_TEXT_REFERENCES_H_
+
+#include <string>
+#include <vector>
+
+namespace quantlab::report {
+
+enum class Source {
+  kBert,
+  kMiniLm,
+  kSentenceBert,
+  kImdb,
+  kInteger,     // Jacob et al.
+  kWhitePaper,  // Nagel et al.
+  kQ8Bert,
+  kAdamW,
+  kPyTorch,
+  kWilson,
+  kMcNemar,
+  kBootstrap,
+  kHolm,
+  kAttention,        // Vaswani et al.
+  kStraightThrough,  // Bengio et al.
+  kLsq,
+  kDistillation,  // Hinton et al.
+  kSmoothQuant,
+  kGptq,
+  kHawq,
+  kBf16,
+};
+
+class References {
+ public:
+  // "[3]"; the same source has the same number again.
+  std::string Cite(Source source);
+  // The numbered list of what was cited, as Markdown.
+  std::string List() const;
+
+ private:
+  std::vector<Source> cited_;
+};
+
+}  // namespace quantlab::report
+
+#endif  // QUANTLAB_REPORT_TEXT_REFERENCES_H_

@@ -1,0 +1,304 @@
+#include "report/text/sentences.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "report/facts/caveats.h"
+#include "report/facts/format.h"
+#include "report/facts/names.h"
+
+namespace quantlab::report {
+namespace {
+
+// Half the width of the interval: what a test of this size can resolve. Of a difference that is as large as
+// that, it would say the contrary of the test.
+std::string Resolution(Language language, const Result& difference) {
+  if (!difference.low.has_value() || !difference.high.has_value()) return "";
+  const double half = (*difference.high - *difference.low) / 2;
+  if (std::abs(difference.value) >= half) return "";
+  return Fill(language,
+              "A test of this size resolves differences of about $0 and more, so this is no proof that the "
+              "two are equal.",
+              "这一规模的测试约能分辨 $0及以上的差异，因此这并不证明两者相同。",
+              FormatPoints(half, language).substr(half > 0 ? 1 : 0));
+}
+
+std::string NoDifferenceSentence(Language language, const VariantFacts& variant, const Result& difference) {
+  const std::string points = PointsWithSpread(language, difference), test = TestOf(language, variant);
+  if (!ExcludesZero(difference)) {
+    return Join(language, {Fill(language, "There is no significant difference from the baseline: $0, $1.",
+                                "与基线相比无显著差异：$0，$1。", points, test),
+                           Resolution(language, difference)});
+  }
+  if (IsCorrected(variant.holm_p)) {
+    return Fill(
+        language,
+        "The uncorrected 95% interval of its difference from the baseline excludes 0, but the corrected "
+        "test does not call the difference significant: $0, $1.",
+        "其与基线之差的 95% 置信区间（未校正）不含 0，但校正后的检验未判定差异显著：$0，$1。", points, test);
+  }
+  return Fill(
+      language,
+      "The 95% interval of its difference from the baseline excludes 0, but the test does not call the "
+      "difference significant: $0, $1.",
+      "其与基线之差的 95% 置信区间不含 0，但检验未判定差异显著：$0，$1。", points, test);
+}
+
+std::string UntestedSentence(Language language, const Result& difference) {
+  return Fill(language,
+              "Its accuracy differs from the baseline's by $0; no paired test was made, so chance is "
+              "not ruled out.",
+              "其准确率与基线相差 $0；未做配对检验，不能排除偶然因素。",
+              PointsWithSpread(language, difference));
+}
+
+// Layers counted by what ran.
+struct PrecisionShare {
+  int64_t layers = 0;
+  double macs = 0;
+};
+
+std::string FallbackClause(Language language, const std::vector<Layer>& layers) {
+  std::map<std::string, int64_t> reasons;
+  int64_t count = 0;
+  for (const Layer& layer : layers) {
+    if (layer.requested == layer.effective) continue;
+    ++count;
+    ++reasons[layer.reason];
+  }
+  if (count == 0) return Say(language, "No layer fell back.", "没有层发生回退。");
+  std::vector<std::string> parts;
+  for (const auto& [reason, layers_of_it] : reasons) {
+    const std::string why = reason.empty() ? Say(language, "without a recorded reason", "未记录原因")
+                                           : ProgramText(language, reason);
+    parts.push_back(absl::StrCat(why, Brackets(language, FormatCount(layers_of_it))));
+  }
+  return Fill(language, "$0 did not run as requested: $1.", "$0未按要求的精度运行：$1。",
+              language == Language::kEnglish ? Plural(count, "layer", "layers")
+                                             : absl::StrCat("有 ", FormatCount(count), " 层"),
+              absl::StrJoin(parts, Say(language, "; ", "；")));
+}
+
+std::string SucceededSeeds(Language language, const VariantFacts& variant) {
+  const auto total = static_cast<int>(variant.runs.size());
+  if (variant.succeeded == total) return "";
+  return Fill(language, " Only $0 of its $1 runs succeeded.", "其 $1 个运行中仅 $0 个成功。",
+              variant.succeeded, total);
+}
+
+// How a run ended or where it is, after "it".
+const char* EnglishClause(RunState state) {
+  switch (state) {
+    case RunState::kPending:
+      return "waits for other runs";
+    case RunState::kQueued:
+      return "waits for a worker";
+    case RunState::kRunning:
+      return "is running";
+    case RunState::kSucceeded:
+      return "succeeded";
+    case RunState::kFailed:
+      return "failed";
+    case RunState::kCrashed:
+      return "crashed";
+    case RunState::kLost:
+      return "was lost with its worker";
+    case RunState::kTimedOut:
+      return "timed out";
+    case RunState::kCancelled:
+      return "was cancelled";
+    case RunState::kPreempted:
+      return "was preempted";
+    case RunState::kSkipped:
+      return "was skipped";
+  }
+  return "is in an unknown state";
+}
+
+}  // namespace
+
+std::string AccuracySentence(Language language, const VariantFacts& variant) {
+  if (!variant.accuracy.has_value()) {
+    return Fill(language, "The accuracy of $0 was not measured.", "未测得 $0 的准确率。", Code(variant.name));
+  }
+  const Result& accuracy = *variant.accuracy;
+  const std::string texts = accuracy.samples <= 0 ? Say(language, "the test texts", "测试文本")
+                            : language == Language::kEnglish
+                                ? Plural(accuracy.samples, "test text", "test texts")
+                                : absl::StrCat(" ", FormatCount(accuracy.samples), " 条测试文本");
+  return absl::StrCat(
+      Fill(language, "$0 classifies $1 of $2 correctly$3.", "$0 在$2上的准确率为 $1$3。", Code(variant.name),
+           FormatShare(accuracy.value), texts, Brackets(language, SpreadOf(language, accuracy, FormatShare))),
+      SucceededSeeds(language, variant));
+}
+
+std::string DifferenceSentence(Language language, const VariantFacts& variant, const VariantFacts* baseline) {
+  if (variant.baseline || !variant.accuracy.has_value()) return "";
+  const auto difference = DifferenceOf(variant, baseline);
+  if (!difference.has_value()) {
+    return Say(language, "There is no baseline result to set it against.", "没有可供比较的基线结果。");
+  }
+  const std::string points = PointsWithSpread(language, *difference);
+  switch (Judge(variant, baseline)) {
+    case Verdict::kUntested:
+      return UntestedSentence(language, *difference);
+    case Verdict::kNoDifference:
+      return NoDifferenceSentence(language, variant, *difference);
+    case Verdict::kWorse:
+      return Fill(language, "It is significantly less accurate than the baseline: $0, $1.",
+                  "其准确率显著低于基线：$0，$1。", points, TestOf(language, variant));
+    case Verdict::kBetter:
+      return Fill(language, "It is significantly more accurate than the baseline: $0, $1.",
+                  "其准确率显著高于基线：$0，$1。", points, TestOf(language, variant));
+    case Verdict::kMixed:
+      break;
+  }
+  return Fill(language, "Seeds disagree about the difference from the baseline: $0, $1.",
+              "与基线的差异在各随机种子间不一致：$0，$1。", points, TestOf(language, variant));
+}
+
+std::string SpeedSentence(Language language, const InputShape& shape, const Timing& timing, bool reliable) {
+  if (!timing.speedup.has_value()) return "";
+  const Result& speedup = *timing.speedup;
+  const std::string ratio = RatioWithSpread(language, speedup), at = ShapeText(language, shape);
+  std::string text;
+  if (SurelyAbove(speedup, 1)) {
+    text = Fill(language, "At $0 it is faster: $1 the speed of the best FP32 path.",
+                "$0时更快：速度为最优 FP32 路径的 $1。", at, ratio);
+  } else if (SurelyBelow(speedup, 1)) {
+    text = Fill(language, "At $0 it is slower: $1 the speed of the best FP32 path.",
+                "$0时更慢：速度为最优 FP32 路径的 $1。", at, ratio);
+  } else if (speedup.deviation.has_value() || speedup.low.has_value()) {
+    text = Fill(language, "At $0 there is no significant difference in speed from the best FP32 path: $1.",
+                "$0时与最优 FP32 路径的速度无显著差异：$1。", at, ratio);
+  } else {
+    text = Fill(language, "At $0 it has $1 the speed of the best FP32 path, without an interval.",
+                "$0时速度为最优 FP32 路径的 $1，没有置信区间。", at, ratio);
+  }
+  return Join(language, {text, Unreliable(language, reliable)});
+}
+
+std::string SizeSentence(Language language, const Measured& measured, bool baseline) {
+  if (!measured.size.has_value()) return "";
+  const std::string size = FormatBytes(measured.size->value);
+  if (baseline || !measured.ratio.has_value()) {
+    return Fill(language, "The saved model takes $0.", "保存的模型大小为 $0。", size);
+  }
+  const std::string ratio = FormatRatio(measured.ratio->value);
+  if (!measured.layers_ratio.has_value()) {
+    return Fill(language, "The saved model takes $0: the baseline is $1 that size.",
+                "保存的模型大小为 $0，压缩比为 $1。", size, ratio);
+  }
+  return Fill(language,
+              "The saved model takes $0: the baseline is $1 that size, and $2 counting the quantized layers "
+              "alone.",
+              "保存的模型大小为 $0，压缩比为 $1；仅计被量化的层为 $2。", size, ratio,
+              FormatRatio(measured.layers_ratio->value));
+}
+
+std::string MemorySentence(Language language, const Measured& measured) {
+  const auto find = [&](const char* kind) -> const Result* {
+    const auto it = measured.memory.find(kind);
+    return it == measured.memory.end() ? nullptr : &it->second;
+  };
+  std::string peak_text, growth_text;
+  if (const Result* peak = find("peak")) {
+    peak_text = Fill(language, "A fresh process that loads only this model peaks at $0 of memory.",
+                     "只加载该模型的新进程内存峰值为 $0。", FormatBytes(peak->value));
+  }
+  const Result* const growth = find("forward");
+  const Result* const anonymous = find("forward_anonymous");
+  const Result* const file = find("forward_file");
+  if (growth != nullptr && anonymous != nullptr && file != nullptr) {
+    growth_text = Fill(
+        language, "Loading it and one forward pass take $0 of that, $1 anonymous and $2 backed by files.",
+        "加载与一次前向计算使内存增加 $0，其中匿名内存 $1，文件映射 $2。", FormatBytes(growth->value),
+        FormatBytes(anonymous->value), FormatBytes(file->value));
+  }
+  return Join(language, {peak_text, growth_text});
+}
+
+std::string PrecisionSentence(Language language, const std::vector<Layer>& layers) {
+  if (layers.empty()) return "";
+  std::map<std::string, PrecisionShare> shares;
+  for (const Layer& layer : layers) {
+    ++shares[layer.effective].layers;
+    shares[layer.effective].macs += layer.macs_share;
+  }
+  std::vector<std::string> parts;
+  for (const auto& [precision, share] : shares) {
+    const std::string count = language == Language::kEnglish
+                                  ? Plural(share.layers, "linear layer", "linear layers")
+                                  : absl::StrCat(FormatCount(share.layers), " 个线性层");
+    parts.push_back(Fill(language, "$1 with $2 of the multiply-adds in $0", "$1（乘加占 $2）以 $0 运行",
+                         EscapeMarkdown(precision), count, FormatShare(share.macs)));
+  }
+  return Join(language,
+              {Fill(language, "It runs $0.", "$0。", absl::StrJoin(parts, Say(language, ", ", "，"))),
+               FallbackClause(language, layers)});
+}
+
+std::string EndSentence(Language language, const RunReport& report) {
+  const RunRecord& run = report.run;
+  if (run.state == RunState::kSucceeded) return "";
+  const std::string clause =
+      language == Language::kEnglish ? EnglishClause(run.state) : StateWord(language, run.state);
+  const std::string text =
+      IsEnded(run.state)
+          ? Fill(language, "Run $0 has no result: it $1", "运行 $0 没有结果：$1", Code(run.name), clause)
+          : Fill(language, "Run $0 has no result yet: it $1", "运行 $0 尚无结果：$1", Code(run.name), clause);
+  // The sentence has said it already.
+  const absl::string_view message =
+      run.message == "cancelled" ? "" : absl::StripPrefix(run.message, "cancelled: ");
+  if (message.empty()) return absl::StrCat(text, Say(language, ".", "。"));
+  return absl::StrCat(text, Say(language, ": ", "："), ProgramText(language, message),
+                      Say(language, "", "。"));
+}
+
+std::string NoComparisonSentence(Language language, const Facts& facts) {
+  if (!facts.comparisons.empty()) return "";
+  return NotCompared(language, facts, Say(language, "speed, size and memory", "速度、大小和内存"));
+}
+
+std::string FirstSeedSentence(Language language, const Facts& facts) {
+  if (facts.comparisons.empty() || !facts.SeveralSeeds()) return "";
+  return Fill(language,
+              "Speed, size and memory were measured once, with the models of the first seed ($0); accuracy "
+              "is the mean "
+              "over all seeds.",
+              "速度、体积与内存只用第一个随机种子（$0）的模型测量一次；准确率为全部随机种子的均值。",
+              facts.comparisons[0].run->run.seed);
+}
+
+std::string AaSentence(Language language, const ComparisonFacts& comparison) {
+  std::vector<std::string> parts;
+  for (const auto& [shape, check] : comparison.checks) {
+    if (!check.ratio.has_value()) continue;
+    parts.push_back(
+        Fill(language, "$0: $1 $2", "$0：$1，$2", ShapeText(language, shape),
+             absl::StrCat(FormatAaRatio(check.ratio->value),
+                          Brackets(language, SpreadOf(language, *check.ratio, FormatAaRatio))),
+             check.reliable ? Say(language, "passed", "通过") : Say(language, "**failed**", "**未通过**")));
+  }
+  if (parts.empty() && comparison.unreliable.empty()) {
+    return Say(language, "No A/A check was recorded, so the timings are without that safeguard.",
+               "未记录 A/A 检验，时间数据没有这一层保障。");
+  }
+  std::string text = parts.empty()
+                         ? ""
+                         : Fill(language, "A/A check (FP32 against itself, to stay within 0.97 to 1.03): $0.",
+                                "A/A 检验（FP32 与自身比较，应在 0.97 至 1.03 之内）：$0。",
+                                absl::StrJoin(parts, Say(language, "; ", "；")));
+  if (comparison.unreliable.empty()) return text;
+  std::vector<std::string> reasons;
+  for (const std::string& reason : comparison.unreliable) reasons.push_back(ProgramText(language, reason));
+  return Join(language, {text, Fill(language, "**Unreliable**: $0", "**不可靠**：$0。",
+                                    absl::StrJoin(reasons, Say(language, "; ", "；")))});
+}
+
+}  // namespace quantlab::report

@@ -1,0 +1,639 @@
+// Every generated sentence, in both languages, at the values where it changes.
+#include "report/text/sentences.h"
+
+#include <cmath>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "report/facts/names.h"
+
+namespace quantlab::report {
+namespace {
+
+using testing::HasSubstr;
+
+constexpr Language kEn = Language::kEnglish;
+constexpr Language kZh = Language::kChinese;
+
+Result Value(double value) {
+  Result result;
+  result.value = value;
+  return result;
+}
+
+Result Between(double value, double low, double high, int64_t samples = 0) {
+  Result result = Value(value);
+  result.low = low;
+  result.high = high;
+  result.samples = samples;
+  return result;
+}
+
+Result OverSeeds(double value, double deviation, int seeds) {
+  Result result = Value(value);
+  result.deviation = deviation;
+  result.seeds = seeds;
+  return result;
+}
+
+RunReport SucceededRun() {
+  RunReport report;
+  report.run.name = "x";
+  report.run.state = RunState::kSucceeded;
+  return report;
+}
+
+const RunReport& AnyRun() {
+  static const auto* const run = new RunReport(SucceededRun());
+  return *run;
+}
+
+VariantFacts Variant(const std::string& name, std::optional<Result> accuracy = std::nullopt) {
+  VariantFacts variant;
+  variant.name = name;
+  variant.method = name;
+  variant.accuracy = accuracy;
+  variant.runs = {&AnyRun()};
+  variant.succeeded = 1;
+  return variant;
+}
+
+VariantFacts Baseline(double accuracy) {
+  VariantFacts variant = Variant("baseline", Between(accuracy, accuracy - 0.02, accuracy + 0.02, 1000));
+  variant.baseline = true;
+  return variant;
+}
+
+VariantFacts Tested(double difference, double p) {
+  VariantFacts variant = Variant("q", Between(0.86 + difference, 0.84, 0.88, 1000));
+  variant.difference = Between(difference, difference - 0.005, difference + 0.005, 1000);
+  variant.p_value = Value(p);
+  variant.significant_seeds = p < kSignificance ? 1 : 0;
+  return variant;
+}
+
+TEST(AccuracySentenceTest, OneRunWithItsInterval) {
+  const VariantFacts variant = Variant("q", Between(0.912, 0.8929, 0.928, 1000));
+  EXPECT_EQ(AccuracySentence(kEn, variant),
+            "`q` classifies 91.20% of 1,000 test texts correctly (95% interval 89.29% to 92.80%).");
+  EXPECT_EQ(AccuracySentence(kZh, variant),
+            "`q` 在 1,000 条测试文本上的准确率为 91.20%（95% 置信区间 89.29% 至 92.80%）。");
+}
+
+TEST(AccuracySentenceTest, OneTextIsSingular) {
+  EXPECT_THAT(AccuracySentence(kEn, Variant("q", Between(1, 0.2, 1, 1))),
+              HasSubstr("100.00% of 1 test text "));
+}
+
+TEST(AccuracySentenceTest, SeveralSeedsGiveMeanAndDeviation) {
+  const VariantFacts variant = Variant("q", OverSeeds(0.912, 0.003, 3));
+  EXPECT_EQ(
+      AccuracySentence(kEn, variant),
+      "`q` classifies 91.20% of the test texts correctly (mean over 3 seeds, standard deviation 0.30%).");
+  EXPECT_EQ(AccuracySentence(kZh, variant),
+            "`q` 在测试文本上的准确率为 91.20%（3 个随机种子的均值，标准差 0.30%）。");
+}
+
+TEST(AccuracySentenceTest, SaysWhenSomeSeedsFailed) {
+  VariantFacts variant = Variant("q", Between(0.9, 0.88, 0.92, 500));
+  variant.runs = {&AnyRun(), &AnyRun(), &AnyRun()};
+  variant.succeeded = 1;
+  EXPECT_THAT(AccuracySentence(kEn, variant), HasSubstr("Only 1 of its 3 runs succeeded."));
+  EXPECT_THAT(AccuracySentence(kZh, variant), HasSubstr("其 3 个运行中仅 1 个成功。"));
+}
+
+TEST(AccuracySentenceTest, SaysWhenItWasNotMeasured) {
+  EXPECT_EQ(AccuracySentence(kEn, Variant("a|b")), "The accuracy of a\\|b was not measured.");
+  EXPECT_EQ(AccuracySentence(kZh, Variant("q")), "未测得 `q` 的准确率。");
+}
+
+TEST(DifferenceSentenceTest, NoSignificantDifferenceIsNoProofOfEquality) {
+  const VariantFacts baseline = Baseline(0.86);
+  EXPECT_EQ(
+      DifferenceSentence(kEn, Tested(0.001, 0.77), &baseline),
+      "There is no significant difference from the baseline: +0.10 points (95% interval -0.40 to +0.60), "
+      "McNemar's paired test: p = 0.77. A test of this size resolves differences of about 0.50 points and "
+      "more, so this is no proof that the two are equal.");
+  EXPECT_EQ(
+      DifferenceSentence(kZh, Tested(0.001, 0.77), &baseline),
+      "与基线相比无显著差异：+0.10 个百分点（95% 置信区间 -0.40 至 +0.60），McNemar 配对检验：p = 0.77。"
+      "这一规模的测试约能分辨 0.50 个百分点及以上的差异，因此这并不证明两者相同。");
+}
+
+TEST(DifferenceSentenceTest, AnIntervalWithoutZeroIsNamedWhereTheCorrectedTestDisagrees) {
+  const VariantFacts baseline = Baseline(0.86);
+  VariantFacts variant = Tested(-0.006, 0.02);
+  variant.holm_p = Value(0.08);
+  variant.holm_p->samples = 4;
+  variant.significant_seeds = 0;
+  EXPECT_EQ(DifferenceSentence(kEn, variant, &baseline),
+            "The uncorrected 95% interval of its difference from the baseline excludes 0, but the corrected "
+            "test does "
+            "not call the difference significant: -0.60 points (95% interval -1.10 to -0.10), McNemar's "
+            "paired test: "
+            "p = 0.020, corrected for all variants p = 0.080.");
+  EXPECT_EQ(DifferenceSentence(kZh, variant, &baseline),
+            "其与基线之差的 95% 置信区间（未校正）不含 0，但校正后的检验未判定差异显著：-0.60 个百分点（95% "
+            "置信区间 -1.10 至 -0.10），McNemar 配对检验：p = 0.020，经 Holm 校正 p = 0.080。");
+}
+
+TEST(DifferenceSentenceTest, AnIntervalWithoutZeroIsNamedWhereTheExactTestDisagrees) {
+  const VariantFacts baseline = Baseline(0.86);
+  const VariantFacts variant = Tested(0.0052, 0.06);
+  EXPECT_THAT(
+      DifferenceSentence(kEn, variant, &baseline),
+      HasSubstr("The 95% interval of its difference from the baseline excludes 0, but the test does not"));
+  EXPECT_THAT(DifferenceSentence(kZh, variant, &baseline),
+              HasSubstr("其与基线之差的 95% 置信区间不含 0，但检验未判定差异显著"));
+}
+
+TEST(DifferenceSentenceTest, NoResolutionBelowTheDifferenceItself) {
+  const VariantFacts baseline = Baseline(0.86);
+  VariantFacts variant = Tested(0.004, 0.06);
+  variant.difference = Between(0.004, 0, 0.008, 1000);
+  EXPECT_EQ(
+      DifferenceSentence(kEn, variant, &baseline),
+      "There is no significant difference from the baseline: +0.40 points (95% interval 0.00 to +0.80), "
+      "McNemar's paired test: p = 0.060.");
+}
+
+TEST(DifferenceSentenceTest, Worse) {
+  const VariantFacts baseline = Baseline(0.86);
+  EXPECT_EQ(
+      DifferenceSentence(kEn, Tested(-0.031, 0.00002), &baseline),
+      "It is significantly less accurate than the baseline: -3.10 points (95% interval -3.60 to -2.60), "
+      "McNemar's paired test: p < 0.001.");
+  EXPECT_THAT(DifferenceSentence(kZh, Tested(-0.031, 0.00002), &baseline), HasSubstr("准确率显著低于基线"));
+}
+
+TEST(DifferenceSentenceTest, Better) {
+  const VariantFacts baseline = Baseline(0.86);
+  EXPECT_THAT(DifferenceSentence(kEn, Tested(0.02, 0.01), &baseline),
+              HasSubstr("It is significantly more accurate than the baseline: +2.00 points"));
+  EXPECT_THAT(DifferenceSentence(kZh, Tested(0.02, 0.01), &baseline), HasSubstr("准确率显著高于基线"));
+}
+
+TEST(DifferenceSentenceTest, SeedsThatDisagree) {
+  const VariantFacts baseline = Baseline(0.86);
+  VariantFacts variant = Tested(0, 0.2);
+  variant.difference = OverSeeds(0.0003, 0.0029, 3);
+  variant.p_value = OverSeeds(0.4, 0.3, 3);
+  variant.significant_seeds = 1;
+  EXPECT_EQ(
+      DifferenceSentence(kEn, variant, &baseline),
+      "Seeds disagree about the difference from the baseline: +0.03 points (mean over 3 seeds, standard "
+      "deviation 0.29), McNemar's paired test significant in 1 of 3 seeds.");
+  EXPECT_THAT(DifferenceSentence(kZh, variant, &baseline), HasSubstr("在 3 个随机种子中有 1 个显著"));
+}
+
+TEST(DifferenceSentenceTest, WithoutATestChanceIsNotRuledOut) {
+  const VariantFacts baseline = Baseline(0.86);
+  const VariantFacts variant = Variant("q", Between(0.85, 0.83, 0.87, 1000));
+  EXPECT_EQ(
+      DifferenceSentence(kEn, variant, &baseline),
+      "Its accuracy differs from the baseline's by -1.00 points; no paired test was made, so chance is not "
+      "ruled out.");
+  EXPECT_THAT(DifferenceSentence(kZh, variant, &baseline), HasSubstr("未做配对检验"));
+}
+
+TEST(DifferenceSentenceTest, WithoutABaselineThereIsNothingToCompare) {
+  EXPECT_EQ(DifferenceSentence(kEn, Variant("q", Value(0.9)), nullptr),
+            "There is no baseline result to set it against.");
+  EXPECT_EQ(DifferenceSentence(kZh, Variant("q", Value(0.9)), nullptr), "没有可供比较的基线结果。");
+  EXPECT_EQ(DifferenceSentence(kEn, Variant("q"), nullptr), "");
+  const VariantFacts baseline = Baseline(0.9);
+  EXPECT_EQ(DifferenceSentence(kEn, baseline, &baseline), "");
+}
+
+std::string Speed(Language language, std::optional<Result> speedup, bool reliable = true) {
+  Timing timing;
+  timing.speedup = speedup;
+  return SpeedSentence(language, {8, 128}, timing, reliable);
+}
+
+TEST(SpeedSentenceTest, FasterSlowerAndNeither) {
+  EXPECT_EQ(Speed(kEn, Between(2.1, 2.05, 2.15)),
+            "At batch size 8 × 128 tokens it is faster: 2.10× (95% interval 2.05× to 2.15×) the speed of the "
+            "best FP32 path.");
+  EXPECT_EQ(Speed(kEn, Between(0.8, 0.77, 0.83)),
+            "At batch size 8 × 128 tokens it is slower: 0.80× (95% interval 0.77× to 0.83×) the speed of the "
+            "best FP32 path.");
+  EXPECT_EQ(Speed(kEn, Between(1.01, 0.98, 1.04)),
+            "At batch size 8 × 128 tokens there is no significant difference in speed from the best FP32 "
+            "path: 1.01× (95% "
+            "interval 0.98× to 1.04×).");
+  EXPECT_THAT(Speed(kZh, Between(2.1, 2.05, 2.15)), HasSubstr("更快"));
+  EXPECT_THAT(Speed(kZh, Between(0.8, 0.77, 0.83)), HasSubstr("更慢"));
+  EXPECT_THAT(Speed(kZh, Between(1.01, 0.98, 1.04)), HasSubstr("无显著差异"));
+}
+
+TEST(SpeedSentenceTest, UnreliableAndWithoutInterval) {
+  EXPECT_THAT(Speed(kEn, Between(2.1, 2.05, 2.15), false),
+              HasSubstr(". The timing is unreliable: its A/A check failed."));
+  EXPECT_THAT(Speed(kZh, Between(2.1, 2.05, 2.15), false), HasSubstr("该时间数据不可靠"));
+  EXPECT_EQ(
+      Speed(kEn, Value(2.1)),
+      "At batch size 8 × 128 tokens it has 2.10× the speed of the best FP32 path, without an interval.");
+  EXPECT_THAT(Speed(kZh, Value(2.1)), HasSubstr("没有置信区间"));
+  EXPECT_EQ(Speed(kEn, std::nullopt), "");
+}
+
+TEST(SizeSentenceTest, WithAndWithoutRatios) {
+  Measured measured;
+  EXPECT_EQ(SizeSentence(kEn, measured, false), "");
+  measured.size = Value(59.3e6);
+  EXPECT_EQ(SizeSentence(kEn, measured, false), "The saved model takes 59.3 MB.");
+  measured.ratio = Value(1.538);
+  EXPECT_EQ(SizeSentence(kEn, measured, false),
+            "The saved model takes 59.3 MB: the baseline is 1.54× that size.");
+  EXPECT_EQ(SizeSentence(kEn, measured, true), "The saved model takes 59.3 MB.");
+  measured.layers_ratio = Value(3.92);
+  EXPECT_EQ(
+      SizeSentence(kEn, measured, false),
+      "The saved model takes 59.3 MB: the baseline is 1.54× that size, and 3.92× counting the quantized "
+      "layers alone.");
+  EXPECT_EQ(SizeSentence(kZh, measured, false),
+            "保存的模型大小为 59.3 MB，压缩比为 1.54×；仅计被量化的层为 3.92×。");
+}
+
+TEST(MemorySentenceTest, SplitsThePeakWhereItIsKnown) {
+  Measured measured;
+  EXPECT_EQ(MemorySentence(kEn, measured), "");
+  measured.memory["peak"] = Value(312e6);
+  EXPECT_EQ(MemorySentence(kEn, measured),
+            "A fresh process that loads only this model peaks at 312 MB of memory.");
+  measured.memory["forward"] = Value(120e6);
+  measured.memory["forward_anonymous"] = Value(90e6);
+  measured.memory["forward_file"] = Value(30e6);
+  EXPECT_EQ(
+      MemorySentence(kEn, measured),
+      "A fresh process that loads only this model peaks at 312 MB of memory. Loading it and one forward pass "
+      "take 120 MB of that, 90.0 MB anonymous and 30.0 MB backed by files.");
+  EXPECT_EQ(MemorySentence(kZh, measured),
+            "只加载该模型的新进程内存峰值为 312 MB。加载与一次前向计算使内存增加 120 MB，其中匿名内存 90.0 "
+            "MB，文件映射 30.0 MB。");
+}
+
+Layer MadeLayer(const char* requested, const char* effective, double share, const char* reason = "") {
+  Layer layer;
+  layer.requested = requested;
+  layer.effective = effective;
+  layer.macs_share = share;
+  layer.reason = reason;
+  return layer;
+}
+
+TEST(PrecisionSentenceTest, CountsLayersAndMultiplyAdds) {
+  EXPECT_EQ(PrecisionSentence(kEn, {}), "");
+  EXPECT_EQ(PrecisionSentence(kEn, {MadeLayer("int8", "int8", 1)}),
+            "It runs 1 linear layer with 100.00% of the multiply-adds in int8. No layer fell back.");
+  EXPECT_EQ(
+      PrecisionSentence(kEn, {MadeLayer("int8", "int8", 0.9), MadeLayer("int8", "fp32", 0.1, "odd | size")}),
+      "It runs 1 linear layer with 10.00% of the multiply-adds in fp32, 1 linear layer with 90.00% of the "
+      "multiply-adds in int8. 1 layer did not run as requested: odd \\| size (1).");
+  EXPECT_EQ(
+      PrecisionSentence(kZh, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5)}),
+      "2 个线性层（乘加占 100.00%）以 fp32 运行。有 2 层未按要求的精度运行：未记录原因（1）；原文“x”（1）。");
+  EXPECT_THAT(
+      PrecisionSentence(kEn, {MadeLayer("int8", "fp32", 0.5, "x"), MadeLayer("int8", "fp32", 0.5, "x")}),
+      HasSubstr("2 layers did not run as requested: x (2)."));
+}
+
+TEST(EndSentenceTest, EveryStateHasItsWords) {
+  RunReport report = SucceededRun();
+  report.run.name = "baseline";
+  EXPECT_EQ(EndSentence(kEn, report), "");
+  for (const RunState state : AllRunStates()) {
+    EXPECT_NE(StateWord(kEn, state), "unknown") << RunStateName(state);
+    EXPECT_NE(StateWord(kZh, state), "未知") << RunStateName(state);
+    report.run.state = state;
+    if (state == RunState::kSucceeded) continue;
+    EXPECT_THAT(EndSentence(kEn, report), HasSubstr("`baseline` has no result"));
+  }
+  report.run.state = RunState::kFailed;
+  report.run.message = "row 17: label 'x|y'";
+  EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it failed: row 17: label 'x\\|y'");
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果：失败：原文“row 17: label 'x\\|y'”。");
+  report.run.state = RunState::kCancelled;
+  report.run.message = "cancelled: by its user";
+  EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result: it was cancelled: by its user");
+  report.run.message = "cancelled";
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 没有结果：已取消。");
+  report.run.state = RunState::kRunning;
+  report.run.message = "";
+  EXPECT_EQ(EndSentence(kEn, report), "Run `baseline` has no result yet: it is running.");
+  EXPECT_EQ(EndSentence(kZh, report), "运行 `baseline` 尚无结果：运行中。");
+}
+
+// Baseline and variants with one comparison at batch size 8.
+struct Compared {
+  ReportData data;
+  RunReport run = SucceededRun();
+  Facts facts;
+
+  explicit Compared(std::vector<VariantFacts> variants) {
+    facts.data = &data;
+    facts.variants = std::move(variants);
+    ComparisonFacts comparison;
+    comparison.run = &run;
+    facts.comparisons = {comparison};
+    for (VariantFacts& variant : facts.variants) variant.measured.resize(1);
+  }
+  Compared& Speedup(size_t variant, const Result& speedup) {
+    facts.variants[variant].measured[0].by_shape[{8, 128}].speedup = speedup;
+    return *this;
+  }
+  Compared& Size(size_t variant, double bytes, double ratio) {
+    facts.variants[variant].measured[0].size = Value(bytes);
+    facts.variants[variant].measured[0].ratio = Value(ratio);
+    return *this;
+  }
+};
+
+TEST(ShipForSpeedTest, TheFastestThatIsSurelyFaster) {
+  VariantFacts other = Tested(0.001, 0.7);
+  other.name = "other";
+  Compared compared({Baseline(0.86), Tested(-0.031, 0.00002), other});
+  compared.Speedup(1, Between(2.3, 2.2, 2.4)).Speedup(2, Between(2.5, 0.9, 4.0));
+  EXPECT_EQ(ShipForSpeed(kEn, compared.facts),
+            "Ship `q`: its speed over the best FP32 path is 2.30× (95% interval 2.20× to 2.40×) at batch "
+            "size 8 × 128 tokens; it "
+            "costs accuracy: -3.10 points (95% interval -3.60 to -2.60), a significant loss (McNemar's "
+            "paired test: p "
+            "< 0.001).");
+  EXPECT_THAT(ShipForSpeed(kZh, compared.facts), HasSubstr("建议使用 `q`"));
+}
+
+VariantFacts Named(const char* name, VariantFacts variant) {
+  variant.name = name;
+  return variant;
+}
+
+TEST(ShipForSpeedTest, OverlappingIntervalsAreNoRanking) {
+  Compared compared({Baseline(0.86), Named("first", Tested(0.001, 0.7)), Named("second", Tested(0.002, 0.7)),
+                     Named("third", Tested(0.002, 0.7))});
+  compared.Speedup(1, Between(2.3, 2.2, 2.4)).Speedup(2, Between(2.35, 2.25, 2.45));
+  compared.Speedup(3, Between(2.0, 1.9, 2.1));
+  EXPECT_EQ(
+      ShipForSpeed(kEn, compared.facts),
+      "Ship `first`: its speed over the best FP32 path is 2.30× (95% interval 2.20× to 2.40×) at batch size "
+      "8 × 128 tokens; accuracy changes by +0.10 points (95% interval -0.40 to +0.60), no significant "
+      "difference (McNemar's paired test: p = 0.70). The highest estimate is that of `second`, 2.35× (95% "
+      "interval 2.25× to 2.45×) at batch size 8 × 128 tokens, from which these are not distinguishable in "
+      "speed, since their intervals overlap: `first`. Among variants equally fast, those without a "
+      "significant loss of accuracy go first, then the simpler method.");
+  const std::string chinese = ShipForSpeed(kZh, compared.facts);
+  EXPECT_THAT(chinese, HasSubstr("建议使用 `first`：相对最优 FP32 路径的速度为 2.30×"));
+  EXPECT_THAT(
+      chinese,
+      HasSubstr("估计值最高的是 `second`：2.35×（95% 置信区间 2.25× 至 2.45×）（批大小 8 × 128 词元）；"
+                "置信区间与之重叠、速度上无法与其区分的有：`first`。"
+                "速度相当的方案中，优先选择准确率无显著下降者，其次选择较简单的方法。"));
+}
+
+TEST(ShipForSpeedTest, OfEquallyFastOnesTheOneThatLosesNoAccuracy) {
+  Compared compared(
+      {Baseline(0.86), Named("first", Tested(-0.03, 0.001)), Named("second", Tested(0.002, 0.7))});
+  compared.Speedup(1, Between(2.35, 2.25, 2.45)).Speedup(2, Between(2.3, 2.2, 2.4));
+  EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("Ship `second`: "));
+  EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("The highest estimate is that of `first`, 2.35×"));
+}
+
+TEST(ShipForSpeedTest, WhatIsAsFastAsTheRecommendedOneIsNamed) {
+  Compared compared(
+      {Baseline(0.86), Named("first", Tested(0.001, 0.7)), Named("second", Tested(0.002, 0.7))});
+  compared.Speedup(1, Between(2.35, 2.25, 2.45)).Speedup(2, Between(2.3, 2.2, 2.4));
+  EXPECT_THAT(
+      ShipForSpeed(kEn, compared.facts),
+      HasSubstr(
+          "p = 0.70). Not distinguishable from it in speed, since the intervals overlap: `second`. Among"));
+  EXPECT_THAT(ShipForSpeed(kZh, compared.facts),
+              HasSubstr("置信区间与之重叠、速度上无法与其区分的有：`second`。"));
+  compared.facts.variants[1].measured[0].by_shape[{1, 128}].speedup = Between(3, 2.9, 3.1);
+  EXPECT_THAT(
+      ShipForSpeed(kEn, compared.facts),
+      HasSubstr("Not distinguishable from it in speed at batch size 8 × 128 tokens, since the intervals "
+                "overlap: `second`."));
+  EXPECT_THAT(ShipForSpeed(kZh, compared.facts),
+              HasSubstr("速度上无法与其区分的有（批大小为 8 × 128 词元时）：`second`。"));
+}
+
+TEST(ShipForSpeedTest, UnreliableShapesStandApart) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  compared.Speedup(1, Between(2, 1.9, 2.1));
+  compared.facts.variants[1].measured[0].by_shape[{1, 128}].speedup = Between(3, 2.9, 3.1);
+  compared.facts.comparisons[0].checks[{1, 128}] = {Between(1.04, 1.02, 1.06), false};
+  const std::string text = ShipForSpeed(kEn, compared.facts);
+  EXPECT_THAT(
+      text, HasSubstr("Ship `q`: its speed over the best FP32 path is 3.00× (95% interval 2.90× to 3.10×) at "
+                      "batch size 1 × 128 tokens; "));
+  EXPECT_THAT(text, HasSubstr("failed. Ship `q`: its speed over the best FP32 path is 2.00×"));
+}
+
+TEST(ShipForSpeedTest, NothingIsSurelyFaster) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  compared.Speedup(1, Between(1.01, 0.98, 1.04));
+  EXPECT_EQ(ShipForSpeed(kEn, compared.facts),
+            "At batch size 8 × 128 tokens no variant is surely faster than the best FP32 path: ship FP32.");
+  EXPECT_EQ(ShipForSpeed(kZh, compared.facts),
+            "批大小为 8 × 128 词元时，没有方法确定快于最优 FP32 路径：建议使用 FP32。");
+}
+
+TEST(ShipForSpeedTest, UnreliableTimingsSaySo) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  compared.Speedup(1, Between(2, 1.9, 2.1));
+  compared.facts.comparisons[0].unreliable = {"A/A interval 0.9 to 1.1"};
+  EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("The timing is unreliable"));
+}
+
+TEST(ShipForSpeedTest, NothingWasTimed) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  EXPECT_EQ(ShipForSpeed(kEn, compared.facts), "No variant was timed against FP32.");
+  compared.facts.comparisons.clear();
+  EXPECT_EQ(
+      ShipForSpeed(kEn, compared.facts),
+      "Nothing can be said about speed: this experiment has no comparison, and nothing else measures that.");
+  compared.facts.ended_comparisons = {&compared.run};
+  EXPECT_EQ(ShipForSpeed(kZh, compared.facts),
+            "无法判断速度：这只由对比运行（comparison）测量，而对比运行没有结果。");
+}
+
+TEST(ShipForSizeTest, AnIntervalWithoutZeroIsNotCalledNoDifference) {
+  VariantFacts variant = Tested(-0.006, 0.02);
+  variant.holm_p = Value(0.08);
+  variant.holm_p->samples = 4;
+  variant.significant_seeds = 0;
+  Compared compared({Baseline(0.86), variant});
+  compared.Size(0, 91.2e6, 1).Size(1, 59.3e6, 1.538);
+  EXPECT_THAT(
+      ShipForSize(kEn, compared.facts),
+      HasSubstr("accuracy changes by -0.60 points (95% interval -1.10 to -0.10), which the corrected test "
+                "does not call significant (McNemar's"));
+  EXPECT_THAT(ShipForSize(kZh, compared.facts), HasSubstr("校正后的检验未判定其显著（McNemar"));
+}
+
+TEST(ShipForSizeTest, TheSmallest) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  EXPECT_EQ(ShipForSize(kEn, compared.facts), "No model size was measured.");
+  compared.Size(0, 91.2e6, 1).Size(1, 59.3e6, 1.538);
+  EXPECT_THAT(
+      ShipForSize(kEn, compared.facts),
+      HasSubstr("Ship `q`: 59.3 MB, the baseline being 1.54× that size; accuracy changes by +0.10 points"));
+  compared.Size(1, 99e6, 0.92);
+  EXPECT_EQ(ShipForSize(kEn, compared.facts), "Ship FP32 (91.2 MB): no variant is smaller.");
+  EXPECT_EQ(ShipForSize(kZh, compared.facts), "建议使用 FP32（91.2 MB）：没有更小的方法。");
+}
+
+TEST(ShipForAccuracyTest, FP32UnlessBeatenSignificantly) {
+  VariantFacts untested = Variant("untested", Value(0.9));
+  const Compared compared(
+      {Baseline(0.86), Tested(0.001, 0.7), Named("worse", Tested(-0.03, 0.001)), untested});
+  EXPECT_EQ(
+      ShipForAccuracy(kEn, compared.facts),
+      "No quantized variant is significantly more accurate than FP32 (`baseline`): 86.00% (95% interval "
+      "84.00% to 88.00%). No significant difference from the baseline was found for `q`. Significantly worse "
+      "than the baseline: `worse`. Not settled by a paired test: `untested`.");
+  EXPECT_EQ(ShipForAccuracy(kZh, compared.facts),
+            "没有量化方案显著优于 FP32（`baseline`）：准确率 86.00%（95% 置信区间 84.00% 至 "
+            "88.00%）。与基线无显著差异："
+            "`q`。显著差于基线：`worse`。配对检验未能定论：`untested`。");
+}
+
+TEST(ShipForAccuracyTest, ABetterControlSaysThatMoreTrainingWouldGain) {
+  VariantFacts control = Named("fp32_continued", Tested(0.02, 0.001));
+  control.method = "fp32_continued";
+  control.spec = FindMethod(control.method);
+  const Compared compared({Baseline(0.86), Tested(0.001, 0.7), control});
+  EXPECT_THAT(
+      ShipForAccuracy(kEn, compared.facts),
+      HasSubstr("The control `fp32_continued`, FP32 trained longer, is significantly more accurate than the "
+                "baseline: +2.00 points (95% interval +1.50 to +2.50), McNemar's paired test: p = 0.001; "
+                "more training, not quantization, would gain that."));
+  EXPECT_THAT(
+      ShipForAccuracy(kZh, compared.facts),
+      HasSubstr(
+          "对照组 `fp32_continued`（继续训练的 FP32）显著优于基线：+2.00 个百分点（95% 置信区间 +1.50 至 "
+          "+2.50），McNemar 配对检验：p = 0.001；这一提升来自更多训练，而非量化。"));
+}
+
+TEST(ShipForAccuracyTest, EveryBetterVariantIsNamed) {
+  const Compared compared({Baseline(0.86), Tested(0.02, 0.001), Named("more", Tested(0.03, 0.001)),
+                           Named("some", Tested(0.01, 0.001))});
+  EXPECT_THAT(ShipForAccuracy(kEn, compared.facts), HasSubstr("Ship `more`: "));
+  EXPECT_THAT(ShipForAccuracy(kEn, compared.facts),
+              HasSubstr("Significantly better than the baseline too: `q`, `some`."));
+  EXPECT_THAT(ShipForAccuracy(kZh, compared.facts), HasSubstr("同样显著优于基线：`q`、`some`。"));
+}
+
+TEST(ShipForAccuracyTest, NothingToSetAgainstTheBaseline) {
+  const Compared compared({Baseline(0.86), Variant("q")});
+  EXPECT_EQ(
+      ShipForAccuracy(kEn, compared.facts),
+      "No quantized variant has a result to set against FP32 (`baseline`), whose accuracy is 86.00% (95% "
+      "interval 84.00% to 88.00%).");
+  EXPECT_EQ(ShipForAccuracy(kZh, compared.facts),
+            "没有量化方案的结果可与 FP32（`baseline`）比较，后者准确率为 86.00%（95% 置信区间 84.00% 至 "
+            "88.00%）。");
+}
+
+TEST(ShipForAccuracyTest, AVariantThatIsBetter) {
+  const Compared compared({Baseline(0.86), Tested(0.02, 0.001)});
+  EXPECT_EQ(
+      ShipForAccuracy(kEn, compared.facts),
+      "Ship `q`: accuracy even rises by +2.00 points (95% interval +1.50 to +2.50), significantly (McNemar's "
+      "paired test: p = 0.001).");
+}
+
+TEST(ShipForAccuracyTest, AFailedBaseline) {
+  VariantFacts failed = Variant("baseline");
+  failed.baseline = true;
+  const Compared compared({failed, Tested(0.02, 0.001)});
+  EXPECT_EQ(ShipForAccuracy(kEn, compared.facts),
+            "Nothing can be said about accuracy: there is no baseline result.");
+  EXPECT_EQ(ShipForAccuracy(kZh, compared.facts), "无法判断准确率：没有基线结果。");
+}
+
+TEST(FirstSeedSentenceTest, SaysOfWhichModelsSpeedIs) {
+  Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
+  compared.run.run.seed = 7;
+  EXPECT_EQ(FirstSeedSentence(kEn, compared.facts), "");
+  compared.facts.variants[1].runs = {&AnyRun(), &AnyRun()};
+  EXPECT_EQ(FirstSeedSentence(kEn, compared.facts),
+            "Speed, size and memory were measured once, with the models of the first seed (7); accuracy is "
+            "the mean "
+            "over all seeds.");
+  EXPECT_EQ(FirstSeedSentence(kZh, compared.facts),
+            "速度、体积与内存只用第一个随机种子（7）的模型测量一次；准确率为全部随机种子的均值。");
+}
+
+TEST(AaSentenceTest, PassedFailedAndMissing) {
+  Compared compared({Baseline(0.86)});
+  ComparisonFacts& comparison = compared.facts.comparisons[0];
+  EXPECT_EQ(AaSentence(kEn, comparison),
+            "No A/A check was recorded, so the timings are without that safeguard.");
+  comparison.checks[{1, 128}] = {Between(1.001, 0.995, 1.006), true};
+  comparison.checks[{8, 128}] = {Between(1.04, 1.02, 1.06), false};
+  EXPECT_EQ(AaSentence(kEn, comparison),
+            "A/A check (FP32 against itself, to stay within 0.97 to 1.03): batch size 1 × 128 tokens: 1.001 "
+            "(95% interval "
+            "0.9950 "
+            "to 1.006) passed; batch size 8 × 128 tokens: 1.040 (95% interval 1.020 to 1.060) **failed**.");
+  comparison.unreliable = {"too noisy"};
+  EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**不可靠**：原文“too noisy”。"));
+  EXPECT_TRUE(comparison.Reliable({1, 128}));
+  EXPECT_FALSE(comparison.Reliable({8, 128}));
+  EXPECT_FALSE(comparison.Reliable({32, 128}));
+}
+
+TEST(FactsTest, MeanAndDeviationOverSeeds) {
+  Metric metric;
+  metric.value = 1;
+  metric.low = 0.5;
+  metric.high = 1.5;
+  EXPECT_EQ(Summarize({}).has_value(), false);
+  EXPECT_EQ(Summarize({metric})->low, 0.5);
+  Metric other = metric;
+  other.value = 3;
+  const Result result = *Summarize({metric, other});
+  EXPECT_EQ(result.value, 2);
+  EXPECT_DOUBLE_EQ(*result.deviation, std::sqrt(2.0));
+  EXPECT_FALSE(result.low.has_value());
+}
+
+Metric MadeMetric(const char* name, double value, const char* split) {
+  Metric metric;
+  metric.name = name;
+  metric.value = value;
+  metric.labels["split"] = split;
+  return metric;
+}
+
+TEST(FactsTest, NumbersOfARunThatFailedAreNoResult) {
+  ReportData data;
+  data.runs.resize(1);
+  data.runs[0].run.name = "baseline";
+  data.runs[0].run.state = RunState::kFailed;
+  data.runs[0].metrics = {MadeMetric("accuracy", 0.9, "test")};
+  const Facts facts = CollectFacts(data);
+  EXPECT_FALSE(facts.variants[0].accuracy.has_value());
+  EXPECT_TRUE(facts.other.empty());
+}
+
+TEST(FactsTest, EveryMetricIsShownOnce) {
+  ReportData data;
+  data.runs.resize(1);
+  data.runs[0].run.name = "baseline";
+  data.runs[0].run.state = RunState::kSucceeded;
+  data.runs[0].metrics = {MadeMetric("accuracy", 0.9, "test"), MadeMetric("accuracy", 0.8, "validation"),
+                          MadeMetric("new_metric", 7, "all"), MadeMetric("train_loss", 0.3, "train")};
+  data.runs[0].metrics.back().step = 5;
+  const Facts facts = CollectFacts(data);
+  EXPECT_EQ(facts.variants[0].accuracy->value, 0.9);
+  ASSERT_EQ(facts.other.size(), 2);
+  EXPECT_EQ(facts.other[0].metric.value, 0.8);
+  EXPECT_EQ(facts.other[1].metric.name, "new_metric");
+}
+
+}  // namespace
+}  // namespace quantlab::report
