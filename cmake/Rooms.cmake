@@ -10,7 +10,7 @@ function(quantlab_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
   add_library(quantlab_${name} STATIC ${ARG_SOURCES})
   add_library(quantlab::${name} ALIAS quantlab_${name})
-  target_include_directories(quantlab_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_include_directories(quantlab_${name} PUBLIC ${CMAKE_SOURCE_DIR} PRIVATE ${CMAKE_BINARY_DIR}/generated)
   target_link_libraries(quantlab_${name} PUBLIC ${ARG_PUBLIC} PRIVATE quantlab_options ${ARG_PRIVATE})
 endfunction()
 

@@ -10,6 +10,7 @@
 #include "report/facts/caveats.h"
 #include "report/facts/format.h"
 #include "report/parts.h"
+#include "report/prose/prose.h"
 #include "report/tables/tables.h"
 #include "report/text/sentences.h"
 
@@ -57,17 +58,11 @@ void WriteData(Writer& writer) {
     const RunConfig& config = run.config;
     const DatasetConfig& dataset = config.dataset;
     const SplitSizes sizes = SizesOfSplits(writer, dataset);
-    std::string text = Join(
-        writer.language(),
-        {writer.Fill("Model: $0.", "模型：$0。", AssetText(writer, config.model)),
-         writer.Fill("Dataset: $0.", "数据集：$0。", AssetText(writer, dataset.asset)),
-         writer.Fill("Its texts are split into training ($0), validation ($1) and test ($2). The splits are "
-                     "disjoint, deduplicated, "
-                     "stratified by class and fixed by split seed $3; texts are cut to $4 tokens.",
-                     "其文本划分为训练集（$0）、验证集（$1）和测试集（$"
-                     "2）。各划分互不相交，已去重，按类别分层，由划分种子 $3 确定；"
-                     "文本截断至 $4 个词元。",
-                     sizes.train, sizes.validation, sizes.test, dataset.split_seed, dataset.max_length)});
+    std::string text = Join(writer.language(),
+                            {writer.Fill("Model: $0.", "模型：$0。", AssetText(writer, config.model)),
+                             writer.Fill("Dataset: $0.", "数据集：$0。", AssetText(writer, dataset.asset)),
+                             writer.Tell(prose::kSplits, sizes.train, sizes.validation, sizes.test,
+                                         dataset.split_seed, dataset.max_length)});
     if (!dataset.filter_column.empty()) {
       text = Join(writer.language(),
                   {text, writer.Fill("Only rows whose $0 is $1 are used.", "只使用 $0 为 $1 的行。",
@@ -91,13 +86,8 @@ void WriteData(Writer& writer) {
 }
 
 void WriteRecipe(Writer& writer, const TrainingConfig& training) {
-  writer.Paragraph(writer.Fill(
-      "AdamW $0, $1, batch size $2, peak learning rate $3 with linear warm-up over $4 of the steps and "
-      "linear "
-      "decay, weight decay $5, gradients clipped to norm $6, dropout $7, $8.",
-      "AdamW $0，$1，批大小 $2，峰值学习率 $3（前 $4 的步数线性预热，其后线性衰减），权重衰减 $5，"
-      "梯度范数裁剪 $6，dropout $7，$8。",
-      writer.Cite(Source::kAdamW),
+  writer.Paragraph(writer.Tell(
+      prose::kTrainingRecipe, writer.Cite(Source::kAdamW),
       writer.language() == Language::kEnglish ? Plural(training.epochs, "epoch", "epochs")
                                               : absl::StrCat(training.epochs, " 轮"),
       training.batch_size, FormatExact(training.learning_rate),
@@ -126,40 +116,17 @@ void WriteTraining(Writer& writer) {
 void WriteMeasuring(Writer& writer) {
   writer.Subsection(writer.Say("How it was measured", "测量方法"));
   const std::string wilson = writer.Cite(Source::kWilson), mcnemar = writer.Cite(Source::kMcNemar);
-  writer.Paragraph(writer.Fill(
-      "Accuracy is counted on the whole test split, which is read once; its interval is Wilson's at 95% $0. "
-      "A "
-      "variant and the baseline are compared on the same texts by McNemar's exact test $1; p below 0.05 is "
-      "called significant, and anything else is no proof that the two are equal. Where several variants are "
-      "tested "
-      "at once, p is corrected by Holm's method $2, within each seed, and the corrected value decides; so it "
-      "is "
-      "for the "
-      "pairs of variants.",
-      "准确率在整个测试集上统计，测试集只读取一次；区间为 95% Wilson 区间 $0。各方案与基线在相同文本上用 "
-      "McNemar "
-      "精确检验比较 $1；p 小于 0.05 称为显著，否则也不证明两者相同。同时检验多个方案时，在每个随机种子内对 p "
-      "作 "
-      "Holm 校正 $2，并以校正值为准；方案两两比较时亦然。",
-      wilson, mcnemar, writer.Cite(Source::kHolm)));
+  writer.Paragraph(writer.Tell(prose::kAccuracyMeasurement, wilson, mcnemar, writer.Cite(Source::kHolm)));
   if (writer.facts().comparisons.empty()) return;
   const EvaluationConfig& evaluation = writer.facts().comparisons[0].run->config.evaluation;
-  writer.Paragraph(writer.Fill(
-      "Speed is a paired ratio: one process on one otherwise idle worker times every variant against "
-      "the best "
-      "FP32 path in interleaved, randomised blocks of texts of $0 tokens, after $1, for at least "
-      "$2 blocks and $3 per variant, batch size and length. The speedup is the median of the ratios with a "
-      "bootstrap interval $4. Times of different machines are never divided by each other.",
-      "速度为配对比值：在一台无其他任务的工作节点上，同一进程以交错、随机的区块对每个方案与最优 FP32 "
-      "路径计时，文本长度 $0 个词元，预热 $1，每个方案、批大小和长度至少 $2 "
-      "个区块、$3。加速比为比值的中位数，"
-      "区间由自助法给出 $4。不同机器的时间从不相除。",
-      absl::StrJoin(evaluation.latency_sequence_lengths, writer.Say(" or ", " 或 ")),
-      writer.language() == Language::kEnglish
-          ? Plural(evaluation.warmup_iterations, "warm-up iteration", "warm-up iterations")
-          : absl::StrCat(evaluation.warmup_iterations, " 次"),
-      evaluation.min_samples, FormatSeconds(evaluation.min_duration_seconds),
-      writer.Cite(Source::kBootstrap)));
+  writer.Paragraph(
+      writer.Tell(prose::kSpeedMeasurement,
+                  absl::StrJoin(evaluation.latency_sequence_lengths, writer.Say(" or ", " 或 ")),
+                  writer.language() == Language::kEnglish
+                      ? Plural(evaluation.warmup_iterations, "warm-up iteration", "warm-up iterations")
+                      : absl::StrCat(evaluation.warmup_iterations, " 次"),
+                  evaluation.min_samples, FormatSeconds(evaluation.min_duration_seconds),
+                  writer.Cite(Source::kBootstrap)));
   writer.Paragraph(FirstSeedSentence(writer.language(), writer.facts()));
 }
 
@@ -196,13 +163,7 @@ std::string FactOfRuns(const Writer& writer, const char* name, std::string (*sho
 void WriteVersions(Writer& writer) {
   if (writer.data().runs.empty()) return;
   writer.Subsection(writer.Say("Seeds and versions", "随机种子与版本"));
-  std::vector<std::string> sentences = {writer.Fill(
-      "Seeds of the runs: $0. The whole configuration of each run is in `tables/configuration.csv`, the "
-      "experiment "
-      "file as submitted in `experiment.yaml` of the results folder.",
-      "各运行的随机种子：$0。每个运行的完整配置见 `tables/configuration.csv`，提交的实验文件见结果目录中的 "
-      "`experiment.yaml`。",
-      Seeds(writer))};
+  std::vector<std::string> sentences = {writer.Tell(prose::kSeedsAndVersions, Seeds(writer))};
   if (!writer.data().coordinator_version.empty()) {
     sentences.push_back(writer.Fill("The service was Quantlab $0.", "服务版本为 Quantlab $0。",
                                     EscapeMarkdown(writer.data().coordinator_version)));

@@ -10,6 +10,7 @@
 #include "report/facts/caveats.h"
 #include "report/facts/format.h"
 #include "report/parts.h"
+#include "report/prose/prose.h"
 #include "report/tables/tables.h"
 #include "report/text/sentences.h"
 
@@ -103,10 +104,7 @@ void WriteThreats(Writer& writer) {
   const bool one_seed = std::all_of(writer.facts().variants.begin(), writer.facts().variants.end(),
                                     [](const VariantFacts& variant) { return variant.runs.size() == 1; });
   if (one_seed && !writer.facts().variants.empty()) {
-    writer.Item(writer.Say(
-        "Each variant ran with one seed: how much the result varies with the seed is not known, and the "
-        "intervals of accuracy cover the choice of test texts only.",
-        "每个方案只用一个随机种子：结果随种子的波动未知，准确率区间只反映测试文本的抽样。"));
+    writer.Item(writer.Tell(prose::kOneSeed));
   }
   if (!writer.facts().comparisons.empty() && writer.facts().SeveralSeeds()) {
     writer.Item(

@@ -7,6 +7,7 @@
 
 #include "report/facts/facts.h"
 #include "report/facts/language.h"
+#include "report/facts/prose.h"
 #include "report/figures/figure.h"
 #include "report/tables/table.h"
 #include "report/text/references.h"
@@ -28,6 +29,11 @@ class Writer {
   template <typename... Args>
   std::string Fill(const char* english, const char* chinese, const Args&... args) const {
     return report::Fill(language_, english, chinese, args...);
+  }
+  // A text of prose/ with its arguments.
+  template <typename... Args>
+  std::string Tell(const Prose& prose, const Args&... args) const {
+    return Fill(prose.english, prose.chinese, args...);
   }
   const char* Comma() const { return Say(", ", "、"); }
 

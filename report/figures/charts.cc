@@ -8,91 +8,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "report/facts/format.h"
+#include "report/figures/scripts.h"
 
 namespace quantlab::report {
 namespace {
-
-// Lines from top to bottom, labels on the left, room for numbers on the right.
-constexpr char kRows[] = R"gp(
-height = top + row_height*rows + bottom
-load 'terminal.gp'
-set lmargin at screen left/width
-set rmargin at screen 1 - right/width
-set tmargin at screen 1 - top/height
-set bmargin at screen bottom/height
-set yrange [0.5 - rows : 0.5]
-y(shift) = shift - column('row')
-)gp";
-
-constexpr char kAccuracy[] = R"gp(
-set xrange [low:high]
-set xtics step
-set format x '%.1f%%'
-set xlabel axis
-set key at screen 0.5, screen 1 - 12.0/height center top horizontal
-set arrow from reference, graph 0 to reference, graph 1 nohead dt 2 lw 1.2 lc rgb '#777777' back
-percent(c) = 100*num(c)
-plot data using (percent('accuracy')):(y(0.14)):(100*either('accuracy_low','accuracy')):(100*either('accuracy_high','accuracy')):(rgb('color')):ytic(stringcolumn(label)) with xerrorbars pt 7 ps 1.1 lw 2 lc rgb variable notitle, \
-     data using (percent('f1')):(y(-0.2)):(rgb('color')) with points pt 4 ps 1.0 lw 1.6 lc rgb variable notitle, \
-     data using (high):(y(0.14)):(has('accuracy') ? sprintf('%.2f%%', percent('accuracy')) : '') with labels left offset 1,0 font family.',11' textcolor rgb ink notitle, \
-     data using (high):(y(-0.2)):(has('f1') ? sprintf('%.2f%%', percent('f1')) : '') with labels left offset 1,0 font family.',11' textcolor rgb '#777777' notitle, \
-     keyentry with points pt 7 ps 1.1 lc rgb ink title accuracy_title, \
-     keyentry with points pt 4 ps 1.0 lw 1.6 lc rgb ink title f1_title
-)gp";
-
-constexpr char kBars[] = R"gp(
-set xrange [0:high]
-set format x '%g'
-set xlabel axis
-unset key
-plot data using (0):(y(0)):(0):(num('bytes')/unit):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))):ytic(stringcolumn(label)) with boxxyerror lc rgb variable notitle, \
-     data using (num('bytes')/unit):(y(0)):(has('bytes') ? sprintf('%.4g %s', num('bytes')/unit, unit_name).(has('ratio') ? sprintf('   %.2f×', num('ratio')) : '') : '') with labels left offset 0.8,0 font family.',12' textcolor rgb ink notitle
-)gp";
-
-constexpr char kSpeed[] = R"gp(
-panel = row_height*rows
-height = batches*(top + panel + bottom)
-load 'terminal.gp'
-set multiplot
-unset ytics
-set yrange [0.5 - rows : 0.5]
-y(shift) = shift - column('row')
-middle = left + 0.5*(width - left)
-do for [b = 0 : batches - 1] {
-  above = b*(top + panel + bottom) + top
-  set tmargin at screen 1 - above/height
-  set bmargin at screen 1 - (above + panel)/height
-  unset arrow
-  unset label
-
-  set lmargin at screen left/width
-  set rmargin at screen (middle - 70)/width
-  set xrange [0:latency_high[b + 1]]
-  set xtics latency_step[b + 1]
-  set format x '%g'
-  set xlabel latency_axis
-  shape = lengths[b + 1] > 0 ? sprintf(texts_of, lengths[b + 1]) : texts
-  set title sprintf('%d', batch_sizes[b + 1]).shape.latency_title
-  plot data using (0):(where('panel', b, y(0))):(0):(num('p50_ms')):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))) with boxxyerror lc rgb variable notitle, \
-       data using (0):(where('panel', b, y(0))):(stringcolumn(label)) with labels right offset -0.8,0 textcolor rgb ink notitle, \
-       data using (num('p50_ms')):(where('panel', b, y(0))):(num('p50_ms')):(either('p90_ms','p50_ms')) with xerrorbars pt 0 lw 1.5 lc rgb '#555555' notitle, \
-       data using (either('p90_ms','p50_ms')):(where('panel', b, y(0))):(has('p50_ms') ? sprintf('%.3g', num('p50_ms')) : '') with labels left offset 0.6,0 font family.',11' textcolor rgb ink notitle
-
-  set lmargin at screen (middle + 10)/width
-  set rmargin at screen 1 - 70.0/width
-  set xrange [speedup_low[b + 1]:speedup_high[b + 1]]
-  set xtics speedup_step[b + 1]
-  set format x '%g×'
-  set xlabel speedup_axis
-  set title (reliable[b + 1] > 0 ? speedup_title : speedup_title.unreliable)
-  set arrow from 1, graph 0 to 1, graph 1 nohead dt 2 lw 1.2 lc rgb '#777777' back
-  edge = speedup_high[b + 1]
-  plot data using (num('speedup')):(where('panel', b, y(0))):(either('speedup_low','speedup')):(either('speedup_high','speedup')):(rgb('color')) with xerrorbars pt 0 lw 2 lc rgb variable notitle, \
-       data using (num('speedup')):(where('panel', b, y(0))):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.1 lc rgb variable notitle, \
-       data using (edge):(where('panel', b, y(0))):(has('speedup') ? sprintf('%.2f×', num('speedup')) : '') with labels left offset 0.6,0 font family.',11' textcolor rgb ink notitle
-}
-unset multiplot
-)gp";
 
 // Smallest and largest of what is shown, with room on both sides.
 class Range {
@@ -133,7 +52,7 @@ bool AnyDeviation(const std::vector<PlotRow>& rows) {
   });
 }
 
-// Sets what kRows needs.
+// Sets what scripts/rows.gp needs.
 void SetRows(Script& script, const std::vector<PlotRow>& rows, double right) {
   const auto pixels = [&](Language language) { return absl::StrCat(LabelPixels(rows, language) + 18, ".0"); };
   script.Set("rows", static_cast<double>(rows.size())).Set("width", 900).Set("right", right);
@@ -196,11 +115,11 @@ std::optional<Figure> DrawBars(const Facts& facts, const BarChart& chart) {
   script.Set("high", std::max(range.largest() / unit.bytes * 1.28, 1e-9));
   script.Set("axis", Text{absl::StrCat(chart.axis.english, ", ", unit.name),
                           absl::StrCat(chart.axis.chinese, "（", unit.name, "）")});
-  const std::string body = absl::StrCat("left = left_text + 0", kRows, kBars + 1);
+  const std::string body = absl::StrCat("left = left_text + 0\n", scripts::kRows, scripts::kBars);
   return Figure{chart.path,
                 chart.title,
                 Followed(chart.caption, FirstSeedNote(facts)),
-                script.Body(body.c_str()),
+                script.Body(body),
                 {{absl::StrCat(chart.path, ".csv"), csv.Take()}}};
 }
 
@@ -293,14 +212,14 @@ std::optional<Figure> AccuracyChart(const Facts& facts) {
   script.Set("accuracy_title", seeds ? Text{"accuracy, mean ± deviation", "准确率（均值 ± 标准差）"}
                                      : Text{"accuracy, 95% interval", "准确率（95% 置信区间）"});
   script.Set("f1_title", Text{"F1 score", "F1 分数"});
-  const std::string body = absl::StrCat("left = left_text + 0", kRows, kAccuracy + 1);
+  const std::string body = absl::StrCat("left = left_text + 0\n", scripts::kRows, scripts::kAccuracy);
   return Figure{
       "results/accuracy",
       {"Accuracy and F1 of each variant", "各方案的准确率与 F1"},
       {"Accuracy on the test split with its interval, and the F1 score. The dashed line is the first "
        "variant's accuracy; the axis does not begin at 0.",
        "测试集准确率及其区间，以及 F1 分数。虚线为第一个方案的准确率；横轴不从 0 开始。"},
-      script.Body(body.c_str()),
+      script.Body(body),
       {{"results/accuracy.csv", csv.Take()}}};
 }
 
@@ -348,7 +267,7 @@ std::optional<Figure> SpeedChart(const Facts& facts) {
   script.Array("speedup_high", panels.speedup_high).Array("reliable", panels.reliable);
   script.Array("latency_step", panels.latency_step).Array("speedup_step", panels.speedup_step);
   SetSpeedTexts(script);
-  const std::string body = absl::StrCat("left = left_text + 0", kSpeed);
+  const std::string body = absl::StrCat("left = left_text + 0\n", scripts::kSpeed);
   return Figure{"results/speed",
                 {"Latency and speedup of each variant", "各方案的延迟与加速比"},
                 Followed({"Left: median latency of a batch, the whisker reaching to the 90th percentile. "
@@ -358,7 +277,7 @@ std::optional<Figure> SpeedChart(const Facts& facts) {
                           "路径的加速比，取配对比值的中位数及 "
                           "95% 置信区间。"},
                          FirstSeedNote(facts)),
-                script.Body(body.c_str()),
+                script.Body(body),
                 {{"results/speed.csv", panels.csv.Take()}}};
 }
 

@@ -8,148 +8,10 @@
 #include "report/facts/format.h"
 #include "report/figures/charts.h"
 #include "report/figures/label_placer.h"
+#include "report/figures/scripts.h"
 
 namespace quantlab::report {
 namespace {
-
-constexpr char kRadar[] = R"gp(
-load 'terminal.gp'
-set lmargin at screen 0
-set rmargin at screen 1
-set tmargin at screen 1
-set bmargin at screen note_height/height
-unset border
-unset tics
-unset grid
-unset key
-# One unit is as long across as up, whatever room the legend on the right takes.
-unit = (540.0 - note_height)/2.36
-across = width/unit
-set xrange [-1.6 : across - 1.6]
-set yrange [1.30 - (height - note_height)/unit : 1.30]
-x(axis, score) = score*sin(2*pi*axis/5)
-y(axis, score) = score*cos(2*pi*axis/5)
-do for [ring = 1 : 4] {
-  do for [axis = 0 : 4] {
-    set arrow from x(axis, ring/4.0), y(axis, ring/4.0) to x(axis + 1, ring/4.0), y(axis + 1, ring/4.0) nohead lc rgb (ring == 4 ? '#999999' : faint) lw 0.8 back
-  }
-  set label sprintf('%.2g', ring/4.0) at 0.03, ring/4.0 - 0.045 left font family.',9' textcolor rgb '#777777' front
-}
-array axes[5] = [axis_accuracy, axis_f1, axis_size, axis_speed, axis_memory]
-do for [axis = 0 : 4] {
-  set arrow from 0, 0 to x(axis, 1), y(axis, 1) nohead lc rgb faint lw 0.8 back
-  if (axis == 0) { set label axes[1] at 0, 1.12 center }
-  if (axis == 1 || axis == 2) { set label axes[axis + 1] at x(axis, 1.08), y(axis, 1.08) left }
-  if (axis > 2) { set label axes[axis + 1] at x(axis, 1.08), y(axis, 1.08) right }
-}
-set label note_1 at screen 0.5, screen 30.0/height center font family.',11' textcolor rgb '#555555'
-set label note_2 at screen 0.5, screen 13.0/height center font family.',11' textcolor rgb '#555555'
-legend(row) = 1.0 - 24.0/unit*row
-# A piece of each line, with its points: between the first two of its points' places in the data.
-sample(axis) = axis == 0 ? 1.42 : axis == 1 ? 1.72 : NaN
-plot for [i = 1 : rows - 1] data using (where('row', i, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(tint(rgb('color'), marks[i + 1]/5)) with linespoints lc rgb variable lw 1.8 dt dash_type(marks[i + 1]) pt point_type(marks[i + 1]) ps 0.7 notitle, \
-     data using (where('row', 0, x(column('axis'), num('score')))):(y(column('axis'), num('score'))):(rgb('color')) with linespoints lc rgb variable lw 2.4 dt 2 pt 7 ps 0.55 notitle, \
-     for [i = 1 : rows - 1] data using (where('row', i, sample(column('axis')))):(legend(column('row'))):(tint(rgb('color'), marks[i + 1]/5)) with linespoints lc rgb variable lw 1.8 dt dash_type(marks[i + 1]) pt point_type(marks[i + 1]) ps 0.9 notitle, \
-     data using (where('row', 0, sample(column('axis')))):(legend(column('row'))):(rgb('color')) with linespoints lc rgb variable lw 2.4 dt 2 pt 7 ps 0.7 notitle, \
-     data using (column('axis') == 0 ? 1.80 : NaN):(legend(column('row'))):(stringcolumn(label)) with labels left textcolor rgb ink notitle
-)gp";
-
-constexpr char kPareto[] = R"gp(
-load 'terminal.gp'
-set lmargin at screen left/width
-set rmargin at screen 1 - right/width
-set tmargin at screen 1 - top/height
-set bmargin at screen bottom/height
-set grid xtics ytics lc rgb faint lt 1 lw 0.7
-set xrange [x_low:x_high]
-set yrange [y_low:y_high]
-set format x '%g'
-set format y '%.1f%%'
-set xlabel x_axis
-set ylabel y_axis
-set key at screen 0.5, screen 1 - 10.0/height center top horizontal
-front = 'comparisons/pareto_front.csv'
-plot front using (num('bytes')/unit):(100*num('accuracy')) with steps lc rgb '#555555' lw 1.4 dt 2 title front_title, \
-     data using (column('lead_'.lang) > 0 ? num('bytes')/unit : NaN):(100*num('accuracy')):(column('label_x_'.lang) - num('bytes')/unit):(column('label_y_'.lang) - 100*num('accuracy')) with vectors nohead lc rgb '#999999' lw 0.8 notitle, \
-     data using (column('label_x_'.lang)):(column('label_y_'.lang)):(stringcolumn(label)) with labels center boxed textcolor rgb ink notitle, \
-     data using (num('bytes')/unit):(100*num('accuracy')):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.7 lc rgb variable notitle
-)gp";
-
-constexpr char kDashboard[] = R"gp(
-load 'terminal.gp'
-set multiplot
-set grid xtics lc rgb faint lt 1 lw 0.7
-column_width = (width - left)/3.0
-set tics font family.',11'
-set title offset 0, -0.6
-row_height = height/2.0
-y(shift) = shift - column('row')
-unset ytics
-# Only the first of a row names the variants.
-variant_name(unused) = c == 0 ? stringcolumn(label) : ''
-# Where the next plot goes.
-place = 'set lmargin at screen (left + c*column_width)/width; set rmargin at screen (left + (c + 1)*column_width - 62)/width; set tmargin at screen 1 - (r*row_height + 46)/height; set bmargin at screen 1 - ((r + 1)*row_height - 40)/height'
-set yrange [0.5 - rows : 0.5]
-unset key
-r = 0
-c = 0
-if (has_accuracy) {
-  @place
-  set xrange [accuracy_low:accuracy_high]
-  set xtics accuracy_step
-  set format x '%.1f%%'
-  set title title_accuracy
-  plot data using (100*num('accuracy')):(y(0)):(100*either('accuracy_low','accuracy')):(100*either('accuracy_high','accuracy')):(rgb('color')) with xerrorbars pt 0 lw 1.8 lc rgb variable, \
-       data using (100*num('accuracy')):(y(0)):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1 lc rgb variable, \
-       data using (accuracy_low):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
-       data using (accuracy_high):(y(0)):(has('accuracy') ? sprintf('%.2f%%', 100*num('accuracy')) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
-  c = c + 1
-}
-array names[4] = ['f1', 'size', 'memory', 'speedup']
-array titles[4] = [title_f1, title_size, title_memory, title_speedup]
-array highs[4] = [f1_high, size_high, memory_high, speedup_high]
-array lows[4] = [f1_low, 0, 0, 0]
-array steps[4] = [f1_step, size_step, memory_step, speedup_step]
-array scales[4] = [100, 1/unit, 1/unit, 1]
-array formats[4] = ['%.2f%%', '%.3g', '%.3g', '%.2f×']
-array ticks[4] = ['%.1f%%', '%g', '%g', '%g×']
-do for [i = 1 : 4] {
-  if (highs[i] > 0) {
-    if (c == 3) { c = 0; r = 1 }
-    @place
-    set xrange [lows[i]:highs[i]]
-    set format x ticks[i]
-    set xtics steps[i]
-    set title titles[i]
-    if (i == 1) {
-      plot data using (scales[i]*num(names[i])):(y(0)):(rgb('color')) with points pt 4 ps 1.1 lw 1.8 lc rgb variable, \
-           data using (lows[i]):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
-           data using (highs[i]):(y(0)):(has(names[i]) ? sprintf(formats[i], scales[i]*num(names[i])) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
-    } else {
-      plot data using (0):(y(0)):(0):(scales[i]*num(names[i])):(y(-0.32)):(y(0.32)):(tint(rgb('color'), column('mark'))) with boxxyerror lc rgb variable, \
-           data using (0):(y(0)):(variant_name(0)) with labels right offset -0.6,0 textcolor rgb ink, \
-           data using (scales[i]*num(names[i])):(y(0)):(i == 4 ? either('speedup_low', names[i]) : NaN):(i == 4 ? either('speedup_high', names[i]) : NaN) with xerrorbars pt 0 lw 1.5 lc rgb '#555555', \
-           data using (i == 4 ? either('speedup_high', names[i]) : scales[i]*num(names[i])):(y(0)):(has(names[i]) ? sprintf(formats[i], scales[i]*num(names[i])) : '') with labels left offset 0.4,0 font family.',10' textcolor rgb ink
-    }
-    c = c + 1
-  }
-}
-if (has_pareto) {
-  if (c == 3) { c = 0; r = 1 }
-  @place
-  set lmargin at screen (left + c*column_width + 30)/width
-  set xrange [0:size_high]
-  set xtics size_step
-  set yrange [accuracy_low:accuracy_high]
-  set format x '%g'
-  set format y '%.1f%%'
-  set grid xtics ytics
-  set ytics nomirror accuracy_step
-  set title title_pareto
-  plot data using (num('size')/unit):(100*num('accuracy')):(point_type(column('mark'))):(rgb('color')) with points pt variable ps 1.5 lc rgb variable
-}
-unset multiplot
-)gp";
 
 constexpr std::array<const char*, 5> kAxes = {"accuracy", "f1", "size", "speed", "memory"};
 using Profile = std::array<double, 5>;
@@ -417,7 +279,7 @@ std::optional<Figure> RadarChart(const Facts& facts) {
       {"Five qualities of each variant, each divided by the best of the experiment as written under the "
        "figure.",
        "各方案的五项指标，均按图下所写方法相对本实验最优值归一化。"},
-      script.Body(kRadar),
+      script.Body(scripts::kRadar),
       {{"comparisons/radar.csv", csv.Take()}}};
 }
 
@@ -453,7 +315,7 @@ std::optional<Figure> ParetoChart(const Facts& facts) {
       {"Accuracy over the size of the saved model, with the Pareto front. Differences smaller than the "
        "intervals of the first figure mean nothing.",
        "准确率与模型大小，虚线为帕累托前沿。小于准确率区间的差异没有意义。"},
-      script.Body(kPareto),
+      script.Body(scripts::kPareto),
       {{"comparisons/pareto.csv", csv.Take()}, {"comparisons/pareto_front.csv", FrontCsv(all)}}};
 }
 
@@ -482,7 +344,7 @@ std::optional<Figure> Dashboard(const Facts& facts) {
   return Figure{"comparisons/dashboard",
                 {"The comparison on one page", "对比总览"},
                 {"The comparison on one page.", "对比总览。"},
-                script.Body(kDashboard),
+                script.Body(scripts::kDashboard),
                 {{"comparisons/dashboard.csv", data.csv.Take()}}};
 }
 

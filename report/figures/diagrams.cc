@@ -5,77 +5,15 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"
 #include "report/facts/verdict.h"
 #include "report/figures/charts.h"
+#include "report/figures/scripts.h"
 
 namespace quantlab::report {
 namespace {
-
-constexpr char kSystem[] = R"gp(
-load 'terminal.gp'
-set lmargin at screen 0
-set rmargin at screen 1
-set tmargin at screen 1
-set bmargin at screen 0
-unset border
-unset tics
-unset grid
-unset key
-set xrange [0:width]
-set yrange [0:height]
-arrows = 'architecture/system_arrows.csv'
-text(c) = stringcolumn(c.'_'.lang)
-plot data using (column('x')):(column('y')):(column('x') - column('w')/2):(column('x') + column('w')/2):(column('y') - column('h')/2):(column('y') + column('h')/2):(rgb('fill')) with boxxyerror lc rgb variable fs solid 1.0 border rgb '#555555', \
-     data using (column('x')):(column('y') + 26):(text('title')) with labels center font family.' Bold,14' textcolor rgb ink, \
-     data using (column('x')):(column('y') + 2):(text('line1')) with labels center font family.',11' textcolor rgb ink, \
-     data using (column('x')):(column('y') - 16):(text('line2')) with labels center font family.',11' textcolor rgb ink, \
-     data using (column('x')):(column('y') - 34):(text('line3')) with labels center font family.',11' textcolor rgb ink, \
-     arrows using (column('x1')):(column('y1')):(column('x2') - column('x1')):(column('y2') - column('y1')) with vectors filled size screen 0.012, 22 lc rgb '#333333' lw 1.6, \
-     arrows using (column('label_x')):(column('label_y')):(text('label')) with labels center font family.',11' textcolor rgb '#333333', \
-     arrows using (column('label_x')):(column('label_y') - 26):(text('more')) with labels center font family.',11' textcolor rgb '#333333'
-)gp";
-
-constexpr char kModel[] = R"gp(
-left = left_text + 0
-width = left + 8*part_width + 20
-matrix = rows*row_height
-height = 176 + (rows > 0 ? matrix + 44 : 0)
-load 'terminal.gp'
-set lmargin at screen 0
-set rmargin at screen 1
-set tmargin at screen 1
-set bmargin at screen 0
-unset border
-unset tics
-unset grid
-unset key
-set xrange [0:width]
-set yrange [-height:0]
-parts = 'architecture/model_parts.csv'
-text(c) = stringcolumn(c.'_'.lang)
-center(part) = left + (part + 0.5)*part_width
-# The block that repeats: query to feed-forward.
-set object 1 rectangle from left + part_width + 4, -16 to left + 6*part_width - 4, -156 fs empty border rgb '#777777' lw 1 dt 2
-set label blocks at left + 3.5*part_width, -28 center font family.',11' textcolor rgb '#555555'
-if (rows > 0) {
-  set label heading at left - 10, -178 right font family.',11' textcolor rgb '#555555'
-}
-top(row) = -188 - row*row_height
-cell_left(part, from) = left + part*part_width + 4 + from*(part_width - 8)
-plot parts using (center(column('part'))):(-92):(center(column('part')) - part_width/2 + 9):(center(column('part')) + part_width/2 - 9):(-142):(-42):(rgb('fill')) with boxxyerror lc rgb variable fs solid 1.0 border rgb '#555555', \
-     parts using (center(column('part'))):(-68):(text('title')) with labels center font family.' Bold,11' textcolor rgb ink, \
-     parts using (center(column('part'))):(-92):(text('line1')) with labels center font family.',10' textcolor rgb ink, \
-     parts using (center(column('part'))):(-110):(text('line2')) with labels center font family.',10' textcolor rgb ink, \
-     parts using (column('part') < 7 ? center(column('part')) + part_width/2 - 9 : NaN):(-92):(17):(0) with vectors filled size screen 0.006, 24 lc rgb '#333333' lw 1.4)gp";
-
-// Where any variant's layers are known.
-constexpr char kModelCells[] = R"gp(, \
-     data using (cell_left(column('part'), column('from'))):(top(column('row'))):(cell_left(column('part'), column('from'))):(cell_left(column('part'), column('to'))):(top(column('row')) - row_height + 6):(top(column('row'))):(rgb('color')) with boxxyerror lc rgb variable fs solid 1.0 border rgb '#FFFFFF', \
-     data using (0.5*(cell_left(column('part'), column('from')) + cell_left(column('part'), column('to')))):(top(column('row')) - row_height/2 + 3):(text('text')):(rgb('text_color')) with labels center font family.',10' textcolor rgb variable, \
-     data using (column('part') == 0 && column('from') == 0 ? left - 10 : NaN):(top(column('row')) - row_height/2 + 3):(stringcolumn(label)) with labels right textcolor rgb ink
-)gp";
 
 std::string SystemBoxes() {
   Csv csv({"id", "x", "y", "w", "h", "fill", "title_en", "title_zh", "line1_en", "line1_zh", "line2_en",
@@ -288,7 +226,7 @@ Figure SystemDiagram() {
       {"The system: a thin client, a coordinator that keeps all state, and workers that start a fresh "
        "process for each attempt.",
        "系统架构：轻量客户端、保存全部状态的协调器，以及为每次尝试启动独立进程的工作节点。"},
-      script.Body(kSystem),
+      script.Body(scripts::kSystem),
       {{"architecture/system.csv", SystemBoxes()}, {"architecture/system_arrows.csv", SystemArrows()}}};
 }
 
@@ -316,7 +254,9 @@ Figure ModelDiagram(const Facts& facts) {
       {"The model from text to class (blue: linear layers), and the precision in which each variant ran "
        "each part; “not quantized” parts stay in floating point.",
        "从文本到类别的模型结构（蓝色为线性层），以及各方案中各部分实际运行的精度；“未量化”的部分保持浮点。"},
-      script.Body(absl::StrCat(kModel, cells.rows() > 0 ? kModelCells : "\n").c_str()),
+      script.Body(cells.rows() > 0
+                      ? absl::StrCat(absl::StripSuffix(scripts::kModel, "\n"), ", \\\n", scripts::kModelCells)
+                      : scripts::kModel),
       {{"architecture/model.csv", cells.Take()}, {"architecture/model_parts.csv", PartsCsv()}}};
 }
 

@@ -118,8 +118,8 @@ Script& Script::Flag(const char* name, bool on) {
   return *this;
 }
 
-std::string Script::Body(const char* body) const {
-  return absl::StrCat(text_, body[0] == '\n' ? body + 1 : body);
+std::string Script::Body(absl::string_view body) const {
+  return absl::StrCat(text_, body);
 }
 
 std::vector<PlotRow> PlotRows(const Facts& facts) {

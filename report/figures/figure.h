@@ -68,8 +68,8 @@ class Script {
   // Elements count from 1.
   Script& Array(const char* name, const std::vector<double>& values);
   Script& Flag(const char* name, bool on);
-  // As it stands.
-  std::string Body(const char* body) const;
+  // The values, then `body` as it stands.
+  std::string Body(absl::string_view body) const;
 
  private:
   std::string text_;

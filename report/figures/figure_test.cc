@@ -98,7 +98,7 @@ TEST(ScriptTest, QuotesTextsAndMarksNumbers) {
                                  .Set("t", Text{"it's", "它"})
                                  .Flag("f", true)
                                  .Array("a", {1, 2.5})
-                                 .Body("\nplot\n");
+                                 .Body("plot\n");
   EXPECT_THAT(script, HasSubstr("n = 3.0\n"));
   EXPECT_THAT(script, HasSubstr("t = chinese ? '它' : 'it''s'\n"));
   EXPECT_THAT(script, HasSubstr("f = 1\narray a[2] = [1.0, 2.5]\nplot\n"));

@@ -8,133 +8,10 @@
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"
 #include "report/figures/charts.h"
+#include "report/figures/scripts.h"
 
 namespace quantlab::report {
 namespace {
-
-constexpr char kLayers[] = R"gp(
-# Panels from top to bottom; each has a line per variant or precision and a column per layer.
-row_height = 24
-height = top + bottom + panels*gap
-do for [p = 1 : panels] { height = height + row_height*panel_rows[p] }
-load 'terminal.gp'
-set multiplot
-unset grid
-unset key
-set border 0
-unset tics
-row_names = 'results/layers_rows.csv'
-layer_names = 'results/layers_names.csv'
-set lmargin at screen left/width
-set rmargin at screen 1 - right/width
-set xrange [-0.5 : layers - 0.5]
-set palette defined (0 '#00224E', 0.25 '#35456C', 0.5 '#7C7B78', 0.75 '#BCAF6F', 1 '#FEE838')
-# Names of the rows, and of the columns under the last panel.
-named = "row_names using (-0.5):(mine(-column('row'))):(stringcolumn(label)) with labels right offset -0.4,0 textcolor rgb ink, layer_names using (column('layer_index')):(p == panels ? 0.5 - rows : NaN):(stringcolumn('short_'.lang)) with labels right rotate by 90 offset 0,-0.4 font family.',10' textcolor rgb ink"
-above = top
-do for [p = 1 : panels] {
-  rows = panel_rows[p]
-  kind = word(panel_kinds, p)
-  set tmargin at screen 1 - above/height
-  set bmargin at screen 1 - (above + row_height*rows)/height
-  set yrange [0.5 - rows : 0.5]
-  unset label
-  unset arrow
-  do for [i = 1 : block_count] {
-    set arrow from blocks[i], graph 0 to blocks[i], graph 1 nohead lc rgb '#FFFFFF' lw 3 front
-  }
-  set label (kind eq 'sqnr' ? title_sqnr : kind eq 'precision' ? title_precision : title_damage) at graph 0, screen 1 - (above - 12)/height left
-  mine(y) = stringcolumn('panel') eq kind ? y : NaN
-  if (kind eq 'precision') {
-    unset colorbox
-    do for [i = 1 : words(legend_colors)] {
-      set label '■' at screen (left + legend_start + legend_step*(i - 1))/width, screen 1 - (above - 12)/height left textcolor rgb '#'.word(legend_colors, i)
-      set label word(legend_names, i) at screen (left + legend_start + legend_step*(i - 1) + 16)/width, screen 1 - (above - 12)/height left font family.',11'
-    }
-    plot data using (column('layer_index')):(mine(-column('row'))):(column('layer_index') - 0.46):(column('layer_index') + 0.46):(-column('row') - 0.44):(-column('row') + 0.44):(rgb('color')) with boxxyerror lc rgb variable, @named
-  } else {
-    bar_x = 1 - (right - 14)/width
-    bar_y = 1 - (above + row_height*rows)/height
-    bar_width = 12.0/width
-    bar_height = row_height*rows/height
-    set colorbox vertical user origin screen bar_x, screen bar_y size screen bar_width, screen bar_height
-    low = panel_low[p]
-    high = panel_high[p]
-    set cbrange [low:high]
-    set cbtics (sprintf('%.2g', low) low, sprintf('%.2g', high) high) font family.',9'
-    if (kind eq 'sqnr') { set palette positive } else { set palette negative }
-    plot data using (column('layer_index')):(mine(-column('row'))):(column('layer_index') - 0.46):(column('layer_index') + 0.46):(-column('row') - 0.44):(-column('row') + 0.44):(num('value')) with boxxyerror lc palette, @named
-  }
-  above = above + row_height*rows + gap
-}
-unset multiplot
-)gp";
-
-constexpr char kFront[] = R"gp(
-load 'terminal.gp'
-set grid xtics ytics lc rgb faint lt 1 lw 0.7
-set lmargin at screen 112.0/width
-set rmargin at screen 1 - 24.0/width
-set tmargin at screen 1 - 40.0/height
-set bmargin at screen 66.0/height
-set xlabel x_axis
-set ylabel y_axis
-set format y '%g'
-set xrange [x_low:x_high]
-set yrange [y_low:y_high]
-set key at screen 0.5, screen 1 - 10.0/height center top horizontal
-plot data using (1e3*num('seconds')):(num('loss_increase')) with linespoints lc rgb '#0072B2' lw 1.6 pt 7 ps 1 title front_title, \
-     data using (1e3*num('seconds')):(where('chosen', 1, num('loss_increase'))) with points lc rgb '#D55E00' pt 6 ps 2.4 lw 2.2 title chosen_title
-)gp";
-
-constexpr char kCurves[] = R"gp(
-rate_height = has_rate ? 130 : 0
-height = 420 + rate_height > legend_height ? 420 + rate_height : legend_height
-load 'terminal.gp'
-set multiplot
-set grid xtics ytics lc rgb faint lt 1 lw 0.7
-set lmargin at screen 104.0/width
-set rmargin at screen 1 - (legend_width + 20)/width
-set xrange [0:last]
-set xlabel x_axis
-unset key
-set tmargin at screen 1 - 16.0/height
-set bmargin at screen (rate_height + 66.0)/height
-set ylabel loss_axis
-set yrange [0:loss_high]
-if (has_rate) { unset xlabel; set format x '' }
-legend = 'results/curves_legend.csv'
-of(i, c) = (column('series') == i && has(c)) ? column(c) : NaN
-plot for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'train_loss')):(int('0xAA000000') + rgb('color')) with lines lc rgb variable lw 0.8, \
-     for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'train_loss_smoothed')):(tint(rgb('color'), marks[i + 1]/5)) with lines lc rgb variable lw 2.4 dt dash_type(marks[i + 1])
-if (has_rate) {
-  set xlabel x_axis
-  set tmargin at screen (rate_height + 36.0)/height
-  set bmargin at screen 66.0/height
-  set ylabel rate_axis
-  set yrange [0:rate_high]
-  set format x '%g'
-  set format y '%g'
-  set ytics rate_step
-  plot for [i = 0 : series - 1] data using (of(i, 'step')):(of(i, 'learning_rate')):(tint(rgb('color'), marks[i + 1]/5)) with lines lc rgb variable lw 1.8 dt dash_type(marks[i + 1])
-}
-# The legend, in pixels of the whole figure.
-set lmargin at screen 0
-set rmargin at screen 1
-set tmargin at screen 1
-set bmargin at screen 0
-set xrange [0:width]
-set yrange [0:height]
-unset border
-unset tics
-unset xlabel
-unset ylabel
-unset grid
-row(y) = height - 30 - 22*y
-plot for [i = 0 : series - 1] legend using (column('series') == i ? width - legend_width : NaN):(row(column('series'))):(52):(0):(tint(rgb('color'), marks[i + 1]/5)) with vectors nohead lw 2.4 dt dash_type(marks[i + 1]) lc rgb variable, \
-     legend using (width - legend_width + 60):(row(column('series'))):(stringcolumn(label)) with labels left textcolor rgb ink font family.',12'
-unset multiplot
-)gp";
 
 // Layers by their place in the model, and what is drawn of them.
 class LayerGrid {
@@ -431,7 +308,7 @@ std::optional<Figure> LayerChart(const Facts& facts) {
       {"Layer by layer: signal-to-noise ratio of the output, sensitivity as mixed precision measured it, "
        "and the precision that ran.",
        "逐层：输出信噪比、混合精度所测的敏感度，以及实际运行的精度。"},
-      script.Body(kLayers),
+      script.Body(scripts::kLayers),
       {{"results/layers.csv", data.cells.Take()},
        {"results/layers_rows.csv", data.rows.Take()},
        {"results/layers_names.csv", NamesCsv(grid)}}};
@@ -469,7 +346,7 @@ std::optional<Figure> FrontChart(const Facts& facts) {
       {"Pareto front of mixed precision", "混合精度的帕累托前沿"},
       {absl::StrCat("The assignments of precisions to layers that ", Code(variant->name), " chose from."),
        absl::StrCat(Code(variant->name), " 可选的逐层精度分配。")},
-      script.Body(kFront),
+      script.Body(scripts::kFront),
       {{"results/front.csv", csv.Take()}}};
 }
 
@@ -494,7 +371,7 @@ std::optional<Figure> CurvesChart(const Facts& facts) {
       {"Training and QAT curves", "训练与 QAT 曲线"},
       {"Training curves: loss of each step (thin) and its moving mean (thick); below, the learning rate.",
        "训练曲线：每步损失（细线）及其滑动平均（粗线）；下方为学习率。"},
-      script.Body(kCurves),
+      script.Body(scripts::kCurves),
       {{"results/curves.csv", data.csv.Take()}, {"results/curves_legend.csv", data.legend.Take()}}};
 }
 

@@ -1,0 +1,3 @@
+     data using (cell_left(column('part'), column('from'))):(top(column('row'))):(cell_left(column('part'), column('from'))):(cell_left(column('part'), column('to'))):(top(column('row')) - row_height + 6):(top(column('row'))):(rgb('color')) with boxxyerror lc rgb variable fs solid 1.0 border rgb '#FFFFFF', \
+     data using (0.5*(cell_left(column('part'), column('from')) + cell_left(column('part'), column('to')))):(top(column('row')) - row_height/2 + 3):(text('text')):(rgb('text_color')) with labels center font family.',10' textcolor rgb variable, \
+     data using (column('part') == 0 && column('from') == 0 ? left - 10 : NaN):(top(column('row')) - row_height/2 + 3):(stringcolumn(label)) with labels right textcolor rgb ink
