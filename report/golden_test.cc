@@ -47,22 +47,58 @@ std::vector<ReportFile> Render(const ReportData& data) {
   return RenderReport(data, {Language::kChinese, Language::kEnglish});
 }
 
-std::map<std::string, std::string> Stored(const std::string& name) {
-  std::map<std::string, std::string> files;
-  if (!fs::exists(kFolder / name)) return files;
-  for (const auto& entry : fs::recursive_directory_iterator(kFolder / name)) {
-    if (!entry.is_regular_file()) continue;
-    files[fs::relative(entry.path(), kFolder / name).generic_string()] = ReadFile(entry.path());
+// What is stored of a situation: a file for each language and one for what is the same in both, each with a
+// section for each file of the report.
+const std::vector<std::string> kParts = {"en", "zh", "data"};
+
+std::string PartOf(const std::string& path) {
+  if (path == "report.en.md" || path.ends_with(".en.md")) return "en";
+  return path.ends_with(".md") ? "zh" : "data";
+}
+
+fs::path StoredPath(const std::string& name, const std::string& part) {
+  return kFolder / (name + "." + part + ".txt");
+}
+
+constexpr char kHeadBegin[] = "==> ", kHeadEnd[] = " <==";
+constexpr char kAsInReport[] = "(as in the report)\n";
+
+// The sections of a file, by the path that heads each.
+std::map<std::string, std::string> ParseSections(const std::string& text) {
+  std::map<std::string, std::string> sections;
+  std::istringstream lines(text);
+  std::string line, path;
+  while (std::getline(lines, line)) {
+    if (line.starts_with(kHeadBegin) && line.ends_with(kHeadEnd)) {
+      path = line.substr(4, line.size() - 8);
+      sections[path];
+    } else {
+      sections[path] += line + "\n";
+    }
   }
-  return files;
+  return sections;
+}
+
+// What is to be stored of a report, by part and path. A table that the report holds is not repeated.
+std::map<std::string, std::map<std::string, std::string>> SectionsOf(const std::vector<ReportFile>& files) {
+  std::map<std::string, std::map<std::string, std::string>> parts;
+  std::map<std::string, std::string> report;
+  for (const ReportFile& file : files) {
+    EXPECT_TRUE(file.content.ends_with("\n")) << file.path;
+    EXPECT_EQ(file.content.find(std::string("\n") + kHeadBegin), std::string::npos) << file.path;
+    const std::string part = PartOf(file.path);
+    const bool repeated = report[part].find(file.content) != std::string::npos;
+    EXPECT_TRUE(parts[part].emplace(file.path, repeated ? kAsInReport : file.content).second)
+        << file.path << " is written twice";
+    if (part != "data" && file.path.find('/') == std::string::npos) report[part] = file.content;
+  }
+  return parts;
 }
 
 void Store(const std::string& name, const std::vector<ReportFile>& files) {
-  fs::remove_all(kFolder / name);
-  for (const ReportFile& file : files) {
-    const fs::path path = kFolder / name / file.path;
-    fs::create_directories(path.parent_path());
-    std::ofstream(path, std::ios::binary) << file.content;
+  for (const auto& [part, sections] : SectionsOf(files)) {
+    std::ofstream file(StoredPath(name, part), std::ios::binary);
+    for (const auto& [path, content] : sections) file << kHeadBegin << path << kHeadEnd << "\n" << content;
   }
 }
 
@@ -72,16 +108,16 @@ TEST_P(GoldenTest, SameDataSameBytes) {
   const ReportData data = Load(GetParam());
   const std::vector<ReportFile> files = Render(data);
   if (std::getenv("QUANTLAB_UPDATE_GOLDEN") != nullptr) Store(GetParam(), files);
-  std::map<std::string, std::string> rendered;
-  for (const ReportFile& file : files) {
-    EXPECT_TRUE(rendered.emplace(file.path, file.content).second) << file.path << " is written twice";
+  auto rendered = SectionsOf(files);
+  for (const std::string& part : kParts) {
+    auto stored = ParseSections(ReadFile(StoredPath(GetParam(), part)));
+    EXPECT_FALSE(stored.empty()) << StoredPath(GetParam(), part);
+    for (const auto& [path, content] : rendered[part]) {
+      ASSERT_TRUE(stored.count(path) > 0) << path << " is not expected";
+      EXPECT_EQ(content, stored.at(path)) << path;
+    }
+    EXPECT_EQ(rendered[part].size(), stored.size()) << part;
   }
-  const std::map<std::string, std::string> stored = Stored(GetParam());
-  for (const auto& [path, content] : rendered) {
-    ASSERT_TRUE(stored.count(path) > 0) << path << " is not expected";
-    EXPECT_EQ(content, stored.at(path)) << path;
-  }
-  EXPECT_EQ(rendered.size(), stored.size());
   const std::vector<ReportFile> again = Render(data);
   for (size_t i = 0; i < files.size(); ++i) EXPECT_EQ(files[i].content, again[i].content);
 }
