@@ -1,4 +1,4 @@
-"""Holds the arrows of the design: which room may include which, and which library each may see."""
+"""Checks the dependencies of the modules: which module may include which, and which library each may see."""
 
 import pathlib
 import re
@@ -7,7 +7,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 
-# Room -> rooms whose headers its files may include, besides itself and base.
+# Module -> modules whose headers its files may include, besides itself and base.
 ALLOWED = {
     "base": set(),
     "proto": {"quantlab"},  # quantlab/v1/*.pb.h is the generated contract
@@ -38,12 +38,9 @@ ALLOWED["client/quantctl"] |= {"report", "report/facts"}
 
 ALLOWED["worker/runner"] = {"codec"} | {f"worker/engine/{folder}" for folder in ENGINE}
 
-# What only tests include stands beside what it tests, and may see more.
-TESTING = re.compile(r"_testing\.(h|cc)$|/random_bert\.(h|cc)$")
+TOP_LEVEL = {module.split("/")[0] for module in ALLOWED} | {"quantlab", "tests"}
 
-TOP_LEVEL = {room.split("/")[0] for room in ALLOWED} | {"quantlab", "tests"}
-
-# Library headers -> the only rooms that may see them.
+# Library headers -> the only modules that may see them.
 LIBRARIES = {
     re.compile(r"^(torch|ATen|c10)/"): {
         f"worker/engine/{folder}" for folder in ENGINE if folder not in ("kernels", "text", "data")
@@ -57,48 +54,48 @@ LIBRARIES = {
 }
 
 
-def room_of(path):
+def module_of(path):
     """The longest key of ALLOWED that is a prefix of a project-relative path, or None."""
-    candidates = [room for room in ALLOWED if path == room or path.startswith(room + "/")]
+    candidates = [module for module in ALLOWED if path == module or path.startswith(module + "/")]
     return max(candidates, key=len, default=None)
 
 
 def sources():
-    for room in ("base", "codec", "proto", "storage", "report", "server", "client", "worker"):
-        for path in sorted((ROOT / room).rglob("*")):
+    for module in ("base", "codec", "proto", "storage", "report", "server", "client", "worker"):
+        for path in sorted((ROOT / module).rglob("*")):
             if path.suffix in (".h", ".cc") and not path.name.endswith("_test.cc"):
                 yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
 
 
 class ArchitectureTest(unittest.TestCase):
-    def test_every_source_stands_in_a_known_room(self):
-        self.assertEqual([path for path, _ in sources() if room_of(path) is None], [])
+    def test_every_source_is_in_a_known_module(self):
+        self.assertEqual([path for path, _ in sources() if module_of(path) is None], [])
 
-    def test_rooms_include_only_along_the_arrows(self):
+    def test_modules_include_only_what_they_may(self):
         crossings = []
         for path, text in sources():
-            room = room_of(path)
+            module = module_of(path)
             for _, header in INCLUDE.findall(text):
                 top = header.split("/")[0]
                 if top not in TOP_LEVEL or not (ROOT / header).exists() and top != "quantlab":
                     continue  # a library's header
-                if (room_of(header) or top) not in {room, "base"} | ALLOWED[room]:
+                if (module_of(header) or top) not in {module, "base"} | ALLOWED[module]:
                     crossings.append(f"{path} includes {header}")
         self.assertEqual(crossings, [])
 
-    def test_libraries_are_seen_only_by_their_rooms(self):
+    def test_libraries_are_seen_only_by_their_modules(self):
         crossings = []
         for path, text in sources():
             for _, header in INCLUDE.findall(text):
-                for pattern, rooms in LIBRARIES.items():
-                    if pattern.match(header) and room_of(path) not in rooms:
+                for pattern, modules in LIBRARIES.items():
+                    if pattern.match(header) and module_of(path) not in modules:
                         crossings.append(f"{path} includes {header}")
         self.assertEqual(crossings, [])
 
     def test_the_test_itself_sees_files_and_crossings(self):
         self.assertGreater(len(list(sources())), 20)
-        self.assertEqual(room_of("server/core/lease_table.h"), "server/core")
-        self.assertIsNone(room_of("elsewhere/file.h"))
+        self.assertEqual(module_of("server/core/lease_table.h"), "server/core")
+        self.assertIsNone(module_of("elsewhere/file.h"))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 #   quantlab_library(storage SOURCES a.cc b.cc PUBLIC quantlab::base PRIVATE SQLiteCpp)
 #   quantlab_test(storage_test SOURCES a_test.cc DEPS quantlab::storage)
 #
-# PRECOMPILED torch or grpc: reads that precompiled header (Precompiled.cmake). A library is reachable as quantlab::<name>; its headers are included by their path from the
-# project's root ("storage/artifact_store.h").
+# A library is reachable as quantlab::<name>; its headers are included by their path from the project's
+# root ("storage/artifact_store.h"). PRECOMPILED names the precompiled header to use (Precompiled.cmake).
 
 function(quantlab_library name)
   cmake_parse_arguments(ARG "" "PRECOMPILED" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
