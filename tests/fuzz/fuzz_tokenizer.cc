@@ -14,8 +14,7 @@ namespace {
 using quantlab::engine::Tokenizer;
 
 std::unique_ptr<Tokenizer> Load(const char* name) {
-  auto tokenizer =
-      Tokenizer::Load(std::string(QUANTLAB_SOURCE_DIR "/worker/engine/text/testdata/") + name);
+  auto tokenizer = Tokenizer::Load(std::string(QUANTLAB_SOURCE_DIR "/worker/engine/text/testdata/") + name);
   if (!tokenizer.ok()) std::abort();
   return *std::move(tokenizer);
 }

@@ -124,8 +124,7 @@ absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt) {
   return data;
 }
 
-absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt,
-                                                       const engine::Tokenizer& tokenizer,
+absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const engine::Tokenizer& tokenizer,
                                                        const std::vector<engine::Example>& examples,
                                                        const std::string& what) {
   engine::LabelledTexts data;
@@ -142,8 +141,8 @@ absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt,
 }
 
 absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::string& folder,
-                                                                          const engine::BertConfig& config,
-                                                                          int max_length) {
+                                                                 const engine::BertConfig& config,
+                                                                 int max_length) {
   QL_ASSIGN_OR_RETURN(auto tokenizer, engine::Tokenizer::Load(folder));
   if (tokenizer->vocab_size() > config.vocab_size) {
     return absl::InvalidArgumentError(absl::StrCat(folder, ": the tokenizer has ", tokenizer->vocab_size(),

@@ -20,16 +20,15 @@ absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt);
 
 // Tokenizes `examples`; `what` names them in progress ("training texts").
 // Errors: CANCELLED.
-absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt,
-                                                       const engine::Tokenizer& tokenizer,
+absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const engine::Tokenizer& tokenizer,
                                                        const std::vector<engine::Example>& examples,
                                                        const std::string& what);
 
 // The tokenizer of `folder`, checked against the model that lies there.
 // Errors: INVALID_ARGUMENT more ids than the model has embeddings, max_length beyond its positions.
 absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::string& folder,
-                                                                          const engine::BertConfig& config,
-                                                                          int max_length);
+                                                                 const engine::BertConfig& config,
+                                                                 int max_length);
 
 // One split and how a model did on it.
 struct Evaluation {

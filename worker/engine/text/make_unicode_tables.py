@@ -9,6 +9,8 @@ installed `tokenizers` about each code point and freezes the answers.
     python3 worker/engine/text/make_unicode_tables.py > worker/engine/text/unicode_tables.inc
 """
 
+import array
+import struct
 import sys
 import unicodedata
 
@@ -135,6 +137,80 @@ def word_characters():
     return out
 
 
+def byte_level_classes():
+    """Letters and numbers of byte-level BPE's pattern; its white space must be that of WhitespaceSplit."""
+    pre = pre_tokenizers.ByteLevel(add_prefix_space=False).pre_tokenize_str
+    cut = pre_tokenizers.WhitespaceSplit().pre_tokenize_str
+    letters, numbers = [], []
+    for c in CODE_POINTS:
+        joins_letter, joins_number, joins_other = (len(pre(x + chr(c))) == 1 for x in "a1!")
+        is_space = len(cut(f"a{chr(c)}b")) == 2
+        assert joins_letter + joins_number + joins_other + is_space == 1, hex(c)
+        if joins_letter:
+            letters.append(c)
+        elif joins_number:
+            numbers.append(c)
+    return letters, numbers
+
+
+class GraphemeProbe:
+    """Counts the grapheme clusters that the Precompiled normalizer sees.
+
+    Its map turns every code point into "Z". A cluster shorter than 6 bytes is replaced as a whole (by what its
+    first code point becomes), a longer one code point by code point: the number of Zs tells which it was.
+    The map is a Darts double array over UTF-8, in blocks of 64 units: the continuation bytes are 0x80 to 0xBF.
+    """
+
+    def __init__(self):
+        root, leaf = 256, 512  # leaf: the unit that holds the value, for every code point
+        units, blocks = array.array("I", bytes(4 * 768)), {}
+        units[0] = self._offset(root)
+        units[leaf] = 0x80000000
+
+        def block_of(prefix):
+            if prefix not in blocks:
+                blocks[prefix] = len(units) ^ 0x80
+                units.extend([0] * 64)
+            return blocks[prefix]
+
+        for c in CODE_POINTS[1:]:
+            code, base = chr(c).encode(), root
+            for i, byte in enumerate(code):
+                position = base ^ byte
+                base = leaf if i == len(code) - 1 else block_of(code[: i + 1])
+                units[position] = self._offset(position ^ base) | byte | (base == leaf) << 8
+        trie = units.tobytes()
+        self._normalize = normalizers.Precompiled(struct.pack("<I", len(trie)) + trie + b"Z\0").normalize_str
+
+    @staticmethod
+    def _offset(offset):
+        assert offset < 1 << 21
+        return offset << 10
+
+    def __call__(self, text):
+        return self._normalize(text).count("Z")
+
+
+def grapheme_classes():
+    """What UAX #29 calls Control; Extend, ZWJ or SpacingMark; Prepend; Extended_Pictographic; and InCB's three."""
+    count = GraphemeProbe()
+    joining = [c for c in CODE_POINTS[1:] if count("a" + chr(c)) == 1]
+    prepend = [c for c in CODE_POINTS[1:] if c not in (0xD, 0xA) and count(chr(c) + "a") == 1]
+    # Only clusters of fewer than 6 bytes can be told from single characters: control characters of 4 bytes
+    # are left out, and make no difference.
+    control = [c for c in CODE_POINTS[1:] if c <= 0xFFFF and count(chr(c) + "\u0301") == 2]
+    # The sign of copyright is a pictograph of 2 bytes: with a joiner and one more it is a cluster of 7.
+    joined = set(joining)
+    pictographs = [c for c in CODE_POINTS[1:] if c not in joined and count("\u00a9\u200d" + chr(c)) == 3]
+    # Conjuncts are long, so they are seen by what follows: an accent behind the last consonant is part of a
+    # long cluster, or makes a short one with it.
+    ka, virama, accent = "\u0915", "\u094d", "\u0301"
+    consonants = [c for c in CODE_POINTS[1:] if c not in joined and count(ka + virama + chr(c) + accent) == 4]
+    linkers = [c for c in joining if count(ka + chr(c) + ka + accent) == 4]
+    extenders = [c for c in joining if c not in linkers and count(ka + chr(c) + virama + ka + accent) == 5]
+    return control, joining, prepend, pictographs, consonants, linkers, extenders
+
+
 def class_ranges(pairs):
     out = []
     for c, v in pairs:
@@ -182,6 +258,12 @@ def main():
     emit_ranges("kPunctuation", punctuation)
     emit_ranges("kNonspacingMark", marks())
     emit_ranges("kWordCharacter", word_characters())
+    letters, numbers = byte_level_classes()
+    emit_ranges("kLetter", letters)
+    emit_ranges("kNumber", numbers)
+    names = ("Control", "Joining", "Prepend", "Pictograph", "Consonant", "Linker", "Extender")
+    for name, members in zip(names, grapheme_classes()):
+        emit_ranges("kGrapheme" + name, members)
     emit("kCombiningClass", "ClassRange",
          [f"{{{a:#x}, {b:#x}, {v}}}" for a, b, v in class_ranges(combining_classes())])
     emit_mappings("kDecomposition", decompositions())

@@ -5,186 +5,152 @@
 #include <unordered_map>
 #include <utility>
 
-#include <absl/status/status.h>
-#include <absl/strings/str_cat.h>
-
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "worker/engine/text/added_tokens.h"
-#include "worker/engine/text/normalizer.h"
+#include "worker/engine/text/text_model.h"
 #include "worker/engine/text/tokenizer_spec.h"
 #include "worker/engine/text/utf8.h"
-#include "worker/engine/text/vocab_trie.h"
 
 namespace quantlab::engine {
 namespace {
 
-// Collects the normalized text itself.
-class TextSink {
- public:
-  void Letter(std::string_view utf8) { text.append(utf8); }
-  void Punctuation(std::string_view utf8) { text.append(utf8); }
-  void Space(std::string_view utf8) { text.append(utf8); }
-  bool Full() const { return false; }
+using Vocabulary = std::vector<std::pair<std::string, int32_t>>;
 
-  std::string text;
-};
-
-// Matches words against the vocabulary as they are completed, and collects the ids.
-class WordPieceSink {
- public:
-  // A word longer than max_characters code points is unknown.
-  WordPieceSink(const VocabTrie& trie, int32_t continuation, int32_t unk_id, int64_t max_characters,
-                size_t limit, std::vector<int32_t>* ids)
-      : trie_(trie),
-        continuation_(continuation),
-        unk_id_(unk_id),
-        max_characters_(max_characters),
-        limit_(limit),
-        ids_(*ids) {}
-
-  void Letter(std::string_view utf8) {
-    if (++characters_ <= max_characters_) word_.append(utf8);
-  }
-  void Punctuation(std::string_view utf8) {
-    EndWord();
-    Letter(utf8);
-    EndWord();
-  }
-  void Space(std::string_view) { EndWord(); }
-  bool Full() const { return ids_.size() >= limit_; }
-
-  void EndWord() {
-    if (characters_ == 0) return;
-    if (characters_ > max_characters_ || !MatchWord()) ids_.push_back(unk_id_);
-    characters_ = 0;
-    word_.clear();
-  }
-  void Token(int32_t id) { ids_.push_back(id); }
-
- private:
-  // Greedy, longest piece first; false, and nothing collected, when a rest matches nothing.
-  bool MatchWord() {
-    const size_t before = ids_.size();
-    std::string_view rest = word_;
-    int32_t node = VocabTrie::kRoot;
-    while (!rest.empty()) {
-      const VocabTrie::Match match = trie_.Longest(rest, node);
-      if (match.id < 0) {
-        ids_.resize(before);
-        return false;
-      }
-      ids_.push_back(match.id);
-      rest.remove_prefix(match.length);
-      node = continuation_;
-    }
-    return true;
-  }
-
-  const VocabTrie& trie_;
-  const int32_t continuation_, unk_id_;
-  const int64_t max_characters_;
-  const size_t limit_;
-  std::vector<int32_t>& ids_;
-  std::string word_;
-  int64_t characters_ = 0;
-};
-
-std::vector<AddedToken> TokensOf(const TokenizerSpec& spec, bool normalized, const Normalizer& normalizer) {
-  std::vector<AddedToken> tokens;
-  for (AddedToken token : spec.added_tokens) {
-    if (token.normalized != normalized) continue;
-    if (normalized) {
-      TextSink sink;
-      normalizer.Run(token.content, sink);
-      token.content = std::move(sink.text);
-    }
-    if (!token.content.empty()) tokens.push_back(std::move(token));
-  }
-  return tokens;
+std::vector<AddedToken> Verbatim(const std::vector<AddedToken>& tokens) {
+  std::vector<AddedToken> result;
+  std::copy_if(tokens.begin(), tokens.end(), std::back_inserter(result),
+               [](const AddedToken& token) { return !token.normalized; });
+  return result;
 }
 
-NormalizerOptions NoNormalization() {
-  return {false, false, false, false};
+std::vector<AddedToken> Normalized(const std::vector<AddedToken>& tokens, const TextModel& model) {
+  std::vector<AddedToken> result;
+  for (AddedToken token : tokens) {
+    if (!token.normalized) continue;
+    token.content = model.Normalize(token.content);
+    if (!token.content.empty()) result.push_back(std::move(token));
+  }
+  return result;
+}
+
+// Ids by token, and the other way round.
+struct Names {
+  Names(const Vocabulary& vocabulary, const std::vector<AddedToken>& added) {
+    for (const auto& [token, id] : vocabulary) Add(token, id);
+    for (const AddedToken& token : added) Add(token.content, token.id);
+    texts.resize(static_cast<size_t>(size));
+    for (const auto& [token, id] : ids) texts[static_cast<size_t>(id)] = token;
+  }
+
+  void Add(const std::string& token, int32_t id) {
+    ids[token] = id;
+    size = std::max(size, id + 1);
+  }
+
+  // -1: none.
+  int32_t Find(const std::string& token) const {
+    const auto it = ids.find(token);
+    return it == ids.end() ? -1 : it->second;
+  }
+
+  absl::StatusOr<int32_t> Require(const std::string& token, const char* role,
+                                  const std::string& folder) const {
+    const int32_t id = Find(token);
+    if (id >= 0) return id;
+    return absl::InvalidArgumentError(absl::StrCat(folder, ": the vocabulary lacks the ", role, " \"", token,
+                                                   "\"; are the tokenizer's files complete, and of one "
+                                                   "model?"));
+  }
+
+  std::unordered_map<std::string, int32_t> ids;
+  std::vector<std::string> texts;  // by id
+  int32_t size = 0;
+};
+
+absl::StatusOr<std::unique_ptr<const TextModel>> MakeModel(TokenizerSpec& spec, int32_t unk_id,
+                                                           const std::string& folder) {
+  if (spec.kind == TokenizerKind::kWordPiece) {
+    return MakeWordPiece(spec.word_piece, spec.vocabulary, unk_id);
+  }
+  std::unique_ptr<const WordMatcher> matcher;
+  if (spec.kind == TokenizerKind::kBytePair) {
+    auto made = MakeBytePair(spec.byte_pair, spec.vocabulary);
+    if (!made.ok()) return Annotate(made.status(), folder);
+    matcher = *std::move(made);
+  } else {
+    matcher = MakeUnigram(std::move(spec.unigram));
+  }
+  return MakeTextPipeline(std::move(spec.pipeline), std::move(matcher));
 }
 
 }  // namespace
 
 struct Tokenizer::Impl {
-  explicit Impl(TokenizerSpec s)
-      : spec(std::move(s)),
-        trie(spec.vocabulary),
-        continuation(trie.Walk(spec.continuation_prefix)),
-        normalizer(spec.normalizer),
-        verbatim(TokensOf(spec, false, normalizer)),
-        normalized(TokensOf(spec, true, normalizer)) {
-    if (!normalized.empty()) cutter = std::make_unique<const Normalizer>(NoNormalization());
-    for (const auto& [token, id] : spec.vocabulary) {
-      ids[token] = id;
-      vocab_size = std::max(vocab_size, id + 1);
-    }
-    for (const AddedToken& token : spec.added_tokens) {
-      ids[token.content] = token.id;
-      vocab_size = std::max(vocab_size, token.id + 1);
-    }
-    texts.resize(static_cast<size_t>(vocab_size));
-    for (const auto& [token, id] : ids) texts[static_cast<size_t>(id)] = token;
-  }
+  Impl(const TokenizerSpec& spec, Names n, std::unique_ptr<const TextModel> m)
+      : kind(spec.kind),
+        lower_case(spec.kind == TokenizerKind::kWordPiece && spec.word_piece.normalizer.lower_case),
+        model_max_length(spec.model_max_length),
+        names(std::move(n)),
+        model(std::move(m)),
+        verbatim(Verbatim(spec.added_tokens)),
+        normalized(Normalized(spec.added_tokens, *model)) {}
 
-  // The id of a token that must be there.
-  absl::StatusOr<int32_t> Require(const std::string& token, const char* name,
-                                  const std::string& folder) const {
-    const auto it = ids.find(token);
-    if (it != ids.end()) return it->second;
-    return absl::InvalidArgumentError(absl::StrCat(folder, ": the vocabulary lacks the ", name, " \"", token,
-                                                   "\"; is the file complete, and of a BERT model?"));
-  }
-
-  // Normalizes, cuts and matches what stands between two added tokens.
-  void TokenizePart(std::string_view part, WordPieceSink& sink) const {
-    if (normalized.empty()) {
-      normalizer.Run(part, sink);
-      return sink.EndWord();
-    }
-    TextSink text;
-    normalizer.Run(part, text);
+  // Ids of what stands between two added tokens.
+  void TokenizePart(std::string_view part, bool at_start, size_t limit, std::vector<int32_t>* ids) const {
+    if (normalized.empty()) return model->Run(part, at_start, limit, ids);
+    const std::string text = model->Normalize(part);
     normalized.Split(
-        text.text,
+        text,
         [&](std::string_view piece) {
-          cutter->Run(piece, sink);
-          sink.EndWord();
-          return !sink.Full();
+          model->Match(piece, at_start && piece.data() == text.data(), limit, ids);
+          return ids->size() < limit;
         },
         [&](int32_t id) {
-          sink.Token(id);
-          return !sink.Full();
+          ids->push_back(id);
+          return ids->size() < limit;
         });
   }
 
-  TokenizerSpec spec;
-  VocabTrie trie;
-  int32_t continuation;  // node of the trie behind "##"
-  Normalizer normalizer;
-  AddedTokenMatcher verbatim, normalized;
-  std::unique_ptr<const Normalizer> cutter;  // only cuts; where `normalized` is not empty
-  std::unordered_map<std::string, int32_t> ids;
-  std::vector<std::string> texts;  // by id
-  int32_t vocab_size = 0;
-  int32_t pad_id = -1, unk_id = -1, cls_id = -1, sep_id = -1, mask_id = -1;
+  const TokenizerKind kind;
+  const bool lower_case;
+  const int64_t model_max_length;
+  const Names names;
+  const std::unique_ptr<const TextModel> model;
+  const AddedTokenMatcher verbatim, normalized;
+  Frame frame;
+  int32_t pad_id = -1, unk_id = -1, mask_id = -1;
 };
 
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Tokenizer::~Tokenizer() = default;
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(
-    const std::string& model_folder) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& model_folder) {
   QL_ASSIGN_OR_RETURN(TokenizerSpec spec, ReadTokenizerSpec(model_folder));
-  auto impl = std::make_unique<Impl>(std::move(spec));
-  QL_ASSIGN_OR_RETURN(impl->unk_id, impl->Require(impl->spec.unk_token, "unk_token", model_folder));
-  QL_ASSIGN_OR_RETURN(impl->cls_id, impl->Require(impl->spec.cls_token, "cls_token", model_folder));
-  QL_ASSIGN_OR_RETURN(impl->sep_id, impl->Require(impl->spec.sep_token, "sep_token", model_folder));
-  QL_ASSIGN_OR_RETURN(impl->pad_id, impl->Require(impl->spec.pad_token, "pad_token", model_folder));
-  const auto mask = impl->ids.find(impl->spec.mask_token);
-  if (mask != impl->ids.end()) impl->mask_id = mask->second;
+  Names names(spec.vocabulary, spec.added_tokens);
+  int32_t unk_id = -1;
+  if (spec.kind == TokenizerKind::kWordPiece) {
+    QL_ASSIGN_OR_RETURN(unk_id, names.Require(spec.unk_token, "unk_token", model_folder));
+    QL_RETURN_IF_ERROR(names.Require(spec.pad_token, "pad_token", model_folder).status());
+  } else {
+    unk_id = spec.kind == TokenizerKind::kBytePair ? spec.byte_pair.unk_id : spec.unigram.unk_id;
+  }
+  if (!spec.frame.has_value()) {
+    QL_ASSIGN_OR_RETURN(const int32_t cls_id, names.Require(spec.cls_token, "cls_token", model_folder));
+    QL_ASSIGN_OR_RETURN(const int32_t sep_id, names.Require(spec.sep_token, "sep_token", model_folder));
+    spec.frame = Frame{{cls_id}, {sep_id}};
+  }
+  for (const std::vector<int32_t>* ids : {&spec.frame->before, &spec.frame->after}) {
+    for (const int32_t id : *ids) names.size = std::max(names.size, id + 1);
+  }
+  names.texts.resize(static_cast<size_t>(names.size));
+  QL_ASSIGN_OR_RETURN(std::unique_ptr<const TextModel> model, MakeModel(spec, unk_id, model_folder));
+  auto impl = std::make_unique<Impl>(spec, std::move(names), std::move(model));
+  impl->frame = *std::move(spec.frame);
+  impl->unk_id = unk_id;
+  impl->pad_id = impl->names.Find(spec.pad_token);
+  impl->mask_id = impl->names.Find(spec.mask_token);
   return std::unique_ptr<Tokenizer>(new Tokenizer(std::move(impl)));
 }
 
@@ -197,35 +163,37 @@ std::vector<int32_t> Tokenizer::Tokenize(std::string_view text, int64_t max_toke
     repaired = RepairUtf8(text);
     text = repaired;
   }
-  WordPieceSink sink(impl_->trie, impl_->continuation, impl_->unk_id, impl_->spec.max_word_characters, limit,
-                     &ids);
   impl_->verbatim.Split(
       text,
       [&](std::string_view part) {
-        impl_->TokenizePart(part, sink);
-        return !sink.Full();
+        impl_->TokenizePart(part, part.data() == text.data(), limit, &ids);
+        return ids.size() < limit;
       },
       [&](int32_t id) {
-        sink.Token(id);
-        return !sink.Full();
+        ids.push_back(id);
+        return ids.size() < limit;
       });
   if (ids.size() > limit) ids.resize(limit);
   return ids;
 }
 
 std::vector<int32_t> Tokenizer::Encode(std::string_view text, int max_length) const {
-  constexpr int kSpecials = 2;  // [CLS] and [SEP]
+  const auto& [before, after] = impl_->frame;
+  const auto specials = static_cast<int64_t>(before.size() + after.size());
   std::vector<int32_t> ids;
   if (max_length <= 0) {
     ids = Tokenize(text);
-  } else if (max_length > kSpecials) {
-    ids = Tokenize(text, max_length - kSpecials);
+  } else if (max_length > specials) {
+    ids = Tokenize(text, max_length - specials);
   }
-  ids.insert(ids.begin(), impl_->cls_id);
-  ids.push_back(impl_->sep_id);
+  ids.insert(ids.begin(), before.begin(), before.end());
+  ids.insert(ids.end(), after.begin(), after.end());
   return ids;
 }
 
+std::string Tokenizer::kind() const {
+  return TokenizerKindName(impl_->kind);
+}
 int32_t Tokenizer::pad_id() const {
   return impl_->pad_id;
 }
@@ -233,24 +201,27 @@ int32_t Tokenizer::unk_id() const {
   return impl_->unk_id;
 }
 int32_t Tokenizer::cls_id() const {
-  return impl_->cls_id;
+  return impl_->frame.before.front();
 }
 int32_t Tokenizer::sep_id() const {
-  return impl_->sep_id;
+  return impl_->frame.after.empty() ? -1 : impl_->frame.after.back();
 }
 int32_t Tokenizer::mask_id() const {
   return impl_->mask_id;
 }
 int32_t Tokenizer::vocab_size() const {
-  return impl_->vocab_size;
+  return impl_->names.size;
+}
+int64_t Tokenizer::model_max_length() const {
+  return impl_->model_max_length;
 }
 bool Tokenizer::lower_case() const {
-  return impl_->spec.normalizer.lower_case;
+  return impl_->lower_case;
 }
 
 std::string Tokenizer::TokenText(int32_t id) const {
-  if (id < 0 || id >= impl_->vocab_size) return "";
-  return impl_->texts[static_cast<size_t>(id)];
+  if (id < 0 || id >= impl_->names.size) return "";
+  return impl_->names.texts[static_cast<size_t>(id)];
 }
 
 }  // namespace quantlab::engine

@@ -1,11 +1,9 @@
 // From text to token ids, equal to Hugging Face `tokenizers` id for id.
 //
-// The order of the steps is that of the `tokenizers` crate: special tokens standing verbatim in the text
-// are cut out first and never normalized; then control characters are removed and white space becomes a
-// space, CJK ideographs are set apart by spaces, accents are stripped (NFD without Mn), letters are
-// lower-cased, the text is cut at white space and around punctuation, and every word is matched greedily
-// against the vocabulary. Unicode data is frozen in unicode_tables.h at what the crate uses, so ids do
-// not change with the Unicode library of a distribution.
+// Added tokens standing verbatim in the text are cut out first and never normalized; what stands between
+// them goes through a TextModel: WordPiece (BERT), byte-level BPE (RoBERTa) or Unigram (XLM-R). Unicode data
+// is frozen in unicode_tables.inc at what the crate uses, so ids do not change with the Unicode library of a
+// distribution.
 //
 //   QL_ASSIGN_OR_RETURN(auto tokenizer, Tokenizer::Load(model_folder));
 //   std::vector<int32_t> ids = tokenizer->Encode("a fine film", 256);  // [CLS] a fine film [SEP]
@@ -25,32 +23,43 @@ namespace quantlab::engine {
 // Threads: immutable after Load; one instance may be shared by any number of threads.
 class Tokenizer {
  public:
-  // Reads a model folder in the Hugging Face layout: `tokenizer.json` where there is one, else
-  // `vocab.txt`; `tokenizer_config.json` (do_lower_case, strip_accents, tokenize_chinese_chars, names of
-  // the special tokens) overrides what they say, as it does in transformers.
-  // Errors: NOT_FOUND no vocabulary in the folder; INVALID_ARGUMENT a file is malformed, is not a BERT
-  // WordPiece tokenizer, or lacks [UNK], [CLS], [SEP] or [PAD]: the message names file and field.
+  // Reads a model folder in the Hugging Face layout: `tokenizer.json` where there is one, else `vocab.txt`
+  // (WordPiece), or `vocab.json` with `merges.txt` (byte-level BPE). `tokenizer_config.json` overrides them
+  // as it does in transformers: do_lower_case, strip_accents, tokenize_chinese_chars, add_prefix_space, names
+  // of the special tokens. The class is that of tokenizer_class there or in config.json, else the one that
+  // belongs to config.json's model_type.
+  // Errors: NOT_FOUND no vocabulary in the folder; INVALID_ARGUMENT a file is malformed, the class or a step
+  // of tokenizer.json is not supported (named, with those that are), files contradict each other, or a
+  // special token is not in the vocabulary: the message names file and field.
   static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& model_folder);
 
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
-  // [CLS] tokens [SEP], at most max_length ids: what is too long loses its last tokens, never [SEP].
-  // max_length 0: no limit; 1 is taken as 2. Any bytes are accepted: invalid UTF-8 is read as Python's
+  // Tokens between the special ones of a classifier ([CLS] and [SEP], <s> and </s>), at most max_length ids:
+  // what is too long loses its last tokens, never a special one. max_length 0: no limit; one below the number
+  // of special tokens is taken as that number. Any bytes are accepted: invalid UTF-8 is read as Python's
   // bytes.decode("utf-8", errors="replace") reads it.
   std::vector<int32_t> Encode(std::string_view text, int max_length) const;
 
-  // The same without [CLS] and [SEP]; at most max_tokens ids, 0: no limit.
+  // The same without special tokens around; at most max_tokens ids, 0: no limit.
   std::vector<int32_t> Tokenize(std::string_view text, int64_t max_tokens = 0) const;
 
+  // "WordPiece", "BPE" or "Unigram", as tokenizer.json names it.
+  std::string kind() const;
+  // -1: there is none. Without tokens that frame the text, a tokenizer is refused; WordPiece has all but
+  // mask.
   int32_t pad_id() const;
-  int32_t unk_id() const;
-  int32_t cls_id() const;
-  int32_t sep_id() const;
-  int32_t mask_id() const;  // -1 when the vocabulary has none
+  int32_t unk_id() const;  // what text becomes that the vocabulary lacks; byte-level BPE needs none
+  int32_t cls_id() const;  // before a text
+  int32_t sep_id() const;  // after it
+  int32_t mask_id() const;
   // One more than the largest id: what the embedding table must at least hold.
   int32_t vocab_size() const;
+  // The longest text in ids, as tokenizer_config.json says; 0: it says nothing.
+  int64_t model_max_length() const;
+  // Whether WordPiece lower-cases.
   bool lower_case() const;
 
   // The token of an id, e.g. "##ing"; empty for an id that is not in the vocabulary.

@@ -2,80 +2,97 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <system_error>
 
-#include <absl/status/status.h>
-#include <absl/strings/str_cat.h>
-#include <nlohmann/json.hpp>
-
+#include "absl/status/status.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/status_macros.h"
+#include "worker/engine/text/tokenizer_fields.h"
+#include "worker/engine/text/tokenizer_json.h"
+#include "worker/engine/text/unicode_data.h"
 #include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {
 
-using Json = nlohmann::json;
+using namespace tokenizer_fields;  // NOLINT: the fields of this file's JSON
 
-// Far above any real tokenizer (the largest public one has 17 MB); a file that lies is refused early.
-constexpr uintmax_t kMaxFileBytes = 256u << 20;
-constexpr int32_t kMaxTokenId = 1 << 24;
+// How people make tokenizer.json from whatever transformers can read.
+constexpr char kSaveAsJson[] =
+    "save it as tokenizer.json with AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)";
 
-absl::Status Malformed(const std::string& path, const std::string& what) {
-  return absl::InvalidArgumentError(absl::StrCat(path, ": ", what));
+// ---- the class of the tokenizer ----
+
+struct TokenizerClass {
+  const char* name;        // without "Fast"
+  const char* model_type;  // of config.json, where no file names a class; "": none
+  TokenizerKind kind;
+};
+constexpr TokenizerClass kClasses[] = {
+    {"BertTokenizer", "bert", TokenizerKind::kWordPiece},
+    {"DistilBertTokenizer", "distilbert", TokenizerKind::kWordPiece},
+    {"ElectraTokenizer", "electra", TokenizerKind::kWordPiece},
+    {"MobileBertTokenizer", "mobilebert", TokenizerKind::kWordPiece},
+    {"RobertaTokenizer", "roberta", TokenizerKind::kBytePair},
+    {"GPT2Tokenizer", "gpt2", TokenizerKind::kBytePair},
+    {"LongformerTokenizer", "longformer", TokenizerKind::kBytePair},
+    {"AlbertTokenizer", "albert", TokenizerKind::kUnigram},
+    {"CamembertTokenizer", "camembert", TokenizerKind::kUnigram},
+    {"XLMRobertaTokenizer", "xlm-roberta", TokenizerKind::kUnigram},
+};
+// Classes that leave everything to tokenizer.json.
+constexpr const char* kGenericClasses[] = {"PreTrainedTokenizer", "TokenizersBackend"};
+
+std::string SupportedClasses() {
+  std::vector<std::string> names;
+  for (const TokenizerClass& known : kClasses) names.push_back(known.name);
+  for (const char* name : kGenericClasses) names.push_back(name);
+  return absl::StrJoin(names, ", ");
 }
 
-// nullopt: there is no such file.
-absl::StatusOr<std::optional<std::string>> ReadIfPresent(const std::string& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return std::optional<std::string>();
-  const uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) return absl::UnavailableError(absl::StrCat(path, ": ", error.message()));
-  if (size > kMaxFileBytes) {
-    return Malformed(path,
-                     absl::StrCat("is ", size, " bytes long; a tokenizer file has at most ", kMaxFileBytes));
+// What the files say about the class; nullopt: they leave it to tokenizer.json.
+absl::StatusOr<std::optional<TokenizerClass>> ClassOf(const std::string& folder, const Json& config) {
+  const std::string model_path = folder + "/config.json";
+  QL_ASSIGN_OR_RETURN(const std::optional<Json> model, ReadJsonObject(model_path));
+  std::string name = TextOf(config, "tokenizer_class"), where = folder + "/tokenizer_config.json";
+  if (name.empty() && model.has_value()) {
+    name = TextOf(*model, "tokenizer_class");
+    where = model_path;
   }
-  std::ifstream in(path, std::ios::binary);
-  std::string content(static_cast<size_t>(size), '\0');
-  if (!in.read(content.data(), static_cast<std::streamsize>(size))) {
-    return absl::UnavailableError(absl::StrCat(path, ": cannot be read"));
+  if (name.empty()) {
+    const std::string model_type = model.has_value() ? TextOf(*model, "model_type") : "";
+    for (const TokenizerClass& known : kClasses) {
+      if (model_type == known.model_type) return std::optional(known);
+    }
+    return std::optional<TokenizerClass>();
   }
-  return std::optional<std::string>(std::move(content));
+  const std::string base(absl::StripSuffix(name, "Fast"));
+  if (std::find(std::begin(kGenericClasses), std::end(kGenericClasses), base) != std::end(kGenericClasses)) {
+    return std::optional<TokenizerClass>();
+  }
+  for (const TokenizerClass& known : kClasses) {
+    if (base == known.name) return std::optional(known);
+  }
+  return Malformed(where, absl::StrCat("tokenizer_class is ", name,
+                                       ", which is not supported; supported: ", SupportedClasses()));
 }
 
-// nullopt: there is no such file.
-absl::StatusOr<std::optional<Json>> ReadJsonObject(const std::string& path) {
-  QL_ASSIGN_OR_RETURN(const std::optional<std::string> content, ReadIfPresent(path));
-  if (!content.has_value()) return std::optional<Json>();
-  Json json = Json::parse(*content, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Malformed(path, "is not a JSON object");
-  return std::optional<Json>(std::move(json));
-}
+// ---- names and added tokens ----
 
-const Json* Find(const Json& object, const char* key) {
-  if (!object.is_object()) return nullptr;
-  const auto it = object.find(key);
-  return it == object.end() || it->is_null() ? nullptr : &*it;
-}
-
-// Reads object[key] into *value where it is there and not null.
-absl::Status ReadBool(const Json& object, const char* key, const std::string& path, bool* value) {
-  const Json* field = Find(object, key);
-  if (field == nullptr) return absl::OkStatus();
-  if (!field->is_boolean()) return Malformed(path, absl::StrCat("\"", key, "\" is neither true nor false"));
-  *value = field->get<bool>();
-  return absl::OkStatus();
-}
-
-// A token is written as text or as {"content": text, …}.
-absl::Status ReadToken(const Json& object, const char* key, const std::string& path, std::string* value) {
-  const Json* field = Find(object, key);
-  if (field == nullptr) return absl::OkStatus();
-  if (const Json* content = Find(*field, "content")) field = content;
-  if (!field->is_string()) return Malformed(path, absl::StrCat("\"", key, "\" is not a token"));
-  *value = field->get<std::string>();
-  return absl::OkStatus();
+// What the special tokens are called where no file says it.
+void SetDefaultNames(TokenizerSpec* spec) {
+  if (spec->kind == TokenizerKind::kWordPiece) return;
+  spec->unk_token = "<unk>";
+  spec->cls_token = "<s>";
+  spec->sep_token = "</s>";
+  spec->pad_token = "<pad>";
+  spec->mask_token = "<mask>";
 }
 
 absl::Status ReadTokenNames(const Json& object, const std::string& path, TokenizerSpec* spec) {
@@ -84,122 +101,6 @@ absl::Status ReadTokenNames(const Json& object, const std::string& path, Tokeniz
   QL_RETURN_IF_ERROR(ReadToken(object, "sep_token", path, &spec->sep_token));
   QL_RETURN_IF_ERROR(ReadToken(object, "pad_token", path, &spec->pad_token));
   return ReadToken(object, "mask_token", path, &spec->mask_token);
-}
-
-absl::StatusOr<int32_t> TokenId(const Json& value, const std::string& path, const std::string& token) {
-  if (!value.is_number_integer() || value.get<int64_t>() < 0 || value.get<int64_t>() > kMaxTokenId) {
-    return Malformed(path,
-                     absl::StrCat("the id of token \"", token, "\" is not an integer of 0 to ", kMaxTokenId));
-  }
-  return static_cast<int32_t>(value.get<int64_t>());
-}
-
-// The first of an id counts, so that a more specific file can be read first.
-absl::Status AddToken(const Json& json, int32_t id, const std::string& path, TokenizerSpec* spec) {
-  AddedToken token;
-  token.id = id;
-  QL_RETURN_IF_ERROR(ReadToken(json, "content", path, &token.content));
-  bool special = false;
-  QL_RETURN_IF_ERROR(ReadBool(json, "special", path, &special));
-  token.normalized = !special;
-  QL_RETURN_IF_ERROR(ReadBool(json, "single_word", path, &token.single_word));
-  QL_RETURN_IF_ERROR(ReadBool(json, "lstrip", path, &token.lstrip));
-  QL_RETURN_IF_ERROR(ReadBool(json, "rstrip", path, &token.rstrip));
-  QL_RETURN_IF_ERROR(ReadBool(json, "normalized", path, &token.normalized));
-  const bool known =
-      std::any_of(spec->added_tokens.begin(), spec->added_tokens.end(),
-                  [&](const AddedToken& t) { return t.id == id || t.content == token.content; });
-  if (!known && !token.content.empty()) spec->added_tokens.push_back(std::move(token));
-  return absl::OkStatus();
-}
-
-absl::Status CheckType(const Json& file, const char* field, std::initializer_list<const char*> allowed,
-                       const std::string& path) {
-  const Json* object = Find(file, field);
-  const Json* type = object == nullptr ? nullptr : Find(*object, "type");
-  const std::string name = type != nullptr && type->is_string() ? type->get<std::string>() : "none";
-  if (std::find(allowed.begin(), allowed.end(), name) != allowed.end()) return absl::OkStatus();
-  return Malformed(path, absl::StrCat("its ", field, " is of type ", name, ", expected ", *allowed.begin(),
-                                      ": only WordPiece tokenizers of the BERT family are supported"));
-}
-
-absl::Status ReadModel(const Json& model, const std::string& path, TokenizerSpec* spec) {
-  const Json* vocabulary = Find(model, "vocab");
-  if (vocabulary == nullptr || !vocabulary->is_object())
-    return Malformed(path, "model.vocab is not an object");
-  for (const auto& [token, id] : vocabulary->items()) {
-    QL_ASSIGN_OR_RETURN(const int32_t value, TokenId(id, path, token));
-    spec->vocabulary.emplace_back(token, value);
-  }
-  QL_RETURN_IF_ERROR(ReadToken(model, "unk_token", path, &spec->unk_token));
-  QL_RETURN_IF_ERROR(ReadToken(model, "continuing_subword_prefix", path, &spec->continuation_prefix));
-  if (const Json* limit = Find(model, "max_input_chars_per_word")) {
-    if (!limit->is_number_unsigned() || limit->get<uint64_t>() > kMaxFileBytes) {
-      return Malformed(path, "model.max_input_chars_per_word is not a sensible number");
-    }
-    spec->max_word_characters = limit->get<int64_t>();
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ReadTokenizerJson(const Json& file, const std::string& path, TokenizerSpec* spec) {
-  QL_RETURN_IF_ERROR(CheckType(file, "normalizer", {"BertNormalizer"}, path));
-  QL_RETURN_IF_ERROR(CheckType(file, "pre_tokenizer", {"BertPreTokenizer"}, path));
-  QL_RETURN_IF_ERROR(
-      CheckType(file, "post_processor", {"TemplateProcessing", "BertProcessing", "none"}, path));
-  // Early files name no type for the model.
-  QL_RETURN_IF_ERROR(CheckType(file, "model", {"WordPiece", "none"}, path));
-  const Json* model = Find(file, "model");
-  if (model == nullptr) return Malformed(path, "has no model");
-  QL_RETURN_IF_ERROR(ReadModel(*model, path, spec));
-  const Json* added = Find(file, "added_tokens");
-  if (added == nullptr) return absl::OkStatus();
-  if (!added->is_array()) return Malformed(path, "added_tokens is not a list");
-  for (const Json& token : *added) {
-    const Json* id = Find(token, "id");
-    QL_ASSIGN_OR_RETURN(const int32_t value, TokenId(id == nullptr ? Json() : *id, path, token.dump()));
-    QL_RETURN_IF_ERROR(AddToken(token, value, path, spec));
-  }
-  return absl::OkStatus();
-}
-
-// Accents are stripped with lower-casing unless a file says something else.
-absl::Status ReadNormalizer(const Json* normalizer, const std::string& normalizer_path, const Json& config,
-                            const std::string& config_path, NormalizerOptions* options) {
-  std::optional<bool> strip;
-  const auto read_strip = [&strip](const Json& object, const std::string& path) {
-    bool value = false;
-    QL_RETURN_IF_ERROR(ReadBool(object, "strip_accents", path, &value));
-    if (Find(object, "strip_accents") != nullptr) strip = value;
-    return absl::OkStatus();
-  };
-  if (normalizer != nullptr) {
-    QL_RETURN_IF_ERROR(ReadBool(*normalizer, "clean_text", normalizer_path, &options->clean_text));
-    QL_RETURN_IF_ERROR(ReadBool(*normalizer, "handle_chinese_chars", normalizer_path, &options->cjk_spacing));
-    QL_RETURN_IF_ERROR(ReadBool(*normalizer, "lowercase", normalizer_path, &options->lower_case));
-    QL_RETURN_IF_ERROR(read_strip(*normalizer, normalizer_path));
-  }
-  QL_RETURN_IF_ERROR(ReadBool(config, "do_lower_case", config_path, &options->lower_case));
-  QL_RETURN_IF_ERROR(ReadBool(config, "tokenize_chinese_chars", config_path, &options->cjk_spacing));
-  QL_RETURN_IF_ERROR(read_strip(config, config_path));
-  options->strip_accents = strip.value_or(options->lower_case);
-  return absl::OkStatus();
-}
-
-// One token a line, its id is the number of the line.
-absl::Status ReadVocabularyFile(const std::string& content, const std::string& path, TokenizerSpec* spec) {
-  size_t begin = 0;
-  for (int32_t line = 0; begin < content.size(); ++line) {
-    size_t end = std::min(content.find('\n', begin), content.size());
-    const size_t next = end + 1;
-    while (end > begin && content[end - 1] == '\r') --end;
-    std::string token = content.substr(begin, end - begin);
-    if (!IsValidUtf8(token)) return Malformed(path, absl::StrCat("line ", line + 1, " is not valid UTF-8"));
-    if (line > kMaxTokenId) return Malformed(path, "has too many lines for a vocabulary");
-    spec->vocabulary.emplace_back(std::move(token), line);
-    begin = next;
-  }
-  return absl::OkStatus();
 }
 
 // Tokens that people add beside a vocab.txt: tokenizer_config.json's added_tokens_decoder (id -> token) and
@@ -236,6 +137,8 @@ void AddSpecialTokens(TokenizerSpec* spec) {
         AddedToken added;
         added.content = token;
         added.id = id;
+        // As RobertaTokenizer has it.
+        added.lstrip = name == &spec->mask_token && spec->kind == TokenizerKind::kBytePair;
         spec->added_tokens.push_back(std::move(added));
         break;
       }
@@ -243,34 +146,208 @@ void AddSpecialTokens(TokenizerSpec* spec) {
   }
 }
 
+// ---- the normalizer of WordPiece ----
+
+// Accents are stripped with lower-casing unless a file says something else.
+absl::Status ReadNormalizer(const Json* normalizer, const std::string& normalizer_path, const Json& config,
+                            const std::string& config_path, NormalizerOptions* options) {
+  std::optional<bool> strip;
+  const auto read_strip = [&strip](const Json& object, const std::string& path) {
+    bool value = false;
+    QL_RETURN_IF_ERROR(ReadBool(object, "strip_accents", path, &value));
+    if (Find(object, "strip_accents") != nullptr) strip = value;
+    return absl::OkStatus();
+  };
+  if (normalizer != nullptr) {
+    QL_RETURN_IF_ERROR(ReadBool(*normalizer, "clean_text", normalizer_path, &options->clean_text));
+    QL_RETURN_IF_ERROR(ReadBool(*normalizer, "handle_chinese_chars", normalizer_path, &options->cjk_spacing));
+    QL_RETURN_IF_ERROR(ReadBool(*normalizer, "lowercase", normalizer_path, &options->lower_case));
+    QL_RETURN_IF_ERROR(read_strip(*normalizer, normalizer_path));
+  }
+  QL_RETURN_IF_ERROR(ReadBool(config, "do_lower_case", config_path, &options->lower_case));
+  QL_RETURN_IF_ERROR(ReadBool(config, "tokenize_chinese_chars", config_path, &options->cjk_spacing));
+  QL_RETURN_IF_ERROR(read_strip(config, config_path));
+  options->strip_accents = strip.value_or(options->lower_case);
+  return absl::OkStatus();
+}
+
+// ---- vocab.txt ----
+
+std::string_view WithoutSpaceAtEnd(std::string_view line) {
+  size_t end = 0;
+  for (size_t i = 0; i < line.size();) {
+    const DecodedCodePoint next = DecodeUtf8(line.substr(i));
+    i += static_cast<size_t>(next.length);
+    if (!IsWhiteSpace(next.code_point)) end = i;
+  }
+  return line.substr(0, end);
+}
+
+// A vocabulary of SentencePiece marks the begin of a word, one of WordPiece its continuation.
+absl::Status CheckIsWordPiece(const TokenizerSpec& spec, const std::string& path) {
+  constexpr char kWordBegin[] = "\u2581";
+  int64_t begins = 0, continuations = 0;
+  for (const auto& [token, id] : spec.vocabulary) {
+    begins += token.size() > sizeof(kWordBegin) - 1 && absl::StartsWith(token, kWordBegin);
+    continuations += token.size() > 2 && absl::StartsWith(token, "##");
+  }
+  if (begins <= continuations) return absl::OkStatus();
+  return Malformed(path, absl::StrCat("holds SentencePiece pieces (", begins, " begin with ", kWordBegin,
+                                      "), which WordPiece cannot match; ", kSaveAsJson));
+}
+
+// One token a line, its id is the number of the line.
+absl::Status ReadVocabularyFile(std::string_view content, const std::string& path, TokenizerSpec* spec) {
+  constexpr std::string_view kByteOrderMark = "\uFEFF";
+  if (content.substr(0, kByteOrderMark.size()) == kByteOrderMark)
+    content.remove_prefix(kByteOrderMark.size());
+  for (int32_t line = 0; !content.empty(); ++line) {
+    const size_t end = std::min(content.find('\n'), content.size());
+    const std::string_view text = content.substr(0, end);
+    content.remove_prefix(std::min(end + 1, content.size()));
+    if (!IsValidUtf8(text)) return Malformed(path, absl::StrCat("line ", line + 1, " is not valid UTF-8"));
+    if (line > kMaxTokenId) return Malformed(path, "has too many lines for a vocabulary");
+    spec->vocabulary.emplace_back(WithoutSpaceAtEnd(text), line);
+  }
+  return CheckIsWordPiece(*spec, path);
+}
+
+// ---- vocab.json and merges.txt ----
+
+absl::Status ReadMergesFile(const std::string& content, const std::string& path, TokenizerSpec* spec) {
+  int line = 0;
+  for (absl::string_view text : absl::StrSplit(content, '\n')) {
+    ++line;
+    text = absl::StripTrailingAsciiWhitespace(text);
+    if (text.empty() || absl::StartsWith(text, "#version")) continue;
+    const std::pair<std::string, std::string> merge = absl::StrSplit(text, absl::MaxSplits(' ', 1));
+    if (merge.first.empty() || merge.second.empty() || absl::StrContains(merge.second, ' ')) {
+      return Malformed(path, absl::StrCat("line ", line, " is not a pair of tokens"));
+    }
+    spec->byte_pair.merges.push_back(merge);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadBytePairFiles(const std::string& folder, const Json& config, TokenizerSpec* spec) {
+  const std::string vocab_path = folder + "/vocab.json", merges_path = folder + "/merges.txt";
+  QL_ASSIGN_OR_RETURN(const std::optional<Json> vocabulary, ReadJsonObject(vocab_path));
+  QL_ASSIGN_OR_RETURN(const std::optional<std::string> merges, ReadIfPresent(merges_path));
+  if (!vocabulary.has_value() || !merges.has_value()) {
+    return absl::NotFoundError(absl::StrCat(folder, ": has neither tokenizer.json nor vocab.json with ",
+                                            "merges.txt, of which its tokenizer class needs one"));
+  }
+  for (const auto& [token, id] : vocabulary->items()) {
+    QL_ASSIGN_OR_RETURN(const int32_t value, TokenId(id, vocab_path, token));
+    spec->vocabulary.emplace_back(token, value);
+  }
+  QL_RETURN_IF_ERROR(ReadMergesFile(*merges, merges_path, spec));
+  bool add_prefix_space = false;
+  QL_RETURN_IF_ERROR(
+      ReadBool(config, "add_prefix_space", folder + "/tokenizer_config.json", &add_prefix_space));
+  AddByteLevelSteps(add_prefix_space, spec);
+  return absl::OkStatus();
+}
+
+// ---- the whole ----
+
+absl::Status NoVocabulary(const std::string& folder) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() != ".model") continue;
+    return Malformed(entry.path().string(),
+                     absl::StrCat("is a SentencePiece model without a tokenizer.json; ", kSaveAsJson));
+  }
+  return absl::NotFoundError(absl::StrCat(folder,
+                                          ": has neither tokenizer.json nor vocab.txt; a model folder in "
+                                          "the Hugging Face layout has one of them"));
+}
+
+absl::Status ReadVocabularyFiles(const std::string& folder, const Json& config,
+                                 const std::optional<TokenizerClass>& known, TokenizerSpec* spec) {
+  if (known.has_value() && known->kind == TokenizerKind::kBytePair) {
+    return ReadBytePairFiles(folder, config, spec);
+  }
+  const std::string path = folder + "/vocab.txt";
+  QL_ASSIGN_OR_RETURN(const std::optional<std::string> vocabulary, ReadIfPresent(path));
+  if (!vocabulary.has_value()) return NoVocabulary(folder);
+  if (known.has_value() && known->kind != TokenizerKind::kWordPiece) {
+    return Malformed(path, absl::StrCat("is no file of a ", known->name, "; ", kSaveAsJson));
+  }
+  return ReadVocabularyFile(*vocabulary, path, spec);
+}
+
+absl::Status CheckKind(const std::optional<TokenizerClass>& known, TokenizerKind kind,
+                       const std::string& path) {
+  if (!known.has_value() || known->kind == kind) return absl::OkStatus();
+  return Malformed(path, absl::StrCat("its model is of type ", TokenizerKindName(kind), ", but a ",
+                                      known->name, " has one of type ", TokenizerKindName(known->kind)));
+}
+
+// Absent, or beyond any model where there is no limit: transformers writes 1e30.
+int64_t ReadMaxLength(const Json& config) {
+  constexpr double kNoLimit = 1e9;
+  const Json* length = Find(config, "model_max_length");
+  if (length == nullptr || !length->is_number()) return 0;
+  const double value = length->get<double>();
+  return value >= 1 && value < kNoLimit ? static_cast<int64_t>(value) : 0;
+}
+
+// A token that frames the text is the one that the model knows by that role.
+void NameFrameTokens(TokenizerSpec* spec) {
+  if (!spec->frame.has_value()) return;
+  const auto name = [spec](int32_t id, std::string* token) {
+    for (const auto& [text, known] : spec->vocabulary) {
+      if (known == id) *token = text;
+    }
+    for (const AddedToken& added : spec->added_tokens) {
+      if (added.id == id) *token = added.content;
+    }
+  };
+  name(spec->frame->before.front(), &spec->cls_token);
+  if (!spec->frame->after.empty()) name(spec->frame->after.back(), &spec->sep_token);
+}
+
 }  // namespace
+
+const char* TokenizerKindName(TokenizerKind kind) {
+  switch (kind) {
+    case TokenizerKind::kWordPiece:
+      return "WordPiece";
+    case TokenizerKind::kBytePair:
+      return "BPE";
+    case TokenizerKind::kUnigram:
+      return "Unigram";
+  }
+  return "?";
+}
 
 absl::StatusOr<TokenizerSpec> ReadTokenizerSpec(const std::string& folder) {
   TokenizerSpec spec;
-  const std::string json_path = folder + "/tokenizer.json", vocab_path = folder + "/vocab.txt",
-                    config_path = folder + "/tokenizer_config.json",
+  const std::string json_path = folder + "/tokenizer.json", config_path = folder + "/tokenizer_config.json",
                     map_path = folder + "/special_tokens_map.json";
   QL_ASSIGN_OR_RETURN(const std::optional<Json> file, ReadJsonObject(json_path));
   QL_ASSIGN_OR_RETURN(const std::optional<Json> map, ReadJsonObject(map_path));
   QL_ASSIGN_OR_RETURN(const std::optional<Json> config_file, ReadJsonObject(config_path));
   const Json config = config_file.value_or(Json::object());
+  QL_ASSIGN_OR_RETURN(const std::optional<TokenizerClass> known, ClassOf(folder, config));
   if (file.has_value()) {
-    QL_RETURN_IF_ERROR(ReadTokenizerJson(*file, json_path, &spec));
+    QL_RETURN_IF_ERROR(ReadTokenizerJson(*file, json_path, config, &spec));
+    QL_RETURN_IF_ERROR(CheckKind(known, spec.kind, json_path));
   } else {
-    QL_ASSIGN_OR_RETURN(const std::optional<std::string> vocabulary, ReadIfPresent(vocab_path));
-    if (!vocabulary.has_value()) {
-      return absl::NotFoundError(absl::StrCat(folder,
-                                              ": has neither tokenizer.json nor vocab.txt; a model folder in "
-                                              "the Hugging Face layout has one of them"));
-    }
-    QL_RETURN_IF_ERROR(ReadVocabularyFile(*vocabulary, vocab_path, &spec));
+    QL_RETURN_IF_ERROR(ReadVocabularyFiles(folder, config, known, &spec));
   }
-  QL_RETURN_IF_ERROR(ReadNormalizer(file.has_value() ? Find(*file, "normalizer") : nullptr, json_path, config,
-                                    config_path, &spec.normalizer));
+  if (spec.kind == TokenizerKind::kWordPiece) {
+    QL_RETURN_IF_ERROR(ReadNormalizer(file.has_value() ? Find(*file, "normalizer") : nullptr, json_path,
+                                      config, config_path, &spec.word_piece.normalizer));
+  }
+  SetDefaultNames(&spec);
   if (map.has_value()) QL_RETURN_IF_ERROR(ReadTokenNames(*map, map_path, &spec));
   QL_RETURN_IF_ERROR(ReadTokenNames(config, config_path, &spec));
   QL_RETURN_IF_ERROR(ReadAddedTokens(config, config_path, folder, &spec));
   AddSpecialTokens(&spec);
+  NameFrameTokens(&spec);
+  spec.model_max_length = ReadMaxLength(config);
   return spec;
 }
 

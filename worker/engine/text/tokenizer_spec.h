@@ -3,12 +3,16 @@
 #define QUANTLAB_WORKER_ENGINE_TEXT_TOKENIZER_SPEC_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "worker/engine/text/normalizer.h"
+#include "worker/engine/text/byte_pair.h"
+#include "worker/engine/text/text_pipeline.h"
+#include "worker/engine/text/unigram.h"
+#include "worker/engine/text/word_piece.h"
 
 namespace quantlab::engine {
 
@@ -22,14 +26,28 @@ struct AddedToken {
   bool normalized = false;   // looked for, normalized, in the normalized text
 };
 
+// The ids around those of a text.
+struct Frame {
+  std::vector<int32_t> before, after;
+};
+
+enum class TokenizerKind { kWordPiece, kBytePair, kUnigram };
+// "WordPiece", "BPE", "Unigram": model.type of tokenizer.json.
+const char* TokenizerKindName(TokenizerKind kind);
+
 struct TokenizerSpec {
+  TokenizerKind kind = TokenizerKind::kWordPiece;
   std::vector<std::pair<std::string, int32_t>> vocabulary;
   std::vector<AddedToken> added_tokens;
-  NormalizerOptions normalizer;
   std::string unk_token = "[UNK]", cls_token = "[CLS]", sep_token = "[SEP]", pad_token = "[PAD]",
               mask_token = "[MASK]";
-  std::string continuation_prefix = "##";
-  int64_t max_word_characters = 100;  // longer words are unknown
+  std::optional<Frame> frame;    // none: cls_token and sep_token
+  int64_t model_max_length = 0;  // 0: not stated
+
+  WordPieceSpec word_piece;   // of kWordPiece
+  TextPipelineSpec pipeline;  // of the other kinds
+  BytePairSpec byte_pair;     // of kBytePair
+  UnigramSpec unigram;        // of kUnigram
 };
 
 // Reads `folder` as Tokenizer::Load documents.

@@ -47,6 +47,18 @@ std::string TokenizerJson(const std::string& added, const std::string& normalize
          "vocab":{"[PAD]":0,"[UNK]":1,"[CLS]":2,"[SEP]":3,"[MASK]":4,"a":5,"b":6,"##b":7,"A":8,"user":9,"<":10,">":11}}})";
 }
 
+constexpr char kBertClass[] = R"({"tokenizer_class":"BertTokenizerFast"})";
+constexpr char kJapanese[] = R"({"tokenizer_class":"BertJapaneseTokenizer"})";
+
+// A byte-level tokenizer.json of the tokens <s>, a and ab.
+std::string BytePairJson(const std::string& merge, const std::string& pre_tokenizer =
+                                                       R"({"type":"ByteLevel","add_prefix_space":false})") {
+  return R"({"pre_tokenizer":)" + pre_tokenizer +
+         R"(,"post_processor":{"type":"RobertaProcessing","cls":["<s>",0],"sep":["<s>",0]},
+         "model":{"type":"BPE","vocab":{"<s>":0,"a":1,"ab":2},"merges":[)" +
+         merge + "]}}";
+}
+
 TEST(Tokenizer, CutsWordsIntoTheLongestPieces) {
   const auto t = LoadTiny("tiny_uncased");
   EXPECT_EQ(Pieces(*t, "The film is unwanted, running!"), "the film is un ##want ##ed , run ##ning !");
@@ -174,6 +186,48 @@ TEST(Tokenizer, ReadsVocabulariesWithCrLf) {
   EXPECT_EQ(Pieces(**t, "ab"), "a ##b");
 }
 
+TEST(Tokenizer, SpaceAtLineEndsAndAByteOrderMarkAreNoPartOfAToken) {
+  std::string vocab = "\uFEFF";
+  for (const char c : std::string(kVocab))
+    vocab += c == '\n' ? std::string(" \t\u3000\r\n") : std::string(1, c);
+  const TempFolder folder({{"vocab.txt", vocab}});
+  auto t = Tokenizer::Load(folder.path());
+  ASSERT_TRUE(t.ok()) << t.status();
+  EXPECT_EQ(Pieces(**t, "ab"), "a ##b");
+  EXPECT_EQ((*t)->TokenText(0), "[PAD]");
+}
+
+TEST(Tokenizer, ReadsRobertasVocabularyAndMerges) {
+  const std::string golden = QUANTLAB_SOURCE_DIR "/tests/golden/subword/roberta";
+  auto whole = Tokenizer::Load(golden);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  const TempFolder folder(
+      {{"vocab.json",
+        R"({"<s>":0,"<pad>":1,"</s>":2,"<unk>":3,"\u0120":4,"a":5,"b":6,"\u0120a":7,"ab":8,"<mask>":9})"},
+       {"merges.txt", "#version: 0.2\n\u0120 a\na b\n"},
+       {"config.json", R"({"model_type":"roberta"})"},
+       {"tokenizer_config.json", R"({"model_max_length":512})"}});
+  auto t = Tokenizer::Load(folder.path());
+  ASSERT_TRUE(t.ok()) << t.status();
+  EXPECT_EQ((*t)->kind(), "BPE");
+  EXPECT_EQ((*t)->Encode("ab a <mask>", 0), (std::vector<int32_t>{0, 8, 7, 9, 2}));
+  EXPECT_EQ((*t)->model_max_length(), 512);
+  EXPECT_EQ((*t)->unk_id(), -1) << "bytes are never unknown";
+  EXPECT_EQ((*whole)->kind(), "BPE");
+}
+
+TEST(Tokenizer, ReportsTheNamesOfASubwordTokenizer) {
+  auto t = Tokenizer::Load(QUANTLAB_SOURCE_DIR "/tests/golden/subword/xlm_roberta");
+  ASSERT_TRUE(t.ok()) << t.status();
+  EXPECT_EQ((*t)->kind(), "Unigram");
+  EXPECT_EQ((*t)->TokenText((*t)->cls_id()), "<s>");
+  EXPECT_EQ((*t)->TokenText((*t)->sep_id()), "</s>");
+  EXPECT_EQ((*t)->TokenText((*t)->pad_id()), "<pad>");
+  EXPECT_EQ((*t)->TokenText((*t)->mask_id()), "<mask>");
+  EXPECT_EQ((*t)->TokenText((*t)->unk_id()), "<unk>");
+  EXPECT_EQ((*t)->mask_id(), (*t)->vocab_size() - 1);
+}
+
 TEST(Tokenizer, BadFilesAreNamedInTheError) {
   struct Case {
     std::vector<std::pair<std::string, std::string>> files;
@@ -196,12 +250,32 @@ TEST(Tokenizer, BadFilesAreNamedInTheError) {
       {{{"vocab.txt", kVocab}, {"tokenizer_config.json", R"({"unk_token":[1]})"}}, kBad, "\"unk_token\""},
       {{{"vocab.txt", kVocab}, {"added_tokens.json", R"({"x":-1})"}}, kBad, "the id of token \"x\""},
       {{{"tokenizer.json", "[]"}}, kBad, "tokenizer.json: is not a JSON object"},
-      {{{"tokenizer.json", R"({"normalizer":{"type":"NFC"}})"}}, kBad, "its normalizer is of type NFC"},
-      {{{"tokenizer.json",
-         R"({"normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"},)"
-         R"("model":{"type":"BPE"}})"}},
+      {{{"tokenizer.json", R"({"normalizer":{"type":"NFC"},"model":{"type":"WordPiece"}})"}},
        kBad,
-       "its model is of type BPE"},
+       "its normalizer is of type NFC, which is not supported"},
+      {{{"tokenizer.json", R"({"model":{"type":"WordLevel","vocab":{}}})"}},
+       kBad,
+       "its model is of type WordLevel, which is not supported; supported: WordPiece, BPE, Unigram"},
+      {{{"tokenizer.json", R"({"model":{"type":"BPE","vocab":{"a":0},"merges":[["a","b"]]}})"}},
+       kBad,
+       "puts no token before the text"},
+      {{{"tokenizer.json", BytePairJson(R"(["a","b"])")}}, kBad, "a merge needs the token \"b\""},
+      {{{"tokenizer.json", BytePairJson(R"(["a"])")}}, kBad, "merge 1 is not a pair of tokens"},
+      {{{"tokenizer.json", BytePairJson("", R"({"type":"Digits"})")}},
+       kBad,
+       "its pre_tokenizer is of type Digits, which is not supported"},
+      {{{"tokenizer.json", BytePairJson("")}, {"tokenizer_config.json", kBertClass}},
+       kBad,
+       "its model is of type BPE, but a BertTokenizer has one of type WordPiece"},
+      {{{"tokenizer.json", TokenizerJson("")}, {"tokenizer_config.json", kJapanese}},
+       kBad,
+       "tokenizer_class is BertJapaneseTokenizer, which is not supported; supported: BertTokenizer, "},
+      {{{"vocab.txt", kVocab}, {"config.json", kJapanese}}, kBad, "config.json: tokenizer_class is BertJap"},
+      {{{"vocab.txt", kVocab}, {"config.json", R"({"model_type":"camembert"})"}},
+       kBad,
+       "vocab.txt: is no file of a CamembertTokenizer"},
+      {{{"vocab.txt", "<unk>\n<s>\n\u2581the\n\u2581film\ns\n"}}, kBad, "holds SentencePiece pieces"},
+      {{{"spiece.model", "x"}}, kBad, "is a SentencePiece model without a tokenizer.json"},
       {{{"tokenizer.json",
          R"({"normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"BertPreTokenizer"},)"
          R"("model":{"type":"WordPiece","vocab":{"a":99999999999}}})"}},
@@ -251,6 +325,29 @@ TEST(Tokenizer, NoDamagedFileCrashesLoading) {
     const TempFolder folder({{"tokenizer.json", json}});
     const auto t = Tokenizer::Load(folder.path());
     if (t.ok()) (*t)->Encode("a <User> b [CLS]", 4);
+  }
+}
+
+TEST(Tokenizer, NoDamagedSubwordFileCrashesLoading) {
+  std::mt19937_64 random(11);
+  for (const char* name : {"roberta", "xlm_roberta"}) {
+    const std::string path =
+        std::string(QUANTLAB_SOURCE_DIR "/tests/golden/subword/") + name + "/tokenizer.json";
+    std::ifstream in(path, std::ios::binary);
+    const std::string whole((std::istreambuf_iterator<char>(in)), {});
+    ASSERT_FALSE(whole.empty());
+    for (int i = 0; i < 60; ++i) {
+      std::string json = whole;
+      // Digits, letters and Base64 stay what they are, so that most files still parse.
+      for (size_t n = 0; n < 40; ++n) {
+        char& c = json[random() % json.size()];
+        if (c >= '0' && c <= '9') c = static_cast<char>('0' + random() % 10);
+        if (c >= 'a' && c <= 'z') c = static_cast<char>('a' + random() % 26);
+      }
+      const TempFolder folder({{"tokenizer.json", json}});
+      const auto t = Tokenizer::Load(folder.path());
+      if (t.ok()) (*t)->Encode("the film ｅ\u0301 was™ \xFF good <mask>", 16);
+    }
   }
 }
 

@@ -78,6 +78,33 @@ bool IsNonspacingMark(char32_t c) {
 bool IsWordCharacter(char32_t c) {
   return FindRange(kWordCharacter, c) != nullptr;
 }
+bool IsLetter(char32_t c) {
+  return FindRange(kLetter, c) != nullptr;
+}
+bool IsNumber(char32_t c) {
+  return FindRange(kNumber, c) != nullptr;
+}
+bool IsGraphemeControl(char32_t c) {
+  return FindRange(kGraphemeControl, c) != nullptr;
+}
+bool IsGraphemeJoining(char32_t c) {
+  return FindRange(kGraphemeJoining, c) != nullptr;
+}
+bool IsGraphemePrepend(char32_t c) {
+  return FindRange(kGraphemePrepend, c) != nullptr;
+}
+bool IsGraphemePictograph(char32_t c) {
+  return FindRange(kGraphemePictograph, c) != nullptr;
+}
+bool IsGraphemeConsonant(char32_t c) {
+  return FindRange(kGraphemeConsonant, c) != nullptr;
+}
+bool IsGraphemeLinker(char32_t c) {
+  return FindRange(kGraphemeLinker, c) != nullptr;
+}
+bool IsGraphemeExtender(char32_t c) {
+  return FindRange(kGraphemeExtender, c) != nullptr;
+}
 bool IsCjkIdeograph(char32_t c) {
   return FindRange(kCjkIdeographs, c) != nullptr;
 }

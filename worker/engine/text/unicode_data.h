@@ -21,6 +21,19 @@ bool IsCjkIdeograph(char32_t c);
 bool IsNonspacingMark(char32_t c);
 // \w of Rust's regex crate: what may not touch an added token that must be a word of its own.
 bool IsWordCharacter(char32_t c);
+// \p{L} and \p{N} of byte-level BPE's pattern. Its \s is IsWhiteSpace.
+bool IsLetter(char32_t c);
+bool IsNumber(char32_t c);
+// Grapheme_Cluster_Break: Control (without U+0000 and those above U+FFFF, see make_unicode_tables.py);
+// Extend, ZWJ and SpacingMark; Prepend; Extended_Pictographic; and Indic_Conjunct_Break: Consonant, Linker,
+// Extend.
+bool IsGraphemeControl(char32_t c);
+bool IsGraphemeJoining(char32_t c);
+bool IsGraphemePrepend(char32_t c);
+bool IsGraphemePictograph(char32_t c);
+bool IsGraphemeConsonant(char32_t c);
+bool IsGraphemeLinker(char32_t c);
+bool IsGraphemeExtender(char32_t c);
 // Canonical combining class, 0 to 240.
 int CombiningClass(char32_t c);
 // Full canonical decomposition (NFD of the one code point).

@@ -38,6 +38,17 @@ class VocabTrie {
     return match;
   }
 
+  // Calls visit(id, length) with every key that `text` starts with, the shortest first.
+  template <typename Visit>
+  void ForEachPrefix(std::string_view text, const Visit& visit) const {
+    int32_t node = kRoot;
+    for (size_t i = 0; i < text.size(); ++i) {
+      node = Child(node, static_cast<uint8_t>(text[i]));
+      if (node < 0) return;
+      if (nodes_[static_cast<size_t>(node)].id >= 0) visit(nodes_[static_cast<size_t>(node)].id, i + 1);
+    }
+  }
+
  private:
   struct Node {
     int32_t base = 0;
