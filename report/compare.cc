@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/metric_spec.h"
 #include "base/sha256.h"
 #include "report/facts/config_lines.h"
 #include "report/facts/format.h"
@@ -137,7 +138,20 @@ struct Values {
   std::string unit;
   std::vector<Metric> metrics;
   std::set<Machine> machines;
+  std::set<std::string> datasets;  // that the runs read, as DatasetText() has them
 };
+
+// Which texts a run reads: the dataset by its digest, or its name where that is not known, and its filter.
+std::string DatasetText(const DatasetConfig& dataset) {
+  std::string text = absl::StrCat("'", OneLine(dataset.asset.name), "'");
+  if (!dataset.asset.digest.empty())
+    absl::StrAppend(&text, " (digest ", ShortDigest(dataset.asset.digest), ")");
+  if (!dataset.filter_column.empty()) {
+    absl::StrAppend(&text, ", rows whose ", OneLine(dataset.filter_column), " is '",
+                    OneLine(dataset.filter_value), "'");
+  }
+  return text;
+}
 
 // Of whom a metric speaks: a comparison names a run or a variant, any other run means itself.
 std::string Subject(const ReportData& data, const RunReport& run, const Metric& metric) {
@@ -156,7 +170,7 @@ class Results {
  public:
   explicit Results(const ReportData& data) {
     for (const RunReport& run : data.runs) {
-      // What a run told before it failed is no result.
+      // What a run reported before it failed is no result.
       if (run.run.state == RunState::kSucceeded) Add(data, run);
     }
   }
@@ -180,6 +194,7 @@ class Results {
       values.unit = metric.unit;
       values.metrics.push_back(metric);
       values.machines.insert(MachineOf(run));
+      values.datasets.insert(DatasetText(run.config.dataset));
     }
   }
 
@@ -191,6 +206,7 @@ Spread MakeSpread(const Values& values) {
   Spread spread;
   spread.count = static_cast<int>(values.metrics.size());
   spread.machines.assign(values.machines.begin(), values.machines.end());
+  spread.datasets.assign(values.datasets.begin(), values.datasets.end());
   double sum = 0, squares = 0;
   spread.min = spread.max = values.metrics.front().value;
   for (const Metric& metric : values.metrics) {
@@ -214,6 +230,21 @@ Spread MakeSpread(const Values& values) {
 bool IsTiming(const std::string& metric, const std::string& unit) {
   return unit == "s" || absl::EndsWith(unit, "/s") || absl::StrContains(metric, "speedup") ||
          metric == "aa_ratio";
+}
+
+// Quality: what an experiment file can ask for that is neither a time nor a size.
+bool IsOfTexts(const std::string& metric, const std::string& unit) {
+  if (IsTiming(metric, unit) || unit == "bytes" || metric == "compression_ratio") return false;
+  const auto& metrics = AllMetrics();
+  return std::any_of(metrics.begin(), metrics.end(),
+                     [&](const MetricSpec& spec) { return spec.name == metric; });
+}
+
+// Why two numbers may not be subtracted; empty where they may.
+std::string TextsRefusal(const Spread& first, const Spread& other) {
+  if (first.datasets == other.datasets) return "";
+  return absl::StrCat("measured on different datasets: ", absl::StrJoin(first.datasets, ", "), " and ",
+                      absl::StrJoin(other.datasets, ", "));
 }
 
 bool OneHost(const std::set<Machine>& machines) {
@@ -246,6 +277,10 @@ std::optional<Change> MakeChange(const ResultRow& row, const Spread& first, cons
     std::string reason = Refusal(first, other);
     if (!reason.empty()) return Change{Change::Kind::kRefused, 0, std::move(reason)};
   }
+  if (row.of_texts) {
+    std::string reason = TextsRefusal(first, other);
+    if (!reason.empty()) return Change{Change::Kind::kRefused, 0, std::move(reason)};
+  }
   const bool ratio = row.timing || row.unit == "bytes";
   if (!ratio) return Change{Change::Kind::kDifference, other.mean - first.mean, ""};
   if (first.mean == 0 || !std::isfinite(first.mean)) return std::nullopt;
@@ -261,6 +296,7 @@ ResultRow MakeRow(const ResultKey& key, const std::vector<Results>& all) {
     row.values.push_back(values == nullptr ? std::nullopt : std::optional<Spread>(MakeSpread(*values)));
   }
   row.timing = IsTiming(row.metric, row.unit);
+  row.of_texts = IsOfTexts(row.metric, row.unit);
   row.changes.resize(row.values.size());
   for (size_t i = 1; i < row.values.size(); ++i) {
     if (row.values[0] && row.values[i]) row.changes[i] = MakeChange(row, *row.values[0], *row.values[i]);
@@ -332,17 +368,46 @@ void AddNotes(const ReportData& data, std::vector<std::string>& notes) {
   }
 }
 
+std::string RefusalNote(const ResultRow& row, const std::string& id, const std::string& reason) {
+  if (row.of_texts) {
+    return absl::StrCat("no difference of accuracies and the like for ", id, ": ", reason,
+                        "; compare how far each variant is from its own baseline");
+  }
+  return absl::StrCat("no ratio of timings for ", id, ": ", reason,
+                      "; run both on one worker with the same settings, or compare their speedups, each "
+                      "against its own baseline");
+}
+
 void AddRefusals(const Comparison& comparison, std::vector<std::string>& notes) {
   std::set<std::string> said;
   for (const ResultRow& row : comparison.results) {
     for (size_t i = 1; i < row.changes.size(); ++i) {
       if (!row.changes[i] || row.changes[i]->kind != Change::Kind::kRefused) continue;
-      std::string note =
-          absl::StrCat("no ratio of timings for ", comparison.experiments[i].id, ": ", row.changes[i]->reason,
-                       "; run both on one worker with the same settings, or compare their speedups, each "
-                       "against its own baseline");
+      std::string note = RefusalNote(row, comparison.experiments[i].id, row.changes[i]->reason);
       if (said.insert(note).second) notes.push_back(std::move(note));
     }
+  }
+}
+
+// What decides which texts of a dataset are tested, of an experiment; empty where it has no runs.
+std::string SplitText(const ReportData& data) {
+  if (data.runs.empty()) return "";
+  const DatasetConfig& dataset = data.runs[0].config.dataset;
+  return absl::StrCat("split_seed ", dataset.split_seed, ", train_size ", dataset.train_size,
+                      ", validation_size ", dataset.validation_size, ", test_size ", dataset.test_size);
+}
+
+// The same dataset, split otherwise: the differences stand, with a warning.
+void AddSplits(const std::vector<ReportData>& experiments, std::vector<std::string>& notes) {
+  for (size_t i = 1; i < experiments.size(); ++i) {
+    if (experiments[0].runs.empty() || experiments[i].runs.empty()) continue;
+    const std::string first = SplitText(experiments[0]), other = SplitText(experiments[i]);
+    const bool same_dataset = DatasetText(experiments[0].runs[0].config.dataset) ==
+                              DatasetText(experiments[i].runs[0].config.dataset);
+    if (!same_dataset || first == other) continue;
+    notes.push_back(absl::StrCat(experiments[i].experiment.id, " splits the dataset otherwise than ",
+                                 experiments[0].experiment.id, " (", other, " against ", first,
+                                 "): the test examples may differ, and differences of accuracies with them"));
   }
 }
 
@@ -368,6 +433,7 @@ Comparison CompareExperiments(const std::vector<ReportData>& experiments, const 
     });
   }
   AddRefusals(comparison, comparison.notes);
+  AddSplits(experiments, comparison.notes);
   return comparison;
 }
 

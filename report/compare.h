@@ -1,7 +1,8 @@
 // Several experiments side by side: settings, results over seeds, and what changed from the first of them.
 //
 // Timings of different machines are never put into one ratio: two machines are the same where both the
-// worker and the execution fingerprint are. What is refused says why.
+// worker and the execution fingerprint are. What was counted on texts of different datasets is never
+// subtracted. What is refused says why.
 //
 // Threads: pure functions; the same bytes each time.
 #ifndef QUANTLAB_REPORT_COMPARE_H_
@@ -33,8 +34,9 @@ struct Spread {
   double mean = 0;
   std::optional<double> deviation;  // standard deviation (n - 1); absent for one value
   double min = 0, max = 0;
-  std::optional<double> low, high;  // 95 % interval; absent over several values
-  std::vector<Machine> machines;    // each once, in order
+  std::optional<double> low, high;    // 95 % interval; absent over several values
+  std::vector<Machine> machines;      // each once, in order
+  std::vector<std::string> datasets;  // that its runs read, each once, in order: "'imdb' (digest 0123…)"
 };
 
 // An experiment against the first one.
@@ -61,6 +63,7 @@ struct ResultRow {
   std::map<std::string, std::string> labels;  // without run and variant
   std::string unit;
   bool timing = false;                         // time went into it, so that it belongs to its machine
+  bool of_texts = false;                       // counted on test texts, so that it belongs to its dataset
   std::vector<std::optional<Spread>> values;   // one per experiment
   std::vector<std::optional<Change>> changes;  // one per experiment; the first has none
 };

@@ -158,6 +158,52 @@ TEST(CompareTest, SpeedupsOfDifferentMachinesAreNotDividedEither) {
   EXPECT_EQ(Find(CompareExperiments({a, b}, {}), "speedup")->changes[1]->kind, Change::Kind::kRefused);
 }
 
+// The same experiment on another dataset.
+ReportData OnDataset(ReportData data, const std::string& name, const std::string& digest) {
+  for (RunReport& run : data.runs) {
+    run.config.dataset.asset.name = name;
+    run.config.dataset.asset.digest = digest;
+  }
+  return data;
+}
+
+TEST(CompareTest, AccuraciesOnDifferentDatasetsAreNotSubtractedAndTheReasonIsSaid) {
+  const Comparison comparison =
+      CompareExperiments({OnDataset(MakeData("a", {0.8}, 0.02), "imdb", kFingerprint),
+                          OnDataset(MakeData("b", {0.9}, 0.01), "amazon", kOther)},
+                         {});
+  const ResultRow* row = Find(comparison, "accuracy");
+  ASSERT_NE(row, nullptr);
+  ASSERT_TRUE(row->changes[1].has_value());
+  EXPECT_EQ(row->changes[1]->kind, Change::Kind::kRefused);
+  EXPECT_THAT(
+      comparison.notes,
+      ElementsAre("no difference of accuracies and the like for b: measured on different datasets: 'imdb' "
+                  "(digest 44863b03e990) and 'amazon' (digest 0123456789ab); compare how far each variant is "
+                  "from its own baseline"));
+  // How long a text takes is no matter of what it says.
+  EXPECT_EQ(Find(comparison, "inference_time")->changes[1]->kind, Change::Kind::kRatio);
+}
+
+TEST(CompareTest, TheDigestDecidesAndNotTheName) {
+  const Comparison comparison =
+      CompareExperiments({OnDataset(MakeData("a", {0.8}, 0.02), "imdb", kFingerprint),
+                          OnDataset(MakeData("b", {0.9}, 0.01), "imdb", kOther)},
+                         {});
+  EXPECT_EQ(Find(comparison, "accuracy")->changes[1]->kind, Change::Kind::kRefused);
+}
+
+TEST(CompareTest, AnotherSplitOfTheSameDatasetIsWarnedOf) {
+  ReportData other = MakeData("b", {0.9}, 0.01);
+  for (RunReport& run : other.runs) run.config.dataset.split_seed = 99;
+  const Comparison comparison = CompareExperiments({MakeData("a", {0.8}, 0.02), other}, {});
+  EXPECT_EQ(Find(comparison, "accuracy")->changes[1]->kind, Change::Kind::kDifference);
+  ASSERT_EQ(comparison.notes.size(), 1u);
+  EXPECT_THAT(comparison.notes[0], HasSubstr("b splits the dataset otherwise than a (split_seed 99, "));
+  EXPECT_THAT(comparison.notes[0],
+              HasSubstr("the test examples may differ, and differences of accuracies with them"));
+}
+
 TEST(CompareTest, OnlyDifferentLeavesOutWhatIsEqual) {
   ReportData a = MakeData("a", {0.8}, 0.02), b = MakeData("b", {0.8}, 0.01);
   for (RunReport& run : b.runs) run.config.training.learning_rate = 1e-4;
@@ -233,7 +279,8 @@ TEST(CompareTest, TextsSayCountIntervalAndRange) {
                 .max = 0.0127,
                 .low = {},
                 .high = {},
-                .machines = {}};
+                .machines = {},
+                .datasets = {}};
   EXPECT_EQ(SpreadText(spread, "s", false), "12.3 ms ± 400 µs (n = 3)");
   EXPECT_EQ(SpreadText(spread, "s", true), "12.3 ms ± 400 µs (n = 3), 11.9 ms to 12.7 ms");
   spread = {.count = 1,
@@ -243,7 +290,8 @@ TEST(CompareTest, TextsSayCountIntervalAndRange) {
             .max = 0.856,
             .low = 0.8329,
             .high = 0.8764,
-            .machines = {}};
+            .machines = {},
+            .datasets = {}};
   EXPECT_EQ(SpreadText(spread, "1", true), "0.8560 [0.8329, 0.8764]");
   EXPECT_EQ(ChangeText({Change::Kind::kRatio, 1.25, ""}, "s"), "1.25×");
   EXPECT_EQ(ChangeText({Change::Kind::kDifference, -0.003, ""}, "1"), "-0.003000");
