@@ -30,6 +30,10 @@ target_compile_options(quantlab_options INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-
 # Results must not depend on which multiply-adds a compiler chose to fuse.
 target_compile_options(quantlab_options INTERFACE -ffp-contract=off)
 
+if(QUANTLAB_COVERAGE)
+  add_compile_options(--coverage -fprofile-update=atomic)
+  add_link_options(--coverage)
+endif()
 if(QUANTLAB_SANITIZE)
   add_compile_options(-fsanitize=${QUANTLAB_SANITIZE} -fno-omit-frame-pointer -g -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${QUANTLAB_SANITIZE})

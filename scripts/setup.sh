@@ -16,7 +16,7 @@ PACKAGES=(
   gnuplot-nox pandoc weasyprint fonts-noto-cjk
 )
 TEST_PACKAGES=(clang-format-16 prometheus chromium poppler-utils)
-ALL_PACKAGES=(clang-16 clang-tidy-16 libbenchmark-dev)
+ALL_PACKAGES=(clang-16 clang-tidy-16 libbenchmark-dev gcovr)
 
 case "${1:-}" in
   "") ;;
