@@ -1,11 +1,11 @@
-// The part of the coordinator that talks with workers: Sync, events, ends of attempts, handing out runs.
+// The workers' part of the coordinator's state: Sync, ends of attempts, handing out runs.
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "server/core/attempt_words.h"
-#include "server/core/coordinator.h"
+#include "server/core/coordinator_state.h"
 
 namespace quantlab {
 namespace {
@@ -22,7 +22,7 @@ constexpr size_t kMaxFailures = 3;
 
 // ---- workers -------------------------------------------------------------------------------------------
 
-void Coordinator::RecordContact(const WorkerRecord& record) {
+void CoordinatorState::RecordContact(const WorkerRecord& record) {
   if (!workers_.Contact(record)) return;
   const absl::Status stored = parts_.state->SaveWorker(workers_.record(record.id));
   if (stored.ok()) {
@@ -32,55 +32,49 @@ void Coordinator::RecordContact(const WorkerRecord& record) {
   }
 }
 
-absl::Duration Coordinator::Jittered(absl::Duration around) {
+absl::Duration CoordinatorState::Jittered(absl::Duration around) {
   return around * std::uniform_real_distribution<double>(0.8, 1.0)(random_);
 }
 
-SyncAnswer Coordinator::MakeAnswer(absl::Duration next_sync) {
+SyncAnswer CoordinatorState::MakeAnswer(absl::Duration next_sync) {
   SyncAnswer answer;
   answer.next_sync = Jittered(next_sync);
   answer.lease_term = options_.lease_term;
   return answer;
 }
 
-int64_t Coordinator::Sync(const SyncCall& call, SyncDone done) {
-  Outbox outbox;
+int64_t CoordinatorState::Sync(const SyncCall& call, SyncDone done) {
   int64_t waiting = 0;
-  {
-    MutexLock lock(mutex_);
-    absl::StatusOr<SyncAnswer> answer = AnswerNow(call, outbox);
-    const bool waits = answer.ok() && !call.attempt && !answer->assignment && call.wants_run &&
-                       call.max_wait > absl::ZeroDuration();
-    if (waits) {
-      const absl::Duration deadline = parts_.clock->Monotonic() + Jittered(call.max_wait);
-      waiting = waiting_.Add(call.worker.id, deadline, std::move(done));
-      workers_.SetWaiting(call.worker.id, true);
-    } else {
-      outbox.calls.push_back([done = std::move(done), answer = std::move(answer)] { done(answer); });
-    }
-    if (!outbox.changed.empty()) Dispatch(outbox);
+  absl::StatusOr<SyncAnswer> answer = AnswerNow(call);
+  const bool waits = answer.ok() && !call.attempt && !answer->assignment && call.wants_run &&
+                     call.max_wait > absl::ZeroDuration();
+  if (waits) {
+    const absl::Duration deadline = parts_.clock->Monotonic() + Jittered(call.max_wait);
+    waiting = waiting_.Add(call.worker.id, deadline, std::move(done));
+    workers_.SetWaiting(call.worker.id, true);
+  } else {
+    outbox_.calls.push_back([done = std::move(done), answer = std::move(answer)] { done(answer); });
   }
-  Send(outbox);
+  if (!outbox_.changed.empty()) Dispatch();
   return waiting;
 }
 
 // The answer that needs no waiting.
-absl::StatusOr<SyncAnswer> Coordinator::AnswerNow(const SyncCall& call, Outbox& outbox) {
+absl::StatusOr<SyncAnswer> CoordinatorState::AnswerNow(const SyncCall& call) {
   if (stopping_) return absl::UnavailableError("the coordinator is shutting down; call again");
   RecordContact(call.worker);
   // A worker has one call at a time: the caller of an earlier one is gone.
-  if (auto earlier = waiting_.TakeOf(call.worker.id))
-    Answer(*std::move(earlier), MakeAnswer(kIdleSync), outbox);
+  if (auto earlier = waiting_.TakeOf(call.worker.id)) Answer(*std::move(earlier), MakeAnswer(kIdleSync));
   if (call.attempt) return SyncHolding(call);
   SyncAnswer answer = MakeAnswer(call.wants_run ? kIdleSync : kBusySync);
-  QL_ASSIGN_OR_RETURN(answer.assignment, RecoverUndelivered(call, outbox));
+  QL_ASSIGN_OR_RETURN(answer.assignment, RecoverUndelivered(call));
   if (!answer.assignment && call.wants_run) {
-    QL_ASSIGN_OR_RETURN(answer.assignment, Assign(call.worker, outbox));
+    QL_ASSIGN_OR_RETURN(answer.assignment, Assign(call.worker));
   }
   return answer;
 }
 
-absl::StatusOr<SyncAnswer> Coordinator::SyncHolding(const SyncCall& call) {
+absl::StatusOr<SyncAnswer> CoordinatorState::SyncHolding(const SyncCall& call) {
   SyncAnswer answer = MakeAnswer(std::min(options_.lease_term / 3, kBusySync));
   Lease* lease = leases_.Find(*call.attempt);
   if (lease == nullptr || lease->attempt.worker_id != call.worker.id) {
@@ -103,8 +97,7 @@ absl::StatusOr<SyncAnswer> Coordinator::SyncHolding(const SyncCall& call) {
 
 // A worker holds nothing while an attempt is in its name: the answer with the assignment was lost, or the
 // worker lost its state. Where no event was stored yet, the same attempt is handed out again.
-absl::StatusOr<std::optional<Assignment>> Coordinator::RecoverUndelivered(const SyncCall& call,
-                                                                          Outbox& outbox) {
+absl::StatusOr<std::optional<Assignment>> CoordinatorState::RecoverUndelivered(const SyncCall& call) {
   Lease* lease = leases_.FindByWorker(call.worker.id);
   if (lease == nullptr) return std::nullopt;
   const AttemptKey key = lease->attempt.key;
@@ -118,12 +111,12 @@ absl::StatusOr<std::optional<Assignment>> Coordinator::RecoverUndelivered(const 
     leases_.Renew(key);
     return Assignment{key, *run, std::move(inputs)};
   }
-  QL_RETURN_IF_ERROR(Lose(key, RunState::kLost, absl::StrCat(Who(stored), " came back without it"), outbox));
+  QL_RETURN_IF_ERROR(Lose(key, RunState::kLost, absl::StrCat(Who(stored), " came back without it")));
   return std::nullopt;
 }
 
 // The run that this worker should take next; empty when there is none.
-std::string Coordinator::FirstFor(const WorkerRecord& worker, const std::set<std::string>& failed) {
+std::string CoordinatorState::FirstFor(const WorkerRecord& worker, const std::set<std::string>& failed) {
   std::map<std::string, bool> fits;  // by requirement
   for (const QueueEntry& entry : queue_.entries()) {
     const auto known = fits.find(entry.requirement);
@@ -137,13 +130,13 @@ std::string Coordinator::FirstFor(const WorkerRecord& worker, const std::set<std
   return "";
 }
 
-absl::StatusOr<std::optional<Assignment>> Coordinator::Assign(const WorkerRecord& worker, Outbox& outbox) {
+absl::StatusOr<std::optional<Assignment>> CoordinatorState::Assign(const WorkerRecord& worker) {
   std::set<std::string> failed;
   absl::Status error;
   while (failed.size() < kMaxFailures) {
     const std::string chosen = FirstFor(worker, failed);
     if (chosen.empty()) break;
-    auto assignment = Take(active_[SplitRunId(chosen).first], chosen, worker, outbox);
+    auto assignment = Take(active_[SplitRunId(chosen).first], chosen, worker);
     if (!assignment.ok()) {
       parts_.observer->OnBackgroundError(absl::StrCat("handing out ", chosen), assignment.status());
       error = assignment.status();
@@ -156,21 +149,21 @@ absl::StatusOr<std::optional<Assignment>> Coordinator::Assign(const WorkerRecord
   return std::nullopt;
 }
 
-absl::StatusOr<std::optional<Assignment>> Coordinator::Take(Active& active, const std::string& run_id,
-                                                            const WorkerRecord& worker, Outbox& outbox) {
+absl::StatusOr<std::optional<Assignment>> CoordinatorState::Take(Active& active, const std::string& run_id,
+                                                                 const WorkerRecord& worker) {
   const RunRecord* run = FindRun(active, run_id);
-  QL_ASSIGN_OR_RETURN(const bool taken_over, TakeOver(active, *run, worker, outbox));
+  QL_ASSIGN_OR_RETURN(const bool taken_over, TakeOver(active, *run, worker));
   if (taken_over) return std::nullopt;
   QL_ASSIGN_OR_RETURN(auto inputs, CollectInputs(*parts_.events, active.runs, *run));
   ExperimentChange change(active.runs, parts_.clock->Now());
   QL_RETURN_IF_ERROR(change.Start(run_id, worker));
-  QL_RETURN_IF_ERROR(Apply(active, change, outbox));
+  QL_RETURN_IF_ERROR(Apply(active, change));
   const RunRecord* started = FindRun(active, run_id);
   return Assignment{{run_id, started->attempts}, *started, std::move(inputs)};
 }
 
-absl::StatusOr<bool> Coordinator::TakeOver(Active& active, const RunRecord& run, const WorkerRecord& worker,
-                                           Outbox& outbox) {
+absl::StatusOr<bool> CoordinatorState::TakeOver(Active& active, const RunRecord& run,
+                                                const WorkerRecord& worker) {
   if (!active.experiment.reuse) return false;
   QL_ASSIGN_OR_RETURN(const std::string key,
                       reuse_.Key(active.runs, run, worker.fingerprint, worker.runner_sha256));
@@ -178,27 +171,12 @@ absl::StatusOr<bool> Coordinator::TakeOver(Active& active, const RunRecord& run,
   if (!known) return false;
   ExperimentChange change(active.runs, parts_.clock->Now());
   QL_RETURN_IF_ERROR(change.Reuse(run.id, *known));
-  QL_RETURN_IF_ERROR(Apply(active, change, outbox));
+  QL_RETURN_IF_ERROR(Apply(active, change));
   return true;
 }
 
-absl::StatusOr<int64_t> Coordinator::ReportEvents(const AttemptKey& attempt,
-                                                  const std::vector<Event>& events) {
-  {
-    MutexLock lock(mutex_);
-    leases_.Renew(attempt);  // a worker that reports is alive
-  }
-  auto through = parts_.events->AppendEvents(attempt, events);
-  if (through.ok()) {
-    feed_.Notify(SplitRunId(attempt.run_id).first);
-  } else if (absl::IsAborted(through.status())) {
-    return Fenced(attempt);
-  }
-  return through;
-}
-
 // Times outside of the attempt are replaced, and a run that was stopped for its time limit is TIMED_OUT.
-void Coordinator::CorrectEnd(AttemptEnd& end, const Lease& lease, const RunRecord& run) const {
+void CoordinatorState::CorrectEnd(AttemptEnd& end, const Lease& lease, const RunRecord& run) const {
   const absl::Time now = parts_.clock->Now();
   if (end.time < lease.attempt.start_time || end.time > now) end.time = now;
   if (lease.over_time && end.outcome == RunState::kCancelled && !run.cancel_requested) {
@@ -207,45 +185,37 @@ void Coordinator::CorrectEnd(AttemptEnd& end, const Lease& lease, const RunRecor
   }
 }
 
-absl::Status Coordinator::Finish(const AttemptEnd& given) {
-  AttemptEnd end = given;
-  QL_RETURN_IF_ERROR(CheckArtifacts(*parts_.artifacts, end.artifacts));
-  Outbox outbox;
-  {
-    MutexLock lock(mutex_);
-    const Lease* lease = leases_.Find(end.key);
-    if (lease == nullptr) {
-      // The answer to an earlier call may have been lost: the same end twice is one end.
-      QL_ASSIGN_OR_RETURN(const AttemptRecord stored, parts_.state->GetAttempt(end.key));
-      const bool same = stored.state == end.outcome && stored.last_event == end.last_event;
-      return same ? absl::OkStatus() : Fenced(end.key);
-    }
-    QL_ASSIGN_OR_RETURN(Active * active, FindActive(SplitRunId(end.key.run_id).first));
-    const RunRecord* run = FindRun(*active, end.key.run_id);
-    if (run == nullptr) return Fenced(end.key);
-    CorrectEnd(end, *lease, *run);
-    std::optional<ReuseEntry> remember;
-    if (end.outcome == RunState::kSucceeded) {
-      QL_ASSIGN_OR_RETURN(
-          const std::string key,
-          reuse_.Key(active->runs, *run, lease->attempt.worker_fingerprint, lease->attempt.runner_sha256));
-      if (!key.empty()) remember = ReuseEntry{key, end.key};
-    }
-    QL_RETURN_IF_ERROR(EndAttempt(end, std::move(remember), outbox));
-    Dispatch(outbox);
-    Prune(SplitRunId(end.key.run_id).first);
+absl::Status CoordinatorState::Finish(AttemptEnd end) {
+  const Lease* lease = leases_.Find(end.key);
+  if (lease == nullptr) {
+    // The answer to an earlier call may have been lost: the same end twice is one end.
+    QL_ASSIGN_OR_RETURN(const AttemptRecord stored, parts_.state->GetAttempt(end.key));
+    const bool same = stored.state == end.outcome && stored.last_event == end.last_event;
+    return same ? absl::OkStatus() : Fenced(end.key);
   }
-  Send(outbox);
+  QL_ASSIGN_OR_RETURN(Active * active, FindActive(SplitRunId(end.key.run_id).first));
+  const RunRecord* run = FindRun(*active, end.key.run_id);
+  if (run == nullptr) return Fenced(end.key);
+  CorrectEnd(end, *lease, *run);
+  std::optional<ReuseEntry> remember;
+  if (end.outcome == RunState::kSucceeded) {
+    QL_ASSIGN_OR_RETURN(
+        const std::string key,
+        reuse_.Key(active->runs, *run, lease->attempt.worker_fingerprint, lease->attempt.runner_sha256));
+    if (!key.empty()) remember = ReuseEntry{key, end.key};
+  }
+  QL_RETURN_IF_ERROR(EndAttempt(end, std::move(remember)));
+  Dispatch();
+  Prune(SplitRunId(end.key.run_id).first);
   return absl::OkStatus();
 }
 
-WorkerState Coordinator::StateOf(const std::string& worker_id) {
+WorkerState CoordinatorState::StateOf(const std::string& worker_id) {
   if (!workers_.IsConnected(worker_id)) return WorkerState::kGone;
   return leases_.FindByWorker(worker_id) != nullptr ? WorkerState::kBusy : WorkerState::kIdle;
 }
 
-std::vector<WorkerStatus> Coordinator::Workers() {
-  MutexLock lock(mutex_);
+std::vector<WorkerStatus> CoordinatorState::Workers() {
   std::vector<WorkerStatus> all;
   for (const WorkerRecord* worker : workers_.All()) {
     WorkerStatus status{*worker, StateOf(worker->id), std::nullopt};
@@ -257,32 +227,31 @@ std::vector<WorkerStatus> Coordinator::Workers() {
 
 // ---- waiting calls ---------------------------------------------------------------------------------------
 
-void Coordinator::Answer(WaitingSync call, absl::StatusOr<SyncAnswer> answer, Outbox& outbox) {
+void CoordinatorState::Answer(WaitingSync call, absl::StatusOr<SyncAnswer> answer) {
   workers_.SetWaiting(call.worker_id, false);
   workers_.Heard(call.worker_id);
-  outbox.calls.push_back([done = std::move(call.done), answer = std::move(answer)] { done(answer); });
+  outbox_.calls.push_back([done = std::move(call.done), answer = std::move(answer)] { done(answer); });
 }
 
-void Coordinator::AnswerOverdue(Outbox& outbox) {
+void CoordinatorState::AnswerOverdue() {
   for (WaitingSync& call : waiting_.TakeOverdue(parts_.clock->Monotonic()))
-    Answer(std::move(call), MakeAnswer(kIdleSync), outbox);
+    Answer(std::move(call), MakeAnswer(kIdleSync));
 }
 
-void Coordinator::DropSync(int64_t id) {
-  MutexLock lock(mutex_);
+void CoordinatorState::DropSync(int64_t id) {
   const std::string worker_id = waiting_.Drop(id);
   if (!worker_id.empty()) workers_.SetWaiting(worker_id, false);
 }
 
-void Coordinator::Dispatch(Outbox& outbox) {
+void CoordinatorState::Dispatch() {
   std::set<std::string> failed;
-  while (!waiting_.empty() && failed.size() < kMaxFailures && DispatchOne(failed, outbox)) {
+  while (!waiting_.empty() && failed.size() < kMaxFailures && DispatchOne(failed)) {
   }
 }
 
 // Hands out the first run that a waiting worker can take, to the one that has waited longest. False when
 // there is none.
-bool Coordinator::DispatchOne(std::set<std::string>& failed, Outbox& outbox) {
+bool CoordinatorState::DispatchOne(std::set<std::string>& failed) {
   std::set<std::string> hopeless;  // requirements
   for (const QueueEntry& entry : queue_.entries()) {
     if (hopeless.count(entry.requirement) > 0 || failed.count(entry.run_id) > 0) continue;
@@ -298,34 +267,29 @@ bool Coordinator::DispatchOne(std::set<std::string>& failed, Outbox& outbox) {
       hopeless.insert(entry.requirement);
       continue;
     }
-    HandOut(std::string(entry.run_id), chosen, failed, outbox);  // the queue changes: no entry after this
+    HandOut(std::string(entry.run_id), chosen, failed);  // the queue changes: no entry after this
     return true;
   }
   return false;
 }
 
-void Coordinator::HandOut(const std::string& run_id, const std::string& worker_id,
-                          std::set<std::string>& failed, Outbox& outbox) {
-  auto assignment = Take(active_[SplitRunId(run_id).first], run_id, workers_.record(worker_id), outbox);
+void CoordinatorState::HandOut(const std::string& run_id, const std::string& worker_id,
+                               std::set<std::string>& failed) {
+  auto assignment = Take(active_[SplitRunId(run_id).first], run_id, workers_.record(worker_id));
   if (!assignment.ok()) {
     parts_.observer->OnBackgroundError(absl::StrCat("handing out ", run_id), assignment.status());
     failed.insert(run_id);  // Tick tries again
   } else if (*assignment) {
     SyncAnswer answer = MakeAnswer(kIdleSync);
     answer.assignment = std::move(*assignment);
-    Answer(*waiting_.TakeOf(worker_id), std::move(answer), outbox);
+    Answer(*waiting_.TakeOf(worker_id), std::move(answer));
   }
 }
 
-void Coordinator::StopWaiting() {
-  Outbox outbox;
-  {
-    MutexLock lock(mutex_);
-    stopping_ = true;
-    for (WaitingSync& call : waiting_.TakeAll())
-      Answer(std::move(call), absl::UnavailableError("the coordinator is shutting down; call again"), outbox);
-  }
-  Send(outbox);
+void CoordinatorState::StopWaiting() {
+  stopping_ = true;
+  for (WaitingSync& call : waiting_.TakeAll())
+    Answer(std::move(call), absl::UnavailableError("the coordinator is shutting down; call again"));
 }
 
 }  // namespace quantlab

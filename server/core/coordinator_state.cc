@@ -1,0 +1,320 @@
+#include "server/core/coordinator_state.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+#include "server/core/attempt_words.h"
+
+namespace quantlab {
+namespace {
+
+bool AllEnded(const std::vector<RunRecord>& runs) {
+  return std::all_of(runs.begin(), runs.end(), [](const RunRecord& run) { return IsEnded(run.state); });
+}
+
+}  // namespace
+
+CoordinatorState::CoordinatorState(const CoordinatorParts& parts, const CoordinatorOptions& options)
+    : parts_(parts),
+      options_(options),
+      reuse_(*parts.state, *parts.events, *parts.artifacts),
+      workers_(*parts.clock, options.lease_term),
+      leases_(*parts.clock, options.lease_term),
+      random_(options.jitter_seed),
+      last_tick_(parts.clock->Monotonic()) {}
+
+// ---- state ---------------------------------------------------------------------------------------------
+
+absl::Status CoordinatorState::Recover() {
+  QL_ASSIGN_OR_RETURN(const std::vector<WorkerRecord> workers, parts_.state->ListWorkers());
+  for (const WorkerRecord& worker : workers) workers_.Restore(worker);
+  QL_ASSIGN_OR_RETURN(const std::vector<RunRecord> runs, parts_.state->ListActiveRuns());
+  std::set<std::string> experiments;
+  for (const RunRecord& run : runs) experiments.insert(run.experiment_id);
+  for (const std::string& id : experiments) {
+    QL_RETURN_IF_ERROR(Annotate(Load(id), absl::StrCat("reading experiment ", id)));
+    Active& active = active_[id];
+    ExperimentChange change(active.runs, parts_.clock->Now());
+    change.Settle();
+    if (!change.empty()) QL_RETURN_IF_ERROR(Apply(active, change));
+  }
+  last_tick_ = parts_.clock->Monotonic();
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorState::Load(const std::string& experiment_id) {
+  QL_ASSIGN_OR_RETURN(ExperimentRecord experiment, parts_.state->GetExperiment(experiment_id));
+  QL_ASSIGN_OR_RETURN(std::vector<RunRecord> runs, parts_.state->ListRuns(experiment_id));
+  experiment.files.clear();
+  for (const RunRecord& run : runs) {
+    queue_.Remove(run.id);
+    if (run.state == RunState::kQueued) queue_.Add(run, experiment.priority);
+    if (run.state == RunState::kRunning) {
+      QL_RETURN_IF_ERROR(RestoreLease(run));
+    } else {
+      leases_.Drop(run.id);
+    }
+  }
+  Active& active = active_[experiment_id];
+  active.experiment = std::move(experiment);
+  active.runs = std::move(runs);
+  active.stale = false;
+  return absl::OkStatus();
+}
+
+// A full term from now; of the time limit what the wall clock says is left, and the whole grace: the
+// worker may have finished long ago, and hand over what it spooled only now.
+absl::Status CoordinatorState::RestoreLease(const RunRecord& run) {
+  const AttemptKey key{run.id, run.attempts};
+  if (leases_.Find(key) != nullptr) return absl::OkStatus();
+  QL_ASSIGN_OR_RETURN(const AttemptRecord attempt, parts_.state->GetAttempt(key));
+  const absl::Duration passed = std::max(parts_.clock->Now() - attempt.start_time, absl::ZeroDuration());
+  leases_.Grant(attempt, std::max(run.time_limit - passed, absl::ZeroDuration()) + options_.time_limit_grace);
+  workers_.Heard(attempt.worker_id);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<CoordinatorState::Active*> CoordinatorState::FindActive(const std::string& experiment_id) {
+  const auto it = active_.find(experiment_id);
+  if (it == active_.end())
+    return absl::NotFoundError(absl::StrCat("experiment ", experiment_id, " is not active"));
+  if (it->second.stale) QL_RETURN_IF_ERROR(Load(experiment_id));
+  return &it->second;
+}
+
+const RunRecord* CoordinatorState::Peek(const std::string& run_id) {
+  const auto it = active_.find(SplitRunId(run_id).first);
+  return it == active_.end() || it->second.stale ? nullptr : FindRun(it->second, run_id);
+}
+
+// What has ended for good needs no memory.
+void CoordinatorState::Prune(const std::string& experiment_id) {
+  const auto it = active_.find(experiment_id);
+  if (it != active_.end() && !it->second.stale && AllEnded(it->second.runs)) active_.erase(it);
+}
+
+RunRecord* CoordinatorState::FindRun(Active& active, const std::string& run_id) {
+  for (RunRecord& run : active.runs) {
+    if (run.id == run_id) return &run;
+  }
+  return nullptr;
+}
+
+absl::Status CoordinatorState::Apply(Active& active, ExperimentChange& change) {
+  const absl::Duration start = parts_.clock->Monotonic();
+  const absl::Status status = parts_.state->Commit(change.change());
+  parts_.observer->OnCommit(parts_.clock->Monotonic() - start, status);
+  if (status.ok()) {
+    Absorb(active, change);
+    outbox_.changed.insert(active.experiment.id);
+    return status;
+  }
+  // It may have been written nevertheless, or another version of it: what is stored decides.
+  if (!absl::IsFailedPrecondition(status)) {
+    active.stale = true;
+    const absl::Status reload = Load(active.experiment.id);
+    if (!reload.ok())
+      parts_.observer->OnBackgroundError("reading an experiment after a failed commit", reload);
+  }
+  return status;
+}
+
+void CoordinatorState::Absorb(Active& active, ExperimentChange& change) {
+  const StateChange& done = change.change();
+  for (const auto& [index, run] : change.changed()) {
+    active.runs[index] = run;
+    queue_.Remove(run.id);
+    if (run.state == RunState::kQueued) queue_.Add(run, active.experiment.priority);
+    if (run.state != RunState::kRunning) leases_.Drop(run.id);
+  }
+  for (const RunTransition& transition : done.runs) {
+    const RunRecord* run = FindRun(active, transition.run_id);
+    RunRecord then = *run;
+    then.state = transition.to;
+    then.message = transition.message;
+    parts_.observer->OnTransition(then, transition.from);
+  }
+  if (done.start_attempt) {
+    const RunRecord* run = FindRun(active, done.start_attempt->key.run_id);
+    leases_.Grant(*done.start_attempt, run->time_limit + options_.time_limit_grace);
+    parts_.observer->OnStart(*done.start_attempt, *run, done.time - run->queue_time.value_or(done.time));
+  }
+}
+
+absl::Status CoordinatorState::EndAttempt(const AttemptEnd& end, std::optional<ReuseEntry> remember) {
+  QL_ASSIGN_OR_RETURN(Active * active, FindActive(SplitRunId(end.key.run_id).first));
+  const Lease* lease = leases_.Find(end.key);
+  if (lease == nullptr) return Fenced(end.key);
+  const AttemptRecord attempt = lease->attempt;
+  ExperimentChange change(active->runs, parts_.clock->Now());
+  QL_RETURN_IF_ERROR(change.Finish(end));
+  change.change().remember = std::move(remember);
+  QL_RETURN_IF_ERROR(Apply(*active, change));
+  parts_.observer->OnAttemptEnd(attempt, end.outcome, end.time - attempt.start_time, end.message);
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorState::Lose(const AttemptKey& attempt, RunState outcome, const std::string& why) {
+  AttemptEnd end;
+  end.key = attempt;
+  end.outcome = outcome;
+  end.message = why;
+  end.time = parts_.clock->Now();
+  const absl::Status status = EndAttempt(end, std::nullopt);
+  if (!status.ok())
+    parts_.observer->OnBackgroundError(absl::StrCat("ending attempt of ", attempt.run_id), status);
+  return status;
+}
+
+// ---- users ---------------------------------------------------------------------------------------------
+
+absl::StatusOr<StateRepository::Created> CoordinatorState::Submit(const ExperimentRecord& experiment,
+                                                                  const std::vector<RunRecord>& runs) {
+  absl::StatusOr<StateRepository::Created> created;
+  created = parts_.state->CreateExperiment(experiment, runs);
+  if (!created.ok() || !created->created) return created;
+  // From here on it is stored: what fails now is made good by Tick, or by the next start.
+  absl::Status status = Load(experiment.id);
+  if (status.ok()) {
+    Active& active = active_[experiment.id];
+    ExperimentChange change(active.runs, parts_.clock->Now());
+    change.Settle();
+    status = Apply(active, change);
+    Dispatch();
+  } else {
+    active_[experiment.id].experiment.id = experiment.id;
+    active_[experiment.id].stale = true;
+  }
+  if (!status.ok())
+    parts_.observer->OnBackgroundError(absl::StrCat("queueing experiment ", experiment.id), status);
+  return created;
+}
+
+absl::Status CoordinatorState::Cancel(const std::string& experiment_id, const std::string& run,
+                                      const std::string& reason) {
+  auto found = FindActive(experiment_id);
+  if (absl::IsNotFound(found.status())) {
+    QL_ASSIGN_OR_RETURN(const std::vector<RunRecord> runs, parts_.state->ListRuns(experiment_id));
+    const bool known =
+        std::any_of(runs.begin(), runs.end(), [&](const RunRecord& r) { return r.name == run; });
+    if (!run.empty() && !known)
+      return absl::NotFoundError(absl::StrCat("there is no run ", run, " in ", experiment_id));
+    return absl::OkStatus();  // it has ended, and stays as it is
+  }
+  QL_RETURN_IF_ERROR(found.status());
+  Active& active = **found;
+  std::vector<std::string> ids;
+  for (const RunRecord& r : active.runs) {
+    if (run.empty() || r.name == run) ids.push_back(r.id);
+  }
+  if (ids.empty()) return absl::NotFoundError(absl::StrCat("there is no run ", run, " in ", experiment_id));
+  ExperimentChange change(active.runs, parts_.clock->Now());
+  change.Cancel(ids, reason);
+  if (!change.empty()) QL_RETURN_IF_ERROR(Apply(active, change));
+  // Nobody is there who could stop these.
+  for (const CancelRequest& request : change.change().cancel_requests) {
+    const Lease* lease = leases_.FindByRun(request.run_id);
+    if (lease == nullptr || workers_.IsConnected(lease->attempt.worker_id)) continue;
+    const AttemptKey key = lease->attempt.key;
+    QL_RETURN_IF_ERROR(Lose(key, RunState::kCancelled, request.message));
+  }
+  Dispatch();
+  Prune(experiment_id);
+  return absl::OkStatus();
+}
+
+absl::Status CoordinatorState::Retry(const std::string& experiment_id, const std::string& run) {
+  if (!FindActive(experiment_id).ok()) QL_RETURN_IF_ERROR(Load(experiment_id));
+  Active& active = active_[experiment_id];
+  std::vector<std::string> ids;
+  for (const RunRecord& r : active.runs) {
+    if (run.empty() || r.name == run) ids.push_back(r.id);
+  }
+  absl::Status status;
+  if (ids.empty()) {
+    status = absl::NotFoundError(absl::StrCat("there is no run ", run, " in ", experiment_id));
+  } else {
+    ExperimentChange change(active.runs, parts_.clock->Now());
+    status = change.Retry(ids);
+    if (status.ok()) status = Apply(active, change);
+  }
+  if (status.ok()) {
+    active.experiment.state = ExperimentState::kActive;
+    Dispatch();
+  }
+  Prune(experiment_id);
+  QL_RETURN_IF_ERROR(status);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Explanation> CoordinatorState::Explain(const std::string& run_id) {
+  auto found = FindActive(SplitRunId(run_id).first);
+  const RunRecord* run = found.ok() ? FindRun(**found, run_id) : nullptr;
+  if (run == nullptr) {
+    QL_ASSIGN_OR_RETURN(const RunRecord stored, parts_.state->GetRun(run_id));
+    Explanation explanation{stored.state, {}, 0};
+    if (!stored.message.empty()) explanation.reasons.push_back(stored.message);
+    return explanation;
+  }
+  const std::vector<const WorkerRecord*> workers = workers_.Connected();
+  ExplanationFacts facts{&(*found)->runs, &workers, leases_.FindByRun(run_id),
+                         queue_.Position(run_id).value_or(0), absl::ZeroDuration()};
+  if (facts.lease != nullptr)
+    facts.since_contact = leases_.term() - (facts.lease->expires - parts_.clock->Monotonic());
+  return ExplainRun(*run, facts);
+}
+
+std::vector<std::string> CoordinatorState::Unplaceable(const std::vector<RunRecord>& runs) const {
+  return ExplainUnplaceable(runs, workers_.Connected());
+}
+
+// ---- time ------------------------------------------------------------------------------------------------
+
+void CoordinatorState::Tick() {
+  const absl::Duration now = parts_.clock->Monotonic();
+  // The coordinator itself stood still (a stopped process, a frozen machine): workers could not reach it.
+  if (now - last_tick_ > options_.lease_term / 2) leases_.RenewAll();
+  last_tick_ = now;
+  LoseOverdueAttempts();
+  AnswerOverdue();
+  Dispatch();
+  for (auto it = active_.begin(); it != active_.end();) {
+    const auto active = it++;
+    if (active->second.stale && !Load(active->first).ok()) continue;
+    if (AllEnded(active->second.runs)) active_.erase(active);
+  }
+}
+
+// Errors are reported to the observer; the next tick tries again.
+void CoordinatorState::LoseOverdueAttempts() {
+  leases_.MarkOverTime();
+  for (const AttemptKey& attempt : leases_.Expired()) {
+    const Lease* lease = leases_.Find(attempt);
+    const bool over_time = lease->over_time;
+    const std::string why = absl::StrCat("nothing was heard of ", Who(lease->attempt), " for ",
+                                         absl::FormatDuration(leases_.term()));
+    Lose(attempt, over_time ? RunState::kTimedOut : RunState::kLost, why).IgnoreError();
+  }
+  for (const AttemptKey& attempt : leases_.OverTimeSince(options_.time_limit_grace)) {
+    Lose(attempt, RunState::kTimedOut, "the time limit has passed, and the worker did not stop the run")
+        .IgnoreError();
+  }
+}
+
+CoordinatorStats CoordinatorState::Stats() {
+  CoordinatorStats stats;
+  stats.queued = static_cast<int>(queue_.size());
+  if (queue_.size() > 0) {
+    stats.oldest_queued = std::max(parts_.clock->Now() - queue_.OldestEntry(), absl::ZeroDuration());
+  }
+  for (const auto& [id, active] : active_) {
+    for (const RunRecord& run : active.runs) ++stats.active_runs[run.state];
+  }
+  for (const WorkerRecord* worker : workers_.All()) ++stats.workers[StateOf(worker->id)];
+  stats.waiting_syncs = static_cast<int>(waiting_.size());
+  return stats;
+}
+
+}  // namespace quantlab

@@ -1,0 +1,163 @@
+// What the coordinator knows and decides, without locks: active experiments, the queue, leases, workers and
+// their waiting calls. Coordinator (coordinator.h) guards it as a whole.
+//
+// A change is computed (transitions.h), committed to the repositories, and only then applied here; what is
+// here is rebuilt from the repositories by Recover.
+#ifndef QUANTLAB_SERVER_CORE_COORDINATOR_STATE_H_
+#define QUANTLAB_SERVER_CORE_COORDINATOR_STATE_H_
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/repositories.h"
+#include "server/core/explanation.h"
+#include "server/core/lease_table.h"
+#include "server/core/observer.h"
+#include "server/core/reuse.h"
+#include "server/core/scheduler.h"
+#include "server/core/sync.h"
+#include "server/core/transitions.h"
+#include "server/core/waiting_syncs.h"
+#include "server/core/worker_table.h"
+
+namespace quantlab {
+
+struct CoordinatorParts {
+  StateRepository* state = nullptr;
+  EventRepository* events = nullptr;
+  ArtifactStore* artifacts = nullptr;
+  const Clock* clock = nullptr;
+  CoreObserver* observer = nullptr;
+};
+
+struct CoordinatorOptions {
+  absl::Duration lease_term = absl::Seconds(30);
+  // A run's time limit counts from the start of its runner, and its worker keeps it. This long after, the
+  // coordinator asks the worker to stop it; after as long again it takes the attempt away.
+  absl::Duration time_limit_grace = absl::Minutes(15);
+  uint64_t jitter_seed = 1;
+};
+
+enum class WorkerState { kIdle, kBusy, kGone };
+
+struct WorkerStatus {
+  WorkerRecord worker;
+  WorkerState state = WorkerState::kIdle;
+  std::optional<AttemptKey> attempt;
+};
+
+struct CoordinatorStats {
+  int queued = 0;
+  absl::Duration oldest_queued;
+  std::map<RunState, int> active_runs;  // of active experiments, by state
+  std::map<WorkerState, int> workers;
+  int waiting_syncs = 0;
+};
+
+// What is left to do once the lock is released.
+struct Outbox {
+  std::vector<std::function<void()>> calls;  // answers to waiting calls
+  std::set<std::string> changed;             // experiments with new entries in their change logs
+};
+
+// Ownership: borrows all of CoordinatorParts.
+// Threads:   one at a time (guarded by its owner). No callback runs inside: they are left in the outbox.
+// Errors:    as coordinator.h says.
+class CoordinatorState {
+ public:
+  CoordinatorState(const CoordinatorParts& parts, const CoordinatorOptions& options);
+
+  // As the functions of Coordinator of the same names.
+  absl::Status Recover();
+  absl::StatusOr<StateRepository::Created> Submit(const ExperimentRecord& experiment,
+                                                  const std::vector<RunRecord>& runs);
+  absl::Status Cancel(const std::string& experiment_id, const std::string& run, const std::string& reason);
+  absl::Status Retry(const std::string& experiment_id, const std::string& run);
+  absl::StatusOr<Explanation> Explain(const std::string& run_id);
+  std::vector<std::string> Unplaceable(const std::vector<RunRecord>& runs) const;
+  int64_t Sync(const SyncCall& call, SyncDone done);
+  void DropSync(int64_t id);
+  absl::Status Finish(AttemptEnd end);
+  std::vector<WorkerStatus> Workers();
+  void Tick();
+  void StopWaiting();
+  CoordinatorStats Stats();
+
+  // The attempt's worker is alive: its lease gets a full term.
+  void Renew(const AttemptKey& attempt) { leases_.Renew(attempt); }
+
+  // What has gathered since the last call.
+  Outbox TakeOutbox() { return std::exchange(outbox_, Outbox()); }
+
+ private:
+  struct Active {
+    ExperimentRecord experiment;  // without files
+    std::vector<RunRecord> runs;
+    bool stale = false;  // a commit failed midway: read again before use
+  };
+
+  absl::Status Load(const std::string& experiment_id);
+  absl::StatusOr<Active*> FindActive(const std::string& experiment_id);
+  // Without reading again: nullptr where that would be needed. For use while the queue is walked.
+  const RunRecord* Peek(const std::string& run_id);
+  static RunRecord* FindRun(Active& active, const std::string& run_id);
+  void Prune(const std::string& experiment_id);
+  absl::Status Apply(Active& active, ExperimentChange& change);
+  void Absorb(Active& active, ExperimentChange& change);
+  absl::Status EndAttempt(const AttemptEnd& end, std::optional<ReuseEntry> remember);
+  absl::Status Lose(const AttemptKey& attempt, RunState outcome, const std::string& why);
+  absl::Status RestoreLease(const RunRecord& run);
+
+  void RecordContact(const WorkerRecord& record);
+  absl::StatusOr<SyncAnswer> AnswerNow(const SyncCall& call);
+  absl::StatusOr<SyncAnswer> SyncHolding(const SyncCall& call);
+  absl::StatusOr<std::optional<Assignment>> RecoverUndelivered(const SyncCall& call);
+  absl::StatusOr<std::optional<Assignment>> Assign(const WorkerRecord& worker);
+  absl::StatusOr<std::optional<Assignment>> Take(Active& active, const std::string& run_id,
+                                                 const WorkerRecord& worker);
+  // Takes over a result that was computed before; false where there is none.
+  absl::StatusOr<bool> TakeOver(Active& active, const RunRecord& run, const WorkerRecord& worker);
+  void CorrectEnd(AttemptEnd& end, const Lease& lease, const RunRecord& run) const;
+  void LoseOverdueAttempts();
+
+  std::string FirstFor(const WorkerRecord& worker, const std::set<std::string>& failed);
+
+  // Hands queued runs to waiting workers.
+  void Dispatch();
+  bool DispatchOne(std::set<std::string>& failed);
+  void HandOut(const std::string& run_id, const std::string& worker_id, std::set<std::string>& failed);
+  void Answer(WaitingSync call, absl::StatusOr<SyncAnswer> answer);
+  void AnswerOverdue();
+  SyncAnswer MakeAnswer(absl::Duration next_sync);
+  absl::Duration Jittered(absl::Duration around);
+  WorkerState StateOf(const std::string& worker_id);
+
+  const CoordinatorParts parts_;
+  const CoordinatorOptions options_;
+  const ReuseIndex reuse_;
+
+  std::map<std::string, Active> active_;  // by experiment id
+  WorkerTable workers_;
+  WaitingSyncs waiting_;
+  RunQueue queue_;
+  LeaseTable leases_;
+  std::mt19937_64 random_;
+  absl::Duration last_tick_;
+  bool stopping_ = false;
+  Outbox outbox_;
+};
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_CORE_COORDINATOR_STATE_H_
