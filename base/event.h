@@ -1,5 +1,7 @@
 // What an attempt tells while it runs. The wire form is proto/quantlab/v1/event.proto, whose comments
 // give units and meanings.
+// Texts for people are English; `coded_…` beside one is the same as a message, for other languages. It is
+// empty where the program that wrote the event is older than messages.
 #ifndef QUANTLAB_BASE_EVENT_H_
 #define QUANTLAB_BASE_EVENT_H_
 
@@ -10,6 +12,7 @@
 #include <variant>
 
 #include "absl/time/time.h"
+#include "base/message.h"
 
 namespace quantlab {
 
@@ -18,6 +21,7 @@ struct Progress {
   int64_t done = 0;
   int64_t total = 0;  // 0: unknown
   std::string unit;
+  Message coded_phase = {};
 };
 
 struct Metric {
@@ -35,6 +39,7 @@ enum class Severity { kDebug = 1, kInfo, kWarning, kError };
 struct LogLine {
   Severity severity = Severity::kInfo;
   std::string message;
+  Message coded_message = {};  // most lines of a log are in English only
 };
 
 struct Artifact {
@@ -52,6 +57,7 @@ struct Layer {
   // Signal to quantization noise of the layer's output, dB, both layers given the FP32 layer's inputs;
   // none: not measured, or no difference at all.
   std::optional<double> sqnr_db;
+  Message coded_reason = {};
 };
 
 struct Environment {
@@ -62,6 +68,7 @@ struct Environment {
 struct Caveat {
   std::string code;
   std::string message;
+  Message coded_message = {};
 };
 
 using EventKind = std::variant<Progress, Metric, LogLine, Artifact, Layer, Environment, Caveat>;
@@ -78,6 +85,7 @@ struct RunnerFinished {
   std::string code;  // name of the absl::StatusCode
   std::string message;
   bool stopped = false;
+  Message coded_message = {};
 };
 
 }  // namespace quantlab

@@ -48,11 +48,12 @@ struct EventFields;
 template <>
 struct EventFields<Progress> {
   static constexpr const char* kName = "progress";
-  static constexpr auto kFields =
-      std::make_tuple(EventField("phase", &Progress::phase, FieldRule::kShortText),
-                      EventField("done", &Progress::done, FieldRule::kCount),
-                      EventField("total", &Progress::total, FieldRule::kCount),
-                      EventField("unit", &Progress::unit, FieldRule::kShortText));
+  static constexpr auto kFields = std::make_tuple(
+      EventField("phase", &Progress::phase, FieldRule::kShortText),
+      EventField("done", &Progress::done, FieldRule::kCount),
+      EventField("total", &Progress::total, FieldRule::kCount),
+      EventField("unit", &Progress::unit, FieldRule::kShortText),
+      EventField("coded_phase", &Progress::coded_phase, FieldRule::kAny, Presence::kMayBeAbsent));
 };
 
 template <>
@@ -73,9 +74,10 @@ struct EventFields<Metric> {
 template <>
 struct EventFields<LogLine> {
   static constexpr const char* kName = "log";
-  static constexpr auto kFields =
-      std::make_tuple(EventField("severity", &LogLine::severity, FieldRule::kAny),
-                      EventField("message", &LogLine::message, FieldRule::kLongText));
+  static constexpr auto kFields = std::make_tuple(
+      EventField("severity", &LogLine::severity, FieldRule::kAny),
+      EventField("message", &LogLine::message, FieldRule::kLongText),
+      EventField("coded_message", &LogLine::coded_message, FieldRule::kAny, Presence::kMayBeAbsent));
 };
 
 template <>
@@ -91,18 +93,19 @@ struct EventFields<Artifact> {
 template <>
 struct EventFields<Layer> {
   static constexpr const char* kName = "layer";
-  static constexpr auto kFields =
-      std::make_tuple(EventField("name", &Layer::name, FieldRule::kName),
-                      EventField("in_features", &Layer::in_features, FieldRule::kCount),
-                      EventField("out_features", &Layer::out_features, FieldRule::kCount),
-                      EventField("requested", &Layer::requested, FieldRule::kShortText),
-                      EventField("effective", &Layer::effective, FieldRule::kShortText),
-                      EventField("kernel", &Layer::kernel, FieldRule::kShortText),
-                      EventField("reason", &Layer::reason, FieldRule::kLongText),
-                      EventField("macs_share", &Layer::macs_share, FieldRule::kShare),
-                      EventField("bytes_fp32", &Layer::bytes_fp32, FieldRule::kCount),
-                      EventField("bytes", &Layer::bytes, FieldRule::kCount),
-                      EventField("sqnr_db", &Layer::sqnr_db, FieldRule::kAny, Presence::kMayBeAbsent));
+  static constexpr auto kFields = std::make_tuple(
+      EventField("name", &Layer::name, FieldRule::kName),
+      EventField("in_features", &Layer::in_features, FieldRule::kCount),
+      EventField("out_features", &Layer::out_features, FieldRule::kCount),
+      EventField("requested", &Layer::requested, FieldRule::kShortText),
+      EventField("effective", &Layer::effective, FieldRule::kShortText),
+      EventField("kernel", &Layer::kernel, FieldRule::kShortText),
+      EventField("reason", &Layer::reason, FieldRule::kLongText),
+      EventField("macs_share", &Layer::macs_share, FieldRule::kShare),
+      EventField("bytes_fp32", &Layer::bytes_fp32, FieldRule::kCount),
+      EventField("bytes", &Layer::bytes, FieldRule::kCount),
+      EventField("sqnr_db", &Layer::sqnr_db, FieldRule::kAny, Presence::kMayBeAbsent),
+      EventField("coded_reason", &Layer::coded_reason, FieldRule::kAny, Presence::kMayBeAbsent));
 };
 
 template <>
@@ -116,19 +119,21 @@ struct EventFields<Environment> {
 template <>
 struct EventFields<Caveat> {
   static constexpr const char* kName = "caveat";
-  static constexpr auto kFields =
-      std::make_tuple(EventField("code", &Caveat::code, FieldRule::kName),
-                      EventField("message", &Caveat::message, FieldRule::kLongText));
+  static constexpr auto kFields = std::make_tuple(
+      EventField("code", &Caveat::code, FieldRule::kName),
+      EventField("message", &Caveat::message, FieldRule::kLongText),
+      EventField("coded_message", &Caveat::coded_message, FieldRule::kAny, Presence::kMayBeAbsent));
 };
 
 template <>
 struct EventFields<RunnerFinished> {
   static constexpr const char* kName = "finished";
-  static constexpr auto kFields =
-      std::make_tuple(EventField("ok", &RunnerFinished::ok, FieldRule::kAny),
-                      EventField("code", &RunnerFinished::code, FieldRule::kShortText),
-                      EventField("message", &RunnerFinished::message, FieldRule::kLongText),
-                      EventField("stopped", &RunnerFinished::stopped, FieldRule::kAny));
+  static constexpr auto kFields = std::make_tuple(
+      EventField("ok", &RunnerFinished::ok, FieldRule::kAny),
+      EventField("code", &RunnerFinished::code, FieldRule::kShortText),
+      EventField("message", &RunnerFinished::message, FieldRule::kLongText),
+      EventField("stopped", &RunnerFinished::stopped, FieldRule::kAny),
+      EventField("coded_message", &RunnerFinished::coded_message, FieldRule::kAny, Presence::kMayBeAbsent));
 };
 
 // Calls `visit(field)` for each field of `Struct`, in order.

@@ -1,4 +1,7 @@
 // The durable records of the service: experiments, runs, attempts, workers.
+//
+// `message` is English text; `coded_message` is the same as a message, for other languages. It is empty in
+// records of versions without messages.
 #ifndef QUANTLAB_BASE_RECORDS_H_
 #define QUANTLAB_BASE_RECORDS_H_
 
@@ -68,6 +71,7 @@ struct RunRecord {
 
   RunState state = RunState::kPending;
   std::string message;
+  Message coded_message;
   int64_t attempts = 0;              // number of the last attempt
   int crashes = 0;                   // attempts that ended CRASHED since the user's last retry
   int interruptions = 0;             // attempts that ended LOST or PREEMPTED since then
@@ -87,6 +91,7 @@ struct AttemptRecord {
   std::string runner_sha256;
   RunState state = RunState::kRunning;  // kRunning, or how it ended
   std::string message;
+  Message coded_message;
   absl::Time start_time;
   std::optional<absl::Time> end_time;
   int64_t last_event = 0;  // number of the last stored event

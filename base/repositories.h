@@ -34,6 +34,7 @@ struct RunTransition {
   // The counters after the change.
   int crashes = 0;
   int interruptions = 0;
+  Message coded_message = {};
 };
 
 // The end of an attempt.
@@ -45,6 +46,7 @@ struct AttemptEnd {
   // Refused with FAILED_PRECONDITION unless the stored events reach this number; -1: not checked.
   int64_t last_event = -1;
   std::vector<Artifact> artifacts;  // recorded with the attempt
+  Message coded_message = {};
 };
 
 // A result that later runs may take over.
@@ -57,6 +59,7 @@ struct ReuseEntry {
 struct CancelRequest {
   std::string run_id;   // ABORTED unless RUNNING
   std::string message;  // becomes the run's message
+  Message coded_message = {};
 };
 
 // What happens together or not at all. Core computes it; storage applies it as
@@ -128,6 +131,7 @@ struct Change {
   std::optional<ExperimentState> experiment_state;
   std::optional<Event> event;
   std::string message;  // with run_state
+  Message coded_message = {};
 };
 
 struct LogFilter {

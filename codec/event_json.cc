@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/event_fields.h"
+#include "base/message_json.h"
 #include "codec/json_values.h"
 
 namespace quantlab {
@@ -50,6 +51,7 @@ struct ValueWriter {
   Json operator()(int64_t value) const { return Form::Integer(value); }
   Json operator()(double value) const { return NumberToJson<Json>(value); }
   Json operator()(const std::optional<double>& value) const { return NumberToJson<Json>(*value); }
+  Json operator()(const Message& value) const { return Json::parse(MessageToJson(value)); }
   Json operator()(Severity value) const { return SeverityName(value); }
   Json operator()(const std::map<std::string, std::string>& value) const { return value; }
 };
@@ -95,6 +97,11 @@ void ReadValue(const StoredJson& json, double* value) {
 
 void ReadValue(const StoredJson& json, std::optional<double>* value) {
   ReadValue(json, &value->emplace());
+}
+
+// A message that only a later version can read is left out: the text beside it is shown instead.
+void ReadValue(const StoredJson& json, Message* value) {
+  *value = MessageFromJson(json.dump()).value_or(Message());
 }
 
 // A severity that only a later version knows is read as information.

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/messages.h"
 #include "codec/json_values.h"
 
 namespace quantlab {
@@ -69,6 +70,8 @@ std::vector<StoredCase> StoredCases() {
       {layer, layer_start + R"(,"sqnr_db":31.5})"},
       {unmeasured, layer_start + "}"},
       {Environment{"avx512", {{"cores", "2"}}}, R"({"facts":{"cores":"2"},"fingerprint":"avx512"})"},
+      {Caveat{"lost", "lost", messages::kTimeLimitIgnored()},
+       R"({"code":"lost","coded_message":{"code":"run.time_limit_ignored"},"message":"lost"})"},
       {Caveat{"subset", "1,000 of 25,000 texts"}, R"({"code":"subset","message":"1,000 of 25,000 texts"})"},
   };
 }

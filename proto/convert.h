@@ -26,6 +26,7 @@
 #include "proto/json.h"
 #include "quantlab/v1/event.pb.h"
 #include "quantlab/v1/experiment.pb.h"
+#include "quantlab/v1/message.pb.h"
 #include "quantlab/v1/run_config.pb.h"
 #include "quantlab/v1/worker.pb.h"
 
@@ -68,6 +69,12 @@ std::string RunConfigToJson(const RunConfig& config);
 absl::StatusOr<RunConfig> RunConfigFromJson(absl::string_view json);
 std::string JobToJson(const Job& job);
 absl::StatusOr<Job> JobFromJson(absl::string_view json);
+
+// --- messages -----------------------------------------------------------------------------------------
+
+v1::Message ToProto(const Message& message);
+// An empty message is no message. An unknown code is kept: the text beside the message is shown instead.
+absl::StatusOr<Message> FromProto(const v1::Message& message);
 
 // --- events -------------------------------------------------------------------------------------------
 

@@ -93,13 +93,13 @@ namespace {
 // ---- messages of events, by the field lists of base/event_fields.h -------------------------------------
 
 using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
+using ProtoMessage = google::protobuf::Message;
 using Reflection = google::protobuf::Reflection;
 
 // Sets the field `name` of `message`.
 class FieldSetter {
  public:
-  FieldSetter(const char* name, Message* message)
+  FieldSetter(const char* name, ProtoMessage* message)
       : to_(*message),
         in_(*message->GetReflection()),
         field_(message->GetDescriptor()->FindFieldByName(name)) {}
@@ -112,16 +112,20 @@ class FieldSetter {
   void operator()(const std::optional<double>& value) const {
     if (value) in_.SetDouble(&to_, field_, *value);
   }
+  void operator()(const Message& value) const {
+    if (value.empty()) return;
+    in_.MutableMessage(&to_, field_)->CopyFrom(ToProto(value));
+  }
   void operator()(const std::map<std::string, std::string>& values) const {
     for (const auto& [key, value] : values) {
-      Message* const entry = in_.AddMessage(&to_, field_);
+      ProtoMessage* const entry = in_.AddMessage(&to_, field_);
       FieldSetter("key", entry)(key);
       FieldSetter("value", entry)(value);
     }
   }
 
  private:
-  Message& to_;
+  ProtoMessage& to_;
   const Reflection& in_;
   const FieldDescriptor* const field_;
 };
@@ -129,7 +133,7 @@ class FieldSetter {
 // Reads the field `name` of `message`, and checks it by the rule of its list.
 class FieldGetter {
  public:
-  FieldGetter(const char* name, FieldRule rule, const Message& message)
+  FieldGetter(const char* name, FieldRule rule, const ProtoMessage& message)
       : name_(name),
         rule_(rule),
         from_(message),
@@ -153,6 +157,11 @@ class FieldGetter {
     if (in_.HasField(from_, field_)) *value = in_.GetDouble(from_, field_);
     return absl::OkStatus();
   }
+  absl::Status operator()(Message* value) const {
+    v1::Message message;
+    if (in_.HasField(from_, field_)) message.CopyFrom(in_.GetMessage(from_, field_));
+    return Part(name_, message, value);
+  }
   absl::Status operator()(Severity* value) const {
     return Part(name_, static_cast<v1::Severity>(in_.GetEnumValue(from_, field_)), value);
   }
@@ -175,7 +184,7 @@ class FieldGetter {
     const int count = in_.FieldSize(from_, field_);
     QL_RETURN_IF_ERROR(Items(name_, count));
     for (int i = 0; i < count; ++i) {
-      const Message& entry = in_.GetRepeatedMessage(from_, field_, i);
+      const ProtoMessage& entry = in_.GetRepeatedMessage(from_, field_, i);
       std::string key;
       QL_RETURN_IF_ERROR(FieldGetter("key", FieldRule::kAny, entry)(&key));
       QL_RETURN_IF_ERROR(NonEmpty(name_, key));
@@ -188,7 +197,7 @@ class FieldGetter {
  private:
   const char* const name_;
   const FieldRule rule_;
-  const Message& from_;
+  const ProtoMessage& from_;
   const Reflection& in_;
   const FieldDescriptor* const field_;
 };
@@ -201,7 +210,7 @@ MessageType FieldsToMessage(const Struct& event) {
 }
 
 template <typename Struct>
-absl::StatusOr<Struct> FieldsFromMessage(const Message& message) {
+absl::StatusOr<Struct> FieldsFromMessage(const ProtoMessage& message) {
   Struct out;
   absl::Status status;
   ForEachField<Struct>([&](const auto& field) {

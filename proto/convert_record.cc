@@ -45,6 +45,7 @@ v1::Run RunWithoutConfig(const RunRecord& run) {
   if (run.start_time) *out.mutable_start_time() = ToProto(*run.start_time);
   if (run.end_time) *out.mutable_end_time() = ToProto(*run.end_time);
   out.set_message(ValidUtf8(run.message));
+  if (!run.coded_message.empty()) *out.mutable_coded_message() = ToProto(run.coded_message);
   out.set_attempts(run.attempts);
   if (run.result) {
     out.set_result_run_id(ValidUtf8(run.result->run_id));
@@ -220,6 +221,7 @@ absl::StatusOr<RunRecord> FromProto(const v1::Run& in) {
   out.message = in.message();
   out.attempts = in.attempts();
   QL_RETURN_IF_ERROR(Text("message", out.message, kMaxMessageBytes));
+  QL_RETURN_IF_ERROR(Part("coded_message", in.coded_message(), &out.coded_message));
   QL_RETURN_IF_ERROR(AtLeast("attempts", out.attempts, 0));
   if (!in.result_run_id().empty()) {
     QL_RETURN_IF_ERROR(RunId("result_run_id", in.result_run_id()));
@@ -239,6 +241,7 @@ v1::Attempt ToProto(const AttemptRecord& attempt) {
   *out.mutable_start_time() = ToProto(attempt.start_time);
   if (attempt.end_time) *out.mutable_end_time() = ToProto(*attempt.end_time);
   out.set_message(ValidUtf8(attempt.message));
+  if (!attempt.coded_message.empty()) *out.mutable_coded_message() = ToProto(attempt.coded_message);
   out.set_worker_hostname(ValidUtf8(attempt.worker_hostname));
   out.set_worker_fingerprint(ValidUtf8(attempt.worker_fingerprint));
   return out;
@@ -257,6 +260,7 @@ absl::StatusOr<AttemptRecord> FromProto(const v1::Attempt& in) {
   QL_RETURN_IF_ERROR(Text("worker_hostname", out.worker_hostname));
   QL_RETURN_IF_ERROR(Text("worker_fingerprint", out.worker_fingerprint, kMaxMessageBytes));
   QL_RETURN_IF_ERROR(Text("message", out.message, kMaxMessageBytes));
+  QL_RETURN_IF_ERROR(Part("coded_message", in.coded_message(), &out.coded_message));
   QL_RETURN_IF_ERROR(Part("state", in.state(), &out.state));
   if (in.has_start_time()) QL_RETURN_IF_ERROR(Part("start_time", in.start_time(), &out.start_time));
   QL_RETURN_IF_ERROR(OptionalTime("end_time", in.has_end_time(), in.end_time(), &out.end_time));
@@ -326,6 +330,7 @@ absl::StatusOr<AttemptEnd> FromProto(const v1::FinishAttemptRequest& in) {
   out.message = in.message();
   out.last_event = in.last_number();
   QL_RETURN_IF_ERROR(Text("message", out.message, kMaxMessageBytes));
+  QL_RETURN_IF_ERROR(Part("coded_message", in.coded_message(), &out.coded_message));
   QL_RETURN_IF_ERROR(AtLeast("last_number", out.last_event, 0));
   QL_RETURN_IF_ERROR(Parts("artifacts", in.artifacts(), &out.artifacts));
   out.time = absl::InfinitePast();
@@ -343,6 +348,7 @@ v1::WatchExperimentResponse ToProto(const Change& change) {
   if (change.event) *out.mutable_event() = ToProto(*change.event);
   if (change.experiment_state) out.set_experiment_state(ToProto(*change.experiment_state));
   out.set_message(ValidUtf8(change.message));
+  if (!change.coded_message.empty()) *out.mutable_coded_message() = ToProto(change.coded_message);
   return out;
 }
 
@@ -354,6 +360,7 @@ v1::LogEntry ToProto(const LogEntry& entry) {
   out.set_attempt(entry.attempt.number);
   out.set_severity(ToProto(entry.line.severity));
   out.set_message(ValidUtf8(entry.line.message));
+  if (!entry.line.coded_message.empty()) *out.mutable_coded_message() = ToProto(entry.line.coded_message);
   return out;
 }
 

@@ -10,6 +10,8 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_json.h"
+#include "base/messages.h"
 
 namespace quantlab {
 namespace {
@@ -70,6 +72,7 @@ RunRecord FullRun() {
   run.time_limit = absl::Seconds(90);
   run.state = RunState::kSucceeded;
   run.message = "well";
+  run.coded_message = messages::kRunReused("older/dynamic_quantization", 1);
   run.attempts = 2;
   run.result = AttemptKey{"older/dynamic_quantization", 1};
   run.reused = true;
@@ -88,20 +91,21 @@ AttemptRecord FullAttempt() {
   attempt.worker_fingerprint = "avx512";
   attempt.state = RunState::kCrashed;
   attempt.message = "killed by signal 9";
+  attempt.coded_message = messages::kText("killed by signal 9");
   attempt.start_time = kTime;
   attempt.end_time = kTime + absl::Seconds(9);
   return attempt;
 }
 
 std::vector<EventKind> AllKinds() {
-  return {
-      Progress{"training", 3, 10, "step"},
-      Metric{"accuracy", 0.875, "1", {{"split", "test"}}, 4, 0.85, 0.9, 1000},
-      LogLine{Severity::kWarning, "text"},
-      Artifact{"model/model.safetensors", kDigest, 1'000'000'000'000},
-      Layer{"bert.encoder.layer.0", 384, 1536, "int8", "fp32", "sgemm", "too small", 0.125, 4000, 1000, 31.5},
-      Environment{"avx512-2t", {{"torch", "2.13.0"}}},
-      Caveat{"subset", "1,000 of 25,000 texts"}};
+  return {Progress{"training", 3, 10, "step", messages::kText("training")},
+          Metric{"accuracy", 0.875, "1", {{"split", "test"}}, 4, 0.85, 0.9, 1000},
+          LogLine{Severity::kWarning, "text", messages::kText("text")},
+          Artifact{"model/model.safetensors", kDigest, 1'000'000'000'000},
+          Layer{"bert.encoder.layer.0", 384, 1536, "int8", "fp32", "sgemm", "too small", 0.125, 4000, 1000,
+                31.5, messages::kText("too small")},
+          Environment{"avx512-2t", {{"torch", "2.13.0"}}},
+          Caveat{"subset", "1,000 of 25,000 texts", messages::kText("1,000 of 25,000 texts")}};
 }
 
 ReportData FullReport() {
@@ -386,7 +390,8 @@ TEST(ConvertTest, ChangesAndLogEntries) {
   EXPECT_EQ(ToProto(change).message(), "retry");
   change = {10, kTime, "e/r", 1, {}, {}, Event{1, kTime, Caveat{"subset", ""}}, ""};
   EXPECT_EQ(ToProto(change).event().caveat().code(), "subset");
-  EXPECT_THAT(Unset(ToProto(LogEntry{3, kTime, {"e/r", 1}, {Severity::kError, "m"}})), ::testing::IsEmpty());
+  EXPECT_THAT(Unset(ToProto(LogEntry{3, kTime, {"e/r", 1}, {Severity::kError, "m", messages::kText("m")}})),
+              ::testing::IsEmpty());
 }
 
 TEST(ConvertTest, MethodsShowTheirParameters) {
@@ -588,6 +593,39 @@ TEST(ConvertTest, BadRecordsAreRefusedByField) {
   EXPECT_THAT(Refusal(job), HasSubstr("output_folder: "));
   job.set_version(2);
   EXPECT_THAT(Refusal(job), HasSubstr("version: "));
+}
+
+TEST(ConvertMessageTest, KeepsEveryTypeOfArgument) {
+  const Message message{"any.code",
+                        {{"text", std::string("课程")},
+                         {"integer", int64_t{1} << 60},
+                         {"real", 0.1},
+                         {"words", std::vector<std::string>{"a", "b"}},
+                         {"messages", std::vector<Message>{messages::kText("x"), messages::kRunsAhead(2)}}}};
+  const auto back = FromProto(ToProto(message));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_EQ(*back, message);
+  // The JSON that the runner and storage write is the mapping of the same message.
+  v1::Message parsed;
+  ASSERT_TRUE(FromJson(MessageToJson(message), &parsed).ok());
+  EXPECT_EQ(*FromProto(parsed), message);
+}
+
+TEST(ConvertMessageTest, RefusesWhatIsTooMuch) {
+  v1::Message deep;
+  v1::Message* inner = &deep;
+  for (int i = 0; i <= kMaxMessageDepth; ++i) {
+    auto* argument = inner->add_arguments();
+    argument->set_name("why");
+    inner = argument->mutable_messages()->add_messages();
+  }
+  EXPECT_EQ(FromProto(deep).status().code(), absl::StatusCode::kInvalidArgument);
+  v1::Message wide;
+  for (int i = 0; i <= kMaxMessageArguments; ++i) wide.add_arguments()->set_name("n");
+  EXPECT_EQ(FromProto(wide).status().code(), absl::StatusCode::kInvalidArgument);
+  v1::Message without_value;
+  without_value.add_arguments()->set_name("n");
+  EXPECT_EQ(FromProto(without_value).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

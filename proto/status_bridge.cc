@@ -4,6 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
+#include "proto/convert.h"
 #include "proto/json.h"
 #include "quantlab/v1/error.pb.h"
 
@@ -12,6 +15,9 @@ namespace {
 
 constexpr char kDomain[] = "quantlab";
 constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
+constexpr char kMessageUrl[] = "type.googleapis.com/quantlab.v1.Message";
+// gRPC allows 8 KiB for all trailers of a call.
+constexpr size_t kMaxWireDetail = 4096;
 constexpr char kEllipsis[] = "…";
 
 // What fits the wire: UTF-8 of at most kMaxWireMessage bytes.
@@ -23,9 +29,9 @@ std::string WireMessage(absl::string_view message) {
   return absl::StrCat(text.substr(0, end), kEllipsis);
 }
 
-std::string EncodeDetails(int code, const std::string& message, const std::string& reason) {
+std::string EncodeDetails(int code, const std::string& message, const absl::Status& status) {
   v1::ErrorInfo info;
-  info.set_reason(ValidUtf8(reason));
+  info.set_reason(ValidUtf8(ReasonOf(status)));
   info.set_domain(kDomain);
   v1::RpcStatus details;
   details.set_code(code);
@@ -33,12 +39,18 @@ std::string EncodeDetails(int code, const std::string& message, const std::strin
   auto* any = details.add_details();
   any->set_type_url(kErrorInfoUrl);
   any->set_value(info.SerializeAsString());
+  const Message coded_message = MessageOf(status);
+  const std::string coded = ToProto(coded_message).SerializeAsString();
+  // A message that only repeats the text says nothing more.
+  if (coded_message.code != messages::kText.code() && coded.size() <= kMaxWireDetail) {
+    any = details.add_details();
+    any->set_type_url(kMessageUrl);
+    any->set_value(coded);
+  }
   return details.SerializeAsString();
 }
 
-std::string DecodeReason(const std::string& encoded) {
-  v1::RpcStatus details;
-  if (encoded.empty() || !details.ParseFromString(encoded)) return "";
+std::string DecodeReason(const v1::RpcStatus& details) {
   for (const auto& any : details.details()) {
     v1::ErrorInfo info;
     if (any.type_url() != kErrorInfoUrl || !info.ParseFromString(any.value())) continue;
@@ -47,13 +59,22 @@ std::string DecodeReason(const std::string& encoded) {
   return "";
 }
 
+Message DecodeMessage(const v1::RpcStatus& details) {
+  for (const auto& any : details.details()) {
+    v1::Message message;
+    if (any.type_url() != kMessageUrl || !message.ParseFromString(any.value())) continue;
+    return FromProto(message).value_or(Message());
+  }
+  return Message();
+}
+
 }  // namespace
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   const auto code = static_cast<grpc::StatusCode>(status.code());
   const std::string message = WireMessage(status.message());
-  return grpc::Status(code, message, EncodeDetails(code, message, ReasonOf(status)));
+  return grpc::Status(code, message, EncodeDetails(code, message, status));
 }
 
 absl::Status FromGrpcStatus(const grpc::Status& status) {
@@ -63,7 +84,10 @@ absl::Status FromGrpcStatus(const grpc::Status& status) {
                      code <= static_cast<int>(absl::StatusCode::kUnauthenticated);
   absl::Status result(known ? static_cast<absl::StatusCode>(code) : absl::StatusCode::kUnknown,
                       status.error_message());
-  const std::string reason = DecodeReason(status.error_details());
+  v1::RpcStatus details;
+  if (!details.ParseFromString(status.error_details())) return result;
+  const std::string reason = DecodeReason(details);
+  result = WithMessage(result, DecodeMessage(details));
   // A reason that only repeats the code is what ReasonOf gives anyway.
   return reason.empty() || reason == ReasonOf(result) ? result : WithReason(result, reason);
 }

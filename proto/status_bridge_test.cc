@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "base/error_reason.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "quantlab/v1/error.pb.h"
 
 namespace quantlab {
@@ -106,6 +108,20 @@ TEST(StatusBridgeTest, BrokenTextIsMadeUtf8) {
                 .error_message(),
             "a\xEF\xBF\xBD"
             "b");
+}
+
+TEST(StatusBridgeTest, MessagesTravelWithTheError) {
+  const Message message = messages::kRunNeedsMissing("baseline");
+  const absl::Status status = WithReason(MessageStatus(absl::StatusCode::kNotFound, message), "GONE");
+  const absl::Status back = FromGrpcStatus(ToGrpcStatus(status));
+  EXPECT_EQ(MessageOf(back), message);
+  EXPECT_EQ(ReasonOf(back), "GONE");
+  EXPECT_EQ(MessageOf(FromGrpcStatus(ToGrpcStatus(absl::InternalError("boom")))), messages::kText("boom"));
+  // One that is too long for the trailers is left out; its text is cut.
+  const std::string text(size_t{1} << 20, 'x');
+  const absl::Status cut = FromGrpcStatus(
+      ToGrpcStatus(MessageStatus(absl::StatusCode::kNotFound, messages::kRunNeedsMissing(text))));
+  EXPECT_EQ(MessageOf(cut), messages::kText(cut.message()));
 }
 
 }  // namespace

@@ -27,6 +27,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 #include "base/repositories.h"
 #include "base/run_state.h"
 #include "base/testing/temp_folder.h"
@@ -124,6 +125,7 @@ class RepositoryConformance : public ::testing::TestWithParam<OpenRepositories> 
     end.key = key;
     end.outcome = outcome;
     end.message = "because";
+    end.coded_message = messages::kText("because");
     end.time = At(20);
     end.last_event = last_event;
     return end;
@@ -135,6 +137,7 @@ class RepositoryConformance : public ::testing::TestWithParam<OpenRepositories> 
     change.time = At(20);
     RunTransition transition = Move(key.run_id, State::kRunning, run_state);
     transition.message = "because";
+    transition.coded_message = messages::kRunCrashed(1, messages::kText("because"));
     if (run_state == State::kSucceeded) transition.result = key;
     change.runs = {transition};
     change.end_attempt = EndOf(key, outcome, last_event);
@@ -477,10 +480,12 @@ TEST_P(RepositoryConformance, ARunHasItsAttemptsLife) {
   EXPECT_EQ(run->state, State::kSucceeded);
   EXPECT_EQ(run->result, key);
   EXPECT_EQ(run->message, "because");
+  EXPECT_EQ(run->coded_message, messages::kRunCrashed(1, messages::kText("because")));
   EXPECT_EQ(run->end_time, At(20));
   attempt = states().GetAttempt(key);
   EXPECT_EQ(attempt->state, State::kSucceeded);
   EXPECT_EQ(attempt->message, "because");
+  EXPECT_EQ(attempt->coded_message, messages::kText("because"));
   EXPECT_EQ(attempt->end_time, At(20));
   EXPECT_EQ(states().ListAttempts("e/r")->size(), 1u);
 }
@@ -555,13 +560,14 @@ TEST_P(RepositoryConformance, WishToCancelOutlivesARestartAndEndsWithTheNextTran
   CreateOne();
   StateChange cancel;
   cancel.time = At(15);
-  cancel.cancel_requests = {{"e/r", "by the user"}};
+  cancel.cancel_requests = {{"e/r", "by the user", messages::kText("by the user")}};
   QL_EXPECT_CODE(states().Commit(cancel), kAborted);
   QL_ASSERT_OK(Start({"e/r", 1}));
   QL_ASSERT_OK(states().Commit(cancel));
   Reopen();
   EXPECT_TRUE(states().GetRun("e/r")->cancel_requested);
   EXPECT_EQ(states().GetRun("e/r")->message, "by the user");
+  EXPECT_EQ(states().GetRun("e/r")->coded_message, messages::kText("by the user"));
   EXPECT_TRUE(states().ListActiveRuns()->at(0).cancel_requested);
   QL_ASSERT_OK(End({"e/r", 1}, State::kCancelled, State::kCancelled));
   EXPECT_FALSE(states().GetRun("e/r")->cancel_requested);
@@ -662,6 +668,7 @@ TEST_P(RepositoryConformance, ChangeLogTellsEverythingInOrder) {
   EXPECT_EQ(std::get<Progress>(changes[3].event->kind).total, 9);
   EXPECT_EQ(changes[4].run_state, State::kFailed);
   EXPECT_EQ(changes[4].message, "because");
+  EXPECT_EQ(changes[4].coded_message, messages::kRunCrashed(1, messages::kText("because")));
   EXPECT_EQ(changes[4].time, At(20));
   EXPECT_EQ(changes[5].experiment_state, ExperimentState::kFailed);
   EXPECT_EQ(changes[5].run_id, "");
@@ -684,11 +691,11 @@ TEST_P(RepositoryConformance, EventsOfEveryKindAreKeptWhole) {
       {1, odd, Progress{text, 1, 2, "step"}},
       {2, odd, Metric{"accuracy", 0.1, "1", {{"split", "test"}, {text, ""}}, 3, 0.05, infinity, 10}},
       {3, odd, Metric{"loss", nan, "1", {}, 0, {}, {}, 0}},
-      {4, odd, LogLine{Severity::kError, text}},
+      {4, odd, LogLine{Severity::kError, text, messages::kText(text)}},
       {5, odd, Artifact{"model/x", std::string(64, 'b'), int64_t{1} << 50}},
       {6, odd, Layer{"layer", 1, 2, "int8", "fp32", "sgemm", text, 1.0 / 3, 4, 5, -1.0 / 3}},
       {7, odd, Environment{"fp", {{"cpu", text}}}},
-      {8, odd, Caveat{"subset", text}}};
+      {8, odd, Caveat{"subset", text, messages::kText(text)}}};
   ASSERT_EQ(*events().AppendEvents(key, told), 8);
   Reopen();
   const std::vector<Change> changes = AllChanges("e");
@@ -701,6 +708,10 @@ TEST_P(RepositoryConformance, EventsOfEveryKindAreKeptWhole) {
   }
   EXPECT_EQ(std::get<Progress>(changes[2].event->kind).phase, text);
   EXPECT_EQ(std::get<LogLine>(changes[5].event->kind).message, text);
+  EXPECT_EQ(std::get<LogLine>(changes[5].event->kind).coded_message, messages::kText(text));
+  auto logs = events().ListLogs({.experiment_id = "e"}, 10, "");
+  ASSERT_EQ(logs->items.size(), 1u);
+  EXPECT_EQ(logs->items[0].line.coded_message, messages::kText(text));
   EXPECT_EQ(std::get<LogLine>(changes[5].event->kind).severity, Severity::kError);
 
   auto results = events().ListResultEvents(key);
@@ -723,6 +734,7 @@ TEST_P(RepositoryConformance, EventsOfEveryKindAreKeptWhole) {
   EXPECT_EQ(layer.bytes, 5);
   EXPECT_EQ(std::get<Environment>((*results)[4].kind).facts.at("cpu"), text);
   EXPECT_EQ(std::get<Caveat>((*results)[5].kind).message, text);
+  EXPECT_EQ(std::get<Caveat>((*results)[5].kind).coded_message, messages::kText(text));
 }
 
 TEST_P(RepositoryConformance, EachEventIsStoredOnce) {

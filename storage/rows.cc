@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
+#include "base/message_json.h"
 #include "base/status_macros.h"
 
 namespace quantlab {
@@ -51,6 +52,10 @@ absl::StatusOr<ExperimentState> ReadExperimentState(const std::string& name) {
   return *state;
 }
 
+Message ReadMessage(const std::string& column) {
+  return MessageFromJson(column).value_or(Message());
+}
+
 ChangeLog::ChangeLog(Connection& connection, int64_t experiment)
     : connection_(connection), experiment_(experiment) {
   Query query(connection_, "SELECT sequence FROM experiments WHERE key = ?");
@@ -60,7 +65,7 @@ ChangeLog::ChangeLog(Connection& connection, int64_t experiment)
 void ChangeLog::Append(const ChangeRow& row) {
   Query(connection_,
         "INSERT INTO changes (experiment, sequence, time, kind, run, attempt, event, severity, content, "
-        "message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        "message, coded_message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
       .Bind(experiment_)
       .Bind(++sequence_)
       .Bind(row.time)
@@ -71,6 +76,7 @@ void ChangeLog::Append(const ChangeRow& row) {
       .Bind(row.severity)
       .Bind(row.content)
       .Bind(row.message)
+      .Bind(MessageToJson(row.coded_message))
       .Execute();
 }
 

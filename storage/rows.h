@@ -35,6 +35,10 @@ absl::StatusOr<AttemptRow> FindAttempt(Connection& connection, const AttemptKey&
 absl::StatusOr<RunState> ReadRunState(const std::string& name);
 absl::StatusOr<ExperimentState> ReadExperimentState(const std::string& name);
 
+// The content of a column coded_message. No message where this version cannot read it: the text beside it
+// is shown instead.
+Message ReadMessage(const std::string& column);
+
 // One entry of an experiment's change log, as a row.
 struct ChangeRow {
   absl::Time time;
@@ -42,6 +46,7 @@ struct ChangeRow {
   std::optional<int64_t> run, attempt, event, severity;
   std::string content;
   std::string message;
+  Message coded_message;
 };
 
 // Adds entries to one experiment's log, with its next sequence numbers.

@@ -86,6 +86,7 @@ absl::StatusOr<int64_t> Append(Connection& connection, const AttemptKey& key,
     entry.event = event.number;
     entry.severity = SeverityOf(event.kind);
     entry.content = EncodeEvent(event.kind);
+    if (const auto* line = std::get_if<LogLine>(&event.kind)) entry.coded_message = line->coded_message;
     log.Append(entry);
   }
   log.Finish();
@@ -99,10 +100,10 @@ absl::StatusOr<int64_t> Append(Connection& connection, const AttemptKey& key,
 
 // --- reading ------------------------------------------------------------------------------------------
 
-// Columns: sequence, time, kind, run id, attempt number, event, severity, content, message.
+// Columns: sequence, time, kind, run id, attempt number, event, severity, content, message, coded message.
 #define QL_CHANGE_COLUMNS                                                                             \
   "SELECT sequence, changes.time, changes.kind, runs.id, attempts.number, event, severity, content, " \
-  "changes.message FROM changes LEFT JOIN runs ON runs.key = changes.run "                            \
+  "changes.message, changes.coded_message FROM changes LEFT JOIN runs ON runs.key = changes.run "     \
   "LEFT JOIN attempts ON attempts.key = changes.attempt "
 
 absl::StatusOr<Event> ReadEvent(const Query& row) {
@@ -110,6 +111,8 @@ absl::StatusOr<Event> ReadEvent(const Query& row) {
   event.number = row.Int(5);
   event.time = row.Time(1);
   QL_ASSIGN_OR_RETURN(event.kind, DecodeEvent(static_cast<ChangeKind>(row.Int(2)), row.Text(7), row.Int(6)));
+  // Other kinds have it in their content.
+  if (auto* line = std::get_if<LogLine>(&event.kind)) line->coded_message = ReadMessage(row.Text(9));
   return event;
 }
 
@@ -124,6 +127,7 @@ absl::StatusOr<Change> ReadChange(const Query& row) {
   } else if (kind == ChangeKind::kRunState) {
     QL_ASSIGN_OR_RETURN(change.run_state, ReadRunState(row.Text(7)));
     change.message = row.Text(8);
+    change.coded_message = ReadMessage(row.Text(9));
   } else {
     change.attempt = row.Int(4);
     QL_ASSIGN_OR_RETURN(change.event, ReadEvent(row));
@@ -155,7 +159,7 @@ absl::StatusOr<Page<LogEntry>> ReadLogs(Connection& connection, const LogFilter&
     page.items.push_back({query.Int(0),
                           query.Time(1),
                           {query.Text(3), query.Int(4)},
-                          {static_cast<Severity>(query.Int(6)), query.Text(7)}});
+                          {static_cast<Severity>(query.Int(6)), query.Text(7), ReadMessage(query.Text(9))}});
   }
   return page;
 }

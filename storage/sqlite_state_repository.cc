@@ -5,6 +5,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_json.h"
 #include "base/status_macros.h"
 #include "storage/page_token.h"
 #include "storage/rows.h"
@@ -81,7 +82,8 @@ int64_t InsertExperiment(Connection& connection, const ExperimentRecord& experim
   "runs.method_version, runs.device, runs.seed, runs.input_key, runs.folder, runs.time_limit, runs.state, " \
   "runs.message, runs.attempts, runs.crashes, runs.interruptions, runs.reused, runs.cancel_requested, "     \
   "runs.create_time, runs.queue_time, runs.start_time, runs.end_time, result_run.id, "                      \
-  "result_attempt.number FROM runs JOIN experiments ON experiments.key = runs.experiment "                  \
+  "result_attempt.number, runs.coded_message FROM runs JOIN experiments ON experiments.key = "              \
+  "runs.experiment "                                                                                        \
   "LEFT JOIN attempts AS result_attempt ON result_attempt.key = runs.result "                               \
   "LEFT JOIN runs AS result_run ON result_run.key = result_attempt.run "
 
@@ -128,6 +130,7 @@ absl::StatusOr<RunRecord> ReadRun(Connection& connection, const Query& row) {
   out.start_time = row.OptionalTime(22);
   out.end_time = row.OptionalTime(23);
   if (!row.IsNull(24)) out.result = AttemptKey{row.Text(24), row.Int(25)};
+  out.coded_message = ReadMessage(row.Text(26));
   out.needs = ReadNeeds(connection, row.Int(0));
   return out;
 }
@@ -159,8 +162,8 @@ absl::StatusOr<int64_t> InsertRun(Connection& connection, int64_t experiment, co
   Query(connection,
         "INSERT INTO runs (experiment, id, name, config, kind, method, method_version, device, seed, "
         "input_key, folder, time_limit, state, message, crashes, interruptions, result, reused, "
-        "create_time, queue_time, end_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?)")
+        "create_time, queue_time, end_time, coded_message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+        "?, ?, ?, ?, ?, ?, ?, ?)")
       .Bind(experiment)
       .Bind(run.id)
       .Bind(run.name)
@@ -182,6 +185,7 @@ absl::StatusOr<int64_t> InsertRun(Connection& connection, int64_t experiment, co
       .Bind(run.create_time)
       .Bind(queued)
       .Bind(end)
+      .Bind(MessageToJson(run.coded_message))
       .Execute();
   return connection.LastInsertKey();
 }
@@ -196,6 +200,7 @@ absl::Status InsertRuns(Connection& connection, int64_t experiment, const std::v
     entry.run = keys[run.name];
     entry.content = std::string(RunStateName(run.state));
     entry.message = run.message;
+    entry.coded_message = run.coded_message;
     log.Append(entry);
   }
   log.Finish();
@@ -245,9 +250,10 @@ absl::Status CheckNewRuns(const ExperimentRecord& experiment, const std::vector<
 
 // --- attempts -----------------------------------------------------------------------------------------
 
-#define QL_ATTEMPT_COLUMNS                                                                              \
-  "SELECT runs.id, number, worker_id, worker_hostname, worker_fingerprint, runner_sha256, "             \
-  "attempts.state, attempts.message, attempts.start_time, attempts.end_time, last_event FROM attempts " \
+#define QL_ATTEMPT_COLUMNS                                                                  \
+  "SELECT runs.id, number, worker_id, worker_hostname, worker_fingerprint, runner_sha256, " \
+  "attempts.state, attempts.message, attempts.start_time, attempts.end_time, last_event, "  \
+  "attempts.coded_message FROM attempts "                                                   \
   "JOIN runs ON runs.key = attempts.run "
 
 absl::StatusOr<AttemptRecord> ReadAttempt(const Query& row) {
@@ -262,6 +268,7 @@ absl::StatusOr<AttemptRecord> ReadAttempt(const Query& row) {
   out.start_time = row.Time(8);
   out.end_time = row.OptionalTime(9);
   out.last_event = row.Int(10);
+  out.coded_message = ReadMessage(row.Text(11));
   return out;
 }
 

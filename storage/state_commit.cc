@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
+#include "base/message_json.h"
 #include "base/run_state.h"
 #include "base/status_macros.h"
 #include "storage/rows.h"
@@ -57,9 +58,11 @@ class Commit {
                             row.last_event, ", not yet ", end.last_event, "; send the missing ones first")),
                         "EVENTS_MISSING");
     }
-    Query(connection_, "UPDATE attempts SET state = ?, message = ?, end_time = ? WHERE key = ?")
+    Query(connection_,
+          "UPDATE attempts SET state = ?, message = ?, coded_message = ?, end_time = ? WHERE key = ?")
         .Bind(Name(end.outcome))
         .Bind(end.message)
+        .Bind(MessageToJson(end.coded_message))
         .Bind(end.time)
         .Bind(row.key)
         .Execute();
@@ -111,6 +114,7 @@ class Commit {
     entry.run = keys.run;
     entry.content = Name(transition.to);
     entry.message = transition.message;
+    entry.coded_message = transition.coded_message;
     LogOf(keys.experiment).Append(entry);
     return absl::OkStatus();
   }
@@ -120,11 +124,13 @@ class Commit {
     const bool queued = transition.to == RunState::kQueued;
     const bool running = transition.to == RunState::kRunning;
     return Query(connection_,
-                 "UPDATE runs SET state = ?, message = ?, result = ?, reused = ?, crashes = ?, "
+                 "UPDATE runs SET state = ?, message = ?, coded_message = ?, result = ?, reused = ?, crashes "
+                 "= ?, "
                  "interruptions = ?, cancel_requested = 0, queue_time = coalesce(?, queue_time), "
                  "start_time = coalesce(start_time, ?), end_time = ? WHERE key = ? AND state = ?")
         .Bind(Name(transition.to))
         .Bind(transition.message)
+        .Bind(MessageToJson(transition.coded_message))
         .Bind(result)
         .Bind(transition.reused)
         .Bind(transition.crashes)
@@ -157,7 +163,8 @@ class Commit {
     }
     Query(connection_,
           "INSERT INTO attempts (run, number, worker_id, worker_hostname, worker_fingerprint, "
-          "runner_sha256, state, message, start_time) VALUES (?, ?, ?, ?, ?, ?, 'RUNNING', ?, ?)")
+          "runner_sha256, state, message, coded_message, start_time) VALUES (?, ?, ?, ?, ?, ?, 'RUNNING', ?, "
+          "?, ?)")
         .Bind(keys.run)
         .Bind(attempt.key.number)
         .Bind(attempt.worker_id)
@@ -165,6 +172,7 @@ class Commit {
         .Bind(attempt.worker_fingerprint)
         .Bind(attempt.runner_sha256)
         .Bind(attempt.message)
+        .Bind(MessageToJson(attempt.coded_message))
         .Bind(attempt.start_time)
         .Execute();
     touched_.insert(keys.run);
@@ -174,9 +182,10 @@ class Commit {
   absl::Status Cancel(const CancelRequest& request) {
     QL_ASSIGN_OR_RETURN(const RunKeys keys, FindRun(connection_, request.run_id));
     const int changed = Query(connection_,
-                              "UPDATE runs SET cancel_requested = 1, message = ? "
+                              "UPDATE runs SET cancel_requested = 1, message = ?, coded_message = ? "
                               "WHERE key = ? AND state = 'RUNNING'")
                             .Bind(request.message)
+                            .Bind(MessageToJson(request.coded_message))
                             .Bind(keys.run)
                             .Execute();
     if (changed == 0) {

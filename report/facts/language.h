@@ -8,10 +8,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/substitute.h"
+#include "base/language.h"
 
 namespace quantlab::report {
 
-enum class Language { kChinese, kEnglish };
+using quantlab::Language;
 
 // One text in both languages.
 struct Text {

@@ -11,13 +11,6 @@
 
 namespace quantlab {
 
-// "worker w1 on host".
-inline std::string Who(const AttemptRecord& attempt) {
-  return attempt.worker_hostname.empty()
-             ? absl::StrCat("worker ", attempt.worker_id)
-             : absl::StrCat("worker ", attempt.worker_id, " on ", attempt.worker_hostname);
-}
-
 // ABORTED, with the reason ATTEMPT_FENCED.
 inline absl::Status Fenced(const AttemptKey& attempt) {
   return WithReason(

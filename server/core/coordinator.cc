@@ -47,7 +47,7 @@ absl::StatusOr<Explanation> Coordinator::Explain(const std::string& run_id) {
   return Locked([&](CoordinatorState& state) { return state.Explain(run_id); });
 }
 
-std::vector<std::string> Coordinator::Unplaceable(const std::vector<RunRecord>& runs) {
+std::vector<Message> Coordinator::Unplaceable(const std::vector<RunRecord>& runs) {
   return Locked([&](CoordinatorState& state) { return state.Unplaceable(runs); });
 }
 

@@ -43,7 +43,7 @@ class Coordinator {
   absl::Status Retry(const std::string& experiment_id, const std::string& run);
   absl::StatusOr<Explanation> Explain(const std::string& run_id);
   // Explains each run that no connected worker can execute; empty while none is connected.
-  std::vector<std::string> Unplaceable(const std::vector<RunRecord>& runs);
+  std::vector<Message> Unplaceable(const std::vector<RunRecord>& runs);
 
   // ---- workers ----
 

@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "server/core/attempt_words.h"
 
@@ -134,6 +136,7 @@ void CoordinatorState::Absorb(Active& active, ExperimentChange& change) {
     RunRecord then = *run;
     then.state = transition.to;
     then.message = transition.message;
+    then.coded_message = transition.coded_message;
     parts_.observer->OnTransition(then, transition.from);
   }
   if (done.start_attempt) {
@@ -156,11 +159,12 @@ absl::Status CoordinatorState::EndAttempt(const AttemptEnd& end, std::optional<R
   return absl::OkStatus();
 }
 
-absl::Status CoordinatorState::Lose(const AttemptKey& attempt, RunState outcome, const std::string& why) {
+absl::Status CoordinatorState::Lose(const AttemptKey& attempt, RunState outcome, const Message& why) {
   AttemptEnd end;
   end.key = attempt;
   end.outcome = outcome;
-  end.message = why;
+  end.message = English(why);
+  end.coded_message = why;
   end.time = parts_.clock->Now();
   const absl::Status status = EndAttempt(end, std::nullopt);
   if (!status.ok())
@@ -211,14 +215,14 @@ absl::Status CoordinatorState::Cancel(const std::string& experiment_id, const st
   }
   if (ids.empty()) return absl::NotFoundError(absl::StrCat("there is no run ", run, " in ", experiment_id));
   ExperimentChange change(active.runs, parts_.clock->Now());
-  change.Cancel(ids, reason);
+  change.Cancel(ids, TextMessage(reason));
   if (!change.empty()) QL_RETURN_IF_ERROR(Apply(active, change));
   // Nobody is there who could stop these.
   for (const CancelRequest& request : change.change().cancel_requests) {
     const Lease* lease = leases_.FindByRun(request.run_id);
     if (lease == nullptr || workers_.IsConnected(lease->attempt.worker_id)) continue;
     const AttemptKey key = lease->attempt.key;
-    QL_RETURN_IF_ERROR(Lose(key, RunState::kCancelled, request.message));
+    QL_RETURN_IF_ERROR(Lose(key, RunState::kCancelled, request.coded_message));
   }
   Dispatch();
   Prune(experiment_id);
@@ -255,7 +259,9 @@ absl::StatusOr<Explanation> CoordinatorState::Explain(const std::string& run_id)
   if (run == nullptr) {
     QL_ASSIGN_OR_RETURN(const RunRecord stored, parts_.state->GetRun(run_id));
     Explanation explanation{stored.state, {}, 0};
-    if (!stored.message.empty()) explanation.reasons.push_back(stored.message);
+    if (!stored.message.empty()) {
+      explanation.reasons.push_back(MessageOr(stored.coded_message, stored.message));
+    }
     return explanation;
   }
   const std::vector<const WorkerRecord*> workers = workers_.Connected();
@@ -266,7 +272,7 @@ absl::StatusOr<Explanation> CoordinatorState::Explain(const std::string& run_id)
   return ExplainRun(*run, facts);
 }
 
-std::vector<std::string> CoordinatorState::Unplaceable(const std::vector<RunRecord>& runs) const {
+std::vector<Message> CoordinatorState::Unplaceable(const std::vector<RunRecord>& runs) const {
   return ExplainUnplaceable(runs, workers_.Connected());
 }
 
@@ -293,13 +299,12 @@ void CoordinatorState::LoseOverdueAttempts() {
   for (const AttemptKey& attempt : leases_.Expired()) {
     const Lease* lease = leases_.Find(attempt);
     const bool over_time = lease->over_time;
-    const std::string why = absl::StrCat("nothing was heard of ", Who(lease->attempt), " for ",
-                                         absl::FormatDuration(leases_.term()));
+    const Message why =
+        messages::kWorkerSilent(lease->attempt.worker_id, lease->attempt.worker_hostname, leases_.term());
     Lose(attempt, over_time ? RunState::kTimedOut : RunState::kLost, why).IgnoreError();
   }
   for (const AttemptKey& attempt : leases_.OverTimeSince(options_.time_limit_grace)) {
-    Lose(attempt, RunState::kTimedOut, "the time limit has passed, and the worker did not stop the run")
-        .IgnoreError();
+    Lose(attempt, RunState::kTimedOut, messages::kTimeLimitIgnored()).IgnoreError();
   }
 }
 

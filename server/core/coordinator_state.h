@@ -85,7 +85,7 @@ class CoordinatorState {
   absl::Status Cancel(const std::string& experiment_id, const std::string& run, const std::string& reason);
   absl::Status Retry(const std::string& experiment_id, const std::string& run);
   absl::StatusOr<Explanation> Explain(const std::string& run_id);
-  std::vector<std::string> Unplaceable(const std::vector<RunRecord>& runs) const;
+  std::vector<Message> Unplaceable(const std::vector<RunRecord>& runs) const;
   int64_t Sync(const SyncCall& call, SyncDone done);
   void DropSync(int64_t id);
   absl::Status Finish(AttemptEnd end);
@@ -116,7 +116,7 @@ class CoordinatorState {
   absl::Status Apply(Active& active, ExperimentChange& change);
   void Absorb(Active& active, ExperimentChange& change);
   absl::Status EndAttempt(const AttemptEnd& end, std::optional<ReuseEntry> remember);
-  absl::Status Lose(const AttemptKey& attempt, RunState outcome, const std::string& why);
+  absl::Status Lose(const AttemptKey& attempt, RunState outcome, const Message& why);
   absl::Status RestoreLease(const RunRecord& run);
 
   void RecordContact(const WorkerRecord& record);

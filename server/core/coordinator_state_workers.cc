@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "server/core/attempt_words.h"
 #include "server/core/coordinator_state.h"
@@ -86,11 +88,10 @@ absl::StatusOr<SyncAnswer> CoordinatorState::SyncHolding(const SyncCall& call) {
   const RunRecord* run = active.ok() ? FindRun(**active, call.attempt->run_id) : nullptr;
   if (run != nullptr && run->cancel_requested) {
     answer.cancel = true;
-    answer.cancel_reason = run->message;
+    answer.cancel_reason = MessageOr(run->coded_message, run->message);
   } else if (run != nullptr && lease->over_time) {
     answer.cancel = true;
-    answer.cancel_reason =
-        absl::StrCat("the time limit of ", absl::FormatDuration(run->time_limit), " has passed");
+    answer.cancel_reason = messages::kTimeLimitPassed(run->time_limit);
   }
   return answer;
 }
@@ -111,7 +112,8 @@ absl::StatusOr<std::optional<Assignment>> CoordinatorState::RecoverUndelivered(c
     leases_.Renew(key);
     return Assignment{key, *run, std::move(inputs)};
   }
-  QL_RETURN_IF_ERROR(Lose(key, RunState::kLost, absl::StrCat(Who(stored), " came back without it")));
+  QL_RETURN_IF_ERROR(
+      Lose(key, RunState::kLost, messages::kWorkerReturned(stored.worker_id, stored.worker_hostname)));
   return std::nullopt;
 }
 
@@ -181,7 +183,8 @@ void CoordinatorState::CorrectEnd(AttemptEnd& end, const Lease& lease, const Run
   if (end.time < lease.attempt.start_time || end.time > now) end.time = now;
   if (lease.over_time && end.outcome == RunState::kCancelled && !run.cancel_requested) {
     end.outcome = RunState::kTimedOut;
-    end.message = absl::StrCat("the time limit of ", absl::FormatDuration(run.time_limit), " has passed");
+    end.coded_message = messages::kTimeLimitPassed(run.time_limit);
+    end.message = English(end.coded_message);
   }
 }
 

@@ -11,6 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/sha256.h"
 #include "tests/fakes/memory_repository.h"
 
@@ -382,7 +384,7 @@ TEST_F(CoordinatorTest, ACancelReachesTheWorkerAndOutlivesARestart) {
   Restart();
   const auto answer = Sync("w", attempt);
   EXPECT_TRUE(answer->cancel);
-  EXPECT_EQ(answer->cancel_reason, "cancelled: enough");
+  EXPECT_EQ(English(answer->cancel_reason), "cancelled: enough");
   ASSERT_TRUE(Finish(attempt, RunState::kCancelled).ok());
   EXPECT_EQ(State("e/baseline"), RunState::kCancelled);
   EXPECT_EQ(repository_.GetExperiment("e")->state, ExperimentState::kCancelled);
@@ -432,7 +434,7 @@ TEST_F(CoordinatorTest, TimeLimitsStopTheRunThroughItsWorker) {
   }
   const auto answer = Sync("w", attempt);
   EXPECT_TRUE(answer->cancel);
-  EXPECT_THAT(answer->cancel_reason, HasSubstr("time limit of 1h"));
+  EXPECT_THAT(English(answer->cancel_reason), HasSubstr("time limit of 1 h"));
   ASSERT_TRUE(Finish(attempt, RunState::kCancelled).ok());
   EXPECT_EQ(State("e/baseline"), RunState::kTimedOut);
   EXPECT_EQ(State("e/dynamic"), RunState::kSkipped);
@@ -526,24 +528,24 @@ TEST_F(CoordinatorTest, AnExperimentThatCouldNotBeReadIsReadLater) {
 TEST_F(CoordinatorTest, ExplainSaysWhyARunWaits) {
   Submit("e");
   auto explained = coordinator_->Explain("e/baseline");
-  EXPECT_THAT(explained->reasons, ElementsAre(HasSubstr("no worker is connected")));
-  EXPECT_THAT(coordinator_->Explain("e/dynamic")->reasons, ElementsAre("waits for baseline (QUEUED)"));
+  EXPECT_THAT(explained->reasons, ElementsAre(messages::kNoWorkerConnected()));
+  EXPECT_THAT(coordinator_->Explain("e/dynamic")->reasons,
+              ElementsAre(messages::kWaitsForRun("baseline", "QUEUED")));
   Submit("gpu", 0, true, "cuda");
   Take("w");
   explained = coordinator_->Explain("gpu/baseline");
   EXPECT_EQ(explained->state, RunState::kQueued);
   EXPECT_THAT(explained->reasons,
-              ElementsAre(HasSubstr("no worker that is connected can take it: it needs cuda"),
-                          "worker w on host-w has no cuda"));
+              ElementsAre(messages::kNoWorkerHasDevice("cuda"),
+                          messages::kWorkerCannot("w", "host-w", messages::kWorkerLacksDevice("cuda"))));
   clock_.Advance(absl::Seconds(5));
   EXPECT_THAT(coordinator_->Explain("e/baseline")->reasons,
-              ElementsAre("attempt 1 runs on worker w on host-w, last heard of 5 s ago"));
+              ElementsAre(messages::kAttemptRuns(1, "w", "host-w", absl::Seconds(5))));
   Submit("f");
   Submit("g");
   explained = coordinator_->Explain("g/baseline");
   EXPECT_EQ(explained->queue_position, 2);
-  EXPECT_THAT(explained->reasons,
-              ElementsAre(HasSubstr("waits for one of 1 workers"), HasSubstr("2 runs are ahead")));
+  EXPECT_THAT(explained->reasons, ElementsAre(messages::kWaitsForWorkers(1), messages::kRunsAhead(2)));
 }
 
 TEST_F(CoordinatorTest, UnplaceableRunsAreNamed) {
@@ -551,7 +553,9 @@ TEST_F(CoordinatorTest, UnplaceableRunsAreNamed) {
   run.device = "cuda";
   EXPECT_THAT(coordinator_->Unplaceable({run}), IsEmpty()) << "nobody is there yet: it may well come";
   Sync("w");
-  EXPECT_THAT(coordinator_->Unplaceable({run}), ElementsAre("baseline: worker w has no cuda"));
+  EXPECT_THAT(coordinator_->Unplaceable({run}),
+              ElementsAre(messages::kRunUnplaceable(
+                  "baseline", {messages::kWorkerCannot("w", "", messages::kWorkerLacksDevice("cuda"))})));
   run.device = "cpu";
   EXPECT_THAT(coordinator_->Unplaceable({run}), IsEmpty());
 }

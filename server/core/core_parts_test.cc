@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/message_catalogue.h"
 #include "server/core/lease_table.h"
 #include "server/core/scheduler.h"
 #include "server/core/transitions.h"
@@ -113,16 +114,16 @@ TEST(SchedulerTest, DeviceAndMethodMustFit) {
   worker.devices = {"cpu"};
   worker.methods = {{"dynamic_quantization", 1}};
   RunRecord run = Queued("e/a", absl::Now());
-  EXPECT_EQ(WhyNot(run, worker), "");
+  EXPECT_TRUE(WhyNot(run, worker).empty());
   run.method = "dynamic_quantization";
   run.method_version = 1;
-  EXPECT_EQ(WhyNot(run, worker), "");
+  EXPECT_TRUE(WhyNot(run, worker).empty());
   run.method_version = 2;
-  EXPECT_EQ(WhyNot(run, worker), "has no dynamic_quantization of version 2 (it has version 1)");
+  EXPECT_EQ(English(WhyNot(run, worker)), "has no dynamic_quantization of version 2 (it has version 1)");
   run.method = "qat";
-  EXPECT_EQ(WhyNot(run, worker), "has no qat of version 2");
+  EXPECT_EQ(English(WhyNot(run, worker)), "has no qat of version 2");
   run.device = "cuda";
-  EXPECT_EQ(WhyNot(run, worker), "has no cuda");
+  EXPECT_EQ(English(WhyNot(run, worker)), "has no cuda");
 }
 
 // ---- transitions ----
@@ -267,7 +268,7 @@ TEST_F(TransitionsTest, CancelEndsWhatWaitsAndAsksWhatRuns) {
   Settle();
   Start("baseline");
   ExperimentChange change(runs_, now_);
-  change.Cancel({"e/baseline", "e/dynamic", "e/comparison"}, "enough");
+  change.Cancel({"e/baseline", "e/dynamic", "e/comparison"}, TextMessage("enough"));
   ASSERT_EQ(change.change().cancel_requests.size(), 1u);
   Absorb(change);
   EXPECT_EQ(State("baseline"), RunState::kRunning);
@@ -284,7 +285,7 @@ TEST_F(TransitionsTest, ARunThatSucceededBeforeTheCancelArrivedKeepsItsResult) {
   Settle();
   Start("baseline");
   ExperimentChange change(runs_, now_);
-  change.Cancel({"e/baseline"}, "");
+  change.Cancel({"e/baseline"}, {});
   Absorb(change);
   ASSERT_TRUE(Finish("baseline", RunState::kSucceeded).ok());
   EXPECT_EQ(State("baseline"), RunState::kSucceeded);
@@ -293,12 +294,12 @@ TEST_F(TransitionsTest, ARunThatSucceededBeforeTheCancelArrivedKeepsItsResult) {
 TEST_F(TransitionsTest, CancellingOneRunSkipsWhatNeedsIt) {
   Settle();
   ExperimentChange change(runs_, now_);
-  change.Cancel({"e/baseline"}, "");
+  change.Cancel({"e/baseline"}, {});
   Absorb(change);
   EXPECT_EQ(State("dynamic"), RunState::kSkipped);
   EXPECT_EQ(State("comparison"), RunState::kSkipped);
   ExperimentChange again(runs_, now_);
-  again.Cancel({"e/baseline", "e/dynamic"}, "");
+  again.Cancel({"e/baseline", "e/dynamic"}, {});
   EXPECT_TRUE(again.empty()) << "what has ended stays as it is";
 }
 

@@ -4,9 +4,8 @@
 #include <map>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "server/core/attempt_words.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "server/core/scheduler.h"
 
 namespace quantlab {
@@ -16,28 +15,23 @@ void ExplainPending(const RunRecord& run, const ExplanationFacts& facts, Explana
   for (const RunDependency& need : run.needs) {
     for (const RunRecord& other : *facts.runs) {
       if (other.name != need.run || IsEnded(other.state)) continue;
-      explanation.reasons.push_back(
-          absl::StrCat("waits for ", other.name, " (", std::string(RunStateName(other.state)), ")"));
+      explanation.reasons.push_back(messages::kWaitsForRun(other.name, RunStateName(other.state)));
     }
   }
-}
-
-std::string Requirements(const RunRecord& run) {
-  return run.method.empty()
-             ? run.device
-             : absl::StrCat(run.device, " and ", run.method, " of version ", run.method_version);
 }
 
 void ExplainMisfits(const RunRecord& run, const std::vector<const WorkerRecord*>& workers,
                     Explanation& explanation) {
   explanation.reasons.push_back(
-      absl::StrCat("no worker that is connected can take it: it needs ", Requirements(run)));
+      run.method.empty() ? messages::kNoWorkerHasDevice(run.device)
+                         : messages::kNoWorkerHasMethod(run.device, run.method, run.method_version));
   for (size_t i = 0; i < std::min(workers.size(), kMaxNamedWorkers); ++i) {
     explanation.reasons.push_back(
-        absl::StrCat("worker ", workers[i]->id, " on ", workers[i]->hostname, " ", WhyNot(run, *workers[i])));
+        messages::kWorkerCannot(workers[i]->id, workers[i]->hostname, WhyNot(run, *workers[i])));
   }
   if (workers.size() > kMaxNamedWorkers) {
-    explanation.reasons.push_back(absl::StrCat("so it is with ", workers.size() - kMaxNamedWorkers, " more"));
+    explanation.reasons.push_back(
+        messages::kMoreWorkersCannot(static_cast<int64_t>(workers.size() - kMaxNamedWorkers)));
   }
 }
 
@@ -47,42 +41,39 @@ void ExplainQueued(const RunRecord& run, const ExplanationFacts& facts, Explanat
       std::count_if(facts.workers->begin(), facts.workers->end(),
                     [&](const WorkerRecord* worker) { return WhyNot(run, *worker).empty(); });
   if (facts.workers->empty()) {
-    explanation.reasons.push_back("no worker is connected; start one with quant-worker");
+    explanation.reasons.push_back(messages::kNoWorkerConnected());
   } else if (fitting == 0) {
     ExplainMisfits(run, *facts.workers, explanation);
   } else {
-    explanation.reasons.push_back(
-        absl::StrCat("waits for one of ", fitting, " workers that can take it; all are busy"));
+    explanation.reasons.push_back(messages::kWaitsForWorkers(fitting));
     if (facts.queue_position > 0) {
-      explanation.reasons.push_back(absl::StrCat(facts.queue_position, " runs are ahead of it in the queue"));
+      explanation.reasons.push_back(messages::kRunsAhead(facts.queue_position));
     }
   }
 }
 
 void ExplainRunning(const RunRecord& run, const ExplanationFacts& facts, Explanation& explanation) {
   if (facts.lease == nullptr) return;
-  explanation.reasons.push_back(absl::StrCat("attempt ", facts.lease->attempt.key.number, " runs on ",
-                                             Who(facts.lease->attempt), ", last heard of ",
-                                             absl::ToInt64Seconds(facts.since_contact), " s ago"));
-  if (run.cancel_requested) explanation.reasons.push_back("its worker is being asked to stop it");
-  if (facts.lease->over_time) {
-    explanation.reasons.push_back(
-        absl::StrCat("it is over its time limit of ", absl::FormatDuration(run.time_limit)));
-  }
+  const AttemptRecord& attempt = facts.lease->attempt;
+  explanation.reasons.push_back(messages::kAttemptRuns(attempt.key.number, attempt.worker_id,
+                                                       attempt.worker_hostname,
+                                                       absl::Trunc(facts.since_contact, absl::Seconds(1))));
+  if (run.cancel_requested) explanation.reasons.push_back(messages::kStopRequested());
+  if (facts.lease->over_time) explanation.reasons.push_back(messages::kOverTimeLimit(run.time_limit));
 }
 
-// Why no worker can take runs of this requirement; empty when one can.
-std::string WhyNobody(const RunRecord& run, const std::vector<const WorkerRecord*>& workers) {
-  std::vector<std::string> why_not;
+// Why no worker can execute runs of this requirement; empty when one can.
+std::vector<Message> WhyNobody(const RunRecord& run, const std::vector<const WorkerRecord*>& workers) {
+  std::vector<Message> why_not;
   for (const WorkerRecord* worker : workers) {
-    const std::string why = WhyNot(run, *worker);
-    if (why.empty()) return "";
-    if (why_not.size() < kMaxNamedWorkers) why_not.push_back(absl::StrCat("worker ", worker->id, " ", why));
+    const Message why = WhyNot(run, *worker);
+    if (why.empty()) return {};
+    if (why_not.size() < kMaxNamedWorkers) why_not.push_back(messages::kWorkerCannot(worker->id, "", why));
   }
-  std::string all = absl::StrJoin(why_not, ", ");
-  if (workers.size() > why_not.size())
-    absl::StrAppend(&all, ", and ", workers.size() - why_not.size(), " more");
-  return all;
+  if (workers.size() > why_not.size()) {
+    why_not.push_back(messages::kMoreWorkers(static_cast<int64_t>(workers.size() - why_not.size())));
+  }
+  return why_not;
 }
 
 }  // namespace
@@ -93,28 +84,28 @@ Explanation ExplainRun(const RunRecord& run, const ExplanationFacts& facts) {
   if (run.state == RunState::kPending) ExplainPending(run, facts, explanation);
   if (run.state == RunState::kQueued) ExplainQueued(run, facts, explanation);
   if (run.state == RunState::kRunning) ExplainRunning(run, facts, explanation);
-  if (!run.message.empty()) explanation.reasons.push_back(run.message);
+  if (!run.message.empty()) explanation.reasons.push_back(MessageOr(run.coded_message, run.message));
   return explanation;
 }
 
-std::vector<std::string> ExplainUnplaceable(const std::vector<RunRecord>& runs,
-                                            const std::vector<const WorkerRecord*>& workers) {
-  std::vector<std::string> sentences;
-  if (workers.empty()) return sentences;
-  std::map<std::string, std::string> why;  // by requirement
+std::vector<Message> ExplainUnplaceable(const std::vector<RunRecord>& runs,
+                                        const std::vector<const WorkerRecord*>& workers) {
+  std::vector<Message> explanations;
+  if (workers.empty()) return explanations;
+  std::map<std::string, std::vector<Message>> why;  // by requirement
   size_t more = 0;
   for (const RunRecord& run : runs) {
     const auto [known, added] = why.try_emplace(Requirement(run));
     if (added) known->second = WhyNobody(run, workers);
     if (known->second.empty()) continue;
-    if (sentences.size() == kMaxNamedRuns) {
+    if (explanations.size() == kMaxNamedRuns) {
       ++more;
     } else {
-      sentences.push_back(absl::StrCat(run.name, ": ", known->second));
+      explanations.push_back(messages::kRunUnplaceable(run.name, known->second));
     }
   }
-  if (more > 0) sentences.push_back(absl::StrCat("and ", more, " more runs"));
-  return sentences;
+  if (more > 0) explanations.push_back(messages::kMoreRuns(static_cast<int64_t>(more)));
+  return explanations;
 }
 
 }  // namespace quantlab

@@ -1,4 +1,4 @@
-// Why a run is where it is: sentences for people, made from the state that decides it.
+// Why a run is where it is: messages for people, made from the state that decides it.
 #ifndef QUANTLAB_SERVER_CORE_EXPLANATION_H_
 #define QUANTLAB_SERVER_CORE_EXPLANATION_H_
 
@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/message.h"
 #include "base/records.h"
 #include "server/core/lease_table.h"
 
@@ -13,8 +14,8 @@ namespace quantlab {
 
 struct Explanation {
   RunState state = RunState::kPending;
-  std::vector<std::string> reasons;  // most important first
-  int queue_position = 0;            // runs ahead of it
+  std::vector<Message> reasons;  // most important first
+  int queue_position = 0;        // runs ahead of it
 };
 
 // What an explanation is made from. Everything is borrowed.
@@ -35,8 +36,8 @@ Explanation ExplainRun(const RunRecord& run, const ExplanationFacts& facts);
 
 // Explains each run that no connected worker can execute, with the reason of each worker; empty while no
 // worker is connected. Long lists end with how many more there are.
-std::vector<std::string> ExplainUnplaceable(const std::vector<RunRecord>& runs,
-                                            const std::vector<const WorkerRecord*>& workers);
+std::vector<Message> ExplainUnplaceable(const std::vector<RunRecord>& runs,
+                                        const std::vector<const WorkerRecord*>& workers);
 
 }  // namespace quantlab
 

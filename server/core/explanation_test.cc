@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 
 namespace quantlab {
 namespace {
@@ -20,6 +22,12 @@ RunRecord MakeRun(const std::string& name, RunState state, const std::string& de
   run.device = device;
   run.state = state;
   return run;
+}
+
+std::vector<std::string> InEnglish(const std::vector<Message>& messages) {
+  std::vector<std::string> sentences;
+  for (const Message& message : messages) sentences.push_back(English(message));
+  return sentences;
 }
 
 WorkerRecord Worker(const std::string& id) {
@@ -54,11 +62,11 @@ TEST_F(ExplanationTest, APendingRunNamesWhatItWaitsFor) {
   run.needs = {{"baseline", true}, {"other", true}};
   const Explanation explanation = Explain(run);
   EXPECT_EQ(explanation.state, RunState::kPending);
-  EXPECT_THAT(explanation.reasons, ElementsAre("waits for baseline (RUNNING)"));
+  EXPECT_THAT(InEnglish(explanation.reasons), ElementsAre("waits for baseline (RUNNING)"));
 }
 
 TEST_F(ExplanationTest, AQueuedRunWithoutWorkersAsksForOne) {
-  EXPECT_THAT(Explain(MakeRun("a", RunState::kQueued)).reasons,
+  EXPECT_THAT(InEnglish(Explain(MakeRun("a", RunState::kQueued)).reasons),
               ElementsAre(HasSubstr("start one with quant-worker")));
 }
 
@@ -67,15 +75,16 @@ TEST_F(ExplanationTest, AQueuedRunCountsThoseAheadOfIt) {
   facts_.queue_position = 3;
   const Explanation explanation = Explain(MakeRun("a", RunState::kQueued));
   EXPECT_EQ(explanation.queue_position, 3);
-  EXPECT_THAT(explanation.reasons, ElementsAre(HasSubstr("one of 2 workers"), HasSubstr("3 runs are ahead")));
+  EXPECT_THAT(InEnglish(explanation.reasons),
+              ElementsAre(HasSubstr("one of 2 workers"), HasSubstr("3 runs are ahead")));
 }
 
 TEST_F(ExplanationTest, OfManyUnfitWorkersOnlySomeAreNamed) {
   Connect(1000);
   const Explanation explanation = Explain(MakeRun("a", RunState::kQueued, "cuda"));
   EXPECT_THAT(explanation.reasons, SizeIs(1 + kMaxNamedWorkers + 1));
-  EXPECT_THAT(explanation.reasons.front(), HasSubstr("it needs cuda"));
-  EXPECT_THAT(explanation.reasons.back(), HasSubstr(absl::StrCat(1000 - kMaxNamedWorkers)));
+  EXPECT_THAT(English(explanation.reasons.front()), HasSubstr("it needs cuda"));
+  EXPECT_THAT(English(explanation.reasons.back()), HasSubstr(absl::StrCat(1000 - kMaxNamedWorkers)));
 }
 
 TEST_F(ExplanationTest, ARunningRunNamesItsWorkerAndWhatIsWrong) {
@@ -89,17 +98,17 @@ TEST_F(ExplanationTest, ARunningRunNamesItsWorkerAndWhatIsWrong) {
   run.cancel_requested = true;
   run.time_limit = absl::Hours(1);
   run.message = "cancelled";
-  EXPECT_THAT(Explain(run).reasons,
-              ElementsAre("attempt 2 runs on worker w, last heard of 5 s ago", HasSubstr("asked to stop"),
-                          HasSubstr("time limit of 1h"), "cancelled"));
+  EXPECT_THAT(InEnglish(Explain(run).reasons),
+              ElementsAre("attempt 2 runs on worker w, last heard from 5 s ago", HasSubstr("asked to stop"),
+                          HasSubstr("time limit of 1 h"), "cancelled"));
 }
 
 TEST_F(ExplanationTest, UnplaceableRunsGiveTheReasonOfEachWorker) {
   EXPECT_THAT(ExplainUnplaceable({MakeRun("a", RunState::kPending, "cuda")}, workers_), IsEmpty())
       << "no worker is connected yet: a fitting one may follow";
   Connect(2);
-  EXPECT_THAT(ExplainUnplaceable({MakeRun("a", RunState::kPending, "cuda"), MakeRun("b", RunState::kPending)},
-                                 workers_),
+  EXPECT_THAT(InEnglish(ExplainUnplaceable(
+                  {MakeRun("a", RunState::kPending, "cuda"), MakeRun("b", RunState::kPending)}, workers_)),
               ElementsAre("a: worker w0 has no cuda, worker w1 has no cuda"));
 }
 
@@ -107,7 +116,7 @@ TEST_F(ExplanationTest, ManyUnplaceableRunsBesideManyWorkersAreSummarised) {
   Connect(1000);
   std::vector<RunRecord> runs;
   for (int i = 0; i < 1000; ++i) runs.push_back(MakeRun(absl::StrCat("r", i), RunState::kPending, "cuda"));
-  const std::vector<std::string> sentences = ExplainUnplaceable(runs, workers_);
+  const std::vector<std::string> sentences = InEnglish(ExplainUnplaceable(runs, workers_));
   ASSERT_THAT(sentences, SizeIs(kMaxNamedRuns + 1));
   EXPECT_THAT(sentences.front(), HasSubstr(absl::StrCat(", and ", 1000 - kMaxNamedWorkers, " more")));
   EXPECT_EQ(sentences.back(), absl::StrCat("and ", 1000 - kMaxNamedRuns, " more runs"));

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 
 namespace quantlab {
 
@@ -34,18 +35,19 @@ absl::Time RunQueue::OldestEntry() const {
   return oldest;
 }
 
-std::string WhyNot(const RunRecord& run, const WorkerRecord& worker) {
+Message WhyNot(const RunRecord& run, const WorkerRecord& worker) {
   if (std::find(worker.devices.begin(), worker.devices.end(), run.device) == worker.devices.end()) {
-    return absl::StrCat("has no ", run.device);
+    return messages::kWorkerLacksDevice(run.device);
   }
-  if (run.method.empty()) return "";
-  std::string other;
+  if (run.method.empty()) return {};
+  std::optional<int> other;
   for (const MethodVersion& method : worker.methods) {
     if (method.name != run.method) continue;
-    if (method.version == run.method_version) return "";
-    other = absl::StrCat(" (it has version ", method.version, ")");
+    if (method.version == run.method_version) return {};
+    other = method.version;
   }
-  return absl::StrCat("has no ", run.method, " of version ", run.method_version, other);
+  return other ? messages::kWorkerHasOtherMethod(run.method, run.method_version, *other)
+               : messages::kWorkerLacksMethod(run.method, run.method_version);
 }
 
 std::string Requirement(const RunRecord& run) {

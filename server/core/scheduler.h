@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/message.h"
 #include "base/records.h"
 
 namespace quantlab {
@@ -54,8 +55,8 @@ class RunQueue {
   uint64_t arrivals_ = 0;
 };
 
-// Why the worker could never take this run ("has no cuda"); empty when it could.
-std::string WhyNot(const RunRecord& run, const WorkerRecord& worker);
+// Why the worker cannot execute this run ("has no cuda"); no message when it can.
+Message WhyNot(const RunRecord& run, const WorkerRecord& worker);
 
 // Runs of one requirement fit the same workers: "cuda|dynamic_quantization|1".
 std::string Requirement(const RunRecord& run);

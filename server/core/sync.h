@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/message.h"
 #include "base/records.h"
 
 namespace quantlab {
@@ -35,7 +36,7 @@ struct SyncCall {
 struct SyncAnswer {
   std::optional<Assignment> assignment;
   bool cancel = false;
-  std::string cancel_reason;
+  Message cancel_reason;
   bool fenced = false;
   absl::Duration next_sync;
   absl::Duration lease_term;

@@ -4,6 +4,8 @@
 #include <cassert>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 
 namespace quantlab {
@@ -14,8 +16,20 @@ bool IsInterruption(RunState outcome) {
   return outcome == RunState::kLost || outcome == RunState::kPreempted;
 }
 
-std::string Sentence(absl::string_view start, const std::string& detail) {
-  return detail.empty() ? std::string(start) : absl::StrCat(start, ": ", detail);
+// Why a run goes on after an attempt that did not end by itself, or ends with it.
+Message RetryMessage(const AttemptEnd& end, bool again) {
+  const Message why = MessageOr(end.coded_message, end.message);
+  const int64_t attempt = end.key.number;
+  switch (end.outcome) {
+    case RunState::kCrashed:
+      return again ? messages::kRunCrashedRetrying(attempt, why) : messages::kRunCrashed(attempt, why);
+    case RunState::kLost:
+      return again ? messages::kRunLostRetrying(attempt, why)
+                   : messages::kRunLost(attempt, kMaxInterruptions, why);
+    default:
+      return again ? messages::kRunInterruptedRetrying(attempt, why)
+                   : messages::kRunInterrupted(attempt, kMaxInterruptions, why);
+  }
 }
 
 }  // namespace
@@ -49,14 +63,15 @@ bool ExperimentChange::empty() const {
 }
 
 // Keeps the record as storage will have it after the change.
-void ExperimentChange::Move(size_t index, RunState to, std::string message) {
+void ExperimentChange::Move(size_t index, RunState to, const Message& message) {
   RunRecord& run = Mutable(index);
   assert(CanTransition(run.state, to));
   RunTransition transition;
   transition.run_id = run.id;
   transition.from = run.state;
   transition.to = to;
-  transition.message = message;
+  transition.message = English(message);
+  transition.coded_message = message;
   transition.result = to == RunState::kSucceeded ? run.result : std::nullopt;
   transition.reused = run.reused;
   transition.crashes = run.crashes;
@@ -64,7 +79,8 @@ void ExperimentChange::Move(size_t index, RunState to, std::string message) {
   change_.runs.push_back(std::move(transition));
 
   run.state = to;
-  run.message = std::move(message);
+  run.message = English(message);
+  run.coded_message = message;
   run.cancel_requested = false;
   run.end_time = IsEnded(to) ? std::optional<absl::Time>(now_) : std::nullopt;
   if (to == RunState::kQueued) run.queue_time = now_;
@@ -78,18 +94,17 @@ bool ExperimentChange::SettleOne(size_t index) {
   for (const RunDependency& need : run.needs) {
     const int needed = IndexOfName(need.run);
     if (needed < 0) {
-      Move(index, RunState::kSkipped, absl::StrCat("needs ", need.run, ", which is not in this experiment"));
+      Move(index, RunState::kSkipped, messages::kRunNeedsMissing(need.run));
       return true;
     }
     const RunState state = At(static_cast<size_t>(needed)).state;
     if (need.must_succeed && IsEnded(state) && state != RunState::kSucceeded) {
-      Move(index, RunState::kSkipped,
-           absl::StrCat("needs ", need.run, ", which ended as ", std::string(RunStateName(state))));
+      Move(index, RunState::kSkipped, messages::kRunNeedsFailed(need.run, RunStateName(state)));
       return true;
     }
     ready = ready && IsEnded(state);
   }
-  if (ready) Move(index, RunState::kQueued, "");
+  if (ready) Move(index, RunState::kQueued, {});
   return ready;
 }
 
@@ -118,7 +133,7 @@ absl::Status ExperimentChange::Start(const std::string& run_id, const WorkerReco
   attempt.state = RunState::kRunning;
   attempt.start_time = now_;
   change_.start_attempt = std::move(attempt);
-  Move(static_cast<size_t>(index), RunState::kRunning, "");
+  Move(static_cast<size_t>(index), RunState::kRunning, {});
   return absl::OkStatus();
 }
 
@@ -130,9 +145,7 @@ absl::Status ExperimentChange::Reuse(const std::string& run_id, const AttemptKey
   RunRecord& run = Mutable(static_cast<size_t>(index));
   run.result = result;
   run.reused = true;
-  Move(static_cast<size_t>(index), RunState::kSucceeded,
-       absl::StrCat("taken over from ", result.run_id, " (attempt ", result.number,
-                    "), which was computed from the same inputs"));
+  Move(static_cast<size_t>(index), RunState::kSucceeded, messages::kRunReused(result.run_id, result.number));
   Settle();
   return absl::OkStatus();
 }
@@ -149,31 +162,26 @@ absl::Status ExperimentChange::Finish(const AttemptEnd& end) {
   if (end.outcome == RunState::kSucceeded) {
     run.result = end.key;
     run.reused = false;
-    Move(index, RunState::kSucceeded, end.message);
+    Move(index, RunState::kSucceeded, MessageOr(end.coded_message, end.message));
   } else if (run.cancel_requested) {
-    Move(index, RunState::kCancelled, run.message);
+    Move(index, RunState::kCancelled, MessageOr(run.coded_message, run.message));
   } else if (end.outcome == RunState::kCrashed) {
     run.crashes += 1;
     const bool again = run.crashes <= kMaxCrashRetries;
-    const std::string what = absl::StrCat("attempt ", end.key.number, " crashed",
-                                          again ? ", trying again" : ", as did those before it");
-    Move(index, again ? RunState::kQueued : RunState::kCrashed, Sentence(what, end.message));
+    Move(index, again ? RunState::kQueued : RunState::kCrashed, RetryMessage(end, again));
   } else if (IsInterruption(end.outcome)) {
     run.interruptions += 1;
     const bool again = run.interruptions <= kMaxInterruptions;
-    const std::string what = absl::StrCat(
-        "attempt ", end.key.number, end.outcome == RunState::kLost ? " was lost" : " was interrupted",
-        again ? ", trying again" : absl::StrCat(", as were ", kMaxInterruptions, " before it"));
-    Move(index, again ? RunState::kQueued : end.outcome, Sentence(what, end.message));
+    Move(index, again ? RunState::kQueued : end.outcome, RetryMessage(end, again));
   } else {
-    Move(index, end.outcome, end.message);
+    Move(index, end.outcome, MessageOr(end.coded_message, end.message));
   }
   Settle();
   return absl::OkStatus();
 }
 
-void ExperimentChange::Cancel(const std::vector<std::string>& run_ids, const std::string& reason) {
-  const std::string message = Sentence("cancelled", reason);
+void ExperimentChange::Cancel(const std::vector<std::string>& run_ids, const Message& reason) {
+  const Message message = messages::kRunCancelled(reason);
   for (const std::string& run_id : run_ids) {
     const int found = IndexOfId(run_id);
     if (found < 0) continue;
@@ -184,8 +192,9 @@ void ExperimentChange::Cancel(const std::vector<std::string>& run_ids, const std
     } else if (state == RunState::kRunning && !At(index).cancel_requested) {
       RunRecord& run = Mutable(index);
       run.cancel_requested = true;
-      run.message = message;
-      change_.cancel_requests.push_back({run.id, message});
+      run.message = English(message);
+      run.coded_message = message;
+      change_.cancel_requests.push_back({run.id, run.message, message});
     }
   }
   Settle();
@@ -228,7 +237,7 @@ absl::Status ExperimentChange::Retry(const std::vector<std::string>& run_ids) {
     RunRecord& run = Mutable(i);
     run.crashes = 0;
     run.interruptions = 0;
-    Move(i, RunState::kPending, "");
+    Move(i, RunState::kPending, {});
   }
   Settle();
   return absl::OkStatus();

@@ -44,7 +44,7 @@ class ExperimentChange {
 
   // Ends what waits; asks for the end of what runs. `run_ids` must be of this experiment; runs that have
   // ended stay as they are.
-  void Cancel(const std::vector<std::string>& run_ids, const std::string& reason);
+  void Cancel(const std::vector<std::string>& run_ids, const Message& reason);
 
   // Queues runs again that ended otherwise than by success, with those that they need and those that were
   // skipped for them. Counters start anew.
@@ -61,7 +61,7 @@ class ExperimentChange {
   RunRecord& Mutable(size_t index);
   int IndexOfName(const std::string& name) const;
   int IndexOfId(const std::string& run_id) const;
-  void Move(size_t index, RunState to, std::string message);
+  void Move(size_t index, RunState to, const Message& message);
   bool SettleOne(size_t index);
   void CollectRetry(size_t index, std::vector<bool>& again) const;
 

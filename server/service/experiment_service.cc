@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
 #include "base/ids.h"
+#include "base/message_catalogue.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
 #include "server/service/watch.h"
@@ -33,6 +34,13 @@ void Fill(const RequiredAsset& required, v1::RequiredInput* out) {
   out->set_path(required.path);
   out->set_role(AssetRoleName(required.role));
   out->set_remedy(required.remedy);
+}
+
+void AddUnplaceable(const std::vector<Message>& explanations, v1::SubmitExperimentResponse* response) {
+  for (const Message& explanation : explanations) {
+    response->add_unplaceable(English(explanation));
+    *response->add_coded_unplaceable() = ToProto(explanation);
+  }
 }
 
 // The first error, as the call's own message.
@@ -153,8 +161,7 @@ absl::Status ExperimentService::Validate(const PlanResult& plan, const v1::Submi
     view->set_id(runs.back().name);
     ShortenFileLists(view->mutable_config());
   }
-  for (std::string& sentence : parts_.coordinator->Unplaceable(runs))
-    response->add_unplaceable(std::move(sentence));
+  AddUnplaceable(parts_.coordinator->Unplaceable(runs), response);
   return absl::OkStatus();
 }
 
@@ -189,8 +196,7 @@ absl::Status ExperimentService::Store(const PlanResult& plan, const v1::SubmitEx
   QL_RETURN_IF_ERROR(created.status());
   record.subject.experiment = created->experiment_id;
   response->set_created(created->created);
-  for (std::string& sentence : parts_.coordinator->Unplaceable(runs))
-    response->add_unplaceable(std::move(sentence));
+  AddUnplaceable(parts_.coordinator->Unplaceable(runs), response);
   QL_ASSIGN_OR_RETURN(*response->mutable_experiment(), views_.Experiment(created->experiment_id));
   return absl::OkStatus();
 }
@@ -292,7 +298,10 @@ grpc::ServerUnaryReactor* ExperimentService::ExplainRun(grpc::CallbackServerCont
     record.subject = SubjectOf(request->run_id(), 0);
     QL_ASSIGN_OR_RETURN(const Explanation explanation, parts_.coordinator->Explain(request->run_id()));
     response->set_state(ToProto(explanation.state));
-    for (const std::string& reason : explanation.reasons) response->add_reasons(reason);
+    for (const Message& reason : explanation.reasons) {
+      response->add_reasons(English(reason));
+      *response->add_coded_reasons() = ToProto(reason);
+    }
     response->set_queue_position(explanation.queue_position);
     return absl::OkStatus();
   });

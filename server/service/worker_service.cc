@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
@@ -50,7 +51,10 @@ absl::Status Fill(const SyncAnswer& answer, v1::SyncResponse* response) {
     QL_ASSIGN_OR_RETURN(*response->mutable_assignment(), ToMessage(*answer.assignment));
   }
   response->set_cancel(answer.cancel);
-  response->set_cancel_reason(answer.cancel_reason);
+  if (!answer.cancel_reason.empty()) {
+    response->set_cancel_reason(English(answer.cancel_reason));
+    *response->mutable_coded_cancel_reason() = ToProto(answer.cancel_reason);
+  }
   response->set_fenced(answer.fenced);
   response->set_next_sync_seconds(absl::ToDoubleSeconds(answer.next_sync));
   response->set_lease_seconds(absl::ToDoubleSeconds(answer.lease_term));

@@ -218,6 +218,7 @@ class MemoryRepository : public StateRepository, public EventRepository {
       }
       it->second.state = change.end_attempt->outcome;
       it->second.message = change.end_attempt->message;
+      it->second.coded_message = change.end_attempt->coded_message;
       it->second.end_time = change.end_attempt->time;
     }
     std::string experiment;
@@ -229,6 +230,7 @@ class MemoryRepository : public StateRepository, public EventRepository {
       if (runs[request.run_id].state != RunState::kRunning) return absl::AbortedError("not running");
       runs[request.run_id].cancel_requested = true;
       runs[request.run_id].message = request.message;
+      runs[request.run_id].coded_message = request.coded_message;
     }
     runs_ = std::move(runs);
     attempts_ = std::move(attempts);
@@ -248,6 +250,7 @@ class MemoryRepository : public StateRepository, public EventRepository {
     }
     run.state = step.to;
     run.message = step.message;
+    run.coded_message = step.coded_message;
     run.result = step.result;
     run.reused = step.reused;
     run.crashes = step.crashes;
