@@ -11,6 +11,15 @@ namespace {
 
 // More would only be scrolled past; the count still goes on.
 constexpr size_t kMostShown = 100;
+// A message may quote what the user wrote, which has any length.
+constexpr size_t kMaxMessageBytes = 8192;
+
+std::string Shortened(std::string text) {
+  if (text.size() <= kMaxMessageBytes) return text;
+  size_t end = kMaxMessageBytes;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;  // whole characters
+  return absl::StrCat(absl::string_view(text).substr(0, end), "…");
+}
 
 // Damerau-Levenshtein (adjacent swaps count once), for short names.
 size_t EditDistance(const std::string& a, const std::string& b) {
@@ -36,7 +45,7 @@ size_t EditDistance(const std::string& a, const std::string& b) {
 void Diagnostics::Add(const Location& at, std::string message, bool error) {
   if (error) ++errors_;
   if (all_.size() < kMostShown) {
-    all_.push_back({at, std::move(message), error});
+    all_.push_back({at, Shortened(std::move(message)), error});
   } else if (all_.size() == kMostShown) {
     all_.push_back({at, "there are more problems; they are not listed", error});
   }

@@ -41,7 +41,7 @@ class IncludeReader {
 
  private:
   std::optional<YamlNode> ReadOne(const SourceFile& file, int depth) {
-    std::optional<YamlNode> own = ParseYaml(file.name, file.content, diagnostics_);
+    std::optional<YamlNode> own = ParseYaml(file.name, file.content, diagnostics_, &budget_);
     if (!own) return std::nullopt;
     if (own->kind != YamlNode::Kind::kMap) {
       diagnostics_.Error(
@@ -99,6 +99,7 @@ class IncludeReader {
 
   const std::vector<SourceFile>& files_;
   Diagnostics& diagnostics_;
+  YamlBudget budget_;
   int included_ = 0;
 };
 
@@ -108,7 +109,14 @@ bool CheckSizes(const std::vector<SourceFile>& files, Diagnostics& diagnostics) 
     return false;
   }
   int64_t bytes = 0;
-  for (const SourceFile& file : files) bytes += static_cast<int64_t>(file.content.size());
+  for (const SourceFile& file : files) {
+    bytes += static_cast<int64_t>(file.content.size());
+    if (file.name.size() <= kMaxFileNameBytes) continue;
+    diagnostics.Error(
+        {file.name.substr(0, 64), 0, 0},
+        absl::StrCat("the name of a file has ", file.name.size(), " bytes; allowed: ", kMaxFileNameBytes));
+    return false;
+  }
   if (static_cast<int>(files.size()) > kMaxFiles || bytes > kMaxFileBytesInAll) {
     diagnostics.Error({files[0].name, 0, 0},
                       absl::StrCat(files.size(), " files with ", bytes, " bytes; allowed: ", kMaxFiles,

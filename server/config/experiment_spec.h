@@ -46,6 +46,7 @@ namespace quantlab {
 
 inline constexpr int kMaxFiles = 64;
 inline constexpr int64_t kMaxFileBytesInAll = 1 << 20;
+inline constexpr size_t kMaxFileNameBytes = 1024;
 inline constexpr int kMaxRuns = 1000;
 
 // What a method's section asks for: one variant, or a sweep.

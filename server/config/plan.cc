@@ -198,12 +198,16 @@ bool IsNamed(const PlannedRun& run, const std::string& wanted) {
   return spec != nullptr && wanted == spec->short_name;
 }
 
+// Of unknown names in `only`, this many are listed with suggestions.
+constexpr int kMaxUnknownNames = 10;
+
 // Keeps what `only` names, with what it needs.
 void Select(const PlanRequest& request, PlanResult& result) {
   if (request.only.empty() || result.runs.empty()) return;
   std::set<std::string> keep;
   std::vector<std::string> known;
   for (const PlannedRun& run : result.runs) known.push_back(run.config.run_name);
+  int unknown = 0;
   for (const std::string& wanted : request.only) {
     bool found = false;
     for (const PlannedRun& run : result.runs) {
@@ -211,12 +215,16 @@ void Select(const PlanRequest& request, PlanResult& result) {
       keep.insert(run.config.run_name);
       found = true;
     }
-    if (!found) {
+    if (!found && ++unknown <= kMaxUnknownNames) {
       result.diagnostics.Error(
           {request.files[0].name, 0, 0},
           absl::StrCat("this experiment has no run ", wanted, " (asked for with only)",
                        DidYouMean(wanted, known), "; allowed: ", absl::StrJoin(known, ", ")));
     }
+  }
+  if (unknown > kMaxUnknownNames) {
+    result.diagnostics.Error({request.files[0].name, 0, 0},
+                             absl::StrCat("and ", unknown - kMaxUnknownNames, " more unknown runs"));
   }
   // Runs stand after what they need, so one pass from the back finds everything.
   for (auto run = result.runs.rbegin(); run != result.runs.rend(); ++run) {

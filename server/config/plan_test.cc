@@ -6,6 +6,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/sha256.h"
 
@@ -540,6 +541,32 @@ TEST(PlanTest, TooMuchTextIsRefused) {
   EXPECT_THAT(Problems(Plan(std::string((1 << 20) + 1, '#'))),
               HasSubstr("allowed: 64 files with 1048576 bytes"));
   EXPECT_THAT(Problems(PlanExperiment({{}, {}, {}, false}, RealCatalog())), HasSubstr("no experiment file"));
+}
+
+TEST(PlanLimitsTest, ManyUnknownNamesInOnlyAreCounted) {
+  std::vector<std::string> only;
+  for (int i = 0; i < 1000; ++i) only.push_back(absl::StrCat("no_such_run_", i));
+  const PlanResult result = Plan(kMinimal, only);
+  EXPECT_FALSE(result.ok());
+  EXPECT_LT(result.diagnostics.all().size(), 20u);
+  EXPECT_THAT(Problems(result), HasSubstr("and 990 more unknown runs"));
+}
+
+TEST(PlanLimitsTest, ALongFileNameIsRefused) {
+  const PlanResult result =
+      PlanExperiment({{{std::string(1 << 20, 'n'), kMinimal}}, {}, {}, false}, RealCatalog());
+  EXPECT_THAT(Problems(result), HasSubstr("the name of a file has 1048576 bytes"));
+}
+
+TEST(PlanLimitsTest, IncludingABigFileManyTimesIsRefusedSoon) {
+  std::string list = "include: [";
+  for (int i = 0; i < 250; ++i) list += "big.yaml, ";
+  std::string big = "evaluation: {metrics: [x";
+  for (int i = 0; i < 19'000; ++i) big += ",x";
+  big += "]}\n";
+  const PlanResult result =
+      PlanExperiment({{{"e.yaml", list + "]\n"}, {"big.yaml", big}}, {}, {}, false}, RealCatalog());
+  EXPECT_THAT(Problems(result), HasSubstr("in all files together"));
 }
 
 }  // namespace

@@ -17,11 +17,20 @@ struct Stop {
   std::string message;
 };
 
-int CountNodes(const YamlNode& node) {
-  int count = 1;
-  for (const YamlNode& item : node.items) count += CountNodes(item);
-  for (const YamlEntry& entry : node.entries) count += CountNodes(entry.value);
-  return count;
+// What a tree costs in memory.
+struct Cost {
+  int64_t nodes = 0;
+  int64_t bytes = 0;
+};
+
+void AddCost(const YamlNode& node, Cost& cost) {
+  ++cost.nodes;
+  cost.bytes += static_cast<int64_t>(node.text.size());
+  for (const YamlNode& item : node.items) AddCost(item, cost);
+  for (const YamlEntry& entry : node.entries) {
+    cost.bytes += static_cast<int64_t>(entry.key.size());
+    AddCost(entry.value, cost);
+  }
 }
 
 int Depth(const YamlNode& node) {
@@ -34,7 +43,8 @@ int Depth(const YamlNode& node) {
 // Builds the tree from yaml-cpp's events.
 class Builder : public YAML::EventHandler {
  public:
-  Builder(const std::string& file, Diagnostics& diagnostics) : file_(file), diagnostics_(diagnostics) {}
+  Builder(const std::string& file, Diagnostics& diagnostics, YamlBudget& budget)
+      : file_(file), diagnostics_(diagnostics), budget_(budget) {}
 
   YamlNode TakeRoot() { return std::move(root_); }
 
@@ -50,14 +60,16 @@ class Builder : public YAML::EventHandler {
     if (it == anchors_.end()) throw Stop{At(mark), "this alias stands inside the value that it names"};
     const YamlNode& target = it->second;
     if (static_cast<int>(open_.size()) + Depth(target) > kYamlMaxDepth) throw TooDeep(mark);
-    CountOrStop(CountNodes(target), mark);
+    Cost cost;
+    AddCost(target, cost);
+    CountOrStop(cost, mark);
     Place(target);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     CheckTag(mark, tag);
-    YamlNode node = MakeNode(YamlNode::Kind::kScalar, mark);
+    YamlNode node = MakeNode(YamlNode::Kind::kScalar, mark, static_cast<int64_t>(value.size()));
     node.quoted = tag == "!";
     node.text = value;
     if (!node.quoted && (value == "~" || value == "null" || value.empty())) {
@@ -82,7 +94,8 @@ class Builder : public YAML::EventHandler {
   struct Frame {
     YamlNode node;
     YAML::anchor_t anchor = 0;
-    std::optional<YamlEntry> key;  // a map's key that waits for its value
+    std::optional<YamlEntry> key;      // a map's key that waits for its value
+    std::map<std::string, int> lines;  // of a map's keys
   };
 
   Location At(const YAML::Mark& mark) const { return {file_, mark.line + 1, mark.column + 1}; }
@@ -91,10 +104,20 @@ class Builder : public YAML::EventHandler {
     return {At(mark), absl::StrCat("nested deeper than ", kYamlMaxDepth, " levels")};
   }
 
-  void CountOrStop(int nodes, const YAML::Mark& mark) {
-    nodes_ += nodes;
-    if (nodes_ <= kYamlMaxNodes) return;
-    throw Stop{At(mark), absl::StrCat("more than ", kYamlMaxNodes, " values, counting what aliases repeat")};
+  void CountOrStop(const Cost& cost, const YAML::Mark& mark) {
+    cost_.nodes += cost.nodes;
+    cost_.bytes += cost.bytes;
+    budget_.nodes -= cost.nodes;
+    budget_.bytes -= cost.bytes;
+    if (cost_.nodes > kYamlMaxNodes)
+      throw Stop{At(mark),
+                 absl::StrCat("more than ", kYamlMaxNodes, " values, counting what aliases repeat")};
+    if (cost_.bytes > kYamlMaxBytes)
+      throw Stop{At(mark),
+                 absl::StrCat("more than ", kYamlMaxBytes, " bytes of text, counting what aliases repeat")};
+    if (budget_.nodes < 0 || budget_.bytes < 0)
+      throw Stop{At(mark),
+                 "too many values in all files together, counting what aliases and includes repeat"};
   }
 
   void CheckTag(const YAML::Mark& mark, const std::string& tag) const {
@@ -102,8 +125,8 @@ class Builder : public YAML::EventHandler {
     throw Stop{At(mark), absl::StrCat("the tag ", tag, " is not supported; write the value without it")};
   }
 
-  YamlNode MakeNode(YamlNode::Kind kind, const YAML::Mark& mark) {
-    CountOrStop(1, mark);
+  YamlNode MakeNode(YamlNode::Kind kind, const YAML::Mark& mark, int64_t bytes = 0) {
+    CountOrStop({1, bytes}, mark);
     YamlNode node;
     node.kind = kind;
     node.at = At(mark);
@@ -113,7 +136,7 @@ class Builder : public YAML::EventHandler {
   void Open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     CheckTag(mark, tag);
     if (open_.size() >= kYamlMaxDepth) throw TooDeep(mark);
-    open_.push_back({MakeNode(kind, mark), anchor, std::nullopt});
+    open_.push_back({MakeNode(kind, mark), anchor, std::nullopt, {}});
   }
 
   void Close() {
@@ -151,14 +174,12 @@ class Builder : public YAML::EventHandler {
     frame.key = YamlEntry{std::move(node.text), node.at, {}};
   }
 
-  bool IsDuplicate(const Frame& frame) {
-    for (const YamlEntry& entry : frame.node.entries) {
-      if (entry.key != frame.key->key) continue;
-      diagnostics_.Error(frame.key->at, absl::StrCat("the key ", entry.key,
-                                                     " stands here twice; first in line ", entry.at.line));
-      return true;
-    }
-    return false;
+  bool IsDuplicate(Frame& frame) {
+    const auto [first, added] = frame.lines.emplace(frame.key->key, frame.key->at.line);
+    if (added) return false;
+    diagnostics_.Error(frame.key->at, absl::StrCat("the key ", frame.key->key,
+                                                   " stands here twice; first in line ", first->second));
+    return true;
   }
 
   const std::string file_;
@@ -166,7 +187,8 @@ class Builder : public YAML::EventHandler {
   YamlNode root_;
   std::vector<Frame> open_;
   std::map<YAML::anchor_t, YamlNode> anchors_;
-  int nodes_ = 0;
+  YamlBudget& budget_;
+  Cost cost_;
 };
 
 // yaml-cpp takes some control characters for ends of the text, so they are refused before it sees them.
@@ -194,20 +216,22 @@ const YamlNode* YamlNode::Find(absl::string_view key) const {
   return nullptr;
 }
 
-std::optional<YamlNode> ParseYaml(const std::string& file, const std::string& text,
-                                  Diagnostics& diagnostics) {
+std::optional<YamlNode> ParseYaml(const std::string& file, const std::string& text, Diagnostics& diagnostics,
+                                  YamlBudget* budget) {
+  YamlBudget own;
+  if (budget == nullptr) budget = &own;
   if (!HasOnlyText(file, text, diagnostics)) return std::nullopt;
   // The one border at which yaml-cpp's exceptions stop.
   try {
     std::istringstream stream(text);
     YAML::Parser parser(stream);
-    Builder builder(file, diagnostics);
+    Builder builder(file, diagnostics, *budget);
     if (!parser.HandleNextDocument(builder)) {
       diagnostics.Error({file, 0, 0}, "the file is empty");
       return std::nullopt;
     }
     YamlNode root = builder.TakeRoot();
-    Builder second(file, diagnostics);
+    Builder second(file, diagnostics, *budget);
     if (parser.HandleNextDocument(second)) {
       diagnostics.Error(second.TakeRoot().at, "a second document (after ---); one file holds one");
       return std::nullopt;
@@ -226,16 +250,19 @@ void MergeYaml(YamlNode& base, const YamlNode& over) {
     base = over;
     return;
   }
+  std::map<absl::string_view, size_t> places;
+  for (size_t i = 0; i < base.entries.size(); ++i) places.emplace(base.entries[i].key, i);
+  std::vector<const YamlEntry*> added;
   for (const YamlEntry& entry : over.entries) {
-    bool found = false;
-    for (YamlEntry& mine : base.entries) {
-      if (mine.key != entry.key) continue;
-      MergeYaml(mine.value, entry.value);
-      mine.at = entry.at;
-      found = true;
+    const auto place = places.find(entry.key);
+    if (place == places.end()) {
+      added.push_back(&entry);
+      continue;
     }
-    if (!found) base.entries.push_back(entry);
+    MergeYaml(base.entries[place->second].value, entry.value);
+    base.entries[place->second].at = entry.at;
   }
+  for (const YamlEntry* entry : added) base.entries.push_back(*entry);
 }
 
 std::string DescribeYaml(const YamlNode& node) {

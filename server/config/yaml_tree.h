@@ -3,6 +3,7 @@
 #ifndef QUANTLAB_SERVER_CONFIG_YAML_TREE_H_
 #define QUANTLAB_SERVER_CONFIG_YAML_TREE_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,13 +35,21 @@ struct YamlEntry {
   YamlNode value;
 };
 
-// Limits of one text. Nodes count after aliases were expanded.
+// Limits of one text. Nodes and the bytes of keys and scalars count after aliases were expanded.
 inline constexpr int kYamlMaxDepth = 32;
 inline constexpr int kYamlMaxNodes = 20000;
+inline constexpr int64_t kYamlMaxBytes = 4 << 20;
+
+// What several texts of one request may have together; ParseYaml takes from it.
+struct YamlBudget {
+  int64_t nodes = 5 * kYamlMaxNodes;
+  int64_t bytes = 4 * kYamlMaxBytes;
+};
 
 // One document. Duplicate keys, tags, several documents, control characters and whatever is beyond the
-// limits are errors; `file` names the text in them.
-std::optional<YamlNode> ParseYaml(const std::string& file, const std::string& text, Diagnostics& diagnostics);
+// limits are errors; `file` names the text in them. `budget` may be nullptr.
+std::optional<YamlNode> ParseYaml(const std::string& file, const std::string& text, Diagnostics& diagnostics,
+                                  YamlBudget* budget = nullptr);
 
 // `over` laid on `base`: maps merge key by key, everything else is replaced.
 void MergeYaml(YamlNode& base, const YamlNode& over);

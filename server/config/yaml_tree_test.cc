@@ -74,6 +74,28 @@ TEST(YamlTreeTest, AliasBombsAreDefused) {
   EXPECT_THAT(FirstProblem(bomb), HasSubstr("values, counting what aliases repeat"));
 }
 
+// A long scalar that is repeated needs few nodes and much memory.
+TEST(YamlTreeTest, RepeatedLongScalarsAreBoundedByTheirBytes) {
+  std::string bomb = absl::StrCat("a: &a '", std::string(100'000, 'x'), "'\nb: [*a");
+  for (int i = 0; i < 19'000; ++i) bomb += ",*a";
+  bomb += "]\n";
+  EXPECT_THAT(FirstProblem(bomb), HasSubstr("bytes of text, counting what aliases repeat"));
+}
+
+TEST(YamlTreeTest, SeveralTextsShareABudget) {
+  Diagnostics diagnostics;
+  YamlBudget budget{5, 1000};
+  EXPECT_TRUE(ParseYaml("a.yaml", "a: 1\n", diagnostics, &budget).has_value());
+  EXPECT_FALSE(ParseYaml("b.yaml", "a: [1, 2, 3, 4]\n", diagnostics, &budget).has_value());
+  EXPECT_THAT(FormatDiagnostic(diagnostics.all()[0]), HasSubstr("in all files together"));
+}
+
+TEST(YamlTreeTest, QuotedTextInMessagesIsCut) {
+  Diagnostics diagnostics;
+  diagnostics.Error({"a.yaml", 1, 1}, std::string(1 << 20, 'x'));
+  EXPECT_LT(diagnostics.all()[0].message.size(), 10'000u);
+}
+
 TEST(YamlTreeTest, MergingReplacesAllButMaps) {
   Diagnostics diagnostics;
   auto base = ParseYaml("base.yaml", "m: {a: 1, b: 2}\nl: [1, 2]\n", diagnostics);
