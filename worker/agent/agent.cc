@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/agent/file_tools.h"
 #include "worker/agent/lease_keeper.h"
@@ -13,11 +14,9 @@
 namespace quantlab::agent {
 namespace {
 
-constexpr char kStopping[] = "the worker is being stopped";
-
 void Tell(AttemptControl& control, int stops) {
-  if (stops == 1) control.Stop(StopReason::kPreempted, kStopping);
-  if (stops >= 2) control.Stop(StopReason::kPreemptedNow, kStopping);
+  if (stops == 1) control.Stop(StopReason::kPreempted, messages::kWorkerStopping());
+  if (stops >= 2) control.Stop(StopReason::kPreemptedNow, messages::kWorkerStopping());
 }
 
 }  // namespace

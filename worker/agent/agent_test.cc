@@ -268,7 +268,7 @@ TEST_F(AgentTest, TimeLimitEndsADeafRunner) {
   const Seen seen =
       Execute("ignore_term", [](v1::Assignment& assignment) { assignment.set_time_limit_seconds(0.05); });
   EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_TIMED_OUT);
-  EXPECT_THAT(seen.finish->message(), HasSubstr("longer than its limit of 50ms"));
+  EXPECT_THAT(seen.finish->message(), HasSubstr("longer than its limit of 50 ms"));
 }
 
 TEST_F(AgentTest, CancelStopsTheRunner) {

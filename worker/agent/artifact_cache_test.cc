@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/messages.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
 #include "worker/agent/testing/fake_coordinator.h"
@@ -116,7 +117,7 @@ TEST_F(ArtifactCacheTest, KeepsWhatThisWorkerMade) {
 
 TEST_F(ArtifactCacheTest, StopsWhenAskedThoughTheCoordinatorIsAway) {
   coordinator_.SetAway(true);
-  control_.Stop(StopReason::kPreempted, "stop");
+  control_.Stop(StopReason::kPreempted, messages::kWorkerStopping());
   EXPECT_TRUE(absl::IsCancelled(Place("something")));
 }
 

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
 
@@ -103,7 +105,7 @@ HandOver::Result Attempt::Execute() {
 
 HandOver::Result Attempt::Resume() {
   absl::StatusOr<std::unique_ptr<Spool>> spool = Spool::Open(folder_);
-  Outcome outcome{v1::RUN_STATE_LOST, "the worker was restarted while this attempt ran"};
+  Outcome outcome{v1::RUN_STATE_LOST, messages::kWorkerRestarted()};
   if (spool.ok()) {
     spool_ = std::move(*spool);
     hand_over_ = std::make_unique<HandOver>(assignment_.attempt(), OutputOf(folder_),
@@ -165,8 +167,7 @@ Outcome Attempt::PreparationFailed(const absl::Status& why) const {
       break;
   }
   log_.Error(absl::StrCat("preparing failed: ", why.ToString()));
-  return {v1::RUN_STATE_FAILED,
-          absl::StrCat("preparing the run on the worker failed: ", std::string(why.message()))};
+  return {v1::RUN_STATE_FAILED, messages::kPreparationFailed(MessageOf(why))};
 }
 
 absl::StatusOr<Job> Attempt::Prepare() {
@@ -186,7 +187,7 @@ absl::StatusOr<Job> Attempt::Prepare() {
 
 absl::StatusOr<std::string> Attempt::ProvideAsset(const AssetRef& asset, const std::string& folder) {
   if (asset.catalog.has_value()) {
-    Progress(absl::StrCat("fetching ", asset.name), 0, 0);
+    Progress(messages::kFetching(asset.name), 0, 0);
     return environment_.assets->Provide(EscapeName(asset.name), *asset.catalog, control_->wake_fd(),
                                         [this] { return control_->stopping(); });
   }
@@ -212,7 +213,7 @@ absl::StatusOr<std::vector<ModelInput>> Attempt::PrepareInputs() {
 
 absl::Status Attempt::PlaceFiles(const std::vector<AssetFile>& files, const std::string& folder,
                                  const std::string& what) {
-  const std::string phase = absl::StrCat("fetching ", what);
+  const Message phase = messages::kFetching(what);
   const int64_t total = TotalSize(files);
   int64_t done = 0;
   for (const AssetFile& file : files) {
@@ -229,9 +230,10 @@ absl::Status Attempt::PlaceFiles(const std::vector<AssetFile>& files, const std:
   return absl::OkStatus();
 }
 
-void Attempt::Progress(const std::string& phase, int64_t done, int64_t total) {
+void Attempt::Progress(const Message& phase, int64_t done, int64_t total) {
   v1::Progress progress;
-  progress.set_phase(phase);
+  progress.set_phase(English(phase));
+  *progress.mutable_coded_phase() = ToProto(phase);
   progress.set_done(done);
   progress.set_total(total);
   progress.set_unit("byte");
@@ -259,14 +261,17 @@ v1::FinishAttemptRequest Attempt::FinishRequest(const Outcome& outcome) const {
   v1::FinishAttemptRequest finish;
   *finish.mutable_attempt() = assignment_.attempt();
   finish.set_outcome(outcome.state);
-  finish.set_message(outcome.message);
+  if (!outcome.message.empty()) {
+    finish.set_message(English(outcome.message));
+    *finish.mutable_coded_message() = ToProto(outcome.message);
+  }
   *finish.mutable_end_time() = ToProto(environment_.clock->Now());
   return finish;
 }
 
 HandOver::Result Attempt::HandOverAll(const Outcome& outcome) {
   log_.Info(absl::StrCat("ended as ", v1::RunState_Name(outcome.state).substr(sizeof("RUN_STATE_") - 1),
-                         outcome.message.empty() ? "" : ": ", outcome.message));
+                         outcome.message.empty() ? "" : ": ", English(outcome.message)));
   if (control_->reason() == StopReason::kFenced) return HandOver::Result::kFenced;
   if (spool_ == nullptr) return FinishWithoutSpool(outcome);
   const v1::FinishAttemptRequest finish = FinishRequest(outcome);

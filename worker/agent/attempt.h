@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
+#include "base/message.h"
 #include "base/run_config.h"
 #include "quantlab/v1/worker.pb.h"
 #include "worker/agent/artifact_cache.h"
@@ -85,7 +86,7 @@ class Attempt {
   HandOver::Result FinishWithoutSpool(const Outcome& outcome);
   v1::FinishAttemptRequest FinishRequest(const Outcome& outcome) const;
   void CleanUp(HandOver::Result result);
-  void Progress(const std::string& phase, int64_t done, int64_t total);
+  void Progress(const Message& phase, int64_t done, int64_t total);
 
   const AttemptEnvironment environment_;
   const v1::Assignment assignment_;

@@ -9,11 +9,11 @@ namespace quantlab::agent {
 
 AttemptControl::AttemptControl() : wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
-void AttemptControl::Stop(StopReason reason, absl::string_view detail) {
+void AttemptControl::Stop(StopReason reason, const Message& detail) {
   MutexLock lock(mutex_);
   if (reason <= reason_) return;
   reason_ = reason;
-  detail_ = std::string(detail);
+  detail_ = detail;
   changed_.NotifyAll();
   const uint64_t one = 1;
   (void)!write(wake_.get(), &one, sizeof(one));
@@ -24,7 +24,7 @@ StopReason AttemptControl::reason() const {
   return reason_;
 }
 
-std::string AttemptControl::detail() const {
+Message AttemptControl::detail() const {
   MutexLock lock(mutex_);
   return detail_;
 }

@@ -4,8 +4,8 @@
 
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/message.h"
 #include "base/mutex.h"
 #include "worker/agent/process.h"
 
@@ -26,10 +26,10 @@ class AttemptControl {
   AttemptControl();
 
   // `detail` is for people. Nothing changes where a stronger or equal reason was given before.
-  void Stop(StopReason reason, absl::string_view detail);
+  void Stop(StopReason reason, const Message& detail);
 
   StopReason reason() const;
-  std::string detail() const;
+  Message detail() const;
   bool stopping() const { return reason() != StopReason::kNone; }
 
   // Readable once Stop was called, for poll(); never read from it.
@@ -42,7 +42,7 @@ class AttemptControl {
   mutable Mutex mutex_;
   CondVar changed_;
   StopReason reason_ ABSL_GUARDED_BY(mutex_) = StopReason::kNone;
-  std::string detail_ ABSL_GUARDED_BY(mutex_);
+  Message detail_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace quantlab::agent

@@ -4,7 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
+#include "proto/convert.h"
 #include "worker/agent/file_tools.h"
 
 namespace quantlab::agent {
@@ -23,6 +26,11 @@ bool IsFenced(const absl::Status& status) {
 // Errors that another try with the same content cannot change.
 bool IsRefusal(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsDataLoss(status);
+}
+
+void SetMessage(const Message& message, v1::FinishAttemptRequest* finish) {
+  finish->set_message(English(message));
+  *finish->mutable_coded_message() = ToProto(message);
 }
 
 // Outcomes whose artifacts nobody will look for: the run is executed again, or was not wanted.
@@ -129,7 +137,7 @@ bool HandOver::SendBatch() {
   }
   const absl::Status& status = through.status();
   if (IsFenced(status)) {
-    control_->Stop(StopReason::kFenced, status.message());
+    control_->Stop(StopReason::kFenced, MessageOf(status));
   } else if (absl::IsOutOfRange(status)) {  // it lost some: from the beginning; what it knows it skips
     spool_->Acknowledge(0);
     MutexLock lock(mutex_);
@@ -246,8 +254,7 @@ void HandOver::Complete(v1::FinishAttemptRequest& finish) {
   const absl::Status& refused = events_refused_.ok() ? uploads_refused_ : events_refused_;
   if (!refused.ok() && finish.outcome() == v1::RUN_STATE_SUCCEEDED) {
     finish.set_outcome(v1::RUN_STATE_FAILED);
-    finish.set_message(absl::StrCat("the run itself succeeded, but its results could not be stored: ",
-                                    std::string(refused.message())));
+    SetMessage(messages::kResultsNotStored(MessageOf(refused)), &finish);
   }
   if (!events_refused_.ok()) finish.set_last_number(spool_->acknowledged());
   for (const auto& [name, artifact] : uploaded_) *finish.add_artifacts() = artifact;
@@ -306,7 +313,7 @@ HandOver::Result HandOver::Finish(v1::FinishAttemptRequest finish) {
         uploaded_.clear();
       }
       finish.set_outcome(v1::RUN_STATE_FAILED);
-      finish.set_message(absl::StrCat("the coordinator refused the result: ", std::string(status.message())));
+      SetMessage(messages::kResultRefused(MessageOf(status)), &finish);
     } else {
       outage_->Failed(status);
     }

@@ -3,6 +3,9 @@
 #include <algorithm>
 
 #include "base/clock.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
+#include "proto/convert.h"
 #include "worker/agent/backoff.h"
 
 namespace quantlab::agent {
@@ -37,11 +40,11 @@ LeaseKeeper::~LeaseKeeper() {
 
 absl::Duration LeaseKeeper::Handle(const v1::SyncResponse& response) {
   if (response.fenced()) {
-    control_->Stop(StopReason::kFenced,
-                   "the coordinator has given this attempt up: its lease ran out, or it is not known");
+    control_->Stop(StopReason::kFenced, messages::kLeaseLost());
   } else if (response.cancel()) {
-    control_->Stop(StopReason::kCancelled,
-                   response.cancel_reason().empty() ? "cancelled" : response.cancel_reason());
+    const Message reason =
+        MessageOr(FromProto(response.coded_cancel_reason()).value_or(Message()), response.cancel_reason());
+    control_->Stop(StopReason::kCancelled, reason.empty() ? messages::kRunCancelled({}) : reason);
   }
   if (response.lease_seconds() > 0) lease_ = absl::Seconds(response.lease_seconds());
   absl::Duration next = Third(lease_);

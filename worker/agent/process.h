@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/message.h"
 
 namespace quantlab::agent {
 
@@ -54,6 +55,7 @@ struct ExitStatus {
 };
 
 // "exited with code 3", "was killed by signal 9 (Killed)".
+Message ExitMessage(const ExitStatus& status);
 std::string DescribeExit(const ExitStatus& status);
 
 // A running or ended child, leader of a process group of its own.

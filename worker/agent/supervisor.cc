@@ -8,6 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
+#include "proto/convert.h"
 
 namespace quantlab::agent {
 namespace {
@@ -17,29 +20,22 @@ constexpr int kReadsPerTurn = 16;
 // How long pipes are read after the runner has gone; only what is in them already should come.
 constexpr int kDrainTurns = 64;
 
-constexpr char kOutOfMemory[] =
-    "the runner was killed because the machine ran out of memory; use a smaller batch size or sequence "
-    "length, a "
-    "smaller model, or a worker with more memory";
-
 Outcome Crashed(const RunnerEnd& end) {
-  std::string message = absl::StrCat("the runner ", DescribeExit(end.exit));
+  const Message exit = ExitMessage(end.exit);
+  Message message = messages::kRunnerStoppedUnasked(exit, end.last_output);
   if (!end.finished.has_value()) {
-    absl::StrAppend(&message, " without saying how it ended");
+    message = messages::kRunnerEndedSilently(exit, end.last_output);
   } else if (end.finished->ok()) {
-    absl::StrAppend(&message, " after it had reported success");
-  } else {
-    absl::StrAppend(&message, " after it had said that it was stopped, though nobody had asked it to");
+    message = messages::kRunnerDiedAfterSuccess(exit, end.last_output);
   }
-  if (!end.last_output.empty()) absl::StrAppend(&message, "; its last output: ", end.last_output);
   return {v1::RUN_STATE_CRASHED, message};
 }
 
 Outcome Finished(const v1::RunnerFinished& finished) {
-  std::string message = CleanText(finished.message(), 16384);
-  if (message.empty()) message = "the runner reported an error without a message; see the log";
-  if (!finished.code().empty()) message = absl::StrCat(CleanText(finished.code(), 64), ": ", message);
-  return {v1::RUN_STATE_FAILED, message};
+  Message why = MessageOr(FromProto(finished.coded_message()).value_or(Message()),
+                          CleanText(finished.message(), 16384));
+  if (why.empty()) why = messages::kRunnerFailedSilently();
+  return {v1::RUN_STATE_FAILED, messages::kRunnerFailed(CleanText(finished.code(), 64), why)};
 }
 
 }  // namespace
@@ -51,21 +47,20 @@ Outcome Classify(const RunnerEnd& end) {
     case StopReason::kFenced:
       return {v1::RUN_STATE_LOST, end.stop_detail};
     case StopReason::kCancelled:
-      return {v1::RUN_STATE_CANCELLED, end.stop_detail.empty() ? "cancelled" : end.stop_detail};
+      return {v1::RUN_STATE_CANCELLED,
+              end.stop_detail.empty() ? messages::kRunCancelled({}) : end.stop_detail};
     default:
       break;
   }
-  if (!end.failure.ok()) return {v1::RUN_STATE_FAILED, std::string(end.failure.message())};
-  if (succeeded) return {v1::RUN_STATE_SUCCEEDED, ""};
+  if (!end.failure.ok()) return {v1::RUN_STATE_FAILED, MessageOf(end.failure)};
+  if (succeeded) return {v1::RUN_STATE_SUCCEEDED, {}};
   if (done && !end.finished->ok() && !end.finished->stopped()) return Finished(*end.finished);
   if (end.timed_out) {
-    return {v1::RUN_STATE_TIMED_OUT,
-            absl::StrCat("the run took longer than its limit of ", absl::FormatDuration(end.time_limit),
-                         "; give it more time, or less to do")};
+    return {v1::RUN_STATE_TIMED_OUT, messages::kRunTooLong(end.time_limit)};
   }
   if (end.stop != StopReason::kNone) return {v1::RUN_STATE_PREEMPTED, end.stop_detail};
   if (end.exit.signal == SIGKILL && !end.killed && (end.oom.group > 0 || end.oom.machine > 0)) {
-    return {v1::RUN_STATE_FAILED, kOutOfMemory};
+    return {v1::RUN_STATE_FAILED, messages::kOutOfMemory()};
   }
   return Crashed(end);
 }
@@ -85,8 +80,7 @@ Outcome Supervisor::Run() {
   const OomCounts before = options_.oom_counts();
   absl::StatusOr<std::unique_ptr<Process>> process = launcher_->Launch(options_.process);
   if (!process.ok()) {
-    return {v1::RUN_STATE_FAILED,
-            absl::StrCat("the runner could not be started: ", process.status().ToString())};
+    return {v1::RUN_STATE_FAILED, messages::kRunnerNotStarted(MessageOf(process.status()))};
   }
   process_ = std::move(*process);
   start_ = clock_->Monotonic();
@@ -219,8 +213,8 @@ void Supervisor::CheckControl() {
   if (reason <= end_.stop) return;
   end_.stop = reason;
   end_.stop_detail = control_->detail();
-  if (reason >= StopReason::kPreemptedNow) return Kill(end_.stop_detail);
-  Terminate(end_.stop_detail);
+  if (reason >= StopReason::kPreemptedNow) return Kill(English(end_.stop_detail));
+  Terminate(English(end_.stop_detail));
 }
 
 void Supervisor::CheckTime() {

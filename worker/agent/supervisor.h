@@ -9,6 +9,7 @@
 
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/message.h"
 #include "quantlab/v1/event.pb.h"
 #include "quantlab/v1/experiment.pb.h"
 #include "worker/agent/control.h"
@@ -31,7 +32,7 @@ struct SupervisorOptions {
 
 struct Outcome {
   v1::RunState state = v1::RUN_STATE_UNSPECIFIED;
-  std::string message;
+  Message message;  // why; none on success
 };
 
 // What is known when the runner is gone.
@@ -40,7 +41,7 @@ struct RunnerEnd {
   std::optional<v1::RunnerFinished> finished;
   absl::Status failure;  // of the agent or of what the runner wrote: why it was killed
   StopReason stop = StopReason::kNone;
-  std::string stop_detail;
+  Message stop_detail;
   bool timed_out = false;
   bool killed = false;  // by the agent, with SIGKILL
   OomCounts oom;        // kills while it ran

@@ -6,6 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/message_catalogue.h"
+
 namespace quantlab::agent {
 namespace {
 
@@ -40,7 +42,7 @@ TEST(ClassifyTest, KilledForMemoryIsAFailureWithTheRemedy) {
   EXPECT_EQ(Classify(end).state, v1::RUN_STATE_CRASHED);
   end.oom.group = 1;
   EXPECT_EQ(Classify(end).state, v1::RUN_STATE_FAILED);
-  EXPECT_THAT(Classify(end).message, HasSubstr("smaller batch size"));
+  EXPECT_THAT(English(Classify(end).message), HasSubstr("smaller batch size"));
   end.oom = {0, 1};
   EXPECT_EQ(Classify(end).state, v1::RUN_STATE_FAILED);
   // Somebody else's out-of-memory kill, and our own SIGKILL.
@@ -83,7 +85,7 @@ TEST(ClassifyTest, ErrorOfTheRunnerComesInItsOwnWords) {
   end.finished->set_code("INVALID_ARGUMENT");
   end.finished->set_message("label 7 is out of range");
   EXPECT_EQ(Classify(end).state, v1::RUN_STATE_FAILED);
-  EXPECT_EQ(Classify(end).message, "INVALID_ARGUMENT: label 7 is out of range");
+  EXPECT_EQ(English(Classify(end).message), "INVALID_ARGUMENT: label 7 is out of range");
 }
 
 TEST(ClassifyTest, AgentsOwnReasonToKillIsTheMessage) {
@@ -91,7 +93,7 @@ TEST(ClassifyTest, AgentsOwnReasonToKillIsTheMessage) {
   end.killed = true;
   end.failure = absl::ResourceExhaustedError("the disk is full");
   EXPECT_EQ(Classify(end).state, v1::RUN_STATE_FAILED);
-  EXPECT_EQ(Classify(end).message, "the disk is full");
+  EXPECT_EQ(English(Classify(end).message), "the disk is full");
 }
 
 }  // namespace
