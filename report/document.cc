@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/substitute.h"
-#include "report/facts/caveats.h"
+#include "report/facts/message_text.h"
 #include "report/facts/format.h"
 #include "report/parts.h"
 #include "report/prose/prose.h"

@@ -445,7 +445,7 @@ ComparisonFacts CollectComparison(MetricPool& pool, const RunReport& run) {
   }
   for (const Caveat& caveat : run.caveats) {
     const bool timing = caveat.code == "aa_check_failed" || absl::StrContains(caveat.code, "unreliable");
-    if (timing) comparison.unreliable.push_back(caveat.message);
+    if (timing) comparison.unreliable.push_back(caveat);
   }
   return comparison;
 }

@@ -104,7 +104,7 @@ struct ComparisonFacts {
   const RunReport* run = nullptr;
   std::map<InputShape, AaCheck> checks;
   // Why none of its timings is to be trusted, as it said; empty where they are.
-  std::vector<std::string> unreliable;
+  std::vector<Caveat> unreliable;
 
   bool Reliable(const InputShape& shape) const;
 };

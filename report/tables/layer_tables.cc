@@ -3,8 +3,8 @@
 #include <map>
 
 #include "absl/strings/str_cat.h"
-#include "report/facts/caveats.h"
 #include "report/facts/format.h"
+#include "report/facts/message_text.h"
 #include "report/tables/table_builder.h"
 #include "report/tables/tables.h"
 
@@ -12,6 +12,7 @@ namespace quantlab::report {
 namespace {
 
 struct LayerGroup {
+  const Layer* first = nullptr;  // one of them
   int64_t count = 0;
   double macs = 0;
   int64_t bytes_fp32 = 0, bytes = 0;
@@ -92,6 +93,7 @@ Table LayersTable(Language language, const Facts& facts) {
     std::map<std::vector<std::string>, LayerGroup> groups;
     for (const Layer& layer : run->layers) {
       LayerGroup& group = groups[{layer.requested, layer.effective, layer.kernel, layer.reason}];
+      group.first = &layer;
       ++group.count;
       group.macs += layer.macs_share;
       group.bytes_fp32 += layer.bytes_fp32;
@@ -106,7 +108,7 @@ Table LayersTable(Language language, const Facts& facts) {
                    NumberCell(group.macs, FormatShare(group.macs)),
                    {FormatBytes(static_cast<double>(group.bytes_fp32)), std::to_string(group.bytes_fp32)},
                    {FormatBytes(static_cast<double>(group.bytes)), std::to_string(group.bytes)},
-                   {ProgramText(language, key[3]), OneLine(key[3])}});
+                   {MessageText(language, group.first->coded_reason, key[3]), OneLine(key[3])}});
     }
   }
   return builder.Build();
@@ -131,7 +133,7 @@ Table LayerDetailsTable(Language language, const Facts& facts) {
              TextCell(layer.requested),
              TextCell(layer.effective),
              TextCell(layer.kernel),
-             {ProgramText(language, layer.reason), OneLine(layer.reason)},
+             {MessageText(language, layer.coded_reason, layer.reason), OneLine(layer.reason)},
              NumberCell(layer.macs_share, FormatShare(layer.macs_share)),
              CountCell(layer.bytes_fp32),
              CountCell(layer.bytes),

@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "report/facts/caveats.h"
 #include "report/facts/config_lines.h"
 #include "report/facts/format.h"
+#include "report/facts/message_text.h"
 #include "report/facts/names.h"
 #include "report/tables/table_builder.h"
 #include "report/tables/tables.h"
@@ -82,7 +82,7 @@ Table RunsTable(Language language, const ReportData& data) {
                  CountCell(run.run.attempts),
                  FlagCell(language, run.run.reused),
                  DurationCell(run.run),
-                 {ProgramText(language, run.run.message), OneLine(run.run.message)}});
+                 {MessageText(language, run.run.coded_message, run.run.message), OneLine(run.run.message)}});
   }
   return builder.Build();
 }

@@ -232,7 +232,7 @@ TEST(MeaningSentenceTest, CountsReliableTimingsOnly) {
             "**小结**：在所测的每种输入形状上都快于 FP32（另有 1 种的时间数据不可靠，未计入）；压缩比 3.80×；"
             "准确率无显著差异。");
   meaning.facts.comparisons[0].checks.clear();
-  meaning.facts.comparisons[0].unreliable = {"too noisy"};
+  meaning.facts.comparisons[0].unreliable = {{"aa_check_failed", "too noisy"}};
   EXPECT_EQ(meaning.In(kEn),
             "**In short**: speed not settled, since no timing is reliable; 3.80× smaller; no significant "
             "difference "

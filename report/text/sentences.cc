@@ -8,8 +8,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "report/facts/caveats.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "report/facts/format.h"
+#include "report/facts/message_text.h"
 #include "report/facts/names.h"
 
 namespace quantlab::report {
@@ -64,19 +66,22 @@ struct PrecisionShare {
 };
 
 std::string FallbackClause(Language language, const std::vector<Layer>& layers) {
-  std::map<std::string, int64_t> reasons;
+  std::map<std::string, std::pair<const Layer*, int64_t>>
+      reasons;  // by text: one of the layers, and their count
   int64_t count = 0;
   for (const Layer& layer : layers) {
     if (layer.requested == layer.effective) continue;
     ++count;
-    ++reasons[layer.reason];
+    auto& [first, layers_of_it] = reasons[layer.reason];
+    first = &layer;
+    ++layers_of_it;
   }
   if (count == 0) return Say(language, "No layer fell back.", "没有层发生回退。");
   std::vector<std::string> parts;
-  for (const auto& [reason, layers_of_it] : reasons) {
+  for (const auto& [reason, of_it] : reasons) {
     const std::string why = reason.empty() ? Say(language, "without a recorded reason", "未记录原因")
-                                           : ProgramText(language, reason);
-    parts.push_back(absl::StrCat(why, Brackets(language, FormatCount(layers_of_it))));
+                                           : MessageText(language, of_it.first->coded_reason, reason);
+    parts.push_back(absl::StrCat(why, Brackets(language, FormatCount(of_it.second))));
   }
   return Fill(language, "$0 did not run as requested: $1.", "$0未按要求的精度运行：$1。",
               language == Language::kEnglish ? Plural(count, "layer", "layers")
@@ -243,6 +248,18 @@ std::string PrecisionSentence(Language language, const std::vector<Layer>& layer
                FallbackClause(language, layers)});
 }
 
+// Why a run ended, without the word that it was cancelled, which stands before it.
+std::string EndReason(Language language, const RunRecord& run) {
+  const Message& message = run.coded_message;
+  if (message.code == messages::kRunCancelled.code() && IsRenderable(message)) {
+    const auto& why = std::get<std::vector<Message>>(message.arguments.front().value);
+    return why.empty() ? "" : MessageText(language, why.front(), English(why.front()));
+  }
+  const absl::string_view text =
+      run.message == "cancelled" ? "" : absl::StripPrefix(run.message, "cancelled: ");
+  return MessageText(language, message, text);
+}
+
 std::string EndSentence(Language language, const RunReport& report) {
   const RunRecord& run = report.run;
   if (run.state == RunState::kSucceeded) return "";
@@ -252,12 +269,9 @@ std::string EndSentence(Language language, const RunReport& report) {
       IsEnded(run.state)
           ? Fill(language, "Run $0 has no result: it $1", "运行 $0 没有结果：$1", Code(run.name), clause)
           : Fill(language, "Run $0 has no result yet: it $1", "运行 $0 尚无结果：$1", Code(run.name), clause);
-  // The sentence has said it already.
-  const absl::string_view message =
-      run.message == "cancelled" ? "" : absl::StripPrefix(run.message, "cancelled: ");
-  if (message.empty()) return absl::StrCat(text, Say(language, ".", "。"));
-  return absl::StrCat(text, Say(language, ": ", "："), ProgramText(language, message),
-                      Say(language, "", "。"));
+  const std::string why = EndReason(language, run);
+  if (why.empty()) return absl::StrCat(text, Say(language, ".", "。"));
+  return absl::StrCat(text, Say(language, ": ", "："), why, Say(language, "", "。"));
 }
 
 std::string NoComparisonSentence(Language language, const Facts& facts) {
@@ -296,7 +310,9 @@ std::string AaSentence(Language language, const ComparisonFacts& comparison) {
                                 absl::StrJoin(parts, Say(language, "; ", "；")));
   if (comparison.unreliable.empty()) return text;
   std::vector<std::string> reasons;
-  for (const std::string& reason : comparison.unreliable) reasons.push_back(ProgramText(language, reason));
+  for (const Caveat& caveat : comparison.unreliable) {
+    reasons.push_back(MessageText(language, caveat.coded_message, caveat.message));
+  }
   return Join(language, {text, Fill(language, "**Unreliable**: $0", "**不可靠**：$0。",
                                     absl::StrJoin(reasons, Say(language, "; ", "；")))});
 }

@@ -443,7 +443,7 @@ TEST(ShipForSpeedTest, NothingIsSurelyFaster) {
 TEST(ShipForSpeedTest, UnreliableTimingsSaySo) {
   Compared compared({Baseline(0.86), Tested(0.001, 0.7)});
   compared.Speedup(1, Between(2, 1.9, 2.1));
-  compared.facts.comparisons[0].unreliable = {"A/A interval 0.9 to 1.1"};
+  compared.facts.comparisons[0].unreliable = {{"aa_check_failed", "A/A interval 0.9 to 1.1"}};
   EXPECT_THAT(ShipForSpeed(kEn, compared.facts), HasSubstr("The timing is unreliable"));
 }
 
@@ -579,7 +579,7 @@ TEST(AaSentenceTest, PassedFailedAndMissing) {
             "(95% interval "
             "0.9950 "
             "to 1.006) passed; batch size 8 × 128 tokens: 1.040 (95% interval 1.020 to 1.060) **failed**.");
-  comparison.unreliable = {"too noisy"};
+  comparison.unreliable = {{"aa_check_failed", "too noisy"}};
   EXPECT_THAT(AaSentence(kZh, comparison), HasSubstr("**不可靠**：原文“too noisy”。"));
   EXPECT_TRUE(comparison.Reliable({1, 128}));
   EXPECT_FALSE(comparison.Reliable({8, 128}));

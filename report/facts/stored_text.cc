@@ -1,4 +1,4 @@
-#include "report/facts/caveats.h"
+#include "report/facts/stored_text.h"
 
 #include <map>
 #include <optional>
@@ -12,7 +12,7 @@
 namespace quantlab::report {
 namespace {
 
-// A text that the programs send. $0, $1, … stand for what varies in it: numbers and names.
+// A text that programs without messages sent. $0, $1, … stand for what varies in it: numbers and names.
 struct Phrase {
   const char* english;
   const char* chinese;
@@ -181,17 +181,15 @@ std::string Translation(absl::string_view text) {
 
 }  // namespace
 
-std::string ProgramText(Language language, absl::string_view text) {
-  if (text.empty()) return "";
-  return language == Language::kEnglish ? EscapeMarkdown(text) : Translation(text);
+std::string StoredText(absl::string_view text) {
+  return text.empty() ? "" : Translation(text);
 }
 
-std::string CaveatText(Language language, const Caveat& caveat) {
-  if (language == Language::kEnglish) return EscapeMarkdown(caveat.message);
-  if (const auto known = KnownText(caveat.message)) return *known;
-  const absl::string_view title = CodeTitle(caveat.code);
-  if (title.empty()) return Quotation(caveat.message);
-  return absl::StrCat(title, "（", Quotation(caveat.message), "）");
+std::string StoredCaveatText(const std::string& code, absl::string_view text) {
+  if (const auto known = KnownText(text)) return *known;
+  const absl::string_view title = CodeTitle(code);
+  if (title.empty()) return Quotation(text);
+  return absl::StrCat(title, "（", Quotation(text), "）");
 }
 
 }  // namespace quantlab::report

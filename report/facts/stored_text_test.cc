@@ -1,21 +1,15 @@
-#include "report/facts/caveats.h"
+#include "report/facts/stored_text.h"
 
 #include <gtest/gtest.h>
+
+#include "report/facts/message_text.h"
 
 namespace quantlab::report {
 namespace {
 
-constexpr Language kEn = Language::kEnglish, kZh = Language::kChinese;
+constexpr Language kZh = Language::kChinese;
 
-TEST(CaveatTextTest, EnglishReportsHaveTheProgramsWords) {
-  EXPECT_EQ(CaveatText(kEn, {"fallback", "1 of 36 layers | runs in FP32"}),
-            "1 of 36 layers \\| runs in FP32");
-  EXPECT_EQ(ProgramText(kEn, "needs baseline, which ended as FAILED"),
-            "needs baseline, which ended as FAILED");
-  EXPECT_EQ(ProgramText(kEn, ""), "");
-}
-
-TEST(CaveatTextTest, KnownOnesAreTranslatedWithTheirNumbers) {
+TEST(StoredCaveatTest, KnownOnesAreTranslatedWithTheirNumbers) {
   EXPECT_EQ(
       CaveatText(kZh,
                  {"subset",
@@ -52,7 +46,7 @@ TEST(CaveatTextTest, KnownOnesAreTranslatedWithTheirNumbers) {
       "要求对 500 个词元的文本计时；该模型最多读取 128 个词元，因此对后者计时");
 }
 
-TEST(CaveatTextTest, ReasonsInsideCaveatsAreTranslatedToo) {
+TEST(StoredCaveatTest, ReasonsInsideCaveatsAreTranslatedToo) {
   EXPECT_EQ(
       CaveatText(kZh,
                  {"fallback",
@@ -64,49 +58,46 @@ TEST(CaveatTextTest, ReasonsInsideCaveatsAreTranslatedToo) {
             "classifier 及同类的层：原文“no kernel”");
 }
 
-TEST(CaveatTextTest, UnknownOnesAreQuoted) {
+TEST(StoredCaveatTest, UnknownOnesAreQuoted) {
   EXPECT_EQ(CaveatText(kZh, {"fallback", "a|b"}), "精度回退（原文“a\\|b”）");
   EXPECT_EQ(CaveatText(kZh, {"new_code", "news"}), "原文“news”");
 }
 
-TEST(ProgramTextTest, ReasonsOfFallbacks) {
-  EXPECT_EQ(ProgramText(kZh, "with its scales it would take 900 bytes instead of 768"),
+TEST(StoredTextTest, ReasonsOfFallbacks) {
+  EXPECT_EQ(StoredText("with its scales it would take 900 bytes instead of 768"),
             "连同缩放因子将占 900 字节，而原来只占 768 字节");
   EXPECT_EQ(
-      ProgramText(
-          kZh, "no VNNI on this CPU (or ONEDNN_MAX_CPU_ISA hides it): exact 16-bit products instead, slower"),
+      StoredText(
+          "no VNNI on this CPU (or ONEDNN_MAX_CPU_ISA hides it): exact 16-bit products instead, slower"),
       "此 CPU 没有 VNNI 指令（或被 ONEDNN_MAX_CPU_ISA 屏蔽）：改用精确的 16 位乘积，速度较慢");
 }
 
-TEST(ProgramTextTest, EndsOfRuns) {
-  EXPECT_EQ(ProgramText(kZh, "needs baseline.seed-1, which ended as FAILED"),
+TEST(StoredTextTest, EndsOfRuns) {
+  EXPECT_EQ(StoredText("needs baseline.seed-1, which ended as FAILED"),
             "依赖 baseline.seed-1，而后者的结局是“失败”");
-  EXPECT_EQ(ProgramText(kZh, "cancelled: the time limit of 1h has passed"), "已取消：超过时限 1h");
-  EXPECT_EQ(ProgramText(kZh, "cancelled: by its user"), "已取消：原文“by its user”");
+  EXPECT_EQ(StoredText("cancelled: the time limit of 1h has passed"), "已取消：超过时限 1h");
+  EXPECT_EQ(StoredText("cancelled: by its user"), "已取消：原文“by its user”");
   EXPECT_EQ(
-      ProgramText(
-          kZh,
+      StoredText(
           "attempt 3 crashed, as did those before it: the runner was killed by signal 11 (Segmentation "
           "fault) without saying how it ended; its last output: oops"),
       "第 3 次尝试与此前各次一样崩溃：执行程序被信号 11 (Segmentation fault) 终止，未报告结果；其最后的输出："
       "原文“oops”");
-  EXPECT_EQ(ProgramText(kZh, "INVALID_ARGUMENT: no such layer"), "原文“INVALID_ARGUMENT: no such layer”");
-  EXPECT_EQ(ProgramText(kZh, "needs "), "原文“needs”");
+  EXPECT_EQ(StoredText("INVALID_ARGUMENT: no such layer"), "原文“INVALID_ARGUMENT: no such layer”");
+  EXPECT_EQ(StoredText("needs "), "原文“needs”");
 }
 
-TEST(ProgramTextTest, TellsWhyAComparisonRefused) {
+TEST(StoredTextTest, TellsWhyAComparisonRefused) {
   EXPECT_EQ(
-      ProgramText(kZh,
-                  "qat ran on a reference kernel of oneDNN (matmul by ref:any), which is correct but very "
-                  "slow, so its speed would mislead; disable this variant on this machine, or use another "
-                  "worker"),
+      StoredText("qat ran on a reference kernel of oneDNN (matmul by ref:any), which is correct but very "
+                 "slow, so its speed would mislead; disable this variant on this machine, or use another "
+                 "worker"),
       "qat 使用了 oneDNN 的参考实现（matmul by "
       "ref:any），结果正确但很慢，其速度会误导人；请在此机器上禁用该方案，"
       "或换用其他工作节点");
   EXPECT_EQ(
-      ProgramText(kZh,
-                  "qat: classifier ran on the portable kernel Int8Gemm/portable, since this CPU has no AVX2 "
-                  "(or ONEDNN_MAX_CPU_ISA hides it); use another worker"),
+      StoredText("qat: classifier ran on the portable kernel Int8Gemm/portable, since this CPU has no AVX2 "
+                 "(or ONEDNN_MAX_CPU_ISA hides it); use another worker"),
       "qat：classifier 使用了通用内核 Int8Gemm/portable，因为此 CPU 没有 AVX2 指令（或被 ONEDNN_MAX_CPU_ISA "
       "屏蔽）；请换用其他工作节点");
 }
