@@ -92,6 +92,15 @@ class ArchitectureTest(unittest.TestCase):
                         crossings.append(f"{path} includes {header}")
         self.assertEqual(crossings, [])
 
+    def test_only_the_models_folder_names_a_model_family(self):
+        family = re.compile(r"bert|electra", re.IGNORECASE)
+        named = []
+        for path, text in sources():
+            # Tokenizers do what BERT's or RoBERTa's do, and cite them.
+            if path.startswith("worker/") and not path.startswith(("worker/engine/models/", "worker/engine/text/")):
+                named += [f"{path}: {line.strip()}" for line in text.splitlines() if family.search(line)]
+        self.assertEqual(named, [])
+
     def test_the_test_itself_sees_files_and_crossings(self):
         self.assertGreater(len(list(sources())), 20)
         self.assertEqual(module_of("server/core/lease_table.h"), "server/core")

@@ -25,6 +25,7 @@ ENGLISH, CHINESE = ROOT / "docs/en/guides", ROOT / "docs/zh/guides"
 GUIDES = {
     "add-a-method.md": "添加量化方法.md",
     "add-a-metric.md": "添加指标.md",
+    "add-a-model-family.md": "添加模型族.md",
     "bring-your-own-dataset.md": "使用自己的数据集.md",
     "bring-your-own-model.md": "使用自己的模型.md",
 }
@@ -114,19 +115,21 @@ class TranslationTest(unittest.TestCase):
 
 
 class CodeGuidesTest(unittest.TestCase):
-    """A new method and a new metric, in one copy of the sources, by the programs that are built from it."""
+    """A new method, metric and model family, in one copy of the sources, by the programs that are built from it."""
+
+    GUIDES = ("add-a-method.md", "add-a-metric.md", "add-a-model-family.md")
 
     @classmethod
     def setUpClass(cls):
         cls.source = ROOT / "build/guides/source"
         cls.data = temporary_folder(cls)  # the path of a socket must be short
         cls.copy_sources()
-        for guide in ("add-a-method.md", "add-a-metric.md"):
+        for guide in cls.GUIDES:
             write_files(ENGLISH / guide, cls.source)
         worlds.make_model(cls.source / "my-model")
         worlds.make_reviews(cls.source / "reviews.csv")
         cls.done = {}
-        for guide in ("add-a-method.md", "add-a-metric.md"):
+        for guide in cls.GUIDES:
             cls.done[guide] = [cls.follow(text) for text in scripts(guide)]
 
     @staticmethod
@@ -185,6 +188,14 @@ class CodeGuidesTest(unittest.TestCase):
         scales = worlds.read_floats(path, ".weight_scale")
         self.assertGreater(len(scales), 100)
         self.assertEqual([s for s in scales if s <= 0 or s.hex().split("p")[0] != "0x1.0000000000000"], [])
+
+    def test_the_family_passes_the_suites_of_all_families_and_methods(self):
+        output = self.done["add-a-model-family.md"][0].stdout
+        self.assertNotIn("[  FAILED  ]", output)
+        for test in ("EveryLayerHasARoleAndItsPlace", "ConfigsSurviveBeingWritten"):
+            self.assertIn(test, output)
+        for method in ("dynamic_quantization", "mixed_precision", "qat"):
+            self.assertIn(f"SavedAndLoadedGivesTheSameBits/{method}_of_data2vec_text", output)
 
     def test_the_metric_is_listed_measured_exported_and_in_the_report(self):
         built, measured = self.done["add-a-metric.md"]
@@ -268,8 +279,11 @@ class InputGuidesTest(unittest.TestCase):
         (self.copy("my-model", "wordless") / "vocab.txt").unlink()
         self.refuse("lacks vocab.txt", guide, replace={"./my-model": "./wordless"})
         config = self.copy("my-model", "other") / "config.json"
-        config.write_text(config.read_text(encoding="utf-8").replace('"bert"', '"roberta"'), encoding="utf-8")
-        self.refuse('only "bert" is supported', guide, replace={"./my-model": "./other"})
+        text = config.read_text(encoding="utf-8")
+        config.write_text(text.replace('"bert"', '"gpt2"'), encoding="utf-8")
+        self.refuse("supported: bert, distilbert, roberta", guide, replace={"./my-model": "./other"})
+        config.write_text(text.replace('"bert"', '"roberta"'), encoding="utf-8")
+        self.refuse("a model of the family bert, but", guide, replace={"./my-model": "./other"})
         self.refuse("the model has 64 positions", guide, replace={"max_length: 32": "max_length: 128"})
         self.refuse("the checkpoint must be a fine-tuned classifier", guide, file="tuned.yaml",
                     replace={"./tuned": "./my-model"})

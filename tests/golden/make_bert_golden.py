@@ -81,7 +81,7 @@ def uniform(name, shape):
 def formula_weight(name, shape):
     """Scaled so that activations stay of order 1; LayerNorm weights are around 1."""
     u = uniform(name, shape)
-    if name.endswith("LayerNorm.weight"):
+    if name.endswith(("LayerNorm.weight", "layer_norm.weight")):
         return 1 + u / 8
     if name.endswith(".bias"):
         return u / 8

@@ -109,7 +109,7 @@ class Predictor {
     predictor->model_ = std::move(loaded.model);
     QL_RETURN_IF_ERROR(predictor->model_->To(at::Device(options.device)));
     QL_ASSIGN_OR_RETURN(predictor->tokenizer_, engine::Tokenizer::Load(options.model));
-    const int positions = static_cast<int>(predictor->model_->config().max_position_embeddings);
+    const int positions = static_cast<int>(predictor->model_->config().max_tokens());
     if (options.max_length > positions) {
       return absl::InvalidArgumentError(
           absl::StrCat("--max-length is ", options.max_length, "; the model has ", positions, " positions"));
@@ -144,7 +144,7 @@ class Predictor {
   }
 
   PredictOptions options_;
-  std::unique_ptr<engine::BertForSequenceClassification> model_;
+  std::unique_ptr<engine::Encoder> model_;
   std::unique_ptr<engine::Tokenizer> tokenizer_;
 };
 

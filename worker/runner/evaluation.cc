@@ -141,7 +141,7 @@ absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const e
 }
 
 absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::string& folder,
-                                                                 const engine::BertConfig& config,
+                                                                 const engine::EncoderConfig& config,
                                                                  int max_length) {
   QL_ASSIGN_OR_RETURN(auto tokenizer, engine::Tokenizer::Load(folder));
   if (tokenizer->vocab_size() > config.vocab_size) {
@@ -149,15 +149,15 @@ absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::stri
                                                    " ids, but config.json says vocab_size ",
                                                    config.vocab_size, "; the files are not of one model"));
   }
-  if (max_length > config.max_position_embeddings) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("max_length is ", max_length, ", but the model has ", config.max_position_embeddings,
-                     " positions; allowed: 2 to ", config.max_position_embeddings));
+  if (max_length > config.max_tokens()) {
+    return absl::InvalidArgumentError(absl::StrCat("max_length is ", max_length, ", but the model has ",
+                                                   config.max_tokens(), " positions; allowed: 2 to ",
+                                                   config.max_tokens()));
   }
   return tokenizer;
 }
 
-absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::BertForSequenceClassification& model,
+absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::Encoder& model,
                                     const engine::Tokenizer& tokenizer,
                                     const std::vector<engine::Example>& examples, const std::string& split,
                                     const std::string& digest) {
@@ -189,8 +189,7 @@ absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::BertForSequenceCla
   return evaluation;
 }
 
-absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt,
-                                                engine::BertForSequenceClassification& model,
+absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt, engine::Encoder& model,
                                                 const engine::Tokenizer& tokenizer,
                                                 const std::vector<engine::Example>& examples,
                                                 const std::string& phase) {
@@ -206,7 +205,7 @@ absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt,
   return classes;
 }
 
-absl::Status CheckLabels(const engine::BertConfig& config, const engine::Dataset& data,
+absl::Status CheckLabels(const engine::EncoderConfig& config, const engine::Dataset& data,
                          const std::string& folder) {
   if (config.labels == data.labels) return absl::OkStatus();
   return absl::InvalidArgumentError(

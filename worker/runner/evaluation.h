@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "worker/engine/data/dataset.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 #include "worker/engine/text/tokenizer.h"
 #include "worker/engine/train/trainer.h"
 #include "worker/runner/attempt.h"
@@ -27,7 +27,7 @@ absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const e
 // The tokenizer of `folder`, checked against the model that lies there.
 // Errors: INVALID_ARGUMENT more ids than the model has embeddings, max_length beyond its positions.
 absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::string& folder,
-                                                                 const engine::BertConfig& config,
+                                                                 const engine::EncoderConfig& config,
                                                                  int max_length);
 
 // One split and how a model did on it.
@@ -39,20 +39,19 @@ struct Evaluation {
 };
 
 // Predicts `examples` and records accuracy, precision, recall, F1 and the time it took.
-absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::BertForSequenceClassification& model,
+absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::Encoder& model,
                                     const engine::Tokenizer& tokenizer,
                                     const std::vector<engine::Example>& examples, const std::string& split,
                                     const std::string& digest);
 
 // The same without recording anything: the class of each text.
-absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt,
-                                                engine::BertForSequenceClassification& model,
+absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt, engine::Encoder& model,
                                                 const engine::Tokenizer& tokenizer,
                                                 const std::vector<engine::Example>& examples,
                                                 const std::string& phase);
 
 // Errors: INVALID_ARGUMENT the classes of the model in `folder` are not those of the dataset.
-absl::Status CheckLabels(const engine::BertConfig& config, const engine::Dataset& data,
+absl::Status CheckLabels(const engine::EncoderConfig& config, const engine::Dataset& data,
                          const std::string& folder);
 
 // predictions.csv: row, label, predicted, one logit for each class.

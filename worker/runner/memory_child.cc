@@ -143,7 +143,7 @@ class Child {
   std::string text_[2];
 };
 
-absl::Status RunShape(engine::BertForSequenceClassification& model, const InputShape& shape) {
+absl::Status RunShape(engine::Encoder& model, const InputShape& shape) {
   const auto texts = engine::MakeBenchTexts(model.config(), shape.batch_size, shape.sequence_length, 0);
   return engine::PredictLogits(model, texts, shape.batch_size).status();
 }

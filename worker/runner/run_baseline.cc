@@ -14,7 +14,7 @@
 namespace quantlab::runner {
 namespace {
 
-using Model = engine::BertForSequenceClassification;
+using Model = engine::Encoder;
 
 absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const engine::Dataset& data) {
   const TrainingConfig& training = attempt.config().training;

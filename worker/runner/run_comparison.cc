@@ -46,9 +46,9 @@ std::string TextOf(const InputShape& shape) {
 // Every length with every batch size. A length that the model cannot read becomes its longest, which is said.
 absl::StatusOr<std::vector<InputShape>> TimedShapes(Attempt& attempt) {
   const EvaluationConfig& evaluation = attempt.config().evaluation;
-  QL_ASSIGN_OR_RETURN(const engine::BertConfig config,
-                      engine::ReadBertConfig(attempt.job().inputs[0].folder + "/config.json"));
-  const int longest = static_cast<int>(config.max_position_embeddings);
+  QL_ASSIGN_OR_RETURN(const engine::EncoderConfig config,
+                      engine::ReadModelConfig(attempt.job().inputs[0].folder + "/config.json"));
+  const int longest = static_cast<int>(config.max_tokens());
   std::vector<int> lengths;
   for (const int asked : evaluation.latency_sequence_lengths) {
     if (asked > longest) {
@@ -152,7 +152,7 @@ struct StoredBytes {
 };
 
 // Of the linear layers that are stored in anything but FP32, whatever they compute in here.
-StoredBytes QuantizedLayers(const engine::BertForSequenceClassification& model) {
+StoredBytes QuantizedLayers(const engine::Encoder& model) {
   StoredBytes bytes;
   for (const Layer& layer : engine::DescribeLayers(model, 1)) {
     if (layer.bytes == layer.bytes_fp32) continue;
@@ -162,9 +162,9 @@ StoredBytes QuantizedLayers(const engine::BertForSequenceClassification& model) 
   return bytes;
 }
 
-StoredBytes QuantizedEmbeddings(const engine::BertForSequenceClassification& model) {
+StoredBytes QuantizedEmbeddings(const engine::Encoder& model) {
   StoredBytes bytes;
-  model.ForEachEmbedding([&](const std::string&, const engine::Embedding& table) {
+  model.ForEachEmbedding([&](const engine::LayerInfo&, const engine::Embedding& table) {
     if (table.kind() == "fp32") return;
     for (const auto& [role, tensor] : table.tensors()) bytes.stored += static_cast<int64_t>(tensor.nbytes());
     bytes.fp32 += table.rows() * table.width() * static_cast<int64_t>(sizeof(float));
@@ -222,7 +222,7 @@ absl::Status CheckKernels(const std::string& variant, const MemoryReport& report
                                                     "use another worker"));
 }
 
-absl::Status CheckLayers(const std::string& variant, const engine::BertForSequenceClassification& model) {
+absl::Status CheckLayers(const std::string& variant, const engine::Encoder& model) {
   for (const Layer& layer : engine::DescribeLayers(model, 1)) {
     if (!absl::StrContains(layer.kernel, "portable")) continue;
     return absl::FailedPreconditionError(

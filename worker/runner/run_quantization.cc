@@ -25,7 +25,7 @@ struct MethodTexts {
 };
 
 absl::StatusOr<MethodTexts> ReadMethodTexts(Attempt& attempt, const engine::Dataset& data,
-                                            const std::string& baseline, const engine::BertConfig& config,
+                                            const std::string& baseline, const engine::EncoderConfig& config,
                                             const MethodInputs& inputs) {
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
                       LoadTokenizer(baseline, config, attempt.config().dataset.max_length));
@@ -85,9 +85,10 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
 }
 
 // The error of each layer by itself, on texts that the test split does not have.
-absl::StatusOr<std::map<std::string, double>> LayerErrors(
-    Attempt& attempt, const engine::Dataset& data, const std::string& baseline,
-    const engine::Tokenizer& tokenizer, const engine::BertForSequenceClassification& model) {
+absl::StatusOr<std::map<std::string, double>> LayerErrors(Attempt& attempt, const engine::Dataset& data,
+                                                          const std::string& baseline,
+                                                          const engine::Tokenizer& tokenizer,
+                                                          const engine::Encoder& model) {
   QL_ASSIGN_OR_RETURN(engine::LoadedModel fp32, engine::LoadModel(baseline));
   QL_RETURN_IF_ERROR(fp32.model->To(at::Device(attempt.config().device)));
   std::vector<engine::Example> examples = data.validation.empty() ? data.train : data.validation;
@@ -98,7 +99,7 @@ absl::StatusOr<std::map<std::string, double>> LayerErrors(
 }
 
 // What was asked of each layer and what runs, and the share of the work at each precision.
-void DescribePrecision(Attempt& attempt, const engine::BertForSequenceClassification& model,
+void DescribePrecision(Attempt& attempt, const engine::Encoder& model,
                        const std::map<std::string, double>& sqnr) {
   std::map<std::string, double> shares;
   std::map<std::string, int> counts;
@@ -139,7 +140,7 @@ absl::Status RunQuantization(Attempt& attempt) {
   QL_RETURN_IF_ERROR(Quantize(attempt, data, baseline));
   // What is evaluated is what was saved.
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(attempt.OutputPath("model")));
-  engine::BertForSequenceClassification& model = *loaded.model;
+  engine::Encoder& model = *loaded.model;
   QL_RETURN_IF_ERROR(CheckLabels(model.config(), data, baseline));
   QL_RETURN_IF_ERROR(model.To(at::Device(attempt.config().device)));
   QL_ASSIGN_OR_RETURN(const auto tokenizer,

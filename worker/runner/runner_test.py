@@ -64,13 +64,51 @@ def encoder_tensors(rng):
     return tensors
 
 
+# Endings of BERT's names, and what DistilBERT calls the same tensors.
+DISTILBERT = {"encoder.layer": "transformer.layer", "attention.self.query": "attention.q_lin",
+              "attention.self.key": "attention.k_lin", "attention.self.value": "attention.v_lin",
+              "attention.output.dense": "attention.out_lin", "attention.output.LayerNorm": "sa_layer_norm",
+              "intermediate.dense": "ffn.lin1", "output.dense": "ffn.lin2", "output.LayerNorm": "output_layer_norm"}
+
+
+def make_family(folder, family):
+    """A pre-trained encoder of another family than BERT, with the same vocabulary."""
+    rng = random.Random(6)
+    config, tensors = dict(CONFIG, model_type=family), encoder_tensors(rng)
+    tensors = {name: value for name, value in tensors.items() if not name.startswith("pooler.")}
+    if family == "distilbert":
+        config = {"model_type": family, "vocab_size": 17, "dim": 16, "n_layers": 2, "n_heads": 2, "hidden_dim": 24,
+                  "max_position_embeddings": 24}
+        del tensors["embeddings.token_type_embeddings.weight"]
+        for old, new in DISTILBERT.items():
+            tensors = {name.replace(old, new): value for name, value in tensors.items()}
+    if family == "roberta":
+        config.update(pad_token_id=0, max_position_embeddings=25)
+        shape, values = tensors["embeddings.position_embeddings.weight"]
+        tensors["embeddings.position_embeddings.weight"] = ([25, shape[1]], values + [0.1] * shape[1])
+    if family == "electra":
+        config["embedding_size"] = 8
+        for name in ("word_embeddings.weight", "position_embeddings.weight", "token_type_embeddings.weight",
+                     "LayerNorm.weight", "LayerNorm.bias"):
+            shape, values = tensors["embeddings." + name]
+            tensors["embeddings." + name] = (shape[:-1] + [8], values[:len(values) // 2])
+        tensors["embeddings_project.weight"] = ([16, 8], [rng.gauss(0, 0.3) for _ in range(128)])
+        tensors["embeddings_project.bias"] = ([16], [0.0] * 16)
+    write_model(folder, config, {f"{family}.{name}": value for name, value in tensors.items()})
+
+
+def write_model(folder, config, tensors):
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS) + "\n")
+    # Else each family would want the vocabulary of its own tokenizer.
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "BertTokenizer"}))
+    write_safetensors(folder / "model.safetensors", tensors)
+
+
 def make_assets(folder):
     rng = random.Random(5)
-    model = folder / "encoder"
-    model.mkdir()
-    (model / "config.json").write_text(json.dumps(CONFIG))
-    (model / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"] + WORDS) + "\n")
-    write_safetensors(model / "model.safetensors", encoder_tensors(rng))
+    write_model(folder / "encoder", CONFIG, encoder_tensors(rng))
     data = folder / "data"
     data.mkdir()
     rows = ["text,label"]
@@ -83,13 +121,13 @@ def make_assets(folder):
     (data / "reviews.csv").write_text("\n".join(rows) + "\n")
 
 
-class RunnerTest(unittest.TestCase):
+class AttemptTest(unittest.TestCase):
+    """Attempts in a folder of their own."""
+
     @classmethod
     def setUpClass(cls):
         cls.root = pathlib.Path(tempfile.mkdtemp(prefix="runner_test."))
         make_assets(cls.root)
-        cls.baseline = cls.attempt("baseline")
-        cls.quantized = cls.attempt("quantization")
 
     @classmethod
     def tearDownClass(cls):
@@ -150,6 +188,47 @@ class RunnerTest(unittest.TestCase):
         found = [m for m in self.metrics(events) if m["name"] == name and labels.items() <= m["labels"].items()]
         self.assertTrue(found, (name, labels))
         return found[-1]
+
+
+class FamiliesTest(AttemptTest):
+    """Each family goes the way from a pre-trained encoder to a comparison."""
+
+    def family(self, name, layers):
+        shutil.rmtree(self.root / "encoder")
+        make_family(self.root / "encoder", name)
+        for kind in ("baseline", "quantization", "comparison"):
+            shutil.rmtree(self.root / kind, ignore_errors=True)
+        baseline, quantized, compared = map(self.attempt, ("baseline", "quantization", "comparison"))
+        # That training learns is held to transformers step by step (train_test.cc).
+        losses = (self.root / "baseline/training_log.csv").read_text().splitlines()
+        self.assertEqual(len(losses), 1 + 8 * 8)
+        self.assertEqual(self.find(baseline, "accuracy", split="test")["samples"], "40")
+        self.assertGreater(self.find(quantized, "agreement", split="test")["value"], 0.8)
+        self.assertGreater(self.find(compared, "speedup", variant="d")["value"], 0)
+        self.assertGreater(self.find(compared, "compression_ratio", variant="d", part="quantized_layers")["value"], 1)
+        described = [event["layer"] for event in quantized if "layer" in event]
+        self.assertEqual(len(described), layers)
+        folder = self.root / "quantization/model"
+        self.assertEqual(json.loads((folder / "plan.json").read_text())["model_family"], name)
+        config = json.loads((folder / "config.json").read_text())
+        self.assertEqual(config["model_type"], name)
+
+    def test_distilbert(self):
+        self.family("distilbert", 14)
+
+    def test_roberta(self):
+        self.family("roberta", 14)
+
+    def test_electra(self):
+        self.family("electra", 15)
+
+
+class RunnerTest(AttemptTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.baseline = cls.attempt("baseline")
+        cls.quantized = cls.attempt("quantization")
 
     def run_command(self, *arguments, stdin=b"", **options):
         return subprocess.run([RUNNER, *arguments], input=stdin, capture_output=True, **options)

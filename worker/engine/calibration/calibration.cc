@@ -33,8 +33,8 @@ struct Group {
 
 class Calibrator {
  public:
-  Calibrator(BertForSequenceClassification& model, const LabelledTexts& texts,
-             const CalibrationOptions& options, const QuantizationContext& context)
+  Calibrator(Encoder& model, const LabelledTexts& texts, const CalibrationOptions& options,
+             const QuantizationContext& context)
       : model_(model), texts_(texts), options_(options), context_(context) {
     const bool smooth = options.smoothing != Smoothing::kOff;
     const bool twice = MakeObserver(options.observer)->wants_second_pass();
@@ -116,7 +116,7 @@ class Calibrator {
   absl::Status Smooth() {
     std::map<std::string, at::Tensor> weights;
     std::as_const(model_).ForEachLinear(
-        [&](const std::string& name, const Linear& layer) { weights[name] = AsFp32(layer).weight(); });
+        [&](const LayerInfo& info, const Linear& layer) { weights[info.name] = AsFp32(layer).weight(); });
     for (Group& group : groups_) {
       SmoothingProblem problem{group.input_max, {}, {}, options_.weight_per_channel, options_.weight_bits};
       for (const std::string& layer : group.layers) problem.weights.push_back(weights.at(layer));
@@ -154,7 +154,7 @@ class Calibrator {
     return result;
   }
 
-  BertForSequenceClassification& model_;
+  Encoder& model_;
   const LabelledTexts& texts_;
   const CalibrationOptions& options_;
   const QuantizationContext& context_;
@@ -165,7 +165,7 @@ class Calibrator {
 
 }  // namespace
 
-absl::StatusOr<std::map<std::string, LayerCalibration>> CalibrateInputs(BertForSequenceClassification& model,
+absl::StatusOr<std::map<std::string, LayerCalibration>> CalibrateInputs(Encoder& model,
                                                                         const LabelledTexts& texts,
                                                                         const CalibrationOptions& options,
                                                                         const QuantizationContext& context) {

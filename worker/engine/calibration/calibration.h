@@ -12,7 +12,7 @@
 #include "worker/engine/calibration/context.h"
 #include "worker/engine/calibration/observer.h"
 #include "worker/engine/layers/static_int8_linear.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
 
@@ -45,7 +45,7 @@ struct LayerCalibration {
 // quantized once. Two passes over `texts` at most, and one more for smoothing; nothing but sums, histograms
 // and a sample of rows is kept. Deterministic.
 // Errors: INVALID_ARGUMENT an input that is not finite, with the layer's name; CANCELLED by context.progress.
-absl::StatusOr<std::map<std::string, LayerCalibration>> CalibrateInputs(BertForSequenceClassification& model,
+absl::StatusOr<std::map<std::string, LayerCalibration>> CalibrateInputs(Encoder& model,
                                                                         const LabelledTexts& texts,
                                                                         const CalibrationOptions& options,
                                                                         const QuantizationContext& context);

@@ -45,13 +45,13 @@ class WatchedLinear : public Linear {
 
 class WatchScope {
  public:
-  WatchScope(BertForSequenceClassification& model, const InputVisitor& visitor) : model_(model) {
-    model_.ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
-      slot = std::make_unique<WatchedLinear>(name, std::move(slot), visitor);
+  WatchScope(Encoder& model, const InputVisitor& visitor) : model_(model) {
+    model_.ForEachLinear([&](const LayerInfo& info, std::unique_ptr<Linear>& slot) {
+      slot = std::make_unique<WatchedLinear>(info.name, std::move(slot), visitor);
     });
   }
   ~WatchScope() {
-    model_.ForEachLinear([](const std::string&, std::unique_ptr<Linear>& slot) {
+    model_.ForEachLinear([](const LayerInfo&, std::unique_ptr<Linear>& slot) {
       slot = static_cast<WatchedLinear&>(*slot).Release();
     });
   }
@@ -59,13 +59,13 @@ class WatchScope {
   WatchScope& operator=(const WatchScope&) = delete;
 
  private:
-  BertForSequenceClassification& model_;
+  Encoder& model_;
 };
 
 }  // namespace
 
-absl::Status VisitLayerInputs(BertForSequenceClassification& model, absl::Span<const TokenizedText> texts,
-                              int batch_size, const InputVisitor& visitor,
+absl::Status VisitLayerInputs(Encoder& model, absl::Span<const TokenizedText> texts, int batch_size,
+                              const InputVisitor& visitor,
                               const std::function<bool(int64_t done)>& on_batch) {
   const at::NoGradGuard no_grad;
   const WatchScope watch(model, visitor);
@@ -98,8 +98,7 @@ LabelledTexts SampleTexts(const LabelledTexts& texts, int64_t count, uint64_t se
   return sample;
 }
 
-absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(BertForSequenceClassification& fp32,
-                                                               const BertForSequenceClassification& quantized,
+absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(Encoder& fp32, const Encoder& quantized,
                                                                absl::Span<const TokenizedText> texts,
                                                                int batch_size) {
   struct Pair {
@@ -108,11 +107,11 @@ absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(BertForSequenceCl
     double signal = 0, noise = 0;
   };
   std::map<std::string, Pair> pairs;
-  quantized.ForEachLinear([&](const std::string& name, const Linear& layer) {
-    if (layer.kind() != LinearFp32::kKind) pairs[name].quantized = &layer;
+  quantized.ForEachLinear([&](const LayerInfo& info, const Linear& layer) {
+    if (layer.kind() != LinearFp32::kKind) pairs[info.name].quantized = &layer;
   });
-  std::as_const(fp32).ForEachLinear([&](const std::string& name, const Linear& layer) {
-    if (const auto it = pairs.find(name); it != pairs.end()) it->second.reference = &layer;
+  std::as_const(fp32).ForEachLinear([&](const LayerInfo& info, const Linear& layer) {
+    if (const auto it = pairs.find(info.name); it != pairs.end()) it->second.reference = &layer;
   });
   QL_RETURN_IF_ERROR(
       VisitLayerInputs(fp32, texts, batch_size, [&](const std::string& name, const at::Tensor& x) {

@@ -11,22 +11,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 #include "worker/engine/train/trainer.h"
 
 namespace quantlab::engine {
 
 // Called with each linear layer's input, [rows, in], on the model's device, in order of computation; no
 // padding among the rows. Layers that read the same tensor (query, key, value) are given the same one.
-// Of the last encoder layer's query, attention.output, intermediate, output, of the pooler and the
-// classifier, rows are the first tokens of the texts; of all others, all tokens (see BertForSequence…).
+// Where LayerInfo::every_token is false, rows are the first tokens of the texts; else all tokens.
 using InputVisitor = std::function<void(const std::string& layer, const at::Tensor& input)>;
 
 // Runs `model` without gradients over `texts`, batch_size at a time, in their order, and shows every
 // layer's input. `on_batch` is called after each batch with the number of texts done; false ends it with
 // CANCELLED; may be empty. The layers of the model are the same before and after, also after an error.
-absl::Status VisitLayerInputs(BertForSequenceClassification& model, absl::Span<const TokenizedText> texts,
-                              int batch_size, const InputVisitor& visitor,
+absl::Status VisitLayerInputs(Encoder& model, absl::Span<const TokenizedText> texts, int batch_size,
+                              const InputVisitor& visitor,
                               const std::function<bool(int64_t done)>& on_batch = {});
 
 // `count` texts (or all, where there are fewer) drawn without replacement by `seed`, in order of index.
@@ -36,8 +35,7 @@ LabelledTexts SampleTexts(const LabelledTexts& texts, int64_t count, uint64_t se
 // decimal logarithm of sum(y^2) / sum((y - q)^2), where y is the output of the FP32 layer and q of the
 // quantized one, both given the FP32 model's inputs for `texts`, on the device of both models. A layer
 // whose outputs are equal to the bit is left out.
-absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(BertForSequenceClassification& fp32,
-                                                               const BertForSequenceClassification& quantized,
+absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(Encoder& fp32, const Encoder& quantized,
                                                                absl::Span<const TokenizedText> texts,
                                                                int batch_size);
 

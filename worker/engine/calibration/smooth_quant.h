@@ -2,8 +2,9 @@
 // Models", arXiv 2211.10438): moves the difficulty of outlier channels from activations to weights.
 //
 // x W^T = (x diag(s)^-1) (W diag(s))^T: the layer's input is divided by s while it is quantized, and the
-// weights are multiplied by it before they are. In the post-LayerNorm of BERT s cannot go into the LayerNorm,
-// since the residual connection reads its output too; the division costs one multiplication for each byte.
+// weights are multiplied by it before they are. Where LayerNorm follows the residual sum, s cannot go into
+// it, since the residual connection reads its output too; the division costs one multiplication for each
+// byte.
 #ifndef QUANTLAB_WORKER_ENGINE_CALIBRATION_SMOOTH_QUANT_H_
 #define QUANTLAB_WORKER_ENGINE_CALIBRATION_SMOOTH_QUANT_H_
 

@@ -18,7 +18,7 @@ namespace quantlab::engine {
 
 // Ownership: owns its parameters.
 // Threads:   Forward is safe to call from several threads on an unchanging table.
-// Errors:    LibTorch's exceptions pass through; they stop where a model is entered (bert.h).
+// Errors:    LibTorch's exceptions pass through; they stop where a model is entered (models/encoder.h).
 class Embedding {
  public:
   virtual ~Embedding() = default;
@@ -81,7 +81,7 @@ class Int8Embedding : public Embedding {
   at::Tensor quantized_, scale_;
 };
 
-// Makes the embedding table `name` ("bert.embeddings.word_embeddings") of `rows` rows.
+// Makes the embedding table `name` (no suffix) of `rows` rows.
 using EmbeddingLoader = std::function<absl::StatusOr<std::unique_ptr<Embedding>>(
     const std::string& name, int64_t rows, int64_t width, Weights& weights)>;
 

@@ -11,7 +11,7 @@
 #include "worker/engine/layers/dynamic_int8_linear.h"
 #include "worker/engine/layers/half_linear.h"
 #include "worker/engine/layers/static_int8_linear.h"
-#include "worker/engine/models/random_bert.h"
+#include "worker/engine/models/random_encoder.h"
 
 namespace quantlab::engine {
 namespace {

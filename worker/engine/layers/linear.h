@@ -1,5 +1,5 @@
-// A linear layer as the executor of a model sees it: the seam between a model's structure (model/) and
-// how its layers compute (FP32 here, quantized in quantize/).
+// A linear layer as the executor of a model sees it: the seam between a model's structure (models/) and
+// how its layers compute.
 #ifndef QUANTLAB_WORKER_ENGINE_LAYERS_LINEAR_H_
 #define QUANTLAB_WORKER_ENGINE_LAYERS_LINEAR_H_
 
@@ -29,7 +29,7 @@ struct LayerPrecision {
 
 // Ownership: owns its parameters.
 // Threads:   Forward is safe to call from several threads on an unchanging layer.
-// Errors:    LibTorch's exceptions pass through; they stop where a model is entered (bert.h).
+// Errors:    LibTorch's exceptions pass through; they stop where a model is entered (models/encoder.h).
 class Linear {
  public:
   virtual ~Linear() = default;
@@ -50,7 +50,7 @@ class Linear {
   virtual int64_t out_features() const = 0;
   virtual LayerPrecision precision() const = 0;
 
-  // What the layer is in plan.json, and the options that it has there (quantize/layer_kinds.h).
+  // What the layer is in plan.json, and the options that it has there (layer_kinds.h).
   virtual std::string kind() const = 0;
   virtual Params options() const { return {}; }
 
@@ -102,8 +102,7 @@ inline const LinearFp32& AsFp32(const Linear& layer) {
   return dynamic_cast<const LinearFp32&>(layer);
 }
 
-// Makes the linear layer `name` ("bert.encoder.layer.0.attention.self.query", "classifier"; no suffix)
-// from the tensors it takes out of `weights`.
+// Makes the linear layer `name` (no suffix) from the tensors it takes out of `weights`.
 using LinearLoader = std::function<absl::StatusOr<std::unique_ptr<Linear>>(
     const std::string& name, int64_t in_features, int64_t out_features, Weights& weights)>;
 

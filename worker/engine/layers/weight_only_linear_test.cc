@@ -60,7 +60,7 @@ std::unique_ptr<Linear> Load(const Linear& layer, std::map<std::string, at::Tens
     plan.tensors[role] = "l." + role;
     stored["l." + role] = tensor;
   }
-  Weights weights = Weights::Create(stored, "file").value();
+  Weights weights(stored, "file");
   auto loaded = FindLayerKind(layer.kind())->load(plan, weights);
   EXPECT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_TRUE(weights.CheckAllTaken().ok());
@@ -242,7 +242,7 @@ TEST_F(WeightOnlyLinearTest, LoadingNamesTheTensorThatIsWrong) {
       plan.tensors[good_role] = "l." + good_role;
       stored["l." + good_role] = good_role == role ? tensor : good_tensor;
     }
-    Weights weights = Weights::Create(stored, "file").value();
+    Weights weights(stored, "file");
     const auto loaded = FindLayerKind(layer->kind())->load(plan, weights);
     EXPECT_TRUE(absl::IsInvalidArgument(loaded.status())) << role;
     EXPECT_THAT(std::string(loaded.status().message()), HasSubstr("l." + role));

@@ -28,13 +28,13 @@ void Shuffle(std::vector<size_t>& order, std::mt19937_64& random) {
 
 class Blocks {
  public:
-  Blocks(std::vector<const BertForSequenceClassification*> models, const BenchOptions& options)
+  Blocks(std::vector<const Encoder*> models, const BenchOptions& options)
       : models_(std::move(models)), options_(options), random_(options.seed), seconds_(models_.size()) {
     if (!options_.now) options_.now = SteadySeconds;
   }
 
   absl::Status Prepare() {
-    const BertConfig& config = models_.front()->config();
+    const EncoderConfig& config = models_.front()->config();
     texts_ = MakeBenchTexts(config, options_.batch_size, options_.sequence_length, options_.seed);
     std::vector<const TokenizedText*> pointers;
     for (const TokenizedText& text : texts_) pointers.push_back(&text);
@@ -79,7 +79,7 @@ class Blocks {
     return absl::OkStatus();
   }
 
-  std::vector<const BertForSequenceClassification*> models_;
+  std::vector<const Encoder*> models_;
   BenchOptions options_;
   std::mt19937_64 random_;
   std::vector<TokenizedText> texts_;
@@ -102,7 +102,7 @@ BenchTimes Compare(std::string name, const std::vector<double>& reference, std::
 
 }  // namespace
 
-std::vector<TokenizedText> MakeBenchTexts(const BertConfig& config, int texts, int length, uint64_t seed) {
+std::vector<TokenizedText> MakeBenchTexts(const EncoderConfig& config, int texts, int length, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::vector<TokenizedText> result(texts);
   for (TokenizedText& text : result) {
@@ -130,7 +130,7 @@ BenchResult AnalyzeBlocks(const std::vector<std::string>& names,
 absl::StatusOr<BenchResult> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
                                      const BenchOptions& options) {
   const at::NoGradGuard no_grad;
-  std::vector<const BertForSequenceClassification*> models = {reference.model, reference.model};
+  std::vector<const Encoder*> models = {reference.model, reference.model};
   std::vector<std::string> names = {reference.name, reference.name};
   for (const BenchEntry& entry : entries) {
     models.push_back(entry.model);

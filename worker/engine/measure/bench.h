@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "worker/engine/measure/statistics.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
 
@@ -32,7 +32,7 @@ struct BenchOptions {
 
 struct BenchEntry {
   std::string name;
-  const BertForSequenceClassification* model = nullptr;  // borrowed
+  const Encoder* model = nullptr;  // borrowed
 };
 
 struct BenchTimes {
@@ -61,7 +61,7 @@ absl::StatusOr<BenchResult> RunBench(const BenchEntry& reference, const std::vec
                                      const BenchOptions& options);
 
 // `texts` random texts of `length` tokens, fixed by `seed`.
-std::vector<TokenizedText> MakeBenchTexts(const BertConfig& config, int texts, int length, uint64_t seed);
+std::vector<TokenizedText> MakeBenchTexts(const EncoderConfig& config, int texts, int length, uint64_t seed);
 
 // The analysis of finished blocks; [models][blocks] seconds, the reference first, its twin second.
 BenchResult AnalyzeBlocks(const std::vector<std::string>& names,

@@ -10,7 +10,7 @@
 #include "worker/engine/measure/mkldnn_linear.h"
 #include "worker/engine/measure/side_by_side.h"
 #include "worker/engine/methods/method.h"
-#include "worker/engine/models/random_bert.h"
+#include "worker/engine/models/random_encoder.h"
 #include "worker/engine/models/saved_model.h"
 
 namespace quantlab::engine {
@@ -46,7 +46,7 @@ TEST(AnalyzeBlocksTest, AnAaPairThatDisagreesMakesAllUnreliable) {
 
 class RunBenchTest : public ::testing::Test {
  protected:
-  RunBenchTest() : model_(MakeRandomBert(SmallBertConfig(), 1).value()) {
+  RunBenchTest() : model_(MakeRandomEncoder(SmallEncoderConfig(), 1).value()) {
     options_.sequence_length = 8;
     options_.warmup_iterations = 2;
     options_.min_samples = 5;
@@ -55,7 +55,7 @@ class RunBenchTest : public ::testing::Test {
     options_.now = [this] { return clock_ += 1; };
   }
 
-  std::unique_ptr<BertForSequenceClassification> model_;
+  std::unique_ptr<Encoder> model_;
   BenchOptions options_;
   double clock_ = 0;
 };
@@ -93,7 +93,7 @@ TEST_F(RunBenchTest, RefusesTextsThatTheModelCannotTake) {
 }
 
 TEST(MakeBenchTextsTest, SameSeedSameTexts) {
-  const BertConfig config = SmallBertConfig();
+  const EncoderConfig config = SmallEncoderConfig();
   const auto first = MakeBenchTexts(config, 3, 7, 5), again = MakeBenchTexts(config, 3, 7, 5);
   ASSERT_EQ(first.size(), 3u);
   for (size_t i = 0; i < 3; ++i) EXPECT_EQ(first[i].ids, again[i].ids);
@@ -101,8 +101,8 @@ TEST(MakeBenchTextsTest, SameSeedSameTexts) {
 }
 
 TEST(MkldnnLinearTest, ComputesWhatThePlainLayerComputes) {
-  const auto model = MakeRandomBert(SmallBertConfig(), 1).value();
-  const auto texts = RandomTexts(SmallBertConfig(), 4, 16, 3);
+  const auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
+  const auto texts = RandomTexts(SmallEncoderConfig(), 4, 16, 3);
   const at::Tensor plain = Logits(*model, texts);
   const absl::Status status = UseMkldnnLinears(*model, 4, 16);
   if (absl::IsUnimplemented(status)) GTEST_SKIP() << status;
@@ -115,7 +115,7 @@ TEST(SideBySideTest, WantsTheBaselineFirst) {
   const TempFolder temp;
   const std::string& folder = temp.path();
   WriteSmallVocabulary(folder);
-  auto model = MakeRandomBert(SmallBertConfig(), 1).value();
+  auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
   ASSERT_TRUE(SaveModel(*model, std::nullopt, folder, folder + "/fp32").ok());
   const auto result = MakeQuantizationMethod("dynamic_quantization").value()->Apply(*model, {}, {}).value();
   ASSERT_TRUE(SaveModel(*model, result.plan, folder, folder + "/int8").ok());

@@ -9,7 +9,6 @@
 #include <c10/util/Exception.h>
 
 #include "absl/strings/str_cat.h"
-#include "worker/engine/models/saved_model.h"
 
 namespace quantlab::engine {
 namespace {
@@ -50,11 +49,11 @@ void MkldnnLinear::To(const at::Device& device) {
   TORCH_CHECK(device.is_cpu(), "oneDNN's layout of weights exists on the CPU only");
 }
 
-absl::Status UseMkldnnLinears(BertForSequenceClassification& model, int64_t texts, int64_t tokens) {
+absl::Status UseMkldnnLinears(Encoder& model, int64_t texts, int64_t tokens) {
   std::vector<std::unique_ptr<Linear>> replacements;
   try {
-    std::as_const(model).ForEachLinear([&](const std::string& name, const Linear& layer) {
-      const int64_t rows = texts * RowsPerText(model.config(), name, tokens);
+    std::as_const(model).ForEachLinear([&](const LayerInfo& info, const Linear& layer) {
+      const int64_t rows = texts * info.RowsPerText(tokens);
       auto linear = std::make_unique<MkldnnLinear>(AsFp32(layer).weight(), AsFp32(layer).bias(), rows);
       linear->Forward(at::ones({1, linear->in_features()}, at::kFloat));
       replacements.push_back(std::move(linear));
@@ -64,7 +63,7 @@ absl::Status UseMkldnnLinears(BertForSequenceClassification& model, int64_t text
   }
   size_t next = 0;
   model.ForEachLinear(
-      [&](const std::string&, std::unique_ptr<Linear>& slot) { slot = std::move(replacements[next++]); });
+      [&](const LayerInfo&, std::unique_ptr<Linear>& slot) { slot = std::move(replacements[next++]); });
   return absl::OkStatus();
 }
 

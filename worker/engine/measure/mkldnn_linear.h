@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "worker/engine/layers/linear.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
 
@@ -41,7 +41,7 @@ class MkldnnLinear : public Linear {
 // Puts MkldnnLinear into every linear layer of an FP32 model on the CPU, each laid out for the rows that it
 // sees of `texts` texts of `tokens` tokens.
 // Errors: UNIMPLEMENTED this build or CPU has no oneDNN; the model is unchanged then.
-absl::Status UseMkldnnLinears(BertForSequenceClassification& model, int64_t texts, int64_t tokens);
+absl::Status UseMkldnnLinears(Encoder& model, int64_t texts, int64_t tokens);
 
 }  // namespace quantlab::engine
 

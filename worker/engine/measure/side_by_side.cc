@@ -12,7 +12,8 @@ namespace {
 
 constexpr char kPlainKernel[] = "at::linear";
 
-absl::Status CheckComparable(const BertConfig& first, const BertConfig& other, const std::string& folder) {
+absl::Status CheckComparable(const EncoderConfig& first, const EncoderConfig& other,
+                             const std::string& folder) {
   if (first.vocab_size == other.vocab_size && first.num_labels() == other.num_labels())
     return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -21,10 +22,10 @@ absl::Status CheckComparable(const BertConfig& first, const BertConfig& other, c
                    "checkpoint"));
 }
 
-bool IsFp32Throughout(const BertForSequenceClassification& model) {
+bool IsFp32Throughout(const Encoder& model) {
   bool fp32 = model.activation_dtype() == at::kFloat;
   model.ForEachLinear(
-      [&fp32](const std::string&, const Linear& layer) { fp32 &= layer.kind() == LinearFp32::kKind; });
+      [&fp32](const LayerInfo&, const Linear& layer) { fp32 &= layer.kind() == LinearFp32::kKind; });
   return fp32;
 }
 
@@ -53,7 +54,7 @@ absl::StatusOr<std::unique_ptr<SideBySide>> SideBySide::Load(const std::vector<I
 absl::StatusOr<SideBySideResult> SideBySide::Run(const BenchOptions& options) const {
   SideBySideResult result;
   result.fp32_path = kPlainKernel;
-  const BertForSequenceClassification* reference = models_[0].model.get();
+  const Encoder* reference = models_[0].model.get();
   LoadedModel packed;
   if (reference->device().is_cpu()) {
     QL_ASSIGN_OR_RETURN(packed, LoadModel(inputs_[0].folder));
@@ -80,7 +81,7 @@ absl::StatusOr<SideBySideResult> SideBySide::Run(const BenchOptions& options) co
   std::vector<BenchEntry> entries;
   std::vector<LoadedModel> packed_entries;
   for (size_t i = 1; i < models_.size(); ++i) {
-    const BertForSequenceClassification* model = models_[i].model.get();
+    const Encoder* model = models_[i].model.get();
     // FP32 is FP32: a control that only trained longer runs on the same path as the baseline.
     if (reference != models_[0].model.get() && IsFp32Throughout(*model)) {
       QL_ASSIGN_OR_RETURN(LoadedModel control, LoadModel(inputs_[i].folder));

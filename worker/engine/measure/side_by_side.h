@@ -33,7 +33,7 @@ class SideBySide {
   static absl::StatusOr<std::unique_ptr<SideBySide>> Load(const std::vector<Input>& inputs,
                                                           const std::string& device);
 
-  const BertForSequenceClassification& model(size_t i) const { return *models_[i].model; }
+  const Encoder& model(size_t i) const { return *models_[i].model; }
 
   // Finds the best FP32 path for this batch by timing both, then times everything against it.
   absl::StatusOr<SideBySideResult> Run(const BenchOptions& options) const;

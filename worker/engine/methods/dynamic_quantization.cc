@@ -11,7 +11,7 @@ class DynamicQuantization : public QuantizationMethod {
   const MethodSpec& spec() const override { return *FindMethod("dynamic_quantization"); }
 
  protected:
-  absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+  absl::Status Quantize(Encoder& model, const Params& params,
                         const QuantizationContext& context) const override {
     const DynamicInt8Options options{Param<std::string>(params, "granularity") == "per_token",
                                      Param<bool>(params, "reduce_range")};

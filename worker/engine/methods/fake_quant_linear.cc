@@ -152,12 +152,11 @@ absl::StatusOr<std::unique_ptr<Linear>> FakeQuantLinear::Convert() const {
   return StaticInt8Linear::Create(weights, options_.weight_bits, bias, {InputParams(), {}});
 }
 
-void InstallFakeQuant(BertForSequenceClassification& model,
-                      const std::map<std::string, LayerCalibration>& calibration,
+void InstallFakeQuant(Encoder& model, const std::map<std::string, LayerCalibration>& calibration,
                       const FakeQuantOptions& options) {
-  model.ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
-    slot = std::make_unique<FakeQuantLinear>(dynamic_cast<const LinearFp32&>(*slot), calibration.at(name),
-                                             options);
+  model.ForEachLinear([&](const LayerInfo& info, std::unique_ptr<Linear>& slot) {
+    slot = std::make_unique<FakeQuantLinear>(dynamic_cast<const LinearFp32&>(*slot),
+                                             calibration.at(info.name), options);
   });
 }
 

@@ -84,8 +84,7 @@ class FakeQuantLinear : public Linear {
 };
 
 // Puts a FakeQuantLinear into every slot of `model`, whose layers are FP32 and calibrated.
-void InstallFakeQuant(BertForSequenceClassification& model,
-                      const std::map<std::string, LayerCalibration>& calibration,
+void InstallFakeQuant(Encoder& model, const std::map<std::string, LayerCalibration>& calibration,
                       const FakeQuantOptions& options);
 
 }  // namespace quantlab::engine

@@ -22,7 +22,7 @@ namespace quantlab::engine {
 namespace {
 
 namespace fs = std::filesystem;
-using Model = std::unique_ptr<BertForSequenceClassification>;
+using Model = std::unique_ptr<Encoder>;
 
 constexpr uint64_t kSeed = 42;
 constexpr int kMaxLength = 128, kBatch = 32;
@@ -49,7 +49,7 @@ Dataset Reviews(const std::string& folder) {
   return LoadDataset(config, folder).value();
 }
 
-void FineTune(BertForSequenceClassification& model, const LabelledTexts& texts) {
+void FineTune(Encoder& model, const LabelledTexts& texts) {
   TrainingOptions options;
   options.config.batch_size = 16;
   options.config.learning_rate = 1e-4;
@@ -59,19 +59,17 @@ void FineTune(BertForSequenceClassification& model, const LabelledTexts& texts) 
   ASSERT_TRUE(summary.ok()) << summary.status();
 }
 
-Model Copy(const BertForSequenceClassification& model) {
+Model Copy(const Encoder& model) {
   TensorMap tensors;
   for (const auto& [name, tensor] : model.StateTensors()) tensors[name] = tensor.clone();
-  return BertForSequenceClassification::Create(model.config(),
-                                               Weights::Create(std::move(tensors), "a copy").value())
-      .value();
+  return MakeEncoder(model.config(), Weights(std::move(tensors), "a copy")).value();
 }
 
 struct HeldOut {
   double loss = 0, accuracy = 0, divergence = 0;  // divergence: mean KL from the FP32 model's answers
 };
 
-at::Tensor LogProbabilities(BertForSequenceClassification& model, const LabelledTexts& texts) {
+at::Tensor LogProbabilities(Encoder& model, const LabelledTexts& texts) {
   const auto logits = PredictLogits(model, texts.texts, kBatch).value();
   at::Tensor table = at::empty({static_cast<int64_t>(logits.size()), 2}, at::kDouble);
   for (size_t i = 0; i < logits.size(); ++i) {
@@ -126,7 +124,7 @@ class GptqRealTest : public ::testing::Test {
     return model;
   }
 
-  HeldOut Measure(const char* name, BertForSequenceClassification& model) {
+  HeldOut Measure(const char* name, Encoder& model) {
     const HeldOut score = Score(LogProbabilities(model, test_), answers_, test_);
     Print(name, score);
     return score;

@@ -12,11 +12,12 @@
 
 namespace quantlab::engine {
 
-LayerPalette::LayerPalette(BertForSequenceClassification& model) : model_(model) {
-  std::as_const(model).ForEachLinear([this](const std::string& name, const Linear& layer) {
-    names_.push_back(name);
-    current_[name] = kFp32;
-    installed_[name] = &layer;
+LayerPalette::LayerPalette(Encoder& model) : model_(model) {
+  std::as_const(model).ForEachLinear([this](const LayerInfo& info, const Linear& layer) {
+    names_.push_back(info.name);
+    infos_[info.name] = info;
+    current_[info.name] = kFp32;
+    installed_[info.name] = &layer;
   });
 }
 
@@ -33,27 +34,27 @@ const Linear* LayerPalette::Find(const std::string& layer, const std::string& pr
 }
 
 void LayerPalette::Install(const std::map<std::string, std::string>& precisions) {
-  model_.ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
-    const auto it = precisions.find(name);
+  model_.ForEachLinear([&](const LayerInfo& info, std::unique_ptr<Linear>& slot) {
+    const auto it = precisions.find(info.name);
     const std::string wanted = it == precisions.end() ? kFp32 : it->second;
-    std::string& current = current_[name];
+    std::string& current = current_[info.name];
     if (wanted == current) return;
-    std::unique_ptr<Linear> next = std::move(waiting_.at(name).at(wanted));
-    waiting_[name][current] = std::move(slot);
+    std::unique_ptr<Linear> next = std::move(waiting_.at(info.name).at(wanted));
+    waiting_[info.name][current] = std::move(slot);
     slot = std::move(next);
-    installed_[name] = slot.get();
+    installed_[info.name] = slot.get();
     current = wanted;
   });
 }
 
-absl::StatusOr<LayerMap> MakeHalfLayers(const BertForSequenceClassification& model, at::ScalarType dtype) {
+absl::StatusOr<LayerMap> MakeHalfLayers(const Encoder& model, at::ScalarType dtype) {
   LayerMap layers;
   absl::Status status;
-  model.ForEachLinear([&](const std::string& name, const Linear& layer) {
+  model.ForEachLinear([&](const LayerInfo& info, const Linear& layer) {
     if (!status.ok()) return;
     auto half = HalfLinear::Create(AsFp32(layer).weight(), AsFp32(layer).bias(), dtype);
-    status = Annotate(half.status(), name);
-    if (status.ok()) layers[name] = *std::move(half);
+    status = Annotate(half.status(), info.name);
+    if (status.ok()) layers[info.name] = *std::move(half);
   });
   QL_RETURN_IF_ERROR(status);
   return layers;

@@ -22,13 +22,15 @@ class LayerPalette {
   static constexpr char kFp32[] = "fp32";
 
   // `model` is FP32 throughout.
-  explicit LayerPalette(BertForSequenceClassification& model);
+  explicit LayerPalette(Encoder& model);
 
   // Further layers, for every slot or for some, under a name of their own ("int8").
   void Add(const std::string& precision, LayerMap layers);
 
   // Names of the layers in order of computation.
   const std::vector<std::string>& layers() const { return names_; }
+  // Errors: std::out_of_range where the model has no such layer.
+  const LayerInfo& Info(const std::string& layer) const { return infos_.at(layer); }
   // The layer at a precision, wherever it is now; nullptr where there is none.
   const Linear* Find(const std::string& layer, const std::string& precision) const;
 
@@ -36,15 +38,16 @@ class LayerPalette {
   void Install(const std::map<std::string, std::string>& precisions);
 
  private:
-  BertForSequenceClassification& model_;
+  Encoder& model_;
   std::vector<std::string> names_;
+  std::map<std::string, LayerInfo> infos_;
   std::map<std::string, std::string> current_;  // what is in the model, by layer
   std::map<std::string, const Linear*> installed_;
   std::map<std::string, std::map<std::string, std::unique_ptr<Linear>>> waiting_;  // by layer and precision
 };
 
 // Half-precision layers for every slot of an FP32 model. Errors: those of HalfLinear::Create, with the layer.
-absl::StatusOr<LayerMap> MakeHalfLayers(const BertForSequenceClassification& model, at::ScalarType dtype);
+absl::StatusOr<LayerMap> MakeHalfLayers(const Encoder& model, at::ScalarType dtype);
 
 // Median seconds of one forward pass of `layer` over `rows` rows of `dtype`, on the device.
 double MeasureLayerSeconds(const Linear& layer, int64_t rows, at::ScalarType dtype, const at::Device& device);

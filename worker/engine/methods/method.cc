@@ -9,12 +9,12 @@
 namespace quantlab::engine {
 namespace {
 
-absl::Status CheckFp32(const BertForSequenceClassification& model) {
+absl::Status CheckFp32(const Encoder& model) {
   absl::Status status;
-  model.ForEachLinear([&](const std::string& name, const Linear& layer) {
+  model.ForEachLinear([&](const LayerInfo& info, const Linear& layer) {
     if (status.ok() && dynamic_cast<const LinearFp32*>(&layer) == nullptr) {
-      status = absl::InvalidArgumentError(
-          absl::StrCat(name, " is ", layer.precision().effective, " already; quantize an FP32 checkpoint"));
+      status = absl::InvalidArgumentError(absl::StrCat(info.name, " is ", layer.precision().effective,
+                                                       " already; quantize an FP32 checkpoint"));
     }
   });
   return status;
@@ -35,16 +35,15 @@ absl::Status CheckContext(const MethodSpec& spec, const Params& resolved,
   return absl::OkStatus();
 }
 
-void QuantizeEmbeddings(BertForSequenceClassification& model) {
-  model.ForEachEmbedding([](const std::string&, std::unique_ptr<Embedding>& slot) {
+void QuantizeEmbeddings(Encoder& model) {
+  model.ForEachEmbedding([](const LayerInfo&, std::unique_ptr<Embedding>& slot) {
     slot = std::make_unique<Int8Embedding>(Int8Embedding::Quantize(slot->tensors().at("weight")));
   });
 }
 
 }  // namespace
 
-absl::StatusOr<QuantizationResult> QuantizationMethod::Apply(BertForSequenceClassification& model,
-                                                             const Params& params,
+absl::StatusOr<QuantizationResult> QuantizationMethod::Apply(Encoder& model, const Params& params,
                                                              const QuantizationContext& context) const {
   QL_ASSIGN_OR_RETURN(const Params resolved, ResolveParams(spec(), params));
   QL_RETURN_IF_ERROR(CheckFp32(model));
@@ -59,16 +58,15 @@ absl::StatusOr<QuantizationResult> QuantizationMethod::Apply(BertForSequenceClas
   });
 }
 
-absl::Status ReplaceLinears(BertForSequenceClassification& model, const QuantizationContext& context,
-                            const LinearMaker& make) {
+absl::Status ReplaceLinears(Encoder& model, const QuantizationContext& context, const LinearMaker& make) {
   int64_t total = 0, done = 0;
-  std::as_const(model).ForEachLinear([&total](const std::string&, const Linear&) { ++total; });
+  std::as_const(model).ForEachLinear([&total](const LayerInfo&, const Linear&) { ++total; });
   absl::Status status;
-  model.ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
+  model.ForEachLinear([&](const LayerInfo& info, std::unique_ptr<Linear>& slot) {
     if (!status.ok()) return;
-    auto layer = CatchTorch(absl::StrCat("quantizing ", name),
-                            [&] { return make(name, dynamic_cast<const LinearFp32&>(*slot)); });
-    status = Annotate(layer.status(), name);
+    auto layer = CatchTorch(absl::StrCat("quantizing ", info.name),
+                            [&] { return make(info.name, dynamic_cast<const LinearFp32&>(*slot)); });
+    status = Annotate(layer.status(), info.name);
     if (!status.ok()) return;
     slot = *std::move(layer);
     status = context.Report("quantizing", ++done, total, "layer");

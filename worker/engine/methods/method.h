@@ -12,7 +12,7 @@
 #include "absl/status/statusor.h"
 #include "base/method_spec.h"
 #include "worker/engine/calibration/context.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 #include "worker/engine/models/plan.h"
 
 namespace quantlab::engine {
@@ -33,13 +33,13 @@ class QuantizationMethod {
   // Errors: INVALID_ARGUMENT names the parameter or the layer; FAILED_PRECONDITION the context lacks the
   // texts that the method needs, or the device cannot run it; CANCELLED. After an error the model is in an
   // unspecified state.
-  absl::StatusOr<QuantizationResult> Apply(BertForSequenceClassification& model, const Params& params,
+  absl::StatusOr<QuantizationResult> Apply(Encoder& model, const Params& params,
                                            const QuantizationContext& context) const;
 
  protected:
   // What Apply leaves to a method: replaces linear layers of `model`. `params` are complete and checked
   // against spec(); the model is FP32 throughout; the texts that the spec needs are there.
-  virtual absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+  virtual absl::Status Quantize(Encoder& model, const Params& params,
                                 const QuantizationContext& context) const = 0;
 };
 
@@ -47,8 +47,7 @@ class QuantizationMethod {
 // Errors: those of `make`, with the layer's name before them; CANCELLED.
 using LinearMaker =
     std::function<absl::StatusOr<std::unique_ptr<Linear>>(const std::string& name, const LinearFp32& layer)>;
-absl::Status ReplaceLinears(BertForSequenceClassification& model, const QuantizationContext& context,
-                            const LinearMaker& make);
+absl::Status ReplaceLinears(Encoder& model, const QuantizationContext& context, const LinearMaker& make);
 
 // One of each, in the order of AllMethods().
 std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods();

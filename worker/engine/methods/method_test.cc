@@ -1,4 +1,5 @@
-// The conformance suite of quantization methods: what every one of them must do, on a small random BERT.
+// The conformance suite of quantization methods: what every one of them must do, on small random
+// models of every family.
 #include "worker/engine/methods/method.h"
 
 #include <filesystem>
@@ -10,13 +11,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/files.h"
 #include "base/testing/temp_folder.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/methods/all_methods.h"
 #include "worker/engine/models/checkpoint.h"
-#include "worker/engine/models/random_bert.h"
+#include "worker/engine/models/families.h"
+#include "worker/engine/models/random_encoder.h"
 #include "worker/engine/models/saved_model.h"
 
 namespace quantlab::engine {
@@ -32,6 +36,7 @@ struct Variant {
   bool independent;       // of the batch
   double allowed = 0.35;  // largest error of a logit, as a share of the largest logit
   std::string device = "cpu";
+  std::string family = "bert";
 };
 
 // Few texts: what is tested does not depend on how many.
@@ -76,9 +81,27 @@ std::vector<Variant> VariantsOnCpu() {
   return variants;
 }
 
-// The same on every device that is here.
-std::vector<Variant> AllVariants() {
+// The other families with each method's defaults: what its choices do is no matter of the family.
+std::vector<Variant> VariantsOfFamilies() {
   std::vector<Variant> variants;
+  for (const ModelFamily& family : AllModelFamilies()) {
+    if (family.name == Variant().family) continue;
+    for (const MethodSpec& spec : AllMethods()) {
+      Variant variant{absl::StrCat(spec.name, "_of_", absl::StrReplaceAll(family.name, {{"-", "_"}})),
+                      spec.name, Small(spec), true};
+      variant.family = family.name;
+      // Four bits by default; with these random weights, which are not redundant as trained ones are,
+      // rounding goes further in some families than in others.
+      if (spec.name == "weight_only") variant.allowed = 0.6;
+      variants.push_back(std::move(variant));
+    }
+  }
+  return variants;
+}
+
+// BERT with every choice on every device that is here, the other families on the CPU.
+std::vector<Variant> AllVariants() {
+  std::vector<Variant> variants = VariantsOfFamilies();
   for (const std::string& device : AvailableDevices()) {
     for (Variant variant : VariantsOnCpu()) {
       variant.device = device;
@@ -94,21 +117,21 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
   MethodConformanceTest() {
     at::set_num_threads(1);  // so small a model is slower with more
     model_ = MakeModel();
-    texts_ = RandomTexts(SmallBertConfig(), 9, 20, 2);
+    texts_ = RandomTexts(model_->config(), 9, 20, 2);
     // What the model itself says is what is right, so that training has something to hold on to.
     train_ = Labelled(40, 3);
     validation_ = Labelled(24, 4);
   }
   ~MethodConformanceTest() override { at::set_num_threads(threads_); }
 
-  static std::unique_ptr<BertForSequenceClassification> MakeModel() {
-    auto model = MakeRandomBert(SmallBertConfig(), 1).value();
+  static std::unique_ptr<Encoder> MakeModel() {
+    auto model = MakeRandomEncoder(SmallEncoderConfig(GetParam().family), 1).value();
     EXPECT_TRUE(model->To(at::Device(GetParam().device)).ok());
     return model;
   }
 
   LabelledTexts Labelled(int count, uint64_t seed) {
-    LabelledTexts labelled{RandomTexts(SmallBertConfig(), count, 20, seed), {}};
+    LabelledTexts labelled{RandomTexts(model_->config(), count, 20, seed), {}};
     const at::Tensor classes = Logits(*model_, labelled.texts).argmax(1);
     for (int i = 0; i < count; ++i) labelled.labels.push_back(classes[i].item<int>());
     return labelled;
@@ -149,7 +172,7 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
   const int threads_ = at::get_num_threads();
   const TempFolder temp_;
   const std::string& folder_ = temp_.path();
-  std::unique_ptr<BertForSequenceClassification> model_;
+  std::unique_ptr<Encoder> model_;
   std::vector<TokenizedText> texts_;
   LabelledTexts train_, validation_;
 };
@@ -182,7 +205,7 @@ TEST_P(MethodConformanceTest, PlansEveryLayerAndSaysWhatRuns) {
   const auto result = Apply();
   ASSERT_TRUE(result.ok()) << result.status();
   const std::vector<Layer> layers = DescribeLayers(*model_, 16);
-  ASSERT_EQ(layers.size(), 3u * 6 + 2);
+  ASSERT_EQ(layers.size(), 3u * 6 + 2 + (model_->config().embedding_size == 0 ? 0 : 1));
   EXPECT_EQ(result->plan.layers.size(), layers.size());
   EXPECT_EQ(result->plan.method, GetParam().method);
   double share = 0;
@@ -197,6 +220,7 @@ TEST_P(MethodConformanceTest, PlansEveryLayerAndSaysWhatRuns) {
     share += layer.macs_share;
   }
   EXPECT_NEAR(share, 1.0, 1e-9);
+  EXPECT_EQ(result->plan.family, GetParam().family);
 }
 
 TEST_P(MethodConformanceTest, SavedAndLoadedGivesTheSameBits) {
@@ -257,9 +281,9 @@ TEST(BatchIndependenceTest, NoBitOfAnyLayersInputDependsOnTheBatch) {
   const int threads = at::get_num_threads();
   at::set_num_threads(3);
   for (const int length : {20, 46}) {
-    const auto model = MakeRandomBert(SmallBertConfig(), 1).value();
+    const auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
     ASSERT_TRUE(MakeDynamicQuantization()->Apply(*model, {}, {}).ok());
-    const auto texts = RandomTexts(SmallBertConfig(), 24, length, 2);
+    const auto texts = RandomTexts(SmallEncoderConfig(), 24, length, 2);
     std::map<std::string, at::Tensor> together;
     const auto keep = [&](const std::string& layer, const at::Tensor& x) { together[layer] = x.clone(); };
     ASSERT_TRUE(VisitLayerInputs(*model, texts, 24, keep).ok());
@@ -301,7 +325,7 @@ TEST_P(MethodConformanceTest, RefusesAModelThatIsQuantizedAlready) {
   ASSERT_TRUE(Apply().ok());
   const auto again = Apply();
   EXPECT_TRUE(absl::IsInvalidArgument(again.status()));
-  EXPECT_THAT(std::string(again.status().message()), HasSubstr("query"));
+  EXPECT_THAT(std::string(again.status().message()), HasSubstr(DescribeLayers(*model_, 1).front().name));
 }
 
 INSTANTIATE_TEST_SUITE_P(AllMethods, MethodConformanceTest, ::testing::ValuesIn(AllVariants()),
@@ -318,7 +342,7 @@ TEST(MethodRegistryTest, HasOneOfEachSpec) {
 class BrokenFolderTest : public ::testing::Test {
  protected:
   BrokenFolderTest() {
-    auto model = MakeRandomBert(SmallBertConfig(), 1).value();
+    auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
     const auto result = MakeQuantizationMethod("dynamic_quantization").value()->Apply(*model, {}, {}).value();
     WriteSmallVocabulary(folder_);
     EXPECT_TRUE(SaveModel(*model, result.plan, folder_, folder_).ok());
@@ -345,7 +369,8 @@ TEST_F(BrokenFolderTest, IsRefusedByName) {
     const char *from, *to, *message;
   } cases[] = {
       {"\"version\": 2", "\"version\": 3", "newer"},
-      {"\"model_family\": \"bert\"", "\"model_family\": \"gpt\"", "gpt"},
+      {"\"model_family\": \"bert\"", "\"model_family\": \"gpt\"", "allowed: bert, distilbert"},
+      {"\"model_family\": \"bert\"", "\"model_family\": \"electra\"", "of the family bert"},
       {"\"int8_dynamic\"", "\"int5\"", "int5"},
       {"\"in_features\": 40", "\"in_features\": -1", "in_features"},
       {"\"in_features\": 40", "\"in_features\": 41", "config.json"},
@@ -390,13 +415,13 @@ TEST_F(BrokenFolderTest, ALayerThatTheModelLacksIsRefused) {
 
 TEST(SavedModelTest, Fp32ModelsSurviveToo) {
   const TempFolder folder;
-  const auto model = MakeRandomBert(SmallBertConfig(), 4).value();
+  const auto model = MakeRandomEncoder(SmallEncoderConfig(), 4).value();
   WriteSmallVocabulary(folder / "vocabulary");
   ASSERT_TRUE(SaveModel(*model, std::nullopt, folder / "vocabulary", folder / "model").ok());
   const auto loaded = LoadModel(folder / "model");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_FALSE(loaded->plan.has_value());
-  const auto texts = RandomTexts(SmallBertConfig(), 4, 20, 2);
+  const auto texts = RandomTexts(SmallEncoderConfig(), 4, 20, 2);
   EXPECT_TRUE(at::equal(Logits(*loaded->model, texts), Logits(*model, texts)));
   for (const Layer& layer : DescribeLayers(*model, 8)) EXPECT_EQ(layer.effective, "fp32");
 }

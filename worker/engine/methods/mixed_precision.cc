@@ -50,8 +50,7 @@ double LogSumExp(const std::vector<float>& logits) {
   return top + std::log(sum);
 }
 
-absl::StatusOr<Answers> Ask(BertForSequenceClassification& model, const LabelledTexts& texts,
-                            int batch_size) {
+absl::StatusOr<Answers> Ask(Encoder& model, const LabelledTexts& texts, int batch_size) {
   Answers answers;
   QL_ASSIGN_OR_RETURN(answers.logits, PredictLogits(model, texts.texts, batch_size));
   const double n = static_cast<double>(texts.texts.size());
@@ -81,7 +80,7 @@ double Divergence(const Answers& reference, const Answers& other) {
 // One search for an assignment. Lives for one Quantize.
 class Search {
  public:
-  Search(BertForSequenceClassification& model, const Params& params, const QuantizationContext& context)
+  Search(Encoder& model, const Params& params, const QuantizationContext& context)
       : model_(model),
         params_(params),
         context_(context),
@@ -230,10 +229,10 @@ class Search {
     // The comparison times no longer texts than the model reads.
     const int64_t tokens =
         std::min<int64_t>(lengths.empty() ? 128 : *std::max_element(lengths.begin(), lengths.end()),
-                          model_.config().max_position_embeddings);
+                          model_.config().max_tokens());
     std::map<std::string, double> known;
     for (LayerChoices& layer : choices_) {
-      const int64_t rows = texts * RowsPerText(model_.config(), layer.layer, tokens);
+      const int64_t rows = texts * palette_.Info(layer.layer).RowsPerText(tokens);
       for (PrecisionChoice& choice : layer.choices) {
         const Linear& linear = *palette_.Find(layer.layer, choice.precision);
         const std::string key =
@@ -420,7 +419,7 @@ class Search {
     context_.Log(absl::StrCat("the same choice without measuring: pin: \"", absl::StrJoin(pins, ","), "\""));
   }
 
-  BertForSequenceClassification& model_;
+  Encoder& model_;
   const Params& params_;
   const QuantizationContext& context_;
   LayerPalette palette_;
@@ -440,15 +439,14 @@ class MixedPrecision : public QuantizationMethod {
   const MethodSpec& spec() const override { return *FindMethod("mixed_precision"); }
 
  protected:
-  absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+  absl::Status Quantize(Encoder& model, const Params& params,
                         const QuantizationContext& context) const override {
     if (Param<std::string>(params, "mode") == "whole") return HalveWhole(model, params, context);
     return Search(model, params, context).Run();
   }
 
  private:
-  static absl::Status HalveWhole(BertForSequenceClassification& model, const Params& params,
-                                 const QuantizationContext& context) {
+  static absl::Status HalveWhole(Encoder& model, const Params& params, const QuantizationContext& context) {
     const std::string half = Param<std::string>(params, "half");
     if (half == "none") {
       return absl::InvalidArgumentError(
@@ -465,7 +463,7 @@ class MixedPrecision : public QuantizationMethod {
       QL_RETURN_IF_ERROR(context.Report("quantizing", done, total, "layer"));
     }
     InstallLayers(model, std::move(layers));
-    model.ForEachEmbedding([dtype](const std::string&, std::unique_ptr<Embedding>& slot) {
+    model.ForEachEmbedding([dtype](const LayerInfo&, std::unique_ptr<Embedding>& slot) {
       slot = std::make_unique<FloatEmbedding>(slot->tensors().at("weight").detach().to(dtype));
     });
     if (WhyNotHalf(dtype, model.device()).empty()) model.SetActivationDtype(dtype);

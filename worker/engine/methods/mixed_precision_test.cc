@@ -9,7 +9,7 @@
 #include "worker/engine/layers/half_linear.h"
 #include "worker/engine/methods/all_methods.h"
 #include "worker/engine/methods/method.h"
-#include "worker/engine/models/random_bert.h"
+#include "worker/engine/models/random_encoder.h"
 
 namespace quantlab::engine {
 namespace {
@@ -20,7 +20,7 @@ class MixedPrecisionTest : public ::testing::Test {
  protected:
   MixedPrecisionTest() : threads_(at::get_num_threads()) {
     at::set_num_threads(1);  // texts this small are slower on two threads
-    model_ = MakeRandomBert(SmallBertConfig(), 1).value();
+    model_ = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
     train_ = Labelled(12, 3);
     validation_ = Labelled(20, 4);
     context_.train = &train_;
@@ -39,7 +39,7 @@ class MixedPrecisionTest : public ::testing::Test {
   ~MixedPrecisionTest() override { at::set_num_threads(threads_); }
 
   LabelledTexts Labelled(int count, uint64_t seed) {
-    LabelledTexts labelled{RandomTexts(SmallBertConfig(), count, 20, seed), {}};
+    LabelledTexts labelled{RandomTexts(SmallEncoderConfig(), count, 20, seed), {}};
     const at::Tensor classes = Logits(*model_, labelled.texts).argmax(1);
     for (int i = 0; i < count; ++i) labelled.labels.push_back(classes[i].item<int>());
     return labelled;
@@ -58,7 +58,7 @@ class MixedPrecisionTest : public ::testing::Test {
   }
 
   int threads_;
-  std::unique_ptr<BertForSequenceClassification> model_;
+  std::unique_ptr<Encoder> model_;
   LabelledTexts train_, validation_;
   QuantizationContext context_;
   std::vector<Metric> metrics_;
@@ -103,17 +103,17 @@ TEST_F(MixedPrecisionTest, WithAllTheAccuracyToLoseEverythingIsInt8) {
 
 TEST_F(MixedPrecisionTest, ASmallerBudgetOfBytesMakesASmallerModel) {
   const auto bytes = [&](double budget) {
-    model_ = MakeRandomBert(SmallBertConfig(), 1).value();
+    model_ = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
     const auto result = Apply({{"objective", std::string("size")}, {"size_budget", budget}});
     EXPECT_TRUE(result.ok()) << result.status();
     int64_t total = 0;
-    std::as_const(*model_).ForEachLinear([&](const std::string&, const Linear& layer) {
+    std::as_const(*model_).ForEachLinear([&](const LayerInfo&, const Linear& layer) {
       for (const auto& [role, tensor] : layer.tensors()) total += static_cast<int64_t>(tensor.nbytes());
     });
     return total;
   };
   int64_t fp32 = 0;
-  std::as_const(*model_).ForEachLinear([&](const std::string&, const Linear& layer) {
+  std::as_const(*model_).ForEachLinear([&](const LayerInfo&, const Linear& layer) {
     fp32 += 4 * layer.out_features() * (layer.in_features() + 1);
   });
   const int64_t half = bytes(0.5), most = bytes(1.0);

@@ -24,10 +24,9 @@ TrainingConfig ExtraTraining(const Params& params, const QuantizationContext& co
 }
 
 // A copy of the model as it is now, with memory of its own.
-absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> Copy(
-    const BertForSequenceClassification& model) {
-  QL_ASSIGN_OR_RETURN(Weights weights, Weights::Create(model.StateTensors(), "the FP32 teacher"));
-  QL_ASSIGN_OR_RETURN(auto copy, BertForSequenceClassification::Create(model.config(), std::move(weights)));
+absl::StatusOr<std::unique_ptr<Encoder>> Copy(const Encoder& model) {
+  QL_ASSIGN_OR_RETURN(auto copy,
+                      MakeEncoder(model.config(), Weights(model.StateTensors(), "the FP32 teacher")));
   QL_RETURN_IF_ERROR(copy->To(model.device()));
   return copy;
 }
@@ -36,7 +35,7 @@ absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> Copy(
 // softened by the temperature T.
 class Distillation {
  public:
-  Distillation(std::unique_ptr<BertForSequenceClassification> teacher, double weight, double temperature)
+  Distillation(std::unique_ptr<Encoder> teacher, double weight, double temperature)
       : teacher_(std::move(teacher)), weight_(weight), temperature_(temperature) {}
 
   absl::StatusOr<at::Tensor> Loss(const at::Tensor& logits, const at::Tensor& labels,
@@ -54,14 +53,13 @@ class Distillation {
   }
 
  private:
-  std::unique_ptr<BertForSequenceClassification> teacher_;
+  std::unique_ptr<Encoder> teacher_;
   double weight_, temperature_;
 };
 
 // Trains `model` on the context's training texts, telling curve, log and progress.
-absl::Status TrainMore(BertForSequenceClassification& model, const TrainingConfig& config,
-                       const QuantizationContext& context, TrainingOptions options,
-                       const std::function<void(const TrainingStep&)>& after_step) {
+absl::Status TrainMore(Encoder& model, const TrainingConfig& config, const QuantizationContext& context,
+                       TrainingOptions options, const std::function<void(const TrainingStep&)>& after_step) {
   options.config = config;
   options.seed = context.seed;
   TrainingLog log(context.record);
@@ -86,7 +84,7 @@ class Qat : public QuantizationMethod {
   const MethodSpec& spec() const override { return *FindMethod("qat"); }
 
  protected:
-  absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+  absl::Status Quantize(Encoder& model, const Params& params,
                         const QuantizationContext& context) const override {
     TrainingOptions training;
     std::unique_ptr<Distillation> distillation;
@@ -109,8 +107,7 @@ class Qat : public QuantizationMethod {
   }
 
  private:
-  static absl::Status Prepare(BertForSequenceClassification& model, const Params& params,
-                              const QuantizationContext& context) {
+  static absl::Status Prepare(Encoder& model, const Params& params, const QuantizationContext& context) {
     const LabelledTexts texts =
         SampleTexts(*context.train, Param<int64_t>(params, "calibration_texts"), context.seed);
     const CalibrationOptions options = CalibrationOptionsFrom(params);
@@ -122,21 +119,20 @@ class Qat : public QuantizationMethod {
     return absl::OkStatus();
   }
 
-  static void ForEachFakeQuant(BertForSequenceClassification& model,
-                               const std::function<void(FakeQuantLinear&)>& visitor) {
-    model.ForEachLinear([&](const std::string&, std::unique_ptr<Linear>& slot) {
+  static void ForEachFakeQuant(Encoder& model, const std::function<void(FakeQuantLinear&)>& visitor) {
+    model.ForEachLinear([&](const LayerInfo&, std::unique_ptr<Linear>& slot) {
       visitor(dynamic_cast<FakeQuantLinear&>(*slot));
     });
   }
 
   // What is reported and saved is the integer layers, never the simulation.
-  static absl::Status Convert(BertForSequenceClassification& model, const QuantizationContext& context) {
+  static absl::Status Convert(Encoder& model, const QuantizationContext& context) {
     int64_t done = 0;
     absl::Status status;
-    model.ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
+    model.ForEachLinear([&](const LayerInfo& info, std::unique_ptr<Linear>& slot) {
       if (!status.ok()) return;
       auto layer = dynamic_cast<const FakeQuantLinear&>(*slot).Convert();
-      status = Annotate(layer.status(), name);
+      status = Annotate(layer.status(), info.name);
       if (status.ok()) slot = *std::move(layer);
       if (status.ok()) status = context.Report("converting", ++done, 0, "layer");
     });
@@ -149,7 +145,7 @@ class Fp32Continued : public QuantizationMethod {
   const MethodSpec& spec() const override { return *FindMethod("fp32_continued"); }
 
  protected:
-  absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+  absl::Status Quantize(Encoder& model, const Params& params,
                         const QuantizationContext& context) const override {
     return TrainMore(model, ExtraTraining(params, context), context, {}, [](const TrainingStep&) {});
   }

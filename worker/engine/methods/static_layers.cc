@@ -12,16 +12,17 @@
 namespace quantlab::engine {
 namespace {
 
-std::map<std::string, const LinearFp32*> Fp32Layers(const BertForSequenceClassification& model) {
+std::map<std::string, const LinearFp32*> Fp32Layers(const Encoder& model) {
   std::map<std::string, const LinearFp32*> layers;
-  model.ForEachLinear([&](const std::string& name, const Linear& layer) { layers[name] = &AsFp32(layer); });
+  model.ForEachLinear(
+      [&](const LayerInfo& info, const Linear& layer) { layers[info.name] = &AsFp32(layer); });
   return layers;
 }
 
 // Mean over all rows of what the FP32 layer gives beyond the quantized one, [out] float.
 absl::StatusOr<std::map<std::string, at::Tensor>> MeanErrors(
-    BertForSequenceClassification& model, const std::map<std::string, const LinearFp32*>& fp32,
-    const LayerMap& layers, const LabelledTexts& texts, const QuantizationContext& context) {
+    Encoder& model, const std::map<std::string, const LinearFp32*>& fp32, const LayerMap& layers,
+    const LabelledTexts& texts, const QuantizationContext& context) {
   std::map<std::string, at::Tensor> sums;
   std::map<std::string, int64_t> rows;
   absl::Status reported;
@@ -76,7 +77,7 @@ absl::StatusOr<std::unique_ptr<Linear>> MakeStaticLayer(const LinearFp32& layer,
   return StaticInt8Linear::Create(weights, options.bits, bias, calibration.input);
 }
 
-absl::StatusOr<LayerMap> MakeStaticLayers(BertForSequenceClassification& model,
+absl::StatusOr<LayerMap> MakeStaticLayers(Encoder& model,
                                           const std::map<std::string, LayerCalibration>& calibration,
                                           const LabelledTexts& texts, const StaticWeightOptions& options,
                                           bool correct_bias, const QuantizationContext& context) {
@@ -87,9 +88,9 @@ absl::StatusOr<LayerMap> MakeStaticLayers(BertForSequenceClassification& model,
   return MakeAll(fp32, calibration, options, shifts, context);
 }
 
-void InstallLayers(BertForSequenceClassification& model, LayerMap layers) {
-  model.ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
-    if (const auto it = layers.find(name); it != layers.end()) slot = std::move(it->second);
+void InstallLayers(Encoder& model, LayerMap layers) {
+  model.ForEachLinear([&](const LayerInfo& info, std::unique_ptr<Linear>& slot) {
+    if (const auto it = layers.find(info.name); it != layers.end()) slot = std::move(it->second);
   });
 }
 

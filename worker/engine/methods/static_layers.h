@@ -29,13 +29,13 @@ absl::StatusOr<std::unique_ptr<Linear>> MakeStaticLayer(const LinearFp32& layer,
 // One for each linear layer of `model`, which stays as it is.
 // With `correct_bias`, the mean error of each output channel over `texts`, given the FP32 model's inputs, is
 // taken off its bias (Nagel 2019, arXiv 1906.04721, sec. 4.2, measured instead of derived): one more pass.
-absl::StatusOr<LayerMap> MakeStaticLayers(BertForSequenceClassification& model,
+absl::StatusOr<LayerMap> MakeStaticLayers(Encoder& model,
                                           const std::map<std::string, LayerCalibration>& calibration,
                                           const LabelledTexts& texts, const StaticWeightOptions& options,
                                           bool correct_bias, const QuantizationContext& context);
 
 // Puts each layer of `layers` into its slot. What is not among them stays.
-void InstallLayers(BertForSequenceClassification& model, LayerMap layers);
+void InstallLayers(Encoder& model, LayerMap layers);
 
 }  // namespace quantlab::engine
 

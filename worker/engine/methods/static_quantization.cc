@@ -14,7 +14,7 @@ class StaticQuantization : public QuantizationMethod {
   const MethodSpec& spec() const override { return *FindMethod("static_quantization"); }
 
  protected:
-  absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+  absl::Status Quantize(Encoder& model, const Params& params,
                         const QuantizationContext& context) const override {
     const LabelledTexts texts =
         SampleTexts(*context.train, Param<int64_t>(params, "calibration_texts"), context.seed);

@@ -23,7 +23,7 @@ constexpr int kHessianBatch = 8;
 // Of each layer's inputs. Layers that read the same tensor (query, key, value) share one.
 using Hessians = std::map<std::string, std::shared_ptr<Hessian>>;
 
-absl::StatusOr<Hessians> CollectHessians(BertForSequenceClassification& model, const LabelledTexts& sample,
+absl::StatusOr<Hessians> CollectHessians(Encoder& model, const LabelledTexts& sample,
                                          const QuantizationContext& context) {
   Hessians hessians;
   at::Tensor last_input;
@@ -74,7 +74,7 @@ class WeightOnly : public QuantizationMethod {
   const MethodSpec& spec() const override { return *FindMethod("weight_only"); }
 
  protected:
-  absl::Status Quantize(BertForSequenceClassification& model, const Params& params,
+  absl::Status Quantize(Encoder& model, const Params& params,
                         const QuantizationContext& context) const override {
     const GptqOptions options = Options(params);
     if (Param<std::string>(params, "algorithm") == "rtn") {

@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "worker/engine/methods/all_methods.h"
-#include "worker/engine/models/random_bert.h"
+#include "worker/engine/models/random_encoder.h"
 
 namespace quantlab::engine {
 namespace {
@@ -16,8 +16,8 @@ namespace {
 using ::testing::SizeIs;
 
 TEST(WeightOnlyMethodTest, TellsOnWhatEachLayerWasRoundedAndTheErrorLeft) {
-  const auto model = MakeRandomBert(SmallBertConfig(), 1).value();
-  LabelledTexts train{RandomTexts(SmallBertConfig(), 24, 20, 3), std::vector<int>(24, 0)};
+  const auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
+  LabelledTexts train{RandomTexts(SmallEncoderConfig(), 24, 20, 3), std::vector<int>(24, 0)};
   std::map<std::string, std::string> files;
   QuantizationContext context;
   context.train = &train;
@@ -44,9 +44,9 @@ TEST(WeightOnlyMethodTest, TellsOnWhatEachLayerWasRoundedAndTheErrorLeft) {
 }
 
 TEST(WeightOnlyMethodTest, RoundingToNearestCalibratesOnNothing) {
-  const auto model = MakeRandomBert(SmallBertConfig(), 1).value();
+  const auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
   bool wrote = false;
-  LabelledTexts train{RandomTexts(SmallBertConfig(), 4, 20, 3), std::vector<int>(4, 0)};
+  LabelledTexts train{RandomTexts(SmallEncoderConfig(), 4, 20, 3), std::vector<int>(4, 0)};
   QuantizationContext context;
   context.train = &train;
   context.write_file = [&](const std::string&, const std::string&) {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "worker/engine/models/families.h"
 #include "worker/engine/tensors/safetensors.h"
 
 namespace quantlab::engine {
@@ -25,9 +26,9 @@ std::string Join(const std::string& folder, const char* name) {
 
 // Gives the config the dataset's classes, where a classifier that is already there allows it.
 absl::Status ApplyLabels(const std::vector<std::string>& labels, const SafetensorsFile& file,
-                         BertConfig& config) {
+                         EncoderConfig& config) {
   if (labels.empty()) return absl::OkStatus();
-  const auto classifier = file.entries().find("classifier.weight");
+  const auto classifier = file.entries().find(FindModelFamily(config.family)->layout.head.output + ".weight");
   if (classifier != file.entries().end()) {
     const std::vector<int64_t>& shape = classifier->second.shape;
     if (shape.empty() || shape[0] != static_cast<int64_t>(labels.size())) {
@@ -50,19 +51,18 @@ absl::Status ApplyLabels(const std::vector<std::string>& labels, const Safetenso
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> LoadCheckpoint(
-    const std::string& folder, const CheckpointOptions& options) {
-  QL_ASSIGN_OR_RETURN(BertConfig config, ReadBertConfig(Join(folder, "config.json")));
+absl::StatusOr<std::unique_ptr<Encoder>> LoadCheckpoint(const std::string& folder,
+                                                        const CheckpointOptions& options) {
+  QL_ASSIGN_OR_RETURN(EncoderConfig config, ReadModelConfig(Join(folder, "config.json")));
   QL_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(Join(folder, "model.safetensors")));
   QL_RETURN_IF_ERROR(ApplyLabels(options.labels, file, config));
   QL_ASSIGN_OR_RETURN(TensorMap tensors, file.GetAll());
-  QL_ASSIGN_OR_RETURN(Weights weights, Weights::Create(std::move(tensors), file.path()));
-  return BertForSequenceClassification::Create(config, std::move(weights), options.build);
+  return MakeEncoder(config, Weights(std::move(tensors), file.path()), options.build);
 }
 
-absl::Status SaveModelConfig(const BertConfig& config, const std::string& folder) {
+absl::Status SaveModelConfig(const EncoderConfig& config, const std::string& folder) {
   QL_RETURN_IF_ERROR(MakeDirectories(folder));
-  return WriteFileAtomically(Join(folder, "config.json"), BertConfigToJson(config));
+  return WriteFileAtomically(Join(folder, "config.json"), ModelConfigToJson(config));
 }
 
 absl::Status CopyTokenizerFiles(const std::string& from, const std::string& to) {
@@ -76,7 +76,7 @@ absl::Status CopyTokenizerFiles(const std::string& from, const std::string& to) 
   return absl::OkStatus();
 }
 
-absl::Status SaveCheckpoint(const BertForSequenceClassification& model, const std::string& tokenizer_folder,
+absl::Status SaveCheckpoint(const Encoder& model, const std::string& tokenizer_folder,
                             const std::string& folder) {
   QL_RETURN_IF_ERROR(SaveModelConfig(model.config(), folder));
   QL_RETURN_IF_ERROR(CopyTokenizerFiles(tokenizer_folder, folder));

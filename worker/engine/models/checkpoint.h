@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
 
@@ -18,21 +18,21 @@ struct CheckpointOptions {
   // Class names by index, from the dataset. Empty: those of config.json. A checkpoint with a classifier of
   // another number of classes is refused; one without a classifier gets one of this size.
   std::vector<std::string> labels;
-  BertBuildOptions build;
+  EncoderBuildOptions build;
 };
 
 // Errors: NOT_FOUND a file is missing; INVALID_ARGUMENT names file, key or tensor, and what is wrong.
-absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> LoadCheckpoint(
-    const std::string& folder, const CheckpointOptions& options = {});
+absl::StatusOr<std::unique_ptr<Encoder>> LoadCheckpoint(const std::string& folder,
+                                                        const CheckpointOptions& options = {});
 
 // Writes config.json and model.safetensors into `folder` (made where missing) and copies the tokenizer's
 // files from `tokenizer_folder`. Each file appears whole or not at all.
 // What is loaded again equals what was saved bit for bit.
-absl::Status SaveCheckpoint(const BertForSequenceClassification& model, const std::string& tokenizer_folder,
+absl::Status SaveCheckpoint(const Encoder& model, const std::string& tokenizer_folder,
                             const std::string& folder);
 
 // The parts of SaveCheckpoint, for formats that store the tensors otherwise.
-absl::Status SaveModelConfig(const BertConfig& config, const std::string& folder);
+absl::Status SaveModelConfig(const EncoderConfig& config, const std::string& folder);
 absl::Status CopyTokenizerFiles(const std::string& from, const std::string& to);
 
 }  // namespace quantlab::engine

@@ -24,6 +24,11 @@ uint64_t Fnv1a(const std::string& text) {
   return value;
 }
 
+nlohmann::json ReadGolden(const std::string& name) {
+  std::ifstream file(std::string(QUANTLAB_SOURCE_DIR) + "/tests/golden/" + name);
+  return nlohmann::json::parse(file);
+}
+
 }  // namespace
 
 uint64_t SplitMix64(uint64_t x) {
@@ -33,11 +38,12 @@ uint64_t SplitMix64(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-at::Tensor FormulaWeight(const std::string& name, const std::vector<int64_t>& shape) {
-  at::Tensor tensor = at::empty(shape, at::dtype(at::kFloat));
+at::Tensor FormulaWeight(const std::string& name, absl::Span<const int64_t> shape) {
+  at::Tensor tensor = at::empty(at::IntArrayRef(shape.data(), shape.size()), at::dtype(at::kFloat));
   float* values = tensor.mutable_data_ptr<float>();
   const uint64_t seed = Fnv1a(name);
-  const bool norm = absl::EndsWith(name, "LayerNorm.weight"), bias = absl::EndsWith(name, ".bias");
+  const bool norm = absl::EndsWith(name, "LayerNorm.weight") || absl::EndsWith(name, "layer_norm.weight");
+  const bool bias = absl::EndsWith(name, ".bias");
   for (int64_t i = 0; i < tensor.numel(); ++i) {
     const uint64_t bits = SplitMix64(seed + static_cast<uint64_t>(i)) >> 40;
     const float u = static_cast<float>(static_cast<double>(bits) / (1 << 23) - 1);
@@ -46,46 +52,16 @@ at::Tensor FormulaWeight(const std::string& name, const std::vector<int64_t>& sh
   return tensor;
 }
 
-TensorMap FormulaWeights(const BertConfig& config) {
-  TensorMap tensors;
-  const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
-    tensors[name] = FormulaWeight(name, shape);
-  };
-  const auto linear = [&](const std::string& name, int64_t in, int64_t out) {
-    add(name + ".weight", {out, in});
-    add(name + ".bias", {out});
-  };
-  const int64_t hidden = config.hidden_size;
-  const auto norm = [&](const std::string& name) {
-    add(name + ".weight", {hidden});
-    add(name + ".bias", {hidden});
-  };
-  add("bert.embeddings.word_embeddings.weight", {config.vocab_size, hidden});
-  add("bert.embeddings.position_embeddings.weight", {config.max_position_embeddings, hidden});
-  add("bert.embeddings.token_type_embeddings.weight", {config.type_vocab_size, hidden});
-  norm("bert.embeddings.LayerNorm");
-  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
-    const std::string layer = absl::StrCat("bert.encoder.layer.", i);
-    for (const char* part : {"query", "key", "value"}) {
-      linear(absl::StrCat(layer, ".attention.self.", part), hidden, hidden);
-    }
-    linear(layer + ".attention.output.dense", hidden, hidden);
-    norm(layer + ".attention.output.LayerNorm");
-    linear(layer + ".intermediate.dense", hidden, config.intermediate_size);
-    linear(layer + ".output.dense", config.intermediate_size, hidden);
-    norm(layer + ".output.LayerNorm");
-  }
-  linear("bert.pooler.dense", hidden, hidden);
-  linear("classifier", hidden, config.num_labels());
-  return tensors;
+std::unique_ptr<Encoder> FormulaModel(const EncoderConfig& config) {
+  return *MakeEncoder(config, Weights(FormulaWeight, "formula"));
 }
 
-std::unique_ptr<BertForSequenceClassification> FormulaModel(const BertConfig& config) {
-  return *BertForSequenceClassification::Create(config, *Weights::Create(FormulaWeights(config), "formula"));
+TensorMap FormulaWeights(const EncoderConfig& config) {
+  return FormulaModel(config)->StateTensors();
 }
 
-BertConfig SmallConfig() {
-  BertConfig config;
+EncoderConfig SmallConfig() {
+  EncoderConfig config;
   config.vocab_size = 100;
   config.hidden_size = 64;
   config.num_hidden_layers = 2;
@@ -97,8 +73,11 @@ BertConfig SmallConfig() {
 }
 
 nlohmann::json ReadBertGolden() {
-  std::ifstream file(std::string(QUANTLAB_SOURCE_DIR) + "/tests/golden/bert_golden.json");
-  return nlohmann::json::parse(file);
+  return ReadGolden("bert_golden.json");
+}
+
+nlohmann::json ReadFamiliesGolden() {
+  return ReadGolden("families_golden.json");
 }
 
 at::Tensor ToLongs(const nlohmann::json& rows) {
@@ -136,15 +115,14 @@ std::optional<std::string> MiniLmFolder() {
   return folder.string();
 }
 
-absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> LoadGoldenMiniLm(const std::string& folder) {
-  QL_ASSIGN_OR_RETURN(const BertConfig config, ReadBertConfig(folder + "/config.json"));
+absl::StatusOr<std::unique_ptr<Encoder>> LoadGoldenMiniLm(const std::string& folder) {
+  QL_ASSIGN_OR_RETURN(const EncoderConfig config, ReadModelConfig(folder + "/config.json"));
   QL_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(folder + "/model.safetensors"));
   QL_ASSIGN_OR_RETURN(TensorMap tensors, file.GetAll());
   tensors["classifier.weight"] =
       FormulaWeight("classifier.weight", {config.num_labels(), config.hidden_size});
   tensors["classifier.bias"] = FormulaWeight("classifier.bias", {config.num_labels()});
-  QL_ASSIGN_OR_RETURN(Weights weights, Weights::Create(std::move(tensors), file.path()));
-  return BertForSequenceClassification::Create(config, std::move(weights));
+  return MakeEncoder(config, Weights(std::move(tensors), file.path()));
 }
 
 ThreadsScope::ThreadsScope(int threads) : before_(at::get_num_threads()) {

@@ -12,24 +12,25 @@
 #include <ATen/core/Tensor.h>
 #include <nlohmann/json.hpp>
 
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 #include "worker/engine/tensors/safetensors.h"
 
 namespace quantlab::engine::testing {
 
 // The formulas of tests/golden/make_bert_golden.py.
 uint64_t SplitMix64(uint64_t x);
-at::Tensor FormulaWeight(const std::string& name, const std::vector<int64_t>& shape);
+at::Tensor FormulaWeight(const std::string& name, absl::Span<const int64_t> shape);
 
+std::unique_ptr<Encoder> FormulaModel(const EncoderConfig& config);
 // All tensors of a model of this shape, by their full names ("bert.…").
-TensorMap FormulaWeights(const BertConfig& config);
-std::unique_ptr<BertForSequenceClassification> FormulaModel(const BertConfig& config);
+TensorMap FormulaWeights(const EncoderConfig& config);
 
 // A small model for tests that need any model at all: 2 layers, hidden 64, 3 labels, vocabulary 100.
-BertConfig SmallConfig();
+EncoderConfig SmallConfig();
 
-// tests/golden/bert_golden.json.
+// tests/golden/bert_golden.json and families_golden.json.
 nlohmann::json ReadBertGolden();
+nlohmann::json ReadFamiliesGolden();
 
 at::Tensor ToLongs(const nlohmann::json& rows);   // [rows, columns] int64
 at::Tensor ToFloats(const nlohmann::json& rows);  // [rows, columns] float
@@ -41,7 +42,7 @@ double MaxDifference(const at::Tensor& a, const at::Tensor& b);
 std::optional<std::string> MiniLmFolder();
 
 // The encoder with the golden's classifier (drawn by formula); of the encoder's own folder.
-absl::StatusOr<std::unique_ptr<BertForSequenceClassification>> LoadGoldenMiniLm(const std::string& folder);
+absl::StatusOr<std::unique_ptr<Encoder>> LoadGoldenMiniLm(const std::string& folder);
 
 // Computes with this many threads until the end of the scope. Small models are slower with more than one,
 // and much slower where other processes have the cores.

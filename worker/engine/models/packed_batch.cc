@@ -14,6 +14,18 @@
 namespace quantlab::engine {
 namespace {
 
+// The position of each token. Source: transformers' create_position_ids_from_input_ids of RoBERTa, where
+// positions follow the padding's.
+std::vector<int64_t> Positions(const EncoderConfig& config, const std::vector<int64_t>& ids) {
+  std::vector<int64_t> positions;
+  int64_t next = config.first_position();
+  for (const int64_t id : ids) {
+    const bool padding = config.positions_after_padding && id == config.pad_token_id;
+    positions.push_back(padding ? config.pad_token_id : next++);
+  }
+  return positions;
+}
+
 // The tokens of one text as they go into the batch.
 struct Row {
   std::vector<int64_t> ids, positions, types;
@@ -24,12 +36,12 @@ absl::Status Bad(size_t text, const Args&... what) {
   return absl::InvalidArgumentError(absl::StrCat("text ", text, " of the batch: ", what...));
 }
 
-absl::Status CheckRow(const BertConfig& config, size_t text, const Row& row) {
+absl::Status CheckRow(const EncoderConfig& config, size_t text, const Row& row) {
   if (row.ids.empty()) return Bad(text, "it has no tokens; at least [CLS] is needed");
-  if (row.positions.back() >= config.max_position_embeddings) {
-    return Bad(text, "it has ", row.positions.back() + 1,
-               " tokens, but the model's max_position_embeddings is ", config.max_position_embeddings,
-               "; tokenize with a smaller max_length");
+  const int64_t last = *std::max_element(row.positions.begin(), row.positions.end());
+  if (last >= config.max_position_embeddings) {
+    return Bad(text, "it has ", last + 1 - config.first_position(), " tokens, but the model reads ",
+               config.max_tokens(), " at most (max_position_embeddings); tokenize with a smaller max_length");
   }
   for (size_t i = 0; i < row.ids.size(); ++i) {
     if (row.ids[i] < 0 || row.ids[i] >= config.vocab_size) {
@@ -76,7 +88,7 @@ PackedBatch Concatenate(const std::vector<Row>& rows) {
   return batch;
 }
 
-absl::StatusOr<PackedBatch> PackRows(const BertConfig& config, const std::vector<Row>& rows) {
+absl::StatusOr<PackedBatch> PackRows(const EncoderConfig& config, const std::vector<Row>& rows) {
   if (rows.empty()) return absl::InvalidArgumentError("the batch has no texts");
   for (size_t text = 0; text < rows.size(); ++text) {
     QL_RETURN_IF_ERROR(CheckRow(config, text, rows[text]));
@@ -96,7 +108,7 @@ absl::StatusOr<at::Tensor> Normalize(const char* name, const at::Tensor& tensor,
 
 }  // namespace
 
-absl::StatusOr<PackedBatch> PackTexts(const BertConfig& config,
+absl::StatusOr<PackedBatch> PackTexts(const EncoderConfig& config,
                                       absl::Span<const TokenizedText* const> texts) {
   std::vector<Row> rows(texts.size());
   for (size_t i = 0; i < texts.size(); ++i) {
@@ -107,13 +119,12 @@ absl::StatusOr<PackedBatch> PackTexts(const BertConfig& config,
     rows[i].ids.assign(text.ids.begin(), text.ids.end());
     rows[i].types.assign(text.token_types.begin(), text.token_types.end());
     rows[i].types.resize(text.ids.size(), 0);
-    rows[i].positions.resize(text.ids.size());
-    std::iota(rows[i].positions.begin(), rows[i].positions.end(), 0);
+    rows[i].positions = Positions(config, rows[i].ids);
   }
   return PackRows(config, rows);
 }
 
-absl::StatusOr<PackedBatch> PackPadded(const BertConfig& config, const at::Tensor& input_ids,
+absl::StatusOr<PackedBatch> PackPadded(const EncoderConfig& config, const at::Tensor& input_ids,
                                        const at::Tensor& attention_mask, const at::Tensor& token_types) {
   if (!input_ids.defined() || input_ids.dim() != 2) {
     return absl::InvalidArgumentError("input_ids: a tensor of shape [texts, length] is wanted");
@@ -125,13 +136,17 @@ absl::StatusOr<PackedBatch> PackPadded(const BertConfig& config, const at::Tenso
   std::vector<Row> rows(static_cast<size_t>(texts));
   for (int64_t i = 0; i < texts; ++i) {
     Row& row = rows[static_cast<size_t>(i)];
-    for (int64_t j = i * length; j < (i + 1) * length; ++j) {
-      if (mask.defined() && mask.const_data_ptr<int64_t>()[j] == 0) continue;
-      row.ids.push_back(ids.const_data_ptr<int64_t>()[j]);
-      row.positions.push_back(j - i * length);
-      row.types.push_back(types.defined() ? types.const_data_ptr<int64_t>()[j] : 0);
+    const int64_t* const padded = ids.const_data_ptr<int64_t>() + i * length;
+    const std::vector<int64_t> positions = Positions(config, {padded, padded + length});
+    bool first = false;
+    for (int64_t j = 0; j < length; ++j) {
+      if (mask.defined() && mask.const_data_ptr<int64_t>()[i * length + j] == 0) continue;
+      first |= j == 0;
+      row.ids.push_back(padded[j]);
+      row.positions.push_back(positions[static_cast<size_t>(j)]);
+      row.types.push_back(types.defined() ? types.const_data_ptr<int64_t>()[i * length + j] : 0);
     }
-    if (row.positions.empty() || row.positions.front() != 0) {
+    if (!first) {
       return Bad(static_cast<size_t>(i), "attention_mask leaves out its first token; pad on the right");
     }
   }

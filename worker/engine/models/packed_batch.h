@@ -13,7 +13,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "worker/engine/models/bert_config.h"
+#include "worker/engine/layers/attention.h"
+#include "worker/engine/models/encoder_config.h"
 
 namespace quantlab::engine {
 
@@ -24,17 +25,12 @@ struct TokenizedText {
 };
 
 struct PackedBatch {
-  // Texts of equal length that lie next to each other.
-  struct Group {
-    int64_t texts;
-    int64_t length;  // tokens of each
-  };
   at::Tensor ids;          // [tokens] int64
   at::Tensor positions;    // [tokens] int64
   at::Tensor token_types;  // [tokens] int64
   at::Tensor first_token;  // [texts] int64: row of each text's first token, ascending
   at::Tensor place;        // [texts] int64: where the caller's i-th text is in that order
-  std::vector<Group> groups;
+  std::vector<SequenceGroup> groups;
 
   int64_t texts() const { return first_token.size(0); }
   int64_t tokens() const { return ids.size(0); }
@@ -42,13 +38,14 @@ struct PackedBatch {
 
 // Errors: INVALID_ARGUMENT for no texts, an empty text, one longer than the model's positions, an id or a
 // token type out of range; the message names the text's index.
-absl::StatusOr<PackedBatch> PackTexts(const BertConfig& config, absl::Span<const TokenizedText* const> texts);
+absl::StatusOr<PackedBatch> PackTexts(const EncoderConfig& config,
+                                      absl::Span<const TokenizedText* const> texts);
 
 // The same from padded tensors, as transformers takes them.
 // input_ids: [texts, length] integer; attention_mask: the same shape, non-zero where there is a token, or
 // undefined for all; token_types: the same shape, or undefined for all 0. The first token of each text
 // must be a token (its output is the text's), so padding is on the right.
-absl::StatusOr<PackedBatch> PackPadded(const BertConfig& config, const at::Tensor& input_ids,
+absl::StatusOr<PackedBatch> PackPadded(const EncoderConfig& config, const at::Tensor& input_ids,
                                        const at::Tensor& attention_mask, const at::Tensor& token_types);
 
 }  // namespace quantlab::engine

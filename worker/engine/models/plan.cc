@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/layer_kinds.h"
+#include "worker/engine/models/families.h"
 
 namespace quantlab::engine {
 namespace {
@@ -256,25 +257,25 @@ absl::StatusOr<at::ScalarType> DtypeFromName(const std::string& name) {
   return absl::InvalidArgumentError(absl::StrCat("\"", name, "\" is no dtype; allowed: fp32, bf16, fp16"));
 }
 
-QuantizationPlan DescribePlan(const BertForSequenceClassification& model, const MethodSpec& method,
-                              const Params& params) {
+QuantizationPlan DescribePlan(const Encoder& model, const MethodSpec& method, const Params& params) {
   QuantizationPlan plan;
+  plan.family = model.config().family;
   plan.method = method.name;
   plan.method_version = method.version;
   plan.params = params;
   plan.activation_dtype = DtypeName(model.activation_dtype());
-  model.ForEachEmbedding([&](const std::string& name, const Embedding& table) {
-    plan.embeddings.push_back({name, table.kind(), FileNames(name, table.tensors())});
+  model.ForEachEmbedding([&](const LayerInfo& info, const Embedding& table) {
+    plan.embeddings.push_back({info.name, table.kind(), FileNames(info.name, table.tensors())});
   });
-  model.ForEachLinear([&](const std::string& name, const Linear& linear) {
-    LayerPlan layer{name,
+  model.ForEachLinear([&](const LayerInfo& info, const Linear& linear) {
+    LayerPlan layer{info.name,
                     linear.kind(),
                     linear.in_features(),
                     linear.out_features(),
                     linear.options(),
                     "",
                     "",
-                    FileNames(name, linear.tensors())};
+                    FileNames(info.name, linear.tensors())};
     const LayerPrecision precision = linear.precision();
     // A kept layer computes as its kind says, but something else was asked for.
     if (precision.requested != layer.kind) {
@@ -298,7 +299,7 @@ std::string PlanToJson(const QuantizationPlan& plan) {
   }
   const Json json = {
       {"version", QuantizationPlan::kVersion},
-      {"model_family", QuantizationPlan::kFamily},
+      {"model_family", plan.family},
       {"activation_dtype", plan.activation_dtype},
       {"method", {{"name", plan.method}, {"version", plan.method_version}, {"params", params}}},
       {"embeddings", embeddings},
@@ -320,11 +321,12 @@ absl::StatusOr<QuantizationPlan> ParsePlan(const std::string& text, const std::s
                                                    " is newer than this program, which reads ",
                                                    QuantizationPlan::kVersion, "; update it"));
   }
-  if (family != QuantizationPlan::kFamily) {
+  if (FindModelFamily(family) == nullptr) {
     return absl::InvalidArgumentError(
-        absl::StrCat(where, ": model_family is \"", family, "\"; allowed: ", QuantizationPlan::kFamily));
+        absl::StrCat(where, ": model_family is \"", family, "\"; allowed: ", ModelFamilyNames()));
   }
   QuantizationPlan plan;
+  plan.family = family;
   QL_RETURN_IF_ERROR(ReadMethod(*method, where, plan));
   if (version >= 2) QL_RETURN_IF_ERROR(ReadBeyondVersion1(json, where, plan));
   QL_RETURN_IF_ERROR(ReadArray<LayerPlan>(*layers, "layer", where, LayerFromJson, plan.layers));

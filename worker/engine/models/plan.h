@@ -26,15 +26,14 @@
 #include "absl/status/statusor.h"
 #include "base/method_spec.h"
 #include "worker/engine/layers/layer_plan.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
 
 struct QuantizationPlan {
   static constexpr int kVersion = 2;
-  static constexpr char kFamily[] = "bert";
-
-  std::string method;  // name of its MethodSpec
+  std::string family = "bert";  // of AllModelFamilies()
+  std::string method;           // name of its MethodSpec
   int method_version = 0;
   Params params;  // resolved
   std::string activation_dtype = "fp32";
@@ -47,8 +46,7 @@ struct QuantizationPlan {
 };
 
 // The plan of a model as it is now.
-QuantizationPlan DescribePlan(const BertForSequenceClassification& model, const MethodSpec& method,
-                              const Params& params);
+QuantizationPlan DescribePlan(const Encoder& model, const MethodSpec& method, const Params& params);
 
 // Equal plans give equal bytes.
 std::string PlanToJson(const QuantizationPlan& plan);

@@ -8,7 +8,6 @@
 
 #include <ATen/ATen.h>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/status_macros.h"
@@ -86,6 +85,14 @@ EmbeddingLoader PlannedEmbeddingLoader(const QuantizationPlan& plan) {
   };
 }
 
+absl::Status CheckFamily(const QuantizationPlan& plan, const Encoder& model, const std::string& path) {
+  const std::string& family = model.config().family;
+  if (plan.family == family) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path, ": model_family is \"", plan.family,
+                                                 "\", but config.json describes a model of the family ",
+                                                 family));
+}
+
 absl::Status CheckPlanIsUsed(const QuantizationPlan& plan, const std::set<std::string>& used,
                              const std::string& path) {
   for (const LayerPlan& layer : plan.layers) {
@@ -110,6 +117,7 @@ absl::StatusOr<LoadedModel> LoadModel(const std::string& folder) {
   }
   QL_ASSIGN_OR_RETURN(loaded.model, LoadCheckpoint(folder, options));
   if (loaded.plan) {
+    QL_RETURN_IF_ERROR(CheckFamily(*loaded.plan, *loaded.model, Join(folder, kPlanFile)));
     QL_RETURN_IF_ERROR(CheckPlanIsUsed(*loaded.plan, used, Join(folder, kPlanFile)));
     QL_ASSIGN_OR_RETURN(const at::ScalarType dtype, DtypeFromName(loaded.plan->activation_dtype));
     loaded.model->SetActivationDtype(dtype);
@@ -117,9 +125,8 @@ absl::StatusOr<LoadedModel> LoadModel(const std::string& folder) {
   return loaded;
 }
 
-absl::Status SaveModel(const BertForSequenceClassification& model,
-                       const std::optional<QuantizationPlan>& plan, const std::string& tokenizer_folder,
-                       const std::string& folder) {
+absl::Status SaveModel(const Encoder& model, const std::optional<QuantizationPlan>& plan,
+                       const std::string& tokenizer_folder, const std::string& folder) {
   QL_RETURN_IF_ERROR(MakeDirectories(folder));
   // Before the weights: a folder with weights is a complete one.
   if (plan) QL_RETURN_IF_ERROR(WriteFileAtomically(Join(folder, kPlanFile), PlanToJson(*plan)));
@@ -142,20 +149,12 @@ absl::StatusOr<ModelSize> SizeOfModel(const std::string& folder) {
   return size;
 }
 
-int64_t RowsPerText(const BertConfig& config, const std::string& layer, int64_t tokens) {
-  if (!absl::StartsWith(layer, "bert.encoder.")) return 1;
-  const std::string last = absl::StrCat("bert.encoder.layer.", config.num_hidden_layers - 1, ".");
-  const bool every_token = !absl::StartsWith(layer, last) || absl::EndsWith(layer, ".attention.self.key") ||
-                           absl::EndsWith(layer, ".attention.self.value");
-  return every_token ? tokens : 1;
-}
-
-std::vector<Layer> DescribeLayers(const BertForSequenceClassification& model, int64_t tokens) {
+std::vector<Layer> DescribeLayers(const Encoder& model, int64_t tokens) {
   std::vector<Layer> layers;
   double total = 0;
-  model.ForEachLinear([&](const std::string& name, const Linear& linear) {
+  model.ForEachLinear([&](const LayerInfo& info, const Linear& linear) {
     const LayerPrecision precision = linear.precision();
-    Layer layer{name,
+    Layer layer{info.name,
                 linear.in_features(),
                 linear.out_features(),
                 precision.requested,
@@ -163,7 +162,7 @@ std::vector<Layer> DescribeLayers(const BertForSequenceClassification& model, in
                 precision.kernel,
                 precision.reason,
                 static_cast<double>(linear.in_features()) * static_cast<double>(linear.out_features()) *
-                    static_cast<double>(RowsPerText(model.config(), name, tokens)),
+                    static_cast<double>(info.RowsPerText(tokens)),
                 0,
                 0,
                 {}};

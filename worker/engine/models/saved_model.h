@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/event.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 #include "worker/engine/models/plan.h"
 
 namespace quantlab::engine {
@@ -20,7 +20,7 @@ namespace quantlab::engine {
 inline constexpr char kPlanFile[] = "plan.json";
 
 struct LoadedModel {
-  std::unique_ptr<BertForSequenceClassification> model;
+  std::unique_ptr<Encoder> model;
   std::optional<QuantizationPlan> plan;  // none: FP32
 };
 
@@ -32,9 +32,8 @@ absl::StatusOr<LoadedModel> LoadModel(const std::string& folder);
 
 // Writes config.json, plan.json (where there is a plan), model.safetensors and the tokenizer's files.
 // Loaded again, the model gives the same logits to the bit. Each file appears whole or not at all.
-absl::Status SaveModel(const BertForSequenceClassification& model,
-                       const std::optional<QuantizationPlan>& plan, const std::string& tokenizer_folder,
-                       const std::string& folder);
+absl::Status SaveModel(const Encoder& model, const std::optional<QuantizationPlan>& plan,
+                       const std::string& tokenizer_folder, const std::string& folder);
 
 struct ModelSize {
   int64_t total = 0;    // bytes of all files that loading reads, the tokenizer's too
@@ -43,14 +42,9 @@ struct ModelSize {
 // Errors: NOT_FOUND no such folder or no model.safetensors in it.
 absl::StatusOr<ModelSize> SizeOfModel(const std::string& folder);
 
-// Rows of a linear layer's input for each text of `tokens` tokens: one for each token, but one for each
-// text where only the first token's output is used (in the last encoder layer after keys and values, and
-// in what follows it).
-int64_t RowsPerText(const BertConfig& config, const std::string& layer, int64_t tokens);
-
 // One entry for each linear layer in order of computation: what was asked, what runs, bytes of its
 // tensors, and its share of the multiply-adds of all linear layers for texts of `tokens` tokens.
-std::vector<Layer> DescribeLayers(const BertForSequenceClassification& model, int64_t tokens);
+std::vector<Layer> DescribeLayers(const Encoder& model, int64_t tokens);
 
 }  // namespace quantlab::engine
 

@@ -6,8 +6,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "worker/engine/tensors/torch_status.h"
 
@@ -16,21 +14,9 @@ namespace {
 
 constexpr size_t kMaxNamesInError = 10;
 
-// Parts of a checkpoint that a classifier has no use for: pre-training heads, buffers of old versions.
-bool IsIgnorable(const std::string& name) {
-  return absl::StartsWith(name, "cls.") || absl::EndsWith(name, ".position_ids") ||
-         absl::EndsWith(name, ".embeddings.token_type_ids");
-}
-
-std::string CanonicalName(const std::string& name, bool has_prefix) {
-  std::string canonical = name;
-  for (const char* part : {"embeddings.", "encoder.", "pooler."}) {
-    if (!has_prefix && absl::StartsWith(name, part)) canonical = absl::StrCat("bert.", name);
-  }
-  absl::string_view stem = canonical;
-  if (absl::ConsumeSuffix(&stem, ".LayerNorm.gamma")) return absl::StrCat(stem, ".LayerNorm.weight");
-  if (absl::ConsumeSuffix(&stem, ".LayerNorm.beta")) return absl::StrCat(stem, ".LayerNorm.bias");
-  return canonical;
+// Buffers that old versions of transformers saved.
+bool IsBuffer(const std::string& name) {
+  return absl::EndsWith(name, ".position_ids") || absl::EndsWith(name, ".embeddings.token_type_ids");
 }
 
 std::string ShapeText(absl::Span<const int64_t> shape) {
@@ -39,28 +25,35 @@ std::string ShapeText(absl::Span<const int64_t> shape) {
 
 }  // namespace
 
-absl::StatusOr<Weights> Weights::Create(TensorMap tensors, std::string where) {
-  bool has_prefix = false;
-  for (const auto& [name, tensor] : tensors) has_prefix |= absl::StartsWith(name, "bert.");
-  Weights weights;
-  weights.where_ = std::move(where);
-  for (auto& [name, tensor] : tensors) {
-    const std::string canonical = CanonicalName(name, has_prefix);
-    if (!weights.tensors_.emplace(canonical, std::move(tensor)).second) {
+Weights::Weights(TensorMap tensors, std::string where)
+    : where_(std::move(where)), tensors_(std::move(tensors)) {}
+
+Weights::Weights(TensorSource source, std::string where)
+    : where_(std::move(where)), source_(std::move(source)) {}
+
+absl::Status Weights::Rename(const std::function<std::string(const std::string& name)>& rule) {
+  TensorMap renamed;
+  for (auto& [name, tensor] : tensors_) {
+    const std::string better = rule(name);
+    if (!renamed.emplace(better, std::move(tensor)).second) {
       return absl::InvalidArgumentError(
-          absl::StrCat(weights.where_, ": tensor ", name, " and another one are both ", canonical));
+          absl::StrCat(where_, ": tensor ", name, " and another one are both ", better));
     }
   }
-  return weights;
+  tensors_ = std::move(renamed);
+  return absl::OkStatus();
 }
 
-bool Weights::ContainsLayer(const std::string& name) const {
-  const auto it = tensors_.lower_bound(name + ".");
-  return it != tensors_.end() && absl::StartsWith(it->first, name + ".");
+bool Weights::ContainsAny(const std::string& beginning) const {
+  const auto it = tensors_.lower_bound(beginning);
+  return source_ != nullptr || (it != tensors_.end() && absl::StartsWith(it->first, beginning));
 }
 
 absl::StatusOr<at::Tensor> Weights::Remove(const std::string& name, absl::Span<const int64_t> shape) {
   const auto it = tensors_.find(name);
+  if (it == tensors_.end() && source_ != nullptr) {
+    return CatchTorch(absl::StrCat(where_, ": tensor ", name), [&] { return source_(name, shape); });
+  }
   if (it == tensors_.end()) {
     return absl::NotFoundError(absl::StrCat(where_, ": tensor ", name, " ", ShapeText(shape), " is missing"));
   }
@@ -97,10 +90,12 @@ absl::StatusOr<at::Tensor> Weights::Take(const std::string& name, at::ScalarType
   return CatchTorch(absl::StrCat(where_, ": tensor ", name), [&] { return tensor.clone(); });
 }
 
-absl::Status Weights::CheckAllTaken() const {
+absl::Status Weights::CheckAllTaken(absl::Span<const std::string> ignored) const {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : tensors_) {
-    if (!IsIgnorable(name)) names.push_back(name);
+    bool known = IsBuffer(name);
+    for (const std::string& beginning : ignored) known |= absl::StartsWith(name, beginning);
+    if (!known) names.push_back(name);
   }
   if (names.empty()) return absl::OkStatus();
   const size_t count = names.size();

@@ -2,6 +2,7 @@
 #ifndef QUANTLAB_WORKER_ENGINE_TENSORS_WEIGHTS_H_
 #define QUANTLAB_WORKER_ENGINE_TENSORS_WEIGHTS_H_
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -16,20 +17,25 @@ namespace quantlab::engine {
 
 // Each tensor is taken once, by the layer that owns it; what is left over when the model is complete was
 // not meant for this model.
-//
-// Names are those of transformers' BertForSequenceClassification: "bert.pooler.dense.weight",
-// "classifier.bias". Files without the "bert." prefix, and with LayerNorm's old names gamma and beta, are
-// brought to that form on construction.
 class Weights {
  public:
   // `where` names the origin in errors (a file name).
+  Weights(TensorMap tensors, std::string where);
+
+  // Without a file: `source` makes each tensor when it is asked for, which is once.
+  using TensorSource = std::function<at::Tensor(const std::string& name, absl::Span<const int64_t> shape)>;
+  Weights(TensorSource source, std::string where);
+
+  // Gives each tensor the name that `rule` makes of its own.
   // Errors: INVALID_ARGUMENT where two tensors come to the same name.
-  static absl::StatusOr<Weights> Create(TensorMap tensors, std::string where);
+  absl::Status Rename(const std::function<std::string(const std::string& name)>& rule);
 
-  bool Contains(const std::string& name) const { return tensors_.count(name) != 0; }
+  bool Contains(const std::string& name) const { return source_ != nullptr || tensors_.count(name) != 0; }
 
+  // Whether any tensor's name starts with `beginning`.
+  bool ContainsAny(const std::string& beginning) const;
   // Whether any tensor of layer `name` is there ("classifier": "classifier.weight", …).
-  bool ContainsLayer(const std::string& name) const;
+  bool ContainsLayer(const std::string& name) const { return ContainsAny(name + "."); }
 
   // Adds a tensor that the file does not have, for a layer to take.
   void Insert(const std::string& name, at::Tensor tensor) { tensors_[name] = std::move(tensor); }
@@ -42,8 +48,9 @@ class Weights {
   absl::StatusOr<at::Tensor> Take(const std::string& name, at::ScalarType dtype,
                                   absl::Span<const int64_t> shape);
 
-  // INVALID_ARGUMENT naming what nobody took. Heads of pre-training and stored position ids are no error.
-  absl::Status CheckAllTaken() const;
+  // INVALID_ARGUMENT naming what nobody took. Stored position ids are no error, nor are tensors whose names
+  // start as one of `ignored` does.
+  absl::Status CheckAllTaken(absl::Span<const std::string> ignored = {}) const;
 
   const std::string& where() const { return where_; }
 
@@ -52,6 +59,7 @@ class Weights {
 
   std::string where_;
   TensorMap tensors_;
+  TensorSource source_;
 };
 
 }  // namespace quantlab::engine

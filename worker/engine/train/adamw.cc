@@ -8,20 +8,12 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "absl/strings/match.h"
-
 namespace quantlab::engine {
 
-bool IsDecayed(const std::string& name) {
-  return !absl::EndsWith(name, ".bias") && !absl::EndsWith(name, "_step") &&
-         !absl::StrContains(name, "LayerNorm");
-}
-
-AdamW::AdamW(const std::vector<BertForSequenceClassification::NamedTensor>& parameters,
-             const Options& options)
+AdamW::AdamW(const std::vector<Encoder::NamedTensor>& parameters, const Options& options)
     : options_(options), groups_{{options.weight_decay, {}, {}, {}, {}}, {0.0, {}, {}, {}, {}}} {
-  for (const auto& [name, tensor] : parameters) {
-    Group& group = groups_[IsDecayed(name) ? 0 : 1];
+  for (const auto& [name, tensor, decays] : parameters) {
+    Group& group = groups_[decays ? 0 : 1];
     const at::Tensor plain = tensor.detach();  // shares storage; updates are not recorded
     group.parameters.push_back(tensor);
     group.first_moments.push_back(at::zeros_like(plain));

@@ -7,7 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
 
@@ -21,7 +21,7 @@ class AdamW {
     double weight_decay;  // of parameters other than biases, LayerNorms and learned step sizes
   };
 
-  AdamW(const std::vector<BertForSequenceClassification::NamedTensor>& parameters, const Options& options);
+  AdamW(const std::vector<Encoder::NamedTensor>& parameters, const Options& options);
 
   // Scales all gradients so that their global L2 norm is at most `max_norm` (0: as they are); returns the
   // norm before. Source: torch.nn.utils.clip_grad_norm_.
@@ -41,9 +41,6 @@ class AdamW {
   Options options_;
   std::vector<Group> groups_;
 };
-
-// Whether weight decay applies to the parameter of this name.
-bool IsDecayed(const std::string& name);
 
 }  // namespace quantlab::engine
 

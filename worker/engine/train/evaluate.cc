@@ -14,8 +14,7 @@ namespace {
 
 class EvaluationScope {
  public:
-  explicit EvaluationScope(BertForSequenceClassification& model)
-      : model_(model), was_training_(model.training()) {
+  explicit EvaluationScope(Encoder& model) : model_(model), was_training_(model.training()) {
     model_.SetTraining(false);
   }
   ~EvaluationScope() { model_.SetTraining(was_training_); }
@@ -23,12 +22,12 @@ class EvaluationScope {
   EvaluationScope& operator=(const EvaluationScope&) = delete;
 
  private:
-  BertForSequenceClassification& model_;
+  Encoder& model_;
   const bool was_training_;
 };
 
-absl::Status PredictBatch(const BertForSequenceClassification& model, absl::Span<const TokenizedText> texts,
-                          const Batch& batch, std::vector<std::vector<float>>& logits) {
+absl::Status PredictBatch(const Encoder& model, absl::Span<const TokenizedText> texts, const Batch& batch,
+                          std::vector<std::vector<float>>& logits) {
   std::vector<const TokenizedText*> chosen;
   for (const int64_t index : batch.indices) chosen.push_back(&texts[static_cast<size_t>(index)]);
   QL_ASSIGN_OR_RETURN(const PackedBatch packed, PackTexts(model.config(), chosen));
@@ -46,7 +45,7 @@ absl::Status PredictBatch(const BertForSequenceClassification& model, absl::Span
 
 }  // namespace
 
-absl::StatusOr<std::vector<std::vector<float>>> PredictLogits(BertForSequenceClassification& model,
+absl::StatusOr<std::vector<std::vector<float>>> PredictLogits(Encoder& model,
                                                               absl::Span<const TokenizedText> texts,
                                                               int batch_size,
                                                               const EvaluationProgress& progress) {

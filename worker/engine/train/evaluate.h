@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
 
@@ -19,7 +19,7 @@ using EvaluationProgress = std::function<bool(int64_t done, int64_t total)>;
 // alike length go through together, at most batch_size at a time, on the model's device.
 // Puts the model into evaluation mode for the while.
 // Errors: INVALID_ARGUMENT a text does not fit the model; CANCELLED; RESOURCE_EXHAUSTED out of memory.
-absl::StatusOr<std::vector<std::vector<float>>> PredictLogits(BertForSequenceClassification& model,
+absl::StatusOr<std::vector<std::vector<float>>> PredictLogits(Encoder& model,
                                                               absl::Span<const TokenizedText> texts,
                                                               int batch_size,
                                                               const EvaluationProgress& progress = {});

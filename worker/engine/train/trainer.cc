@@ -46,7 +46,7 @@ absl::Status CheckConfig(const TrainingConfig& config) {
   return absl::OkStatus();
 }
 
-absl::Status CheckData(const BertConfig& model, const LabelledTexts& data, const Schedule& schedule) {
+absl::Status CheckData(const EncoderConfig& model, const LabelledTexts& data, const Schedule& schedule) {
   if (data.labels.size() != data.texts.size()) {
     return absl::InvalidArgumentError(
         absl::StrCat(data.texts.size(), " texts, but ", data.labels.size(), " labels"));
@@ -97,7 +97,7 @@ class AutocastScope {
 // Training mode within a scope.
 class TrainingScope {
  public:
-  TrainingScope(BertForSequenceClassification& model, bool dropout) : model_(model) {
+  TrainingScope(Encoder& model, bool dropout) : model_(model) {
     model_.SetTraining(dropout);
     model_.SetRequiresGrad(true);
   }
@@ -110,7 +110,7 @@ class TrainingScope {
   TrainingScope& operator=(const TrainingScope&) = delete;
 
  private:
-  BertForSequenceClassification& model_;
+  Encoder& model_;
 };
 
 absl::Status NotFinite(const TrainingStep& step, const char* what, double value) {
@@ -122,7 +122,7 @@ absl::Status NotFinite(const TrainingStep& step, const char* what, double value)
 
 class TrainingLoop {
  public:
-  TrainingLoop(BertForSequenceClassification& model, const LabelledTexts& data, const Schedule& schedule,
+  TrainingLoop(Encoder& model, const LabelledTexts& data, const Schedule& schedule,
                const TrainingOptions& options)
       : model_(model),
         data_(data),
@@ -194,7 +194,7 @@ class TrainingLoop {
     return at::cross_entropy_loss(logits.to(at::kFloat), on_device);
   }
 
-  BertForSequenceClassification& model_;
+  Encoder& model_;
   const LabelledTexts& data_;
   const Schedule& schedule_;
   const TrainingOptions& options_;
@@ -230,8 +230,8 @@ double LearningRateFactor(int64_t step, int64_t steps, double warmup_ratio) {
   return std::max(0.0, (end - at) / std::max(1.0, end - warmup));
 }
 
-absl::StatusOr<TrainingSummary> Train(BertForSequenceClassification& model, const LabelledTexts& data,
-                                      const Schedule& schedule, const TrainingOptions& options) {
+absl::StatusOr<TrainingSummary> Train(Encoder& model, const LabelledTexts& data, const Schedule& schedule,
+                                      const TrainingOptions& options) {
   QL_RETURN_IF_ERROR(CheckConfig(options.config));
   QL_RETURN_IF_ERROR(CheckData(model.config(), data, schedule));
   return CatchTorch("training", [&]() -> absl::StatusOr<TrainingSummary> {

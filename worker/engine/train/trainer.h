@@ -11,7 +11,7 @@
 #include "absl/status/statusor.h"
 #include "base/run_config.h"
 #include "worker/engine/data/batching.h"
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
 
@@ -66,7 +66,7 @@ std::vector<std::vector<Batch>> MakeTrainingSchedule(const LabelledTexts& data, 
 // Errors: INVALID_ARGUMENT nothing to train on, a label or an index out of range, a setting out of range;
 // CANCELLED by on_step; FAILED_PRECONDITION the loss is no longer finite (with the remedy);
 // RESOURCE_EXHAUSTED out of memory. After an error the weights are those of the last whole step.
-absl::StatusOr<TrainingSummary> Train(BertForSequenceClassification& model, const LabelledTexts& data,
+absl::StatusOr<TrainingSummary> Train(Encoder& model, const LabelledTexts& data,
                                       const std::vector<std::vector<Batch>>& schedule,
                                       const TrainingOptions& options);
 

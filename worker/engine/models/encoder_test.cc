@@ -1,4 +1,4 @@
-#include "worker/engine/models/bert.h"
+#include "worker/engine/models/encoder.h"
 
 #include <numeric>
 #include <string>
@@ -25,7 +25,7 @@ using testing::MaxDifference;
 using testing::SmallConfig;
 using Json = nlohmann::json;
 
-at::Tensor Logits(const BertForSequenceClassification& model, const Json& golden) {
+at::Tensor Logits(const Encoder& model, const Json& golden) {
   at::NoGradGuard no_grad;
   const auto logits =
       model.Forward(testing::ToLongs(golden["input_ids"]), testing::ToLongs(golden["attention_mask"]),
@@ -45,26 +45,25 @@ std::vector<TokenizedText> MakeTexts(int count, int vocab) {
   return texts;
 }
 
-at::Tensor LogitsOf(const BertForSequenceClassification& model,
-                    const std::vector<const TokenizedText*>& texts) {
+at::Tensor LogitsOf(const Encoder& model, const std::vector<const TokenizedText*>& texts) {
   at::NoGradGuard no_grad;
   return *model.Forward(*PackTexts(model.config(), texts));
 }
 
-TEST(BertTest, LogitsEqualTransformersForEveryShape) {
+TEST(EncoderTest, LogitsEqualTransformersForEveryShape) {
   const testing::ThreadsScope threads(1);
   const Json golden = testing::ReadBertGolden();
   ASSERT_GE(golden["shapes"].size(), 3u);
   for (const Json& shape : golden["shapes"]) {
     SCOPED_TRACE(shape["name"].get<std::string>());
-    const auto config = ParseBertConfig(shape["config"].dump(), "golden");
+    const auto config = ParseModelConfig(shape["config"].dump(), "golden");
     ASSERT_TRUE(config.ok()) << config.status();
     const at::Tensor logits = Logits(*FormulaModel(*config), shape);
     EXPECT_LT(MaxDifference(logits, testing::ToFloats(shape["logits"])), 1e-4);
   }
 }
 
-TEST(BertTest, LogitsEqualTransformersForTheRealEncoder) {
+TEST(EncoderTest, LogitsEqualTransformersForTheRealEncoder) {
   QL_REQUIRE_MINILM(folder);
   const Json golden = testing::ReadBertGolden()["minilm"];
   const auto model = testing::LoadGoldenMiniLm(folder);
@@ -78,7 +77,7 @@ TEST(ActivationTest, EveryActivationEqualsTransformers) {
   const Json golden = testing::ReadBertGolden()["activations"];
   const at::Tensor x = testing::ToFloats(Json::array({golden["x"]}));
   for (const auto& [name, values] : golden["y"].items()) {
-    const auto config = ParseBertConfig(Json{{"hidden_act", name}}.dump(), "golden");
+    const auto config = ParseModelConfig(Json{{"hidden_act", name}}.dump(), "golden");
     ASSERT_TRUE(config.ok()) << config.status();
     const at::Tensor y = testing::ToFloats(Json::array({values}));
     EXPECT_LT(MaxDifference(Activate(config->hidden_act, x), y), 2e-6) << name;
@@ -98,7 +97,7 @@ TEST(ActivationTest, ARowsBitsDoNotDependOnTheOtherRows) {
   }
 }
 
-TEST(BertTest, ATextsLogitsDoNotDependOnItsBatchOrOrder) {
+TEST(EncoderTest, ATextsLogitsDoNotDependOnItsBatchOrOrder) {
   const testing::ThreadsScope threads(1);
   const auto model = FormulaModel(SmallConfig());
   const std::vector<TokenizedText> texts = MakeTexts(40, 100);
@@ -114,7 +113,7 @@ TEST(BertTest, ATextsLogitsDoNotDependOnItsBatchOrOrder) {
   }
 }
 
-TEST(BertTest, PaddingChangesNothing) {
+TEST(EncoderTest, PaddingChangesNothing) {
   const auto model = FormulaModel(SmallConfig());
   const at::Tensor ids = testing::ToLongs(Json::parse("[[2,5,7,3],[2,9,3,0]]"));
   const at::Tensor mask = testing::ToLongs(Json::parse("[[1,1,1,1],[1,1,1,0]]"));
@@ -123,12 +122,12 @@ TEST(BertTest, PaddingChangesNothing) {
   EXPECT_TRUE(at::equal(*model->Forward(ids, mask), *model->Forward(wide_ids, wide_mask)));
 }
 
-TEST(BertTest, NamesLayersAsTransformersDoes) {
-  BertConfig config = SmallConfig();
+TEST(EncoderTest, NamesLayersAsTransformersDoes) {
+  EncoderConfig config = SmallConfig();
   config.num_hidden_layers = 1;
   const auto model = FormulaModel(config);
   std::vector<std::string> names;
-  model->ForEachLinear([&](const std::string& name, const Linear&) { names.push_back(name); });
+  model->ForEachLinear([&](const LayerInfo& info, const Linear&) { names.push_back(info.name); });
   EXPECT_THAT(
       names,
       ElementsAre("bert.encoder.layer.0.attention.self.query", "bert.encoder.layer.0.attention.self.key",
@@ -137,22 +136,22 @@ TEST(BertTest, NamesLayersAsTransformersDoes) {
                   "bert.pooler.dense", "classifier"));
 }
 
-TEST(BertTest, AReplacedLayerIsTheOneThatRuns) {
+TEST(EncoderTest, AReplacedLayerIsTheOneThatRuns) {
   class Zero : public LinearFp32 {
    public:
     using LinearFp32::LinearFp32;
     at::Tensor Forward(const at::Tensor& x) const override { return LinearFp32::Forward(x).zero_(); }
   };
   const auto model = FormulaModel(SmallConfig());
-  model->ForEachLinear([&](const std::string& name, std::unique_ptr<Linear>& slot) {
+  model->ForEachLinear([&](const LayerInfo& info, std::unique_ptr<Linear>& slot) {
     const auto tensors = slot->tensors();
-    if (name == "classifier") slot = std::make_unique<Zero>(tensors.at("weight"), tensors.at("bias"));
+    if (info.name == "classifier") slot = std::make_unique<Zero>(tensors.at("weight"), tensors.at("bias"));
   });
   const std::vector<TokenizedText> texts = MakeTexts(2, 100);
   EXPECT_EQ(LogitsOf(*model, {&texts[0], &texts[1]}).abs().max().item<float>(), 0);
 }
 
-TEST(BertTest, DropoutActsOnlyInTraining) {
+TEST(EncoderTest, DropoutActsOnlyInTraining) {
   const auto model = FormulaModel(SmallConfig());
   const std::vector<TokenizedText> texts = MakeTexts(20, 100);
   const std::vector<const TokenizedText*> batch = {&texts[19], &texts[4]};
@@ -163,16 +162,16 @@ TEST(BertTest, DropoutActsOnlyInTraining) {
   EXPECT_TRUE(at::equal(LogitsOf(*model, batch), calm));
 }
 
-TEST(BertTest, MissingHeadsAreDrawnFromTheSeedAndReported) {
+TEST(EncoderTest, MissingHeadsAreDrawnFromTheSeedAndReported) {
   TensorMap tensors = FormulaWeights(SmallConfig());
   for (const char* name : {"classifier", "bert.pooler.dense"}) {
     tensors.erase(std::string(name) + ".weight");
     tensors.erase(std::string(name) + ".bias");
   }
   const auto build = [&](uint64_t seed) {
-    BertBuildOptions options;
+    EncoderBuildOptions options;
     options.seed = seed;
-    return *BertForSequenceClassification::Create(SmallConfig(), *Weights::Create(tensors, "t"), options);
+    return *MakeEncoder(SmallConfig(), Weights(tensors, "t"), options);
   };
   const auto model = build(1), same = build(1), other = build(2);
   EXPECT_THAT(model->initialized_layers(), ElementsAre("bert.pooler.dense", "classifier"));
@@ -183,7 +182,7 @@ TEST(BertTest, MissingHeadsAreDrawnFromTheSeedAndReported) {
   EXPECT_EQ(model->StateTensors()["classifier.bias"].abs().max().item<float>(), 0);
 }
 
-TEST(BertTest, ReadsBothKeyStylesAndOldLayerNormNames) {
+TEST(EncoderTest, ReadsBothKeyStylesAndOldLayerNormNames) {
   TensorMap old_style;
   for (const auto& [name, tensor] : FormulaWeights(SmallConfig())) {
     std::string key = name;
@@ -195,20 +194,17 @@ TEST(BertTest, ReadsBothKeyStylesAndOldLayerNormNames) {
     old_style[key] = tensor;
   }
   old_style["embeddings.position_ids"] = testing::ToLongs(Json::parse("[[0,1,2]]"));
-  auto weights = Weights::Create(old_style, "old");
-  ASSERT_TRUE(weights.ok());
-  const auto model = BertForSequenceClassification::Create(SmallConfig(), *std::move(weights));
+  const auto model = MakeEncoder(SmallConfig(), Weights(old_style, "old"));
   ASSERT_TRUE(model.ok()) << model.status();
   const std::vector<TokenizedText> texts = MakeTexts(3, 100);
   EXPECT_TRUE(at::equal(LogitsOf(**model, {&texts[2]}), LogitsOf(*FormulaModel(SmallConfig()), {&texts[2]})));
 }
 
 absl::Status BuildError(const TensorMap& tensors) {
-  return BertForSequenceClassification::Create(SmallConfig(), *Weights::Create(tensors, "f.safetensors"))
-      .status();
+  return MakeEncoder(SmallConfig(), Weights(tensors, "f.safetensors")).status();
 }
 
-TEST(BertTest, NamesEveryTensorThatIsWrong) {
+TEST(EncoderTest, NamesEveryTensorThatIsWrong) {
   TensorMap tensors = FormulaWeights(SmallConfig());
   tensors.erase("bert.encoder.layer.1.output.dense.weight");
   tensors["bert.embeddings.LayerNorm.bias"] = testing::FormulaWeight("x", {65});
@@ -221,16 +217,16 @@ TEST(BertTest, NamesEveryTensorThatIsWrong) {
                     HasSubstr("bert.encoder.layer.2.output.dense.bias")));
 }
 
-TEST(BertTest, RefusesIntegerWeights) {
+TEST(EncoderTest, RefusesIntegerWeights) {
   TensorMap tensors = FormulaWeights(SmallConfig());
   tensors["classifier.weight"] = tensors["classifier.weight"].to(at::kChar);
   EXPECT_EQ(BuildError(tensors).code(), absl::StatusCode::kInvalidArgument);
 }
 
-TEST(BertTest, ReadsHalfPrecisionWeightsAsFp32) {
+TEST(EncoderTest, ReadsHalfPrecisionWeightsAsFp32) {
   TensorMap tensors = FormulaWeights(SmallConfig());
   for (auto& [name, tensor] : tensors) tensor = tensor.to(name.size() % 2 == 0 ? at::kHalf : at::kBFloat16);
-  const auto model = BertForSequenceClassification::Create(SmallConfig(), *Weights::Create(tensors, "f"));
+  const auto model = MakeEncoder(SmallConfig(), Weights(tensors, "f"));
   ASSERT_TRUE(model.ok()) << model.status();
   for (const auto& [name, tensor] : (*model)->StateTensors()) EXPECT_EQ(tensor.scalar_type(), at::kFloat);
 }
