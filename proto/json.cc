@@ -30,11 +30,10 @@ std::string DeterministicBytes(const google::protobuf::Message& message) {
   return bytes;
 }
 
-std::string Print(const google::protobuf::Message& message, bool pretty) {
+std::string Print(const google::protobuf::Message& message) {
   static pbu::TypeResolver* const resolver =
       pbu::NewTypeResolverForDescriptorPool(kUrlPrefix, google::protobuf::DescriptorPool::generated_pool());
   pbu::JsonPrintOptions options;
-  options.add_whitespace = pretty;
   std::string json;
   // Fails only on strings that are no UTF-8 and times out of range; conversions make neither.
   const auto status = pbu::BinaryToJsonString(
@@ -66,11 +65,7 @@ size_t SequenceLength(absl::string_view text) {
 }  // namespace
 
 std::string ToJson(const google::protobuf::Message& message) {
-  return Print(message, false);
-}
-
-std::string ToPrettyJson(const google::protobuf::Message& message) {
-  return Print(message, true);
+  return Print(message);
 }
 
 absl::Status FromJson(absl::string_view text, google::protobuf::Message* message) {

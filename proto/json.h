@@ -15,9 +15,6 @@ namespace quantlab {
 // in order: the same message always gives the same text, on one line.
 std::string ToJson(const google::protobuf::Message& message);
 
-// The same over several lines, for people.
-std::string ToPrettyJson(const google::protobuf::Message& message);
-
 // Fills `message` (cleared first). Unknown fields are ignored, so that a newer writer is understood.
 // Errors: INVALID_ARGUMENT says what is wrong and near which text.
 absl::Status FromJson(absl::string_view text, google::protobuf::Message* message);

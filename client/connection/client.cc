@@ -180,17 +180,6 @@ absl::StatusOr<Response> Client::Call(Stub& stub,
   return response;
 }
 
-absl::Status Client::Ping(absl::Duration timeout) {
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-  v1::ListExperimentsRequest request;
-  request.set_page_size(1);
-  v1::ListExperimentsResponse response;
-  absl::Status status = FromGrpcStatus(experiments_->ListExperiments(&context, request, &response));
-  if (status.ok()) answered_ = true;
-  return ForPeople(std::move(status));
-}
-
 absl::StatusOr<v1::SubmitExperimentResponse> Client::Submit(const v1::SubmitExperimentRequest& request) {
   return Call(*experiments_, &v1::ExperimentService::StubInterface::SubmitExperiment, request);
 }

@@ -58,9 +58,6 @@ class Client {
 
   const std::string& address() const { return options_.address; }
 
-  // Whether the coordinator answers, within `timeout`.
-  absl::Status Ping(absl::Duration timeout);
-
   absl::StatusOr<v1::SubmitExperimentResponse> Submit(const v1::SubmitExperimentRequest& request);
   absl::StatusOr<v1::Experiment> GetExperiment(const std::string& id);
   // All pages, at most `limit` (0: all), newest first.
