@@ -27,6 +27,7 @@ struct ExperimentRecord {
   std::string id;  // "quick-k3f9a2"
   std::string name;
   std::string request_id;
+  std::string request_digest;  // of what the request asked for; empty for experiments of before it was kept
   std::string submitter;
   std::string report_language = "both";  // zh, en, both
   int priority = 0;                      // higher first

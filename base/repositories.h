@@ -79,6 +79,9 @@ struct ExperimentFilter {
   std::string name;  // empty: all
 };
 
+// A page ends early once its entries have this many bytes of content; it has one entry at least.
+inline constexpr int64_t kMaxPageBytes = 1 << 20;
+
 template <typename T>
 struct Page {
   std::vector<T> items;
@@ -158,14 +161,17 @@ class EventRepository {
   virtual absl::StatusOr<int64_t> AppendEvents(const AttemptKey& attempt,
                                                const std::vector<Event>& events) = 0;
 
-  // Up to `limit` changes after a sequence number, in order.
+  // The changes after a sequence number, in order: up to `limit`, and one or more as long as there are any
+  // until `max_bytes` of content are reached.
   virtual absl::StatusOr<std::vector<Change>> ReadChanges(const std::string& experiment_id,
-                                                          int64_t after_sequence, int limit) = 0;
+                                                          int64_t after_sequence, int limit,
+                                                          int64_t max_bytes) = 0;
 
+  // Pages end early at kMaxPageBytes.
   virtual absl::StatusOr<Page<LogEntry>> ListLogs(const LogFilter& filter, int page_size,
                                                   const std::string& page_token) = 0;
 
-  // Everything but progress and logs that an attempt told, in order of number.
+  // The events of an attempt except progress and logs, in order of number.
   virtual absl::StatusOr<std::vector<Event>> ListResultEvents(const AttemptKey& attempt) = 0;
 
   // The last progress of an attempt, with when its phase began.

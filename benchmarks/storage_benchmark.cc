@@ -44,7 +44,7 @@ class Bench {
     folder_ = absl::StrCat(base == nullptr ? "/tmp" : base, "/quantlab-bench-XXXXXX");
     if (mkdtemp(folder_.data()) == nullptr) Fail("cannot make a folder");
     StorageOptions options;
-    options.database.observe_commit = [this](absl::Duration, int) { ++commits_; };
+    options.database.database.observe_commit = [this](absl::Duration, int) { ++commits_; };
     auto storage = OpenStorage(folder_, options);
     Check(storage.status());
     storage_ = *std::move(storage);

@@ -60,6 +60,7 @@ class RepositoryConformance : public ::testing::TestWithParam<OpenRepositories> 
     experiment.id = id;
     experiment.name = "quick";
     experiment.request_id = "request-" + id;
+    experiment.request_digest = "digest-" + id;
     experiment.submitter = "someone";
     experiment.priority = 5;
     experiment.create_time = At(0);
@@ -216,7 +217,7 @@ class RepositoryConformance : public ::testing::TestWithParam<OpenRepositories> 
   std::vector<Change> AllChanges(const std::string& experiment) {
     std::vector<Change> all;
     while (true) {
-      auto page = events().ReadChanges(experiment, all.empty() ? 0 : all.back().sequence, 7);
+      auto page = events().ReadChanges(experiment, all.empty() ? 0 : all.back().sequence, 7, kMaxPageBytes);
       EXPECT_TRUE(page.ok()) << page.status();
       if (!page.ok() || page->empty()) return all;
       all.insert(all.end(), page->begin(), page->end());
@@ -351,7 +352,7 @@ TEST_P(RepositoryConformance, UnknownIdsAreNotFound) {
   QL_EXPECT_CODE(states().ListAttempts("e/x").status(), kNotFound);
   QL_EXPECT_CODE(states().GetAttempt({"e/r", 1}).status(), kNotFound);
   QL_EXPECT_CODE(events().AppendEvents({"e/r", 1}, {}).status(), kNotFound);
-  QL_EXPECT_CODE(events().ReadChanges("x", 0, 10).status(), kNotFound);
+  QL_EXPECT_CODE(events().ReadChanges("x", 0, 10, kMaxPageBytes).status(), kNotFound);
   QL_EXPECT_CODE(events().ListLogs(LogsOf("x"), 10, "").status(), kNotFound);
   QL_EXPECT_CODE(events().ListLogs(LogsOf("e", "x"), 10, "").status(), kNotFound);
   QL_EXPECT_CODE(events().ListResultEvents({"e/r", 1}).status(), kNotFound);
@@ -672,9 +673,33 @@ TEST_P(RepositoryConformance, ChangeLogTellsEverythingInOrder) {
   EXPECT_EQ(changes[4].time, At(20));
   EXPECT_EQ(changes[5].experiment_state, ExperimentState::kFailed);
   EXPECT_EQ(changes[5].run_id, "");
-  EXPECT_EQ(events().ReadChanges("e", 6, 10)->size(), 0u);
-  EXPECT_EQ(events().ReadChanges("e", 4, 1)->at(0).sequence, 5);
-  QL_EXPECT_CODE(events().ReadChanges("e", 0, 0).status(), kInvalidArgument);
+  EXPECT_EQ(events().ReadChanges("e", 6, 10, kMaxPageBytes)->size(), 0u);
+  EXPECT_EQ(events().ReadChanges("e", 4, 1, kMaxPageBytes)->at(0).sequence, 5);
+  QL_EXPECT_CODE(events().ReadChanges("e", 0, 0, kMaxPageBytes).status(), kInvalidArgument);
+}
+
+TEST_P(RepositoryConformance, PagesAreWeighedInBytes) {
+  CreateOne();
+  const AttemptKey key{"e/r", 1};
+  QL_ASSERT_OK(Start(key));
+  std::vector<Event> lines;
+  for (int64_t i = 1; i <= 6; ++i)
+    lines.push_back({i, At(11), LogLine{Severity::kInfo, std::string(kMaxPageBytes / 2, 'x')}});
+  ASSERT_TRUE(events().AppendEvents(key, lines).ok());
+  size_t logs = 0;
+  std::string token;
+  do {
+    const auto page = events().ListLogs(LogsOf("e"), 1000, token);
+    ASSERT_TRUE(page.ok()) << page.status();
+    EXPECT_EQ(page->items.size(), 2u);
+    logs += page->items.size();
+    token = page->next_page_token;
+  } while (!token.empty());
+  EXPECT_EQ(logs, 6u);
+  const auto few = events().ReadChanges("e", 2, 1000, kMaxPageBytes);
+  EXPECT_EQ(few->size(), 2u);
+  EXPECT_EQ(events().ReadChanges("e", few->back().sequence, 1000, 1)->size(), 1u) << "one at least";
+  EXPECT_EQ(AllChanges("e").size(), 8u);
 }
 
 // --- events -------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "storage/folder_lock.h"
-#include "storage/sqlite_event_repository.h"
-#include "storage/sqlite_state_repository.h"
+#include "storage/sql/sql_event_repository.h"
+#include "storage/sql/sql_state_repository.h"
 
 namespace quantlab {
 namespace {
@@ -30,8 +30,8 @@ class FolderStorage : public Storage {
   const std::unique_ptr<FolderLock> lock_;
   const std::unique_ptr<Database> database_;
   const std::unique_ptr<FileArtifactStore> artifacts_;
-  SqliteStateRepository states_;
-  SqliteEventRepository events_;
+  SqlStateRepository states_;
+  SqlEventRepository events_;
 };
 
 }  // namespace
@@ -40,7 +40,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& folder,
                                                      const StorageOptions& options) {
   QL_RETURN_IF_ERROR(MakeDirectories(folder));
   QL_ASSIGN_OR_RETURN(auto lock, FolderLock::Take(folder));
-  QL_ASSIGN_OR_RETURN(auto database, Database::Open(folder + "/quantlab.db", options.database));
+  QL_ASSIGN_OR_RETURN(auto database, OpenSqliteDatabase(folder + "/quantlab.db", options.database));
   QL_ASSIGN_OR_RETURN(auto artifacts, FileArtifactStore::Open(folder + "/artifacts", options.artifacts));
   return std::unique_ptr<Storage>(
       std::make_unique<FolderStorage>(std::move(lock), std::move(database), std::move(artifacts)));

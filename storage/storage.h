@@ -11,13 +11,13 @@
 
 #include "absl/status/statusor.h"
 #include "base/repositories.h"
-#include "storage/database.h"
 #include "storage/file_artifact_store.h"
+#include "storage/sqlite/sqlite_database.h"
 
 namespace quantlab {
 
 struct StorageOptions {
-  DatabaseOptions database;
+  SqliteOptions database;
   ArtifactStoreOptions artifacts;
 };
 

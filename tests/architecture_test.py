@@ -12,7 +12,9 @@ ALLOWED = {
     "base": set(),
     "proto": {"quantlab"},  # quantlab/v1/*.pb.h is the generated contract
     "codec": set(),
-    "storage": {"codec"},
+    "storage/sql": {"codec"},
+    "storage/sqlite": {"storage/sql"},
+    "storage": {"storage/sql", "storage/sqlite"},
     "report/facts": set(),
     "report/tables": {"report/facts"},
     "report/figures": {"report/facts"},
@@ -21,6 +23,7 @@ ALLOWED = {
     "server/core": set(),
     "server/config": {"server/core"},
     "server/service": {"server/core", "server/config", "proto", "quantlab"},
+    "server/service/testing": {"server/core", "server/config", "server/service", "storage", "proto", "quantlab"},
     "server/main": {"server/core", "server/config", "server/service", "storage", "proto", "quantlab"},
     "worker/agent": {"proto", "quantlab"},
 }
@@ -45,8 +48,8 @@ LIBRARIES = {
     re.compile(r"^(torch|ATen|c10)/"): {
         f"worker/engine/{folder}" for folder in ENGINE if folder not in ("kernels", "text", "data")
     },
-    re.compile(r"^(sqlite3\.h|SQLiteCpp/)"): {"storage"},
-    re.compile(r"^(grpc|grpcpp|google)/"): {"proto", "server/service", "server/main", "worker/agent"}
+    re.compile(r"^(sqlite3\.h|SQLiteCpp/)"): {"storage/sqlite"},
+    re.compile(r"^(grpc|grpcpp|google)/"): {"proto", "server/service", "server/service/testing", "server/main", "worker/agent"}
     | {f"client/{folder}" for folder in CLIENT},
     re.compile(r"^spdlog/"): {"server/service", "server/main", "worker/agent"},
     re.compile(r"^prometheus/"): {"server/service", "server/main"},

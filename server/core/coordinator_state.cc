@@ -91,7 +91,7 @@ const RunRecord* CoordinatorState::Peek(const std::string& run_id) {
   return it == active_.end() || it->second.stale ? nullptr : FindRun(it->second, run_id);
 }
 
-// What has ended for good needs no memory.
+// Ended experiments are read from the repository when they are asked for.
 void CoordinatorState::Prune(const std::string& experiment_id) {
   const auto it = active_.find(experiment_id);
   if (it != active_.end() && !it->second.stale && AllEnded(it->second.runs)) active_.erase(it);
@@ -106,16 +106,19 @@ RunRecord* CoordinatorState::FindRun(Active& active, const std::string& run_id) 
 
 absl::Status CoordinatorState::Apply(Active& active, ExperimentChange& change) {
   const absl::Duration start = parts_.clock->Monotonic();
+  // Should memory run out on the way, what is stored is read again before use.
+  active.stale = true;
   const absl::Status status = parts_.state->Commit(change.change());
   parts_.observer->OnCommit(parts_.clock->Monotonic() - start, status);
   if (status.ok()) {
     Absorb(active, change);
+    active.stale = false;
     outbox_.changed.insert(active.experiment.id);
     return status;
   }
   // It may have been written nevertheless, or another version of it: what is stored decides.
-  if (!absl::IsFailedPrecondition(status)) {
-    active.stale = true;
+  active.stale = !absl::IsFailedPrecondition(status);
+  if (active.stale) {
     const absl::Status reload = Load(active.experiment.id);
     if (!reload.ok())
       parts_.observer->OnBackgroundError("reading an experiment after a failed commit", reload);
@@ -217,7 +220,7 @@ absl::Status CoordinatorState::Cancel(const std::string& experiment_id, const st
   ExperimentChange change(active.runs, parts_.clock->Now());
   change.Cancel(ids, TextMessage(reason));
   if (!change.empty()) QL_RETURN_IF_ERROR(Apply(active, change));
-  // Nobody is there who could stop these.
+  // The workers of these are gone and cannot stop them.
   for (const CancelRequest& request : change.change().cancel_requests) {
     const Lease* lease = leases_.FindByRun(request.run_id);
     if (lease == nullptr || workers_.IsConnected(lease->attempt.worker_id)) continue;

@@ -24,6 +24,9 @@ constexpr int64_t kMaxCatalogBytes = 1 << 20;
 constexpr int kPoolThreads = 8;
 constexpr size_t kPoolQueue = 20'000;
 constexpr absl::Duration kStopGrace = absl::Seconds(2);
+// Patient: a machine under load answers late, and a restart costs more than a late notice.
+constexpr absl::Duration kServesTimeout = absl::Seconds(5);
+constexpr int kMaxFailedChecks = 6;
 
 uint64_t RandomSeed() {
   uint64_t seed = 0;
@@ -46,6 +49,7 @@ struct App::Parts {
   std::unique_ptr<WorkerService> workers;
   std::unique_ptr<ArtifactService> artifacts;
   std::unique_ptr<RpcServer> server;
+  int failed_checks = 0;  // in a row
 
   absl::Status OpenCatalog(const std::string& path, Catalog* catalog) {
     QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxCatalogBytes));
@@ -125,6 +129,15 @@ const std::string& App::target() const {
 
 void App::Tick() {
   parts_->coordinator->Tick();
+}
+
+absl::Status App::CheckServes() {
+  const absl::Status status = quantlab::CheckServes(parts_->server->target(), kServesTimeout);
+  parts_->failed_checks = status.ok() ? 0 : parts_->failed_checks + 1;
+  if (status.ok()) return status;
+  parts_->log->Write(LogLevel::kError, "new connections are not served", {},
+                     {{"error", std::string(status.message())}});
+  return parts_->failed_checks < kMaxFailedChecks ? absl::OkStatus() : status;
 }
 
 void App::Stop() {

@@ -21,6 +21,11 @@ class App {
   // What clients connect to: "unix:/…", "127.0.0.1:8500".
   const std::string& target() const;
 
+  // OK while new connections are served, or after fewer than six checks in a row that failed. Else the
+  // process cannot serve again and should end with an error, for its supervisor to start it anew. To be
+  // called every few seconds; waits up to 5 s when nothing answers.
+  absl::Status CheckServes();
+
   // To be called about four times a second.
   void Tick();
 

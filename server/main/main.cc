@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 #include <vector>
@@ -18,9 +19,20 @@ namespace quantlab {
 namespace {
 
 constexpr int kTickMilliseconds = 250;
+constexpr int kTicksBetweenChecks = 40;
 
-// Before any thread is started, so that all inherit the mask. Returns a descriptor that tells of SIGTERM
-// and SIGINT, or -1.
+// Each connection and each upload needs a file; the soft limit is often 1024 where the hard one is far
+// higher.
+void RaiseFileLimit() {
+  rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    std::perror("quant-coordinator: raising the limit of open files");
+}
+
+// Before any thread is started, so that all inherit the mask. Returns a descriptor that SIGTERM and SIGINT
+// make readable, or -1.
 int TakeSignals() {
   signal(SIGPIPE, SIG_IGN);
   sigset_t set;
@@ -46,18 +58,21 @@ bool IsOpen(int fd) {
   return fd < 0 || (poll(&entry, 1, 0) >= 0 && (entry.revents & POLLNVAL) == 0);
 }
 
-// Until a signal comes or the lifeline closes. Bytes on the lifeline mean nothing.
-void RunUntilStopped(App& app, int signals, int lifeline) {
+// Until a signal comes or the lifeline closes: OK; or until new connections are not served any longer. Bytes
+// on the lifeline mean nothing.
+absl::Status RunUntilStopped(App& app, int signals, int lifeline) {
   pollfd waits[2] = {{signals, POLLIN, 0}, {lifeline, POLLIN, 0}};
-  while (true) {
+  for (int64_t tick = 1;; ++tick) {
     const int ready = poll(waits, lifeline >= 0 ? 2 : 1, kTickMilliseconds);
-    if (ready < 0 && errno != EINTR) return;
-    if (ready > 0 && waits[0].revents != 0) return;
+    if (ready < 0 && errno != EINTR) return absl::OkStatus();
+    if (ready > 0 && waits[0].revents != 0) return absl::OkStatus();
     if (ready > 0 && lifeline >= 0 && waits[1].revents != 0) {
       char ignored[64];
-      if (read(lifeline, ignored, sizeof(ignored)) <= 0) return;
+      if (read(lifeline, ignored, sizeof(ignored)) <= 0) return absl::OkStatus();
     }
     app.Tick();
+    if (tick % kTicksBetweenChecks != 0) continue;
+    if (absl::Status status = app.CheckServes(); !status.ok()) return status;
   }
 }
 
@@ -74,6 +89,7 @@ int Run(int argc, char** argv) {
   }
   // gRPC's own words about failures come out again as errors of ours, which say what to do.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  RaiseFileLimit();
   const int signals = TakeSignals();
   if (signals < 0) {
     std::perror("quant-coordinator: signals");
@@ -86,9 +102,15 @@ int Run(int argc, char** argv) {
     return exit_code;
   }
   AnnounceReady((*app)->target(), options.ready_fd);
-  RunUntilStopped(**app, signals, options.lifeline_fd);
+  const absl::Status served = RunUntilStopped(**app, signals, options.lifeline_fd);
   (*app)->Stop();
-  return kExitOk;
+  if (served.ok()) return kExitOk;
+  std::fprintf(
+      stderr,
+      "quant-coordinator: new connections are not served: %s. Raise the limit of open files (ulimit -n), "
+      "or connect fewer workers and clients\n",
+      std::string(served.message()).c_str());
+  return kExitInternal;
 }
 
 }  // namespace

@@ -45,7 +45,7 @@ grpc::Status ArtifactService::StatArtifacts(grpc::ServerContext*, const v1::Stat
                                             v1::StatArtifactsResponse* response) {
   RpcRecord record(rpc_, "StatArtifacts");
   record.frequent = true;
-  const absl::Status status = [&]() -> absl::Status {
+  const absl::Status status = CallHandler([&]() -> absl::Status {
     if (request->sha256_size() > kMaxStats) {
       return absl::InvalidArgumentError(
           absl::StrCat(request->sha256_size(), " digests; allowed: ", kMaxStats));
@@ -59,7 +59,7 @@ grpc::Status ArtifactService::StatArtifacts(grpc::ServerContext*, const v1::Stat
       out->set_size(stat.size);
     }
     return absl::OkStatus();
-  }();
+  });
   record.End(status);
   return ToGrpcStatus(status);
 }
@@ -70,7 +70,7 @@ grpc::Status ArtifactService::UploadArtifact(grpc::ServerContext*,
   RpcRecord record(rpc_, "UploadArtifact");
   const Transfer transfer(transfers_);
   absl::Status status = transfer.Check();
-  if (status.ok()) status = Upload(reader, response);
+  if (status.ok()) status = CallHandler([&] { return Upload(reader, response); });
   record.End(status);
   return ToGrpcStatus(status);
 }
@@ -85,7 +85,7 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
   if (size < 0 || message.offset() < 0)
     return absl::InvalidArgumentError("size and offset must not be negative");
   auto writer = store_->OpenWriter(sha256, size, message.offset());
-  if (absl::IsAlreadyExists(writer.status())) {  // someone was faster: that is as good
+  if (absl::IsAlreadyExists(writer.status())) {  // another upload was faster
     QL_ASSIGN_OR_RETURN(const ArtifactStore::Stat stat, store_->GetStat(sha256));
     response->set_size(stat.size);
     return absl::OkStatus();
@@ -98,7 +98,7 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
     }
     QL_RETURN_IF_ERROR((*writer)->Append(message.data()));
   } while (reader->Read(&message));
-  // Also where the caller went away: what has arrived stays, and the upload can be resumed.
+  // Also when the caller went away: what has arrived stays, and the upload can be resumed.
   QL_ASSIGN_OR_RETURN(const int64_t durable, (*writer)->Close());
   response->set_size(durable);
   return absl::OkStatus();
@@ -110,7 +110,7 @@ grpc::Status ArtifactService::DownloadArtifact(grpc::ServerContext*,
   RpcRecord record(rpc_, "DownloadArtifact");
   const Transfer transfer(transfers_);
   absl::Status status = transfer.Check();
-  if (status.ok()) status = Download(*request, writer);
+  if (status.ok()) status = CallHandler([&] { return Download(*request, writer); });
   record.End(status);
   return ToGrpcStatus(status);
 }

@@ -4,22 +4,20 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
 #include "base/ids.h"
 #include "base/message_catalogue.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
+#include "server/service/submission.h"
 #include "server/service/watch.h"
 
 namespace quantlab {
 namespace {
 
 constexpr int kMaxWatches = 2000;
-
-absl::Status CheckText(absl::string_view name, const std::string& text, size_t most) {
-  if (text.size() <= most) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(name, " has ", text.size(), " bytes; allowed: ", most));
-}
+constexpr size_t kMaxReasonBytes = 1000;
+// Experiments are read so many at once, so that a page can end by its weight.
+constexpr int kExperimentsAtOnce = 20;
 
 void Fill(const Diagnostic& diagnostic, v1::Diagnostic* out) {
   out->set_file(diagnostic.at.file);
@@ -36,76 +34,15 @@ void Fill(const RequiredAsset& required, v1::RequiredInput* out) {
   out->set_remedy(required.remedy);
 }
 
+absl::Status RunNotFound(const std::string& run, const std::string& experiment) {
+  return absl::NotFoundError(absl::StrCat("there is no run ", run, " in ", experiment));
+}
+
 void AddUnplaceable(const std::vector<Message>& explanations, v1::SubmitExperimentResponse* response) {
   for (const Message& explanation : explanations) {
     response->add_unplaceable(English(explanation));
     *response->add_coded_unplaceable() = ToProto(explanation);
   }
-}
-
-// The first error, as the call's own message.
-absl::Status FirstError(const Diagnostics& diagnostics) {
-  std::string message;
-  int errors = 0;
-  for (const Diagnostic& diagnostic : diagnostics.all()) {
-    if (diagnostic.error && ++errors == 1) message = FormatDiagnostic(diagnostic);
-  }
-  if (errors > 1) absl::StrAppend(&message, " (and ", errors - 1, " more; quantctl validate lists them)");
-  return WithReason(absl::InvalidArgumentError(message), "EXPERIMENT_INVALID");
-}
-
-absl::StatusOr<PlanRequest> ReadRequest(const v1::SubmitExperimentRequest& request) {
-  PlanRequest plan;
-  for (const v1::SourceFile& file : request.files()) plan.files.push_back({file.name(), file.content()});
-  for (const v1::ProvidedInput& input : request.inputs()) {
-    ProvidedAsset asset{input.name(), {}};
-    for (const v1::AssetFile& file : input.files()) {
-      QL_ASSIGN_OR_RETURN(AssetFile converted, FromProto(file));
-      asset.files.push_back(std::move(converted));
-    }
-    plan.inputs.push_back(std::move(asset));
-  }
-  plan.only.assign(request.only().begin(), request.only().end());
-  plan.inputs_needed = !request.validate_only();
-  return plan;
-}
-
-RunRecord MakeRun(const PlannedRun& planned, const PlanResult& plan, const std::string& experiment_id,
-                  absl::Time now) {
-  RunConfig config = planned.config;
-  config.experiment_id = experiment_id;
-  RunRecord run;
-  run.id = MakeRunId(experiment_id, config.run_name);
-  run.experiment_id = experiment_id;
-  run.name = config.run_name;
-  run.config_json = RunConfigToJson(config);
-  run.kind = config.kind;
-  run.method = config.method.name;
-  run.method_version = config.method.version;
-  run.device = config.device;
-  run.seed = config.seed;
-  run.input_key = planned.input_key;
-  run.folder = planned.folder;
-  run.needs = planned.needs;
-  run.time_limit = plan.time_limit;
-  run.create_time = now;
-  return run;
-}
-
-ExperimentRecord MakeExperiment(const PlanResult& plan, const v1::SubmitExperimentRequest& request,
-                                const std::string& id, absl::Time now) {
-  ExperimentRecord experiment;
-  experiment.id = id;
-  experiment.name = plan.name;
-  experiment.request_id = request.request_id();
-  experiment.submitter = request.submitter();
-  experiment.report_language = plan.report_language;
-  experiment.priority = plan.priority;
-  experiment.reuse = plan.reuse && !request.no_reuse();
-  experiment.create_time = now;
-  for (const v1::SourceFile& file : request.files())
-    experiment.files.push_back({file.name(), file.content()});
-  return experiment;
 }
 
 }  // namespace
@@ -124,78 +61,65 @@ grpc::ServerUnaryReactor* ExperimentService::SubmitExperiment(grpc::CallbackServ
 
 absl::Status ExperimentService::Submit(const v1::SubmitExperimentRequest& request, RpcRecord& record,
                                        v1::SubmitExperimentResponse* response) {
-  QL_RETURN_IF_ERROR(CheckText("request_id", request.request_id(), 64));
-  QL_RETURN_IF_ERROR(CheckText("submitter", request.submitter(), 256));
+  QL_RETURN_IF_ERROR(CheckRequest(request));
   if (!request.validate_only()) {
-    if (request.request_id().empty())
-      return absl::InvalidArgumentError("request_id is missing; choose a random one");
     QL_ASSIGN_OR_RETURN(const auto known, parts_.state->FindExperimentByRequest(request.request_id()));
-    if (known) {
-      record.subject.experiment = known->id;
-      QL_ASSIGN_OR_RETURN(*response->mutable_experiment(), views_.Experiment(known->id));
-      return absl::OkStatus();
-    }
+    if (known) return Replay(known->id, request, record, response);
   }
-  QL_ASSIGN_OR_RETURN(const PlanRequest plan_request, ReadRequest(request));
-  const PlanResult plan = PlanExperiment(plan_request, parts_.catalog);
+  QL_ASSIGN_OR_RETURN(const Submission submission, PlanSubmission(request, parts_.catalog));
+  const PlanResult& plan = submission.plan;
   for (const RequiredAsset& required : plan.required) Fill(required, response->add_required_inputs());
-  if (request.validate_only()) return Validate(plan, request, response);
   for (const Diagnostic& diagnostic : plan.diagnostics.all()) Fill(diagnostic, response->add_diagnostics());
+  if (request.validate_only()) return plan.ok() ? Validate(submission, response) : absl::OkStatus();
   if (!plan.ok()) return FirstError(plan.diagnostics);
-  QL_RETURN_IF_ERROR(CheckUploads(plan_request.inputs));
-  return Store(plan, request, record, response);
+  QL_RETURN_IF_ERROR(CheckUploads(*parts_.artifacts, submission.inputs));
+  return Store(submission, request, record, response);
 }
 
-absl::Status ExperimentService::Validate(const PlanResult& plan, const v1::SubmitExperimentRequest& request,
+// The request came before: the experiment that it created.
+absl::Status ExperimentService::Replay(const std::string& id, const v1::SubmitExperimentRequest& request,
+                                       RpcRecord& record, v1::SubmitExperimentResponse* response) {
+  record.subject.experiment = id;
+  QL_ASSIGN_OR_RETURN(const ExperimentRecord known, parts_.state->GetExperiment(id));
+  QL_RETURN_IF_ERROR(CheckSameRequest(known, request));
+  QL_ASSIGN_OR_RETURN(*response->mutable_experiment(), views_.Experiment(id));
+  return absl::OkStatus();
+}
+
+absl::Status ExperimentService::Validate(const Submission& submission,
                                          v1::SubmitExperimentResponse* response) {
-  for (const Diagnostic& diagnostic : plan.diagnostics.all()) Fill(diagnostic, response->add_diagnostics());
-  if (!plan.ok()) return absl::OkStatus();
   const absl::Time now = parts_.rpc.clock->Now();
-  *response->mutable_experiment() = ToProto(MakeExperiment(plan, request, "", now));
+  *response->mutable_experiment() = ToProto(MakeExperiment(submission, "", now));
   response->mutable_experiment()->clear_files();
-  std::vector<RunRecord> runs;
-  for (const PlannedRun& planned : plan.runs) {
-    runs.push_back(MakeRun(planned, plan, "", now));
+  const std::vector<RunRecord> runs = MakeRuns(submission, "", now);
+  for (const RunRecord& run : runs) {
     v1::Run* view = response->mutable_experiment()->add_runs();
-    *view = ToProto(runs.back());
-    view->set_id(runs.back().name);
+    *view = ToProto(run);
+    view->set_id(run.name);
     ShortenFileLists(view->mutable_config());
   }
   AddUnplaceable(parts_.coordinator->Unplaceable(runs), response);
   return absl::OkStatus();
 }
 
-absl::Status ExperimentService::CheckUploads(const std::vector<ProvidedAsset>& inputs) {
-  for (const ProvidedAsset& input : inputs) {
-    for (const AssetFile& file : input.files) {
-      QL_ASSIGN_OR_RETURN(const ArtifactStore::Stat stat, parts_.artifacts->GetStat(file.sha256));
-      if (stat.present && stat.size == file.size) continue;
-      return WithReason(
-          absl::FailedPreconditionError(absl::StrCat(
-              "the file ", file.path, " of ", input.name, " (", file.sha256, ", ", file.size,
-              " bytes) is not in the store; upload it first with ArtifactService.UploadArtifact")),
-          "ARTIFACT_MISSING");
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ExperimentService::Store(const PlanResult& plan, const v1::SubmitExperimentRequest& request,
-                                      RpcRecord& record, v1::SubmitExperimentResponse* response) {
+absl::Status ExperimentService::Store(const Submission& submission,
+                                      const v1::SubmitExperimentRequest& request, RpcRecord& record,
+                                      v1::SubmitExperimentResponse* response) {
   const absl::Time now = parts_.rpc.clock->Now();
   absl::StatusOr<StateRepository::Created> created;
   std::vector<RunRecord> runs;
   // Two random ids are hardly ever the same; three tries are plenty.
   for (int tries = 0; tries < 3; ++tries) {
-    const std::string id = NewExperimentId(plan.name);
-    runs.clear();
-    for (const PlannedRun& planned : plan.runs) runs.push_back(MakeRun(planned, plan, id, now));
-    created = parts_.coordinator->Submit(MakeExperiment(plan, request, id, now), runs);
+    const std::string id = NewExperimentId(submission.plan.name);
+    runs = MakeRuns(submission, id, now);
+    created = parts_.coordinator->Submit(MakeExperiment(submission, id, now), runs);
     if (!absl::IsAlreadyExists(created.status())) break;
   }
   QL_RETURN_IF_ERROR(created.status());
+  // Another call with the same request_id was faster.
+  if (!created->created) return Replay(created->experiment_id, request, record, response);
   record.subject.experiment = created->experiment_id;
-  response->set_created(created->created);
+  response->set_created(true);
   AddUnplaceable(parts_.coordinator->Unplaceable(runs), response);
   QL_ASSIGN_OR_RETURN(*response->mutable_experiment(), views_.Experiment(created->experiment_id));
   return absl::OkStatus();
@@ -225,12 +149,19 @@ grpc::ServerUnaryReactor* ExperimentService::ListExperiments(grpc::CallbackServe
     if (request->state() != v1::EXPERIMENT_STATE_UNSPECIFIED) {
       QL_ASSIGN_OR_RETURN(filter.state, FromProto(request->state()));
     }
-    QL_ASSIGN_OR_RETURN(const auto page, parts_.state->ListExperiments(filter, size, request->page_token()));
-    for (const ExperimentRecord& experiment : page.items) {
-      QL_ASSIGN_OR_RETURN(*response->add_experiments(),
-                          views_.Experiment(experiment, ViewDetail::kWithoutFilesAndConfigs));
-    }
-    response->set_next_page_token(page.next_page_token);
+    response->set_next_page_token(request->page_token());
+    do {
+      const int left = size - response->experiments_size();
+      QL_ASSIGN_OR_RETURN(const auto page,
+                          parts_.state->ListExperiments(filter, std::min(left, kExperimentsAtOnce),
+                                                        response->next_page_token()));
+      for (const ExperimentRecord& experiment : page.items) {
+        QL_ASSIGN_OR_RETURN(*response->add_experiments(),
+                            views_.Experiment(experiment, ViewDetail::kWithoutFilesAndConfigs));
+      }
+      response->set_next_page_token(page.next_page_token);
+    } while (!response->next_page_token().empty() && response->experiments_size() < size &&
+             static_cast<int64_t>(response->ByteSizeLong()) < kMaxPageBytes);
     return absl::OkStatus();
   });
 }
@@ -252,8 +183,7 @@ grpc::ServerUnaryReactor* ExperimentService::ListLogs(grpc::CallbackServerContex
     const bool known = std::any_of(runs.begin(), runs.end(),
                                    [&](const RunRecord& run) { return run.name == request->run(); });
     if (!request->run().empty() && !known) {
-      return absl::NotFoundError(
-          absl::StrCat("there is no run ", request->run(), " in ", request->experiment_id()));
+      return RunNotFound(request->run(), request->experiment_id());
     }
     LogFilter filter{request->experiment_id(), request->run(), request->attempt(), Severity::kDebug};
     if (request->min_severity() != v1::SEVERITY_UNSPECIFIED) {
@@ -342,7 +272,10 @@ grpc::ServerUnaryReactor* ExperimentService::CancelExperiment(grpc::CallbackServ
                                                               v1::Experiment* response) {
   return RunUnary(parts_.rpc, context, "CancelExperiment", [=, this](RpcRecord& record) -> absl::Status {
     record.subject = {request->id(), request->run(), 0};
-    QL_RETURN_IF_ERROR(CheckText("reason", request->reason(), 1000));
+    if (request->reason().size() > kMaxReasonBytes) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("reason has ", request->reason().size(), " bytes; allowed: ", kMaxReasonBytes));
+    }
     QL_RETURN_IF_ERROR(parts_.coordinator->Cancel(request->id(), request->run(), request->reason()));
     QL_ASSIGN_OR_RETURN(*response, views_.Experiment(request->id()));
     return absl::OkStatus();

@@ -1,4 +1,4 @@
-// ExperimentService: what users call. Translates and calls; the state is elsewhere.
+// ExperimentService, the RPCs of users: translates messages and calls the coordinator and the repositories.
 #ifndef QUANTLAB_SERVER_SERVICE_EXPERIMENT_SERVICE_H_
 #define QUANTLAB_SERVER_SERVICE_EXPERIMENT_SERVICE_H_
 
@@ -7,9 +7,9 @@
 
 #include "quantlab/v1/experiment.grpc.pb.h"
 #include "server/config/catalog.h"
-#include "server/config/plan.h"
 #include "server/core/coordinator.h"
 #include "server/service/rpc.h"
+#include "server/service/submission.h"
 #include "server/service/views.h"
 
 namespace quantlab {
@@ -68,11 +68,11 @@ class ExperimentService final : public v1::ExperimentService::CallbackService {
  private:
   absl::Status Submit(const v1::SubmitExperimentRequest& request, RpcRecord& record,
                       v1::SubmitExperimentResponse* response);
-  absl::Status Validate(const PlanResult& plan, const v1::SubmitExperimentRequest& request,
-                        v1::SubmitExperimentResponse* response);
-  absl::Status Store(const PlanResult& plan, const v1::SubmitExperimentRequest& request, RpcRecord& record,
-                     v1::SubmitExperimentResponse* response);
-  absl::Status CheckUploads(const std::vector<ProvidedAsset>& inputs);
+  absl::Status Replay(const std::string& id, const v1::SubmitExperimentRequest& request, RpcRecord& record,
+                      v1::SubmitExperimentResponse* response);
+  absl::Status Validate(const Submission& submission, v1::SubmitExperimentResponse* response);
+  absl::Status Store(const Submission& submission, const v1::SubmitExperimentRequest& request,
+                     RpcRecord& record, v1::SubmitExperimentResponse* response);
 
   const ExperimentServiceParts parts_;
   Views views_;

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 
 namespace quantlab {
 
@@ -18,9 +19,15 @@ struct ListenAddress {
 // Errors: INVALID_ARGUMENT, with the reason and what is allowed.
 absl::StatusOr<ListenAddress> ParseListenAddress(const std::string& text);
 
-// Makes room for the socket: removes one that nobody listens on any more.
+// Removes a socket file that nobody listens on any more.
 // Errors: FAILED_PRECONDITION someone listens there; ALREADY_EXISTS a file that is no socket.
 absl::Status PrepareSocket(const std::string& path);
+
+// Connects to `target` ("unix:/path", "127.0.0.1:8500") and waits for the server's first bytes of HTTP/2.
+// gRPC stops accepting for good when the process runs out of files, and its listener still takes connections
+// then; this notices.
+// Errors: UNAVAILABLE no connection; DEADLINE_EXCEEDED a connection, but no answer in time.
+absl::Status CheckServes(const std::string& target, absl::Duration timeout);
 
 }  // namespace quantlab
 

@@ -1,5 +1,9 @@
 #include "server/service/rpc.h"
 
+#include <exception>
+#include <memory>
+#include <new>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/error_reason.h"
@@ -8,8 +12,8 @@
 namespace quantlab {
 namespace {
 
-// What the caller did wrong is no trouble of the coordinator's.
-bool IsTrouble(absl::StatusCode code) {
+// Errors of the coordinator, as opposed to those of the caller.
+bool IsServerError(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kInternal:
     case absl::StatusCode::kDataLoss:
@@ -32,7 +36,7 @@ void RpcRecord::End(const absl::Status& status) const {
   environment_.metrics->OnRpc(method_, status.code(), took);
   LogLevel level = frequent ? LogLevel::kDebug : LogLevel::kInfo;
   if (!status.ok() && !absl::IsCancelled(status))
-    level = IsTrouble(status.code()) ? LogLevel::kWarning : LogLevel::kInfo;
+    level = IsServerError(status.code()) ? LogLevel::kWarning : LogLevel::kInfo;
   if (!environment_.log->Shows(level)) return;
   LogFields fields = {{"rpc", method_},
                       {"code", absl::StatusCodeToString(status.code())},
@@ -44,6 +48,17 @@ void RpcRecord::End(const absl::Status& status) const {
   environment_.log->Write(level, "call ended", subject, fields);
 }
 
+absl::Status CallHandler(const std::function<absl::Status()>& handler) {
+  try {
+    return handler();
+  } catch (const std::bad_alloc&) {
+    return WithReason(absl::ResourceExhaustedError("the coordinator has no memory for this request"),
+                      "OUT_OF_MEMORY");
+  } catch (const std::exception& e) {
+    return absl::InternalError(absl::StrCat("a fault of the coordinator: ", e.what()));
+  }
+}
+
 grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::CallbackServerContext* context,
                                    std::string method, std::function<absl::Status(RpcRecord&)> handler) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
@@ -51,7 +66,7 @@ grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::Call
   const bool accepted = environment.pool->Submit([context, reactor, record, handler = std::move(handler)] {
     absl::Status status = context->IsCancelled()
                               ? absl::CancelledError("the caller went away, or its deadline passed")
-                              : handler(*record);
+                              : CallHandler([&] { return handler(*record); });
     record->End(status);
     reactor->Finish(ToGrpcStatus(status));
   });

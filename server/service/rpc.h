@@ -1,5 +1,5 @@
-// What all RPCs have in common: they run on the pool, are logged and counted, and answer with statuses
-// that programs understand.
+// What all RPCs share: they run on the pool, are logged and counted, and answer with statuses that programs
+// understand.
 #ifndef QUANTLAB_SERVER_SERVICE_RPC_H_
 #define QUANTLAB_SERVER_SERVICE_RPC_H_
 
@@ -31,9 +31,9 @@ class RpcRecord {
  public:
   RpcRecord(const RpcEnvironment& environment, std::string method);
 
-  // What the call is about, for its log line.
+  // The experiment, run and attempt of the call, for its log line.
   LogSubject subject;
-  // Calls that come all the time are logged only when they fail, or at level debug.
+  // Frequent calls are logged only when they fail, or at level debug.
   bool frequent = false;
 
   // Counts and logs the end.
@@ -45,6 +45,10 @@ class RpcRecord {
   const std::string method_;
   const absl::Duration start_;
 };
+
+// Calls `handler`. The border at which exceptions of a request stop, so that none ends the process:
+// RESOURCE_EXHAUSTED when memory runs out, INTERNAL for any other.
+absl::Status CallHandler(const std::function<absl::Status()>& handler);
 
 // Runs `handler(RpcRecord&)` on the pool and finishes the call with what it returns. A call whose caller
 // is gone, or whose deadline has passed, before its turn came is not run.

@@ -111,6 +111,7 @@ absl::StatusOr<v1::ListMetricsResponse> Views::Metrics(const v1::ListMetricsRequ
   QL_ASSIGN_OR_RETURN(const auto after, ParseToken(request.page_token()));
   QL_ASSIGN_OR_RETURN(const std::vector<RunRecord> runs, state_.ListRuns(request.experiment_id()));
   v1::ListMetricsResponse response;
+  int64_t bytes = 0;
   bool known = request.run().empty();
   for (size_t i = 0; i < runs.size(); ++i) {
     const RunRecord& run = runs[i];
@@ -129,7 +130,8 @@ absl::StatusOr<v1::ListMetricsResponse> Views::Metrics(const v1::ListMetricsRequ
       entry->set_source_run_id(attempt->run_id);
       entry->set_attempt(attempt->number);
       *entry->mutable_metric() = ToProto(*metric);
-      if (response.metrics_size() < page_size) continue;
+      bytes += static_cast<int64_t>(entry->ByteSizeLong());
+      if (response.metrics_size() < page_size && bytes < kMaxPageBytes) continue;
       response.set_next_page_token(absl::StrCat(i, ":", event.number));
       return response;
     }

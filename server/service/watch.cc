@@ -12,7 +12,9 @@
 namespace quantlab {
 namespace {
 
+// What a stream holds in memory while its client does not read.
 constexpr int kReadAtOnce = 500;
+constexpr int64_t kReadBytesAtOnce = 256 << 10;
 
 // One thing at a time: reading from storage (on the pool), writing to the client, or waiting for the feed.
 // Threads: safe. Kept alive by `self_` until gRPC is done with it, and by tasks that still run.
@@ -85,7 +87,7 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
       MutexLock lock(mutex_);
       changed_ = false;
     }
-    const absl::Status status = Fetch();
+    const absl::Status status = CallHandler([this] { return Fetch(); });
     if (!status.ok()) return End(status);
     WriteOrRead();
   }
@@ -94,7 +96,7 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
     // The state first: what was written before it ended is then among the changes.
     QL_ASSIGN_OR_RETURN(const ExperimentRecord experiment, parts_.state->GetExperiment(experiment_));
     QL_ASSIGN_OR_RETURN(const std::vector<Change> changes,
-                        parts_.events->ReadChanges(experiment_, sequence_, kReadAtOnce));
+                        parts_.events->ReadChanges(experiment_, sequence_, kReadAtOnce, kReadBytesAtOnce));
     for (const Change& change : changes) {
       sequence_ = change.sequence;
       if (Wanted(change)) messages_.push_back(ToProto(change));
@@ -126,7 +128,7 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
       if (cancelled) next = Step::kReading;
       step_ = next;
     }
-    // Having said that it waits, this thread touches nothing more: another one may be at it already.
+    // From here on another thread may run this object.
     if (next == Step::kWaiting) return;
     if (cancelled) return End(absl::CancelledError("the caller went away, or its deadline passed"));
     if (next == Step::kWriting) {

@@ -1,8 +1,10 @@
-// A fixed number of threads for what may wait for the disk, so that gRPC's own few threads never do.
+// A fixed number of threads for work that may wait for the disk, so that gRPC's few threads never do.
 #ifndef QUANTLAB_SERVER_SERVICE_WORK_POOL_H_
 #define QUANTLAB_SERVER_SERVICE_WORK_POOL_H_
 
+#include <cstdio>
 #include <deque>
+#include <exception>
 #include <functional>
 #include <thread>
 #include <utility>
@@ -50,7 +52,17 @@ class WorkPool {
         task = std::move(tasks_.front());
         tasks_.pop_front();
       }
+      RunTask(task);
+    }
+  }
+
+  // Handlers answer their calls also when they fail (CallHandler); what is thrown past them must not end the
+  // process.
+  static void RunTask(const std::function<void()>& task) {
+    try {
       task();
+    } catch (const std::exception& e) {
+      std::fprintf(stderr, "quant-coordinator: a task of the pool failed: %s\n", e.what());
     }
   }
 

@@ -94,7 +94,11 @@ class SyncReactor : public grpc::ServerUnaryReactor {
              std::chrono::system_clock::time_point deadline) {
     const bool accepted =
         rpc.pool->Submit([state = state_, coordinator = coordinator_, call = ReadCall(*request, deadline)] {
-          Run(state, coordinator, call);
+          const absl::Status status = CallHandler([&] {
+            Run(state, coordinator, call);
+            return absl::OkStatus();
+          });
+          if (!status.ok()) Finish(state, status);
         });
     if (!accepted) Finish(state_, absl::UnavailableError("the coordinator is overloaded; call again"));
   }
@@ -126,18 +130,7 @@ class SyncReactor : public grpc::ServerUnaryReactor {
     if (!call.ok()) return Finish(state, call.status());
     if (call->attempt) state->record.subject = SubjectOf(call->attempt->run_id, call->attempt->number);
     const int64_t waiting = coordinator->Sync(*call, [state](const absl::StatusOr<SyncAnswer>& answer) {
-      absl::Status status = answer.status();
-      if (answer.ok()) {
-        v1::SyncResponse response;
-        status = Fill(*answer, &response);
-        if (answer->assignment) {
-          const AttemptKey& attempt = answer->assignment->attempt;
-          state->record.subject = SubjectOf(attempt.run_id, attempt.number);
-        }
-        MutexLock lock(state->mutex);
-        if (state->reactor != nullptr && status.ok()) state->response->Swap(&response);
-      }
-      Finish(state, status);
+      Finish(state, CallHandler([&] { return Respond(state, answer); }));
     });
     if (waiting == 0) return;
     bool gone = false;
@@ -146,7 +139,20 @@ class SyncReactor : public grpc::ServerUnaryReactor {
       state->waiting = waiting;
       gone = state->reactor == nullptr;
     }
-    if (gone) coordinator->DropSync(waiting);  // it went away while this call was on its way
+    if (gone) coordinator->DropSync(waiting);  // the caller left before the id was known
+  }
+
+  static absl::Status Respond(const std::shared_ptr<State>& state, const absl::StatusOr<SyncAnswer>& answer) {
+    QL_RETURN_IF_ERROR(answer.status());
+    v1::SyncResponse response;
+    QL_RETURN_IF_ERROR(Fill(*answer, &response));
+    if (answer->assignment) {
+      const AttemptKey& attempt = answer->assignment->attempt;
+      state->record.subject = SubjectOf(attempt.run_id, attempt.number);
+    }
+    MutexLock lock(state->mutex);
+    if (state->reactor != nullptr) state->response->Swap(&response);
+    return absl::OkStatus();
   }
 
   static void Finish(const std::shared_ptr<State>& state, const absl::Status& status) {

@@ -174,7 +174,7 @@ class MemoryRepository : public StateRepository, public EventRepository {
     return it->second.last_event;
   }
 
-  absl::StatusOr<std::vector<Change>> ReadChanges(const std::string&, int64_t, int) override {
+  absl::StatusOr<std::vector<Change>> ReadChanges(const std::string&, int64_t, int, int64_t) override {
     return std::vector<Change>{};
   }
   absl::StatusOr<Page<LogEntry>> ListLogs(const LogFilter&, int, const std::string&) override {

@@ -1,7 +1,8 @@
-#include "storage/sqlite_connection.h"
+#include "storage/sqlite/sqlite_connection.h"
 
-#include <limits>
 #include <sqlite3.h>
+
+#include <SQLiteCpp/Statement.h>
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
@@ -24,10 +25,57 @@ absl::Status Damaged(const std::string& message) {
       "DATABASE_DAMAGED");
 }
 
+// The one border at which SQLite's exceptions stop.
+template <typename Body>
+auto Translate(Body&& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const SQLite::Exception& error) {
+    throw SqlError(StatusFromSqlite(error));
+  }
+}
+
+class SqliteStatement : public Statement {
+ public:
+  SqliteStatement(SQLite::Database& database, const char* sql) : statement_(database, sql) {}
+
+  void BindInt(int parameter, int64_t value) override {
+    Translate([&] { statement_.bind(parameter, value); });
+  }
+  void BindText(int parameter, const std::string& value) override {
+    Translate([&] { statement_.bind(parameter, value); });
+  }
+  void BindNull(int parameter) override {
+    Translate([&] { statement_.bind(parameter); });
+  }
+  bool Step() override {
+    return Translate([&] { return statement_.executeStep(); });
+  }
+  int Execute() override {
+    return Translate([&] { return statement_.exec(); });
+  }
+  // What reset reports is the error that Step has thrown already.
+  void Reset() noexcept override { statement_.tryReset(); }
+
+  bool IsNull(int column) const override {
+    return Translate([&] { return statement_.isColumnNull(column); });
+  }
+  int64_t Int(int column) const override {
+    return Translate([&] { return statement_.getColumn(column).getInt64(); });
+  }
+  std::string Text(int column) const override {
+    return Translate([&] { return statement_.getColumn(column).getString(); });
+  }
+
+ private:
+  // SQLiteCpp reads columns by functions that are not const.
+  mutable SQLite::Statement statement_;
+};
+
 }  // namespace
 
-absl::Status StatusFromSqlite(const SQLite::Exception& error, absl::string_view what) {
-  const std::string message = absl::StrCat(what, ": ", error.what());
+absl::Status StatusFromSqlite(const SQLite::Exception& error) {
+  const std::string message = error.what();
   const int code = error.getErrorCode() & 0xff;  // without the extended part
   // The shared-memory index cannot grow, or a write fell short: full disks too.
   const int extended = error.getExtendedErrorCode();
@@ -59,64 +107,7 @@ absl::Status StatusFromSqlite(const SQLite::Exception& error, absl::string_view 
   }
 }
 
-int64_t NanosFromTime(absl::Time time) {
-  return absl::ToUnixNanos(time);  // saturates
-}
-
-absl::Time TimeFromNanos(int64_t nanos) {
-  if (nanos == std::numeric_limits<int64_t>::max()) return absl::InfiniteFuture();
-  if (nanos == std::numeric_limits<int64_t>::min()) return absl::InfinitePast();
-  return absl::FromUnixNanos(nanos);
-}
-
-Query::Query(Connection& connection, const char* sql) : statement_(connection.Prepared(sql)) {}
-
-Query::~Query() {
-  // What reset reports is the error that Step has thrown already.
-  statement_.tryReset();
-}
-
-Query& Query::Bind(int64_t value) {
-  statement_.bind(++bound_, value);
-  return *this;
-}
-
-Query& Query::Bind(const std::string& value) {
-  statement_.bind(++bound_, value);
-  return *this;
-}
-
-Query& Query::BindNull() {
-  statement_.bind(++bound_);
-  return *this;
-}
-
-bool Query::Step() {
-  return statement_.executeStep();
-}
-
-int Query::Execute() {
-  return statement_.exec();
-}
-
-bool Query::IsNull(int column) const {
-  return statement_.isColumnNull(column);
-}
-
-int64_t Query::Int(int column) const {
-  return statement_.getColumn(column).getInt64();
-}
-
-std::string Query::Text(int column) const {
-  return statement_.getColumn(column).getString();
-}
-
-std::optional<absl::Time> Query::OptionalTime(int column) const {
-  if (IsNull(column)) return std::nullopt;
-  return Time(column);
-}
-
-Connection::Connection(const std::string& path, const Options& options)
+SqliteConnection::SqliteConnection(const std::string& path, const Options& options)
     : database_(path,
                 (options.read_only ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) |
                     SQLite::OPEN_NOMUTEX,
@@ -126,14 +117,24 @@ Connection::Connection(const std::string& path, const Options& options)
   Execute("PRAGMA trusted_schema = OFF");
 }
 
-bool Connection::InTransaction() const {
-  return sqlite3_get_autocommit(database_.getHandle()) == 0;
+SqliteConnection::~SqliteConnection() = default;
+
+std::unique_ptr<SqliteConnection> SqliteConnection::Open(const std::string& path, const Options& options) {
+  return Translate([&] { return std::unique_ptr<SqliteConnection>(new SqliteConnection(path, options)); });
 }
 
-SQLite::Statement& Connection::Prepared(const char* sql) {
+Statement& SqliteConnection::Prepare(const char* sql) {
   auto& statement = statements_[sql];
-  if (!statement) statement = std::make_unique<SQLite::Statement>(database_, sql);
+  if (!statement) statement = Translate([&] { return std::make_unique<SqliteStatement>(database_, sql); });
   return *statement;
+}
+
+void SqliteConnection::Execute(const std::string& sql) {
+  Translate([&] { return database_.exec(sql); });
+}
+
+bool SqliteConnection::InTransaction() const {
+  return sqlite3_get_autocommit(database_.getHandle()) == 0;
 }
 
 }  // namespace quantlab

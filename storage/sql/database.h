@@ -1,35 +1,28 @@
-// The database of one data folder: one writer, any number of readers.
+// A database with one writer and any number of readers, of any dialect.
 //
 // Writes share transactions: while one is being synced to disk, the next ones gather, and the first of
 // them to get the turn runs them all in one transaction, each behind a savepoint. A call returns when its
 // transaction is durable (WAL, synchronous = FULL), and one that fails changes nothing.
-#ifndef QUANTLAB_STORAGE_DATABASE_H_
-#define QUANTLAB_STORAGE_DATABASE_H_
+#ifndef QUANTLAB_STORAGE_SQL_DATABASE_H_
+#define QUANTLAB_STORAGE_SQL_DATABASE_H_
 
 #include <deque>
 #include <functional>
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "storage/migrations.h"
-#include "storage/sqlite_connection.h"
+#include "storage/sql/connection.h"
 
 namespace quantlab {
 
 struct DatabaseOptions {
-  absl::Duration busy_timeout = absl::Seconds(10);
-  // RESOURCE_EXHAUSTED when the file would grow beyond it; 0: no limit of its own.
-  int64_t max_bytes = 0;
-  // A damaged file is noticed at once rather than when the damaged page is read. Reads the whole file, so
-  // larger ones are left to be noticed later.
-  int64_t check_up_to_bytes = int64_t{256} << 20;
-  // Told of each commit, by the thread that did it: how long it took, and how many calls shared it.
+  // Called after each commit by the thread that did it: how long it took, and how many calls shared it.
   std::function<void(absl::Duration, int)> observe_commit;
   const Clock* clock = &Clock::Real();
 };
@@ -37,17 +30,17 @@ struct DatabaseOptions {
 // Threads: safe.
 class Database {
  public:
-  // Opens or creates the file and brings it to the last of `migrations`.
-  // Errors: see Migrate; DATA_LOSS a damaged file; RESOURCE_EXHAUSTED the disk is full.
-  static absl::StatusOr<std::unique_ptr<Database>> Open(
-      const std::string& path, const DatabaseOptions& options,
-      const std::vector<Migration>& migrations = AllMigrations());
+  // Opens another connection for reading; throws SqlError.
+  using OpenReader = std::function<std::unique_ptr<Connection>()>;
+
+  // `writer` has the schema that the repositories expect.
+  Database(std::unique_ptr<Connection> writer, OpenReader open_reader, DatabaseOptions options);
 
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Runs `operation` in a transaction and returns when it is durable. `operation` may throw SQLite's
-  // exceptions; it runs on the thread of another caller, perhaps, and while that holds no lock.
+  // Runs `operation` in a transaction and returns when it is durable. `operation` may throw SqlError; it may
+  // run on the thread of another caller, which holds no lock of this object.
   using Operation = std::function<absl::Status(Connection&)>;
   absl::Status Write(absl::string_view what, const Operation& operation);
 
@@ -81,15 +74,13 @@ class Database {
     std::unique_ptr<Connection> connection_;
   };
 
-  Database(std::string path, DatabaseOptions options, std::unique_ptr<Connection> writer);
-
   std::vector<Pending*> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Runs and commits a batch and fills in the results. Only the leader calls it.
   void CommitBatch(const std::vector<Pending*>& batch);
   absl::Status RunBatch(const std::vector<Pending*>& batch, bool* any);
 
   // Constant after construction.
-  const std::string path_;
+  const OpenReader open_reader_;
   const DatabaseOptions options_;
 
   // The leader's alone.
@@ -104,4 +95,4 @@ class Database {
 
 }  // namespace quantlab
 
-#endif  // QUANTLAB_STORAGE_DATABASE_H_
+#endif  // QUANTLAB_STORAGE_SQL_DATABASE_H_

@@ -1,10 +1,10 @@
-#include "storage/migrations.h"
+#include "storage/sqlite/migrations.h"
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
-#include "storage/sqlite_connection.h"
+#include "storage/sql/connection.h"
 
 namespace quantlab {
 namespace {
@@ -40,7 +40,7 @@ absl::Status CheckApplied(Connection& connection, const std::vector<Migration>& 
 }
 
 absl::Status Apply(Connection& connection, const Migration& migration, absl::Time now) {
-  connection.Execute("BEGIN IMMEDIATE");
+  connection.BeginWrite();
   if (migration.version == 1) {
     connection.Execute(absl::StrCat("PRAGMA application_id = ", kApplicationId));
     connection.Execute(

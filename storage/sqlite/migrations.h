@@ -1,7 +1,7 @@
-// The database's shape over time: numbered, forward-only migrations, storage/migrations/NNNN_name.sql,
+// The database's shape over time: numbered, forward-only migrations, storage/sqlite/migrations/NNNN_name.sql,
 // built into the program. A file that was released never changes; what it made is changed by a new one.
-#ifndef QUANTLAB_STORAGE_MIGRATIONS_H_
-#define QUANTLAB_STORAGE_MIGRATIONS_H_
+#ifndef QUANTLAB_STORAGE_SQLITE_MIGRATIONS_H_
+#define QUANTLAB_STORAGE_SQLITE_MIGRATIONS_H_
 
 #include <string>
 #include <vector>
@@ -19,7 +19,7 @@ struct Migration {
   std::string sql;
 };
 
-// In order of version, without gaps. Made by the build from storage/migrations/.
+// In order of version, without gaps. Made by the build from storage/sqlite/migrations/.
 const std::vector<Migration>& AllMigrations();
 
 // Brings the database to the last of `migrations`, each in a transaction of its own, and notes each with
@@ -30,4 +30,4 @@ absl::Status Migrate(Connection& connection, const std::vector<Migration>& migra
 
 }  // namespace quantlab
 
-#endif  // QUANTLAB_STORAGE_MIGRATIONS_H_
+#endif  // QUANTLAB_STORAGE_SQLITE_MIGRATIONS_H_

@@ -1,4 +1,4 @@
-#include "storage/page_token.h"
+#include "storage/sql/page_token.h"
 
 #include <vector>
 

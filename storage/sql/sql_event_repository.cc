@@ -1,13 +1,13 @@
-#include "storage/sqlite_event_repository.h"
+#include "storage/sql/sql_event_repository.h"
 
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
 #include "base/status_macros.h"
-#include "storage/event_codec.h"
-#include "storage/page_token.h"
-#include "storage/rows.h"
+#include "storage/sql/event_codec.h"
+#include "storage/sql/page_token.h"
+#include "storage/sql/rows.h"
 
 namespace quantlab {
 namespace {
@@ -146,13 +146,14 @@ absl::StatusOr<Page<LogEntry>> ReadLogs(Connection& connection, const LogFilter&
   // `kind = 4` in so many words, so that the index over log lines is used.
   Query query(connection, QL_CHANGE_COLUMNS
               "WHERE changes.experiment = ?1 AND sequence > ?2 AND changes.kind = 4 AND severity >= ?3 "
-              "AND (?4 IS NULL OR changes.run = ?4) AND (?5 = -1 OR attempts.number = "
+              "AND changes.run = coalesce(?4, changes.run) AND (?5 = -1 OR attempts.number = "
               "CASE ?5 WHEN 0 THEN runs.attempts ELSE ?5 END) ORDER BY sequence LIMIT ?6");
   query.Bind(experiment).Bind(after).Bind(static_cast<int>(filter.min_severity)).Bind(run);
   query.Bind(filter.attempt).Bind(page_size + 1);
   Page<LogEntry> page;
+  int64_t bytes = 0;
   while (query.Step()) {
-    if (static_cast<int>(page.items.size()) == page_size) {
+    if (static_cast<int>(page.items.size()) == page_size || bytes >= kMaxPageBytes) {
       page.next_page_token = MakePageToken(list, page.items.back().sequence);
       break;
     }
@@ -160,14 +161,15 @@ absl::StatusOr<Page<LogEntry>> ReadLogs(Connection& connection, const LogFilter&
                           query.Time(1),
                           {query.Text(3), query.Int(4)},
                           {static_cast<Severity>(query.Int(6)), query.Text(7), ReadMessage(query.Text(9))}});
+    bytes += static_cast<int64_t>(page.items.back().line.message.size());
   }
   return page;
 }
 
 }  // namespace
 
-absl::StatusOr<int64_t> SqliteEventRepository::AppendEvents(const AttemptKey& attempt,
-                                                            const std::vector<Event>& events) {
+absl::StatusOr<int64_t> SqlEventRepository::AppendEvents(const AttemptKey& attempt,
+                                                         const std::vector<Event>& events) {
   int64_t durable = 0;
   QL_RETURN_IF_ERROR(database_.Write(absl::StrCat("storing events of ", Describe(attempt)),
                                      [&](Connection& connection) -> absl::Status {
@@ -177,8 +179,9 @@ absl::StatusOr<int64_t> SqliteEventRepository::AppendEvents(const AttemptKey& at
   return durable;
 }
 
-absl::StatusOr<std::vector<Change>> SqliteEventRepository::ReadChanges(const std::string& experiment_id,
-                                                                       int64_t after_sequence, int limit) {
+absl::StatusOr<std::vector<Change>> SqlEventRepository::ReadChanges(const std::string& experiment_id,
+                                                                    int64_t after_sequence, int limit,
+                                                                    int64_t max_bytes) {
   if (limit < 1) return absl::InvalidArgumentError(absl::StrCat("limit is ", limit, "; at least 1"));
   using Result = absl::StatusOr<std::vector<Change>>;
   return database_.Read(
@@ -188,7 +191,8 @@ absl::StatusOr<std::vector<Change>> SqliteEventRepository::ReadChanges(const std
                     "WHERE changes.experiment = ? AND sequence > ? ORDER BY sequence LIMIT ?");
         query.Bind(experiment).Bind(after_sequence).Bind(limit);
         std::vector<Change> changes;
-        while (query.Step()) {
+        for (int64_t bytes = 0; bytes < max_bytes && query.Step();) {
+          bytes += static_cast<int64_t>(query.Text(7).size() + query.Text(8).size());
           QL_ASSIGN_OR_RETURN(Change change, ReadChange(query));
           changes.push_back(std::move(change));
         }
@@ -196,8 +200,8 @@ absl::StatusOr<std::vector<Change>> SqliteEventRepository::ReadChanges(const std
       });
 }
 
-absl::StatusOr<Page<LogEntry>> SqliteEventRepository::ListLogs(const LogFilter& filter, int page_size,
-                                                               const std::string& page_token) {
+absl::StatusOr<Page<LogEntry>> SqlEventRepository::ListLogs(const LogFilter& filter, int page_size,
+                                                            const std::string& page_token) {
   const std::string list = absl::StrCat("logs\n", filter.experiment_id, "\n", filter.run, "\n",
                                         filter.attempt, "\n", static_cast<int>(filter.min_severity));
   QL_RETURN_IF_ERROR(CheckPageSize(page_size));
@@ -207,7 +211,7 @@ absl::StatusOr<Page<LogEntry>> SqliteEventRepository::ListLogs(const LogFilter& 
   });
 }
 
-absl::StatusOr<std::vector<Event>> SqliteEventRepository::ListResultEvents(const AttemptKey& attempt) {
+absl::StatusOr<std::vector<Event>> SqlEventRepository::ListResultEvents(const AttemptKey& attempt) {
   using Result = absl::StatusOr<std::vector<Event>>;
   return database_.Read(
       absl::StrCat("reading results of ", Describe(attempt)), [&](Connection& connection) -> Result {
@@ -224,7 +228,7 @@ absl::StatusOr<std::vector<Event>> SqliteEventRepository::ListResultEvents(const
       });
 }
 
-absl::StatusOr<std::optional<EventRepository::LatestProgress>> SqliteEventRepository::GetProgress(
+absl::StatusOr<std::optional<EventRepository::LatestProgress>> SqlEventRepository::GetProgress(
     const AttemptKey& attempt) {
   using Result = absl::StatusOr<std::optional<LatestProgress>>;
   return database_.Read(
@@ -240,7 +244,7 @@ absl::StatusOr<std::optional<EventRepository::LatestProgress>> SqliteEventReposi
       });
 }
 
-absl::StatusOr<std::vector<Artifact>> SqliteEventRepository::ListArtifacts(const AttemptKey& attempt) {
+absl::StatusOr<std::vector<Artifact>> SqlEventRepository::ListArtifacts(const AttemptKey& attempt) {
   using Result = absl::StatusOr<std::vector<Artifact>>;
   return database_.Read(
       absl::StrCat("listing artifacts of ", Describe(attempt)), [&](Connection& connection) -> Result {

@@ -1,4 +1,4 @@
-#include "storage/sqlite_state_repository.h"
+#include "storage/sql/sql_state_repository.h"
 
 #include <bit>
 #include <map>
@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "base/message_json.h"
 #include "base/status_macros.h"
-#include "storage/page_token.h"
-#include "storage/rows.h"
-#include "storage/state_commit.h"
+#include "storage/sql/page_token.h"
+#include "storage/sql/rows.h"
+#include "storage/sql/state_commit.h"
 
 namespace quantlab {
 namespace {
@@ -19,7 +19,7 @@ namespace {
 // The columns that ReadExperiment takes; each query adds its own FROM … WHERE.
 #define QL_EXPERIMENT_COLUMNS                                                                     \
   "SELECT key, id, name, coalesce(request_id, ''), submitter, report_language, priority, reuse, " \
-  "state, create_time, end_time FROM experiments "
+  "state, create_time, end_time, request_digest FROM experiments "
 
 absl::StatusOr<ExperimentRecord> ReadExperiment(const Query& row) {
   ExperimentRecord out;
@@ -33,6 +33,7 @@ absl::StatusOr<ExperimentRecord> ReadExperiment(const Query& row) {
   QL_ASSIGN_OR_RETURN(out.state, ReadExperimentState(row.Text(8)));
   out.create_time = row.Time(9);
   out.end_time = row.OptionalTime(10);
+  out.request_digest = row.Text(11);
   return out;
 }
 
@@ -48,10 +49,11 @@ int64_t InsertExperiment(Connection& connection, const ExperimentRecord& experim
   const bool ended = state != ExperimentState::kActive;
   std::optional<std::string> request_id;
   if (!experiment.request_id.empty()) request_id = experiment.request_id;
-  Query(connection,
-        "INSERT INTO experiments (id, name, request_id, submitter, report_language, priority, reuse, state, "
-        "create_time, end_time) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .Bind(experiment.id)
+  Query insert(
+      connection,
+      "INSERT INTO experiments (id, name, request_id, submitter, report_language, priority, reuse, state, "
+      "create_time, end_time, request_digest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key");
+  insert.Bind(experiment.id)
       .Bind(experiment.name)
       .Bind(request_id)
       .Bind(experiment.submitter)
@@ -61,8 +63,8 @@ int64_t InsertExperiment(Connection& connection, const ExperimentRecord& experim
       .Bind(ExperimentStateName(state))
       .Bind(experiment.create_time)
       .Bind(ended ? std::optional(experiment.end_time.value_or(experiment.create_time)) : std::nullopt)
-      .Execute();
-  const int64_t key = connection.LastInsertKey();
+      .Bind(experiment.request_digest);
+  const int64_t key = insert.InsertedKey();
   int64_t position = 0;
   for (const SourceFile& file : experiment.files) {
     Query(connection, "INSERT INTO source_files (experiment, position, name, content) VALUES (?, ?, ?, ?)")
@@ -159,12 +161,13 @@ absl::StatusOr<int64_t> InsertRun(Connection& connection, int64_t experiment, co
   if (IsEnded(run.state) && !end) end = run.create_time;
   std::optional<absl::Time> queued = run.queue_time;
   if (run.state == RunState::kQueued && !queued) queued = run.create_time;
-  Query(connection,
-        "INSERT INTO runs (experiment, id, name, config, kind, method, method_version, device, seed, "
-        "input_key, folder, time_limit, state, message, crashes, interruptions, result, reused, "
-        "create_time, queue_time, end_time, coded_message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?, ?, ?, ?, ?, ?, ?)")
-      .Bind(experiment)
+  Query insert(
+      connection,
+      "INSERT INTO runs (experiment, id, name, config, kind, method, method_version, device, seed, "
+      "input_key, folder, time_limit, state, message, crashes, interruptions, result, reused, "
+      "create_time, queue_time, end_time, coded_message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?, ?, ?, ?, ?, ?, ?) RETURNING key");
+  insert.Bind(experiment)
       .Bind(run.id)
       .Bind(run.name)
       .Bind(run.config_json)
@@ -185,9 +188,8 @@ absl::StatusOr<int64_t> InsertRun(Connection& connection, int64_t experiment, co
       .Bind(run.create_time)
       .Bind(queued)
       .Bind(end)
-      .Bind(MessageToJson(run.coded_message))
-      .Execute();
-  return connection.LastInsertKey();
+      .Bind(MessageToJson(run.coded_message));
+  return insert.InsertedKey();
 }
 
 absl::Status InsertRuns(Connection& connection, int64_t experiment, const std::vector<RunRecord>& runs) {
@@ -274,7 +276,7 @@ absl::StatusOr<AttemptRecord> ReadAttempt(const Query& row) {
 
 }  // namespace
 
-absl::StatusOr<StateRepository::Created> SqliteStateRepository::CreateExperiment(
+absl::StatusOr<StateRepository::Created> SqlStateRepository::CreateExperiment(
     const ExperimentRecord& experiment, const std::vector<RunRecord>& runs) {
   QL_RETURN_IF_ERROR(CheckNewRuns(experiment, runs));
   std::vector<RunState> states;
@@ -297,12 +299,12 @@ absl::StatusOr<StateRepository::Created> SqliteStateRepository::CreateExperiment
   return created;
 }
 
-absl::Status SqliteStateRepository::Commit(const StateChange& change) {
+absl::Status SqlStateRepository::Commit(const StateChange& change) {
   return database_.Write("committing a change of state",
                          [&change](Connection& connection) { return ApplyStateChange(connection, change); });
 }
 
-absl::StatusOr<ExperimentRecord> SqliteStateRepository::GetExperiment(const std::string& id) {
+absl::StatusOr<ExperimentRecord> SqlStateRepository::GetExperiment(const std::string& id) {
   return database_.Read(absl::StrCat("reading experiment ", id),
                         [&](Connection& connection) -> absl::StatusOr<ExperimentRecord> {
                           Query query(connection, QL_EXPERIMENT_COLUMNS "WHERE id = ?");
@@ -315,7 +317,7 @@ absl::StatusOr<ExperimentRecord> SqliteStateRepository::GetExperiment(const std:
                         });
 }
 
-absl::StatusOr<std::optional<ExperimentRecord>> SqliteStateRepository::FindExperimentByRequest(
+absl::StatusOr<std::optional<ExperimentRecord>> SqlStateRepository::FindExperimentByRequest(
     const std::string& request_id) {
   using Found = absl::StatusOr<std::optional<ExperimentRecord>>;
   return database_.Read("looking for a request", [&](Connection& connection) -> Found {
@@ -327,9 +329,9 @@ absl::StatusOr<std::optional<ExperimentRecord>> SqliteStateRepository::FindExper
   });
 }
 
-absl::StatusOr<Page<ExperimentRecord>> SqliteStateRepository::ListExperiments(const ExperimentFilter& filter,
-                                                                              int page_size,
-                                                                              const std::string& page_token) {
+absl::StatusOr<Page<ExperimentRecord>> SqlStateRepository::ListExperiments(const ExperimentFilter& filter,
+                                                                           int page_size,
+                                                                           const std::string& page_token) {
   const std::string state(filter.state ? ExperimentStateName(*filter.state) : "");
   const std::string list = absl::StrCat("experiments\n", state, "\n", filter.name);
   QL_RETURN_IF_ERROR(CheckPageSize(page_size));
@@ -356,7 +358,7 @@ absl::StatusOr<Page<ExperimentRecord>> SqliteStateRepository::ListExperiments(co
   });
 }
 
-absl::StatusOr<RunRecord> SqliteStateRepository::GetRun(const std::string& run_id) {
+absl::StatusOr<RunRecord> SqlStateRepository::GetRun(const std::string& run_id) {
   return database_.Read(absl::StrCat("reading run ", run_id),
                         [&](Connection& connection) -> absl::StatusOr<RunRecord> {
                           Query query(connection, QL_RUN_COLUMNS "WHERE runs.id = ?");
@@ -367,7 +369,7 @@ absl::StatusOr<RunRecord> SqliteStateRepository::GetRun(const std::string& run_i
                         });
 }
 
-absl::StatusOr<std::vector<RunRecord>> SqliteStateRepository::ListRuns(const std::string& experiment_id) {
+absl::StatusOr<std::vector<RunRecord>> SqlStateRepository::ListRuns(const std::string& experiment_id) {
   using Result = absl::StatusOr<std::vector<RunRecord>>;
   return database_.Read(
       absl::StrCat("listing the runs of ", experiment_id), [&](Connection& connection) -> Result {
@@ -377,14 +379,14 @@ absl::StatusOr<std::vector<RunRecord>> SqliteStateRepository::ListRuns(const std
       });
 }
 
-absl::StatusOr<std::vector<RunRecord>> SqliteStateRepository::ListActiveRuns() {
+absl::StatusOr<std::vector<RunRecord>> SqlStateRepository::ListActiveRuns() {
   return database_.Read("listing active runs", [&](Connection& connection) {
     Query query(connection, QL_RUN_COLUMNS "WHERE experiments.state = 'ACTIVE' ORDER BY runs.key");
     return ReadRuns(connection, query);
   });
 }
 
-absl::StatusOr<std::vector<AttemptRecord>> SqliteStateRepository::ListAttempts(const std::string& run_id) {
+absl::StatusOr<std::vector<AttemptRecord>> SqlStateRepository::ListAttempts(const std::string& run_id) {
   using Result = absl::StatusOr<std::vector<AttemptRecord>>;
   return database_.Read(
       absl::StrCat("listing the attempts of ", run_id), [&](Connection& connection) -> Result {
@@ -400,7 +402,7 @@ absl::StatusOr<std::vector<AttemptRecord>> SqliteStateRepository::ListAttempts(c
       });
 }
 
-absl::StatusOr<AttemptRecord> SqliteStateRepository::GetAttempt(const AttemptKey& key) {
+absl::StatusOr<AttemptRecord> SqlStateRepository::GetAttempt(const AttemptKey& key) {
   return database_.Read(
       absl::StrCat("reading an attempt of ", key.run_id),
       [&](Connection& connection) -> absl::StatusOr<AttemptRecord> {
@@ -410,7 +412,7 @@ absl::StatusOr<AttemptRecord> SqliteStateRepository::GetAttempt(const AttemptKey
       });
 }
 
-absl::StatusOr<std::optional<AttemptKey>> SqliteStateRepository::FindReusable(const std::string& key) {
+absl::StatusOr<std::optional<AttemptKey>> SqlStateRepository::FindReusable(const std::string& key) {
   using Found = absl::StatusOr<std::optional<AttemptKey>>;
   return database_.Read("looking for a reusable result", [&](Connection& connection) -> Found {
     Query query(connection,
@@ -421,11 +423,13 @@ absl::StatusOr<std::optional<AttemptKey>> SqliteStateRepository::FindReusable(co
   });
 }
 
-absl::Status SqliteStateRepository::SaveWorker(const WorkerRecord& worker) {
+absl::Status SqlStateRepository::SaveWorker(const WorkerRecord& worker) {
   if (worker.id.empty()) return absl::InvalidArgumentError("a worker needs an id");
   const std::string record = EncodeWorker(worker);
   return database_.Write(absl::StrCat("saving worker ", worker.id), [&](Connection& connection) {
-    Query(connection, "INSERT OR REPLACE INTO workers (id, record, last_seen) VALUES (?, ?, ?)")
+    Query(connection,
+          "INSERT INTO workers (id, record, last_seen) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET "
+          "record = excluded.record, last_seen = excluded.last_seen")
         .Bind(worker.id)
         .Bind(record)
         .Bind(worker.last_seen)
@@ -434,7 +438,7 @@ absl::Status SqliteStateRepository::SaveWorker(const WorkerRecord& worker) {
   });
 }
 
-absl::StatusOr<std::vector<WorkerRecord>> SqliteStateRepository::ListWorkers() {
+absl::StatusOr<std::vector<WorkerRecord>> SqlStateRepository::ListWorkers() {
   using Result = absl::StatusOr<std::vector<WorkerRecord>>;
   return database_.Read("listing workers", [&](Connection& connection) -> Result {
     std::vector<WorkerRecord> workers;

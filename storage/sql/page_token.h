@@ -1,6 +1,6 @@
 // Opaque tokens of keyset pagination: where the next page begins, bound to what was asked.
-#ifndef QUANTLAB_STORAGE_PAGE_TOKEN_H_
-#define QUANTLAB_STORAGE_PAGE_TOKEN_H_
+#ifndef QUANTLAB_STORAGE_SQL_PAGE_TOKEN_H_
+#define QUANTLAB_STORAGE_SQL_PAGE_TOKEN_H_
 
 #include <cstdint>
 #include <string>
@@ -22,4 +22,4 @@ absl::Status CheckPageSize(int page_size);
 
 }  // namespace quantlab
 
-#endif  // QUANTLAB_STORAGE_PAGE_TOKEN_H_
+#endif  // QUANTLAB_STORAGE_SQL_PAGE_TOKEN_H_

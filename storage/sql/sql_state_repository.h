@@ -1,20 +1,20 @@
-// StateRepository over SQLite. See base/repositories.h for the contract.
-#ifndef QUANTLAB_STORAGE_SQLITE_STATE_REPOSITORY_H_
-#define QUANTLAB_STORAGE_SQLITE_STATE_REPOSITORY_H_
+// StateRepository over a SQL database of any dialect. See base/repositories.h for the contract.
+#ifndef QUANTLAB_STORAGE_SQL_SQL_STATE_REPOSITORY_H_
+#define QUANTLAB_STORAGE_SQL_SQL_STATE_REPOSITORY_H_
 
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/repositories.h"
-#include "storage/database.h"
+#include "storage/sql/database.h"
 
 namespace quantlab {
 
 // Ownership: borrows the database, which outlives it.
-class SqliteStateRepository : public StateRepository {
+class SqlStateRepository : public StateRepository {
  public:
-  explicit SqliteStateRepository(Database& database) : database_(database) {}
+  explicit SqlStateRepository(Database& database) : database_(database) {}
 
   absl::StatusOr<Created> CreateExperiment(const ExperimentRecord& experiment,
                                            const std::vector<RunRecord>& runs) override;
@@ -39,4 +39,4 @@ class SqliteStateRepository : public StateRepository {
 
 }  // namespace quantlab
 
-#endif  // QUANTLAB_STORAGE_SQLITE_STATE_REPOSITORY_H_
+#endif  // QUANTLAB_STORAGE_SQL_SQL_STATE_REPOSITORY_H_

@@ -1,18 +1,18 @@
 // How a StateChange is applied, inside the transaction that the database opened for it.
-#ifndef QUANTLAB_STORAGE_STATE_COMMIT_H_
-#define QUANTLAB_STORAGE_STATE_COMMIT_H_
+#ifndef QUANTLAB_STORAGE_SQL_STATE_COMMIT_H_
+#define QUANTLAB_STORAGE_SQL_STATE_COMMIT_H_
 
 #include "absl/status/status.h"
 #include "base/repositories.h"
-#include "storage/sqlite_connection.h"
+#include "storage/sql/connection.h"
 
 namespace quantlab {
 
 // In this order: the end of an attempt, the transitions, the start of an attempt, wishes to cancel, the
 // reuse entry; then the experiments' own states. An error leaves the transaction to be rolled back.
-// Throws SQLite's exceptions.
+// Throws SqlError.
 absl::Status ApplyStateChange(Connection& connection, const StateChange& change);
 
 }  // namespace quantlab
 
-#endif  // QUANTLAB_STORAGE_STATE_COMMIT_H_
+#endif  // QUANTLAB_STORAGE_SQL_STATE_COMMIT_H_

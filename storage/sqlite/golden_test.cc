@@ -3,13 +3,14 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include <SQLiteCpp/Statement.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/testing/temp_folder.h"
-#include "storage/migrations.h"
-#include "storage/sqlite_connection.h"
+#include "storage/sqlite/migrations.h"
+#include "storage/sqlite/sqlite_connection.h"
 #include "storage/storage.h"
 
 namespace quantlab {
@@ -131,7 +132,7 @@ void ExpectFilled(Storage& storage) {
   EXPECT_EQ(storage.events().ListArtifacts(key)->at(0).size, 1234);
   EXPECT_EQ(*storage.states().FindReusable("reuse"), key);
   EXPECT_EQ(storage.states().ListWorkers()->at(0).hostname, "host");
-  EXPECT_EQ(storage.events().ReadChanges("quick-k3f9a2", 0, 100)->size(), 13u);
+  EXPECT_EQ(storage.events().ReadChanges("quick-k3f9a2", 0, 100, kMaxPageBytes)->size(), 13u);
   // And it goes on: the run that was skipped is tried again.
   StateChange retry;
   retry.time = kTime + absl::Minutes(1);

@@ -1,4 +1,4 @@
-#include "storage/state_commit.h"
+#include "storage/sql/state_commit.h"
 
 #include <map>
 #include <set>
@@ -9,7 +9,7 @@
 #include "base/message_json.h"
 #include "base/run_state.h"
 #include "base/status_macros.h"
-#include "storage/rows.h"
+#include "storage/sql/rows.h"
 
 namespace quantlab {
 namespace {
@@ -198,7 +198,9 @@ class Commit {
   absl::Status Remember(const ReuseEntry& entry) {
     if (entry.key.empty()) return absl::InvalidArgumentError("a reuse entry needs a key");
     QL_ASSIGN_OR_RETURN(const AttemptRow row, FindAttempt(connection_, entry.attempt));
-    Query(connection_, "INSERT OR REPLACE INTO reusable (reuse_key, attempt) VALUES (?, ?)")
+    Query(
+        connection_,
+        "INSERT INTO reusable (reuse_key, attempt) VALUES (?, ?) ON CONFLICT (reuse_key) DO UPDATE SET attempt = excluded.attempt")
         .Bind(entry.key)
         .Bind(row.key)
         .Execute();

@@ -1,4 +1,4 @@
-#include "storage/rows.h"
+#include "storage/sql/rows.h"
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"

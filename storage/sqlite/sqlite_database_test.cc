@@ -1,4 +1,4 @@
-#include "storage/database.h"
+#include "storage/sqlite/sqlite_database.h"
 
 #include <atomic>
 #include <filesystem>
@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <thread>
 
+#include <SQLiteCpp/Database.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -27,7 +28,7 @@ class DatabaseTest : public ::testing::Test {
  protected:
   absl::Status Open(const std::vector<Migration>& migrations = AllMigrations()) {
     database_.reset();
-    auto opened = Database::Open(path_, options_, migrations);
+    auto opened = OpenSqliteDatabase(path_, options_, migrations);
     if (opened.ok()) database_ = *std::move(opened);
     return opened.status();
   }
@@ -65,7 +66,7 @@ class DatabaseTest : public ::testing::Test {
   const TempFolder temp_;
   const std::string& folder_ = temp_.path();
   const std::string path_ = temp_ / "quantlab.db";
-  DatabaseOptions options_;
+  SqliteOptions options_;
   std::unique_ptr<Database> database_;
 };
 
@@ -77,7 +78,7 @@ TEST_F(DatabaseTest, OpensWithFullSynchronizationAndForeignKeys) {
                             for (const auto& [pragma, value] : {std::pair("PRAGMA journal_mode", "wal"),
                                                                 {"PRAGMA synchronous", "2"},
                                                                 {"PRAGMA foreign_keys", "1"},
-                                                                {"PRAGMA user_version", "2"}}) {
+                                                                {"PRAGMA user_version", "3"}}) {
                               Query query(connection, pragma);
                               EXPECT_TRUE(query.Step());
                               EXPECT_EQ(query.Text(0), value) << pragma;
@@ -89,7 +90,7 @@ TEST_F(DatabaseTest, OpensWithFullSynchronizationAndForeignKeys) {
 
 TEST_F(DatabaseTest, FailedWriteChangesNothingAndOthersOfItsBatchGoThrough) {
   std::atomic<int> calls = 0;
-  options_.observe_commit = [&calls](absl::Duration, int shared) { calls += shared; };
+  options_.database.observe_commit = [&calls](absl::Duration, int shared) { calls += shared; };
   ASSERT_TRUE(Open().ok());
   std::vector<std::thread> threads;
   for (int i = 0; i < 16; ++i) {

@@ -1,8 +1,8 @@
 // Events and records as the JSON texts that the database keeps: stable, readable with the sqlite3 shell,
 // tolerant of fields that a later version adds. Numbers that JSON lacks are the strings "NaN",
 // "Infinity" and "-Infinity".
-#ifndef QUANTLAB_STORAGE_EVENT_CODEC_H_
-#define QUANTLAB_STORAGE_EVENT_CODEC_H_
+#ifndef QUANTLAB_STORAGE_SQL_EVENT_CODEC_H_
+#define QUANTLAB_STORAGE_SQL_EVENT_CODEC_H_
 
 #include <optional>
 #include <string>
@@ -44,4 +44,4 @@ absl::Status DecodeWorker(const std::string& text, WorkerRecord* worker);
 
 }  // namespace quantlab
 
-#endif  // QUANTLAB_STORAGE_EVENT_CODEC_H_
+#endif  // QUANTLAB_STORAGE_SQL_EVENT_CODEC_H_

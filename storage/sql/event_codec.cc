@@ -1,4 +1,4 @@
-#include "storage/event_codec.h"
+#include "storage/sql/event_codec.h"
 
 #include <nlohmann/json.hpp>
 

@@ -1,6 +1,6 @@
 // What both repositories ask of the tables. Everything here runs inside Guard() and may throw.
-#ifndef QUANTLAB_STORAGE_ROWS_H_
-#define QUANTLAB_STORAGE_ROWS_H_
+#ifndef QUANTLAB_STORAGE_SQL_ROWS_H_
+#define QUANTLAB_STORAGE_SQL_ROWS_H_
 
 #include <cstdint>
 #include <optional>
@@ -8,8 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "base/records.h"
-#include "storage/event_codec.h"
-#include "storage/sqlite_connection.h"
+#include "storage/sql/connection.h"
+#include "storage/sql/event_codec.h"
 
 namespace quantlab {
 
@@ -66,4 +66,4 @@ class ChangeLog {
 
 }  // namespace quantlab
 
-#endif  // QUANTLAB_STORAGE_ROWS_H_
+#endif  // QUANTLAB_STORAGE_SQL_ROWS_H_

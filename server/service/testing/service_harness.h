@@ -1,0 +1,145 @@
+// The three services over a real core and a temporary repository, called through gRPC inside the process,
+// with a clock that stands still. For unit tests of the services.
+#ifndef QUANTLAB_SERVER_SERVICE_TESTING_SERVICE_HARNESS_H_
+#define QUANTLAB_SERVER_SERVICE_TESTING_SERVICE_HARNESS_H_
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "base/error_reason.h"
+#include "base/files.h"
+#include "base/sha256.h"
+#include "base/testing/temp_folder.h"
+#include "proto/status_bridge.h"
+#include "server/config/catalog.h"
+#include "server/core/coordinator.h"
+#include "server/service/artifact_service.h"
+#include "server/service/experiment_service.h"
+#include "server/service/worker_service.h"
+#include "storage/storage.h"
+
+namespace quantlab {
+
+class ServiceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    storage_ = *OpenStorage(folder_.path());
+    LogOptions log;
+    log.level = LogLevel::kError;
+    log.file = folder_ / "log";
+    log_ = *Log::Open(log);
+    coordinator_ =
+        std::make_unique<Coordinator>(CoordinatorParts{&storage_->states(), &storage_->events(),
+                                                       &storage_->artifacts(), &clock_, &observer_},
+                                      CoordinatorOptions{});
+    ASSERT_TRUE(coordinator_->Recover().ok());
+    pool_ = std::make_unique<WorkPool>(2, 100);
+    const RpcEnvironment rpc{log_.get(), &metrics_, pool_.get(), &clock_};
+    const std::string catalog = QUANTLAB_SOURCE_DIR "/configs/catalog.yaml";
+    experiment_service_ = std::make_unique<ExperimentService>(ExperimentServiceParts{
+        rpc, coordinator_.get(), &storage_->states(), &storage_->events(), &storage_->artifacts(),
+        *Catalog::Parse(catalog, *ReadFile(catalog, 1 << 20)), "1.2.3"});
+    worker_service_ = std::make_unique<WorkerService>(rpc, coordinator_.get());
+    artifact_service_ = std::make_unique<ArtifactService>(rpc, &storage_->artifacts());
+    grpc::ServerBuilder builder;
+    builder.RegisterService(experiment_service_.get());
+    builder.RegisterService(worker_service_.get());
+    builder.RegisterService(artifact_service_.get());
+    server_ = builder.BuildAndStart();
+    ASSERT_NE(server_, nullptr);
+    const auto channel = server_->InProcessChannel({});
+    experiments_ = v1::ExperimentService::NewStub(channel);
+    workers_ = v1::WorkerService::NewStub(channel);
+    artifacts_ = v1::ArtifactService::NewStub(channel);
+  }
+
+  void TearDown() override {
+    coordinator_->StopWaiting();
+    server_->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(5));
+    pool_.reset();
+  }
+
+  // Calls `(stub.*method)(context, request, response)` with a deadline.
+  template <typename Stub, typename Request, typename Response>
+  absl::Status Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                    const Request& request, Response* response) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+    return FromGrpcStatus((stub.*method)(&context, request, response));
+  }
+
+  static v1::SubmitExperimentRequest NewRequest(const std::string& request_id) {
+    v1::SubmitExperimentRequest request;
+    request.set_request_id(request_id);
+    request.set_submitter("someone");
+    v1::SourceFile* file = request.add_files();
+    file->set_name("try.yaml");
+    file->set_content(
+        "experiments: {baseline: {model: minilm, dataset: imdb}, dynamic_quantization: {}}\n"
+        "evaluation: {metrics: [accuracy]}\n");
+    return request;
+  }
+
+  absl::Status Submit(const v1::SubmitExperimentRequest& request, v1::SubmitExperimentResponse* response) {
+    return Call(*experiments_, &v1::ExperimentService::Stub::SubmitExperiment, request, response);
+  }
+
+  // The id of a new experiment: baseline, dynamic_quantization.
+  std::string Submitted(const std::string& request_id = "r") {
+    v1::SubmitExperimentResponse response;
+    const absl::Status status = Submit(NewRequest(request_id), &response);
+    EXPECT_TRUE(status.ok()) << status;
+    return response.experiment().id();
+  }
+
+  static v1::SyncRequest IdleWorker(const std::string& id) {
+    v1::SyncRequest request;
+    v1::WorkerInfo* worker = request.mutable_worker();
+    worker->set_id(id);
+    worker->set_hostname("host");
+    worker->add_devices("cpu");
+    v1::MethodVersion* method = worker->add_methods();
+    method->set_name("dynamic_quantization");
+    method->set_version(1);
+    request.set_wants_run(true);
+    return request;
+  }
+
+  absl::Status Sync(const v1::SyncRequest& request, v1::SyncResponse* response) {
+    return Call(*workers_, &v1::WorkerService::Stub::Sync, request, response);
+  }
+
+  // The attempt that the worker gets.
+  v1::AttemptRef Taken(const std::string& worker) {
+    v1::SyncResponse response;
+    const absl::Status status = Sync(IdleWorker(worker), &response);
+    EXPECT_TRUE(status.ok()) << status;
+    EXPECT_TRUE(response.has_assignment());
+    return response.assignment().attempt();
+  }
+
+  FakeClock clock_;
+  TempFolder folder_;
+  CoreObserver observer_;
+  Metrics metrics_{"1.2.3"};
+  std::unique_ptr<Storage> storage_;
+  std::unique_ptr<Log> log_;
+  std::unique_ptr<Coordinator> coordinator_;
+  std::unique_ptr<WorkPool> pool_;
+  std::unique_ptr<ExperimentService> experiment_service_;
+  std::unique_ptr<WorkerService> worker_service_;
+  std::unique_ptr<ArtifactService> artifact_service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<v1::ExperimentService::Stub> experiments_;
+  std::unique_ptr<v1::WorkerService::Stub> workers_;
+  std::unique_ptr<v1::ArtifactService::Stub> artifacts_;
+};
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_SERVER_SERVICE_TESTING_SERVICE_HARNESS_H_

@@ -1,0 +1,47 @@
+// SQLite by SQLiteCpp, as a dialect of storage/sql/connection.h.
+#ifndef QUANTLAB_STORAGE_SQLITE_SQLITE_CONNECTION_H_
+#define QUANTLAB_STORAGE_SQLITE_SQLITE_CONNECTION_H_
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include <SQLiteCpp/Database.h>
+#include <SQLiteCpp/Exception.h>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "storage/sql/connection.h"
+
+namespace quantlab {
+
+// What an SQLite error means here, with the remedy in the message.
+absl::Status StatusFromSqlite(const SQLite::Exception& error);
+
+// Throws SqlError, never SQLite's exceptions.
+class SqliteConnection : public Connection {
+ public:
+  struct Options {
+    bool read_only = false;
+    absl::Duration busy_timeout = absl::Seconds(10);
+  };
+  // Creates the file where it is missing, unless read-only.
+  static std::unique_ptr<SqliteConnection> Open(const std::string& path, const Options& options);
+  ~SqliteConnection() override;
+
+  Statement& Prepare(const char* sql) override;
+  void Execute(const std::string& sql) override;
+  void BeginWrite() override { Execute("BEGIN IMMEDIATE"); }
+  void BeginRead() override { Execute("BEGIN"); }
+  bool InTransaction() const override;
+
+ private:
+  SqliteConnection(const std::string& path, const Options& options);
+
+  SQLite::Database database_;
+  std::map<const char*, std::unique_ptr<Statement>> statements_;
+};
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_STORAGE_SQLITE_SQLITE_CONNECTION_H_
