@@ -128,6 +128,9 @@ TEST(LayerNameTest, Table) {
   EXPECT_EQ(ShortLayerName("gpt.h.2.mlp.c_proj").english, "2 c_proj");
   EXPECT_EQ(PartOf("bert.encoder.layer.0.output.dense"), ModelPart::kDown);
   EXPECT_EQ(PartOf("something.else"), std::nullopt);
+  EXPECT_EQ(ShortLayerName("distilbert.transformer.layer.4.ffn.lin1").english, "4 ffn up");
+  EXPECT_EQ(PartOf("pre_classifier"), ModelPart::kPooler);
+  EXPECT_EQ(PartOf("classifier.out_proj"), ModelPart::kClassifier);
 }
 
 TEST(FigureTest, NoNameFromOutsideReachesAScript) {
