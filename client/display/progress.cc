@@ -5,8 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/records.h"
 #include "client/display/text.h"
+#include "proto/convert.h"
 
 namespace quantlab::client {
 namespace {
@@ -48,6 +51,16 @@ std::string SeverityName(v1::Severity severity) {
   return std::string(absl::StripPrefix(v1::Severity_Name(severity), "SEVERITY_"));
 }
 
+std::string LogText(Language language, const v1::LogLine& line) {
+  return line.has_coded_message() ? ShownText(language, line.coded_message(), line.message())
+                                  : line.message();
+}
+
+std::string ShownText(Language language, const v1::Message& coded, const std::string& text) {
+  if (language == Language::kEnglish) return text;
+  return Render(language, MessageOr(FromProto(coded).value_or(Message()), text));
+}
+
 absl::Time ToTime(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
 }
@@ -78,8 +91,8 @@ std::optional<double> PhaseMeter::Fraction() const {
   return std::clamp(static_cast<double>(progress_.done()) / static_cast<double>(progress_.total()), 0.0, 1.0);
 }
 
-std::string PhaseMeter::Text() const {
-  std::string text = progress_.phase();
+std::string PhaseMeter::Text(Language language) const {
+  std::string text = ShownText(language, progress_.coded_phase(), progress_.phase());
   const bool bytes = progress_.unit() == "byte";
   const auto amount = [&](int64_t value) {
     return bytes ? HumanBytes(value) : HumanNumber(static_cast<double>(value));
@@ -90,21 +103,27 @@ std::string PhaseMeter::Text() const {
     absl::StrAppend(&text, " ", amount(progress_.done()));
   }
   if (!bytes && !progress_.unit().empty() && (progress_.total() > 0 || progress_.done() > 0)) {
-    absl::StrAppend(&text, " ", progress_.unit(), "s");
+    absl::StrAppend(&text, " ", RenderTerm(language, progress_.unit()),
+                    language == Language::kEnglish ? "s" : "");
   }
+  const char* const comma = language == Language::kEnglish ? ", " : "，";
   if (const auto rate = Rate()) {
     if (*rate < 0.2) {
-      absl::StrAppend(&text, ", ", HumanDuration(absl::Seconds(1 / *rate)), " each");
+      absl::StrAppend(
+          &text, comma,
+          Render(language, messages::kTimeEach(HumanDuration(absl::Seconds(1 / *rate), language))));
     } else {
-      absl::StrAppend(&text, ", ", bytes ? HumanBytes(static_cast<int64_t>(*rate)) : HumanNumber(*rate),
+      absl::StrAppend(&text, comma, bytes ? HumanBytes(static_cast<int64_t>(*rate)) : HumanNumber(*rate),
                       "/s");
     }
   }
-  if (const auto left = Left()) absl::StrAppend(&text, ", ", HumanDuration(*left), " left");
+  if (const auto left = Left()) {
+    absl::StrAppend(&text, comma, Render(language, messages::kTimeLeft(HumanDuration(*left, language))));
+  }
   return text;
 }
 
-ProgressBoard::ProgressBoard(const v1::Experiment& experiment) {
+ProgressBoard::ProgressBoard(const v1::Experiment& experiment, Language language) : language_(language) {
   Refresh(experiment);
 }
 
@@ -148,16 +167,18 @@ std::vector<ProgressBoard::News> ProgressBoard::Update(const v1::WatchExperiment
     if (IsEnded(run.state)) run.end = at;
     if (!IsEnded(run.state)) run.end.reset();
     if (run.state != v1::RUN_STATE_RUNNING) run.meter = PhaseMeter();
-    return {{run.name, run.state, v1::SEVERITY_UNSPECIFIED, change.message()}};
+    return {{run.name, run.state, v1::SEVERITY_UNSPECIFIED,
+             ShownText(language_, change.coded_message(), change.message())}};
   }
   const v1::Event& event = change.event();
   if (change.attempt() > 0) run.attempt = std::max(run.attempt, change.attempt());
   if (event.has_progress()) run.meter.Update(event.progress(), event.has_time() ? ToTime(event.time()) : at);
   if (event.has_log()) {
-    return {{run.name, v1::RUN_STATE_UNSPECIFIED, event.log().severity(), event.log().message()}};
+    return {{run.name, v1::RUN_STATE_UNSPECIFIED, event.log().severity(), LogText(language_, event.log())}};
   }
   if (event.has_caveat()) {
-    return {{run.name, v1::RUN_STATE_UNSPECIFIED, v1::SEVERITY_WARNING, event.caveat().message()}};
+    return {{run.name, v1::RUN_STATE_UNSPECIFIED, v1::SEVERITY_WARNING,
+             ShownText(language_, event.caveat().coded_message(), event.caveat().message())}};
   }
   return {};
 }
@@ -167,15 +188,16 @@ std::string ProgressBoard::DrawRun(const RunLine& run, size_t name_width, int wi
   std::string rest;
   if (run.state == v1::RUN_STATE_RUNNING) {
     if (const auto fraction = run.meter.Fraction()) absl::StrAppend(&rest, Bar(*fraction), " ");
-    absl::StrAppend(&rest, run.meter.known() ? run.meter.Text() : "starting");
-    if (run.attempt > 1) absl::StrAppend(&rest, " (attempt ", run.attempt, ")");
+    absl::StrAppend(&rest,
+                    run.meter.known() ? run.meter.Text(language_) : Render(language_, messages::kStarting()));
+    if (run.attempt > 1) absl::StrAppend(&rest, " ", Render(language_, messages::kOfAttempt(run.attempt)));
   } else if (IsEnded(run.state) && run.reused) {
-    rest = "taken from an earlier experiment";
+    rest = Render(language_, messages::kTakenFromEarlier());
   } else if (IsEnded(run.state) && run.start && run.end) {
-    rest = HumanDuration(*run.end - *run.start);
+    rest = HumanDuration(*run.end - *run.start, language_);
   }
   const std::string head = Pad(Truncate(Printable(run.name), name_width), name_width) + "  ";
-  const std::string state = Pad(StateName(run.state), kStateWidth) + "  ";
+  const std::string state = Pad(RenderTerm(language_, StateName(run.state)), kStateWidth) + "  ";
   const size_t used = name_width + 2 + kStateWidth + 2;
   const size_t room = static_cast<size_t>(width) > used + 1 ? width - used - 1 : 0;
   return absl::StrCat(head, color ? ColorOf(run.state) : "", state, color ? "\033[0m" : "",
@@ -206,7 +228,8 @@ std::vector<std::string> ProgressBoard::Draw(int width, int height, absl::Time n
   if (left_out > 0) {
     const auto ended =
         std::count_if(runs_.begin(), runs_.end(), [](const RunLine& run) { return IsEnded(run.state); });
-    lines.push_back(absl::StrCat("… and ", left_out, " more (", ended, " of ", runs_.size(), " ended)"));
+    lines.push_back(Render(language_, messages::kMoreLines(static_cast<int64_t>(left_out), ended,
+                                                           static_cast<int64_t>(runs_.size()))));
   }
   return lines;
 }
@@ -215,7 +238,7 @@ std::vector<std::string> ProgressBoard::PlainLines() const {
   std::vector<std::string> lines;
   for (const RunLine& run : runs_) {
     if (run.state == v1::RUN_STATE_RUNNING && run.meter.known()) {
-      lines.push_back(Printable(absl::StrCat(run.name, ": ", run.meter.Text())));
+      lines.push_back(Printable(absl::StrCat(run.name, ": ", run.meter.Text(language_))));
     }
   }
   return lines;

@@ -8,15 +8,22 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "base/language.h"
 #include "quantlab/v1/experiment.pb.h"
 
 namespace quantlab::client {
 
-// "RUNNING": a state's name without its enum prefix.
+// "RUNNING": a state's name without its enum prefix. RenderTerm has it in other languages.
 std::string StateName(v1::RunState state);
 std::string StateName(v1::ExperimentState state);
 bool IsEnded(v1::RunState state);
 std::string SeverityName(v1::Severity severity);
+
+// A message that came with its English text, in the reader's language.
+std::string ShownText(Language language, const v1::Message& coded, const std::string& text);
+
+// A line of a log: as it is where it has no message, as most lines.
+std::string LogText(Language language, const v1::LogLine& line);
 
 absl::Time ToTime(const google::protobuf::Timestamp& time);
 
@@ -30,7 +37,7 @@ class PhaseMeter {
   std::optional<double> Rate() const;
   std::optional<absl::Duration> Left() const;
   // "training 312/1563 step, 4.2/s, 4 min 58 s left".
-  std::string Text() const;
+  std::string Text(Language language = Language::kEnglish) const;
   // 0 to 1; absent while the total is unknown.
   std::optional<double> Fraction() const;
 
@@ -43,7 +50,7 @@ class PhaseMeter {
 // Threads: one at a time.
 class ProgressBoard {
  public:
-  explicit ProgressBoard(const v1::Experiment& experiment);
+  explicit ProgressBoard(const v1::Experiment& experiment, Language language = Language::kEnglish);
 
   // Takes one change. Returns what deserves a line of its own: a run's new state, a warning of its log.
   struct News {
@@ -78,6 +85,7 @@ class ProgressBoard {
   void AddRun(const v1::Run& run);
   std::string DrawRun(const RunLine& run, size_t name_width, int width, absl::Time now, bool color) const;
 
+  const Language language_;
   std::vector<RunLine> runs_;
   std::map<std::string, size_t> index_;  // by run id
   std::optional<v1::ExperimentState> ended_;

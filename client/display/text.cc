@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 
 namespace quantlab::client {
 namespace {
@@ -17,6 +19,10 @@ utf8proc_int32_t Decode(absl::string_view text, size_t at, size_t* length) {
                                                 static_cast<utf8proc_ssize_t>(text.size() - at), &code);
   *length = got > 0 ? static_cast<size_t>(got) : 1;
   return got > 0 ? code : -1;
+}
+
+std::string WithUnit(int64_t count, absl::string_view unit, Language language) {
+  return absl::StrCat(count, " ", RenderTerm(language, unit));
 }
 
 size_t WidthOf(utf8proc_int32_t code) {
@@ -98,23 +104,29 @@ std::string HumanBytes(int64_t bytes) {
   return absl::StrFormat(value < 99.95 ? "%.1f %s" : "%.0f %s", value, kUnits[unit]);
 }
 
-std::string HumanDuration(absl::Duration duration) {
+std::string HumanDuration(absl::Duration duration, Language language) {
   if (duration < absl::ZeroDuration()) duration = absl::ZeroDuration();
-  if (duration < absl::Seconds(1)) return absl::StrCat(absl::ToInt64Milliseconds(duration), " ms");
+  if (duration < absl::Seconds(1)) return WithUnit(absl::ToInt64Milliseconds(duration), "ms", language);
   const int64_t seconds = absl::ToInt64Seconds(duration + absl::Milliseconds(500));
-  if (seconds < 60) return absl::StrCat(seconds, " s");
-  if (seconds < 3600) return absl::StrFormat("%d min %02d s", seconds / 60, seconds % 60);
-  if (seconds < 86400) return absl::StrFormat("%d h %02d min", seconds / 3600, seconds % 3600 / 60);
-  return absl::StrFormat("%d d %02d h", seconds / 86400, seconds % 86400 / 3600);
+  if (seconds < 60) return WithUnit(seconds, "s", language);
+  const auto two = [&](int64_t large, const char* large_unit, int64_t small, const char* small_unit) {
+    return absl::StrFormat("%s %02d %s", WithUnit(large, large_unit, language), small,
+                           RenderTerm(language, small_unit));
+  };
+  if (seconds < 3600) return two(seconds / 60, "min", seconds % 60, "s");
+  if (seconds < 86400) return two(seconds / 3600, "h", seconds % 3600 / 60, "min");
+  return two(seconds / 86400, "d", seconds % 86400 / 3600, "h");
 }
 
-std::string HumanTime(absl::Time time, absl::Time now) {
+std::string HumanTime(absl::Time time, absl::Time now, Language language) {
   const absl::Duration age = now - time;
   if (age < absl::Hours(24) && age > -absl::Minutes(1)) {
-    if (age < absl::Minutes(1))
-      return absl::StrCat(std::max<int64_t>(0, absl::ToInt64Seconds(age)), " s ago");
-    if (age < absl::Hours(1)) return absl::StrCat(absl::ToInt64Minutes(age), " min ago");
-    return absl::StrCat(absl::ToInt64Hours(age), " h ago");
+    const auto ago = [&](int64_t count, const char* unit) {
+      return Render(language, messages::kTimeAgo(WithUnit(count, unit, language)));
+    };
+    if (age < absl::Minutes(1)) return ago(std::max<int64_t>(0, absl::ToInt64Seconds(age)), "s");
+    if (age < absl::Hours(1)) return ago(absl::ToInt64Minutes(age), "min");
+    return ago(absl::ToInt64Hours(age), "h");
   }
   return absl::FormatTime("%Y-%m-%d %H:%M", time, absl::LocalTimeZone());
 }

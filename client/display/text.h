@@ -7,6 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/language.h"
 
 namespace quantlab::client {
 
@@ -31,9 +32,9 @@ std::string Printable(absl::string_view text);
 // "94.3 MB", "512 B": decimal, as disks are sold.
 std::string HumanBytes(int64_t bytes);
 // "4 s", "2 min 05 s", "1 h 03 min", "350 ms".
-std::string HumanDuration(absl::Duration duration);
+std::string HumanDuration(absl::Duration duration, Language language = Language::kEnglish);
 // "3 min ago", "2026-11-23 06:57" when older than a day; local time.
-std::string HumanTime(absl::Time time, absl::Time now);
+std::string HumanTime(absl::Time time, absl::Time now, Language language = Language::kEnglish);
 // Four significant digits at most, thousands grouped above 9999: "0.8734", "1,203".
 std::string HumanNumber(double value);
 

@@ -2,7 +2,6 @@
 #include <cstdio>
 #include <exception>
 
-#include "absl/strings/str_cat.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 
@@ -41,6 +40,10 @@ void AddGlobalOptions(CommandLine& line) {
          "Form of answers: table, json or yaml [table]")
       ->check(CLI::IsMember({"table", "json", "yaml"}))
       ->type_name("FORM");
+  app.add_option_function<std::string>(
+         "--lang", [&line](const std::string& v) { line.flags.language = v; },
+         "Language of tables, notes and errors: zh or en [by LC_ALL, LC_MESSAGES, LANG]")
+      ->check(CLI::IsMember({"zh", "en"}));
   app.add_flag("--no-color", line.no_color, "No colours, as with NO_COLOR");
   app.add_flag("-q,--quiet", line.quiet, "Only answers, warnings and errors");
 }
@@ -54,13 +57,13 @@ int ReportParseEnd(const CLI::App& app, const CLI::ParseError& end) {
 int Perform(Session& session, const CommandLine& line) {
   absl::Status status = session.Configure(line.flags, line.no_color, line.quiet);
   if (!status.ok()) {
-    session.Error(std::string(status.message()));
+    session.Error(status);
     return ExitCodeOf(status);
   }
   const absl::StatusOr<int> code = line.action(session);
   session.Disconnect(/*wait=*/false);
   if (!code.ok()) {
-    if (!absl::IsCancelled(code.status())) session.Error(std::string(code.status().message()));
+    if (!absl::IsCancelled(code.status())) session.Error(code.status());
     return ExitCodeOf(code.status());
   }
   return session.output_ok() ? *code : *code == kExitOk ? kExitNoSpace : *code;
@@ -103,7 +106,7 @@ int RunQuantctl(int argc, char** argv) {
   try {
     return Perform(session, line);
   } catch (const std::exception& e) {
-    session.Error(absl::StrCat("unexpected: ", e.what()));
+    session.Error(messages::kUnexpected(e.what()));
     return kExitInternal;
   }
 }

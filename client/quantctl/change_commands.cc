@@ -28,9 +28,9 @@ absl::Status ResolveTarget(Client& client, const std::string& name, std::string*
   return absl::OkStatus();
 }
 
-int ShowChanged(Session& session, const v1::Experiment& experiment, const std::string& what) {
+int ShowChanged(Session& session, const v1::Experiment& experiment, const Message& what) {
   if (session.is_table()) {
-    session.Note(absl::StrCat(experiment.id(), ": ", what, "; it is ", StateName(experiment.state())));
+    session.Note(what);
   } else {
     session.PrintDocument("Experiment", ToJsonValue(experiment));
   }
@@ -43,7 +43,8 @@ absl::StatusOr<int> Cancel(Session& session, const ChangeOptions& options) {
   QL_RETURN_IF_ERROR(ResolveTarget(*client, options.name, request.mutable_id(), request.mutable_run()));
   request.set_reason(options.reason);
   QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, client->Cancel(request));
-  return ShowChanged(session, experiment, "cancelled what had not ended");
+  return ShowChanged(session, experiment,
+                     messages::kCancelledTheRest(experiment.id(), StateName(experiment.state())));
 }
 
 absl::StatusOr<int> Retry(Session& session, const ChangeOptions& options) {
@@ -51,16 +52,16 @@ absl::StatusOr<int> Retry(Session& session, const ChangeOptions& options) {
   v1::RetryExperimentRequest request;
   QL_RETURN_IF_ERROR(ResolveTarget(*client, options.name, request.mutable_id(), request.mutable_run()));
   QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, client->Retry(request));
-  const int code = ShowChanged(session, experiment, "queued again what had failed");
-  session.Note(absl::StrCat(
-      session.embedded() != nullptr ? "it goes on with: quantctl watch " : "follow it: quantctl watch ",
-      experiment.id()));
+  const int code = ShowChanged(session, experiment,
+                               messages::kQueuedAgain(experiment.id(), StateName(experiment.state())));
+  session.Note(session.embedded() != nullptr ? messages::kContinueIt(experiment.id())
+                                             : messages::kFollowIt(experiment.id()));
   return code;
 }
 
 absl::StatusOr<int> Stop(Session& session) {
   QL_RETURN_IF_ERROR(StopEmbedded(session.settings().data_dir, absl::Seconds(40)));
-  session.Note("stopped");
+  session.Note(messages::kServiceStopped());
   return kExitOk;
 }
 

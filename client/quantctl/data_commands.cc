@@ -17,6 +17,7 @@
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/export.h"
+#include "client/quantctl/result_folder.h"
 #include "proto/convert.h"
 #include "report/compare.h"
 
@@ -55,7 +56,7 @@ int SayWritten(Session& session, const std::string& folder, const std::vector<st
     session.PrintDocument("ExportedFiles", {{"folder", folder}, {"files", files}});
     return kExitOk;
   }
-  session.Note(absl::StrCat("wrote ", absl::StrJoin(files, ", "), " to:"));
+  session.Note(messages::kWroteFiles(files));
   session.Print(folder + "\n");
   return kExitOk;
 }
@@ -92,11 +93,11 @@ absl::StatusOr<int> ExportAsJson(Session& session, const v1::ReportData& data, c
 absl::StatusOr<int> Export(Session& session, const ExportOptions& options) {
   const bool csv = options.format == "csv" || (options.format.empty() && session.is_table());
   if (!csv && !options.table.empty()) {
-    session.Error("--table is of --format csv; the JSON document has all three");
+    session.Error(messages::kTableNeedsCsv());
     return kExitUsage;
   }
   if (!options.table.empty() && !options.folder.empty()) {
-    session.Error("--table writes to standard output; leave out --output-dir");
+    session.Error(messages::kTableWithFolder());
     return kExitUsage;
   }
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
@@ -117,7 +118,7 @@ absl::StatusOr<std::vector<ReportData>> FetchAll(Client& client, const std::vect
   for (const std::string& name : names) {
     QL_ASSIGN_OR_RETURN(const std::string id, client.ResolveExperiment(name));
     if (!seen.insert(id).second) {
-      return absl::InvalidArgumentError(absl::StrCat(id, " is named twice; name different experiments"));
+      return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kNamedTwice(id));
     }
     QL_ASSIGN_OR_RETURN(const v1::ReportData message, client.GetReportData(id));
     QL_ASSIGN_OR_RETURN(ReportData data, FromProto(message));
@@ -237,8 +238,8 @@ absl::StatusOr<int> Compare(Session& session, const CompareCommand& options) {
   if (!settings.empty()) session.Print(settings);
   if (!settings.empty() && !results.empty()) session.Print("\n");
   if (!results.empty()) session.Print(results);
-  if (settings.empty() && results.empty()) session.Note("nothing differs");
-  for (const std::string& note : comparison.notes) session.Note("note: " + Printable(note));
+  if (settings.empty() && results.empty()) session.Note(messages::kNothingDiffers());
+  for (const std::string& note : comparison.notes) session.Note(NoteLine(session.language(), note));
   return kExitOk;
 }
 

@@ -29,11 +29,20 @@ namespace {
 enum class Verdict { kOk, kWarning, kFailed };
 
 struct Finding {
-  std::string check;
+  Message check;
   Verdict verdict = Verdict::kOk;
-  std::string detail = {};
-  std::string remedy = {};
+  Message detail = {};
+  Message remedy = {};
 };
+
+// A name, a path or another text that is the same in every language.
+Message AsIs(const std::string& text) {
+  return text.empty() ? Message() : messages::kWord(text);
+}
+
+Message Check(const char* term) {
+  return messages::kTerm(term);
+}
 
 constexpr int64_t kEnoughSpace = int64_t{5} << 30;
 
@@ -72,50 +81,49 @@ std::string Variable(const char* name) {
 }
 
 Finding CheckPrograms(const std::string& folder) {
-  Finding finding{.check = "programs", .detail = folder};
+  Finding finding{.check = Check("programs"), .detail = AsIs(folder)};
   for (const char* name : {"quant-coordinator", "quant-worker", "quant-runner"}) {
     if (access((folder + "/" + name).c_str(), X_OK) == 0) continue;
     finding.verdict = Verdict::kFailed;
-    finding.detail = absl::StrCat(folder, "/", name, " is missing");
-    finding.remedy = "build everything: scripts/setup.sh and cmake --build";
+    finding.detail = messages::kProgramMissing(absl::StrCat(folder, "/", name));
+    finding.remedy = messages::kBuildEverything();
   }
   return finding;
 }
 
 Finding CheckRunner(const std::string& folder) {
-  Finding finding{.check = "runner"};
+  Finding finding{.check = Check("runner")};
   std::string output;
   const absl::StatusOr<int> code = RunProgram({folder + "/quant-runner", "info"}, absl::Seconds(60), &output);
   if (code.ok() && *code == 0) {
-    finding.detail = "quant-runner info works";
+    finding.detail = messages::kRunnerWorks();
     return finding;
   }
   finding.verdict = Verdict::kFailed;
-  finding.detail = code.ok() ? absl::StrCat("quant-runner info ended with ", *code, ": ", output)
-                             : std::string(code.status().message());
-  finding.remedy = "is LibTorch where it was when quant-runner was built? scripts/setup.sh installs it";
+  finding.detail = code.ok() ? messages::kRunnerEnded(*code, output) : MessageOf(code.status());
+  finding.remedy = messages::kLibTorchMoved();
   return finding;
 }
 
 Finding CheckDataFolder(const std::string& folder) {
-  Finding finding{.check = "data folder", .detail = folder};
+  Finding finding{.check = Check("data folder"), .detail = AsIs(folder)};
   absl::Status status = MakeDirectories(folder);
   const std::string probe = folder + "/.doctor";
   if (status.ok()) status = WriteFileAtomically(probe, "x");
   unlink(probe.c_str());
   if (!status.ok()) {
-    return {.check = "data folder",
+    return {.check = Check("data folder"),
             .verdict = Verdict::kFailed,
-            .detail = std::string(status.message()),
-            .remedy = "choose another with --data-dir or QUANTLAB_DATA_DIR"};
+            .detail = MessageOf(status),
+            .remedy = messages::kChooseDataFolder()};
   }
   struct statvfs info;
   if (statvfs(folder.c_str(), &info) == 0) {
     const int64_t space = static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
-    absl::StrAppend(&finding.detail, ", ", HumanBytes(space), " free");
+    finding.detail = messages::kFolderWithSpace(folder, HumanBytes(space));
     if (space < kEnoughSpace) {
       finding.verdict = Verdict::kWarning;
-      finding.remedy = absl::StrCat("experiments want about ", HumanBytes(kEnoughSpace), "; free some space");
+      finding.remedy = messages::kFreeSomeSpace(HumanBytes(kEnoughSpace));
     }
   }
   return finding;
@@ -124,25 +132,25 @@ Finding CheckDataFolder(const std::string& folder) {
 Finding CheckSocket(const std::string& data_dir) {
   const absl::StatusOr<std::string> path = SocketPath(data_dir, Variable("XDG_RUNTIME_DIR"));
   if (path.ok())
-    return {.check = "socket", .detail = absl::StrCat(*path, " (", path->size(), " of 107 bytes)")};
-  return {.check = "socket",
+    return {.check = Check("socket"),
+            .detail = messages::kSocketLength(*path, static_cast<int64_t>(path->size()))};
+  return {.check = Check("socket"),
           .verdict = Verdict::kFailed,
-          .detail = std::string(path.status().message()),
-          .remedy = "choose a shorter data folder"};
+          .detail = MessageOf(path.status()),
+          .remedy = messages::kShorterDataFolder()};
 }
 
 Finding CheckPython() {
-  Finding finding{.check = "python and pip"};
+  Finding finding{.check = Check("python and pip")};
   std::string python = Variable("QUANTLAB_PYTHON");
   if (python.empty()) python = "python3";
   std::string output;
   const absl::StatusOr<int> code =
       RunProgram({"/usr/bin/env", python, "-m", "pip", "--version"}, absl::Seconds(30), &output);
-  finding.detail = code.ok() ? output : std::string(code.status().message());
+  finding.detail = code.ok() ? AsIs(output) : MessageOf(code.status());
   if (code.ok() && *code == 0) return finding;
   finding.verdict = Verdict::kWarning;
-  finding.remedy =
-      "pip fetches the catalogue's models and datasets: install python3-pip, or set QUANTLAB_PYTHON";
+  finding.remedy = messages::kInstallPip();
   return finding;
 }
 
@@ -152,30 +160,30 @@ std::vector<Finding> CheckAssets(Session& session, const std::string& programs) 
                                   ? FindCatalog(programs, std::filesystem::current_path(error).string())
                                   : session.settings().catalog;
   if (catalog.empty()) {
-    return {{.check = "catalogue",
+    return {{.check = Check("catalogue"),
              .verdict = Verdict::kWarning,
-             .detail = "none found",
-             .remedy = "name one with --catalog or QUANTLAB_CATALOG, or run from the source tree"}};
+             .detail = messages::kNoneFound(),
+             .remedy = messages::kNameCatalogue()}};
   }
   const absl::StatusOr<std::vector<CatalogAsset>> assets = ReadCatalogAssets(catalog);
   if (!assets.ok()) {
-    return {{.check = "catalogue",
+    return {{.check = Check("catalogue"),
              .verdict = Verdict::kFailed,
-             .detail = std::string(assets.status().message()),
-             .remedy = "correct the file"}};
+             .detail = MessageOf(assets.status()),
+             .remedy = messages::kCorrectFile()}};
   }
-  std::vector<Finding> findings = {{.check = "catalogue", .detail = catalog}};
+  std::vector<Finding> findings = {{.check = Check("catalogue"), .detail = AsIs(catalog)}};
   const std::string root = AssetsRoot(ProcessEnvironment());
   for (const CatalogAsset& asset : *assets) {
-    Finding finding{.check = "asset " + asset.name};
+    Finding finding{.check = messages::kAssetCheck(asset.name)};
     const AssetCheck check = CheckAsset(root, asset);
-    finding.detail = check.detail;
+    finding.detail = AsIs(check.detail);
     if (check.state == AssetCheck::kMissing) {
       finding.verdict = Verdict::kWarning;
-      finding.remedy = "fetched when an experiment first needs it";
+      finding.remedy = messages::kFetchedWhenNeeded();
     } else if (check.state == AssetCheck::kDamaged) {
       finding.verdict = Verdict::kFailed;
-      finding.remedy = absl::StrCat("remove ", root, "/", asset.name, "; it is fetched again");
+      finding.remedy = messages::kRemoveAsset(absl::StrCat(root, "/", asset.name));
     }
     findings.push_back(std::move(finding));
   }
@@ -187,23 +195,19 @@ Finding CheckWorkers(Client& client, bool embedded) {
   while (true) {
     const absl::StatusOr<v1::ListWorkersResponse> answer = client.ListWorkers();
     if (!answer.ok()) {
-      return {
-          .check = "worker", .verdict = Verdict::kFailed, .detail = std::string(answer.status().message())};
+      return {.check = Check("worker"), .verdict = Verdict::kFailed, .detail = MessageOf(answer.status())};
     }
     int alive = 0;
     for (const v1::WorkerStatus& worker : answer->workers())
       alive += worker.state() != v1::WORKER_STATE_GONE ? 1 : 0;
-    if (alive > 0)
-      return {.check = "worker",
-              .detail = absl::StrCat(alive, alive == 1 ? " worker is there" : " workers are there")};
+    if (alive > 0) return {.check = Check("worker"), .detail = messages::kWorkersConnected(alive)};
     if (absl::Now() >= deadline) break;
     absl::SleepFor(absl::Milliseconds(100));
   }
-  return {.check = "worker",
+  return {.check = Check("worker"),
           .verdict = Verdict::kFailed,
-          .detail = "no worker is there, so nothing would run",
-          .remedy = embedded ? "see logs/worker.log in the data folder"
-                             : "start one: quant-worker --coordinator " + client.address()};
+          .detail = messages::kNoWorkerSoNothingRuns(),
+          .remedy = embedded ? messages::kSeeWorkerLog() : messages::kStartWorker(client.address())};
 }
 
 std::vector<Finding> CheckService(Session& session) {
@@ -212,15 +216,15 @@ std::vector<Finding> CheckService(Session& session) {
   absl::Status status = client.status();
   if (status.ok()) status = (*client)->ListCatalog().status();
   if (!status.ok()) {
-    return {
-        {.check = "coordinator",
-         .verdict = Verdict::kFailed,
-         .detail = std::string(status.message()),
-         .remedy = embedded ? absl::StrCat("see ", EmbeddedPaths(session.settings().data_dir).logs) : ""}};
+    return {{.check = Check("coordinator"),
+             .verdict = Verdict::kFailed,
+             .detail = MessageOf(status),
+             .remedy =
+                 embedded ? messages::kSeeLogs(EmbeddedPaths(session.settings().data_dir).logs) : Message()}};
   }
-  return {
-      {.check = "coordinator", .detail = absl::StrCat((*client)->address(), embedded ? " (your own)" : "")},
-      CheckWorkers(**client, embedded)};
+  return {{.check = Check("coordinator"),
+           .detail = embedded ? messages::kOwnCoordinator((*client)->address()) : AsIs((*client)->address())},
+          CheckWorkers(**client, embedded)};
 }
 
 int Show(Session& session, const std::vector<Finding>& findings) {
@@ -233,13 +237,14 @@ int Show(Session& session, const std::vector<Finding>& findings) {
     const Cell mark = finding.verdict == Verdict::kOk        ? Cell("ok", Tone::kGood)
                       : finding.verdict == Verdict::kWarning ? Cell("note", Tone::kBusy)
                                                              : Cell("FAIL", Tone::kBad);
-    table.Add(
-        {mark, finding.check,
-         finding.remedy.empty() ? finding.detail : absl::StrCat(finding.detail, "\n-> ", finding.remedy)});
-    body["checks"].push_back({{"check", finding.check},
+    const std::string detail = session.Say(finding.detail), remedy = session.Say(finding.remedy);
+    table.Add({{session.Term(mark.text), mark.tone},
+               session.Say(finding.check),
+               remedy.empty() ? detail : absl::StrCat(detail, "\n-> ", remedy)});
+    body["checks"].push_back({{"check", English(finding.check)},
                               {"result", mark.text},
-                              {"detail", finding.detail},
-                              {"remedy", finding.remedy}});
+                              {"detail", English(finding.detail)},
+                              {"remedy", English(finding.remedy)}});
   }
   body["ok"] = !failed;
   if (session.is_table()) session.Print(table);
@@ -251,7 +256,8 @@ absl::StatusOr<int> Doctor(Session& session) {
   const std::string programs = ProgramFolder();
   std::vector<Finding> findings;
   const std::string& config = session.settings().config_file;
-  findings.push_back({.check = "settings file", .detail = config.empty() ? "none" : config});
+  findings.push_back(
+      {.check = Check("settings file"), .detail = config.empty() ? messages::kTerm("none") : AsIs(config)});
   const bool embedded = session.settings().coordinator.empty();
   if (embedded) {
     findings.push_back(CheckPrograms(programs));

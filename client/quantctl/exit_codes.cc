@@ -1,29 +1,33 @@
 #include "client/quantctl/exit_codes.h"
 
+#include <vector>
+
 #include "absl/strings/str_format.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 
 namespace quantlab::client {
 namespace {
 
 struct Entry {
   int code;
-  const char* meaning;
+  Message meaning;
 };
 
-constexpr Entry kEntries[] = {
-    {kExitOk, "done; the experiment, if one was awaited, succeeded"},
-    {kExitRunsFailed, "the experiment ended, and a run of it did not succeed"},
-    {kExitUsage, "the command line is wrong"},
-    {kExitInvalidInput, "an experiment file, a settings file or another input is wrong"},
-    {kExitNotFound, "no such experiment, run, artifact or file"},
-    {kExitUnreachable, "the coordinator cannot be reached, or could not be started"},
-    {kExitCancelled, "the experiment was cancelled"},
-    {kExitConflict, "the state of things does not allow it (already ended, changed meanwhile)"},
-    {kExitNoSpace, "a disk is full, or a limit is reached"},
-    {kExitNotAllowed, "permission denied"},
-    {kExitInternal, "an error in Quantlab itself, or damaged data; please report it"},
-    {kExitInterrupted, "interrupted by Ctrl-C or SIGTERM"},
-};
+std::vector<Entry> Entries() {
+  return {{kExitOk, messages::kExitOkMeans()},
+          {kExitRunsFailed, messages::kExitRunsFailedMeans()},
+          {kExitUsage, messages::kExitUsageMeans()},
+          {kExitInvalidInput, messages::kExitInvalidInputMeans()},
+          {kExitNotFound, messages::kExitNotFoundMeans()},
+          {kExitUnreachable, messages::kExitUnreachableMeans()},
+          {kExitCancelled, messages::kExitCancelledMeans()},
+          {kExitConflict, messages::kExitConflictMeans()},
+          {kExitNoSpace, messages::kExitNoSpaceMeans()},
+          {kExitNotAllowed, messages::kExitNotAllowedMeans()},
+          {kExitInternal, messages::kExitInternalMeans()},
+          {kExitInterrupted, messages::kExitInterruptedMeans()}};
+}
 
 }  // namespace
 
@@ -55,9 +59,11 @@ int ExitCodeOf(const absl::Status& status) {
   }
 }
 
-std::string ExitCodeHelp() {
-  std::string out = "Exit codes of quantctl\n\n";
-  for (const Entry& entry : kEntries) absl::StrAppendFormat(&out, "%5d  %s\n", entry.code, entry.meaning);
+std::string ExitCodeHelp(Language language) {
+  std::string out = Render(language, messages::kExitCodes()) + "\n\n";
+  for (const Entry& entry : Entries()) {
+    absl::StrAppendFormat(&out, "%5d  %s\n", entry.code, Render(language, entry.meaning));
+  }
   return out;
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "base/language.h"
 
 namespace quantlab::client {
 
@@ -26,7 +27,7 @@ enum ExitCode : int {
 int ExitCodeOf(const absl::Status& status);
 
 // The table, for people.
-std::string ExitCodeHelp();
+std::string ExitCodeHelp(Language language = Language::kEnglish);
 
 }  // namespace quantlab::client
 

@@ -30,9 +30,9 @@ Tone ToneOf(v1::ExperimentState state) {
   return state == v1::EXPERIMENT_STATE_ACTIVE ? Tone::kBusy : Tone::kBad;
 }
 
-std::string TookText(bool started, absl::Time start, bool ended, absl::Time end) {
+std::string TookText(Language language, bool started, absl::Time start, bool ended, absl::Time end) {
   if (!started) return "";
-  return HumanDuration((ended ? end : absl::Now()) - start);
+  return HumanDuration((ended ? end : absl::Now()) - start, language);
 }
 
 struct ListOptions {
@@ -60,7 +60,7 @@ absl::StatusOr<int> List(Session& session, const ListOptions& options) {
     return kExitOk;
   }
   if (experiments.empty()) {
-    session.Note("no experiments; submit one with: quantctl run FILE");
+    session.Note(messages::kNoExperiments());
     return kExitOk;
   }
   Table table(
@@ -70,10 +70,11 @@ absl::StatusOr<int> List(Session& session, const ListOptions& options) {
                                      [](const v1::Run& run) { return IsEnded(run.state()); });
     const absl::Time created = ToTime(experiment.create_time());
     table.Add({experiment.id(),
-               {StateName(experiment.state()), ToneOf(experiment.state())},
+               {session.Term(StateName(experiment.state())), ToneOf(experiment.state())},
                absl::StrCat(ended, "/", experiment.runs_size()),
-               HumanTime(created, absl::Now()),
-               TookText(true, created, experiment.has_end_time(), ToTime(experiment.end_time())),
+               HumanTime(created, absl::Now(), session.language()),
+               TookText(session.language(), true, created, experiment.has_end_time(),
+                        ToTime(experiment.end_time())),
                experiment.submitter()});
   }
   session.Print(table);
@@ -81,21 +82,21 @@ absl::StatusOr<int> List(Session& session, const ListOptions& options) {
 }
 
 // What a run is at, or why it ended.
-std::string RunDetail(const v1::Run& run) {
+std::string RunDetail(const v1::Run& run, Language language) {
   if (run.state() == v1::RUN_STATE_RUNNING && run.has_progress()) {
     PhaseMeter meter;
     v1::Progress begin = run.progress();
     begin.set_done(0);
     if (run.has_phase_start_time()) meter.Update(begin, ToTime(run.phase_start_time()));
     meter.Update(run.progress(), ToTime(run.progress_time()));
-    return meter.Text();
+    return meter.Text(language);
   }
-  if (run.reused()) return "taken from " + run.result_run_id();
-  if (!run.message().empty()) return run.message();
+  if (run.reused()) return Render(language, messages::kTakenFrom(run.result_run_id()));
+  if (!run.message().empty()) return ShownText(language, run.coded_message(), run.message());
   if (run.state() != v1::RUN_STATE_PENDING) return "";
   std::vector<std::string> needs;
   for (const v1::RunDependency& need : run.needs()) needs.push_back(need.run());
-  return absl::StrCat("after ", absl::StrJoin(needs, ", "));
+  return Render(language, messages::kAfterRuns(needs));
 }
 
 absl::StatusOr<int> Get(Session& session, const std::string& name) {
@@ -109,19 +110,22 @@ absl::StatusOr<int> Get(Session& session, const std::string& name) {
   const absl::Time created = ToTime(experiment.create_time());
   session.Print(absl::StrCat(
       Printable(experiment.id()), "  ",
-      Paint(StateName(experiment.state()), ToneOf(experiment.state()), session.out().color), "  submitted ",
-      HumanTime(created, absl::Now()), " by ", Printable(experiment.submitter()),
-      experiment.priority() != 0 ? absl::StrCat(", priority ", experiment.priority()) : "", "\n\n"));
+      Paint(session.Term(StateName(experiment.state())), ToneOf(experiment.state()), session.out().color),
+      "  ",
+      session.Say(messages::kSubmittedBy(
+          HumanTime(created, absl::Now(), session.language()), Printable(experiment.submitter()),
+          experiment.priority() != 0 ? absl::StrCat(experiment.priority()) : "")),
+      "\n\n"));
   Table table(
       {{"RUN"}, {"STATE"}, {"TOOK", Align::kRight}, {"TRIES", Align::kRight}, {"FOLDER"}, {"DETAIL"}});
   for (const v1::Run& run : experiment.runs()) {
-    table.Add(
-        {SplitRunId(run.id()).second,
-         {StateName(run.state()), ToneOf(run.state())},
-         TookText(run.has_start_time(), ToTime(run.start_time()), run.has_end_time(), ToTime(run.end_time())),
-         absl::StrCat(run.attempts()),
-         run.folder(),
-         RunDetail(run)});
+    table.Add({SplitRunId(run.id()).second,
+               {session.Term(StateName(run.state())), ToneOf(run.state())},
+               TookText(session.language(), run.has_start_time(), ToTime(run.start_time()),
+                        run.has_end_time(), ToTime(run.end_time())),
+               absl::StrCat(run.attempts()),
+               run.folder(),
+               RunDetail(run, session.language())});
   }
   session.Print(table);
   return kExitOk;
@@ -151,8 +155,9 @@ void PrintLogLine(Session& session, absl::Time time, const std::string& run, v1:
                     : severity == v1::SEVERITY_DEBUG   ? Tone::kFaint
                                                        : Tone::kPlain;
   session.Print(absl::StrCat(absl::FormatTime("%H:%M:%E3S", time, absl::LocalTimeZone()), "  ", Pad(run, 20),
-                             "  ", Paint(Pad(SeverityName(severity), 7), tone, session.out().color), "  ",
-                             Printable(message), "\n"));
+                             "  ",
+                             Paint(Pad(session.Term(SeverityName(severity)), 7), tone, session.out().color),
+                             "  ", Printable(message), "\n"));
 }
 
 absl::Status FollowLogs(Session& session, Client& client, const std::string& id, const std::string& run,
@@ -166,7 +171,8 @@ absl::Status FollowLogs(Session& session, Client& client, const std::string& id,
     const v1::LogLine& log = change.event().log();
     if (log.severity() < least) return;
     if (session.is_table())
-      return PrintLogLine(session, ToTime(change.time()), of, log.severity(), log.message());
+      return PrintLogLine(session, ToTime(change.time()), of, log.severity(),
+                          LogText(session.language(), log));
     v1::LogEntry entry;
     entry.set_sequence(change.sequence());
     *entry.mutable_time() = change.time();
@@ -174,6 +180,7 @@ absl::Status FollowLogs(Session& session, Client& client, const std::string& id,
     entry.set_attempt(change.attempt());
     entry.set_severity(log.severity());
     entry.set_message(log.message());
+    if (log.has_coded_message()) *entry.mutable_coded_message() = log.coded_message();
     session.Print(ToJsonValue(entry).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
   });
 }
@@ -196,7 +203,9 @@ absl::StatusOr<int> Logs(Session& session, const LogOptions& options) {
   QL_RETURN_IF_ERROR(client->ListLogs(request, [&](const v1::LogEntry& entry) {
     if (!session.is_table()) return entries.push_back(ToJsonValue(entry));
     PrintLogLine(session, ToTime(entry.time()), SplitRunId(entry.run_id()).second, entry.severity(),
-                 entry.message());
+                 entry.has_coded_message()
+                     ? ShownText(session.language(), entry.coded_message(), entry.message())
+                     : entry.message());
   }));
   if (!session.is_table()) {
     Json body = Json::object();
@@ -218,7 +227,7 @@ int PrintMetricSpecs(Session& session) {
   body["metrics"] = Json::array();
   Table table({{"METRIC"}, {"UNIT"}, {"BETTER"}, {"MEANING"}});
   for (const MetricSpec& spec : AllMetrics()) {
-    table.Add({spec.name, spec.unit, spec.higher_is_better ? "higher" : "lower", spec.help});
+    table.Add({spec.name, spec.unit, session.Term(spec.higher_is_better ? "higher" : "lower"), spec.help});
     body["metrics"].push_back({{"name", spec.name},
                                {"unit", spec.unit},
                                {"title", spec.title},
@@ -275,7 +284,7 @@ absl::StatusOr<int> Metrics(Session& session, const MetricOptions& options) {
     table.Add({SplitRunId(entry.run_id()).second, metric.name(), ValueText(metric.value(), metric.unit()),
                interval, metric.step() > 0 ? absl::StrCat(metric.step()) : "", absl::StrJoin(labels, " ")});
   }
-  if (table.empty()) session.Note("no metrics yet");
+  if (table.empty()) session.Note(messages::kNoMetrics());
   if (!table.empty()) session.Print(table);
   return kExitOk;
 }
@@ -290,12 +299,17 @@ absl::StatusOr<int> Explain(Session& session, const std::string& name) {
     session.PrintDocument("Explanation", body);
     return kExitOk;
   }
-  session.Print(absl::StrCat(
-      id, " is ", Paint(StateName(answer.state()), ToneOf(answer.state()), session.out().color), "\n"));
-  for (const std::string& reason : answer.reasons())
-    session.Print(absl::StrCat("  - ", Printable(reason), "\n"));
-  if (answer.queue_position() > 0)
-    session.Print(absl::StrCat("  - runs ahead of it in the queue: ", answer.queue_position(), "\n"));
+  const std::string state =
+      Paint(session.Term(StateName(answer.state())), ToneOf(answer.state()), session.out().color);
+  session.Print(session.Say(messages::kRunIs(id, state)) + "\n");
+  for (int i = 0; i < answer.reasons_size(); ++i) {
+    const v1::Message coded = i < answer.coded_reasons_size() ? answer.coded_reasons(i) : v1::Message();
+    session.Print(
+        absl::StrCat("  - ", Printable(ShownText(session.language(), coded, answer.reasons(i))), "\n"));
+  }
+  if (answer.queue_position() > 0) {
+    session.Print(absl::StrCat("  - ", session.Say(messages::kQueuePosition(answer.queue_position())), "\n"));
+  }
   return kExitOk;
 }
 

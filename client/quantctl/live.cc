@@ -35,7 +35,7 @@ class LiveView {
         client_(client),
         id_(experiment.id()),
         on_interrupt_(on_interrupt),
-        board_(experiment) {
+        board_(experiment, session.language()) {
     session_.interrupts().Handle([this](int count) { OnSignal(count); });
     thread_ = std::thread([this] { Loop(); });
   }
@@ -124,12 +124,12 @@ class LiveView {
       session_.cancellation().Cancel();
       return;
     }
-    Say("cancelling; Ctrl-C again quits at once");
+    Say(session_.Say(messages::kCancelling()));
     v1::CancelExperimentRequest request;
     request.set_id(id_);
     request.set_reason("interrupted by the user");
     const auto cancelled = client_.Cancel(request);
-    if (!cancelled.ok()) Say(absl::StrCat("could not cancel: ", std::string(cancelled.status().message())));
+    if (!cancelled.ok()) Say(session_.Say(messages::kCouldNotCancel(MessageOf(cancelled.status()))));
   }
 
   void Say(const std::string& line) {
@@ -141,9 +141,12 @@ class LiveView {
     if (news.severity != v1::SEVERITY_UNSPECIFIED) {
       if (news.severity < v1::SEVERITY_WARNING) return;
       const bool error = news.severity == v1::SEVERITY_ERROR;
-      const char* word = error ? "error" : "warning";
-      Line(absl::StrCat(news.run, ": ", Paint(word, error ? Tone::kBad : Tone::kBusy, session_.err().color),
-                        ": ", Printable(news.text)));
+      // "warning:", painted but for the colon.
+      const std::string label = session_.Term(error ? "error:" : "warning:");
+      const size_t colon = label.size() - (session_.language() == Language::kEnglish ? 1 : 3);
+      Line(absl::StrCat(news.run, Colon(),
+                        Paint(label.substr(0, colon), error ? Tone::kBad : Tone::kBusy, session_.err().color),
+                        Colon(), Printable(news.text)));
       return;
     }
     // The board shows states; a reason, and a screen that is none, want words.
@@ -151,9 +154,11 @@ class LiveView {
     const bool bad_end = IsEnded(news.state) && news.state != v1::RUN_STATE_SUCCEEDED;
     if (session_.quiet() && !bad_end) return;
     if (bad_end && !news.text.empty()) told_.insert(news.run);
-    Line(absl::StrCat(news.run, ": ", StateName(news.state), news.text.empty() ? "" : ": ",
-                      Printable(news.text)));
+    Line(absl::StrCat(news.run, Colon(), session_.Term(StateName(news.state)),
+                      news.text.empty() ? "" : Colon(), Printable(news.text)));
   }
+
+  const char* Colon() const { return session_.language() == Language::kEnglish ? ": " : "："; }
 
   void Line(const std::string& line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Erase();
@@ -232,13 +237,15 @@ absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::str
   return followed;
 }
 
-std::string DescribeFailures(const Followed& followed) {
+std::string DescribeFailures(const Followed& followed, Language language) {
+  const char* const colon = language == Language::kEnglish ? ": " : "：";
   std::string text;
   for (const v1::Run& run : followed.experiment.runs()) {
     if (!IsEnded(run.state()) || run.state() == v1::RUN_STATE_SUCCEEDED) continue;
     if (followed.told.count(SplitRunId(run.id()).second) > 0) continue;
-    absl::StrAppend(&text, text.empty() ? "" : "\n", SplitRunId(run.id()).second, ": ",
-                    StateName(run.state()), run.message().empty() ? "" : ": ", Printable(run.message()));
+    absl::StrAppend(&text, text.empty() ? "" : "\n", SplitRunId(run.id()).second, colon,
+                    RenderTerm(language, StateName(run.state())), run.message().empty() ? "" : colon,
+                    Printable(ShownText(language, run.coded_message(), run.message())));
   }
   return text;
 }

@@ -31,7 +31,7 @@ absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::str
 
 // One line for each run that ended otherwise than by success, with why, where that was not told before;
 // empty when there is nothing to say.
-std::string DescribeFailures(const Followed& followed);
+std::string DescribeFailures(const Followed& followed, Language language = Language::kEnglish);
 
 // What a followed experiment means as an exit code.
 int ExitCodeOf(const Followed& followed);

@@ -52,7 +52,7 @@ int ListArtifacts(Session& session, const std::vector<NamedArtifact>& all) {
   if (!session.is_table()) {
     session.PrintDocument("ArtifactList", body);
   } else if (table.empty()) {
-    session.Note("no artifacts yet");
+    session.Note(messages::kNoArtifacts());
   } else {
     session.Print(table);
   }
@@ -68,8 +68,8 @@ absl::StatusOr<int> DownloadSome(Session& session, Client& client, const std::ve
       if (one.name != wanted && !absl::StartsWith(one.name, wanted + "/")) continue;
       ++found;
       if (!IsSafeRelativePath(one.name)) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("artifact '", Printable(one.name), "' would leave the folder"));
+        return MessageStatus(absl::StatusCode::kInvalidArgument,
+                             messages::kArtifactLeavesFolder(Printable(one.name)));
       }
       const std::filesystem::path path = std::filesystem::path(options.to) / one.name;
       std::error_code error;
@@ -82,8 +82,7 @@ absl::StatusOr<int> DownloadSome(Session& session, Client& client, const std::ve
       session.Note(absl::StrCat(path.string(), " (", HumanBytes(one.artifact.size()), ")"));
     }
     if (found == 0) {
-      return absl::NotFoundError(absl::StrCat("no artifact '", wanted, "'; 'quantctl download ", options.name,
-                                              " --list' shows all"));
+      return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchArtifact(wanted, options.name));
     }
   }
   return kExitOk;

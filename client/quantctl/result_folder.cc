@@ -60,22 +60,23 @@ std::string Shown(const std::optional<report::Result>& result, std::string (*for
 }
 
 // "8", or "8 × 128 tokens" where several lengths were timed.
-std::string ShapeHeader(const std::set<report::InputShape>& shapes, report::InputShape shape) {
+std::string ShapeHeader(Language language, const std::set<report::InputShape>& shapes,
+                        report::InputShape shape) {
   const bool one_length = std::all_of(shapes.begin(), shapes.end(), [&](const report::InputShape& other) {
     return other.sequence_length == shape.sequence_length;
   });
   if (one_length) shape.sequence_length = 0;
-  return report::ShapeValue(report::Language::kEnglish, shape);
+  return report::ShapeValue(language, shape);
 }
 
 // One row per variant: accuracy, size, and the speedup at each shape of input that was timed.
-Table VariantTable(const report::Facts& facts) {
+Table VariantTable(Language language, const report::Facts& facts) {
   std::set<report::InputShape> shapes;
   for (size_t i = 0; i < facts.comparisons.size(); ++i) shapes.merge(facts.ShapesWithSpeedup(i));
   std::vector<Table::Column> columns = {
       {"VARIANT"}, {"ACCURACY [95 %]"}, {"SIZE", Align::kRight}, {"SMALLER", Align::kRight}};
   for (const report::InputShape& shape : shapes) {
-    columns.push_back({absl::StrCat("SPEEDUP, BATCH ", ShapeHeader(shapes, shape), " [95 %]")});
+    columns.push_back({Render(language, messages::kSpeedupColumn(ShapeHeader(language, shapes, shape)))});
   }
   Table table(columns);
   for (const report::VariantFacts& variant : facts.variants) {
@@ -95,13 +96,14 @@ Table VariantTable(const report::Facts& facts) {
 }
 
 // Caveats of all runs, each text once.
-std::string Caveats(const ReportData& data) {
+std::string Caveats(Language language, const ReportData& data) {
   std::set<std::string> seen;
   std::string text;
   for (const RunReport& run : data.runs) {
     for (const Caveat& caveat : run.caveats) {
-      if (seen.insert(caveat.message).second)
-        absl::StrAppend(&text, "note: ", Printable(caveat.message), "\n");
+      if (!seen.insert(caveat.message).second) continue;
+      absl::StrAppend(&text, NoteLine(language, RenderOr(language, caveat.coded_message, caveat.message)),
+                      "\n");
     }
   }
   return text;
@@ -134,25 +136,35 @@ absl::StatusOr<Reported> MakeReport(Session& session, const v1::ReportData& mess
   return reported;
 }
 
+// The reader's language where the report is made in both; else the report's.
+Language SummaryLanguage(const Session& session, const Reported& reported) {
+  return reported.languages.size() == 1 ? reported.languages.front() : session.language();
+}
+
 std::string Summary(Session& session, const Reported& reported, const std::string& folder) {
   const ReportData& data = reported.data;
   const report::Facts facts = report::CollectFacts(data);
   std::string text;
-  const Table table = VariantTable(facts);
-  if (!table.empty()) absl::StrAppend(&text, table.Render(session.out().color), "\n");
-  // The language of the report; English where it is made in both.
-  const report::Language spoken =
-      reported.languages.size() == 1 ? reported.languages.front() : report::Language::kEnglish;
-  absl::StrAppend(&text, report::RenderSummary(data, spoken), Caveats(data), "\nresults: ", folder, "\n");
+  const Language language = session.language();
+  const Table table = VariantTable(language, facts);
+  if (!table.empty()) absl::StrAppend(&text, table.Render(session.out().color, 0, language), "\n");
+  absl::StrAppend(&text, report::RenderSummary(data, SummaryLanguage(session, reported)),
+                  Caveats(language, data), "\n", session.Say(messages::kResultsIn(folder)), "\n");
   for (const TextFile& file : reported.files) {
     // Those that people open: the documents, which stand at the top.
     if (!absl::StrContains(file.path, '/'))
-      absl::StrAppend(&text, "report:  ", folder, "/report/", file.path, "\n");
+      absl::StrAppend(&text, session.Say(messages::kReportIn(absl::StrCat(folder, "/report/", file.path))),
+                      "\n");
   }
   return text;
 }
 
 }  // namespace
+
+std::string NoteLine(Language language, const std::string& text) {
+  return absl::StrCat(RenderTerm(language, "note:"), language == Language::kEnglish ? " " : "",
+                      Printable(text));
+}
 
 absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
                                             const std::string& experiment_id, const FetchOptions& options) {
@@ -167,16 +179,16 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
   if (reported.ok()) {
     results.report = reported->files;
   } else {
-    session.Warn(absl::StrCat("no report: ", std::string(reported.status().message())));
+    session.Warn(messages::kNoReport(MessageOf(reported.status())));
   }
   TransferLine line(session);
   results.progress = [&line](int64_t done, int64_t total) { line.Show(done, total); };
   QL_ASSIGN_OR_RETURN(const ResultsFolder folder, WriteResults(client, data, results));
   if (!folder.moved_away.empty()) {
-    session.Note(absl::StrCat("older results of that name are now in ", folder.moved_away));
+    session.Note(messages::kOlderResultsMoved(folder.moved_away));
   }
   line.Clear();
-  const std::string where = absl::StrCat("results: ", folder.path, "\n");
+  const std::string where = session.Say(messages::kResultsIn(folder.path)) + "\n";
   return WrittenResults{folder.path, reported.ok() ? Summary(session, *reported, folder.path) : where};
 }
 

@@ -17,6 +17,9 @@ struct FetchOptions {
   bool html = true, pdf = false;
 };
 
+// A note below a table, as a line.
+std::string NoteLine(Language language, const std::string& text);
+
 struct WrittenResults {
   std::string folder;
   std::string summary;  // for people: a short table, what was subset, where the report is

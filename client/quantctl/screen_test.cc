@@ -2,11 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/messages.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/output.h"
 #include "client/quantctl/table.h"
+#include "proto/convert.h"
 #include "tests/fakes/fake_coordinator.h"
 
 namespace quantlab::client {
@@ -58,6 +60,32 @@ TEST(TextTest, HumanForms) {
   const absl::Time now = absl::FromUnixSeconds(1'700'000'000);
   EXPECT_EQ(HumanTime(now - absl::Minutes(3), now), "3 min ago");
   EXPECT_EQ(HumanTime(now - absl::Seconds(3), now), "3 s ago");
+}
+
+TEST(TextTest, HumanFormsInChinese) {
+  const absl::Time now = absl::FromUnixSeconds(1'800'000'000);
+  EXPECT_EQ(HumanDuration(absl::Seconds(125), Language::kChinese), "2 分钟 05 秒");
+  EXPECT_EQ(HumanTime(now - absl::Minutes(3), now, Language::kChinese), "3 分钟前");
+}
+
+TEST(ProgressTest, PhasesAndReasonsStandInTheReadersLanguage) {
+  v1::Progress progress;
+  progress.set_phase("fetching imdb");
+  *progress.mutable_coded_phase() = ToProto(messages::kFetching("imdb"));
+  PhaseMeter meter;
+  meter.Update(progress, absl::FromUnixSeconds(0));
+  EXPECT_EQ(meter.Text(), "fetching imdb");
+  EXPECT_EQ(meter.Text(Language::kChinese), "获取 imdb");
+  const v1::Message lost = ToProto(messages::kWorkerRestarted());
+  EXPECT_EQ(ShownText(Language::kEnglish, lost, "as stored"), "as stored");
+  EXPECT_EQ(ShownText(Language::kChinese, lost, "as stored"), "该次尝试执行期间，工作节点重新启动");
+  EXPECT_EQ(ShownText(Language::kChinese, {}, "boom"), "原文“boom”");
+}
+
+TEST(TableTest, TitlesStandInTheReadersLanguage) {
+  Table table({{"RUN"}, {"quick-k3f9a2"}});
+  table.Add({"baseline", "x"});
+  EXPECT_THAT(table.Render(false, 0, Language::kChinese), HasSubstr("运行      quick-k3f9a2"));
 }
 
 TEST(TableTest, ColumnsAlignWhateverTheScript) {

@@ -3,7 +3,6 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
@@ -29,9 +28,8 @@ bool InputEnded() {
 
 absl::StatusOr<int> Serve(Session& session, const ServeOptions& options) {
   if (!session.settings().coordinator.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "a coordinator is configured (", session.settings().coordinator,
-        "), which serves already; to serve your own, leave out --coordinator and QUANTLAB_COORDINATOR"));
+    return MessageStatus(absl::StatusCode::kFailedPrecondition,
+                         messages::kCoordinatorConfigured(session.settings().coordinator));
   }
   QL_RETURN_IF_ERROR(session.Connect(!options.no_worker).status());
   session.interrupts().Handle([&session](int) { session.cancellation().Cancel(); });
@@ -41,8 +39,7 @@ absl::StatusOr<int> Serve(Session& session, const ServeOptions& options) {
   } else {
     session.PrintDocument("Service", {{"address", address}, {"dataDir", session.settings().data_dir}});
   }
-  session.Note("serving until Ctrl-C; talk to it from elsewhere: quantctl --data-dir " +
-               session.settings().data_dir + " list");
+  session.Note(messages::kServing(session.settings().data_dir));
   while (!session.cancellation().WaitFor(kTick)) {
     if (options.until_eof && InputEnded()) break;
     QL_RETURN_IF_ERROR(session.embedded()->EnsureRunning());

@@ -31,7 +31,7 @@ absl::StatusOr<int> Workers(Session& session) {
     return kExitOk;
   }
   if (answer.workers().empty()) {
-    session.Note("no workers; start one with: quant-worker --coordinator " + client->address());
+    session.Note(messages::kNoWorkers(client->address()));
     return kExitOk;
   }
   Table table({{"WORKER"}, {"HOST"}, {"STATE"}, {"DEVICES"}, {"RUN"}, {"LAST SEEN"}, {"PROCESSOR"}});
@@ -44,10 +44,10 @@ absl::StatusOr<int> Workers(Session& session) {
     const auto cpu = worker.facts().find("cpu_model");
     table.Add({worker.id(),
                worker.hostname(),
-               {state, tone},
+               {session.Term(state), tone},
                absl::StrJoin(worker.devices(), " "),
                status.attempt().run_id(),
-               HumanTime(ToTime(status.last_seen_time()), absl::Now()),
+               HumanTime(ToTime(status.last_seen_time()), absl::Now(), session.language()),
                cpu == worker.facts().end() ? "" : cpu->second});
   }
   session.Print(table);
@@ -55,11 +55,16 @@ absl::StatusOr<int> Workers(Session& session) {
 }
 
 void PrintMethod(Session& session, const v1::Method& method) {
-  session.Print(absl::StrCat(method.name(), " (version ", method.version(), ", ", method.title(), ", ",
-                             method.title_zh(), ")\n  ", Printable(method.help()), "\n"));
+  const std::string titles = absl::StrCat(method.title(), ", ", method.title_zh());
+  session.Print(absl::StrCat(session.Say(messages::kMethodVersion(
+                                 method.name(), method.version(),
+                                 session.language() == Language::kEnglish ? titles : method.title_zh())),
+                             "\n  ", Printable(method.help()), "\n"));
   for (const v1::DeviceSupport& device : method.devices()) {
-    session.Print(absl::StrCat("  on ", device.device(), ": ", device.level(),
-                               device.detail().empty() ? "" : ": ", Printable(device.detail()), "\n"));
+    session.Print(absl::StrCat(
+        "  ",
+        session.Say(messages::kMethodOnDevice(device.device(), device.level(), Printable(device.detail()))),
+        "\n"));
   }
   session.Print("\n");
   Table table({{"PARAMETER"}, {"DEFAULT"}, {"ALLOWED"}, {"MEANING"}});
@@ -86,10 +91,10 @@ void PrintDeviceTable(Session& session, const v1::ListMethodsResponse& answer) {
   for (const v1::Method& method : answer.methods()) {
     std::vector<Cell> row = {method.name()};
     for (const std::string& device : devices) {
-      std::string text = "refused";
+      std::string text = session.Term("refused");
       for (const v1::DeviceSupport& support : method.devices()) {
         if (support.device() != device) continue;
-        text = support.level();
+        text = session.Term(support.level());
         if (!support.detail().empty()) absl::StrAppend(&text, " (", support.detail(), ")");
       }
       row.push_back(text);
@@ -106,8 +111,7 @@ absl::StatusOr<int> Methods(Session& session, const std::string& name) {
     std::vector<std::string> names;
     for (const v1::Method& method : answer.methods()) names.push_back(method.name());
     if (std::find(names.begin(), names.end(), name) == names.end()) {
-      return absl::NotFoundError(
-          absl::StrCat("no method '", name, "'; there are: ", absl::StrJoin(names, ", ")));
+      return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchMethod(name, names));
     }
     auto* methods = answer.mutable_methods();
     methods->erase(std::remove_if(methods->begin(), methods->end(),
@@ -132,9 +136,10 @@ absl::StatusOr<int> Catalog(Session& session) {
   }
   Table table({{"NAME"}, {"ROLE"}, {"LICENCE"}, {"SOURCE"}, {"DESCRIPTION"}});
   for (const v1::CatalogEntry& entry : answer.entries()) {
-    table.Add({entry.name(), entry.role(), entry.license(), entry.source(), entry.description()});
+    table.Add(
+        {entry.name(), session.Term(entry.role()), entry.license(), entry.source(), entry.description()});
   }
-  if (table.empty()) session.Note("the coordinator's catalogue is empty (quant-coordinator --catalog FILE)");
+  if (table.empty()) session.Note(messages::kCatalogueEmpty());
   if (!table.empty()) session.Print(table);
   return kExitOk;
 }
@@ -150,7 +155,7 @@ absl::StatusOr<int> Version(Session& session) {
 
 absl::StatusOr<int> Help(Session& session, CLI::App& app, const std::string& topic) {
   if (topic == "exit-codes") {
-    session.Print(ExitCodeHelp());
+    session.Print(ExitCodeHelp(session.language()));
     return kExitOk;
   }
   if (topic.empty()) {
@@ -161,8 +166,7 @@ absl::StatusOr<int> Help(Session& session, CLI::App& app, const std::string& top
   const auto command =
       std::find_if(commands.begin(), commands.end(), [&](const CLI::App* c) { return c->check_name(topic); });
   if (command == commands.end()) {
-    session.Error(
-        absl::StrCat("no command or topic '", topic, "'; topics: exit-codes; commands: quantctl --help"));
+    session.Error(messages::kNoSuchTopic(topic));
     return kExitUsage;
   }
   session.Print((*command)->help("quantctl"));
@@ -202,7 +206,7 @@ std::string ValueCases(const std::string& command, const CLI::App& app) {
 // Commands, their options and the values of these, for bash and (through bashcompinit) zsh.
 absl::StatusOr<int> Completion(Session& session, CLI::App& app) {
   std::vector<std::string> commands;
-  std::string cases, values = ValueCases("*", app);
+  std::string cases, values;
   for (const CLI::App* command : app.get_subcommands({})) {
     if (command->get_group().empty()) continue;
     commands.push_back(command->get_name());
@@ -214,6 +218,8 @@ absl::StatusOr<int> Completion(Session& session, CLI::App& app) {
                     "\" ;;\n");
     absl::StrAppend(&values, ValueCases(command->get_name(), *command));
   }
+  // An option of a command comes before one of every command: the first case that fits counts.
+  values += ValueCases("*", app);
   std::vector<std::string> global;
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) global.push_back("--" + name);

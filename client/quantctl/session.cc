@@ -95,6 +95,7 @@ void Interrupts::Loop() {
 absl::Status Session::Configure(const SettingFlags& flags, bool no_color, bool quiet) {
   const Environment environment = ProcessEnvironment();
   quiet_ = quiet;
+  language_ = ChooseLanguage(flags, environment);
   out_ = Terminal::Of(STDOUT_FILENO, no_color, environment);
   err_ = Terminal::Of(STDERR_FILENO, no_color, environment);
   QL_ASSIGN_OR_RETURN(settings_, LoadSettings(flags, environment));
@@ -111,9 +112,7 @@ absl::Status Session::OpenEmbedded(bool want_worker) {
   if (options.catalog.empty()) options.catalog = FindCatalog(options.program_folder, CurrentFolder());
   QL_ASSIGN_OR_RETURN(const EmbeddedState state, InspectEmbedded(settings_.data_dir));
   if (options.catalog.empty() && !state.running) {
-    return absl::NotFoundError(
-        "no catalogue of models and datasets was found (configs/catalog.yaml in this folder or above it, or "
-        "share/quantlab/catalog.yaml of an installation); name one with --catalog or QUANTLAB_CATALOG");
+    return MessageStatus(absl::StatusCode::kNotFound, messages::kCatalogueMissing());
   }
   QL_ASSIGN_OR_RETURN(embedded_, EmbeddedService::Open(std::move(options)));
   return absl::OkStatus();
@@ -147,11 +146,11 @@ void Session::Print(const std::string& text) {
   output_closed_ = true;
   if (errno == EPIPE) return;  // the reader has seen enough, as `head` does
   output_ok_ = false;
-  Error(std::string(FileError(errno, "write", "standard output").message()));
+  Error(FileError(errno, "write", "standard output"));
 }
 
 void Session::Print(const Table& table) {
-  Print(table.Render(out_.color, out_.is_terminal ? out_.width : 0));
+  Print(table.Render(out_.color, out_.is_terminal ? out_.width : 0, language_));
 }
 
 void Session::PrintDocument(const std::string& schema, const Json& body) {
@@ -162,13 +161,19 @@ void Session::Note(const std::string& message) {
   if (!quiet_) WriteAll(STDERR_FILENO, message + "\n");
 }
 
+std::string Session::Label(absl::string_view word, absl::string_view color) const {
+  const std::string label = Term(word);
+  // A Chinese colon brings its own space.
+  const char* const space = language_ == Language::kEnglish ? " " : "";
+  return err_.color ? absl::StrCat(color, label, "\033[0m", space) : absl::StrCat(label, space);
+}
+
 void Session::Warn(const std::string& message) {
-  WriteAll(STDERR_FILENO,
-           absl::StrCat(err_.color ? "\033[1;35mwarning:\033[0m " : "warning: ", message, "\n"));
+  WriteAll(STDERR_FILENO, absl::StrCat(Label("warning:", "\033[1;35m"), message, "\n"));
 }
 
 void Session::Error(const std::string& message) {
-  WriteAll(STDERR_FILENO, absl::StrCat(err_.color ? "\033[1;31merror:\033[0m " : "error: ", message, "\n"));
+  WriteAll(STDERR_FILENO, absl::StrCat(Label("error:", "\033[1;31m"), message, "\n"));
 }
 
 }  // namespace quantlab::client

@@ -10,6 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/language.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "client/connection/cancellation.h"
 #include "client/connection/client.h"
 #include "client/embedded/embedded.h"
@@ -53,7 +56,7 @@ class Interrupts {
 
 class Session {
  public:
-  // `flags` are those of the command line, complete.
+  // `flags` are those of the command line, complete. The language is known afterwards even where it fails.
   absl::Status Configure(const SettingFlags& flags, bool no_color, bool quiet);
 
   // The coordinator: the one that is configured, else the data folder's own, which is started when it does
@@ -69,12 +72,22 @@ class Session {
   void Print(const std::string& text);
   void Print(const Table& table);
   void PrintDocument(const std::string& schema, const Json& body);
+  // A message in the language of the answers to people.
+  std::string Say(const Message& message) const { return Render(language_, message); }
+  // A word of the catalogue's section [term]: a state, a unit.
+  std::string Term(absl::string_view word) const { return RenderTerm(language_, word); }
+
   // To standard error, each ending in a line break of its own.
   void Note(const std::string& message);  // left out with --quiet
+  void Note(const Message& message) { Note(Say(message)); }
   void Warn(const std::string& message);
+  void Warn(const Message& message) { Warn(Say(message)); }
   void Error(const std::string& message);
+  void Error(const Message& message) { Error(Say(message)); }
+  void Error(const absl::Status& status) { Error(MessageOf(status)); }
 
   const Settings& settings() const { return settings_; }
+  Language language() const { return language_; }
   const Terminal& out() const { return out_; }
   const Terminal& err() const { return err_; }
   bool quiet() const { return quiet_; }
@@ -86,12 +99,15 @@ class Session {
 
  private:
   absl::Status OpenEmbedded(bool want_worker);
+  // What a warning or an error begins with.
+  std::string Label(absl::string_view word, absl::string_view color) const;
 
   Interrupts interrupts_;  // first: blocks the signals before any thread starts
   Cancellation cancellation_;
   Settings settings_;
   Terminal out_, err_;
   bool quiet_ = false;
+  Language language_ = Language::kEnglish;
   bool output_closed_ = false, output_ok_ = true;
   std::unique_ptr<EmbeddedService> embedded_;
   std::unique_ptr<Client> client_;

@@ -7,6 +7,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/status_macros.h"
@@ -80,6 +81,14 @@ Environment ProcessEnvironment() {
     const char* value = std::getenv(name);
     return std::string(value == nullptr ? "" : value);
   };
+}
+
+Language ChooseLanguage(const SettingFlags& flags, const Environment& environment) {
+  std::string chosen = flags.language.value_or("");
+  for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
+    if (chosen.empty()) chosen = environment(name);
+  }
+  return absl::StartsWith(chosen, "zh") ? Language::kChinese : Language::kEnglish;
 }
 
 absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const Environment& environment) {

@@ -8,12 +8,14 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/language.h"
 
 namespace quantlab::client {
 
 // What was given on the command line; absent: not given.
 struct SettingFlags {
-  std::optional<std::string> coordinator = {}, data_dir = {}, results_dir = {}, catalog = {}, output = {};
+  std::optional<std::string> coordinator = {}, data_dir = {}, results_dir = {}, catalog = {}, output = {},
+                             language = {};
 };
 
 struct Settings {
@@ -28,6 +30,10 @@ struct Settings {
 // Value of an environment variable, empty when unset.
 using Environment = std::function<std::string(const char* name)>;
 Environment ProcessEnvironment();
+
+// The language of answers to people: as the flag says ("zh" or "en"), else by the first that is set of
+// LC_ALL, LC_MESSAGES and LANG. Chinese where it begins with "zh", else English.
+Language ChooseLanguage(const SettingFlags& flags, const Environment& environment);
 
 // Reads QUANTLAB_{COORDINATOR,DATA_DIR,RESULTS_DIR,CATALOG,OUTPUT} and the file named by QUANTLAB_CONFIG,
 // else $XDG_CONFIG_HOME/quantlab/config.yaml or ~/.config/quantlab/config.yaml with keys of the same names in

@@ -61,5 +61,20 @@ TEST_F(SettingsTest, AnUnknownFormIsRefused) {
   EXPECT_EQ(Load().status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(LanguageTest, TheFlagComesFirstThenTheLocale) {
+  std::map<std::string, std::string> environment;
+  const auto choose = [&](const SettingFlags& flags = {}) {
+    return ChooseLanguage(flags, [&](const char* name) { return environment[name]; });
+  };
+  EXPECT_EQ(choose(), Language::kEnglish);
+  environment["LANG"] = "zh_CN.UTF-8";
+  EXPECT_EQ(choose(), Language::kChinese);
+  environment["LC_MESSAGES"] = "en_US.UTF-8";
+  EXPECT_EQ(choose(), Language::kEnglish);
+  environment["LC_ALL"] = "zh_TW";
+  EXPECT_EQ(choose(), Language::kChinese);
+  EXPECT_EQ(choose({.language = "en"}), Language::kEnglish);
+}
+
 }  // namespace
 }  // namespace quantlab::client

@@ -44,8 +44,7 @@ absl::StatusOr<std::map<std::string, std::string>> ParseAssets(const std::vector
   for (const std::string& text : given) {
     const size_t equals = text.find('=');
     if (equals == 0 || equals == std::string::npos || equals + 1 == text.size()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--asset '", text, "' is not NAME=PATH, as in imdb=/data/aclImdb"));
+      return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kAssetNotPair(text));
     }
     assets[text.substr(0, equals)] = text.substr(equals + 1);
   }
@@ -82,8 +81,8 @@ absl::Status ReportDiagnostics(Session& session, const std::vector<v1::Diagnosti
     if (write(STDERR_FILENO, text.data(), text.size()) < 0) return absl::OkStatus();
   }
   if (errors == 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      read.files[0].name(), " has ", errors, errors == 1 ? " error" : " errors", "; nothing was submitted"));
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kFileHasErrors(read.files[0].name(), errors));
 }
 
 struct Prepared {
@@ -118,10 +117,9 @@ absl::Status CheckAssetsAreNeeded(const std::map<std::string, std::string>& over
   for (const v1::RequiredInput& input : checked.required_inputs()) needed.push_back(input.name());
   for (const auto& [name, path] : overrides) {
     if (std::find(needed.begin(), needed.end(), name) != needed.end()) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("--asset ", name, "=…: the experiment needs no such input from this machine; ",
-                     needed.empty() ? "it needs none" : "it needs: ", absl::StrJoin(needed, ", "),
-                     ". To use other files than the catalogue's, name their path in the experiment file"));
+    return MessageStatus(absl::StatusCode::kInvalidArgument, needed.empty()
+                                                                 ? messages::kNoAssetNeeded(name)
+                                                                 : messages::kAssetNotNeeded(name, needed));
   }
   return absl::OkStatus();
 }
@@ -135,29 +133,28 @@ absl::Status UploadInputs(Session& session, Client& client, const SubmitOptions&
   StatusLine line(session);
   for (const v1::RequiredInput& required : prepared.checked.required_inputs()) {
     QL_ASSIGN_OR_RETURN(LocalAsset asset,
-                        FindAsset(required, folder, overrides,
-                                  [&](const std::string& path) { line.Show("reading " + path); }));
+                        FindAsset(required, folder, overrides, [&](const std::string& path) {
+                          line.Show(session.Say(messages::kReadingPath(path)));
+                        }));
     *prepared.request.add_inputs() = std::move(asset.input);
     files.insert(files.end(), asset.files.begin(), asset.files.end());
   }
   return UploadFiles(client, files, [&](int64_t done, int64_t total) {
-    line.Show(absl::StrCat("uploading ", HumanBytes(done), " of ", HumanBytes(total)));
+    line.Show(session.Say(messages::kUploading(HumanBytes(done), HumanBytes(total))));
   });
 }
 
 // What is left out of the datasets, in one line each.
-std::vector<std::string> DescribeSubsets(const v1::Experiment& experiment) {
-  std::vector<std::string> lines;
+std::vector<Message> DescribeSubsets(const v1::Experiment& experiment) {
+  std::vector<Message> lines;
   for (const v1::Run& run : experiment.runs()) {
     const v1::DatasetConfig& dataset = run.config().dataset();
-    std::vector<std::string> parts;
-    if (dataset.train_size() > 0) parts.push_back(absl::StrCat(dataset.train_size(), " for training"));
-    if (dataset.validation_size() > 0)
-      parts.push_back(absl::StrCat(dataset.validation_size(), " for validation"));
-    if (dataset.test_size() > 0) parts.push_back(absl::StrCat(dataset.test_size(), " for testing"));
+    std::vector<Message> parts;
+    if (dataset.train_size() > 0) parts.push_back(messages::kForTraining(dataset.train_size()));
+    if (dataset.validation_size() > 0) parts.push_back(messages::kForValidation(dataset.validation_size()));
+    if (dataset.test_size() > 0) parts.push_back(messages::kForTesting(dataset.test_size()));
     if (parts.empty()) continue;
-    const std::string line =
-        absl::StrCat("subset of ", dataset.asset().name(), ": ", absl::StrJoin(parts, ", "));
+    const Message line = messages::kSubsetOf(dataset.asset().name(), parts);
     if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
   }
   return lines;
@@ -172,12 +169,15 @@ absl::StatusOr<v1::Experiment> SubmitFile(Session& session, const SubmitOptions&
   prepared.request.set_request_id(RandomId(20));
   QL_ASSIGN_OR_RETURN(v1::SubmitExperimentResponse response, client->Submit(prepared.request));
   const v1::Experiment& experiment = response.experiment();
-  session.Note(absl::StrCat("experiment ", experiment.id(), ": ", experiment.runs_size(),
-                            experiment.runs_size() == 1 ? " run" : " runs"));
-  for (const std::string& line : DescribeSubsets(experiment)) session.Note(line);
+  session.Note(messages::kExperimentOfRuns(experiment.id(), experiment.runs_size()));
+  for (const Message& line : DescribeSubsets(experiment)) session.Note(line);
   // An embedded worker may not have said yet what it can do.
   if (session.embedded() == nullptr) {
-    for (const std::string& reason : response.unplaceable()) session.Warn(Printable(reason));
+    for (int i = 0; i < response.unplaceable_size(); ++i) {
+      const v1::Message coded =
+          i < response.coded_unplaceable_size() ? response.coded_unplaceable(i) : v1::Message();
+      session.Warn(Printable(ShownText(session.language(), coded, response.unplaceable(i))));
+    }
   }
   return experiment;
 }
@@ -190,32 +190,27 @@ void MentionUnfinished(Session& session, Client& client, const std::string& exce
   if (!active.ok()) return;
   for (const v1::Experiment& experiment : *active) {
     if (experiment.id() == except) continue;
-    session.Note(absl::StrCat("also unfinished: ", experiment.id(),
-                              ", which goes on too (end it with: quantctl cancel ", experiment.id(), ")"));
+    session.Note(messages::kAlsoUnfinished(experiment.id()));
   }
 }
 
 void ExplainKeep(Session& session) {
   const std::string folder = session.settings().data_dir;
-  session.Note(absl::StrCat("the service goes on at ", session.embedded()->address(), " (data in ", folder,
-                            ")\n", "  talk to it: quantctl --data-dir ", folder, " list\n",
-                            "  stop it:    quantctl --data-dir ", folder, " stop"));
+  session.Note(messages::kServiceGoesOn(session.embedded()->address(), folder));
 }
 
 absl::StatusOr<int> Finish(Session& session, Client& client, const Followed& followed) {
   const std::string& id = followed.experiment.id();
   if (followed.detached) {
-    session.Note(absl::StrCat("\n", id, " goes on without this window.\n  follow it: quantctl watch ", id,
-                              "\n  end it:    quantctl cancel ", id, "\n  results:   quantctl download ",
-                              id));
+    session.Note("\n" + session.Say(messages::kGoesOnWithoutWindow(id)));
     return kExitInterrupted;
   }
-  const std::string failures = DescribeFailures(followed);
+  const std::string failures = DescribeFailures(followed, session.language());
   if (!failures.empty()) session.Note(failures);
   QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, client, id, {}));
   if (session.is_table()) {
     session.Print(results.summary);
-    session.Note(absl::StrCat("as PDF, too: quantctl report ", id, " --format pdf"));
+    session.Note(messages::kAsPdfToo(id));
   } else {
     Json body = Json::object();
     body["experiment"] = ToJsonValue(followed.experiment);
@@ -248,7 +243,7 @@ absl::StatusOr<int> SubmitDetached(Session& session, const SubmitOptions& option
   }
   if (session.is_table()) {
     session.Print(experiment.id() + "\n");
-    session.Note(absl::StrCat("follow it: quantctl watch ", experiment.id()));
+    session.Note(messages::kFollowIt(experiment.id()));
   } else {
     session.PrintDocument("Experiment", ToJsonValue(experiment));
   }
@@ -271,12 +266,11 @@ absl::StatusOr<int> ValidateFile(Session& session, const SubmitOptions& options)
                absl::StrJoin(needs, ", ")});
   }
   session.Print(table);
-  session.Note(absl::StrCat(options.file, " is valid: ", experiment.runs_size(),
-                            experiment.runs_size() == 1 ? " run" : " runs"));
+  session.Note(messages::kFileIsValid(options.file, experiment.runs_size()));
   for (const v1::RequiredInput& input : prepared.checked.required_inputs()) {
-    session.Note(absl::StrCat("will be uploaded: ", input.role(), " '", Printable(input.name()), "'"));
+    session.Note(messages::kWillBeUploaded(input.role(), Printable(input.name())));
   }
-  for (const std::string& line : DescribeSubsets(experiment)) session.Note(line);
+  for (const Message& line : DescribeSubsets(experiment)) session.Note(line);
   return kExitOk;
 }
 
@@ -289,14 +283,13 @@ absl::StatusOr<int> Watch(Session& session, const std::string& name) {
   QL_ASSIGN_OR_RETURN(const Followed followed,
                       Follow(session, *client, id, OnInterrupt::kDetach, !session.is_table()));
   if (followed.detached) {
-    session.Note(absl::StrCat(
-        "\n", id, session.embedded() != nullptr ? " goes on with the next quantctl watch" : " goes on",
-        "; end it with: quantctl cancel ", id));
+    session.Note("\n" + session.Say(session.embedded() != nullptr ? messages::kGoesOnWithNextWatch(id)
+                                                                  : messages::kGoesOn(id)));
     return kExitInterrupted;
   }
-  const std::string failures = DescribeFailures(followed);
+  const std::string failures = DescribeFailures(followed, session.language());
   if (!failures.empty()) session.Note(failures);
-  session.Note(absl::StrCat(id, " ended: ", StateName(followed.experiment.state())));
+  session.Note(messages::kExperimentEnded(id, StateName(followed.experiment.state())));
   return ExitCodeOf(followed);
 }
 

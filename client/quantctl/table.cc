@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/message_catalogue.h"
 #include "client/display/text.h"
 
 namespace quantlab::client {
@@ -41,9 +42,11 @@ std::string Paint(const std::string& text, Tone tone, bool color) {
   return absl::StrCat(ColorOf(tone), text, "\033[0m");
 }
 
-std::string Table::Render(bool color, int width) const {
+std::string Table::Render(bool color, int width, Language language) const {
+  std::vector<std::string> titles;
+  for (const Column& column : columns_) titles.push_back(RenderTerm(language, column.title));
   std::vector<size_t> widths;
-  for (const Column& column : columns_) widths.push_back(DisplayWidth(column.title));
+  for (const std::string& title : titles) widths.push_back(DisplayWidth(title));
   for (const auto& row : rows_) {
     for (size_t i = 0; i < row.size(); ++i) {
       for (const std::string& line : Lines(row[i].text)) widths[i] = std::max(widths[i], DisplayWidth(line));
@@ -74,8 +77,6 @@ std::string Table::Render(bool color, int width) const {
     out += '\n';
   };
 
-  std::vector<std::string> titles;
-  for (const Column& column : columns_) titles.push_back(column.title);
   add_line(titles, std::vector<Tone>(titles.size(), Tone::kFaint));
   for (const auto& row : rows_) {
     std::vector<std::vector<std::string>> cells;

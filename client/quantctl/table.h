@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "base/language.h"
+
 namespace quantlab::client {
 
 enum class Align { kLeft, kRight };
@@ -35,8 +37,9 @@ class Table {
   void Add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
   bool empty() const { return rows_.empty(); }
 
-  // `width`: terminal columns, to which the last column is cut; 0: never cut.
-  std::string Render(bool color, int width = 0) const;
+  // `width`: terminal columns, to which the last column is cut; 0: never cut. Titles that are terms of the
+  // catalogue stand in `language`.
+  std::string Render(bool color, int width = 0, Language language = Language::kEnglish) const;
 
  private:
   const std::vector<Column> columns_;
