@@ -1,0 +1,51 @@
+"""Every message that is made has a sentence in both languages, and every column of quantctl's tables a Chinese title.
+
+base/message_test.cc holds the sentences to the list; a code that is not in the list does not compile."""
+
+import pathlib
+import re
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+DECLARED = re.compile(r'QL_MESSAGE\((k\w+),\s*"([a-z0-9_.]+)"')
+USED = re.compile(r"messages::(k\w+)")
+# Titles stand in the initializer of a Table, or are added to its columns.
+COLUMNS = re.compile(r"(?:Table table\(|columns = |columns\.push_back\()(\{.*?\})\)?;", re.DOTALL)
+TITLE = re.compile(r'\{"([A-Z][^"]*)"')
+FOLDERS = ("base", "codec", "proto", "storage", "report", "server", "client", "worker")
+
+
+def sources(*folders):
+    for folder in folders:
+        for path in sorted((ROOT / folder).rglob("*")):
+            if path.suffix in (".h", ".cc") and not path.name.endswith("_test.cc"):
+                yield path.read_text(encoding="utf-8")
+
+
+def terms(language):
+    section = (ROOT / "base" / "messages" / f"{language}.ini").read_text(encoding="utf-8").split("[term]\n")[1]
+    return {line.split("=", 1)[0].strip() for line in section.splitlines() if "=" in line}
+
+
+class MessagesTest(unittest.TestCase):
+    def test_every_message_that_is_made_is_declared(self):
+        declared = {name for name, _ in DECLARED.findall(
+            (ROOT / "base" / "message_list.inc").read_text(encoding="utf-8"))}
+        self.assertGreater(len(declared), 100)
+        used = set()
+        for text in sources(*FOLDERS):
+            used.update(USED.findall(text))
+        self.assertGreater(len(used), 50)
+        self.assertEqual(sorted(used - declared), [])
+
+    def test_every_column_has_a_chinese_title(self):
+        titles = set()
+        for text in sources("client/quantctl"):
+            for columns in COLUMNS.findall(text):
+                titles.update(TITLE.findall(columns))
+        self.assertGreater(len(titles), 20)
+        self.assertEqual(sorted(titles - terms("zh")), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
