@@ -1,18 +1,15 @@
 #include <algorithm>
 #include <errno.h>
 #include <fcntl.h>
-#include <filesystem>
 #include <unistd.h>
 
 #include <grpcpp/grpcpp.h>
 
-#include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "proto/channel.h"
 #include "proto/status_bridge.h"
 #include "quantlab/v1/artifact.grpc.pb.h"
 #include "quantlab/v1/worker.grpc.pb.h"
@@ -26,39 +23,6 @@ constexpr absl::Duration kCallTimeout = absl::Seconds(30);
 constexpr int64_t kChunk = 1 << 20;
 // Slower than this and a transfer is given up; it resumes where it stopped.
 constexpr double kSlowestBytesPerSecond = 100e3;
-constexpr size_t kSocketPathLimit = 107;
-
-bool IsLoopback(const std::string& host) {
-  return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
-}
-
-absl::StatusOr<std::string> CheckAddress(const std::string& address) {
-  if (absl::StartsWith(address, "unix:")) {
-    absl::string_view given = absl::StripPrefix(address, "unix:");
-    if (absl::StartsWith(given, "///")) given.remove_prefix(2);
-    std::error_code error;
-    const std::string path = std::filesystem::absolute(std::string(given), error).string();
-    if (given.empty() || error || path.size() > kSocketPathLimit) {
-      return absl::InvalidArgumentError(absl::StrCat("--coordinator ", address, ": a socket's path has 1 to ",
-                                                     kSocketPathLimit, " bytes; use a shorter folder"));
-    }
-    return absl::StrCat("unix:", path);
-  }
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
-      port < 1 || port > 65535) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--coordinator ", address, ": give unix:PATH or HOST:PORT, as in 127.0.0.1:7070"));
-  }
-  if (!IsLoopback(address.substr(0, colon))) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "--coordinator ", address,
-        ": only this machine's loopback can be used until TLS and "
-        "tokens exist; forward the port (ssh -L 7070:127.0.0.1:7070 HOST) and give 127.0.0.1:7070"));
-  }
-  return address;
-}
 
 // A context that `canceller` ends.
 class Call {
@@ -200,19 +164,11 @@ CallCanceller::Scope::~Scope() {
 }
 
 absl::StatusOr<std::unique_ptr<Coordinator>> ConnectCoordinator(const std::string& address) {
-  QL_ASSIGN_OR_RETURN(const std::string target, CheckAddress(address));
-  grpc::ChannelArguments arguments;
-  // The agent has back-off of its own; gRPC's grows to two minutes.
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  // Finds connections that died without a word.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
-  // A dataset of many files makes a long assignment.
-  arguments.SetMaxReceiveMessageSize(64 << 20);
+  const absl::StatusOr<Address> parsed = ParseLocalAddress(address);
+  if (!parsed.ok()) return Annotate(parsed.status(), "--coordinator");
+  // Keepalive finds connections that died without a word; a dataset of many files makes a long assignment.
   return std::make_unique<GrpcCoordinator>(
-      grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments));
+      MakeChannel(*parsed, {.max_message_bytes = 64 << 20, .keepalive = absl::Seconds(30)}));
 }
 
 }  // namespace quantlab::agent

@@ -249,7 +249,7 @@ TEST_F(WorkerProcessTest, WrongUseIsSaidToBeSo) {
   EXPECT_THAT(output, HasSubstr("--coordinator and --data-dir are needed"));
   EXPECT_EQ(Run({"--nonsense"}, output), 2);
   EXPECT_EQ(Run({"--coordinator", "example.org:7070", "--data-dir", folder_ / "x"}, output), 2);
-  EXPECT_THAT(output, HasSubstr("only this machine's loopback"));
+  EXPECT_THAT(output, HasSubstr("is beyond this machine"));
   EXPECT_EQ(Run({"--coordinator", "nonsense", "--data-dir", folder_ / "x"}, output), 2);
   EXPECT_EQ(
       Run({"--coordinator", server_.address(), "--data-dir", folder_ / "x", "--runner", "/nowhere"}, output),
