@@ -236,6 +236,13 @@ std::vector<MetricSpec> MixedPrecisionMetrics() {
        .title_zh = "帕累托前沿上的大小",
        .help = "Bytes of the linear layers of one assignment of precisions. Labels: point, chosen.",
        .higher_is_better = false},
+      {.name = "front_divergence",
+       .unit = "1",
+       .title = "Predicted divergence on the Pareto front",
+       .title_zh = "帕累托前沿上的预测散度",
+       .help = "Sum over the linear layers of the divergence of each alone at its precision, nats. With "
+               "front_time or front_bytes it is what the front is built on. Labels: point, chosen.",
+       .higher_is_better = false},
       {.name = "front_loss_increase",
        .unit = "1",
        .title = "Loss increase on the Pareto front",

@@ -1,6 +1,8 @@
 // The variants side by side, in tables and figures.
 #include "absl/strings/str_cat.h"
 #include "report/facts/format.h"
+#include "report/facts/phrases.h"
+#include "report/facts/verdict.h"
 #include "report/parts.h"
 #include "report/tables/tables.h"
 #include "report/text/method_sentences.h"
@@ -19,11 +21,15 @@ void WriteQuality(Writer& writer) {
   writer.Show(AccuracyTable(language, facts));
   writer.Show(PairedTable(language, facts));
   if (!facts.pairs.empty()) {
-    writer.Paragraph(writer.Say(
-        "Variants against one another, on the same texts; these tests are not corrected for their number.",
-        "各方案之间在相同文本上的比较；这些检验未作多重校正。"));
-    for (const PairFacts& pair : facts.pairs) writer.Item(PairSentence(language, pair));
-    writer.EndList();
+    std::string significant;
+    for (const PairFacts& pair : facts.pairs) {
+      if (IsSignificant(pair)) significant = Join(language, {significant, PairSentence(language, pair)});
+    }
+    writer.Paragraph(significant.empty()
+                         ? writer.Say("No pair of variants differs significantly in accuracy.",
+                                      "没有任何两个方案的准确率有显著差异。")
+                         : significant);
+    writer.Show(PairsTable(language, facts));
   }
 }
 
@@ -36,8 +42,7 @@ void WriteSpeed(Writer& writer) {
   if (facts.comparisons.size() > 1) {
     writer.Paragraph(writer.Fill(
         "Figures show the comparison $0; the others are in the tables, since times of different machines are "
-        "not "
-        "divided by each other.",
+        "never divided by each other.",
         "图中为对比运行 $0；其余见表，因为不同机器的时间从不相除。",
         Code(facts.comparisons[0].run->run.name)));
   }
@@ -84,7 +89,7 @@ void WriteComparison(Writer& writer) {
   WriteCosts(writer);
   WriteLayerByLayer(writer);
   WriteTogether(writer);
-  writer.Show(OtherTable(writer.language(), writer.facts()));
+  writer.Show(OtherTable(writer.language(), writer.facts(), OtherRows::kAskedFor));
 }
 
 }  // namespace quantlab::report

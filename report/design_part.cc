@@ -109,8 +109,6 @@ void WriteTraining(Writer& writer) {
   } else {
     WriteRecipe(writer, training);
   }
-  // Methods train too.
-  writer.Show(CurvesTable(writer.language(), writer.data()));
 }
 
 void WriteMeasuring(Writer& writer) {

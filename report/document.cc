@@ -9,9 +9,11 @@
 #include "absl/strings/substitute.h"
 #include "report/facts/message_text.h"
 #include "report/facts/format.h"
+#include "report/facts/names.h"
 #include "report/parts.h"
 #include "report/prose/prose.h"
 #include "report/tables/tables.h"
+#include "report/text/method_sentences.h"
 #include "report/text/sentences.h"
 
 namespace quantlab::report {
@@ -45,6 +47,12 @@ void WriteAbstract(Writer& writer) {
   writer.Item(absl::StrCat(writer.Say("**For accuracy.** ", "**追求准确率**："),
                            ShipForAccuracy(writer.language(), writer.facts())));
   writer.EndList();
+  writer.Paragraph(ChoiceSentence(writer.language(), writer.facts()));
+  for (const VariantFacts& variant : writer.facts().variants) {
+    if (variant.same_as.empty()) continue;
+    writer.Paragraph(writer.Fill("$0: $1", "$0：$1", Named(writer.language(), variant),
+                                 SameModelSentence(writer.language(), writer.facts(), variant)));
+  }
   writer.Show(SummaryTable(writer.language(), writer.facts()));
   const auto failed =
       std::count_if(writer.data().runs.begin(), writer.data().runs.end(),
@@ -120,13 +128,13 @@ void WriteThreats(Writer& writer) {
   }
   if (writer.facts().variants.size() > 2) {
     writer.Item(
-        writer.Say("The variants are ranked by the same test texts that describe them: the figures of the "
+        writer.Say("The variants are ranked by the same test examples that describe them: the figures of the "
                    "first in a ranking "
                    "are, by that choice, a little too good.",
                    "各方案按同一测试集排名并由其描述：排名第一者的数字因这种选择而略显乐观。"));
   }
   writer.Item(writer.Say(
-      "The test texts come from the same source as the training texts: the figures say nothing about "
+      "The test examples come from the same source as the training examples: the figures say nothing about "
       "other domains.",
       "测试文本与训练文本来源相同：这些数字不说明其他领域的表现。"));
   const bool reused = std::any_of(writer.data().runs.begin(), writer.data().runs.end(),

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "report/facts/format.h"
 #include "report/facts/names.h"
+#include "report/facts/verdict.h"
 #include "report/figures/charts.h"
 #include "report/parts.h"
 #include "report/tables/tables.h"
@@ -68,9 +69,12 @@ void WriteFront(Writer& writer, const VariantFacts& variant) {
 }
 
 void WritePairs(Writer& writer, const VariantFacts& variant) {
+  // The others stand in the table of pairs.
   std::vector<std::string> sentences;
   for (const PairFacts& pair : writer.facts().pairs) {
-    if (pair.variant == variant.name) sentences.push_back(PairSentence(writer.language(), pair));
+    if (pair.variant == variant.name && IsSignificant(pair)) {
+      sentences.push_back(PairSentence(writer.language(), pair));
+    }
   }
   writer.Paragraph(Join(writer.language(), sentences));
 }
@@ -82,6 +86,7 @@ void WriteVariant(Writer& writer, const VariantFacts& variant) {
   WriteParameters(writer, variant);
   for (const RunReport* run : variant.runs) writer.Paragraph(EndSentence(language, *run));
   if (variant.succeeded == 0) return;
+  writer.Paragraph(SameModelSentence(language, writer.facts(), variant));
   WriteAccuracy(writer, variant);
   WritePairs(writer, variant);
   WriteMeasured(writer, variant);

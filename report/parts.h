@@ -11,7 +11,7 @@ void WriteBackground(Writer& writer);
 void WriteArchitecture(Writer& writer);
 // Model, data, training, measuring, environment, seeds and versions.
 void WriteDesign(Writer& writer);
-// Sizes of the splits: what they had, where a run told it, else what was asked for.
+// Sizes of the splits: what they had, where a run reported it, else what was asked for.
 struct SplitSizes {
   std::string train, validation, test;
 };

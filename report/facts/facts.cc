@@ -54,7 +54,7 @@ class MetricPool {
  public:
   explicit MetricPool(const ReportData& data) {
     for (const RunReport& run : data.runs) {
-      // What a run told before it failed is no result.
+      // What a run reported before it failed is no result.
       if (run.run.state != RunState::kSucceeded) continue;
       for (const Metric& metric : run.metrics) {
         if (metric.step > 0) continue;
@@ -214,9 +214,11 @@ void CollectPairedTests(MetricPool& pool, Facts& facts) {
   for (VariantFacts& variant : facts.variants) {
     std::vector<Metric> tests;
     for (const auto& [seed, test] : PairedTests(pool, facts, variant)) {
+      tests.push_back(test);
+      // The same model again is no further hypothesis.
+      if (!variant.same_as.empty()) continue;
       families[seed].variants.push_back(&variant);
       families[seed].tests.push_back(test);
-      tests.push_back(test);
     }
     variant.p_value = Summarize(tests);
     variant.significant_uncorrected = CountSignificant(tests);
@@ -233,6 +235,12 @@ void CollectPairedTests(MetricPool& pool, Facts& facts) {
   for (const auto& [variant, tests] : corrected) {
     variant->holm_p = Summarize(tests);
     variant->significant_seeds = CountSignificant(tests);
+  }
+  for (VariantFacts& variant : facts.variants) {
+    if (variant.same_as.empty()) continue;
+    const VariantFacts& first = *facts.Find(variant.same_as);
+    variant.holm_p = first.holm_p;
+    variant.significant_seeds = first.significant_seeds;
   }
 }
 
@@ -315,6 +323,7 @@ void CollectFront(MetricPool& pool, VariantFacts& variant) {
     }
   };
   collect("front_time", &FrontPoint::seconds);
+  collect("front_divergence", &FrontPoint::divergence);
   collect("front_loss_increase", &FrontPoint::loss_increase);
   collect("front_accuracy", &FrontPoint::accuracy);
   collect("front_bytes", &FrontPoint::bytes);
@@ -342,16 +351,30 @@ void CollectPairs(MetricPool& pool, Facts& facts) {
       (found[key].*kind).push_back(metric);
     }
   };
+  // The same model again is no further hypothesis.
+  const auto again = [&](const Metric& metric) {
+    const VariantFacts* const variant = facts.Find(*Label(metric, "variant"));
+    const VariantFacts* const against = facts.Find(*Label(metric, "against"));
+    return (variant != nullptr && !variant->same_as.empty()) ||
+           (against != nullptr && !against->same_as.empty());
+  };
   for (const ComparisonFacts& comparison : facts.comparisons) {
-    add(pool.Pairs(comparison.run, "accuracy_difference", baseline), &PairMetrics::differences);
-    const std::vector<Metric> tests = pool.Pairs(comparison.run, "mcnemar_p_value", baseline);
+    std::vector<Metric> differences = pool.Pairs(comparison.run, "accuracy_difference", baseline);
+    std::vector<Metric> tests = pool.Pairs(comparison.run, "mcnemar_p_value", baseline);
+    std::erase_if(differences, again);
+    std::erase_if(tests, again);
+    add(differences, &PairMetrics::differences);
     add(tests, &PairMetrics::tests);
     add(Corrected(tests), &PairMetrics::corrected);
   }
+  const auto label = [&](const std::string& name) {
+    const VariantFacts* const variant = facts.Find(name);
+    return variant == nullptr ? Text() : variant->label;
+  };
   for (const auto& key : order) {
     const PairMetrics& pair = found[key];
-    facts.pairs.push_back({key.first, key.second, Summarize(pair.differences), Summarize(pair.tests),
-                           Summarize(pair.corrected)});
+    facts.pairs.push_back({key.first, key.second, label(key.first), label(key.second),
+                           Summarize(pair.differences), Summarize(pair.tests), Summarize(pair.corrected)});
   }
 }
 
@@ -458,6 +481,48 @@ size_t MethodOrder(const std::string& name) {
   return static_cast<size_t>(it - methods.begin());
 }
 
+// The digests of a run's model files, by name; empty where it saved none.
+std::map<std::string, std::string> ModelFiles(const RunReport& run) {
+  std::map<std::string, std::string> files;
+  for (const Artifact& artifact : run.artifacts) {
+    if (absl::EndsWith(artifact.name, ".safetensors")) files[artifact.name] = artifact.sha256;
+  }
+  return files;
+}
+
+bool SameModels(const VariantFacts& one, const VariantFacts& other) {
+  if (one.runs.size() != other.runs.size()) return false;
+  for (size_t i = 0; i < one.runs.size(); ++i) {
+    const auto files = ModelFiles(*one.runs[i]);
+    if (files.empty() || files != ModelFiles(*other.runs[i])) return false;
+    if (one.runs[i]->run.seed != other.runs[i]->run.seed) return false;
+  }
+  return true;
+}
+
+void FindSameModels(std::vector<VariantFacts>& variants) {
+  for (VariantFacts& variant : variants) {
+    for (const VariantFacts& before : variants) {
+      if (&before == &variant) break;
+      if (before.baseline || !before.same_as.empty() || !SameModels(before, variant)) continue;
+      variant.same_as = before.name;
+      break;
+    }
+  }
+}
+
+// The method's title, where no other variant has that method.
+void SetLabels(std::vector<VariantFacts>& variants) {
+  for (VariantFacts& variant : variants) {
+    const auto same = std::count_if(variants.begin(), variants.end(), [&](const VariantFacts& other) {
+      return other.method == variant.method && other.baseline == variant.baseline;
+    });
+    if (same > 1) continue;
+    if (variant.baseline) variant.label = {"FP32 baseline", "FP32 基线"};
+    if (variant.spec != nullptr) variant.label = {variant.spec->title, variant.spec->title_zh};
+  }
+}
+
 std::vector<VariantFacts> CollectVariants(const ReportData& data) {
   std::vector<VariantFacts> variants;
   for (const RunReport& run : data.runs) {
@@ -484,6 +549,8 @@ std::vector<VariantFacts> CollectVariants(const ReportData& data) {
     if (a.baseline != b.baseline) return a.baseline;
     return MethodOrder(a.method) < MethodOrder(b.method);
   });
+  FindSameModels(variants);
+  SetLabels(variants);
   return variants;
 }
 
@@ -530,6 +597,13 @@ const VariantFacts* Facts::baseline() const {
   return nullptr;
 }
 
+const VariantFacts* Facts::Find(const std::string& variant) const {
+  for (const VariantFacts& one : variants) {
+    if (one.name == variant) return &one;
+  }
+  return nullptr;
+}
+
 const Result* SpeedupOf(const VariantFacts& variant, size_t comparison, const InputShape& shape) {
   if (comparison >= variant.measured.size()) return nullptr;
   const auto& timings = variant.measured[comparison].by_shape;
@@ -548,7 +622,12 @@ std::set<InputShape> Facts::ShapesWithSpeedup(size_t comparison) const {
   return shapes;
 }
 
+bool FrontIsBySize(const VariantFacts& variant) {
+  return ParamOf(variant, "objective") == "size";
+}
+
 std::string ParamOf(const VariantFacts& variant, const char* name) {
+  if (variant.runs.empty()) return "";
   const Params& params = variant.runs[0]->config.method.params;
   const auto it = params.find(name);
   return it == params.end() ? "" : ParamToString(it->second);

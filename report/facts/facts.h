@@ -16,6 +16,7 @@
 #include "base/method_spec.h"
 #include "base/report_data.h"
 #include "report/facts/input_shape.h"
+#include "report/facts/language.h"
 #include "report/facts/thresholds.h"
 
 namespace quantlab::report {
@@ -60,20 +61,28 @@ struct LayerSensitivity {
   std::optional<double> Damage() const { return divergence.has_value() ? divergence : loss_increase; }
 };
 
-// An assignment of precisions to layers that no other beats in both time and loss.
+// An assignment of precisions to layers that no other beats in both its cost and its predicted divergence.
 struct FrontPoint {
   int64_t number = 0;
-  std::optional<double> seconds, loss_increase, accuracy, bytes;
+  // What the front is built of: the sums over layers of time (or bytes) and of divergence from FP32's
+  // answers.
+  std::optional<double> seconds, bytes, divergence;
+  // What the whole model then did on the validation texts.
+  std::optional<double> loss_increase, accuracy;
   bool chosen = false;
 };
 
 struct VariantFacts {
   std::string name;
+  Text label;  // as text, tables and figures call it: the method's title; empty where other variants share it
   std::string method;                // empty for the baseline
   const MethodSpec* spec = nullptr;  // null for the baseline, and for methods unknown here
   bool baseline = false;
   std::vector<const RunReport*> runs;  // by seed; never empty
   int succeeded = 0;
+  // The variant before this one whose model files are the same, byte for byte, for every seed; empty: none.
+  // Such a variant is not ranked, tested or drawn a second time.
+  std::string same_as;
 
   // On the test split.
   std::optional<Result> accuracy, precision, recall, f1;
@@ -112,12 +121,16 @@ struct ComparisonFacts {
 // One variant against another (not the baseline) on the same texts.
 struct PairFacts {
   std::string variant, against;
+  Text variant_label, against_label;  // see VariantFacts::label
   std::optional<Result> difference, p_value;
   std::optional<Result> holm_p;  // p corrected for the pairs of its comparison; samples: how many
 };
 
 // What a comparison (an index into Facts::comparisons) measured of the variant; null for nothing.
 const Result* SpeedupOf(const VariantFacts& variant, size_t comparison, const InputShape& shape);
+
+// Whether its mixed precision weighed bytes against divergence, and not time.
+bool FrontIsBySize(const VariantFacts& variant);
 
 // A parameter of the variant's method, as text; empty where it has none of that name.
 std::string ParamOf(const VariantFacts& variant, const char* name);
@@ -135,9 +148,10 @@ struct Facts {
   std::vector<const RunReport*> ended_comparisons;  // that did not succeed
   std::vector<PairFacts> pairs;                     // as the comparisons list them
   std::vector<OtherMetric> other;                   // final metrics without a place of their own
-  std::map<std::string, int64_t> split_texts;       // by "train", "validation", "test"; where a run told them
+  std::map<std::string, int64_t> split_texts;  // by "train", "validation", "test"; where a run reported them
 
   const VariantFacts* baseline() const;  // null where there is none
+  const VariantFacts* Find(const std::string& variant) const;
   // Those at which a comparison has the speedup of any variant.
   std::set<InputShape> ShapesWithSpeedup(size_t comparison) const;
   // Whether any variant ran with more than one seed. Comparisons measure the models of one.

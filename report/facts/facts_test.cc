@@ -84,6 +84,36 @@ TEST(PairedTestFacts, OneVariantAloneNeedsNoCorrection) {
   EXPECT_EQ(Find(facts, "qat").significant_seeds, 1);
 }
 
+RunReport WithModel(RunReport run, const std::string& digest) {
+  run.artifacts = {{"model/model.safetensors", digest, 10}, {"log.txt", "log of " + run.run.name, 1}};
+  return run;
+}
+
+TEST(SameModelTest, TheSameFilesForEverySeedAreOneModelAndOneHypothesis) {
+  const std::vector<RunReport> runs = {WithModel(Tested("static_quantization", 1, 0.03), "a"),
+                                       WithModel(Tested("mixed_precision", 1, 0.03), "a"),
+                                       WithModel(Tested("weight_only", 1, 0.04), "b")};
+  const ReportData data = Data(runs);
+  const Facts facts = CollectFacts(data);
+  EXPECT_EQ(Find(facts, "static_quantization").same_as, "");
+  EXPECT_EQ(Find(facts, "mixed_precision").same_as, "static_quantization");
+  EXPECT_EQ(Find(facts, "weight_only").same_as, "");
+  // Two hypotheses, not three.
+  EXPECT_DOUBLE_EQ(Find(facts, "static_quantization").holm_p->value, 0.06);
+  EXPECT_DOUBLE_EQ(Find(facts, "mixed_precision").holm_p->value, 0.06);
+  EXPECT_EQ(Find(facts, "weight_only").holm_p->samples, 2);
+}
+
+TEST(SameModelTest, OneSeedThatDiffersIsAnotherModel) {
+  const ReportData data = Data({WithModel(Tested("static_quantization", 1, 0.3), "a"),
+                                WithModel(Tested("static_quantization", 2, 0.3), "c"),
+                                WithModel(Tested("mixed_precision", 1, 0.3), "a"),
+                                WithModel(Tested("mixed_precision", 2, 0.3), "d"), Tested("qat", 1, 0.3),
+                                Tested("weight_only", 1, 0.3)});
+  for (const VariantFacts& variant : CollectFacts(data).variants)
+    EXPECT_EQ(variant.same_as, "") << variant.name;
+}
+
 TEST(PairFactsTest, PairsOfOneComparisonAreCorrectedTogether) {
   RunReport comparison = MakeRun("comparison", 1, RunKind::kComparison);
   comparison.metrics = {OfComparison("mcnemar_p_value", 0.02, {{"variant", "b"}, {"against", "a"}}),

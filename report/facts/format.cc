@@ -49,6 +49,8 @@ std::string Fixed(double value, int decimals) {
 
 // Beyond these decimals a value is its threshold, but for the noise of arithmetic.
 constexpr int kMostDecimals = 6;
+// A ratio this close to 1 is 1; one closer than this differs from it in no decimal that anybody reads.
+constexpr double kNoise = 5e-7, kReadable = 5e-4;
 
 // With as few decimals, from `decimals` on, as tell the value from the threshold.
 std::string FixedApart(double value, double threshold, int decimals) {
@@ -134,6 +136,11 @@ std::string FormatPointsBare(double difference) {
   return Points(difference, 0);
 }
 
+std::string FormatMargin(double width, Language language) {
+  const std::string text = FormatPoints(std::abs(width), language);
+  return text.substr(text[0] == '+' ? 1 : 0);
+}
+
 std::string FormatBytes(double bytes) {
   if (const auto text = NotFinite(bytes)) return *text;
   static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};
@@ -157,7 +164,16 @@ std::string FormatSeconds(double seconds) {
 
 std::string FormatRatio(double ratio) {
   const double size = std::abs(ratio);
-  if (size >= 0.095 && size < 9.995) return absl::StrCat(FixedApart(ratio, 1, 2), "×");
+  if (!(size >= 0.095 && size < 9.995)) return FormatCompression(ratio);
+  const double distance = std::abs(ratio - 1);
+  // Nobody reads "0.9999×".
+  if (distance > kNoise && distance < kReadable) return ratio < 1 ? "<1.00×" : ">1.00×";
+  return absl::StrCat(FixedApart(ratio, 1, 2), "×");
+}
+
+std::string FormatCompression(double ratio) {
+  const double size = std::abs(ratio);
+  if (size >= 0.095 && size < 9.995) return absl::StrCat(Fixed(ratio, 2), "×");
   return absl::StrCat(FormatNumber(ratio, size < 1 ? 2 : 3), "×");
 }
 

@@ -30,12 +30,16 @@ std::string FormatShare(double share);
 std::string FormatPoints(double difference, Language language, double threshold = 0);
 // The same without its unit: "-0.30".
 std::string FormatPointsBare(double difference);
+// A width, without a sign: "1.00 points".
+std::string FormatMargin(double width, Language language);
 // Decimal units: "90.9 MB".
 std::string FormatBytes(double bytes);
 // "12.3 ms", "4.10 s", "3 min 20 s", "2 h 5 min".
 std::string FormatSeconds(double seconds);
-// "3.21×"; more digits where it would look like 1.
+// "3.21×"; "1.002×" where it would look like 1, and "<1.00×" or ">1.00×" where it is closer still.
 std::string FormatRatio(double ratio);
+// A ratio for which 1 is no threshold: "1.53×", "1.00×".
+std::string FormatCompression(double ratio);
 // Of an A/A check, close to 1 by nature: "1.006"; more digits where it would look like a bound of the check.
 std::string FormatAaRatio(double ratio);
 // "p = 0.031", "p < 0.001", "p > 0.999"; more digits where it would look like 0.05.

@@ -100,9 +100,14 @@ TEST(FormatTest, NoNumberIsRoundedOntoItsThreshold) {
   EXPECT_EQ(FormatPValue(0.05), "p = 0.050");
   EXPECT_EQ(FormatPValue(0.0494), "p = 0.049");
   EXPECT_EQ(FormatRatio(1.002), "1.002×");
-  EXPECT_EQ(FormatRatio(0.9996), "0.9996×");
+  EXPECT_EQ(FormatRatio(0.998), "0.998×");
+  EXPECT_EQ(FormatRatio(0.9996), "<1.00×");
+  EXPECT_EQ(FormatRatio(1.00001), ">1.00×");
   EXPECT_EQ(FormatRatio(1), "1.00×");
   EXPECT_EQ(FormatRatio(1 + 1e-12), "1.00×");
+  EXPECT_EQ(FormatCompression(0.9999), "1.00×");
+  EXPECT_EQ(FormatCompression(1.534), "1.53×");
+  EXPECT_EQ(FormatCompression(12.34), "12.3×");
   EXPECT_EQ(FormatPoints(0.00003, Language::kEnglish), "+0.003 points");
   EXPECT_EQ(FormatPointsBare(-0.00003), "-0.003");
   EXPECT_EQ(FormatPoints(-0.010003, Language::kChinese, -0.01), "-1.0003 个百分点");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/substitute.h"
 #include "base/language.h"
@@ -35,10 +36,15 @@ inline const char* Say(Language language, const char* english, const char* chine
   return language == Language::kEnglish ? english : chinese;
 }
 
+// Replaces $0, $1, … in a Chinese text. A blank between the text and an argument is dropped where both are
+// Chinese there: "使用 $0：" with "动态量化" gives "使用动态量化：".
+std::string FillChinese(absl::string_view text, const std::vector<std::string>& arguments);
+
 // The same, with $0, $1, … replaced by the arguments.
 template <typename... Args>
 std::string Fill(Language language, const char* english, const char* chinese, const Args&... args) {
-  return absl::Substitute(Say(language, english, chinese), args...);
+  if (language == Language::kEnglish) return absl::Substitute(english, args...);
+  return FillChinese(chinese, {absl::StrCat(args)...});
 }
 
 }  // namespace quantlab::report

@@ -43,4 +43,13 @@ std::string MethodTitle(Language language, const VariantFacts& variant) {
   return EscapeMarkdown(PlainMethodTitle(language, variant));
 }
 
+std::string Named(Language language, const VariantFacts& variant) {
+  return Named(language, variant.label, variant.name);
+}
+
+std::string Named(Language language, const Text& label, const std::string& name) {
+  const std::string& title = label.In(language);
+  return title.empty() ? Code(name) : EscapeMarkdown(title);
+}
+
 }  // namespace quantlab::report

@@ -15,6 +15,9 @@ std::string StateWord(Language language, RunState state);
 // and as Markdown.
 std::string PlainMethodTitle(Language language, const VariantFacts& variant);
 std::string MethodTitle(Language language, const VariantFacts& variant);
+// What text and tables call a variant, as Markdown: its label, or its name as code where it has none.
+std::string Named(Language language, const VariantFacts& variant);
+std::string Named(Language language, const Text& label, const std::string& name);
 
 }  // namespace quantlab::report
 

@@ -40,30 +40,14 @@ std::string RatioWithSpread(Language language, const Result& ratio) {
   return absl::StrCat(FormatRatio(ratio.value), Brackets(language, SpreadOf(language, ratio, FormatRatio)));
 }
 
-std::string PWithCorrection(Language language, const Result& p, const std::optional<Result>& corrected,
-                            const char* tested) {
-  if (!IsCorrected(corrected)) return FormatPValue(p.value);
-  return Fill(language, "$0, corrected for all $2 $1", "$0，经 Holm 校正 $1", FormatPValue(p.value),
-              FormatPValue(corrected->value), tested);
-}
-
 std::string TestOf(Language language, const VariantFacts& variant) {
   const Result& p = *variant.p_value;
   if (p.seeds == 1) {
     return Fill(language, "McNemar's paired test: $0", "McNemar 配对检验：$0",
-                PWithCorrection(language, p, variant.holm_p, "variants"));
+                FormatPValue(variant.holm_p.value_or(p).value));
   }
-  return Fill(language, "McNemar's paired test$2 significant in $0 of $1 seeds",
-              "McNemar 配对检验$2在 $1 个随机种子中有 $0 个显著", variant.significant_seeds, p.seeds,
-              IsCorrected(variant.holm_p)
-                  ? Say(language, ", corrected for all variants of a seed,", "（经 Holm 校正）")
-                  : "");
-}
-
-std::string Unreliable(Language language, bool reliable) {
-  return reliable ? ""
-                  : Say(language, "The timing is unreliable: its A/A check failed.",
-                        "该时间数据不可靠：A/A 检验未通过。");
+  return Fill(language, "McNemar's paired test significant in $0 of $1 seeds",
+              "McNemar 配对检验在 $1 个随机种子中有 $0 个显著", variant.significant_seeds, p.seeds);
 }
 
 std::string NotCompared(Language language, const Facts& facts, const char* what) {

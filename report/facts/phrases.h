@@ -26,16 +26,9 @@ std::string PointsWithSpread(Language language, const Result& difference);
 // "2.10× (95% interval …)".
 std::string RatioWithSpread(Language language, const Result& ratio);
 
-// "p = 0.031, corrected for all pairs p = 0.19"; `p` alone where nothing else was tested beside it. `tested`
-// is English, in the plural.
-std::string PWithCorrection(Language language, const Result& p, const std::optional<Result>& corrected,
-                            const char* tested);
-
-// "McNemar's paired test: p = 0.031"; the variant must have one.
+// "McNemar's paired test: p = 0.062", corrected where several variants were tested; the variant must have
+// one.
 std::string TestOf(Language language, const VariantFacts& variant);
-
-// A sentence where the timing is not reliable; else nothing.
-std::string Unreliable(Language language, bool reliable);
 
 // Why nothing is known of what only a comparison measures.
 std::string NotCompared(Language language, const Facts& facts, const char* what);

@@ -1,5 +1,9 @@
 #include "report/facts/verdict.h"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
 namespace quantlab::report {
 namespace {
 
@@ -12,6 +16,26 @@ Span SpanOf(const Result& result) {
   return {result.low.value_or(result.value - reach), result.high.value_or(result.value + reach)};
 }
 
+constexpr double kUnknown = -std::numeric_limits<double>::infinity();
+
+double Value(const Result* result, double sign) {
+  return result == nullptr || !std::isfinite(result->value) ? kUnknown : sign * result->value;
+}
+
+// The quantities of Dominates(), each so that more is better; as many for every variant.
+std::vector<double> MoreIsBetter(const Facts& facts, const VariantFacts& variant) {
+  std::vector<double> values = {Value(variant.accuracy.has_value() ? &*variant.accuracy : nullptr, 1),
+                                Value(FirstSize(variant), -1), Value(FirstPeak(variant), -1)};
+  if (facts.comparisons.empty()) return values;
+  for (const InputShape& shape : facts.ShapesWithSpeedup(0)) {
+    if (!facts.comparisons[0].Reliable(shape)) continue;
+    const Result* const speedup = SpeedupOf(variant, 0, shape);
+    // Speedups are relative to FP32.
+    values.push_back(speedup == nullptr && variant.baseline ? 1 : Value(speedup, 1));
+  }
+  return values;
+}
+
 }  // namespace
 
 Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline) {
@@ -21,6 +45,11 @@ Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline) {
   const auto paired = DifferenceOf(variant, baseline);
   const double difference = paired.has_value() ? paired->value : 0;
   return difference < 0 ? Verdict::kWorse : difference > 0 ? Verdict::kBetter : Verdict::kNoDifference;
+}
+
+bool IsSignificant(const PairFacts& pair) {
+  return pair.difference.has_value() && pair.difference->value != 0 && pair.holm_p.has_value() &&
+         pair.holm_p->seeds == 1 && pair.holm_p->value < kSignificance;
 }
 
 bool SurelyAbove(const Result& ratio, double bound) {
@@ -55,6 +84,61 @@ std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFac
 
 bool IsControl(const VariantFacts& variant) {
   return variant.spec != nullptr && !variant.spec->control_of.empty();
+}
+
+const Result* FirstSize(const VariantFacts& variant) {
+  return variant.measured.empty() || !variant.measured[0].size.has_value() ? nullptr
+                                                                           : &*variant.measured[0].size;
+}
+
+const Result* FirstPeak(const VariantFacts& variant) {
+  if (variant.measured.empty()) return nullptr;
+  const auto it = variant.measured[0].memory.find("peak");
+  return it == variant.measured[0].memory.end() ? nullptr : &it->second;
+}
+
+bool IsCandidate(const VariantFacts& variant) {
+  const bool measured = variant.accuracy.has_value() || FirstSize(variant) != nullptr ||
+                        FirstPeak(variant) != nullptr ||
+                        (!variant.measured.empty() && !variant.measured[0].by_shape.empty());
+  return measured && !IsControl(variant) && variant.same_as.empty();
+}
+
+Quantities KnownQuantities(const Facts& facts) {
+  Quantities known;
+  for (const VariantFacts& variant : facts.variants) {
+    if (!IsCandidate(variant)) continue;
+    known.accuracy = known.accuracy || variant.accuracy.has_value();
+    known.size = known.size || FirstSize(variant) != nullptr;
+    known.memory = known.memory || FirstPeak(variant) != nullptr;
+  }
+  if (facts.comparisons.empty()) return known;
+  for (const InputShape& shape : facts.ShapesWithSpeedup(0)) {
+    known.speed = known.speed || facts.comparisons[0].Reliable(shape);
+  }
+  return known;
+}
+
+bool Dominates(const Facts& facts, const VariantFacts& one, const VariantFacts& other) {
+  const std::vector<double> first = MoreIsBetter(facts, one), second = MoreIsBetter(facts, other);
+  bool better = false;
+  for (size_t i = 0; i < first.size(); ++i) {
+    if (first[i] < second[i]) return false;
+    better = better || first[i] > second[i];
+  }
+  return better;
+}
+
+std::vector<const VariantFacts*> ParetoSet(const Facts& facts) {
+  std::vector<const VariantFacts*> set;
+  for (const VariantFacts& variant : facts.variants) {
+    if (!IsCandidate(variant)) continue;
+    const bool dominated = std::any_of(
+        facts.variants.begin(), facts.variants.end(),
+        [&](const VariantFacts& other) { return IsCandidate(other) && Dominates(facts, other, variant); });
+    if (!dominated) set.push_back(&variant);
+  }
+  return set;
 }
 
 }  // namespace quantlab::report

@@ -3,6 +3,7 @@
 #define QUANTLAB_REPORT_FACTS_VERDICT_H_
 
 #include <optional>
+#include <vector>
 
 #include "report/facts/facts.h"
 
@@ -12,6 +13,9 @@ namespace quantlab::report {
 enum class Verdict { kUntested, kNoDifference, kWorse, kBetter, kMixed };
 // baseline: null where the experiment has none.
 Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline);
+
+// Whether the test of one variant against another, corrected for the number of pairs, calls them different.
+bool IsSignificant(const PairFacts& pair);
 
 // By its interval, or by two standard deviations over seeds.
 bool SurelyAbove(const Result& ratio, double bound);
@@ -25,6 +29,28 @@ bool ExcludesZero(const Result& difference);
 
 // Of accuracy, paired where that was measured; else of the mean accuracies.
 std::optional<Result> DifferenceOf(const VariantFacts& variant, const VariantFacts* baseline);
+
+// What variants are compared by when one is chosen, on the first comparison's machine.
+struct Quantities {
+  bool accuracy = false, speed = false, size = false, memory = false;  // whether any variant has it
+};
+Quantities KnownQuantities(const Facts& facts);
+
+// Of a model's peak memory in the first comparison; null where it was not measured. FirstSize: of its files.
+const Result* FirstPeak(const VariantFacts& variant);
+const Result* FirstSize(const VariantFacts& variant);
+
+// Whether a variant is one to choose: something was measured of it, it is no control, and no variant before
+// it has the same model.
+bool IsCandidate(const VariantFacts& variant);
+
+// Whether `one` is at least as good as `other` in every quantity and better in one, by the measured values:
+// accuracy, speed at each shape that was timed reliably in the first comparison, size, and peak memory. What
+// was not measured counts as the worst.
+bool Dominates(const Facts& facts, const VariantFacts& one, const VariantFacts& other);
+
+// The candidates that no other candidate dominates, in the order of the facts. Only these are recommended.
+std::vector<const VariantFacts*> ParetoSet(const Facts& facts);
 
 // FP32 that trained longer shows what QAT owes to training; nobody asks whether to ship it.
 bool IsControl(const VariantFacts& variant);

@@ -207,7 +207,7 @@ std::optional<Figure> AccuracyChart(const Facts& facts) {
   script.Set("low", 100 * range.low()).Set("high", 100 * range.high());
   script.Set("step", TickStep(100 * (range.high() - range.low()), 8));
   script.Set("reference", 100 * rows[0].variant->accuracy->value);
-  script.Set("axis", Text{"of the test texts", "测试集上"});
+  script.Set("axis", Text{"of the test examples", "测试集上"});
   const bool seeds = AnyDeviation(rows);
   script.Set("accuracy_title", seeds ? Text{"accuracy, mean ± deviation", "准确率（均值 ± 标准差）"}
                                      : Text{"accuracy, 95% interval", "准确率（95% 置信区间）"});

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "report/facts/format.h"
+#include "report/facts/verdict.h"
 #include "report/figures/charts.h"
 #include "report/figures/label_placer.h"
 #include "report/figures/scripts.h"
@@ -15,17 +16,6 @@ namespace {
 
 constexpr std::array<const char*, 5> kAxes = {"accuracy", "f1", "size", "speed", "memory"};
 using Profile = std::array<double, 5>;
-
-const Result* FirstSize(const VariantFacts& variant) {
-  return variant.measured.empty() || !variant.measured[0].size.has_value() ? nullptr
-                                                                           : &*variant.measured[0].size;
-}
-
-const Result* FirstPeak(const VariantFacts& variant) {
-  if (variant.measured.empty()) return nullptr;
-  const auto it = variant.measured[0].memory.find("peak");
-  return it == variant.measured[0].memory.end() ? nullptr : &it->second;
-}
 
 // Values on all five axes; none where one is missing or not positive.
 std::optional<Profile> ProfileOf(const VariantFacts& variant, const InputShape& shape) {

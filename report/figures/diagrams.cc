@@ -22,7 +22,7 @@ std::string SystemBoxes() {
            "命令行客户端（gRPC）", "one experiment: one YAML file", "一个实验即一个 YAML 文件",
            "renders the report", "生成报告"});
   csv.Add({"coordinator", "480", "330", "230", "104", "FCE8C5", "quant-coordinator", "quant-coordinator",
-           "queue; leases; scheduling", "队列、租约、调度", "SQLite; artifact store", "SQLite 与产物库",
+           "queue; leases; scheduling", "队列、租约、调度", "SQLite; artifact store", "SQLite 与制品库",
            "/metrics; health", "/metrics 与健康检查"});
   csv.Add({"worker", "850", "330", "220", "104", "D3EEE4", "quant-worker", "quant-worker",
            "agent: leases; spool; uploads", "代理：租约、缓存、上传", "supervises its runner", "监管执行程序",
@@ -134,7 +134,7 @@ const char* TextColor(const std::string& fill) {
 }
 
 // What the tables of embeddings are kept in; empty: as they were. They are no linear layers, so a run does
-// not tell of them.
+// not report them.
 std::string EmbeddingPrecision(const VariantFacts& variant) {
   if (ParamOf(variant, "embeddings") == "int8") return "int8";
   return ParamOf(variant, "mode") == "whole" ? ParamOf(variant, "half") : "";

@@ -9,7 +9,6 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "report/facts/format.h"
-#include "report/facts/names.h"
 
 namespace quantlab::report {
 namespace {
@@ -34,14 +33,11 @@ std::optional<double> Bound(const std::optional<Result>& result, double sign) {
   return sign < 0 ? result->low : result->high;
 }
 
-Text LabelOf(const Facts& facts, const VariantFacts& variant) {
-  const auto same =
-      std::count_if(facts.variants.begin(), facts.variants.end(), [&](const VariantFacts& other) {
-        return other.method == variant.method && other.baseline == variant.baseline;
-      });
-  if (same > 1) return {PlotLabelEnd(variant.name, kLabelEm), PlotLabelEnd(variant.name, kLabelEm)};
-  return {PlotLabel(PlainMethodTitle(Language::kEnglish, variant), kLabelEm),
-          PlotLabel(PlainMethodTitle(Language::kChinese, variant), kLabelEm)};
+Text LabelOf(const VariantFacts& variant) {
+  if (variant.label.english.empty()) {
+    return {PlotLabelEnd(variant.name, kLabelEm), PlotLabelEnd(variant.name, kLabelEm)};
+  }
+  return {PlotLabel(variant.label.english, kLabelEm), PlotLabel(variant.label.chinese, kLabelEm)};
 }
 
 }  // namespace
@@ -125,11 +121,11 @@ std::string Script::Body(absl::string_view body) const {
 std::vector<PlotRow> PlotRows(const Facts& facts) {
   std::vector<PlotRow> rows;
   for (const VariantFacts& variant : facts.variants) {
-    if (variant.succeeded == 0) continue;
+    if (variant.succeeded == 0 || !variant.same_as.empty()) continue;
     const std::string color = MethodColor(variant);
     const auto mark =
         std::count_if(rows.begin(), rows.end(), [&](const PlotRow& row) { return row.color == color; });
-    rows.push_back({&variant, LabelOf(facts, variant), color, static_cast<size_t>(mark)});
+    rows.push_back({&variant, LabelOf(variant), color, static_cast<size_t>(mark)});
   }
   return rows;
 }

@@ -83,8 +83,8 @@ struct PlotRow {
   size_t mark = 0;    // which of the variants that share the colour
 };
 
-// Variants with at least one result, in the order of the report. The label is the method's title where no
-// other variant has it, else the variant's name.
+// Variants with at least one result, in the order of the report, each model once. The label is the variant's,
+// or its name where it has none.
 std::vector<PlotRow> PlotRows(const Facts& facts);
 // Of the font size 13: what the longest label takes.
 double LabelPixels(const std::vector<PlotRow>& rows, Language language);

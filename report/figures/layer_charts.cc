@@ -7,6 +7,7 @@
 #include "absl/strings/str_replace.h"
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"
+#include "report/facts/names.h"
 #include "report/figures/charts.h"
 #include "report/figures/scripts.h"
 
@@ -264,14 +265,61 @@ void AddCurve(const PlotRow& row, const RunReport& run, CurveData& data) {
   ++data.series;
 }
 
-// The points of a front that can be drawn.
+double CostOf(const VariantFacts& variant, const FrontPoint& point) {
+  return FrontIsBySize(variant) ? point.bytes.value_or(NAN) / 1e6 : 1e3 * point.seconds.value_or(NAN);
+}
+
+// The points of a front that can be drawn, cheapest first.
 std::vector<FrontPoint> DrawnPoints(const VariantFacts& variant) {
   std::vector<FrontPoint> points;
   for (const FrontPoint& point : variant.front) {
-    if (!point.seconds || !point.loss_increase) continue;
-    if (std::isfinite(*point.seconds) && std::isfinite(*point.loss_increase)) points.push_back(point);
+    if (point.loss_increase && std::isfinite(*point.loss_increase) && std::isfinite(CostOf(variant, point))) {
+      points.push_back(point);
+    }
   }
+  std::stable_sort(points.begin(), points.end(), [&](const FrontPoint& a, const FrontPoint& b) {
+    return CostOf(variant, a) < CostOf(variant, b);
+  });
   return points;
+}
+
+// Of an axis, with room on both sides of what it shows.
+class AxisRange {
+ public:
+  void Add(double value) {
+    low_ = std::min(low_, value);
+    high_ = std::max(high_, value);
+  }
+  void Set(Script& script, const char* low, const char* high, double least) const {
+    const double pad = std::max(0.08 * (high_ - low_), least);
+    script.Set(low, low_ - pad).Set(high, high_ + pad);
+  }
+
+ private:
+  double low_ = 1e300, high_ = -1e300;
+};
+
+Text FrontCaption(const VariantFacts& variant, bool predicted) {
+  const std::string english = Named(Language::kEnglish, variant),
+                    chinese = Named(Language::kChinese, variant);
+  const Text below = {
+      "The same assignments as whole models: the loss that was measured on the validation examples, minus "
+      "FP32's. It need not fall as the prediction does.",
+      "同一批分配作为整个模型在验证集上实测的损失与 FP32 之差，不必随预测值单调下降。"};
+  if (!predicted) {
+    return {
+        absl::StrCat("Assignments of precisions to layers that ", english, " chose from. ", below.english),
+        absl::StrCat(chinese, "可选的逐层精度分配。", below.chinese)};
+  }
+  return {
+      absl::StrCat("The Pareto front from which ", english,
+                   " chose. Above: the quantities that it is built on, the cost of the linear layers and the "
+                   "divergence predicted as the sum of each layer's own. Below: ",
+                   below.english),
+      absl::StrCat(
+          chinese,
+          "所用的帕累托前沿。上：构成前沿的两个量，即线性层的代价，以及由各层散度相加预测的散度。下：",
+          below.chinese)};
 }
 
 }  // namespace
@@ -324,30 +372,40 @@ const VariantFacts* DrawnFront(const Facts& facts) {
 std::optional<Figure> FrontChart(const Facts& facts) {
   const VariantFacts* const variant = DrawnFront(facts);
   if (variant == nullptr) return std::nullopt;
-  Csv csv({"point", "seconds", "loss_increase", "bytes", "chosen"});
-  double x_low = 1e300, x_high = -1e300, y_low = 1e300, y_high = -1e300;
-  for (const FrontPoint& point : DrawnPoints(*variant)) {
-    csv.Add({std::to_string(point.number), CsvNumber(point.seconds), CsvNumber(point.loss_increase),
-             CsvNumber(point.bytes), point.chosen ? "1" : "0"});
-    x_low = std::min(x_low, 1e3 * *point.seconds), x_high = std::max(x_high, 1e3 * *point.seconds);
-    y_low = std::min(y_low, *point.loss_increase), y_high = std::max(y_high, *point.loss_increase);
+  const std::vector<FrontPoint> points = DrawnPoints(*variant);
+  // Versions before did not record what the front was built on.
+  const bool predicted = std::all_of(points.begin(), points.end(), [](const FrontPoint& point) {
+    return point.divergence && std::isfinite(*point.divergence);
+  });
+  Csv csv({"point", "seconds", "bytes", "divergence", "loss_increase", "chosen"});
+  AxisRange cost, divergence, loss;
+  for (const FrontPoint& point : points) {
+    csv.Add({std::to_string(point.number), CsvNumber(point.seconds), CsvNumber(point.bytes),
+             CsvNumber(point.divergence), CsvNumber(point.loss_increase), point.chosen ? "1" : "0"});
+    cost.Add(CostOf(*variant, point));
+    divergence.Add(predicted ? *point.divergence : 0);
+    loss.Add(*point.loss_increase);
   }
-  const double x_pad = std::max(0.06 * (x_high - x_low), 1e-6),
-               y_pad = std::max(0.08 * (y_high - y_low), 1e-9);
   Script script("results/front", "The assignments of precisions that mixed precision chose from.");
-  script.Set("width", 900).Set("height", 420).Set("x_low", x_low - x_pad).Set("x_high", x_high + x_pad);
-  script.Set("y_low", y_low - y_pad).Set("y_high", y_high + y_pad);
-  script.Set("x_axis", Text{"estimated time of the linear layers, ms", "线性层的估计时间（毫秒）"});
-  script.Set("y_axis", Text{"estimated loss increase", "估计的损失增量"});
-  script.Set("front_title", Text{"Pareto front", "帕累托前沿"})
-      .Set("chosen_title", Text{"chosen", "所选方案"});
-  return Figure{
-      "results/front",
-      {"Pareto front of mixed precision", "混合精度的帕累托前沿"},
-      {absl::StrCat("The assignments of precisions to layers that ", Code(variant->name), " chose from."),
-       absl::StrCat(Code(variant->name), " 可选的逐层精度分配。")},
-      script.Body(scripts::kFront),
-      {{"results/front.csv", csv.Take()}}};
+  script.Set("width", 900).Set("height", predicted ? 640 : 380).Flag("predicted", predicted);
+  script.Flag("by_size", FrontIsBySize(*variant));
+  cost.Set(script, "x_low", "x_high", 1e-6);
+  divergence.Set(script, "divergence_low", "divergence_high", 1e-12);
+  loss.Set(script, "loss_low", "loss_high", 1e-9);
+  script.Set("x_axis", FrontIsBySize(*variant) ? Text{"size of the linear layers, MB", "线性层的体积（MB）"}
+                                               : Text{"time of the linear layers, each timed alone, ms",
+                                                      "线性层耗时之和，逐层单独计时（毫秒）"});
+  script.Set("divergence_axis", Text{"predicted divergence, nats", "预测散度（nat）"});
+  script.Set("loss_axis", Text{"measured loss increase", "实测损失增量"});
+  script.Set("front_title", Text{"on the Pareto front", "帕累托前沿上的分配"});
+  script.Set("measured_title",
+             Text{"as whole models, on the validation examples", "作为整个模型在验证集上的实测值"});
+  script.Set("chosen_title", Text{"chosen", "所选"});
+  return Figure{"results/front",
+                {"Pareto front of mixed precision", "混合精度的帕累托前沿"},
+                FrontCaption(*variant, predicted),
+                script.Body(scripts::kFront),
+                {{"results/front.csv", csv.Take()}}};
 }
 
 std::optional<Figure> CurvesChart(const Facts& facts) {

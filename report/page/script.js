@@ -15,7 +15,7 @@
   function value(text) {
     var time = duration(text);
     if (time !== null) { return time; }
-    var match = /^(?:p [=<>] )?([-+−]?[\d,]*\.?\d+(?:e[-+]?\d+)?)\s*([A-Za-zµ]*)/.exec(text);
+    var match = /^(?:p [=<>] |[<>])?([-+−]?[\d,]*\.?\d+(?:e[-+]?\d+)?)\s*([A-Za-zµ]*)/.exec(text);
     if (!match) { return null; }
     var number = parseFloat(match[1].replace(/,/g, '').replace('−', '-'));
     return number * (UNITS[match[2]] || 1);

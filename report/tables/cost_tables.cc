@@ -1,4 +1,5 @@
 // The variants at a glance, and what they cost: time, bytes of the model, memory.
+#include <algorithm>
 #include <map>
 #include <set>
 
@@ -6,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "report/facts/format.h"
+#include "report/facts/phrases.h"
+#include "report/facts/verdict.h"
 #include "report/tables/table_builder.h"
 #include "report/tables/tables.h"
 
@@ -22,7 +25,7 @@ bool HasP99(const Facts& facts) {
 
 Row SpeedRow(Language language, const ComparisonFacts& comparison, const VariantFacts& variant,
              const InputShape& shape, const Timing& timing, bool p99) {
-  Row row = {CodeCell(comparison.run->run.name), CodeCell(variant.name), CountCell(shape.batch_size),
+  Row row = {CodeCell(comparison.run->run.name), VariantCell(language, variant), CountCell(shape.batch_size),
              CountCell(shape.sequence_length)};
   Append(row, ResultCells(timing.p50, FormatSeconds));
   Append(row, ResultCells(timing.p90, FormatSeconds));
@@ -48,14 +51,22 @@ Row SpeedupCells(Language language, const Result* known, bool reliable) {
   return cells;
 }
 
-Row SummaryRow(Language language, const Facts& facts, const VariantFacts& variant,
+// With the name that the experiment file gives the variant, by which other tables and programs know it.
+Cell SummaryNameCell(Language language, const VariantFacts& variant) {
+  Cell cell = VariantCell(language, variant);
+  if (!variant.label.english.empty()) absl::StrAppend(&cell.markdown, Brackets(language, Code(variant.name)));
+  return cell;
+}
+
+Row SummaryRow(Language language, const Facts& facts, const VariantFacts& variant, bool pareto,
                const std::set<InputShape>& shapes) {
   const Measured measured = variant.measured.empty() ? Measured() : variant.measured[0];
-  Row row = {CodeCell(variant.name)};
+  Row row = {SummaryNameCell(language, variant)};
   Append(row, ResultCells(variant.accuracy, FormatShare));
   row.push_back(IntervalCell(language, variant.accuracy, FormatShare));
   Append(row, ResultCells(variant.difference, FormatPointsBare));
-  row.push_back(PCell(variant.p_value, variant.significant_uncorrected));
+  Append(row, PCells(variant.p_value, variant.holm_p, variant.significant_seeds));
+  row.push_back(FlagCell(language, pareto));
   for (const InputShape& shape : shapes) {
     Append(row, SpeedupCells(language, SpeedupOf(variant, 0, shape), facts.comparisons[0].Reliable(shape)));
   }
@@ -104,12 +115,15 @@ std::string MemoryTitle(Language language, const std::string& kind) {
 Table SummaryTable(Language language, const Facts& facts) {
   Builder builder(
       language, "summary",
-      "The variants at a glance. The speedup is over the best FP32 path; p is McNemar's paired test "
-      "against the baseline.",
-      "各方案一览。加速比相对最优 FP32 路径；p 为与基线的 McNemar 配对检验。");
+      "The variants at a glance. Speedups are relative to the best FP32 path; p is McNemar's paired test "
+      "against the baseline. Of the Pareto set no other variant is at least as good in every quantity and "
+      "better in one.",
+      "各方案一览。加速比相对最优 FP32 路径；p 为与基线的 McNemar "
+      "配对检验。对帕累托集中的方案，没有其他方案在各项上均不劣于它且至少一项更优。");
   builder.Text("variant", "Variant", "方案").Results("accuracy", Title(language, "accuracy")).Interval();
   builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差（百分点）"));
-  builder.Number("mcnemar_p_value", "p");
+  PColumns(builder, "p");
+  builder.Text("pareto", "Pareto set", "帕累托集");
   const std::set<InputShape> shapes = facts.ShapesWithSpeedup(0);
   for (const InputShape& shape : shapes) {
     builder.Results(
@@ -118,8 +132,11 @@ Table SummaryTable(Language language, const Facts& facts) {
   }
   builder.Results("model_bytes", Title(language, "model_size"));
   builder.Results("peak_bytes", Say(language, "Peak memory", "内存峰值"));
-  for (const VariantFacts& variant : facts.variants)
-    builder.Add(SummaryRow(language, facts, variant, shapes));
+  const std::vector<const VariantFacts*> set = ParetoSet(facts);
+  for (const VariantFacts& variant : facts.variants) {
+    const bool pareto = std::find(set.begin(), set.end(), &variant) != set.end();
+    builder.Add(SummaryRow(language, facts, variant, pareto, shapes));
+  }
   return builder.Build();
 }
 
@@ -159,11 +176,11 @@ Table SizeTable(Language language, const Facts& facts) {
   ForEachMeasured(
       facts, [&](const ComparisonFacts& comparison, const VariantFacts& variant, const Measured& measured) {
         if (!measured.size.has_value() && !measured.ratio.has_value()) return;
-        Row row = {CodeCell(comparison.run->run.name), CodeCell(variant.name)};
+        Row row = {CodeCell(comparison.run->run.name), VariantCell(language, variant)};
         Append(row, ResultCells(measured.size, FormatBytes));
-        Append(row, ResultCells(measured.ratio, FormatRatio));
+        Append(row, ResultCells(measured.ratio, FormatCompression));
         Append(row, ResultCells(measured.layers_size, FormatBytes));
-        Append(row, ResultCells(measured.layers_ratio, FormatRatio));
+        Append(row, ResultCells(measured.layers_ratio, FormatCompression));
         builder.Add(row);
       });
   return builder.Build();
@@ -181,7 +198,7 @@ Table MemoryTable(Language language, const Facts& facts) {
   ForEachMeasured(facts, [&](const ComparisonFacts& comparison, const VariantFacts& variant,
                              const Measured& measured) {
     if (measured.memory.empty()) return;
-    Row row = {CodeCell(comparison.run->run.name), CodeCell(variant.name)};
+    Row row = {CodeCell(comparison.run->run.name), VariantCell(language, variant)};
     for (const std::string& kind : kinds) {
       const auto it = measured.memory.find(kind);
       Append(row, ResultCells(it == measured.memory.end() ? std::nullopt : std::optional<Result>(it->second),

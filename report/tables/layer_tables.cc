@@ -44,7 +44,7 @@ Table SensitivityTable(Language language, const Facts& facts) {
   const auto number = [](double value) { return FormatNumber(value, 3); };
   for (const VariantFacts& variant : facts.variants) {
     for (const LayerSensitivity& one : variant.sensitivity) {
-      builder.Add({CodeCell(variant.name), CodeCell(one.layer), TextCell(one.precision),
+      builder.Add({VariantCell(language, variant), CodeCell(one.layer), TextCell(one.precision),
                    cell(one.divergence, number), cell(one.loss_increase, number), cell(one.sqnr_db, number),
                    cell(one.seconds, FormatSeconds)});
     }
@@ -53,23 +53,29 @@ Table SensitivityTable(Language language, const Facts& facts) {
 }
 
 Table FrontTable(Language language, const Facts& facts) {
-  Builder builder(language, "front", "The Pareto front of mixed precision, by time.",
-                  "混合精度的帕累托前沿，按耗时排列。");
+  Builder builder(
+      language, "front",
+      "Assignments of precisions on the Pareto front of mixed precision. The front is built on the "
+      "sums over layers of cost and of predicted divergence; loss and accuracy are those of the "
+      "whole model, as measured on the validation examples.",
+      "混合精度帕累托前沿上的精度分配。前沿由各层代价之和与预测散度之和构成；损失与准确率为整个模型在验证集上"
+      "的实测值。");
   builder.Text("variant", "Variant", "方案").Number("point", "Point", "序号");
-  builder.Number("seconds", "Estimated time", "估计耗时")
-      .Number("loss_increase", "Loss increase", "损失增量");
-  builder.Number("accuracy", "Accuracy (validation)", "准确率（验证集）");
-  builder.Number("bytes", "Bytes", "字节").Text("chosen", "Chosen", "选用");
+  builder.Number("seconds", "Time of the linear layers", "线性层耗时");
+  builder.Number("bytes", "Bytes of the linear layers", "线性层字节数");
+  builder.Number("divergence", "Predicted divergence, nats", "预测散度（nat）");
+  builder.Number("loss_increase", "Measured loss increase", "实测损失增量");
+  builder.Number("accuracy", "Measured accuracy", "实测准确率").Text("chosen", "Chosen", "选用");
+  const auto cell = [](std::optional<double> value, auto format) {
+    return value.has_value() ? NumberCell(*value, format(*value)) : EmptyCell();
+  };
+  const auto number = [](double value) { return FormatNumber(value, 3); };
   for (const VariantFacts& variant : facts.variants) {
     for (const FrontPoint& point : variant.front) {
-      builder.Add({CodeCell(variant.name), CountCell(point.number),
-                   point.seconds ? NumberCell(*point.seconds, FormatSeconds(*point.seconds)) : EmptyCell(),
-                   point.loss_increase
-                       ? NumberCell(*point.loss_increase, FormatNumber(*point.loss_increase, 3))
-                       : EmptyCell(),
-                   point.accuracy ? NumberCell(*point.accuracy, FormatShare(*point.accuracy)) : EmptyCell(),
-                   point.bytes ? NumberCell(*point.bytes, FormatBytes(*point.bytes)) : EmptyCell(),
-                   FlagCell(language, point.chosen)});
+      builder.Add({VariantCell(language, variant), CountCell(point.number),
+                   cell(point.seconds, FormatSeconds), cell(point.bytes, FormatBytes),
+                   cell(point.divergence, number), cell(point.loss_increase, number),
+                   cell(point.accuracy, FormatShare), FlagCell(language, point.chosen)});
     }
   }
   return builder.Build();
@@ -100,7 +106,7 @@ Table LayersTable(Language language, const Facts& facts) {
       group.bytes += layer.bytes;
     }
     for (const auto& [key, group] : groups) {
-      builder.Add({CodeCell(variant.name),
+      builder.Add({VariantCell(language, variant),
                    TextCell(key[0]),
                    TextCell(key[1]),
                    TextCell(key[2]),

@@ -1,9 +1,11 @@
 // Every number with its provenance, curves of training, and whatever else the runs measured.
+#include <algorithm>
 #include <map>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/metric_spec.h"
 #include "report/facts/config_lines.h"
 #include "report/facts/format.h"
 #include "report/tables/table_builder.h"
@@ -29,9 +31,9 @@ Cell LabelsCell(const Metric& metric) {
 std::string Shown(Language language, const Metric& metric, double value) {
   static const auto* const shares =
       new std::set<std::string>{"accuracy", "precision", "recall", "f1_score", "agreement"};
-  static const auto* const ratios = new std::set<std::string>{"compression_ratio", "speedup"};
   if (shares->count(metric.name) > 0) return FormatShare(value);
-  if (ratios->count(metric.name) > 0) return FormatRatio(value);
+  if (metric.name == "compression_ratio") return FormatCompression(value);
+  if (metric.name == "speedup") return FormatRatio(value);
   if (metric.name == "aa_ratio") return FormatAaRatio(value);
   if (metric.name == "mcnemar_p_value" || metric.name == "mcnemar_p_holm") return FormatPValue(value);
   if (metric.name == "accuracy_difference") return FormatPoints(value, language);
@@ -74,6 +76,19 @@ Row MetricRow(Language language, const RunReport& run, const Metric& metric) {
           ExactCell(metric.high),
           metric.samples > 0 ? CountCell(metric.samples) : EmptyCell(),
           CodeCell(run.run.name)};
+}
+
+// Of AllMetrics(), and not of the validation split, at which training looks. What the tables above have is
+// left over only by another average than theirs.
+bool CanBeAskedFor(const Metric& metric) {
+  for (const char* shown : {"accuracy", "precision", "recall", "f1_score"}) {
+    if (metric.name == shown) return false;
+  }
+  const auto split = metric.labels.find("split");
+  if (split != metric.labels.end() && split->second != "test") return false;
+  const auto& metrics = AllMetrics();
+  return std::any_of(metrics.begin(), metrics.end(),
+                     [&](const MetricSpec& spec) { return spec.name == metric.name; });
 }
 
 void MetricColumns(Builder& builder) {
@@ -152,11 +167,14 @@ Table CurvePointsTable(Language language, const ReportData& data) {
   return builder.Build();
 }
 
-Table OtherTable(Language language, const Facts& facts) {
+Table OtherTable(Language language, const Facts& facts, OtherRows rows) {
   Builder builder(language, "other", "Numbers that have no place in the tables above.",
                   "未列入以上各表的指标。");
   MetricColumns(builder);
-  for (const OtherMetric& other : facts.other) builder.Add(MetricRow(language, *other.run, other.metric));
+  for (const OtherMetric& other : facts.other) {
+    if (rows == OtherRows::kAskedFor && !CanBeAskedFor(other.metric)) continue;
+    builder.Add(MetricRow(language, *other.run, other.metric));
+  }
   return builder.Build();
 }
 

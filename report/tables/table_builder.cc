@@ -2,6 +2,7 @@
 
 #include "base/metric_spec.h"
 #include "report/facts/format.h"
+#include "report/facts/names.h"
 
 namespace quantlab::report {
 
@@ -19,12 +20,19 @@ Cell FlagCell(Language language, bool yes) {
   return {yes ? Say(language, "yes", "是") : Say(language, "no", "否"), yes ? "true" : "false"};
 }
 
-Cell PCell(const std::optional<Result>& p, int significant) {
-  if (!p.has_value()) return EmptyCell();
-  if (p->seeds > 1) {
-    return {absl::StrCat(significant, "/", p->seeds, " p < 0.05"), ""};
-  }
-  return NumberCell(p->value, FormatPValue(p->value));
+Cell VariantCell(Language language, const VariantFacts& variant) {
+  return {Named(language, variant), OneLine(variant.name)};
+}
+
+void PColumns(Builder& builder, const std::string& title) {
+  builder.Number("mcnemar_p_holm", title).Raw("mcnemar_p_value");
+}
+
+Row PCells(const std::optional<Result>& p, const std::optional<Result>& corrected, int significant) {
+  if (!p.has_value()) return {EmptyCell(), {}};
+  if (p->seeds > 1) return {Cell{absl::StrCat(significant, "/", p->seeds, " p < 0.05"), ""}, {}};
+  const double shown = corrected.value_or(*p).value;
+  return {NumberCell(shown, FormatPValue(shown)), ExactCell(p->value)};
 }
 
 void ComparisonColumn(Builder& builder, const Facts& facts) {

@@ -88,8 +88,14 @@ std::string Title(Language language, const std::string& metric);
 
 Cell FlagCell(Language language, bool yes);
 
-// A test's p; over several seeds, at how many of them it was below 0.05.
-Cell PCell(const std::optional<Result>& p, int significant);
+// The name by which people know a variant; for programs, its name.
+Cell VariantCell(Language language, const VariantFacts& variant);
+
+// The column of a test's p: for people the corrected one, for programs the uncorrected one too.
+void PColumns(Builder& builder, const std::string& title);
+// Their cells. Without a correction `corrected` is none. Over several seeds, at how many of them the
+// corrected p was below 0.05.
+Row PCells(const std::optional<Result>& p, const std::optional<Result>& corrected, int significant);
 
 // Calls `add` for every comparison and variant of which the comparison measured anything.
 template <typename Function>

@@ -41,12 +41,14 @@ Table ProvenanceTable(Language language, const ReportData& data);
 Table EnvironmentTable(Language language, const ReportData& data);
 // Every setting of each run.
 Table ConfigurationTable(Language language, const ReportData& data);
-// First and last point of each curve.
+// First and last point of each curve, as recorded. The report has sentences and a figure instead.
 Table CurvesTable(Language language, const ReportData& data);
 // Every point of each curve.
 Table CurvePointsTable(Language language, const ReportData& data);
-// Final numbers without a place in the tables above.
-Table OtherTable(Language language, const Facts& facts);
+// Final numbers without a place in the tables above: all of them, or those of metrics that an experiment file
+// can ask for, which a report must not leave out.
+enum class OtherRows { kAll, kAskedFor };
+Table OtherTable(Language language, const Facts& facts, OtherRows rows);
 
 // All of them, in the order of the report.
 std::vector<Table> AllTables(Language language, const Facts& facts);

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"
+#include "report/facts/names.h"
 #include "report/text/sentences.h"
 
 namespace quantlab::report {
@@ -105,7 +106,7 @@ std::string SizeMeaning(Language language, const VariantFacts& variant) {
   if (variant.measured.empty() || !variant.measured[0].ratio.has_value()) return "";
   const double ratio = variant.measured[0].ratio->value;
   if (ratio <= 1) return Say(language, "no smaller", "体积没有减小");
-  return Fill(language, "$0 smaller", "压缩比 $0", FormatRatio(ratio));
+  return Fill(language, "compressed $0", "压缩比 $0", FormatCompression(ratio));
 }
 
 std::string AccuracyMeaning(Language language, const VariantFacts& variant, const VariantFacts* baseline) {
@@ -141,17 +142,33 @@ std::string TrainedDifferently(Language language, const VariantFacts& variant, c
     differences.push_back(
         Fill(language, "$0 $1 against $2", "$0 为 $1，对照为 $2", Code(param.name), here, there));
   }
+  // A control has no teacher.
+  double weight = 0;
+  if (absl::SimpleAtod(text(one.method.params, "distillation"), &weight) && weight > 0) {
+    differences.push_back(
+        Fill(language, "distillation with weight $0", "蒸馏权重为 $0", FormatExact(weight)));
+  }
   const auto texts = [](const DatasetConfig& d) {
     return std::tie(d.asset.digest, d.filter_value, d.split_seed, d.train_size, d.validation_size,
                     d.test_size);
   };
   if (texts(one.dataset) != texts(other.dataset)) {
-    differences.push_back(Say(language, "other training texts", "训练文本不同"));
+    differences.push_back(Say(language, "other training examples", "训练文本不同"));
   }
   return absl::StrJoin(differences, Say(language, ", ", "；"));
 }
 
-// How far down the interval of the difference reaches, told from the margin.
+// A loss that does not fall is not passed over.
+std::string RisingLoss(Language language, double first, double last) {
+  if (last < first) return "";
+  return Say(
+      language,
+      "It did not fall: by this measure the training did not improve on the model that it started from. A "
+      "lower learning rate or more epochs may help.",
+      "损失没有下降：按此衡量，训练没有改进其起点模型。可尝试更低的学习率或更多轮数。");
+}
+
+// How far down the interval of the difference reaches, with enough decimals to differ from the margin.
 std::string ReachClause(Language language, const VariantFacts& variant, double margin) {
   if (!variant.difference.has_value() || !variant.difference->low.has_value()) return "";
   return Fill(language, ", down to $0", "，下限为 $0",
@@ -165,8 +182,8 @@ std::string ControlSentence(Language language, const Facts& facts, const Variant
   for (const VariantFacts& variant : facts.variants) {
     if (variant.method != control.spec->control_of) continue;
     const std::string differences = TrainedDifferently(language, variant, control);
-    if (differences.empty()) alike.push_back(Code(variant.name));
-    if (!differences.empty()) unlike.push_back(Code(variant.name) + Brackets(language, differences));
+    if (differences.empty()) alike.push_back(Named(language, variant));
+    if (!differences.empty()) unlike.push_back(Named(language, variant) + Brackets(language, differences));
   }
   const char* const comma = Say(language, ", ", "、");
   std::string sentences = Say(language, "A control, not a quantization: FP32 trained further.",
@@ -180,7 +197,7 @@ std::string ControlSentence(Language language, const Facts& facts, const Variant
         Join(language,
              {sentences,
               Fill(language,
-                   "It is trained on the same texts, for as many extra epochs and with the same learning "
+                   "It is trained on the same examples, for as many extra epochs and with the same learning "
                    "rate as $0: "
                    "what it gains over the baseline, training longer alone would have gained there too.",
                    "它与 $0 在相同文本上以相同的学习率训练相同的轮数：它相对基线的提升，单凭多训练也能得到。",
@@ -206,7 +223,7 @@ std::string FlipsSentence(Language language, const VariantFacts& variant) {
                  : Fill(language, ", $0 between wrong classes", "，$0 条在错误类别之间变化", Count(other));
   return Fill(
       language,
-      "Against the baseline $0 texts change class$4: $1 from right to wrong, $2 from wrong to right$3.",
+      "Against the baseline $0 examples change class$4: $1 from right to wrong, $2 from wrong to right$3.",
       "与基线相比有 $0 条文本的类别改变$4：$1 条由对变错，$2 条由错变对$3。", Count(all),
       Count(variant.lost->value), Count(variant.gained->value), rest, mean);
 }
@@ -215,8 +232,7 @@ std::string MarginSentence(Language language, const VariantFacts& variant) {
   if (!variant.non_inferior.has_value()) return "";
   double margin = 0;
   const bool known = absl::SimpleAtod(variant.margin, &margin);
-  const std::string points =
-      known ? FormatPoints(margin, language).substr(margin > 0 ? 1 : 0) : EscapeMarkdown(variant.margin);
+  const std::string points = known ? FormatMargin(margin, language) : EscapeMarkdown(variant.margin);
   if (variant.non_inferior->value == 1) {
     return Fill(language,
                 "It is shown to be no worse than the baseline by more than $0, the margin set beforehand.",
@@ -238,12 +254,13 @@ std::string MarginSentence(Language language, const VariantFacts& variant) {
 std::string PairSentence(Language language, const PairFacts& pair) {
   if (!pair.difference.has_value()) return "";
   const std::string points = PointsWithSpread(language, *pair.difference);
-  const std::string variant = Code(pair.variant), against = Code(pair.against);
+  const std::string variant = Named(language, pair.variant_label, pair.variant),
+                    against = Named(language, pair.against_label, pair.against);
   if (!pair.p_value.has_value() || !pair.holm_p.has_value() || pair.holm_p->seeds > 1) {
     return Fill(language, "$0 against $1: $2, not settled by one paired test.",
                 "$0 对 $1：$2，未由单次配对检验定论。", variant, against, points);
   }
-  const std::string p = PWithCorrection(language, *pair.p_value, pair.holm_p, "pairs");
+  const std::string p = FormatPValue(pair.holm_p->value);
   if (pair.holm_p->value >= kSignificance || pair.difference->value == 0) {
     return Fill(language, "$0 against $1: no significant difference, $2, $3.",
                 "$0 对 $1：无显著差异，$2，$3。", variant, against, points, p);
@@ -304,20 +321,43 @@ std::string SensitivitySentence(Language language, const VariantFacts& variant) 
 std::string FrontSentence(Language language, const VariantFacts& variant) {
   const auto chosen = std::find_if(variant.front.begin(), variant.front.end(),
                                    [](const FrontPoint& point) { return point.chosen; });
-  if (chosen == variant.front.end() || !chosen->seconds || !chosen->loss_increase) return "";
-  const FrontPoint& fastest = variant.front.front();
-  std::string text = Fill(language,
-                          "Of $0 on the Pareto front it took the one estimated at $1 for the linear layers "
-                          "and a loss increase of $2.",
-                          "在帕累托前沿的 $0中选用了线性层估计耗时 $1、损失增量 $2 的一种。",
-                          language == Language::kEnglish ? Plural(static_cast<int64_t>(variant.front.size()),
-                                                                  "assignment", "assignments")
-                                                         : absl::StrCat(variant.front.size(), " 种分配"),
-                          FormatSeconds(*chosen->seconds), FormatNumber(*chosen->loss_increase, 3));
-  if (&fastest == &*chosen || !fastest.seconds || !fastest.loss_increase) return text;
-  return Join(language, {text, Fill(language, "The fastest is estimated at $0 and $1.",
-                                    "最快的一种估计为 $0，损失增量 $1。", FormatSeconds(*fastest.seconds),
-                                    FormatNumber(*fastest.loss_increase, 3))});
+  if (chosen == variant.front.end() || !chosen->seconds) return "";
+  const auto count = static_cast<int64_t>(variant.front.size());
+  std::vector<std::string> sentences = {
+      Fill(language,
+           "The front is built on two sums over the linear layers, their cost and the divergence predicted "
+           "from each "
+           "layer alone; $0 on it $1 then measured as whole models on the validation examples.",
+           "前沿由线性层的两个和构成：代价之和，以及由逐层测量预测的散度之和；其上的 "
+           "$0随后作为整个模型在验证集上实测。",
+           language == Language::kEnglish ? Plural(count, "assignment", "assignments")
+                                          : absl::StrCat(count, " 种分配"),
+           count == 1 ? "was" : "were")};
+  const bool by_size = FrontIsBySize(variant) && chosen->bytes.has_value();
+  std::string choice = by_size ? Fill(language, "The one taken sums to $0", "所选的一种体积之和为 $0",
+                                      FormatBytes(*chosen->bytes))
+                               : Fill(language, "The one taken sums to $0 of time", "所选的一种耗时之和为 $0",
+                                      FormatSeconds(*chosen->seconds));
+  if (chosen->divergence) {
+    choice += Fill(language, " and a predicted divergence of $0 nats", "，预测散度 $0 nat",
+                   FormatNumber(*chosen->divergence, 3));
+  }
+  if (chosen->loss_increase) {
+    choice += Fill(language, "; measured, it changes the loss by $0", "；实测损失变化 $0",
+                   FormatNumber(*chosen->loss_increase, 3));
+  }
+  sentences.push_back(absl::StrCat(choice, Say(language, ".", "。")));
+  return Join(language, sentences);
+}
+
+std::string SameModelSentence(Language language, const Facts& facts, const VariantFacts& variant) {
+  if (variant.same_as.empty()) return "";
+  return Fill(
+      language,
+      "Its model file is that of $0, byte for byte: differences between their timings are noise, and the "
+      "model is ranked, tested and drawn once, as $0.",
+      "其模型文件与 $0 逐字节相同：两者计时上的差异只是噪声；该模型以 $0 之名只排名、检验和绘制一次。",
+      Named(language, *facts.Find(variant.same_as)));
 }
 
 std::string CurveSentence(Language language, const VariantFacts& variant) {
@@ -331,10 +371,12 @@ std::string CurveSentence(Language language, const VariantFacts& variant) {
     if (losses.size() < 2) continue;
     std::vector<double> values;
     for (const auto& [step, loss] : losses) values.push_back(loss);
-    return Fill(
+    const double first = EndOf(values, true), last = EndOf(values, false);
+    const std::string text = Fill(
         language, "Over $0 steps the training loss went from $1 to $2 (means of the first and last tenth).",
         "经过 $0 步，训练损失由 $1 变为 $2（首尾各十分之一的均值）。", FormatCount(losses.rbegin()->first),
-        FormatNumber(EndOf(values, true), 3), FormatNumber(EndOf(values, false), 3));
+        FormatNumber(first, 3), FormatNumber(last, 3));
+    return Join(language, {text, RisingLoss(language, first, last)});
   }
   return "";
 }

@@ -25,11 +25,13 @@ std::string ControlSentence(Language language, const Facts& facts, const Variant
 std::string NoiseSentence(Language language, const std::vector<Layer>& layers);
 // The layers that suffer most.
 std::string SensitivitySentence(Language language, const VariantFacts& variant);
-// What was chosen of the front, and what else there was.
+// Whose model file the variant's is; empty where it is its own.
+std::string SameModelSentence(Language language, const Facts& facts, const VariantFacts& variant);
+// What the front is built on, and what was chosen of it.
 std::string FrontSentence(Language language, const VariantFacts& variant);
-// Where the training loss began and ended.
+// Where the training loss began and ended, and a comment where it did not fall.
 std::string CurveSentence(Language language, const VariantFacts& variant);
-// "In short: faster at every input shape that was timed, 1.53× smaller, no significant difference in
+// "In short: faster at every input shape that was timed, compressed 1.53×, no significant difference in
 // accuracy."
 std::string MeaningSentence(Language language, const Facts& facts, const VariantFacts& variant);
 

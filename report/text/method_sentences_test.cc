@@ -26,11 +26,11 @@ TEST(FlipsSentenceTest, CountsByWhatBecameOfThem) {
   variant.lost = Value(36);
   variant.gained = Value(30);
   EXPECT_EQ(FlipsSentence(kEn, variant),
-            "Against the baseline 66 texts change class: 36 from right to wrong, 30 from wrong to right.");
+            "Against the baseline 66 examples change class: 36 from right to wrong, 30 from wrong to right.");
   variant.other_flips = Value(4);
   EXPECT_EQ(
       FlipsSentence(kEn, variant),
-      "Against the baseline 70 texts change class: 36 from right to wrong, 30 from wrong to right, 4 between "
+      "Against the baseline 70 examples change class: 36 from right to wrong, 30 from wrong to right, 4 between "
       "wrong classes.");
 }
 
@@ -59,7 +59,7 @@ TEST(MarginSentenceTest, SaysWhetherItIsShown) {
 }
 
 TEST(PairSentenceTest, FollowsTheTest) {
-  PairFacts pair{"qat", "static_quantization", {}, {}, {}};
+  PairFacts pair{"qat", "static_quantization", {}, {}, {}, {}, {}};
   EXPECT_EQ(PairSentence(kEn, pair), "");
   pair.difference = Interval(0.0072, 0.003, 0.0114);
   EXPECT_EQ(
@@ -85,12 +85,13 @@ TEST(PairSentenceTest, FollowsTheTest) {
 }
 
 TEST(PairSentenceTest, TheCorrectedTestDecides) {
-  PairFacts pair{"qat", "static_quantization", Value(0.0072), Value(0.02), Value(0.12)};
+  PairFacts pair{"qat", "static_quantization", {}, {}, Value(0.0072), Value(0.02), Value(0.12)};
   pair.holm_p->samples = 6;
-  EXPECT_EQ(
-      PairSentence(kEn, pair),
-      "`qat` against `static_quantization`: no significant difference, +0.72 points, p = 0.020, corrected "
-      "for all pairs p = 0.12.");
+  EXPECT_EQ(PairSentence(kEn, pair),
+            "`qat` against `static_quantization`: no significant difference, +0.72 points, p = 0.12.");
+  pair.variant_label = {"Quantization-aware training", "量化感知训练"};
+  pair.against_label = {"Static quantization", "静态量化"};
+  EXPECT_EQ(PairSentence(kZh, pair), "量化感知训练对静态量化：无显著差异，+0.72 个百分点，p = 0.12。");
 }
 
 RunReport TrainedFor(int64_t epochs) {
@@ -118,7 +119,7 @@ TEST(ControlSentenceTest, SaysWithWhatItWasTrainedAlike) {
   facts.variants.push_back(Trained("qat", "qat", one));
   EXPECT_EQ(
       ControlSentence(kEn, facts, facts.variants[0]),
-      "A control, not a quantization: FP32 trained further. It is trained on the same texts, for as many "
+      "A control, not a quantization: FP32 trained further. It is trained on the same examples, for as many "
       "extra epochs and with the same learning rate as `qat`: what it gains over the baseline, training "
       "longer alone would have gained there too.");
   facts.variants[1].runs = {&three};
@@ -130,6 +131,20 @@ TEST(ControlSentenceTest, SaysWithWhatItWasTrainedAlike) {
             "两者之差并非只由量化造成。");
 }
 
+TEST(ControlSentenceTest, ATeacherIsADifference) {
+  const RunReport one = TrainedFor(1);
+  RunReport taught = TrainedFor(1);
+  taught.config.method.params["distillation"] = 0.5;
+  Facts facts;
+  facts.variants = {Trained("fp32_continued", "fp32_continued", one), Trained("qat", "qat", taught)};
+  EXPECT_NE(ControlSentence(kEn, facts, facts.variants[0])
+                .find("not trained as `qat` (distillation with weight 0.5): the difference"),
+            std::string::npos);
+  taught.config.method.params["distillation"] = 0.0;
+  EXPECT_NE(ControlSentence(kEn, facts, facts.variants[0]).find("the same learning rate as `qat`:"),
+            std::string::npos);
+}
+
 TEST(ControlSentenceTest, OtherTextsAreNoControl) {
   const RunReport here = TrainedFor(1);
   RunReport there = TrainedFor(1);
@@ -137,7 +152,7 @@ TEST(ControlSentenceTest, OtherTextsAreNoControl) {
   Facts facts;
   facts.variants = {Trained("fp32_continued", "fp32_continued", here), Trained("qat", "qat", there)};
   EXPECT_NE(
-      ControlSentence(kEn, facts, facts.variants[0]).find("not trained as `qat` (other training texts)"),
+      ControlSentence(kEn, facts, facts.variants[0]).find("not trained as `qat` (other training examples)"),
       std::string::npos);
 }
 
@@ -168,14 +183,61 @@ TEST(SensitivitySentenceTest, NamesTheWorstByDivergenceWhereThereIsOne) {
       "(0.0100).");
 }
 
-TEST(FrontSentenceTest, SaysWhatWasChosenAndWhatWasFastest) {
+TEST(FrontSentenceTest, SaysWhatTheFrontIsBuiltOnAndWhatWasMeasured) {
   VariantFacts variant;
   EXPECT_EQ(FrontSentence(kEn, variant), "");
-  variant.front = {{0, 0.004, 0.02, {}, {}, false}, {1, 0.006, 0.002, {}, {}, true}};
+  variant.front = {{0, 0.004, {}, 0.003, 0.02, {}, false}, {1, 0.006, {}, 0.0005, 0.002, {}, true}};
   EXPECT_EQ(
       FrontSentence(kEn, variant),
-      "Of 2 assignments on the Pareto front it took the one estimated at 6.00 ms for the linear layers and a "
-      "loss increase of 0.00200. The fastest is estimated at 4.00 ms and 0.0200.");
+      "The front is built on two sums over the linear layers, their cost and the divergence predicted from "
+      "each layer alone; 2 assignments on it were then measured as whole models on the validation examples. The "
+      "one taken sums to 6.00 ms of time and a predicted divergence of 0.000500 nats; measured, it changes "
+      "the "
+      "loss by 0.00200.");
+  EXPECT_NE(FrontSentence(kZh, variant)
+                .find("所选的一种耗时之和为 6.00 ms，预测散度 0.000500 nat；实测损失变化 0.00200。"),
+            std::string::npos);
+  RunReport run;
+  run.config.method.params = {{"objective", std::string("size")}};
+  variant.runs = {&run};
+  variant.front[1].bytes = 12e6;
+  EXPECT_NE(FrontSentence(kEn, variant).find("The one taken sums to 12.0 MB and a predicted"),
+            std::string::npos);
+}
+
+TEST(SameModelSentenceTest, NamesTheOtherVariant) {
+  Facts facts;
+  facts.variants.resize(2);
+  facts.variants[0].name = "static_quantization";
+  facts.variants[0].label = {"Static quantization", "静态量化"};
+  facts.variants[1].name = "mixed_precision";
+  EXPECT_EQ(SameModelSentence(kEn, facts, facts.variants[1]), "");
+  facts.variants[1].same_as = "static_quantization";
+  EXPECT_EQ(
+      SameModelSentence(kEn, facts, facts.variants[1]),
+      "Its model file is that of Static quantization, byte for byte: differences between their timings are "
+      "noise, and the model is ranked, tested and drawn once, as Static quantization.");
+  EXPECT_NE(SameModelSentence(kZh, facts, facts.variants[1]).find("其模型文件与静态量化逐字节相同"),
+            std::string::npos);
+}
+
+TEST(CurveSentenceTest, ALossThatDoesNotFallIsCommentedOn) {
+  RunReport run;
+  run.run.state = RunState::kSucceeded;
+  for (int step = 1; step <= 20; ++step) {
+    run.metrics.push_back({"train_loss", 0.3 + 0.01 * step, "1", {}, step, {}, {}, 0});
+  }
+  VariantFacts variant;
+  variant.runs = {&run};
+  EXPECT_EQ(
+      CurveSentence(kEn, variant),
+      "Over 20 steps the training loss went from 0.315 to 0.495 (means of the first and last tenth). It did "
+      "not fall: by this measure the training did not improve on the model that it started from. A lower "
+      "learning rate or more epochs may help.");
+  EXPECT_NE(CurveSentence(kZh, variant).find("损失没有下降"), std::string::npos);
+  for (Metric& metric : run.metrics) metric.value = 1 - metric.value;
+  EXPECT_EQ(CurveSentence(kEn, variant),
+            "Over 20 steps the training loss went from 0.685 to 0.505 (means of the first and last tenth).");
 }
 
 // A variant that was timed at two shapes by one comparison.
@@ -203,9 +265,8 @@ TEST(MeaningSentenceTest, SaysWhatItAmountsTo) {
   Meaning meaning;
   meaning.Speedups(Interval(2, 1.9, 2.1), Interval(0.8, 0.7, 0.9));
   EXPECT_EQ(meaning.In(kEn),
-            "**In short**: faster than FP32 at 1 and slower at 1 of 2 input shapes that were timed; 3.80× "
-            "smaller; no "
-            "significant difference in accuracy.");
+            "**In short**: faster than FP32 at 1 and slower at 1 of 2 input shapes that were timed; "
+            "compressed 3.80×; no significant difference in accuracy.");
   EXPECT_EQ(
       meaning.In(kZh),
       "**小结**：在所测的 2 种输入形状中，1 种快于 FP32，1 种慢于 FP32；压缩比 3.80×；准确率无显著差异。");
@@ -227,14 +288,14 @@ TEST(MeaningSentenceTest, CountsReliableTimingsOnly) {
   EXPECT_EQ(meaning.In(kEn),
             "**In short**: faster than FP32 at every input shape that was timed (not counting 1 shape whose "
             "timing is "
-            "unreliable); 3.80× smaller; no significant difference in accuracy.");
+            "unreliable); compressed 3.80×; no significant difference in accuracy.");
   EXPECT_EQ(meaning.In(kZh),
             "**小结**：在所测的每种输入形状上都快于 FP32（另有 1 种的时间数据不可靠，未计入）；压缩比 3.80×；"
             "准确率无显著差异。");
   meaning.facts.comparisons[0].checks.clear();
   meaning.facts.comparisons[0].unreliable = {{"aa_check_failed", "too noisy"}};
   EXPECT_EQ(meaning.In(kEn),
-            "**In short**: speed not settled, since no timing is reliable; 3.80× smaller; no significant "
+            "**In short**: speed not settled, since no timing is reliable; compressed 3.80×; no significant "
             "difference "
             "in accuracy.");
   EXPECT_EQ(meaning.In(kZh),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -11,23 +12,61 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "report/facts/format.h"
+#include "report/facts/layer_names.h"
 #include "report/facts/message_text.h"
 #include "report/facts/names.h"
 
 namespace quantlab::report {
 namespace {
 
-// Half the width of the interval: what a test of this size can resolve. Of a difference that is as large as
-// that, it would say the contrary of the test.
-std::string Resolution(Language language, const Result& difference) {
-  if (!difference.low.has_value() || !difference.high.has_value()) return "";
-  const double half = (*difference.high - *difference.low) / 2;
-  if (std::abs(difference.value) >= half) return "";
-  return Fill(language,
-              "A test of this size resolves differences of about $0 and more, so this is no proof that the "
-              "two are equal.",
-              "这一规模的测试约能分辨 $0及以上的差异，因此这并不证明两者相同。",
-              FormatPoints(half, language).substr(half > 0 ? 1 : 0));
+// Two-sided exact p of McNemar's test where the answers of `discordant` texts differ and the counts of the
+// two kinds differ by `difference`. Source: McNemar 1947, with the binomial distribution for the square root.
+double ExactP(int64_t discordant, int64_t difference) {
+  const auto n = static_cast<double>(discordant);
+  const int64_t fewer = (discordant - difference) / 2;
+  double tail = 0;
+  for (int64_t i = 0; i <= fewer; ++i) {
+    const auto k = static_cast<double>(i);
+    tail += std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) - n * std::log(2.0));
+  }
+  return std::min(1.0, 2 * tail);
+}
+
+// The smallest difference of counts that the test calls significant; none where even the largest is not.
+std::optional<int64_t> SmallestSignificant(int64_t discordant, double level) {
+  for (int64_t difference = discordant % 2; difference <= discordant; difference += 2) {
+    if (difference > 0 && ExactP(discordant, difference) < level) return difference;
+  }
+  return std::nullopt;
+}
+
+// What the exact test can find, given how many texts exactly one of the two models classifies correctly.
+// Holm's correction demands most of the smallest p: at that step the level is divided by the number of tests.
+std::string Resolution(Language language, const VariantFacts& variant, const Result& difference) {
+  const int64_t samples = difference.samples > 0         ? difference.samples
+                          : variant.accuracy.has_value() ? variant.accuracy->samples
+                                                         : 0;
+  if (!variant.lost || !variant.gained || variant.lost->seeds > 1 || samples <= 0)
+    return Say(language, "This is no proof that the two are equal.", "这并不证明两者相同。");
+  const auto discordant = std::llround(variant.lost->value + variant.gained->value);
+  const double tests = IsCorrected(variant.holm_p) ? static_cast<double>(variant.holm_p->samples) : 1;
+  const auto smallest = SmallestSignificant(discordant, kSignificance / tests);
+  const std::string texts = language == Language::kEnglish ? Plural(discordant, "example", "examples")
+                                                           : absl::StrCat(FormatCount(discordant), " 条文本");
+  if (!smallest.has_value()) {
+    return Fill(
+        language,
+        "With $0 that only one of the two classifies correctly, no difference could be significant, so "
+        "this is no proof that the two are equal.",
+        "只有一方分类正确的仅 $0，任何差异都不可能显著，因此这并不证明两者相同。", texts);
+  }
+  const double share = static_cast<double>(*smallest) / static_cast<double>(samples);
+  return Fill(
+      language,
+      "With $0 that only one of the two classifies correctly, the test finds differences of $1 and more, "
+      "so this is no proof that the two are equal.",
+      "只有一方分类正确的有 $0，此时检验能发现 $1及以上的差异，因此这并不证明两者相同。", texts,
+      FormatMargin(share, language));
 }
 
 std::string NoDifferenceSentence(Language language, const VariantFacts& variant, const Result& difference) {
@@ -35,7 +74,7 @@ std::string NoDifferenceSentence(Language language, const VariantFacts& variant,
   if (!ExcludesZero(difference)) {
     return Join(language, {Fill(language, "There is no significant difference from the baseline: $0, $1.",
                                 "与基线相比无显著差异：$0，$1。", points, test),
-                           Resolution(language, difference)});
+                           Resolution(language, variant, difference)});
   }
   if (IsCorrected(variant.holm_p)) {
     return Fill(
@@ -129,24 +168,25 @@ const char* EnglishClause(RunState state) {
 
 std::string AccuracySentence(Language language, const VariantFacts& variant) {
   if (!variant.accuracy.has_value()) {
-    return Fill(language, "The accuracy of $0 was not measured.", "未测得 $0 的准确率。", Code(variant.name));
+    return Fill(language, "The accuracy of $0 was not measured.", "未测得 $0 的准确率。",
+                Named(language, variant));
   }
   const Result& accuracy = *variant.accuracy;
-  const std::string texts = accuracy.samples <= 0 ? Say(language, "the test texts", "测试文本")
+  const std::string texts = accuracy.samples <= 0 ? Say(language, "the test examples", "测试文本")
                             : language == Language::kEnglish
-                                ? Plural(accuracy.samples, "test text", "test texts")
+                                ? Plural(accuracy.samples, "test example", "test examples")
                                 : absl::StrCat(" ", FormatCount(accuracy.samples), " 条测试文本");
-  return absl::StrCat(
-      Fill(language, "$0 classifies $1 of $2 correctly$3.", "$0 在$2上的准确率为 $1$3。", Code(variant.name),
-           FormatShare(accuracy.value), texts, Brackets(language, SpreadOf(language, accuracy, FormatShare))),
-      SucceededSeeds(language, variant));
+  return absl::StrCat(Fill(language, "$0 classifies $1 of $2 correctly$3.", "$0 在$2上的准确率为 $1$3。",
+                           Named(language, variant), FormatShare(accuracy.value), texts,
+                           Brackets(language, SpreadOf(language, accuracy, FormatShare))),
+                      SucceededSeeds(language, variant));
 }
 
 std::string DifferenceSentence(Language language, const VariantFacts& variant, const VariantFacts* baseline) {
   if (variant.baseline || !variant.accuracy.has_value()) return "";
   const auto difference = DifferenceOf(variant, baseline);
   if (!difference.has_value()) {
-    return Say(language, "There is no baseline result to set it against.", "没有可供比较的基线结果。");
+    return Say(language, "There is no baseline result to compare it with.", "没有可供比较的基线结果。");
   }
   const std::string points = PointsWithSpread(language, *difference);
   switch (Judge(variant, baseline)) {
@@ -171,21 +211,27 @@ std::string SpeedSentence(Language language, const InputShape& shape, const Timi
   if (!timing.speedup.has_value()) return "";
   const Result& speedup = *timing.speedup;
   const std::string ratio = RatioWithSpread(language, speedup), at = ShapeText(language, shape);
-  std::string text;
-  if (SurelyAbove(speedup, 1)) {
-    text = Fill(language, "At $0 it is faster: $1 the speed of the best FP32 path.",
-                "$0时更快：速度为最优 FP32 路径的 $1。", at, ratio);
-  } else if (SurelyBelow(speedup, 1)) {
-    text = Fill(language, "At $0 it is slower: $1 the speed of the best FP32 path.",
-                "$0时更慢：速度为最优 FP32 路径的 $1。", at, ratio);
-  } else if (speedup.deviation.has_value() || speedup.low.has_value()) {
-    text = Fill(language, "At $0 there is no significant difference in speed from the best FP32 path: $1.",
-                "$0时与最优 FP32 路径的速度无显著差异：$1。", at, ratio);
-  } else {
-    text = Fill(language, "At $0 it has $1 the speed of the best FP32 path, without an interval.",
-                "$0时速度为最优 FP32 路径的 $1，没有置信区间。", at, ratio);
+  if (!reliable) {
+    return Fill(
+        language,
+        "At $0 the timing is unreliable, since its A/A check failed, and settles nothing: measured was $1 "
+        "the speed of the best FP32 path.",
+        "$0时的时间数据不可靠（A/A 检验未通过），不足以下结论：测得的速度为最优 FP32 路径的 $1。", at, ratio);
   }
-  return Join(language, {text, Unreliable(language, reliable)});
+  if (SurelyAbove(speedup, 1)) {
+    return Fill(language, "At $0 it is faster: $1 the speed of the best FP32 path.",
+                "$0时更快：速度为最优 FP32 路径的 $1。", at, ratio);
+  }
+  if (SurelyBelow(speedup, 1)) {
+    return Fill(language, "At $0 it is slower: $1 the speed of the best FP32 path.",
+                "$0时更慢：速度为最优 FP32 路径的 $1。", at, ratio);
+  }
+  if (speedup.deviation.has_value() || speedup.low.has_value()) {
+    return Fill(language, "At $0 there is no significant difference in speed from the best FP32 path: $1.",
+                "$0时与最优 FP32 路径的速度无显著差异：$1。", at, ratio);
+  }
+  return Fill(language, "At $0 it has $1 the speed of the best FP32 path, without an interval.",
+              "$0时速度为最优 FP32 路径的 $1，没有置信区间。", at, ratio);
 }
 
 std::string SizeSentence(Language language, const Measured& measured, bool baseline) {
@@ -194,16 +240,15 @@ std::string SizeSentence(Language language, const Measured& measured, bool basel
   if (baseline || !measured.ratio.has_value()) {
     return Fill(language, "The saved model takes $0.", "保存的模型大小为 $0。", size);
   }
-  const std::string ratio = FormatRatio(measured.ratio->value);
+  const std::string ratio = FormatCompression(measured.ratio->value);
   if (!measured.layers_ratio.has_value()) {
-    return Fill(language, "The saved model takes $0: the baseline is $1 that size.",
+    return Fill(language, "The saved model takes $0, a compression ratio of $1.",
                 "保存的模型大小为 $0，压缩比为 $1。", size, ratio);
   }
   return Fill(language,
-              "The saved model takes $0: the baseline is $1 that size, and $2 counting the quantized layers "
-              "alone.",
+              "The saved model takes $0, a compression ratio of $1; of the quantized layers alone it is $2.",
               "保存的模型大小为 $0，压缩比为 $1；仅计被量化的层为 $2。", size, ratio,
-              FormatRatio(measured.layers_ratio->value));
+              FormatCompression(measured.layers_ratio->value));
 }
 
 std::string MemorySentence(Language language, const Measured& measured) {
@@ -241,7 +286,8 @@ std::string PrecisionSentence(Language language, const std::vector<Layer>& layer
                                   ? Plural(share.layers, "linear layer", "linear layers")
                                   : absl::StrCat(FormatCount(share.layers), " 个线性层");
     parts.push_back(Fill(language, "$1 with $2 of the multiply-adds in $0", "$1（乘加占 $2）以 $0 运行",
-                         EscapeMarkdown(precision), count, FormatShare(share.macs)));
+                         EscapeMarkdown(PrecisionTitle(precision).In(language)), count,
+                         FormatShare(share.macs)));
   }
   return Join(language,
               {Fill(language, "It runs $0.", "$0。", absl::StrJoin(parts, Say(language, ", ", "，"))),

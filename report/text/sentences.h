@@ -37,7 +37,10 @@ std::string FirstSeedSentence(Language language, const Facts& facts);
 // Whether the A/A check of a comparison held.
 std::string AaSentence(Language language, const ComparisonFacts& comparison);
 
-// The answer: what to ship for speed, size and accuracy, and what it costs.
+// The variants that are worth choosing among, and what outdoes each of the others; empty for fewer than two.
+std::string ChoiceSentence(Language language, const Facts& facts);
+// The answer: what to ship for speed, size and accuracy, and what it costs in every other quantity.
+// Unreliable timings recommend nothing.
 std::string ShipForSpeed(Language language, const Facts& facts);
 std::string ShipForSize(Language language, const Facts& facts);
 std::string ShipForAccuracy(Language language, const Facts& facts);

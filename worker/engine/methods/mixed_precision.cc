@@ -400,6 +400,7 @@ class Search {
     };
     tell("front_time", front_[point].seconds, "s");
     tell("front_bytes", front_[point].bytes, "bytes");
+    tell("front_divergence", front_[point].divergence, "1");
     tell("front_loss_increase", answers.loss - fp32_->loss, "1");
     tell("front_accuracy", answers.accuracy, "1");
   }
