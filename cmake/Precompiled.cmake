@@ -20,6 +20,8 @@ function(quantlab_precompiled name)
   # ccache needs this to find what a precompiled header replaces.
   target_compile_options(quantlab_precompiled_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
   target_precompile_headers(quantlab_precompiled_${name} PRIVATE ${ARG_HEADERS})
+  set_target_properties(quantlab_precompiled_${name} PROPERTIES
+    CXX_COMPILER_LAUNCHER "${CMAKE_SOURCE_DIR}/cmake/compile_precompiled.sh;${CMAKE_CXX_COMPILER_LAUNCHER}")
 endfunction()
 
 function(quantlab_use_precompiled target name)
