@@ -13,6 +13,7 @@ ALLOWED = {
     "platform": set(),
     "proto": {"platform", "quantlab"},  # quantlab/v1/*.pb.h is the generated contract
     "codec": set(),
+    "model_folder": set(),
     "storage/sql": {"codec"},
     "storage/sqlite": {"storage/sql"},
     "storage": {"storage/sql", "storage/sqlite"},
@@ -22,7 +23,7 @@ ALLOWED = {
     "report/text": {"report/facts"},
     "report": {"report/facts", "report/tables", "report/figures", "report/text"},
     "server/core": set(),
-    "server/config": {"server/core"},
+    "server/config": {"server/core", "model_folder"},
     "server/service": {"server/core", "server/config", "proto", "quantlab"},
     "server/service/testing": {"server/core", "server/config", "server/service", "storage", "proto", "quantlab"},
     "server/main": {"server/core", "server/config", "server/service", "storage", "proto", "quantlab"},
@@ -37,10 +38,13 @@ for _index, _folder in enumerate(ENGINE):
 CLIENT = ["display", "connection", "inputs", "embedded", "results", "quantctl"]
 for _index, _folder in enumerate(CLIENT):
     ALLOWED[f"client/{_folder}"] = {f"client/{below}" for below in CLIENT[:_index]} | {"proto", "quantlab"}
+# Whether a model's tokenizer can be read is known before anything runs.
+ALLOWED["client/inputs"] |= {"model_folder", "worker/engine/text"}
 ALLOWED["client/results"] |= {"report", "report/facts"}
 ALLOWED["client/quantctl"] |= {"report", "report/facts"}
 
-ALLOWED["worker/runner"] = {"codec"} | {f"worker/engine/{folder}" for folder in ENGINE}
+ALLOWED["worker/engine/tensors"] |= {"model_folder"}
+ALLOWED["worker/runner"] = {"codec", "model_folder"} | {f"worker/engine/{folder}" for folder in ENGINE}
 
 TOP_LEVEL = {module.split("/")[0] for module in ALLOWED} | {"quantlab", "tests"}
 
@@ -65,7 +69,7 @@ def module_of(path):
 
 
 def sources():
-    for module in ("base", "platform", "codec", "proto", "storage", "report", "server", "client", "worker"):
+    for module in ("base", "platform", "codec", "model_folder", "proto", "storage", "report", "server", "client", "worker"):
         for path in sorted((ROOT / module).rglob("*")):
             if path.suffix in (".h", ".cc") and not path.name.endswith("_test.cc"):
                 yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")

@@ -1,9 +1,11 @@
 #include "client/inputs/assets.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
-#include <set>
+#include <pwd.h>
 #include <system_error>
+#include <unistd.h>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -11,6 +13,8 @@
 #include "absl/strings/str_join.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "model_folder/model_folder.h"
+#include "worker/engine/text/tokenizer.h"
 
 namespace quantlab::client {
 namespace {
@@ -22,11 +26,6 @@ constexpr size_t kMaxFiles = 200'000;
 bool IsHidden(const fs::path& relative) {
   return std::any_of(relative.begin(), relative.end(),
                      [](const fs::path& part) { return absl::StartsWith(part.string(), "."); });
-}
-
-bool IsModelFile(const fs::path& relative) {
-  static const std::set<std::string> kExtensions = {".json", ".txt", ".safetensors"};
-  return kExtensions.count(relative.extension().string()) > 0;
 }
 
 // aclImdb: reviews with a label are <split>/<pos|neg>/<id>.txt; the unlabelled rest is twice as much.
@@ -51,7 +50,6 @@ absl::StatusOr<std::vector<fs::path>> ListFolder(const fs::path& root, const std
     }
     const fs::path relative = it->path().lexically_relative(root);
     if (!it->is_regular_file(error) || IsHidden(relative)) continue;
-    if (role == "model" && !IsModelFile(relative)) continue;
     if (acl_imdb && !IsLabelledReview(relative)) continue;
     paths.push_back(relative);
     if (paths.size() > kMaxFiles) {
@@ -65,22 +63,18 @@ absl::StatusOr<std::vector<fs::path>> ListFolder(const fs::path& root, const std
   return paths;
 }
 
-absl::Status CheckModel(const fs::path& root, const std::vector<fs::path>& paths) {
-  const bool config = std::find(paths.begin(), paths.end(), fs::path("config.json")) != paths.end();
-  const bool weights = std::any_of(paths.begin(), paths.end(),
-                                   [](const fs::path& p) { return p.extension() == ".safetensors"; });
-  if (!config) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(root.string(),
-                     " has no config.json: a model is a folder in the "
-                     "Hugging Face layout (config.json, model.safetensors, vocab.txt)"));
-  }
-  if (!weights) {
-    return absl::InvalidArgumentError(absl::StrCat(root.string(),
-                                                   " has no .safetensors file; save the model with "
-                                                   "model.save_pretrained(FOLDER, safe_serialization=True)"));
-  }
-  return absl::OkStatus();
+// Everything about a model that its files say without being run, the tokenizer as the runner will read it.
+absl::Status CheckModel(const fs::path& root) {
+  QL_RETURN_IF_ERROR(CheckModelFolder(root.string()));
+  return engine::Tokenizer::Load(root.string()).status();
+}
+
+// What workers need of a model's folder.
+std::vector<fs::path> SelectModelFiles(const std::vector<fs::path>& paths) {
+  std::vector<std::string> names;
+  for (const fs::path& path : paths) names.push_back(path.generic_string());
+  const std::vector<std::string> selected = ModelFiles(names);
+  return std::vector<fs::path>(selected.begin(), selected.end());
 }
 
 absl::Status AddFile(const fs::path& path, const std::string& relative,
@@ -100,11 +94,57 @@ absl::Status AddFile(const fs::path& path, const std::string& relative,
 }
 
 absl::Status Missing(const v1::RequiredInput& required, const std::vector<std::string>& tried) {
-  return absl::NotFoundError(
-      absl::StrCat("the ", required.role().empty() ? "input" : required.role(), " '", required.name(),
-                   "' is not here; looked for ", absl::StrJoin(tried, " and "), ". ", required.remedy(),
-                   required.remedy().empty() ? "" : " ", "A place elsewhere is given with --asset '",
-                   required.name(), "=PATH'"));
+  std::string remedy = required.remedy();
+  if (!remedy.empty() && !absl::EndsWith(remedy, ".")) remedy += ".";
+  return absl::NotFoundError(absl::StrCat(
+      "the ", required.role().empty() ? "input" : required.role(), " '", required.name(),
+      "' is not here; looked for ", absl::StrJoin(tried, " and "), ". ", remedy, remedy.empty() ? "" : " ",
+      "A place elsewhere is given with --asset '", required.name(), "=PATH'"));
+}
+
+// The user's folder: HOME, else the password database. "" where neither knows one.
+std::string HomeFolder() {
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && home[0] == '/') return home;
+  const passwd* user = getpwuid(getuid());
+  return user == nullptr || user->pw_dir == nullptr ? "" : user->pw_dir;
+}
+
+// "~" and "~/…" as a shell reads them.
+std::string ExpandHome(const std::string& path) {
+  if (path != "~" && !absl::StartsWith(path, "~/")) return path;
+  const std::string home = HomeFolder();
+  return home.empty() ? path : home + path.substr(1);
+}
+
+// An asset on this machine, listed and checked.
+struct FoundAsset {
+  fs::path root;
+  std::vector<fs::path> files;  // relative to `root`; empty: `root` is the file itself
+};
+
+absl::StatusOr<FoundAsset> ListAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
+                                     const std::map<std::string, std::string>& overrides) {
+  const std::vector<std::string> candidates = AssetCandidates(required, experiment_folder, overrides);
+  std::error_code error;
+  const auto found = std::find_if(candidates.begin(), candidates.end(),
+                                  [&](const std::string& path) { return fs::exists(path, error); });
+  if (found == candidates.end()) return Missing(required, candidates);
+  FoundAsset asset{*found, {}};
+  const bool is_model = required.role() == "model";
+  if (!fs::is_directory(asset.root)) {
+    if (!is_model) return asset;
+    return absl::InvalidArgumentError(absl::StrCat(asset.root.string(), " is a file; ", kModelLayout));
+  }
+  QL_ASSIGN_OR_RETURN(asset.files, ListFolder(asset.root, required.role()));
+  if (is_model) {
+    QL_RETURN_IF_ERROR(CheckModel(asset.root));
+    asset.files = SelectModelFiles(asset.files);
+  }
+  if (asset.files.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(asset.root.string(), " has no files"));
+  }
+  return asset;
 }
 
 }  // namespace
@@ -113,8 +153,8 @@ std::vector<std::string> AssetCandidates(const v1::RequiredInput& required,
                                          const std::string& experiment_folder,
                                          const std::map<std::string, std::string>& overrides) {
   const auto given = overrides.find(required.name());
-  if (given != overrides.end()) return {given->second};
-  const fs::path path = required.path().empty() ? required.name() : required.path();
+  if (given != overrides.end()) return {ExpandHome(given->second)};
+  const fs::path path = ExpandHome(required.path().empty() ? required.name() : required.path());
   if (path.is_absolute()) return {path.string()};
   const std::string beside = (fs::path(experiment_folder) / path).lexically_normal().string();
   const std::string here = path.lexically_normal().string();
@@ -127,31 +167,22 @@ std::vector<std::string> AssetCandidates(const v1::RequiredInput& required,
 absl::StatusOr<LocalAsset> FindAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
                                      const std::map<std::string, std::string>& overrides,
                                      const std::function<void(const std::string& path)>& progress) {
-  const std::vector<std::string> candidates = AssetCandidates(required, experiment_folder, overrides);
-  std::error_code error;
-  const auto found = std::find_if(candidates.begin(), candidates.end(),
-                                  [&](const std::string& path) { return fs::exists(path, error); });
-  if (found == candidates.end()) return Missing(required, candidates);
-
+  QL_ASSIGN_OR_RETURN(const FoundAsset found, ListAsset(required, experiment_folder, overrides));
   LocalAsset asset;
   asset.input.set_name(required.name());
-  const fs::path root = *found;
-  if (!fs::is_directory(root)) {
-    if (required.role() == "model") {
-      return absl::InvalidArgumentError(absl::StrCat(root.string(),
-                                                     " is a file; a model is a folder with config.json, "
-                                                     "model.safetensors and vocab.txt"));
-    }
-    QL_RETURN_IF_ERROR(AddFile(root, root.filename().string(), progress, &asset));
+  if (found.files.empty()) {
+    QL_RETURN_IF_ERROR(AddFile(found.root, found.root.filename().string(), progress, &asset));
     return asset;
   }
-  QL_ASSIGN_OR_RETURN(const std::vector<fs::path> paths, ListFolder(root, required.role()));
-  if (required.role() == "model") QL_RETURN_IF_ERROR(CheckModel(root, paths));
-  if (paths.empty()) return absl::InvalidArgumentError(absl::StrCat(root.string(), " has no files"));
-  for (const fs::path& relative : paths) {
-    QL_RETURN_IF_ERROR(AddFile(root / relative, relative.generic_string(), progress, &asset));
+  for (const fs::path& relative : found.files) {
+    QL_RETURN_IF_ERROR(AddFile(found.root / relative, relative.generic_string(), progress, &asset));
   }
   return asset;
+}
+
+absl::Status CheckAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
+                        const std::map<std::string, std::string>& overrides) {
+  return ListAsset(required, experiment_folder, overrides).status();
 }
 
 }  // namespace quantlab::client

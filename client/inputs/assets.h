@@ -20,18 +20,23 @@ struct LocalAsset {
 };
 
 // Where `required` is looked for on this machine, first to last. `overrides` maps names to paths (--asset).
+// A leading "~" is the user's folder.
 std::vector<std::string> AssetCandidates(const v1::RequiredInput& required,
                                          const std::string& experiment_folder,
                                          const std::map<std::string, std::string>& overrides);
 
 // The first candidate that exists, listed and hashed. `progress` (may be empty) hears of each file.
-// Of a model's folder only configuration, vocabulary and safetensors are taken; of a dataset's everything but
-// hidden files and, in the aclImdb layout, what carries no label. Links are followed.
-// Errors: NOT_FOUND says where it was looked for and what to do; INVALID_ARGUMENT it is there but not what
-// its role needs.
+// Of a model's folder what ModelFiles selects is taken, once the folder has been checked (model_folder/), its
+// tokenizer too; of a dataset's everything but hidden files and, in the aclImdb layout, what carries no
+// label. Links are followed. Errors: NOT_FOUND says where it was looked for and what to do; INVALID_ARGUMENT
+// it is there but not what its role needs.
 absl::StatusOr<LocalAsset> FindAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
                                      const std::map<std::string, std::string>& overrides,
                                      const std::function<void(const std::string& path)>& progress);
+
+// What FindAsset would say, without hashing the files.
+absl::Status CheckAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
+                        const std::map<std::string, std::string>& overrides);
 
 }  // namespace quantlab::client
 

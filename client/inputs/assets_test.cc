@@ -1,5 +1,7 @@
 #include "client/inputs/assets.h"
 
+#include <cstdlib>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -20,28 +22,77 @@ v1::RequiredInput Required(const std::string& name, const std::string& path, con
   return required;
 }
 
+constexpr char kVocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n";
+
+// A safetensors file of no tensors.
+std::string NoTensors() {
+  return std::string("\x02\0\0\0\0\0\0\0{}", 10);
+}
+
+void WriteModel(TempFolder* folder) {
+  folder->Write("m/config.json", "{}");
+  folder->Write("m/model.safetensors", NoTensors());
+  folder->Write("m/vocab.txt", kVocabulary);
+}
+
+std::string WhyRefused(const TempFolder& folder, const std::string& name = "m") {
+  const v1::RequiredInput required = Required(name, name, "model");
+  const absl::Status checked = CheckAsset(required, folder.path(), {});
+  EXPECT_EQ(FindAsset(required, folder.path(), {}, {}).status(), checked);
+  return std::string(checked.message());
+}
+
 TEST(AssetsTest, AModelIsItsConfigurationVocabularyAndSafetensors) {
   TempFolder folder;
-  for (const char* name : {"config.json", "model.safetensors", "vocab.txt"})
-    folder.Write(std::string("m/") + name, name);
+  WriteModel(&folder);
   folder.Write("m/pytorch_model.bin", "no");
   folder.Write("m/.git/config.json", "no");
   const auto asset = FindAsset(Required("./m", "./m", "model"), folder.path(), {}, {});
   ASSERT_TRUE(asset.ok()) << asset.status();
   ASSERT_EQ(asset->input.files_size(), 3);
   EXPECT_EQ(asset->input.files(0).path(), "config.json");
-  EXPECT_EQ(asset->input.files(0).sha256(), Sha256Hex("config.json"));
+  EXPECT_EQ(asset->input.files(0).sha256(), Sha256Hex("{}"));
   EXPECT_EQ(asset->files[2].path, folder.path() + "/m/vocab.txt");
 }
 
-TEST(AssetsTest, AFolderThatIsNoModelIsRefused) {
+TEST(AssetsTest, PickledWeightsAreTakenWhereThereAreNoOthers) {
+  TempFolder folder;
+  folder.Write("m/config.json", "{}");
+  folder.Write("m/pytorch_model.bin", "PK\x03\x04...");
+  folder.Write("m/training_args.bin", "no");
+  folder.Write("m/vocab.txt", kVocabulary);
+  const auto asset = FindAsset(Required("m", "m", "model"), folder.path(), {}, {});
+  ASSERT_TRUE(asset.ok()) << asset.status();
+  ASSERT_EQ(asset->input.files_size(), 3);
+  EXPECT_EQ(asset->input.files(1).path(), "pytorch_model.bin");
+}
+
+TEST(AssetsTest, AFolderThatIsNoModelIsRefusedBeforeItIsUploaded) {
   TempFolder folder;
   folder.Write("m/readme.txt", "x");
-  EXPECT_THAT(std::string(FindAsset(Required("m", "m", "model"), folder.path(), {}, {}).status().message()),
-              HasSubstr("config.json"));
-  folder.Write("m/config.json", "{}");
-  EXPECT_THAT(std::string(FindAsset(Required("m", "m", "model"), folder.path(), {}, {}).status().message()),
-              HasSubstr(".safetensors"));
+  EXPECT_THAT(WhyRefused(folder),
+              HasSubstr("lacks config.json, model.safetensors, tokenizer.json or vocab.txt"));
+  WriteModel(&folder);
+  EXPECT_EQ(WhyRefused(folder), "");
+  folder.Write("m/tokenizer_config.json", R"({"tokenizer_class":"BertJapaneseTokenizer"})");
+  EXPECT_THAT(WhyRefused(folder), HasSubstr("tokenizer_class is BertJapaneseTokenizer"));
+  folder.Write("m/model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n");
+  EXPECT_THAT(WhyRefused(folder), HasSubstr("is a Git LFS pointer"));
+  EXPECT_THAT(WhyRefused(folder, "m/vocab.txt"), HasSubstr("is a file; a model is a folder"));
+}
+
+TEST(AssetsTest, ATildeIsTheUsersFolder) {
+  const v1::RequiredInput required = Required("~/m", "~/m", "model");
+  const char* home = std::getenv("HOME");
+  const std::string before = home == nullptr ? "" : home;
+  TempFolder folder;
+  WriteModel(&folder);
+  setenv("HOME", folder.path().c_str(), 1);
+  EXPECT_EQ(AssetCandidates(required, "elsewhere", {}), (std::vector<std::string>{folder / "m"}));
+  EXPECT_EQ(AssetCandidates(required, "elsewhere", {{"~/m", "~/n"}}),
+            (std::vector<std::string>{folder / "n"}));
+  EXPECT_EQ(CheckAsset(required, "elsewhere", {}), absl::OkStatus());
+  setenv("HOME", before.c_str(), 1);
 }
 
 TEST(AssetsTest, UnlabelledReviewsStayAtHome) {

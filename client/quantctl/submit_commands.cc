@@ -124,6 +124,24 @@ absl::Status CheckAssetsAreNeeded(const std::map<std::string, std::string>& over
   return absl::OkStatus();
 }
 
+// Whether the inputs that `run` would upload are there and are what it would accept. What the catalogue
+// describes may still be fetched before it runs: its absence is a note.
+absl::Status CheckInputs(Session& session, const SubmitOptions& options, const Prepared& prepared) {
+  QL_ASSIGN_OR_RETURN(const auto overrides, ParseAssets(options.assets));
+  QL_RETURN_IF_ERROR(CheckAssetsAreNeeded(overrides, prepared.checked));
+  const std::string folder = std::filesystem::path(options.file).parent_path().string();
+  for (const v1::RequiredInput& required : prepared.checked.required_inputs()) {
+    const absl::Status status = CheckAsset(required, folder, overrides);
+    const bool from_catalogue = !required.path().empty() && required.path() != required.name();
+    if (!absl::IsNotFound(status) || !from_catalogue) {
+      QL_RETURN_IF_ERROR(status);
+    } else {
+      session.Note(absl::StrCat("not yet: ", Printable(status.message())));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status UploadInputs(Session& session, Client& client, const SubmitOptions& options,
                           Prepared& prepared) {
   QL_ASSIGN_OR_RETURN(const auto overrides, ParseAssets(options.assets));
@@ -252,6 +270,7 @@ absl::StatusOr<int> SubmitDetached(Session& session, const SubmitOptions& option
 
 absl::StatusOr<int> ValidateFile(Session& session, const SubmitOptions& options) {
   QL_ASSIGN_OR_RETURN(const Prepared prepared, Check(session, options, /*want_worker=*/false));
+  QL_RETURN_IF_ERROR(CheckInputs(session, options, prepared));
   const v1::Experiment& experiment = prepared.checked.experiment();
   if (!session.is_table()) {
     session.PrintDocument("Validation", ToJsonValue(prepared.checked));
@@ -335,6 +354,7 @@ void AddSubmitCommands(CommandLine& line) {
   command = AddCommand(line, "validate", "Check an experiment file without running anything",
                        "  quantctl validate configs/quick.yaml");
   AddFileOptions(command, validate);
+  AddAssetOption(command, validate);
   command->callback(
       [&line, validate] { line.action = [validate](Session& s) { return ValidateFile(s, *validate); }; });
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "base/metric_spec.h"
 #include "base/sha256.h"
+#include "model_folder/model_folder.h"
 #include "server/config/experiment_spec.h"
 #include "server/config/method_rules.h"
 
@@ -62,8 +63,8 @@ class AssetResolver {
     if (remedy.empty()) {
       remedy =
           is_model
-              ? "put a model in the Hugging Face layout there (config.json, model.safetensors, vocab.txt), "
-                "or correct the path"
+              ? "put a model in the Hugging Face layout there (config.json, model.safetensors, and "
+                "tokenizer.json or vocab.txt), or correct the path"
               : "put the dataset there (a CSV, TSV or JSONL file, or a folder such as aclImdb), or correct "
                 "the path";
     }
@@ -94,16 +95,7 @@ class AssetResolver {
       if (!paths.insert(file.path).second) problem = absl::StrCat("has ", file.path, " twice");
     }
     if (problem.empty() && role == AssetRole::kModel) {
-      std::vector<std::string> missing;
-      for (const char* name : {"config.json", "model.safetensors", "vocab.txt"}) {
-        if (paths.count(name) == 0) missing.push_back(name);
-      }
-      if (!missing.empty()) {
-        problem =
-            absl::StrCat("lacks ", absl::StrJoin(missing, ", "),
-                         "; a model folder in the Hugging Face layout has config.json, model.safetensors "
-                         "(pickled .bin weights are not read) and vocab.txt");
-      }
+      problem = MissingFromModel(std::vector<std::string>(paths.begin(), paths.end()));
     }
     if (problem.empty()) return true;
     result_.diagnostics.Error(asset.at,

@@ -109,7 +109,17 @@ TEST(PlanTest, UploadedFilesAreChecked) {
   };
   ProvidedAsset asset = Bert();
   asset.files.pop_back();
-  EXPECT_THAT(problems(asset), HasSubstr("lacks vocab.txt"));
+  EXPECT_THAT(problems(asset), HasSubstr("lacks tokenizer.json or vocab.txt"));
+  asset.files.back() = {"pytorch_model.bin.index.json", Sha256Hex("x"), 10};
+  EXPECT_THAT(problems(asset), HasSubstr("lacks model.safetensors, tokenizer.json or vocab.txt "
+                                         "(pytorch_model.bin.index.json is not read"));
+  for (const char* weights : {"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"}) {
+    for (const char* tokenizer : {"tokenizer.json", "vocab.txt"}) {
+      asset.files = {
+          {"config.json", Sha256Hex("c"), 1}, {weights, Sha256Hex("w"), 1}, {tokenizer, Sha256Hex("t"), 1}};
+      EXPECT_EQ(problems(asset), "") << weights << tokenizer;
+    }
+  }
   asset = Bert();
   asset.files[0].path = "../config.json";
   EXPECT_THAT(problems(asset), HasSubstr("must be relative"));

@@ -110,6 +110,15 @@ class SourceTree(worlds.World):
         for name in ("run", "var", "backup"):
             (self.folder / name).mkdir()
 
+    def provide(self, role, place):
+        """Puts a model or a dataset where an example names one."""
+        if place.exists():
+            return
+        if role == "model":
+            shutil.copytree(self.folder / "my-model", place)
+        else:
+            shutil.copy(self.folder / "reviews.csv", place)
+
     def environment(self):
         environment = super().environment()
         environment["PATH"] = f"{worlds.BIN.resolve()}:{environment['PATH']}"
@@ -243,6 +252,8 @@ class ExampleFileTest(unittest.TestCase):
                 with self.subTest(example=example):
                     folder = "configs" if "include:" in example else "."
                     path = tree.write(f"{folder}/example{number}.yaml", example)
+                    for role, name in re.findall(r"(model|dataset): (\./[^,}\s]+)", example):
+                        tree.provide(role, tree.folder / folder / name)
                     done = tree.quantctl("validate", path)
                     self.assertEqual(done.returncode, 0, done.stderr)
 

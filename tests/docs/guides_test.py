@@ -273,11 +273,11 @@ class InputGuidesTest(unittest.TestCase):
 
     def test_models_that_are_refused(self):
         guide = "bring-your-own-model.md"
-        pickled = self.copy("my-model", "pickled")
-        (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
-        self.refuse("has no .safetensors file", guide, replace={"./my-model": "./pickled"})
+        (self.copy("my-model", "pointer") / "model.safetensors").write_text(
+            "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", encoding="utf-8")
+        self.refuse("is a Git LFS pointer", guide, replace={"./my-model": "./pointer"})
         (self.copy("my-model", "wordless") / "vocab.txt").unlink()
-        self.refuse("lacks vocab.txt", guide, replace={"./my-model": "./wordless"})
+        self.refuse("lacks tokenizer.json or vocab.txt", guide, replace={"./my-model": "./wordless"})
         config = self.copy("my-model", "other") / "config.json"
         text = config.read_text(encoding="utf-8")
         config.write_text(text.replace('"bert"', '"gpt2"'), encoding="utf-8")

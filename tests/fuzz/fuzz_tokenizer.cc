@@ -1,4 +1,4 @@
-// Any bytes, cased and uncased: ids stay within the vocabulary, and truncation is a prefix.
+// Any bytes, for each kind of tokenizer: ids stay within the vocabulary, and truncation is a prefix.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -13,8 +13,8 @@ namespace {
 
 using quantlab::engine::Tokenizer;
 
-std::unique_ptr<Tokenizer> Load(const char* name) {
-  auto tokenizer = Tokenizer::Load(std::string(QUANTLAB_SOURCE_DIR "/worker/engine/text/testdata/") + name);
+std::unique_ptr<Tokenizer> Load(const char* folder) {
+  auto tokenizer = Tokenizer::Load(std::string(QUANTLAB_SOURCE_DIR "/") + folder);
   if (!tokenizer.ok()) std::abort();
   return *std::move(tokenizer);
 }
@@ -24,8 +24,11 @@ std::unique_ptr<Tokenizer> Load(const char* name) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const auto* const tokenizers = new std::vector<std::unique_ptr<Tokenizer>>([] {
     std::vector<std::unique_ptr<Tokenizer>> list;
-    list.push_back(Load("tiny_uncased"));
-    list.push_back(Load("tiny_cased"));
+    for (const char* folder :
+         {"worker/engine/text/testdata/tiny_uncased", "worker/engine/text/testdata/tiny_cased",
+          "tests/golden/subword/roberta", "tests/golden/subword/xlm_roberta"}) {
+      list.push_back(Load(folder));
+    }
     return list;
   }());
   const std::string_view text(reinterpret_cast<const char*>(data), size);

@@ -7,13 +7,16 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "base/files.h"
 #include "base/metric_spec.h"
 #include "base/numbers.h"
 #include "base/status_macros.h"
+#include "worker/engine/data/class_names.h"
 #include "worker/engine/measure/statistics.h"
 #include "worker/engine/train/evaluate.h"
 
@@ -36,7 +39,7 @@ Metric QualityMetric(const char* name, double value, const std::string& split, i
   Metric metric;
   metric.name = name;
   metric.value = value;
-  metric.unit = "1";
+  metric.unit = std::string("1");
   metric.labels = {{"split", split}};
   metric.samples = samples;
   return metric;
@@ -61,6 +64,14 @@ absl::Status RecordQuality(Attempt& attempt, const Evaluation& evaluation, int c
   accuracy.low = interval.low;
   accuracy.high = interval.high;
   attempt.Record(std::move(accuracy));
+  if (attempt.config().kind == RunKind::kBaseline && evaluation.split == "test" &&
+      interval.high < 1.0 / classes) {
+    attempt.Warn(
+        "below_chance",
+        absl::StrFormat("the accuracy of %.1f %% is below what guessing among %d classes gives: do the "
+                        "model and the dataset number their classes alike?",
+                        100 * scores.accuracy, classes));
+  }
   if (scores.binary) RecordScores(attempt, *scores.binary, "binary", evaluation.split, scores.total);
   RecordScores(attempt, scores.macro, "macro", evaluation.split, scores.total);
   for (const MetricSpec& metric : AllMetrics()) {
@@ -114,6 +125,28 @@ void DescribeSplits(Attempt& attempt, const engine::Dataset& data) {
   }
 }
 
+// A tokenizer of another language or model cuts words into what the model has never seen. Pieces that
+// continue a word of WordPiece ("##ing") are no words.
+void WarnAboutUnknownWords(Attempt& attempt, const engine::Tokenizer& tokenizer,
+                           const std::vector<engine::TokenizedText>& texts) {
+  constexpr double kMuch = 0.2;
+  int64_t unknown = 0, words = 0;
+  for (const engine::TokenizedText& text : texts) {
+    for (const int32_t id : text.ids) {
+      if (id == tokenizer.cls_id() || id == tokenizer.sep_id()) continue;
+      unknown += id == tokenizer.unk_id();
+      words += !absl::StartsWith(tokenizer.TokenText(id), "##");
+    }
+  }
+  const double share = static_cast<double>(unknown) / static_cast<double>(std::max<int64_t>(words, 1));
+  if (share <= kMuch) return;
+  attempt.Warn(
+      "unknown_words",
+      absl::StrFormat("%.0f %% of the words are not in the tokenizer's vocabulary: is it of the texts' "
+                      "language, and of this model?",
+                      100 * share));
+}
+
 }  // namespace
 
 absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt) {
@@ -163,6 +196,9 @@ absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::Encoder& model,
                                     const std::string& digest) {
   QL_ASSIGN_OR_RETURN(engine::LabelledTexts data,
                       TokenizeExamples(attempt, tokenizer, examples, split + " texts"));
+  if (attempt.config().kind == RunKind::kBaseline && split == "test") {
+    WarnAboutUnknownWords(attempt, tokenizer, data.texts);
+  }
   Evaluation evaluation;
   evaluation.split = split;
   evaluation.digest = digest;
@@ -207,7 +243,7 @@ absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt, engine::Encode
 
 absl::Status CheckLabels(const engine::EncoderConfig& config, const engine::Dataset& data,
                          const std::string& folder) {
-  if (config.labels == data.labels) return absl::OkStatus();
+  if (engine::SameClasses(config.labels, data.labels)) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat(folder, ": the model's classes are ", absl::StrJoin(config.labels, ", "),
                    "; those of the dataset are ", absl::StrJoin(data.labels, ", ")));

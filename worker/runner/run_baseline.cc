@@ -22,12 +22,20 @@ absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const en
   options.labels = data.labels;
   options.build.initialize_missing_head = training.enabled;
   options.build.seed = attempt.config().seed;
+  std::string new_head;
+  options.new_head = &new_head;
   auto model = engine::LoadCheckpoint(attempt.job().model_folder, options);
   if (!model.ok()) {
     return training.enabled
                ? model.status()
                : Annotate(model.status(),
                           "training is disabled, so the checkpoint must be a fine-tuned classifier");
+  }
+  if (!new_head.empty()) {
+    attempt.Warn("new_head",
+                 absl::StrCat("the checkpoint's classifier was replaced by a new one, which this run "
+                              "trained: ",
+                              new_head));
   }
   for (const std::string& layer : (*model)->initialized_layers()) {
     attempt.Log(absl::StrCat("the checkpoint has no ", layer, ": drawn at random with the run's seed"));

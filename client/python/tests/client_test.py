@@ -261,13 +261,20 @@ class WithoutCoordinatorTest(unittest.TestCase):
     def test_model_folders_give_the_same_files_as_with_quantctl(self):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
-            for name in ("config.json", "model.safetensors", "sub/vocab.txt", "weights.bin", ".git/config.json"):
+            for name in ("config.json", "model.safetensors", "sub/vocab.txt", "pytorch_model.bin", ".git/config.json"):
                 (root / name).parent.mkdir(exist_ok=True)
                 (root / name).write_text(name)
             required = experiment_pb2.RequiredInput(name="m", path=folder, role="model")
+            with self.assertRaisesRegex(quantlab.InvalidInput, "lacks tokenizer.json; a model is a folder"):
+                files.find_asset(required, root, {})
+            (root / "tokenizer.json").write_text("{}")
             provided, paths = files.find_asset(required, root, {})
-            self.assertEqual([f.path for f in provided.files], ["config.json", "model.safetensors", "sub/vocab.txt"])
-            self.assertEqual(len(paths), 3)
+            self.assertEqual([f.path for f in provided.files],
+                             ["config.json", "model.safetensors", "sub/vocab.txt", "tokenizer.json"])
+            self.assertEqual(len(paths), 4)
+            (root / "model.safetensors").unlink()
+            provided, paths = files.find_asset(required, root, {})
+            self.assertIn("pytorch_model.bin", [f.path for f in provided.files])
 
 
 class RetriedTest(unittest.TestCase):

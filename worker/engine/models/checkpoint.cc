@@ -8,8 +8,9 @@
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "worker/engine/data/class_names.h"
 #include "worker/engine/models/families.h"
-#include "worker/engine/tensors/safetensors.h"
+#include "worker/engine/tensors/folder_weights.h"
 
 namespace quantlab::engine {
 namespace {
@@ -17,35 +18,65 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxTokenizerFileBytes = 256 << 20;
-constexpr const char* kTokenizerFiles[] = {"vocab.txt", "tokenizer.json", "tokenizer_config.json",
-                                           "special_tokens_map.json", "added_tokens.json"};
+constexpr const char* kTokenizerFiles[] = {"vocab.txt",
+                                           "vocab.json",
+                                           "merges.txt",
+                                           "tokenizer.json",
+                                           "tokenizer_config.json",
+                                           "special_tokens_map.json",
+                                           "added_tokens.json"};
 
 std::string Join(const std::string& folder, const char* name) {
   return (fs::path(folder) / name).string();
 }
 
-// Gives the config the dataset's classes, where a classifier that is already there allows it.
-absl::Status ApplyLabels(const std::vector<std::string>& labels, const SafetensorsFile& file,
-                         EncoderConfig& config) {
-  if (labels.empty()) return absl::OkStatus();
-  const auto classifier = file.entries().find(FindModelFamily(config.family)->layout.head.output + ".weight");
-  if (classifier != file.entries().end()) {
-    const std::vector<int64_t>& shape = classifier->second.shape;
-    if (shape.empty() || shape[0] != static_cast<int64_t>(labels.size())) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(file.path(), ": its classifier has ", shape.empty() ? 0 : shape[0],
-                       " classes, but the dataset has ", labels.size(), " (", absl::StrJoin(labels, ", "),
-                       "); use a dataset of the same classes, or a checkpoint without a classifier"));
-    }
-    if (labels != config.labels &&
-        std::is_permutation(labels.begin(), labels.end(), config.labels.begin(), config.labels.end())) {
-      return absl::InvalidArgumentError(absl::StrCat(file.path(), ": its classes are in the order ",
-                                                     absl::StrJoin(config.labels, ", "),
-                                                     ", those of the dataset ", absl::StrJoin(labels, ", "),
-                                                     "; set the dataset's labels to that order"));
-    }
+// The layer that gives one number for each class.
+std::string OutputOf(const EncoderConfig& config) {
+  return FindModelFamily(config.family)->layout.head.output;
+}
+
+// Why the classifier of a checkpoint cannot answer with the dataset's classes; "" where it can, or has none.
+std::string WhyHeadDoesNotFit(const std::vector<std::string>& labels, const FolderWeights& weights,
+                              const EncoderConfig& config) {
+  const std::vector<std::string>& own = config.labels;
+  const auto classifier = weights.tensors.find(OutputOf(config) + ".weight");
+  if (classifier == weights.tensors.end()) return "";
+  const int64_t rows = classifier->second.dim() == 0 ? 0 : classifier->second.size(0);
+  if (rows != static_cast<int64_t>(labels.size())) {
+    return absl::StrCat("its classifier has ", rows, " classes, but the dataset has ", labels.size(), " (",
+                        absl::StrJoin(labels, ", "), ")");
   }
-  config.labels = labels;
+  if (labels != own && std::is_permutation(labels.begin(), labels.end(), own.begin(), own.end())) {
+    return absl::StrCat("its classes are in the order ", absl::StrJoin(own, ", "), ", those of the dataset ",
+                        absl::StrJoin(labels, ", "));
+  }
+  return "";
+}
+
+// Gives the config the dataset's classes. A classifier that does not fit them is dropped where a new one may
+// be drawn.
+absl::Status ApplyLabels(const CheckpointOptions& options, FolderWeights& weights, EncoderConfig& config) {
+  if (options.labels.empty()) return absl::OkStatus();
+  const bool trained = options.build.initialize_missing_head;
+  const bool has_head = weights.tensors.count(OutputOf(config) + ".weight") > 0;
+  std::vector<std::string>& own = config.labels;
+  std::string why = WhyHeadDoesNotFit(options.labels, weights, config);
+  if (why.empty() && has_head && !trained && !SameClasses(own, options.labels)) {
+    why = absl::StrCat("its classes are ", absl::StrJoin(own, ", "), ", those of the dataset ",
+                       absl::StrJoin(options.labels, ", "));
+  }
+  if (!why.empty() && !trained) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(weights.where, ": ", why,
+                     "; use a dataset of the same classes in the same order (where only their names differ, "
+                     "write the dataset's into id2label of config.json), or fine_tune: true"));
+  }
+  if (!why.empty()) {
+    for (const char* part : {".weight", ".bias"}) weights.tensors.erase(OutputOf(config) + part);
+    if (options.new_head != nullptr) *options.new_head = why;
+  }
+  // What was not trained here keeps the names that its author gave it.
+  if (trained || !has_head || AreDefaultNames(own)) own = options.labels;
   return absl::OkStatus();
 }
 
@@ -54,10 +85,9 @@ absl::Status ApplyLabels(const std::vector<std::string>& labels, const Safetenso
 absl::StatusOr<std::unique_ptr<Encoder>> LoadCheckpoint(const std::string& folder,
                                                         const CheckpointOptions& options) {
   QL_ASSIGN_OR_RETURN(EncoderConfig config, ReadModelConfig(Join(folder, "config.json")));
-  QL_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(Join(folder, "model.safetensors")));
-  QL_RETURN_IF_ERROR(ApplyLabels(options.labels, file, config));
-  QL_ASSIGN_OR_RETURN(TensorMap tensors, file.GetAll());
-  return MakeEncoder(config, Weights(std::move(tensors), file.path()), options.build);
+  QL_ASSIGN_OR_RETURN(FolderWeights read, ReadFolderWeights(folder));
+  QL_RETURN_IF_ERROR(ApplyLabels(options, read, config));
+  return MakeEncoder(config, Weights(std::move(read.tensors), std::move(read.where)), options.build);
 }
 
 absl::Status SaveModelConfig(const EncoderConfig& config, const std::string& folder) {

@@ -1,5 +1,4 @@
-// A model's folder in the Hugging Face layout: config.json, model.safetensors, vocab.txt and what else the
-// tokenizer needs.
+// A model's folder in the Hugging Face layout, as model_folder/model_folder.h describes it.
 #ifndef QUANTLAB_WORKER_ENGINE_MODELS_CHECKPOINT_H_
 #define QUANTLAB_WORKER_ENGINE_MODELS_CHECKPOINT_H_
 
@@ -16,8 +15,11 @@ namespace quantlab::engine {
 
 struct CheckpointOptions {
   // Class names by index, from the dataset. Empty: those of config.json. A checkpoint with a classifier of
-  // another number of classes is refused; one without a classifier gets one of this size.
+  // another number or order of classes is refused, or gets a new one where build.initialize_missing_head
+  // allows it; one without a classifier gets one of this size.
   std::vector<std::string> labels;
+  // Where not null, set to the reason why the checkpoint's own classifier was not used.
+  std::string* new_head = nullptr;
   EncoderBuildOptions build;
 };
 

@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include <ATen/ops/equal.h>
+#include <ATen/ops/ones.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -38,9 +39,15 @@ TEST(EncoderConfigTest, NamesTheKeyThatIsWrong) {
   EXPECT_THAT(ConfigError(R"({"position_embedding_type": "relative_key"})"), HasSubstr("relative_key"));
   EXPECT_THAT(ConfigError(R"({"is_decoder": true})"), HasSubstr("is_decoder"));
   EXPECT_THAT(ConfigError(R"({"id2label": {"0": "a", "2": "b"}})"), HasSubstr("class 1"));
-  EXPECT_THAT(ConfigError(R"({"id2label": {"0": 5}})"), HasSubstr("id2label"));
+  EXPECT_THAT(ConfigError(R"({"id2label": {"0": [5]}})"), HasSubstr("id2label"));
   EXPECT_THAT(ConfigError(R"({"id2label": {}})"), HasSubstr("id2label"));
   EXPECT_THAT(ConfigError(R"({"id2label": {"0": "a"}, "num_labels": 3})"), HasSubstr("num_labels"));
+}
+
+TEST(EncoderConfigTest, NamesOfClassesMayBeNumbersOrNull) {
+  const auto config = ParseModelConfig(R"({"id2label": {"0": 5, "1": null, "2": "c"}})", "config.json");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_THAT(config->labels, ::testing::ElementsAre("5", "LABEL_1", "c"));
 }
 
 TEST(EncoderConfigTest, FillsInWhatDependsOnOtherKeys) {
@@ -102,11 +109,62 @@ TEST(CheckpointTest, LabelsOfTheDatasetMustFitTheClassifier) {
   const auto renamed = LoadCheckpoint(folder / "m", options);
   ASSERT_TRUE(renamed.ok());
   EXPECT_EQ((*renamed)->config().labels, options.labels);
+  options.build.initialize_missing_head = false;
+  EXPECT_THAT(std::string(LoadCheckpoint(folder / "m", options).status().message()),
+              HasSubstr("its classes are a, b, c, those of the dataset x, y, z"));
+  options.labels = {"A", " b", "C"};
+  const auto respelled = LoadCheckpoint(folder / "m", options);
+  ASSERT_TRUE(respelled.ok()) << respelled.status();
+  EXPECT_THAT((*respelled)->config().labels, ::testing::ElementsAre("a", "b", "c"))
+      << "the model's own names stay";
   options.labels = {"x", "y"};
   EXPECT_THAT(std::string(LoadCheckpoint(folder / "m", options).status().message()),
               AllOf(HasSubstr("3 classes"), HasSubstr("x, y")));
   options.labels = {"b", "a", "c"};
   EXPECT_THAT(std::string(LoadCheckpoint(folder / "m", options).status().message()), HasSubstr("order"));
+}
+
+TEST(CheckpointTest, AClassifierThatDoesNotFitIsReplacedWhereOneMayBeDrawn) {
+  TempFolder folder;
+  ASSERT_TRUE(SaveCheckpoint(*FormulaModel(SmallConfig()), folder.path(), folder / "m").ok());
+  const std::vector<std::vector<std::string>> cases = {{"x", "y"}, {"b", "a", "c"}};
+  for (const std::vector<std::string>& labels : cases) {
+    CheckpointOptions options;
+    std::string new_head;
+    options.labels = labels;
+    options.new_head = &new_head;
+    const auto loaded = LoadCheckpoint(folder / "m", options);
+    ASSERT_TRUE(loaded.ok()) << loaded.status();
+    EXPECT_EQ((*loaded)->config().labels, labels);
+    EXPECT_FALSE((*loaded)->initialized_layers().empty());
+    EXPECT_THAT(new_head, HasSubstr(labels.size() == 2 ? "has 3 classes" : "in the order a, b, c"));
+  }
+}
+
+TEST(CheckpointTest, ShardsAreReadByTheirIndex) {
+  TempFolder folder;
+  const auto model = FormulaModel(SmallConfig());
+  const TensorMap all = model->StateTensors();
+  TensorMap parts[2];
+  std::string map;
+  for (const auto& [name, tensor] : all) {
+    const size_t part = map.size() % 2;
+    parts[part][name] = tensor;
+    map += (map.empty() ? "\"" : ",\"") + name + "\":\"model-" + std::to_string(part) + ".safetensors\"";
+  }
+  ASSERT_TRUE(SaveModelConfig(model->config(), folder / "m").ok());
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(WriteSafetensors(folder / ("m/model-" + std::to_string(i) + ".safetensors"), parts[i]).ok());
+  }
+  folder.Write("m/model.safetensors.index.json", "{\"weight_map\":{" + map + "}}");
+  const auto loaded = LoadCheckpoint(folder / "m");
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  const TensorMap after = (*loaded)->StateTensors();
+  for (const auto& [name, tensor] : all) EXPECT_TRUE(at::equal(tensor, after.at(name))) << name;
+  parts[0]["more"] = at::ones({1});
+  ASSERT_TRUE(WriteSafetensors(folder / "m/model-0.safetensors", parts[0]).ok());
+  EXPECT_THAT(std::string(LoadCheckpoint(folder / "m").status().message()),
+              HasSubstr("holds tensor more, which model.safetensors.index.json does not name"));
 }
 
 TEST(CheckpointTest, AnEncoderGetsAClassifierForTheDataset) {

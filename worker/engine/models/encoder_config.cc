@@ -196,10 +196,11 @@ class Parser {
     config.labels.assign(names->size(), "");
     for (size_t i = 0; i < names->size(); ++i) {
       const auto it = names->find(absl::StrCat(i));
-      if (it == names->end() || !it->is_string()) {
-        return Bad("id2label", absl::StrCat("without a name for class ", i, " of ", names->size()));
-      }
-      config.labels[i] = it->get<std::string>();
+      const bool named = it != names->end() && (it->is_string() || it->is_number() || it->is_null());
+      if (!named) return Bad("id2label", absl::StrCat("without a name for class ", i, " of ", names->size()));
+      config.labels[i] = it->is_string() ? it->get<std::string>()
+                         : it->is_null() ? DefaultLabel(static_cast<int64_t>(i))
+                                         : it->dump();
     }
     return absl::OkStatus();
   }

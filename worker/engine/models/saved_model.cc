@@ -136,8 +136,9 @@ absl::Status SaveModel(const Encoder& model, const std::optional<QuantizationPla
 absl::StatusOr<ModelSize> SizeOfModel(const std::string& folder) {
   ModelSize size;
   std::error_code error;
-  for (const char* name : {"config.json", kPlanFile, "model.safetensors", "vocab.txt", "tokenizer.json",
-                           "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
+  for (const char* name :
+       {"config.json", kPlanFile, "model.safetensors", "vocab.txt", "vocab.json", "merges.txt",
+        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
     const std::uintmax_t bytes = fs::file_size(Join(folder, name), error);
     if (error) continue;
     size.total += static_cast<int64_t>(bytes);

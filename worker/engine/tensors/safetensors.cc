@@ -19,6 +19,7 @@
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "model_folder/first_bytes.h"
 #include "worker/engine/tensors/atomic_file.h"
 #include "worker/engine/tensors/torch_status.h"
 
@@ -129,6 +130,10 @@ class HeaderParser {
   }
 
   absl::StatusOr<Json> ParseJson() {
+    const absl::string_view first(file_.data(), std::min<uint64_t>(file_.size(), kFirstBytes));
+    if (const std::string text = DescribeText(first); !text.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(path_, " ", text));
+    }
     if (file_.size() < 8)
       return Bad("it has ", file_.size(), " bytes, too few for a header; is it truncated?");
     uint64_t length = 0;
@@ -170,6 +175,7 @@ class HeaderParser {
   }
 
   absl::Status ParseMetadata(const Json& value) {
+    if (value.is_null()) return absl::OkStatus();  // as the reference implementation reads it
     if (!value.is_object()) return Bad(kMetadataKey, " is not an object");
     for (const auto& [key, text] : value.items()) {
       if (!text.is_string()) return Bad(kMetadataKey, ".", key, " is not text");

@@ -13,6 +13,12 @@ from quantlab.v1 import experiment_pb2
 _MAX_BYTES = 1 << 20
 _MAX_FILES = 64
 _MODEL_SUFFIXES = (".json", ".txt", ".safetensors")
+_PICKLE = "pytorch_model.bin"
+# One of each group makes a model folder complete.
+_MODEL_NEEDS = (("config.json",), ("model.safetensors", "model.safetensors.index.json", _PICKLE),
+                ("tokenizer.json", "vocab.txt", "vocab.json"))
+_LAYOUT = ("a model is a folder in the Hugging Face layout: config.json; weights (model.safetensors, its shards with "
+           "model.safetensors.index.json, or pytorch_model.bin); a tokenizer (tokenizer.json or vocab.txt)")
 # aclImdb: what carries no label is twice as much.
 _LABELLED = ("train/pos/", "train/neg/", "test/pos/", "test/neg/")
 
@@ -101,8 +107,8 @@ def find_asset(required, folder, overrides):
 
 def _candidates(required, folder, overrides):
     if required.name in overrides:
-        return [pathlib.Path(overrides[required.name])]
-    path = pathlib.Path(required.path or required.name)
+        return [pathlib.Path(overrides[required.name]).expanduser()]
+    path = pathlib.Path(required.path or required.name).expanduser()
     # What the file itself names lies beside it; what the catalogue names lies where the program runs.
     if path.is_absolute():
         return [path]
@@ -115,18 +121,26 @@ def _files_of(root, role):
     """Files below `root` that workers need, sorted: the same as quantctl takes, so that digests are the same."""
     if not root.is_dir():
         if role == "model":
-            raise errors.InvalidInput(f"{root} is a file; a model is a folder with config.json, model.safetensors "
-                                      "and vocab.txt")
+            raise errors.InvalidInput(f"{root} is a file; {_LAYOUT}")
         return [(root, root.name)]
     acl_imdb = role == "dataset" and (root / "train/pos").is_dir() and (root / "train/neg").is_dir()
     names = [name for name in sorted(_walk(root)) if not any(part.startswith(".") for part in name.split("/"))]
     if role == "model":
-        names = [name for name in names if name.endswith(_MODEL_SUFFIXES)]
+        names = _model_files(root, names)
     if acl_imdb:
         names = [name for name in names if name.startswith(_LABELLED) and name.endswith(".txt")]
     if not names:
         raise errors.InvalidInput(f"{root} has no files that a {role or 'run'} needs")
     return [(root / name, name) for name in names]
+
+
+def _model_files(root, names):
+    """What model_folder/model_folder.h calls ModelFiles, once the folder is complete."""
+    missing = [group[0] for group in _MODEL_NEEDS if not any(name in names for name in group)]
+    if missing:
+        raise errors.InvalidInput(f"{root} lacks {', '.join(missing)}; {_LAYOUT}")
+    pickled = not any(name in names for name in _MODEL_NEEDS[1][:2])
+    return [name for name in names if name.endswith(_MODEL_SUFFIXES) or (pickled and name == _PICKLE)]
 
 
 def _walk(root):

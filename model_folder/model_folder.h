@@ -1,0 +1,37 @@
+// What a model folder in the Hugging Face layout may and must contain.
+//
+// One description for all who handle such a folder: the client uploads ModelFiles, the coordinator plans runs
+// with what passes MissingFromModel, and the runner reads what CheckModelFolder accepts.
+#ifndef QUANTLAB_MODEL_FOLDER_MODEL_FOLDER_H_
+#define QUANTLAB_MODEL_FOLDER_MODEL_FOLDER_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace quantlab {
+
+// The layout in a few words, for messages that ask for a model.
+extern const char kModelLayout[];
+
+// Those of a folder's files (paths relative to it, with '/') that a worker needs: configuration, vocabulary,
+// safetensors; pytorch_model.bin where there are no safetensors.
+std::vector<std::string> ModelFiles(const std::vector<std::string>& paths);
+
+// "" where files of these names make a model, else what is missing and the remedy, to follow the folder's
+// name: "lacks config.json; …".
+std::string MissingFromModel(const std::vector<std::string>& paths);
+
+// Checks all that can be known without LibTorch: the files that must be there, config.json, the weights'
+// headers, the shards against their index. The tokenizer is checked by loading it.
+// Errors: INVALID_ARGUMENT names the file that is missing, or what is wrong with it.
+absl::Status CheckModelFolder(const std::string& folder);
+
+// The first bytes of a pytorch_model.bin: INVALID_ARGUMENT names the path and what it is instead.
+absl::Status CheckPickleFile(const std::string& path);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_MODEL_FOLDER_MODEL_FOLDER_H_
