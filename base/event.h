@@ -58,6 +58,8 @@ struct Layer {
   // none: not measured, or no difference at all.
   std::optional<double> sqnr_db;
   Message coded_reason = {};
+  std::string role = {};              // base/layer_role.h; empty in events stored before there were roles
+  std::optional<int64_t> block = {};  // index of its encoder layer; none: in none, or not known
 };
 
 struct Environment {

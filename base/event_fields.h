@@ -105,7 +105,9 @@ struct EventFields<Layer> {
       EventField("bytes_fp32", &Layer::bytes_fp32, FieldRule::kCount),
       EventField("bytes", &Layer::bytes, FieldRule::kCount),
       EventField("sqnr_db", &Layer::sqnr_db, FieldRule::kAny, Presence::kMayBeAbsent),
-      EventField("coded_reason", &Layer::coded_reason, FieldRule::kAny, Presence::kMayBeAbsent));
+      EventField("coded_reason", &Layer::coded_reason, FieldRule::kAny, Presence::kMayBeAbsent),
+      EventField("role", &Layer::role, FieldRule::kShortText, Presence::kMayBeAbsent),
+      EventField("block", &Layer::block, FieldRule::kCount, Presence::kMayBeAbsent));
 };
 
 template <>

@@ -50,7 +50,10 @@ struct ValueWriter {
   Json operator()(bool value) const { return value; }
   Json operator()(int64_t value) const { return Form::Integer(value); }
   Json operator()(double value) const { return NumberToJson<Json>(value); }
-  Json operator()(const std::optional<double>& value) const { return NumberToJson<Json>(*value); }
+  template <typename T>
+  Json operator()(const std::optional<T>& value) const {
+    return (*this)(*value);
+  }
   Json operator()(const Message& value) const { return Json::parse(MessageToJson(value)); }
   Json operator()(Severity value) const { return SeverityName(value); }
   Json operator()(const std::map<std::string, std::string>& value) const { return value; }
@@ -95,7 +98,8 @@ void ReadValue(const StoredJson& json, double* value) {
   if (!NumberFromJson(json, value)) *value = json.get<double>();
 }
 
-void ReadValue(const StoredJson& json, std::optional<double>* value) {
+template <typename T>
+void ReadValue(const StoredJson& json, std::optional<T>* value) {
   ReadValue(json, &value->emplace());
 }
 

@@ -53,6 +53,9 @@ struct StoredCase {
 
 std::vector<StoredCase> StoredCases() {
   const Layer layer{"layer.0", 384, 1536, "int8", "fp32", "sgemm", "too small", 0.5, 4000, 1000, 31.5};
+  Layer placed = layer;
+  placed.role = "ffn.in";
+  placed.block = 0;
   Layer unmeasured = layer;
   unmeasured.sqnr_db.reset();
   const std::string layer_start =
@@ -69,6 +72,7 @@ std::vector<StoredCase> StoredCases() {
        R"({"name":"predictions.csv","sha256":"dddd","size":12})"},
       {layer, layer_start + R"(,"sqnr_db":31.5})"},
       {unmeasured, layer_start + "}"},
+      {placed, R"({"block":0,)" + layer_start.substr(1) + R"(,"role":"ffn.in","sqnr_db":31.5})"},
       {Environment{"avx512", {{"cores", "2"}}}, R"({"facts":{"cores":"2"},"fingerprint":"avx512"})"},
       {Caveat{"lost", "lost", messages::kTimeLimitIgnored()},
        R"({"code":"lost","coded_message":{"code":"run.time_limit_ignored"},"message":"lost"})"},

@@ -109,8 +109,9 @@ class FieldSetter {
   void operator()(double value) const { in_.SetDouble(&to_, field_, value); }
   void operator()(const std::string& value) const { in_.SetString(&to_, field_, ValidUtf8(value)); }
   void operator()(Severity value) const { in_.SetEnumValue(&to_, field_, ToProto(value)); }
-  void operator()(const std::optional<double>& value) const {
-    if (value) in_.SetDouble(&to_, field_, *value);
+  template <typename T>
+  void operator()(const std::optional<T>& value) const {
+    if (value) (*this)(*value);
   }
   void operator()(const Message& value) const {
     if (value.empty()) return;
@@ -153,9 +154,9 @@ class FieldGetter {
     // A sum of shares may exceed 1 by rounding.
     return rule_ == FieldRule::kShare ? Between(name_, *value, 0, 1 + 1e-9) : absl::OkStatus();
   }
-  absl::Status operator()(std::optional<double>* value) const {
-    if (in_.HasField(from_, field_)) *value = in_.GetDouble(from_, field_);
-    return absl::OkStatus();
+  template <typename T>
+  absl::Status operator()(std::optional<T>* value) const {
+    return in_.HasField(from_, field_) ? (*this)(&value->emplace()) : absl::OkStatus();
   }
   absl::Status operator()(Message* value) const {
     v1::Message message;

@@ -103,7 +103,7 @@ std::vector<EventKind> AllKinds() {
           LogLine{Severity::kWarning, "text", messages::kText("text")},
           Artifact{"model/model.safetensors", kDigest, 1'000'000'000'000},
           Layer{"bert.encoder.layer.0", 384, 1536, "int8", "fp32", "sgemm", "too small", 0.125, 4000, 1000,
-                31.5, messages::kText("too small")},
+                31.5, messages::kText("too small"), "ffn.in", 0},
           Environment{"avx512-2t", {{"torch", "2.13.0"}}},
           Caveat{"subset", "1,000 of 25,000 texts", messages::kText("1,000 of 25,000 texts")}};
 }
@@ -551,6 +551,9 @@ TEST(ConvertTest, BadEventsAreRefusedByField) {
   v1::Event message = ToProto(event);
   message.mutable_layer()->set_macs_share(kNan);
   EXPECT_THAT(Refusal(message), HasSubstr("layer.macs_share: "));
+  message = ToProto(event);
+  message.mutable_layer()->set_block(-1);
+  EXPECT_THAT(Refusal(message), HasSubstr("layer.block: "));
   message.clear_layer();
   EXPECT_THAT(Refusal(message), HasSubstr("kind: "));
   message.mutable_progress()->set_done(-1);

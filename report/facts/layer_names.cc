@@ -7,49 +7,67 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/layer_role.h"
 #include "report/facts/plot_label.h"
 
 namespace quantlab::report {
 namespace {
 
-struct Ending {
-  const char* ending;
+struct Role {
+  const char* role;
   ModelPart part;
   Text name;
 };
 
-// Longer endings first: ".output.dense" ends two kinds of layer.
-const std::vector<Ending>& Endings() {
-  static const auto* const endings = new std::vector<Ending>{
-      {".attention.self.query", ModelPart::kQkv, {"query", "query"}},
-      {".attention.self.key", ModelPart::kQkv, {"key", "key"}},
-      {".attention.self.value", ModelPart::kQkv, {"value", "value"}},
-      {".attention.output.dense", ModelPart::kAttentionOutput, {"attn out", "注意力输出"}},
-      {".intermediate.dense", ModelPart::kUp, {"ffn up", "前馈升维"}},
-      {".output.dense", ModelPart::kDown, {"ffn down", "前馈降维"}},
-      {".pooler.dense", ModelPart::kPooler, {"pooler", "池化层"}},
-      {".attention.q_lin", ModelPart::kQkv, {"query", "query"}},
-      {".attention.k_lin", ModelPart::kQkv, {"key", "key"}},
-      {".attention.v_lin", ModelPart::kQkv, {"value", "value"}},
-      {".attention.out_lin", ModelPart::kAttentionOutput, {"attn out", "注意力输出"}},
-      {".ffn.lin1", ModelPart::kUp, {"ffn up", "前馈升维"}},
-      {".ffn.lin2", ModelPart::kDown, {"ffn down", "前馈降维"}},
-      {"pre_classifier", ModelPart::kPooler, {"head dense", "分类隐层"}},
-      {"classifier.dense", ModelPart::kPooler, {"head dense", "分类隐层"}},
-      {"classifier.out_proj", ModelPart::kClassifier, {"classifier", "分类层"}},
-      {"word_embeddings", ModelPart::kEmbeddings, {"word emb.", "词嵌入"}},
-      {"position_embeddings", ModelPart::kEmbeddings, {"pos. emb.", "位置嵌入"}},
-      {"token_type_embeddings", ModelPart::kEmbeddings, {"type emb.", "类型嵌入"}},
-      {"classifier", ModelPart::kClassifier, {"classifier", "分类层"}},
+const std::vector<Role>& Roles() {
+  static const auto* const roles = new std::vector<Role>{
+      {layer_role::kWordEmbedding, ModelPart::kEmbeddings, {"word emb.", "词嵌入"}},
+      {layer_role::kPositionEmbedding, ModelPart::kEmbeddings, {"pos. emb.", "位置嵌入"}},
+      {layer_role::kTokenTypeEmbedding, ModelPart::kEmbeddings, {"type emb.", "类型嵌入"}},
+      {layer_role::kEmbeddingProjection, ModelPart::kEmbeddingProjection, {"emb. proj.", "嵌入投影"}},
+      {layer_role::kQuery, ModelPart::kQkv, {"query", "query"}},
+      {layer_role::kKey, ModelPart::kQkv, {"key", "key"}},
+      {layer_role::kValue, ModelPart::kQkv, {"value", "value"}},
+      {layer_role::kAttentionOutput, ModelPart::kAttentionOutput, {"attn out", "注意力输出"}},
+      {layer_role::kFfnIn, ModelPart::kUp, {"ffn up", "前馈升维"}},
+      {layer_role::kFfnOut, ModelPart::kDown, {"ffn down", "前馈降维"}},
+      {layer_role::kPooler, ModelPart::kPooler, {"pooler", "池化层"}},
+      {layer_role::kHeadDense, ModelPart::kPooler, {"head dense", "分类隐层"}},
+      {layer_role::kClassifier, ModelPart::kClassifier, {"classifier", "分类层"}},
   };
-  return *endings;
+  return *roles;
 }
 
-const Ending* Find(const std::string& layer) {
-  for (const Ending& ending : Endings()) {
-    if (absl::EndsWith(layer, ending.ending)) return &ending;
+const Role* FindRole(const std::string& name) {
+  for (const Role& role : Roles()) {
+    if (name == role.role) return &role;
   }
   return nullptr;
+}
+
+// Gives a layer that was stored without a role the one that its name says; BERT was the only family then.
+void PlaceByName(Layer& layer) {
+  // Longer endings first: ".output.dense" ends two kinds of layer.
+  static constexpr std::pair<const char*, const char*> kEndings[] = {
+      {".attention.self.query", layer_role::kQuery},
+      {".attention.self.key", layer_role::kKey},
+      {".attention.self.value", layer_role::kValue},
+      {".attention.output.dense", layer_role::kAttentionOutput},
+      {".intermediate.dense", layer_role::kFfnIn},
+      {".output.dense", layer_role::kFfnOut},
+      {".pooler.dense", layer_role::kPooler},
+      {"word_embeddings", layer_role::kWordEmbedding},
+      {"position_embeddings", layer_role::kPositionEmbedding},
+      {"token_type_embeddings", layer_role::kTokenTypeEmbedding},
+      {"classifier", layer_role::kClassifier},
+  };
+  for (const auto& [ending, role] : kEndings) {
+    if (layer.role.empty() && absl::EndsWith(layer.name, ending)) layer.role = role;
+  }
+  for (const absl::string_view part : absl::StrSplit(layer.name, '.')) {
+    int64_t number = 0;
+    if (!layer.block && absl::SimpleAtoi(part, &number) && number >= 0) layer.block = number;
+  }
 }
 
 // From most bits to fewest.
@@ -68,28 +86,21 @@ const std::vector<std::pair<std::string, Text>>& Precisions() {
 
 }  // namespace
 
-std::optional<ModelPart> PartOf(const std::string& layer) {
-  const Ending* const ending = Find(layer);
-  return ending == nullptr ? std::nullopt : std::optional(ending->part);
-}
-
-int64_t BlockOf(const std::string& layer) {
-  for (const absl::string_view part : absl::StrSplit(layer, '.')) {
-    int64_t number = 0;
-    if (absl::SimpleAtoi(part, &number) && number >= 0) return number;
+LayerPlace PlaceOf(const Layer& stored) {
+  Layer layer = stored;
+  if (layer.role.empty()) PlaceByName(layer);
+  LayerPlace place;
+  place.block = layer.block;
+  const std::string prefix = place.block ? absl::StrCat(*place.block, " ") : "";
+  if (const Role* const role = FindRole(layer.role)) {
+    place.part = role->part;
+    place.short_name = {prefix + role->name.english, prefix + role->name.chinese};
+    return place;
   }
-  return -1;
-}
-
-Text ShortLayerName(const std::string& layer) {
-  const int64_t block = BlockOf(layer);
-  const std::string prefix = block < 0 ? "" : absl::StrCat(block, " ");
-  if (const Ending* const ending = Find(layer)) {
-    return {prefix + ending->name.english, prefix + ending->name.chinese};
-  }
-  const std::vector<std::string> parts = absl::StrSplit(layer, '.');
+  const std::vector<std::string> parts = absl::StrSplit(layer.name, '.');
   const std::string last = PlotLabel(parts.back(), 8);
-  return {prefix + last, prefix + last};
+  place.short_name = {prefix + last, prefix + last};
+  return place;
 }
 
 size_t PrecisionOrder(const std::string& precision) {

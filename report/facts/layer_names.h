@@ -6,19 +6,35 @@
 #include <optional>
 #include <string>
 
+#include "base/event.h"
 #include "report/facts/language.h"
 
 namespace quantlab::report {
 
 // The parts of an encoder with a classifier, in the order in which a text passes them.
-enum class ModelPart { kEmbeddings, kQkv, kAttention, kAttentionOutput, kUp, kDown, kPooler, kClassifier };
+enum class ModelPart {
+  kEmbeddings,
+  kEmbeddingProjection,
+  kQkv,
+  kAttention,
+  kAttentionOutput,
+  kUp,
+  kDown,
+  kPooler,  // or the hidden layer of the classification head
+  kClassifier
+};
 
-// Where a layer stands; none for a name of another family.
-std::optional<ModelPart> PartOf(const std::string& layer);
-// Number of the encoder's block in a layer's name: "bert.encoder.layer.3.output.dense" is 3; -1: in none.
-int64_t BlockOf(const std::string& layer);
-// "3 query"; the end of the name where its family is not known.
-Text ShortLayerName(const std::string& layer);
+// Where a layer stands in its model.
+struct LayerPlace {
+  std::optional<ModelPart> part;  // none: its role is unknown here
+  std::optional<int64_t> block;   // index of the encoder layer; none: in none
+  Text short_name;                // "3 query"; with the end of the layer's name where the role is unknown
+};
+
+// By the layer's role and block. Layers that were stored before these existed are placed by their names,
+// which were all of BERT.
+LayerPlace PlaceOf(const Layer& layer);
+
 bool KnownPrecision(const std::string& precision);
 // From most bits to fewest; unknown ones last.
 size_t PrecisionOrder(const std::string& precision);

@@ -25,10 +25,9 @@ TEST(MessageTextTest, EnglishReportsHaveTheText) {
 TEST(MessageTextTest, ChineseReportsRenderTheMessageWhateverTheText) {
   const Message fallback =
       messages::kLayersFellBack("classifier", messages::kNoHalfArithmetic("BF16", "bf16"));
-  EXPECT_EQ(
-      CaveatText(kZh, {"fallback", "reworded since", fallback}),
-      "classifier 及同类的层：此 CPU 没有 BF16 运算指令（或被 ONEDNN_MAX_CPU_ISA 屏蔽）：权重以 bf16 "
-      "保存，以 FP32 计算");
+  EXPECT_EQ(CaveatText(kZh, {"fallback", "reworded since", fallback}),
+            "classifier 及同类的层：此 CPU 没有 BF16 运算指令（或被 ONEDNN_MAX_CPU_ISA 屏蔽）：权重以 bf16 "
+            "保存，以 FP32 计算");
   EXPECT_EQ(Shown(kZh, messages::kRunNeedsFailed("baseline", "FAILED")),
             "依赖 baseline，而后者的结局是“失败”");
   EXPECT_EQ(MessageText(kZh, {}, ""), "");

@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/layer_role.h"
 #include "absl/strings/strip.h"
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"
@@ -95,10 +96,26 @@ const std::vector<PartBox>& Parts() {
   return *parts;
 }
 
-std::string PartsCsv() {
+// Whether the layer before the classifier is of the classification head, where other models have a pooler.
+bool HasHeadDense(const Facts& facts) {
+  for (const VariantFacts& variant : facts.variants) {
+    for (const RunReport* run : variant.runs) {
+      for (const Layer& layer : run->layers) {
+        if (layer.role == layer_role::kHeadDense) return true;
+      }
+    }
+  }
+  return false;
+}
+
+std::string PartsCsv(const Facts& facts) {
   Csv csv({"part", "title_en", "title_zh", "line1_en", "line1_zh", "line2_en", "line2_zh", "fill"});
   for (size_t i = 0; i < Parts().size(); ++i) {
-    const PartBox& part = Parts()[i];
+    PartBox part = Parts()[i];
+    if (part.part == ModelPart::kPooler && HasHeadDense(facts)) {
+      part.title = {"Head layer", "分类隐层"};
+      part.line2 = {"activation", "激活函数"};
+    }
     csv.Add({std::to_string(i), part.title.english, part.title.chinese, part.line1.english,
              part.line1.chinese, part.line2.english, part.line2.chinese, part.linear ? "DCEBF7" : "F3F3F3"});
   }
@@ -121,7 +138,7 @@ struct Share {
 std::vector<Share> SharesOf(const RunReport& run, ModelPart part) {
   std::map<std::string, size_t> counts;
   for (const Layer& layer : run.layers) {
-    if (PartOf(layer.name) == part) ++counts[layer.effective];
+    if (PlaceOf(layer).part == part) ++counts[layer.effective];
   }
   std::vector<Share> shares;
   for (const auto& [precision, layers] : counts) shares.push_back({precision, layers});
@@ -209,7 +226,7 @@ int64_t BlocksOf(const Facts& facts) {
   int64_t last = -1;
   for (const VariantFacts& variant : facts.variants) {
     if (const RunReport* run = RunWithLayers(variant)) {
-      for (const Layer& layer : run->layers) last = std::max(last, BlockOf(layer.name));
+      for (const Layer& layer : run->layers) last = std::max(last, PlaceOf(layer).block.value_or(-1));
     }
   }
   return last + 1;
@@ -257,7 +274,7 @@ Figure ModelDiagram(const Facts& facts) {
       script.Body(cells.rows() > 0
                       ? absl::StrCat(absl::StripSuffix(scripts::kModel, "\n"), ", \\\n", scripts::kModelCells)
                       : scripts::kModel),
-      {{"architecture/model.csv", cells.Take()}, {"architecture/model_parts.csv", PartsCsv()}}};
+      {{"architecture/model.csv", cells.Take()}, {"architecture/model_parts.csv", PartsCsv(facts)}}};
 }
 
 }  // namespace quantlab::report

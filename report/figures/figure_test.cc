@@ -122,15 +122,28 @@ TEST(ColorTest, EachMethodHasItsOwn) {
 }
 
 TEST(LayerNameTest, Table) {
-  EXPECT_EQ(ShortLayerName("bert.encoder.layer.3.attention.output.dense").english, "3 attn out");
-  EXPECT_EQ(ShortLayerName("bert.encoder.layer.3.output.dense").english, "3 ffn down");
-  EXPECT_EQ(ShortLayerName("bert.pooler.dense").chinese, "池化层");
-  EXPECT_EQ(ShortLayerName("gpt.h.2.mlp.c_proj").english, "2 c_proj");
-  EXPECT_EQ(PartOf("bert.encoder.layer.0.output.dense"), ModelPart::kDown);
-  EXPECT_EQ(PartOf("something.else"), std::nullopt);
-  EXPECT_EQ(ShortLayerName("distilbert.transformer.layer.4.ffn.lin1").english, "4 ffn up");
-  EXPECT_EQ(PartOf("pre_classifier"), ModelPart::kPooler);
-  EXPECT_EQ(PartOf("classifier.out_proj"), ModelPart::kClassifier);
+  const auto place = [](const char* name, const char* role = "", std::optional<int64_t> block = {}) {
+    Layer layer;
+    layer.name = name;
+    layer.role = role;
+    layer.block = block;
+    return PlaceOf(layer);
+  };
+  // The role counts, whatever the name looks like.
+  EXPECT_EQ(place("distilbert.transformer.layer.4.ffn.lin1", "ffn.in", 4).short_name.english, "4 ffn up");
+  EXPECT_EQ(place("distilbert.transformer.layer.4.ffn.lin1", "ffn.in", 4).part, ModelPart::kUp);
+  EXPECT_EQ(place("classifier", "pooler").part, ModelPart::kPooler);
+  EXPECT_EQ(place("classifier.dense", "classifier.dense").short_name.chinese, "分类隐层");
+  EXPECT_EQ(place("layer.7.output.dense", "some.new.role", 2).short_name.english, "2 dense");
+  EXPECT_EQ(place("layer.7.output.dense", "some.new.role", 2).part, std::nullopt);
+  // Stored before there were roles.
+  EXPECT_EQ(place("bert.encoder.layer.3.attention.output.dense").short_name.english, "3 attn out");
+  EXPECT_EQ(place("bert.encoder.layer.3.output.dense").short_name.english, "3 ffn down");
+  EXPECT_EQ(place("bert.encoder.layer.3.output.dense").block, 3);
+  EXPECT_EQ(place("bert.pooler.dense").short_name.chinese, "池化层");
+  EXPECT_EQ(place("gpt.h.2.mlp.c_proj").short_name.english, "2 c_proj");
+  EXPECT_EQ(place("bert.encoder.layer.0.output.dense").part, ModelPart::kDown);
+  EXPECT_EQ(place("something.else").part, std::nullopt);
 }
 
 TEST(FigureTest, NoNameFromOutsideReachesAScript) {

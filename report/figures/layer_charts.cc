@@ -20,7 +20,10 @@ class LayerGrid {
   explicit LayerGrid(const Facts& facts) {
     for (const PlotRow& row : PlotRows(facts)) {
       rows_.push_back(row);
-      for (const Layer& layer : LayersOf(*row.variant)) Index(layer.name);
+      for (const Layer& layer : LayersOf(*row.variant)) {
+        const size_t index = Index(layer.name);
+        places_[index] = PlaceOf(layer);
+      }
       for (const LayerSensitivity& one : row.variant->sensitivity) Index(one.layer);
     }
   }
@@ -35,20 +38,24 @@ class LayerGrid {
 
   size_t Index(const std::string& layer) {
     const auto [it, added] = index_.emplace(layer, names_.size());
-    if (added) names_.push_back(layer);
+    if (added) {
+      names_.push_back(layer);
+      Layer named;
+      named.name = layer;
+      places_.push_back(PlaceOf(named));
+    }
     return it->second;
   }
 
   const std::vector<PlotRow>& rows() const { return rows_; }
   const std::vector<std::string>& names() const { return names_; }
+  const LayerPlace& place(size_t index) const { return places_[index]; }
 
   // Where one block of the encoder ends and the next begins, between columns.
   std::vector<double> Blocks() const {
     std::vector<double> blocks;
     for (size_t i = 1; i < names_.size(); ++i) {
-      if (BlockOf(names_[i]) != BlockOf(names_[i - 1])) {
-        blocks.push_back(static_cast<double>(i) - 0.5);
-      }
+      if (places_[i].block != places_[i - 1].block) blocks.push_back(static_cast<double>(i) - 0.5);
     }
     return blocks;
   }
@@ -56,6 +63,7 @@ class LayerGrid {
  private:
   std::vector<PlotRow> rows_;
   std::vector<std::string> names_;
+  std::vector<LayerPlace> places_;  // of the layers of names_
   std::map<std::string, size_t> index_;
 };
 
@@ -165,7 +173,7 @@ void AddPrecisions(LayerGrid& grid, LayerData& data) {
 std::string NamesCsv(const LayerGrid& grid) {
   Csv csv({"layer_index", "layer", "short_en", "short_zh"});
   for (size_t i = 0; i < grid.names().size(); ++i) {
-    const Text name = ShortLayerName(grid.names()[i]);
+    const Text& name = grid.place(i).short_name;
     csv.Add({std::to_string(i), grid.names()[i], name.english, name.chinese});
   }
   return csv.Take();

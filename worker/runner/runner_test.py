@@ -193,7 +193,7 @@ class AttemptTest(unittest.TestCase):
 class FamiliesTest(AttemptTest):
     """Each family goes the way from a pre-trained encoder to a comparison."""
 
-    def family(self, name, layers):
+    def family(self, name, role, layers):
         shutil.rmtree(self.root / "encoder")
         make_family(self.root / "encoder", name)
         for kind in ("baseline", "quantization", "comparison"):
@@ -208,19 +208,22 @@ class FamiliesTest(AttemptTest):
         self.assertGreater(self.find(compared, "compression_ratio", variant="d", part="quantized_layers")["value"], 1)
         described = [event["layer"] for event in quantized if "layer" in event]
         self.assertEqual(len(described), layers)
+        self.assertIn(role, [layer["role"] for layer in described])
+        self.assertEqual({layer.get("block") for layer in described if layer["role"].startswith("attention.")},
+                         {"0", "1"})
         folder = self.root / "quantization/model"
         self.assertEqual(json.loads((folder / "plan.json").read_text())["model_family"], name)
         config = json.loads((folder / "config.json").read_text())
         self.assertEqual(config["model_type"], name)
 
     def test_distilbert(self):
-        self.family("distilbert", 14)
+        self.family("distilbert", "classifier.dense", 14)
 
     def test_roberta(self):
-        self.family("roberta", 14)
+        self.family("roberta", "ffn.out", 14)
 
     def test_electra(self):
-        self.family("electra", 15)
+        self.family("electra", "embedding.project", 15)
 
 
 class RunnerTest(AttemptTest):

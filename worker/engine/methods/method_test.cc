@@ -217,6 +217,7 @@ TEST_P(MethodConformanceTest, PlansEveryLayerAndSaysWhatRuns) {
     EXPECT_TRUE(layer.requested == layer.effective || !layer.reason.empty()) << layer.name;
     EXPECT_TRUE(plan->kind == LinearFp32::kKind || layer.bytes < layer.bytes_fp32) << layer.name;
     EXPECT_TRUE(spec().quantizes || plan->kind == LinearFp32::kKind) << layer.name;
+    EXPECT_FALSE(layer.role.empty()) << layer.name;
     share += layer.macs_share;
   }
   EXPECT_NEAR(share, 1.0, 1e-9);

@@ -167,6 +167,8 @@ std::vector<Layer> DescribeLayers(const Encoder& model, int64_t tokens) {
                 0,
                 0,
                 {}};
+    layer.role = info.role;
+    layer.block = info.block;
     bool has_bias = false;
     for (const auto& [suffix, tensor] : linear.tensors()) {
       layer.bytes += static_cast<int64_t>(tensor.nbytes());

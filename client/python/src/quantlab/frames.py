@@ -22,7 +22,7 @@ _LABELS = [f"label_{name}" for name in (
     "layer", "precision", "measure", "point", "chosen", "direction", "margin")]
 _METRICS = _KEY + ["metric", "value", "unit", "low", "high", "samples", "step", "labels"] + _LABELS
 _LAYERS = _KEY + ["layer", "in_features", "out_features", "requested", "effective", "kernel", "reason",
-                  "macs_share", "bytes_fp32", "bytes", "sqnr_db"]
+                  "macs_share", "bytes_fp32", "bytes", "sqnr_db", "role", "block"]
 
 
 def state_name(state):
@@ -133,7 +133,8 @@ def layers(data):
     for report in data.runs:
         for layer in report.layers:
             row = {name: getattr(layer, "name" if name == "layer" else name) for name in _LAYERS[len(_KEY):]}
-            rows.append({**_key(report), **row, "sqnr_db": _optional(layer, "sqnr_db")})
+            rows.append({**_key(report), **row, "sqnr_db": _optional(layer, "sqnr_db"),
+                         "block": _optional(layer, "block")})
     return _frame(rows, _LAYERS)
 
 
