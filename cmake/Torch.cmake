@@ -27,6 +27,7 @@ set(_torch_libraries ${_torch_lib}/libtorch.so ${_torch_lib}/libtorch_cpu.so ${_
 if(EXISTS ${_torch_lib}/libtorch_cuda.so)
   list(APPEND _torch_libraries ${_torch_lib}/libtorch_cuda.so ${_torch_lib}/libc10_cuda.so)
   target_compile_definitions(quantlab_torch INTERFACE QUANTLAB_TORCH_CUDA=1)
+  set(QUANTLAB_TORCH_HAS_CUDA ON)
 endif()
 # at::parallel_for is inline code over OpenMP, and serial without it. The runtime is the wheel's own, so
 # that the process has one pool of threads.

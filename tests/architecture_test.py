@@ -31,7 +31,7 @@ ALLOWED = {
 }
 
 # The engine is a ladder: each folder may include those before it in this list.
-ENGINE = ["kernels", "text", "data", "tensors", "layers", "models", "train", "calibration", "methods", "measure"]
+ENGINE = ["kernels", "text", "data", "tensors", "gpu", "layers", "models", "train", "calibration", "methods", "measure"]
 for _index, _folder in enumerate(ENGINE):
     ALLOWED[f"worker/engine/{_folder}"] = {f"worker/engine/{below}" for below in ENGINE[:_index]}
 # So is the client.

@@ -100,6 +100,13 @@ Int8Linear::AtenInput DynamicInt8Linear::QuantizeInputByAten(const at::Tensor& i
   return {(input.to(at::kDouble) * inverse + zero).to(at::kFloat).round().clamp(0, 255), scale, zero};
 }
 
+std::optional<gpu::QuantizeOptions> DynamicInt8Linear::GpuQuantization() const {
+  if (!options_.per_token) return std::nullopt;
+  gpu::QuantizeOptions options;
+  options.top = options_.reduce_range ? 127 : 255;
+  return options;
+}
+
 Params DynamicInt8Linear::options() const {
   return {{"granularity", std::string(options_.per_token ? "per_token" : "per_tensor")},
           {"weight_granularity", std::string(weights_per_channel_ ? "per_channel" : "per_tensor")},

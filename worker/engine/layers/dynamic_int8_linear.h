@@ -7,6 +7,7 @@
 #define QUANTLAB_WORKER_ENGINE_LAYERS_DYNAMIC_INT8_LINEAR_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <ATen/core/Tensor.h>
@@ -46,6 +47,7 @@ class DynamicInt8Linear : public Int8Linear {
   ActivationParams QuantizeInputRow(const float* row, const ActivationParams& whole, uint8_t* bytes,
                                     int64_t padded) const override;
   AtenInput QuantizeInputByAten(const at::Tensor& input) const override;
+  std::optional<gpu::QuantizeOptions> GpuQuantization() const override;
 
  private:
   DynamicInt8Linear(const Int8Weights& weights, const at::Tensor& bias, const DynamicInt8Options& options);

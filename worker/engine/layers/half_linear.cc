@@ -115,6 +115,32 @@ at::Tensor HalfLinear::Forward(const at::Tensor& x) const {
   return at::linear(x.detach().to(run_weight_.scalar_type()), run_weight_, bias).to(x.scalar_type());
 }
 
+std::vector<at::Tensor> HalfLinear::ForwardTogether(const at::Tensor& x,
+                                                    const std::vector<const Linear*>& others) const {
+  std::vector<at::Tensor> weights = {run_weight_}, biases = {run_bias_};
+  for (const Linear* other : others) {
+    const auto* half = dynamic_cast<const HalfLinear*>(other);
+    if (half == nullptr) break;
+    weights.push_back(half->run_weight_);
+    biases.push_back(half->run_bias_);
+  }
+  const bool fits =
+      weights.size() == others.size() + 1 &&
+      std::all_of(weights.begin(), weights.end(),
+                  [&](const at::Tensor& weight) {
+                    return weight.scalar_type() == run_weight_.scalar_type() &&
+                           weight.device() == run_weight_.device();
+                  }) &&
+      std::all_of(biases.begin(), biases.end(), [](const at::Tensor& b) { return b.defined(); });
+  if (!run_weight_.is_cuda() || !fits) return Linear::ForwardTogether(x, others);
+  const auto all = joined_.Get(weights, [&] { return Weights{at::cat(weights), at::cat(biases)}; });
+  const at::Tensor output =
+      at::linear(x.detach().to(run_weight_.scalar_type()), all->weight, all->bias).to(x.scalar_type());
+  std::vector<int64_t> sizes;
+  for (const at::Tensor& weight : weights) sizes.push_back(weight.size(0));
+  return at::split_with_sizes(output, sizes, -1);
+}
+
 LayerPrecision HalfLinear::precision() const {
   return {kind(), reason_.empty() ? kind() : LinearFp32::kKind, "at::linear", reason_};
 }
@@ -130,6 +156,7 @@ std::map<std::string, at::Tensor> HalfLinear::tensors() const {
 }
 
 void HalfLinear::To(const at::Device& device) {
+  joined_.Clear();
   weight_ = weight_.to(device);
   if (bias_.defined()) bias_ = bias_.to(device);
   Prepare();

@@ -10,6 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/status/statusor.h"
+#include "worker/engine/layers/joined.h"
 #include "worker/engine/layers/layer_kinds.h"
 #include "worker/engine/layers/linear.h"
 
@@ -32,6 +33,9 @@ class HalfLinear : public Linear {
 
   // Sums in FP32; the result is rounded to the dtype of the layer, then to that of x.
   at::Tensor Forward(const at::Tensor& x) const override;
+  // On a GPU one product for all layers of this dtype, whose weights are kept a second time for it.
+  std::vector<at::Tensor> ForwardTogether(const at::Tensor& x,
+                                          const std::vector<const Linear*>& others) const override;
   int64_t in_features() const override { return weight_.size(1); }
   int64_t out_features() const override { return weight_.size(0); }
   LayerPrecision precision() const override;
@@ -48,6 +52,11 @@ class HalfLinear : public Linear {
   at::Tensor weight_, bias_;          // as saved
   at::Tensor run_weight_, run_bias_;  // what Forward reads: the same, or FP32 where it falls back
   std::string reason_;                // of the fallback; empty for none
+
+  struct Weights {
+    at::Tensor weight, bias;
+  };
+  mutable Joined<Weights> joined_;
 };
 
 // Their entries in AllLayerKinds().

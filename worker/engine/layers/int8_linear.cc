@@ -37,6 +37,11 @@ at::Tensor Rows(const at::Tensor& x) {
   return x.detach().to(at::kFloat).reshape({-1, x.size(-1)}).contiguous();
 }
 
+// In their own dtype.
+at::Tensor GpuRows(const at::Tensor& x) {
+  return x.detach().reshape({-1, x.size(-1)}).contiguous();
+}
+
 at::Tensor Shaped(const at::Tensor& rows, const at::Tensor& like) {
   std::vector<int64_t> shape = like.sizes().vec();
   shape.back() = rows.size(1);
@@ -117,7 +122,14 @@ Int8Linear::Int8Linear(const Int8Weights& weights, const at::Tensor& bias)
 }
 
 void Int8Linear::Pack() {
-  if (!plain_.device().is_cpu()) return;
+  gpu_weights_ = {};
+  joined_.Clear();
+  if (!plain_.device().is_cpu()) {
+    if (!gpu::WhyNotScaledProduct(plain_.device(), in_, out_).empty()) return;
+    const at::Tensor scale = scale_.expand({out_}).contiguous();
+    gpu_weights_ = {plain_, scale, plain_.sum(1, false, at::kInt).to(at::kFloat) * scale, bias_};
+    return;
+  }
   packed_ = std::make_unique<PackedInt8Weights>(plain_.data_ptr<int8_t>(), out_, in_);
   plain_ = at::Tensor();
   const float* scale = scale_.data_ptr<float>();
@@ -145,6 +157,7 @@ void Int8Linear::To(const at::Device& device) {
 
 LayerPrecision Int8Linear::precision() const {
   LayerPrecision precision{kind(), kind(), "at::_int_mm", ""};
+  if (on_gpu_kernels() && GpuQuantization()) precision.kernel = "quantlab::ScaledGemm/int8";
   if (packed_ == nullptr) return precision;
   const Int8Isa isa = BestInt8Isa();
   precision.kernel = absl::StrCat("quantlab::Int8Gemm/", Int8IsaName(isa));
@@ -164,7 +177,8 @@ std::map<std::string, at::Tensor> Int8Linear::tensors() const {
 
 at::Tensor Int8Linear::Forward(const at::Tensor& x) const {
   TORCH_CHECK(x.dim() >= 1 && x.size(-1) == in_, "a layer of ", in_, " input features was given ", x.sizes());
-  return on_cpu() ? RunTogether(x, {this}).front() : ForwardAten(x);
+  if (on_cpu()) return RunTogether(x, {this}).front();
+  return on_gpu_kernels() && GpuQuantization() ? RunTogetherOnGpu(x, {this}).front() : ForwardAten(x);
 }
 
 std::vector<at::Tensor> Int8Linear::ForwardTogether(const at::Tensor& x,
@@ -172,14 +186,21 @@ std::vector<at::Tensor> Int8Linear::ForwardTogether(const at::Tensor& x,
   std::vector<const Int8Linear*> layers = {this};
   for (const Linear* other : others) {
     const auto* int8 = dynamic_cast<const Int8Linear*>(other);
-    if (int8 != nullptr && int8->on_cpu() && int8->in_ == in_ && QuantizesLike(*int8)) layers.push_back(int8);
+    const bool alike = int8 != nullptr && int8->on_cpu() == on_cpu() && int8->in_ == in_ &&
+                       int8->on_gpu_kernels() == on_gpu_kernels() && QuantizesLike(*int8);
+    if (alike) layers.push_back(int8);
   }
-  if (!on_cpu() || layers.size() != others.size() + 1) return Linear::ForwardTogether(x, others);
-  return RunTogether(x, layers);
+  const bool on_gpu = on_gpu_kernels() && GpuQuantization();
+  if (!(on_cpu() || on_gpu) || layers.size() != others.size() + 1) return Linear::ForwardTogether(x, others);
+  return on_cpu() ? RunTogether(x, layers) : RunTogetherOnGpu(x, layers);
 }
 
 at::Tensor Int8Linear::ForwardInto(const at::Tensor& x, Activation activation, const Linear& next) const {
   const auto* int8 = dynamic_cast<const Int8Linear*>(&next);
+  if (int8 != nullptr && int8->in_ == out_ && on_gpu_kernels() && GpuQuantization() &&
+      int8->on_gpu_kernels() && int8->GpuQuantization()) {
+    return RunIntoOnGpu(x, activation, *int8);
+  }
   const bool fits = int8 != nullptr && int8->on_cpu() && int8->in_ == out_ && int8->rows_are_independent();
   if (!fits || !on_cpu()) return Linear::ForwardInto(x, activation, next);
   const at::Tensor rows = Rows(x);
@@ -268,6 +289,32 @@ at::Tensor Int8Linear::RunInto(const at::Tensor& input, Activation activation, c
                   output.data_ptr<float>() + begin * next.out_);
   });
   return output;
+}
+
+std::vector<at::Tensor> Int8Linear::RunTogetherOnGpu(const at::Tensor& x,
+                                                     const std::vector<const Int8Linear*>& layers) const {
+  const gpu::QuantizedRows rows = gpu::QuantizeRows(GpuRows(x), *GpuQuantization());
+  if (layers.size() == 1) return {Shaped(gpu::ScaledProduct(rows, gpu_weights_, /*gelu=*/false), x)};
+  std::vector<gpu::ProductWeights> weights;
+  std::vector<at::Tensor> values;
+  std::vector<int64_t> sizes;
+  for (const Int8Linear* layer : layers) {
+    weights.push_back(layer->gpu_weights_);
+    values.push_back(layer->plain_);
+    sizes.push_back(layer->out_);
+  }
+  const auto all = joined_.Get(values, [&] { return gpu::Join(weights); });
+  return at::split_with_sizes(Shaped(gpu::ScaledProduct(rows, *all, /*gelu=*/false), x), sizes, -1);
+}
+
+at::Tensor Int8Linear::RunIntoOnGpu(const at::Tensor& x, Activation activation,
+                                    const Int8Linear& next) const {
+  const gpu::QuantizedRows rows = gpu::QuantizeRows(GpuRows(x), *GpuQuantization());
+  const bool gelu = activation == Activation::kGelu;
+  at::Tensor wide = gpu::ScaledProduct(rows, gpu_weights_, gelu);
+  if (!gelu) wide = Activate(activation, wide);
+  const gpu::QuantizedRows between = gpu::QuantizeRows(wide.contiguous(), *next.GpuQuantization());
+  return Shaped(gpu::ScaledProduct(between, next.gpu_weights_, /*gelu=*/false), x);
 }
 
 at::Tensor Int8Linear::ForwardAten(const at::Tensor& x) const {

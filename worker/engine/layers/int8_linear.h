@@ -16,7 +16,9 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/status/statusor.h"
+#include "worker/engine/gpu/gpu_ops.h"
 #include "worker/engine/kernels/int8_kernels.h"
+#include "worker/engine/layers/joined.h"
 #include "worker/engine/layers/linear.h"
 
 namespace quantlab::engine {
@@ -39,6 +41,10 @@ absl::StatusOr<Int8Weights> QuantizeWeightsWith(const at::Tensor& weight, const 
 // Errors: INVALID_ARGUMENT names what is wrong with the shapes, types or values. bias: [out] or undefined.
 absl::Status CheckInt8Weights(const Int8Weights& weights, const at::Tensor& bias);
 
+// On a GPU of compute capability 9.0 input rows are quantized by one kernel, and another computes the product
+// with all that follows it, in FP32, and rounds the result to FP16 (gpu_ops.h). On other GPUs, and where
+// layers have shapes that those kernels do not take, ATen's operators do the same.
+//
 // Ownership: owns its parameters; on the CPU only in the layout of the kernels.
 // Threads:   Forward is safe to call from several threads; To is not.
 // A row with an infinity or a NaN gives NaN.
@@ -84,6 +90,8 @@ class Int8Linear : public Linear {
     at::Tensor scale, zero;  // [rows, 1] or [1, 1] double or float
   };
   virtual AtenInput QuantizeInputByAten(const at::Tensor& input) const = 0;
+  // The same by a kernel of gpu_ops.h; nullopt where it has none for this.
+  virtual std::optional<gpu::QuantizeOptions> GpuQuantization() const { return std::nullopt; }
 
   Int8Weights PlainWeights() const;
   const at::Tensor& bias() const { return bias_; }
@@ -102,6 +110,10 @@ class Int8Linear : public Linear {
   std::vector<at::Tensor> RunTogether(const at::Tensor& x,
                                       const std::vector<const Int8Linear*>& layers) const;
   at::Tensor RunInto(const at::Tensor& input, Activation activation, const Int8Linear& next) const;
+  bool on_gpu_kernels() const { return gpu_weights_.values.defined(); }
+  at::Tensor RunIntoOnGpu(const at::Tensor& x, Activation activation, const Int8Linear& next) const;
+  std::vector<at::Tensor> RunTogetherOnGpu(const at::Tensor& x,
+                                           const std::vector<const Int8Linear*>& layers) const;
 
   int64_t in_, out_;
   at::Tensor scale_;  // as saved
@@ -110,6 +122,8 @@ class Int8Linear : public Linear {
   std::unique_ptr<PackedInt8Weights> packed_;
   std::vector<float> packed_scale_, packed_bias_;  // padded to whole panels
   at::Tensor plain_;                               // [out, in] int8
+  gpu::ProductWeights gpu_weights_;                // undefined where gpu_ops.h has no product for the layer
+  mutable Joined<gpu::ProductWeights> joined_;     // with the other layers of ForwardTogether
 };
 
 }  // namespace quantlab::engine

@@ -120,6 +120,11 @@ std::map<std::string, at::Tensor> StaticInt8Linear::tensors() const {
   return tensors;
 }
 
+void StaticInt8Linear::To(const at::Device& device) {
+  Int8Linear::To(device);
+  factor_on_device_ = factor_.empty() || device.is_cpu() ? at::Tensor() : ToTensor(factor_).to(device);
+}
+
 bool StaticInt8Linear::QuantizesLike(const Int8Linear& other) const {
   const auto* same = dynamic_cast<const StaticInt8Linear*>(&other);
   return same != nullptr && same->params_.scale == params_.scale &&
@@ -141,11 +146,24 @@ ActivationParams StaticInt8Linear::QuantizeInputRow(const float* row, const Acti
 Int8Linear::AtenInput StaticInt8Linear::QuantizeInputByAten(const at::Tensor& input) const {
   const at::TensorOptions options = input.options().dtype(at::kDouble);
   // In double, where the product is exact: what a fused multiply-add gives.
-  const at::Tensor factor = factor_.empty() ? at::full({1, 1}, 1.0f / params_.scale, at::kFloat)
-                                            : ToTensor(factor_).reshape({1, -1});
+  at::Tensor factor = factor_on_device_;
+  if (!factor.defined()) {
+    factor = factor_.empty() ? at::full({1, 1}, 1.0f / params_.scale, input.options().dtype(at::kFloat))
+                             : ToTensor(factor_);
+  }
+  factor = factor.reshape({1, -1});
   const at::Tensor scaled = input.to(at::kDouble) * factor.to(options);
   return {(scaled + params_.zero_point).to(at::kFloat).round().clamp(0, 255),
           at::full({1, 1}, params_.scale, options), at::full({1, 1}, params_.zero_point, options)};
+}
+
+std::optional<gpu::QuantizeOptions> StaticInt8Linear::GpuQuantization() const {
+  gpu::QuantizeOptions options;
+  options.per_row = false;
+  options.scale = params_.scale;
+  options.zero_point = params_.zero_point;
+  options.factor = factor_on_device_;
+  return options;
 }
 
 LayerKind StaticInt8Kind() {

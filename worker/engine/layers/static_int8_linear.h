@@ -8,6 +8,7 @@
 #define QUANTLAB_WORKER_ENGINE_LAYERS_STATIC_INT8_LINEAR_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,12 +43,14 @@ class StaticInt8Linear : public Int8Linear {
   //  "bias": [out] (where there is one), "input_scale": [1] float, "input_zero_point": [1] int32,
   //  "input_smoothing": [in] (where there is one)}
   std::map<std::string, at::Tensor> tensors() const override;
+  void To(const at::Device& device) override;
 
  protected:
   bool QuantizesLike(const Int8Linear& other) const override;
   ActivationParams QuantizeInputRow(const float* row, const ActivationParams& whole, uint8_t* bytes,
                                     int64_t padded) const override;
   AtenInput QuantizeInputByAten(const at::Tensor& input) const override;
+  std::optional<gpu::QuantizeOptions> GpuQuantization() const override;
 
  private:
   StaticInt8Linear(const Int8Weights& weights, int weight_bits, const at::Tensor& bias,
@@ -58,6 +61,7 @@ class StaticInt8Linear : public Int8Linear {
   ActivationParams params_;
   std::vector<float> smoothing_;  // as saved; empty for none
   std::vector<float> factor_;     // smoothing / scale, as the kernel multiplies; empty for none
+  at::Tensor factor_on_device_;   // the same where the layer is on no CPU; undefined for none
 };
 
 // Its entry in AllLayerKinds().

@@ -1,0 +1,219 @@
+#!/usr/bin/env python3
+"""The engine on a GPU beside PyTorch eager, torch.compile and torchao, in one run.
+
+    python benchmarks/gpu/benchmark.py --engine build/…/bin/gpu_engine --output benchmark.json
+
+Each contestant is a process of its own that has the whole GPU while it works: contestants take turns in
+randomised blocks, and every ratio is taken within a block. Ratios are medians over the blocks with a
+bootstrap 95 % interval; above 1, the engine is faster. Weights are random, the same for all contestants of a
+model, and the logits are compared. Needs torch and transformers; torchao takes part where it is installed.
+"""
+import argparse
+import concurrent.futures
+import json
+import os
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+SHAPES = [[1, 128], [32, 128], [128, 128], [32, 384]]
+MODELS = {"bert-base": {}, "minilm-l6": {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}}
+# Engine's precision -> what it is divided by.
+RIVALS = {"fp16": ["eager-fp16", "compile-fp16"], "bf16": ["eager-bf16"], "int8": ["torchao-int8", "compile-fp16"],
+          "fp8": ["torchao-fp8", "compile-fp16"]}
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+class Contestant:
+    def __init__(self, name, command):
+        self.name, self.error = name, ""
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True,
+                                        env={**os.environ, "TOKENIZERS_PARALLELISM": "false"})
+
+    def ask(self, **command):
+        """The answer; None once the contestant has failed."""
+        if self.error:
+            return None
+        try:
+            self.process.stdin.write(json.dumps(command) + "\n")
+            self.process.stdin.flush()
+            for line in self.process.stdout:
+                if line.startswith(("ANSWER ", "{")):
+                    answer = json.loads(line.removeprefix("ANSWER "))
+                    break
+            else:
+                self.log.seek(0)
+                raise RuntimeError("ended: " + self.log.read()[-300:])
+        except (OSError, ValueError, RuntimeError) as error:
+            answer = {"error": str(error)}
+        self.error = answer.get("error", "")
+        return None if self.error else answer
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def bootstrap(ratios, rng):
+    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(1000))
+    return medians[24], medians[974]
+
+
+def save_models(folder):
+    import torch
+    from transformers import BertConfig, BertForSequenceClassification
+    torch.manual_seed(1)
+    for name, shape in MODELS.items():
+        BertForSequenceClassification(BertConfig(**shape)).save_pretrained(folder / name)
+
+
+def start(options, folder, model):
+    contestants = []
+    for precision in options.precisions:
+        contestants.append(Contestant(precision, [options.engine, "--model", folder / model,
+                                                  "--precision", precision]))
+    kinds = sorted({rival for precision in options.precisions for rival in RIVALS[precision]})
+    for kind in kinds:
+        if kind.split("-")[0] not in options.without:
+            contestants.append(Contestant(kind, [sys.executable, HERE / "contestant.py", "--model", folder / model,
+                                                 "--kind", kind]))
+    return contestants
+
+
+def iterations_for(seconds):
+    """About 20 ms a block, so that starting and waiting do not count."""
+    return max(2, min(200, int(0.02 / seconds)))
+
+
+def race(contestants, shape, options, rng):
+    """name -> seconds of each block, the contestants in a new order in each."""
+    counts, times = {}, {c.name: [] for c in contestants}
+    for contestant in contestants:
+        first = contestant.ask(do="block", shape=shape, iterations=3)
+        counts[contestant.name] = iterations_for(first["seconds"]) if first else 0
+    for _ in range(options.blocks):
+        for contestant in rng.sample(contestants, len(contestants)):
+            answer = contestant.ask(do="block", shape=shape, iterations=counts[contestant.name])
+            times[contestant.name].append(answer["seconds"] if answer else None)
+    return {name: seconds for name, seconds in times.items() if seconds and None not in seconds}
+
+
+def compare(model, shape, times, options, rng):
+    rows = []
+    for precision in options.precisions:
+        for rival in RIVALS[precision]:
+            if precision not in times or rival not in times:
+                continue
+            ratios = [theirs / ours for ours, theirs in zip(times[precision], times[rival])]
+            low, high = bootstrap(ratios, rng)
+            rows.append({"model": model, "texts": shape[0], "tokens": shape[1], "precision": precision, "rival": rival,
+                         "engine_ms": 1e3 * statistics.median(times[precision]),
+                         "rival_ms": 1e3 * statistics.median(times[rival]),
+                         "speedup": statistics.median(ratios), "low": low, "high": high})
+    return rows
+
+
+def run_model(options, folder, model, rng):
+    contestants = start(options, folder, model)
+    with concurrent.futures.ThreadPoolExecutor(len(contestants)) as pool:
+        prepared = dict(zip((c.name for c in contestants),
+                            pool.map(lambda c: c.ask(do="prepare", shapes=SHAPES), contestants)))
+    reference = prepared.get("eager-fp16") or prepared.get("fp16")
+    agreement = {}
+    for name, answer in prepared.items():
+        if answer and reference:
+            agreement[name] = max(abs(a - b) for shape in answer["logits"]
+                                  for a, b in zip(answer["logits"][shape], reference["logits"][shape]))
+    rows, products = [], []
+    for shape in SHAPES:
+        times = race([c for c in contestants if not c.error], shape, options, rng)
+        rows += compare(model, shape, times, options, rng)
+        products += race_products(model, contestants, shape, options, rng)
+    result = {"cells": rows, "products": products, "largest_difference_of_logits": agreement,
+              "prepare_seconds": {name: answer["seconds"] for name, answer in prepared.items() if answer},
+              "errors": {c.name: c.error for c in contestants if c.error}}
+    for contestant in contestants:
+        contestant.close()
+    return result
+
+
+def race_products(model, contestants, shape, options, rng):
+    """The engine's fused products beside cuBLASLt alone, on the shapes of this model."""
+    hidden = MODELS[model].get("hidden_size", 768)
+    wide = MODELS[model].get("intermediate_size", 3072)
+    engine = next((c for c in contestants if c.name in options.precisions and not c.error), None)
+    library = next((c for c in contestants if c.name.startswith("eager") and not c.error), None)
+    if engine is None or library is None:
+        return []
+    rows, m = [], shape[0] * shape[1]
+    for kind in ("int8", "fp8"):
+        for n, k in ((3 * hidden, hidden), (hidden, hidden), (wide, hidden), (hidden, wide)):
+            what = {"do": "product", "kind": kind, "m": m, "n": n, "k": k}
+            shares, seconds = [], []
+            for _ in range(options.product_blocks):
+                pair = [c.ask(**what, iterations=40) for c in (engine, library)]
+                if None in pair:
+                    engine.error = library.error = ""  # of this product alone
+                    break
+                shares.append(pair[1]["seconds"] / pair[0]["seconds"])
+                seconds.append(pair[0]["seconds"])
+            if shares:
+                low, high = bootstrap(shares, rng)
+                rows.append({"model": model, "kind": kind, "m": m, "n": n, "k": k, "low": low, "high": high,
+                             "share_of_cublaslt": statistics.median(shares),
+                             "engine_us": 1e6 * statistics.median(seconds),
+                             "tops": 2e-12 * m * n * k / statistics.median(seconds)})
+    return rows
+
+
+def print_tables(report):
+    print(f"{report['card']}, torch {report['torch']}")
+    print(f"{'model':10} {'shape':8} {'engine':6} {'ms':>8}  {'rival':13} {'ms':>8}  speedup [95 %]")
+    for model in report["models"].values():
+        for row in model["cells"]:
+            print(f"{row['model']:10} {row['texts']}x{row['tokens']:<5} {row['precision']:6} {row['engine_ms']:8.3f}  "
+                  f"{row['rival']:13} {row['rival_ms']:8.3f}  {row['speedup']:.2f} [{row['low']:.2f}, {row['high']:.2f}]")
+    print(f"{'model':10} {'kind':5} {'m':>6} {'n':>5} {'k':>5} {'us':>8} {'TOP/s':>6}  share of cuBLASLt alone [95 %]")
+    for model in report["models"].values():
+        for row in model["products"]:
+            print(f"{row['model']:10} {row['kind']:5} {row['m']:6} {row['n']:5} {row['k']:5} {row['engine_us']:8.1f} "
+                  f"{row['tops']:6.0f}  {row['share_of_cublaslt']:.2f} [{row['low']:.2f}, {row['high']:.2f}]")
+    for name, model in report["models"].items():
+        print(name, "largest difference of logits from eager-fp16:",
+              {k: float(f"{v:.3g}") for k, v in model["largest_difference_of_logits"].items()})
+        for contestant, error in model["errors"].items():
+            print(f"{name}: {contestant} did not take part: {error[:300]}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--engine", required=True, help="the program gpu_engine")
+    parser.add_argument("--output", default="benchmark.json")
+    parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
+    parser.add_argument("--precisions", nargs="+", choices=RIVALS, default=list(RIVALS))
+    parser.add_argument("--without", nargs="*", default=[], help="rivals to leave out: eager, compile, torchao")
+    parser.add_argument("--blocks", type=int, default=15)
+    parser.add_argument("--product-blocks", type=int, default=5)
+    options = parser.parse_args()
+    import torch
+    rng = random.Random(1)
+    report = {"card": torch.cuda.get_device_name(0), "torch": torch.__version__,
+              "command": " ".join(sys.argv), "models": {}}
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        save_models(pathlib.Path(folder))
+        for model in options.models:
+            report["models"][model] = run_model(options, pathlib.Path(folder), model, rng)
+            report["seconds"] = time.monotonic() - started
+            pathlib.Path(options.output).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    print_tables(report)
+
+
+if __name__ == "__main__":
+    main()
