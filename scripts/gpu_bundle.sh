@@ -26,9 +26,9 @@ trap 'rm -rf "$STAGE"' EXIT
 copy_sources() {
   step "Copying the sources"
   mkdir -p "$STAGE/quantlab"
-  git -C "$ROOT" ls-files -z --cached --others --exclude-standard -- . "${LEFT_OUT[@]}" |
-    (cd "$ROOT" && xargs -0 ls -d 2>/dev/null || true) |
-    tar -C "$ROOT" --no-recursion -cf - --files-from=- | tar -C "$STAGE/quantlab" -xf -
+  (cd "$ROOT" && git ls-files -z --cached --others --exclude-standard -- . "${LEFT_OUT[@]}" |
+    xargs -0 sh -c 'for file; do [ -f "$file" ] && printf "%s\\0" "$file"; done; true' sh |
+    tar --null --files-from=- -cf -) | tar -C "$STAGE/quantlab" -xf -
   git -C "$ROOT" rev-parse HEAD >"$STAGE/quantlab/COMMIT"
 }
 
@@ -53,6 +53,9 @@ copy_cutlass() {
   python3 -m zipfile -e "$STAGE"/nvidia_cutlass-*.whl "$STAGE/wheel"
   mkdir -p "$STAGE/prefix/cutlass"
   mv "$STAGE/wheel/cutlass_library/source/include" "$STAGE/prefix/cutlass/include"
+  mkdir -p "$STAGE/prefix/cutlass/include/cutlass/util"
+  cp "$STAGE/wheel/cutlass_library/source/tools/util/include/cutlass/util/packed_stride.hpp" \
+    "$STAGE/prefix/cutlass/include/cutlass/util/"
   rm -rf "$STAGE/wheel" "$STAGE"/nvidia_cutlass-*.whl
 }
 

@@ -157,16 +157,18 @@ def race_products(model, contestants, shape, options, rng):
             what = {"do": "product", "kind": kind, "m": m, "n": n, "k": k}
             shares, seconds = [], []
             for _ in range(options.product_blocks):
-                pair = [c.ask(**what, iterations=40) for c in (engine, library)]
+                pair = [c.ask(**what, iterations=20) for c in (engine, library)]
                 if None in pair:
                     engine.error = library.error = ""  # of this product alone
                     break
                 shares.append(pair[1]["seconds"] / pair[0]["seconds"])
                 seconds.append(pair[0]["seconds"])
             if shares:
+                tiles = [engine.ask(**what, iterations=20, tile=tile) for tile in range(3)] if options.tiles else []
                 low, high = bootstrap(shares, rng)
                 rows.append({"model": model, "kind": kind, "m": m, "n": n, "k": k, "low": low, "high": high,
                              "share_of_cublaslt": statistics.median(shares),
+                             "tiles_us": [1e6 * tile["seconds"] if tile else None for tile in tiles],
                              "engine_us": 1e6 * statistics.median(seconds),
                              "tops": 2e-12 * m * n * k / statistics.median(seconds)})
     return rows
@@ -198,6 +200,7 @@ def main():
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--precisions", nargs="+", choices=RIVALS, default=list(RIVALS))
     parser.add_argument("--without", nargs="*", default=[], help="rivals to leave out: eager, compile, torchao")
+    parser.add_argument("--tiles", action="store_true", help="time every tile of the products too")
     parser.add_argument("--blocks", type=int, default=15)
     parser.add_argument("--product-blocks", type=int, default=5)
     options = parser.parse_args()

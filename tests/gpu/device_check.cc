@@ -29,13 +29,13 @@
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/methods/method.h"
 #include "worker/engine/models/checkpoint.h"
-#include "worker/engine/models/random_bert.h"
+#include "worker/engine/models/random_encoder.h"
 #include "worker/engine/train/trainer.h"
 
 namespace quantlab::engine {
 namespace {
 
-using Model = BertForSequenceClassification;
+using Model = Encoder;
 
 struct Arguments {
   std::string device = "cuda";
@@ -68,8 +68,8 @@ absl::StatusOr<Arguments> ParseArguments(int argc, char** argv) {
 }
 
 // The shape of sentence-transformers/all-MiniLM-L6-v2.
-BertConfig MiniLmConfig() {
-  BertConfig config;
+EncoderConfig MiniLmConfig() {
+  EncoderConfig config;
   config.hidden_size = 384;
   config.num_hidden_layers = 6;
   config.num_attention_heads = 12;
@@ -85,19 +85,19 @@ absl::StatusOr<std::unique_ptr<Model>> MakeModel(const Arguments& arguments) {
     options.labels = {"negative", "positive"};
     return LoadCheckpoint(arguments.encoder, options);
   }
-  QL_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, MakeRandomBert(MiniLmConfig(), 1));
+  QL_ASSIGN_OR_RETURN(std::unique_ptr<Model> model, MakeRandomEncoder(MiniLmConfig(), 1));
   for (const auto& parameter : model->Parameters()) {
     if (parameter.tensor.dim() == 2) parameter.tensor.mul_(0.15);
   }
   return model;
 }
 
-// Two classes that differ in which half of the vocabulary most of their tokens come from.
-LabelledTexts MakeTexts(const BertConfig& config, int count, uint64_t seed) {
+// Two classes that differ in which half of a small part of the vocabulary most of their tokens come from.
+LabelledTexts MakeTexts(const EncoderConfig& config, int count, uint64_t seed) {
   constexpr int kShortest = 16, kLongest = 128;
   std::mt19937_64 random(seed);
   LabelledTexts data;
-  const auto half = static_cast<uint64_t>(config.vocab_size / 2);
+  const uint64_t half = 32;
   for (int i = 0; i < count; ++i) {
     TokenizedText text;
     text.ids.resize(kShortest + random() % (kLongest - kShortest + 1));
@@ -186,8 +186,9 @@ class DeviceCheck {
     double limit;  // largest difference of a logit, as a share of the largest logit
   };
 
-  // FP16 and BF16 layers compute in FP32 on CPUs without such arithmetic, and INT8 layers round the same
-  // values to other bytes where the layers before them differ in the last bits: hence the wide limits.
+  // FP16 and BF16 layers compute in FP32 on CPUs without such arithmetic, the CPU's weight-only kernels in
+  // BF16, and INT8 layers round the same values to other bytes where the layers before them differ in the
+  // last bits: hence the wide limits.
   static std::vector<Precision> Precisions() {
     const auto whole = [](const char* half) {
       return Params{{"mode", std::string("whole")}, {"half", std::string(half)}};
@@ -200,8 +201,8 @@ class DeviceCheck {
             {"bf16", "mixed_precision", whole("bf16"), 0.1},
             {"int8_dynamic", "dynamic_quantization", {}, 0.05},
             {"int8_static", "static_quantization", {{"calibration_texts", int64_t{16}}}, 0.05},
-            {"int8_weight_only", "weight_only", weights("int8"), 1e-3},
-            {"int4_weight_only", "weight_only", weights("int4"), 1e-3}};
+            {"int8_weight_only", "weight_only", weights("int8"), 0.03},
+            {"int4_weight_only", "weight_only", weights("int4"), 0.03}};
   }
 
   absl::Status CheckAccuracy() {

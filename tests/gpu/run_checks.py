@@ -45,6 +45,9 @@ def run(command, seconds, log, environment=None):
                                     env={**os.environ, **(environment or {})}, timeout=seconds).returncode
         except subprocess.TimeoutExpired:
             status = 124
+        except OSError as error:  # not built
+            file.write(str(error))
+            status = 127
     return status, time.monotonic() - start
 
 

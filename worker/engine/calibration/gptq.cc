@@ -133,7 +133,8 @@ absl::StatusOr<GridWeights> Gptq(const at::Tensor& weight, const at::Tensor& hes
 }
 
 double OutputError(const at::Tensor& weight, const at::Tensor& quantized, const at::Tensor& hessian) {
-  const at::Tensor error = (weight.detach().to(at::kDouble) - quantized.to(at::kDouble)).to(at::kCPU);
+  const at::Tensor error =
+      weight.detach().to(at::kCPU, at::kDouble) - quantized.detach().to(at::kCPU, at::kDouble);
   return at::mm(error, hessian).mul_(error).sum().item<double>() / 2;
 }
 

@@ -170,7 +170,7 @@ QuantizedRows QuantizeRows(const at::Tensor& x, const QuantizeOptions& options) 
   return rows;
 }
 
-at::Tensor ScaledProduct(const QuantizedRows& x, const ProductWeights& weights, bool gelu) {
+at::Tensor ScaledProduct(const QuantizedRows& x, const ProductWeights& weights, bool gelu, int tile) {
 #if !QUANTLAB_WITH_CUTLASS
   TORCH_CHECK(false, WhyNotScaledProduct(x.bytes.device(), x.bytes.size(1), weights.values.size(0)));
 #else
@@ -194,8 +194,10 @@ at::Tensor ScaledProduct(const QuantizedRows& x, const ProductWeights& weights, 
   args.n = static_cast<int>(columns);
   args.k = static_cast<int>(x.bytes.size(1));
   args.stream = CurrentStream(x.bytes);
-  const GemmTile tile = ChooseTile(rows, columns, PropertiesOf(x.bytes.device()).multiProcessorCount);
-  const ScaledGemmKernel kernel = fp8 ? Fp8Gemm(tile, gelu) : Int8Gemm(tile, gelu);
+  const GemmTile chosen = tile >= 0
+                              ? static_cast<GemmTile>(tile)
+                              : ChooseTile(rows, columns, PropertiesOf(x.bytes.device()).multiProcessorCount);
+  const ScaledGemmKernel kernel = fp8 ? Fp8Gemm(chosen, gelu) : Int8Gemm(chosen, gelu);
   args.workspace_bytes = kernel.workspace(args);
   at::Tensor workspace;
   if (args.workspace_bytes > 0) {

@@ -63,8 +63,9 @@ struct ProductWeights {
 // The weights of several layers over one input, one after the other.
 ProductWeights Join(const std::vector<ProductWeights>& layers);
 
-// activation(x W^T + bias) as [rows, out] half; activation is GELU (by erf) or none.
-at::Tensor ScaledProduct(const QuantizedRows& x, const ProductWeights& weights, bool gelu);
+// activation(x W^T + bias) as [rows, out] half; activation is GELU (by erf) or none. tile: of GemmTile in
+// scaled_gemm.h, for measurements; negative: what is expected to be fastest for the shape.
+at::Tensor ScaledProduct(const QuantizedRows& x, const ProductWeights& weights, bool gelu, int tile = -1);
 
 }  // namespace quantlab::engine::gpu
 

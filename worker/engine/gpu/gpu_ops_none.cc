@@ -37,7 +37,7 @@ QuantizedRows QuantizeRows(const at::Tensor&, const QuantizeOptions&) {
   TORCH_CHECK(false, kNotBuilt);
 }
 
-at::Tensor ScaledProduct(const QuantizedRows&, const ProductWeights&, bool) {
+at::Tensor ScaledProduct(const QuantizedRows&, const ProductWeights&, bool, int) {
   TORCH_CHECK(false, kNotBuilt);
 }
 

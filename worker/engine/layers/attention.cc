@@ -1,7 +1,11 @@
 #include "worker/engine/layers/attention.h"
 
+#include <algorithm>
 #include <vector>
 
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_flash_attention_forward.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -24,10 +28,37 @@ at::Tensor SplitHeads(const at::Tensor& x, int64_t texts, int64_t heads, int64_t
   return (added == 0 ? rows : at::constant_pad_nd(rows, {0, 0, 0, 0, 0, added})).transpose(1, 2);
 }
 
+// FlashAttention (Dao 2022) takes half precision and heads of at most 256 features in multiples of 8.
+bool TakesVariableLengths(const at::Tensor& q, const AttentionOptions& options, size_t groups) {
+  const int64_t head = q.size(1) / options.heads;
+  const bool half = q.scalar_type() == at::kHalf || q.scalar_type() == at::kBFloat16;
+  return groups > 1 && options.offsets.defined() && q.is_cuda() && half && head % 8 == 0 && head <= 256 &&
+         !options.training && !at::GradMode::is_enabled();
+}
+
+at::Tensor AttentionOfVariableLengths(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                      int64_t longest, const AttentionOptions& options) {
+  const auto heads = [&](const at::Tensor& x) {  // [rows, heads, head size]
+    return x.view({x.size(0), options.heads, x.size(1) / options.heads});
+  };
+  const at::Tensor q_offsets =
+      options.first_only ? at::arange(q.size(0) + 1, options.offsets.options()) : options.offsets;
+  return std::get<0>(at::_flash_attention_forward(heads(q), heads(k), heads(v), q_offsets, options.offsets,
+                                                  options.first_only ? 1 : longest, longest,
+                                                  /*dropout_p=*/0.0, /*is_causal=*/false,
+                                                  /*return_debug_mask=*/false))
+      .reshape(q.sizes());
+}
+
 }  // namespace
 
 at::Tensor Attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                      absl::Span<const SequenceGroup> groups, const AttentionOptions& options) {
+  if (TakesVariableLengths(q, options, groups.size())) {
+    const auto longest = std::max_element(groups.begin(), groups.end(),
+                                          [](const auto& a, const auto& b) { return a.length < b.length; });
+    return AttentionOfVariableLengths(q, k, v, longest->length, options);
+  }
   const double dropout = options.training ? options.dropout : 0.0;
   std::vector<int64_t> q_sizes, sizes;
   for (const SequenceGroup& group : groups) {

@@ -22,6 +22,9 @@ struct AttentionOptions {
   double dropout = 0;  // of the attention weights; without effect unless training
   // The queries are the first tokens of the sequences only: one row for each.
   bool first_only = false;
+  // [sequences + 1] int32 on the device of the tensors: the first token of each sequence, then the number of
+  // tokens. With it sequences of different lengths share a call on a GPU in half precision. May be undefined.
+  at::Tensor offsets;
 };
 
 // Bidirectional scaled dot-product attention (Vaswani 2017, eq. 1) within each sequence.

@@ -29,6 +29,9 @@ class Embedding {
   virtual int64_t rows() const = 0;
   virtual int64_t width() const = 0;
 
+  // The table in floating point, [rows, width], where it is kept so; otherwise undefined.
+  virtual at::Tensor FloatRows() const { return {}; }
+
   // What the table is in plan.json: "fp32", "bf16", "fp16", "int8_rows".
   virtual std::string kind() const = 0;
 
@@ -49,6 +52,7 @@ class FloatEmbedding : public Embedding {
   int64_t rows() const override { return weight_.size(0); }
   int64_t width() const override { return weight_.size(1); }
   std::string kind() const override;
+  at::Tensor FloatRows() const override { return weight_; }
   std::map<std::string, at::Tensor> tensors() const override { return {{"weight", weight_}}; }
   std::map<std::string, at::Tensor> parameters() const override;
   void To(const at::Device& device) override { weight_ = weight_.to(device); }

@@ -42,6 +42,7 @@ class HalfLinear : public Linear {
   std::string kind() const override;
   // {"weight": [out, in], "bias": [out] (where there is one)}, in half precision.
   std::map<std::string, at::Tensor> tensors() const override;
+  bool capturable() const override { return true; }
   void To(const at::Device& device) override;
 
  private:

@@ -48,13 +48,17 @@ at::Tensor Shaped(const at::Tensor& rows, const at::Tensor& like) {
   return rows.reshape(shape).to(like.scalar_type());
 }
 
-// a: [m, k] s8, b: [k, n] s8; [m, n] s32. CUDA's kernel wants m > 16 and k, n in multiples of 8; the CPU's
-// misreads a matrix of one row (k = 1). Zeros change no sum.
-at::Tensor IntMm(const at::Tensor& a, const at::Tensor& b) {
-  const int64_t m = a.size(0), k = a.size(1), n = b.size(1);
-  const int64_t more_m = std::max<int64_t>(0, 17 - m), more_k = (8 - k % 8) % 8, more_n = (8 - n % 8) % 8;
-  const at::Tensor sums = at::_int_mm(at::constant_pad_nd(a, {0, more_k, 0, more_m}).contiguous(),
-                                      at::constant_pad_nd(b, {0, more_n, 0, more_k}).contiguous());
+// a: [m, k] s8, weight: [n, k] s8; [m, n] s32. CUDA's kernel wants m > 16 and cuBLASLt takes sizes in
+// multiples of 16, the second matrix column-major; the CPU's misreads a matrix of one row (k = 1). Zeros
+// change no sum.
+at::Tensor IntMm(const at::Tensor& a, const at::Tensor& weight) {
+  constexpr int64_t kMultiple = 16, kLeastRows = 32;
+  const auto missing = [](int64_t size) { return (kMultiple - size % kMultiple) % kMultiple; };
+  const int64_t m = a.size(0), k = a.size(1), n = weight.size(0);
+  const int64_t more_m = std::max(kLeastRows - m, missing(m));
+  const at::Tensor rows = at::constant_pad_nd(a, {0, missing(k), 0, more_m}).contiguous();
+  const at::Tensor columns = at::constant_pad_nd(weight, {0, missing(k), 0, missing(n)}).contiguous().t();
+  const at::Tensor sums = at::_int_mm(rows, a.is_cuda() ? columns : columns.contiguous());
   return sums.slice(0, 0, m).slice(1, 0, n);
 }
 
@@ -326,7 +330,7 @@ at::Tensor Int8Linear::ForwardAten(const at::Tensor& x) const {
   const at::Tensor centred = (quantized.bytes.nan_to_num(0) - 128).to(at::kChar);
   const at::Tensor sums = weights.quantized.sum(1, false, at::kInt);
   const at::Tensor shift = (128 - quantized.zero.nan_to_num(0)).to(at::kInt) * sums;
-  const at::Tensor acc = IntMm(centred, weights.quantized.t()) + shift;
+  const at::Tensor acc = IntMm(centred, weights.quantized) + shift;
   const at::Tensor factor = (quantized.scale.to(at::kFloat) * weights.scale.reshape({1, -1})).to(at::kDouble);
   // In double, where the product is exact: what a fused multiply-add gives.
   at::Tensor result = acc.to(at::kDouble) * factor;

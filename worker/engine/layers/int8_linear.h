@@ -62,6 +62,7 @@ class Int8Linear : public Linear {
   LayerPrecision precision() const override;
   // {"weight_int8": [out, in], "weight_scale": [out] or [1], "bias": [out] (where there is one)}
   std::map<std::string, at::Tensor> tensors() const override;
+  bool capturable() const override { return true; }
   void To(const at::Device& device) override;
 
   // The same arithmetic by ATen's operators, on the device of `x`: what runs on a GPU. Public so that it

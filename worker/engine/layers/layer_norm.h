@@ -13,6 +13,9 @@ struct LayerNorm {
   // x: [..., width] of a floating-point dtype; returns x's shape and dtype.
   // Threads: safe. Errors: LibTorch's exceptions pass through.
   at::Tensor Forward(const at::Tensor& x) const;
+
+  // Forward(x + residual); residual has x's shape. Without gradients on a GPU in one pass over memory.
+  at::Tensor ForwardSum(const at::Tensor& x, const at::Tensor& residual) const;
 };
 
 }  // namespace quantlab::engine

@@ -62,6 +62,10 @@ class Linear {
   // Empty for a layer that cannot be trained.
   virtual std::map<std::string, at::Tensor> parameters() const { return {}; }
 
+  // Whether Forward does the same kernels for every input of a shape, reads nothing that is not on the
+  // layer's device and tells nobody: then a CUDA graph can stand for it.
+  virtual bool capturable() const { return false; }
+
   // Moves everything that Forward reads. The handles that tensors() gave before are stale afterwards.
   virtual void To(const at::Device& device) = 0;
 };
@@ -84,6 +88,7 @@ class LinearFp32 : public Linear {
   std::string kind() const override { return kKind; }
   std::map<std::string, at::Tensor> tensors() const override;
   std::map<std::string, at::Tensor> parameters() const override { return tensors(); }
+  bool capturable() const override { return true; }
   void To(const at::Device& device) override;
 
   // As given; shared with the layer.

@@ -33,6 +33,7 @@ class WeightOnlyLinear : public Linear {
   int64_t in_features() const override { return in_; }
   int64_t out_features() const override { return out_; }
   LayerPrecision precision() const override;
+  bool capturable() const override { return true; }
   void To(const at::Device& device) override;
 
   // What at::linear is given where the kernels do not run: [out, in] float, the weights with which the

@@ -2,6 +2,9 @@
 
 #include <map>
 
+#include <ATen/autocast_mode.h>
+#include <ATen/core/grad_mode.h>
+
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "worker/engine/tensors/torch_status.h"
@@ -19,7 +22,43 @@ Encoder& Unchanged(const Encoder& encoder) {
 }  // namespace
 
 absl::StatusOr<at::Tensor> Encoder::Forward(const PackedBatch& batch) const {
-  return CatchTorch("running the model", [&] { return Compute(batch); });
+  return CatchTorch("running the model",
+                    [&] { return RunsAsGraph() ? ComputeAsGraph(batch) : Compute(batch); });
+}
+
+bool Encoder::RunsAsGraph() const {
+  if (!device_.is_cuda() || training_ || at::GradMode::is_enabled()) return false;
+  if (at::autocast::is_autocast_enabled(device_.type())) return false;
+  bool capturable = true;
+  ForEachLinear(
+      [&](const LayerInfo&, const Linear& layer) { capturable = capturable && layer.capturable(); });
+  return capturable;
+}
+
+at::Tensor Encoder::ComputeAsGraph(const PackedBatch& batch) const {
+  std::vector<int64_t> key = {static_cast<int64_t>(activation_dtype_)};
+  for (const SequenceGroup& group : batch.groups) {
+    key.push_back(group.texts);
+    key.push_back(group.length);
+  }
+  std::vector<at::Tensor> inputs;
+  for (const at::Tensor* tensor :
+       {&batch.ids, &batch.positions, &batch.token_types, &batch.first_token, &batch.place}) {
+    inputs.push_back(tensor->to(device_));
+  }
+  return graphs_.Run(key, inputs, [&](const std::vector<at::Tensor>& in) {
+    return Compute(PackedBatch{in[0], in[1], in[2], in[3], in[4], batch.groups});
+  });
+}
+
+void Encoder::ForEachLinear(const LinearVisitor& visitor) {
+  graphs_.Clear();
+  VisitLinears(visitor);
+}
+
+void Encoder::ForEachEmbedding(const EmbeddingVisitor& visitor) {
+  graphs_.Clear();
+  VisitEmbeddings(visitor);
 }
 
 absl::StatusOr<at::Tensor> Encoder::Forward(const at::Tensor& input_ids, const at::Tensor& attention_mask,
@@ -75,6 +114,7 @@ TensorMap Encoder::StateTensors() const {
 }
 
 absl::Status Encoder::To(const at::Device& device) {
+  graphs_.Clear();
   return CatchTorch(absl::StrCat("moving the model to ", device.str()), [&]() -> absl::Status {
     VisitNorms([&](const std::string&, LayerNorm& norm) {
       norm.weight = norm.weight.detach().to(device);

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/layer_role.h"
+#include "worker/engine/gpu/graph_cache.h"
 #include "worker/engine/layers/embedding.h"
 #include "worker/engine/layers/layer_norm.h"
 #include "worker/engine/layers/linear.h"
@@ -58,12 +59,12 @@ class Encoder {
 
   // Every linear layer in order of computation. The callback may put another layer into the slot.
   using LinearVisitor = std::function<void(const LayerInfo& info, std::unique_ptr<Linear>& slot)>;
-  void ForEachLinear(const LinearVisitor& visitor) { VisitLinears(visitor); }
+  void ForEachLinear(const LinearVisitor& visitor);
   void ForEachLinear(const std::function<void(const LayerInfo& info, const Linear& layer)>& visitor) const;
 
   // Every embedding table, in the same manner.
   using EmbeddingVisitor = std::function<void(const LayerInfo& info, std::unique_ptr<Embedding>& slot)>;
-  void ForEachEmbedding(const EmbeddingVisitor& visitor) { VisitEmbeddings(visitor); }
+  void ForEachEmbedding(const EmbeddingVisitor& visitor);
   void ForEachEmbedding(
       const std::function<void(const LayerInfo& info, const Embedding& table)>& visitor) const;
 
@@ -110,11 +111,16 @@ class Encoder {
   void AddInitialized(std::string layer) { initialized_.push_back(std::move(layer)); }
 
  private:
+  bool RunsAsGraph() const;
+  at::Tensor ComputeAsGraph(const PackedBatch& batch) const;
+
   const EncoderConfig config_;
   at::Device device_;
   bool training_ = false;
   at::ScalarType activation_dtype_ = at::kFloat;
   std::vector<std::string> initialized_;
+  // On a GPU without gradients: what Compute did for the shapes that come again and again.
+  mutable gpu::GraphCache graphs_;
 };
 
 struct EncoderBuildOptions {

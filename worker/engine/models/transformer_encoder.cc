@@ -4,14 +4,18 @@
 #include <vector>
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/dropout.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/layer_role.h"
 #include "base/status_macros.h"
+#include "worker/engine/gpu/gpu_ops.h"
 #include "worker/engine/layers/activation.h"
 #include "worker/engine/layers/attention.h"
 #include "worker/engine/tensors/torch_status.h"
@@ -59,8 +63,9 @@ class TransformerEncoder final : public Encoder {
  protected:
   at::Tensor Compute(const PackedBatch& batch) const override {
     at::Tensor x = Embed(batch);
+    const at::Tensor offsets = Offsets(batch);
     for (const Block& block : parts_.blocks) {
-      x = Encode(block, x, batch, /*last=*/&block == &parts_.blocks.back());
+      x = Encode(block, x, batch, offsets, /*last=*/&block == &parts_.blocks.back());
     }
     const EncoderLayout::Head& head = layout_.head;
     if (head.dropout_before_dense) x = Dropout(x, config().classifier_dropout);
@@ -99,8 +104,40 @@ class TransformerEncoder final : public Encoder {
   }
 
  private:
+  // What AttentionOptions::offsets is; undefined where no call needs it.
+  at::Tensor Offsets(const PackedBatch& batch) const {
+    if (!device().is_cuda() || batch.groups.size() < 2) return {};
+    const at::Tensor first = batch.first_token.to(device());
+    return at::cat({first, at::full({1}, batch.tokens(), first.options())}).to(at::kInt);
+  }
+
+  // The tables' sum and its LayerNorm in one kernel; undefined where there is none for these tables.
+  at::Tensor EmbedOnGpu(const PackedBatch& batch) const {
+    if (!device().is_cuda() || at::GradMode::is_enabled()) return {};
+    const at::Tensor word = parts_.word.table->FloatRows(), position = parts_.position.table->FloatRows();
+    const bool typed = parts_.token_type.table != nullptr;
+    const at::Tensor type = typed ? parts_.token_type.table->FloatRows() : at::Tensor();
+    const auto fits = [&](const at::Tensor& table) {
+      return table.defined() && table.scalar_type() == word.scalar_type();
+    };
+    if (!fits(word) || !fits(position) || (typed && !fits(type))) return {};
+    if (!gpu::WhyNotRowKernels(device(), word.size(1)).empty()) return {};
+    const LayerNorm& norm = parts_.embedding_norm.norm;
+    return gpu::Embed(word, type, position, batch.ids.to(device()), batch.token_types.to(device()),
+                      batch.positions.to(device()), norm.weight, norm.bias, norm.epsilon, activation_dtype());
+  }
+
   // Returns [tokens, hidden].
   at::Tensor Embed(const PackedBatch& batch) const {
+    const at::Tensor x = EmbedOnGpu(batch);
+    return Project(x.defined() ? x : EmbedByTables(batch));
+  }
+
+  at::Tensor Project(const at::Tensor& x) const {
+    return parts_.projection.layer == nullptr ? x : parts_.projection.layer->Forward(x);
+  }
+
+  at::Tensor EmbedByTables(const PackedBatch& batch) const {
     at::Tensor x = parts_.word.table->Forward(batch.ids.to(device()), config().pad_token_id);
     if (parts_.token_type.table != nullptr) {
       x = x.add(parts_.token_type.table->Forward(batch.token_types.to(device())));
@@ -108,13 +145,13 @@ class TransformerEncoder final : public Encoder {
     const int64_t unused = config().positions_after_padding ? config().pad_token_id : -1;
     x = x.add(parts_.position.table->Forward(batch.positions.to(device()), unused));
     x = Dropout(parts_.embedding_norm.norm.Forward(x), config().hidden_dropout_prob);
-    if (activation_dtype() != at::kFloat) x = x.to(activation_dtype());
-    return parts_.projection.layer == nullptr ? x : parts_.projection.layer->Forward(x);
+    return activation_dtype() == at::kFloat ? x : x.to(activation_dtype());
   }
 
   // x: [tokens, hidden]; returns the same shape, or [texts, hidden] from the last block: of its output only
   // each text's first token is read, so only those rows are computed. Keys and values need every token.
-  at::Tensor Encode(const Block& block, const at::Tensor& x, const PackedBatch& batch, bool last) const {
+  at::Tensor Encode(const Block& block, const at::Tensor& x, const PackedBatch& batch,
+                    const at::Tensor& offsets, bool last) const {
     const at::Tensor rows = last ? x.index_select(0, batch.first_token.to(device())) : x;
     const Linear &query = *block.query.layer, &key = *block.key.layer, &value = *block.value.layer;
     std::vector<at::Tensor> qkv;
@@ -125,15 +162,15 @@ class TransformerEncoder final : public Encoder {
       qkv = query.ForwardTogether(x, {&key, &value});
     }
     const AttentionOptions options{config().num_attention_heads, training(),
-                                   config().attention_probs_dropout_prob, last};
+                                   config().attention_probs_dropout_prob, last, offsets};
     at::Tensor attended =
         block.attention_output.layer->Forward(Attention(qkv[0], qkv[1], qkv[2], batch.groups, options));
     if (layout_.block.attention_output_dropout) attended = Dropout(attended, config().hidden_dropout_prob);
-    const at::Tensor y = block.attention_norm.norm.Forward(attended.add(rows));
+    const at::Tensor y = block.attention_norm.norm.ForwardSum(attended, rows);
     const at::Tensor narrow =
         Dropout(block.ffn_in.layer->ForwardInto(y, config().hidden_act, *block.ffn_out.layer),
                 config().hidden_dropout_prob);
-    return block.ffn_norm.norm.Forward(narrow.add(y));
+    return block.ffn_norm.norm.ForwardSum(narrow, y);
   }
 
   at::Tensor Dropout(const at::Tensor& x, double probability) const {
