@@ -10,7 +10,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 BUILD_SECONDS=240
-TARGETS=(quant-runner device_check method_conformance_test layers_test models_test train_test gpu_engine)
+TARGETS=(quant-runner device_check gpu_ops_test method_conformance_test layers_test models_test train_test gpu_engine)
 PREFIX="$ROOT/../prefix"
 OUTPUT="$ROOT/build/gpu-check"
 DEVICE=cuda

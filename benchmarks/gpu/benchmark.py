@@ -23,8 +23,8 @@ import time
 SHAPES = [[1, 128], [32, 128], [128, 128], [32, 384]]
 MODELS = {"bert-base": {}, "minilm-l6": {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}}
 # Engine's precision -> what it is divided by.
-RIVALS = {"fp16": ["eager-fp16", "compile-fp16"], "bf16": ["eager-bf16"], "int8": ["torchao-int8", "compile-fp16"],
-          "fp8": ["torchao-fp8", "compile-fp16"]}
+RIVALS = {"fp16": ["eager-fp16", "compile-fp16"], "bf16": ["eager-bf16"],
+          "int8": ["torchao-int8", "torchao-fp8", "compile-fp16", "eager-fp16"]}
 HERE = pathlib.Path(__file__).resolve().parent
 
 

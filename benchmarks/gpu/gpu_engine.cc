@@ -1,6 +1,6 @@
 // The engine as one contestant of benchmark.py: reads one JSON command a line, answers with one JSON line.
 //
-//   gpu_engine --model FOLDER --precision fp16|bf16|int8|fp8
+//   gpu_engine --model FOLDER --precision fp16|bf16|int8
 //
 //   {"do": "prepare", "shapes": [[texts, tokens], …]}   loads, quantizes, warms up;
 //                                                       answers {"logits": {"32x128": [[…], …]}, "seconds":
@@ -48,9 +48,7 @@ absl::StatusOr<Precision> FindPrecision(const std::string& name) {
   const auto half = [&] { return Params{{"mode", std::string("whole")}, {"half", name}}; };
   if (name == "fp16" || name == "bf16") return Precision{"mixed_precision", half()};
   if (name == "int8") return Precision{"dynamic_quantization", {}};
-  if (name == "fp8") return Precision{"fp8_quantization", {}};
-  return absl::InvalidArgumentError(
-      absl::StrCat("--precision is ", name, "; allowed: fp16, bf16, int8, fp8"));
+  return absl::InvalidArgumentError(absl::StrCat("--precision is ", name, "; allowed: fp16, bf16, int8"));
 }
 
 double Seconds() {

@@ -18,7 +18,8 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 
 # Binary -> what of it to run on a GPU; the tests that only touch the CPU are of no interest there.
-ENGINE_TESTS = {"method_conformance_test": "*_on_cuda*", "layers_test": "*", "models_test": "*", "train_test": "*"}
+ENGINE_TESTS = {"gpu_ops_test": "*", "method_conformance_test": "*_on_cuda*", "layers_test": "*", "models_test": "*",
+                "train_test": "*"}
 
 
 def arguments():

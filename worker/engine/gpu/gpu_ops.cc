@@ -1,9 +1,15 @@
 #include "worker/engine/gpu/gpu_ops.h"
 
+#include <limits>
+#include <map>
+#include <mutex>
+#include <tuple>
 #include <vector>
 
 #include <ATen/Functions.h>
+#include <c10/cuda/CUDAException.h>
 #include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAGraphsC10Utils.h>
 #include <c10/cuda/CUDAGuard.h>
 #include <c10/cuda/CUDAStream.h>
 
@@ -54,15 +60,69 @@ void Check(const char* error, const char* what) {
   TORCH_CHECK(error == nullptr, what, ": ", error == nullptr ? "" : error);
 }
 
-// Fewer, larger tiles reuse more of what is loaded; but there should be a tile for every multiprocessor.
-GemmTile ChooseTile(int64_t rows, int64_t columns, int multiprocessors) {
-  const auto tiles = [&](int64_t height, int64_t width) {
-    return ((rows + height - 1) / height) * ((columns + width - 1) / width);
-  };
-  if (tiles(128, 256) >= 2 * multiprocessors) return GemmTile::kLarge;
-  if (tiles(128, 128) >= multiprocessors) return GemmTile::kMedium;
-  return GemmTile::kSmall;
-}
+#if QUANTLAB_WITH_CUTLASS
+
+// The fastest tile for each shape, by trying all of them once. Which one it is depends on how many tiles fit
+// the multiprocessors at a time; INT8 sums are exact, so that the choice changes no result.
+class Tiles {
+ public:
+  // `launch` computes with the given tile in the current stream. While a graph is being captured nothing can
+  // be timed: a shape that is new then gets the tile that suits most.
+  template <class Launch>
+  GemmTile Choose(bool fp8, bool gelu, const ScaledGemmArgs& args, const Launch& launch) {
+    const Key key{fp8, gelu, c10::cuda::current_device(), Rounded(args.m), args.n, args.k};
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto it = chosen_.find(key);
+    if (it != chosen_.end()) return it->second;
+    if (c10::cuda::currentStreamCaptureStatusMayInitCtx() != c10::cuda::CaptureStatus::None) {
+      return GemmTile::kMedium;
+    }
+    if (chosen_.size() >= kMaxShapes) chosen_.clear();
+    return chosen_[key] = Fastest(launch);
+  }
+
+ private:
+  using Key = std::tuple<bool, bool, int, int, int, int>;
+  static constexpr size_t kMaxShapes = 4096;
+  static constexpr int kLaunches = 4;
+
+  // Batches of texts of any length have any number of rows.
+  static int Rounded(int rows) {
+    constexpr int kStep = 256;
+    return rows <= kStep ? rows : (rows + kStep - 1) / kStep * kStep;
+  }
+
+  template <class Launch>
+  static GemmTile Fastest(const Launch& launch) {
+    const cudaStream_t stream = c10::cuda::getCurrentCUDAStream().stream();
+    cudaEvent_t start, stop;
+    C10_CUDA_CHECK(cudaEventCreate(&start));
+    C10_CUDA_CHECK(cudaEventCreate(&stop));
+    GemmTile best = GemmTile::kMedium;
+    float least = std::numeric_limits<float>::infinity();
+    for (const GemmTile tile : {GemmTile::kSmall, GemmTile::kMedium, GemmTile::kLarge}) {
+      launch(tile);
+      C10_CUDA_CHECK(cudaEventRecord(start, stream));
+      for (int i = 0; i < kLaunches; ++i) launch(tile);
+      C10_CUDA_CHECK(cudaEventRecord(stop, stream));
+      C10_CUDA_CHECK(cudaEventSynchronize(stop));
+      float milliseconds = 0;
+      C10_CUDA_CHECK(cudaEventElapsedTime(&milliseconds, start, stop));
+      if (milliseconds < least) {
+        least = milliseconds;
+        best = tile;
+      }
+    }
+    C10_CUDA_CHECK(cudaEventDestroy(start));
+    C10_CUDA_CHECK(cudaEventDestroy(stop));
+    return best;
+  }
+
+  std::mutex mutex_;
+  std::map<Key, GemmTile> chosen_;
+};
+
+#endif  // QUANTLAB_WITH_CUTLASS
 
 }  // namespace
 
@@ -194,17 +254,18 @@ at::Tensor ScaledProduct(const QuantizedRows& x, const ProductWeights& weights, 
   args.n = static_cast<int>(columns);
   args.k = static_cast<int>(x.bytes.size(1));
   args.stream = CurrentStream(x.bytes);
-  const GemmTile chosen = tile >= 0
-                              ? static_cast<GemmTile>(tile)
-                              : ChooseTile(rows, columns, PropertiesOf(x.bytes.device()).multiProcessorCount);
-  const ScaledGemmKernel kernel = fp8 ? Fp8Gemm(chosen, gelu) : Int8Gemm(chosen, gelu);
-  args.workspace_bytes = kernel.workspace(args);
-  at::Tensor workspace;
-  if (args.workspace_bytes > 0) {
-    workspace = at::empty({static_cast<int64_t>(args.workspace_bytes)}, x.bytes.options().dtype(at::kByte));
-    args.workspace = workspace.mutable_data_ptr();
-  }
-  Check(kernel.run(args), "the fused product on the GPU");
+  const auto launch = [&](GemmTile by) {
+    const ScaledGemmKernel kernel = fp8 ? Fp8Gemm(by, gelu) : Int8Gemm(by, gelu);
+    args.workspace_bytes = kernel.workspace(args);
+    at::Tensor workspace;
+    if (args.workspace_bytes > 0) {
+      workspace = at::empty({static_cast<int64_t>(args.workspace_bytes)}, x.bytes.options().dtype(at::kByte));
+      args.workspace = workspace.mutable_data_ptr();
+    }
+    Check(kernel.run(args), "the fused product on the GPU");
+  };
+  static Tiles tiles;
+  launch(tile >= 0 ? static_cast<GemmTile>(tile) : tiles.Choose(fp8, gelu, args, launch));
   return out;
 #endif
 }

@@ -54,7 +54,7 @@ TEST(FamiliesTest, LogitsEqualTransformers) {
     SCOPED_TRACE(c["config"].dump());
     const auto config = ParseModelConfig(c["config"].dump(), "golden");
     ASSERT_TRUE(config.ok()) << config.status();
-    EXPECT_EQ(config->family, c["family"]);
+    EXPECT_EQ(config->family, c["family"].get<std::string>());
     seen.insert(config->family);
     const auto model = FormulaModel(*config);
     const at::NoGradGuard no_grad;
