@@ -40,5 +40,7 @@ list(GET _torch_openmp 0 _torch_openmp)
 target_compile_options(quantlab_torch INTERFACE -fopenmp)
 list(APPEND _torch_libraries ${_torch_openmp})
 target_link_options(quantlab_torch INTERFACE "LINKER:-rpath,${_torch_lib}" "LINKER:-rpath-link,${_torch_lib}")
+# libstdc++ before LibTorch, which exports an old std::filesystem of its own: with the symbols of one and the
+# inline code of another, programs of newer compilers crash.
 target_link_libraries(quantlab_torch INTERFACE
-  -Wl,--no-as-needed ${_torch_libraries} -Wl,--as-needed Threads::Threads)
+  -Wl,--no-as-needed -lstdc++ ${_torch_libraries} -Wl,--as-needed Threads::Threads)

@@ -34,7 +34,8 @@ class Contestant:
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=self.log, text=True,
-                                        env={**os.environ, "TOKENIZERS_PARALLELISM": "false"})
+                                        env={"TORCHINDUCTOR_COMPILE_THREADS": "4", **os.environ,
+                                             "TOKENIZERS_PARALLELISM": "false"})
 
     def ask(self, **command):
         """The answer; None once the contestant has failed."""
@@ -119,11 +120,23 @@ def compare(model, shape, times, options, rng):
     return rows
 
 
-def run_model(options, folder, model, rng):
-    contestants = start(options, folder, model)
-    with concurrent.futures.ThreadPoolExecutor(len(contestants)) as pool:
-        prepared = dict(zip((c.name for c in contestants),
-                            pool.map(lambda c: c.ask(do="prepare", shapes=SHAPES), contestants)))
+def prepare(options, folder):
+    """Model -> its contestants and their answers. All prepare at once: compiling takes them a minute and more."""
+    contestants = {model: start(options, folder, model) for model in options.models}
+    everyone = [c for some in contestants.values() for c in some]
+    pool = concurrent.futures.ThreadPoolExecutor(len(everyone))
+    answers = {c: pool.submit(c.ask, do="prepare", shapes=SHAPES) for c in everyone}
+    concurrent.futures.wait(answers.values(), timeout=options.prepare_seconds)
+    for contestant, answer in answers.items():
+        if not answer.done():
+            contestant.close()
+            answer.result()
+            contestant.error = f"was not ready after {options.prepare_seconds:.0f} s"
+    pool.shutdown()
+    return {model: (some, {c.name: answers[c].result() for c in some}) for model, some in contestants.items()}
+
+
+def run_model(options, model, contestants, prepared, rng):
     reference = prepared.get("eager-fp16") or prepared.get("fp16")
     agreement = {}
     for name, answer in prepared.items():
@@ -149,7 +162,7 @@ def race_products(model, contestants, shape, options, rng):
     wide = MODELS[model].get("intermediate_size", 3072)
     engine = next((c for c in contestants if c.name in options.precisions and not c.error), None)
     library = next((c for c in contestants if c.name.startswith("eager") and not c.error), None)
-    if engine is None or library is None:
+    if engine is None or library is None or options.product_blocks == 0:
         return []
     rows, m = [], shape[0] * shape[1]
     for kind in ("int8", "fp8"):
@@ -200,9 +213,10 @@ def main():
     parser.add_argument("--models", nargs="+", choices=MODELS, default=list(MODELS))
     parser.add_argument("--precisions", nargs="+", choices=RIVALS, default=list(RIVALS))
     parser.add_argument("--without", nargs="*", default=[], help="rivals to leave out: eager, compile, torchao")
+    parser.add_argument("--prepare-seconds", type=float, default=150, help="who is not ready by then is left out")
     parser.add_argument("--tiles", action="store_true", help="time every tile of the products too")
     parser.add_argument("--blocks", type=int, default=15)
-    parser.add_argument("--product-blocks", type=int, default=5)
+    parser.add_argument("--product-blocks", type=int, default=5, help="0: no products")
     options = parser.parse_args()
     import torch
     rng = random.Random(1)
@@ -211,8 +225,8 @@ def main():
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         save_models(pathlib.Path(folder))
-        for model in options.models:
-            report["models"][model] = run_model(options, pathlib.Path(folder), model, rng)
+        for model, (contestants, prepared) in prepare(options, pathlib.Path(folder)).items():
+            report["models"][model] = run_model(options, model, contestants, prepared, rng)
             report["seconds"] = time.monotonic() - started
             pathlib.Path(options.output).write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print_tables(report)
