@@ -1,15 +1,13 @@
 // The list of methods. A method is one entry here and one file in worker/engine/methods.
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "base/method_spec.h"
 
 namespace quantlab {
 namespace {
 
-// What the project's tests could not do yet; a method's device says so until they have.
-constexpr char kUntriedOnGpus[] = "not yet tried on a GPU";
-constexpr char kInt8OnGpus[] = "integer products by at::_int_mm; not yet tried on a GPU";
+constexpr char kInt8OnGpus[] =
+    "fused products on compute capability 9.0 where the build has them, elsewhere integer products by at::_int_mm";
 
 ParamSpec Choice(std::string name, std::vector<std::string> allowed, std::string default_value,
                  std::string help) {
@@ -194,7 +192,7 @@ MethodSpec Fp32Continued() {
   spec.control_of = "qat";
   spec.inputs = Trains;
   spec.params = ExtraTraining();
-  spec.devices = {{"cpu", "native", ""}, {"cuda", "native", kUntriedOnGpus}};
+  spec.devices = {{"cpu", "native", ""}, {"cuda", "native", ""}};
   return spec;
 }
 
@@ -271,8 +269,7 @@ MethodSpec WeightOnly() {
   };
   spec.devices = {
       {"cpu", "native", "weights are dequantized and multiplied by at::linear where there is no AVX2"},
-      {"cuda", "fallback",
-       absl::StrCat("weights are dequantized and multiplied by at::linear; ", kUntriedOnGpus)}};
+      {"cuda", "fallback", "weights are dequantized and multiplied by at::linear"}};
   return spec;
 }
 

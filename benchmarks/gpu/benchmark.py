@@ -14,6 +14,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,7 @@ class Contestant:
         self.name, self.error = name, ""
         self.log = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.log, text=True,
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True,
                                         env={"TORCHINDUCTOR_COMPILE_THREADS": "4", **os.environ,
                                              "TOKENIZERS_PARALLELISM": "false"})
 
@@ -57,7 +58,8 @@ class Contestant:
         return None if self.error else answer
 
     def close(self):
-        self.process.kill()
+        # With the processes that compile for it, which hold its output open too.
+        os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 

@@ -45,8 +45,8 @@ struct QuantizeOptions {
   bool per_row = true;  // false: with scale and zero_point below
   float scale = 1;
   int zero_point = 0;
-  int top = 255;      // INT8: the largest u8 value
-  at::Tensor factor;  // INT8, not per row: [width] float in place of 1 / scale; or undefined
+  int top = 255;        // INT8: the largest u8 value
+  at::Tensor factor{};  // INT8, not per row: [width] float in place of 1 / scale; or undefined
 };
 
 // x: [rows, width] float, half or bfloat16, contiguous.
