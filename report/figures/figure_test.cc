@@ -86,9 +86,11 @@ TEST(PlotRowTest, VariantsOfOneMethodHaveMarksOfTheirOwn) {
 TEST(DrawnFrontTest, TheFirstWithTwoPoints) {
   Facts facts;
   facts.variants.resize(2);
-  facts.variants[0].front = {{0, 0.004, 0.02, {}, {}, true}, {1, 0.005, {}, {}, {}, false}};
+  facts.variants[0].front = {{.number = 0, .seconds = 0.004, .loss_increase = 0.02, .chosen = true},
+                             {.number = 1, .seconds = 0.005}};
   EXPECT_EQ(DrawnFront(facts), nullptr);
-  facts.variants[1].front = {{0, 0.004, 0.02, {}, {}, true}, {1, 0.006, 0.002, {}, {}, false}};
+  facts.variants[1].front = {{.number = 0, .seconds = 0.004, .loss_increase = 0.02, .chosen = true},
+                             {.number = 1, .seconds = 0.006, .loss_increase = 0.002}};
   EXPECT_EQ(DrawnFront(facts), &facts.variants[1]);
 }
 
