@@ -7,8 +7,8 @@
 
 #include <absl/status/status.h>
 
+#include "base/text/utf8.h"
 #include "worker/engine/data/dataset.h"
-#include "worker/engine/text/utf8.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!dataset.ok()) return dataset.status().message().empty() ? (std::abort(), 0) : 0;
   for (const auto& example : dataset->train) {
     const bool label_ok = example.label >= 0 && static_cast<size_t>(example.label) < dataset->labels.size();
-    if (!label_ok || !quantlab::engine::IsValidUtf8(example.text)) std::abort();
+    if (!label_ok || !quantlab::IsValidUtf8(example.text)) std::abort();
   }
   return 0;
 }

@@ -16,8 +16,8 @@
 #include <absl/strings/str_join.h>
 
 #include "base/status_macros.h"
+#include "base/text/utf8.h"
 #include "worker/engine/data/readers.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

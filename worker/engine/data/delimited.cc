@@ -9,10 +9,10 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/status_macros.h"
+#include "base/text/utf8.h"
 #include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
 #include "worker/engine/data/record_reader.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

@@ -12,9 +12,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/status_macros.h"
+#include "base/text/utf8.h"
 #include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

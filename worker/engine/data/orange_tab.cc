@@ -14,10 +14,10 @@
 #include <absl/strings/str_split.h>
 
 #include "base/status_macros.h"
+#include "base/text/utf8.h"
 #include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
 #include "worker/engine/data/record_reader.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

@@ -16,9 +16,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/testing/temp_folder.h"
+#include "base/text/utf8.h"
 #include "worker/engine/data/dataset.h"
 #include "worker/engine/data/readers.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

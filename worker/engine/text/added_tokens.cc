@@ -4,8 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "base/text/utf8.h"
 #include "worker/engine/text/unicode_data.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

@@ -10,7 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
-#include "worker/engine/text/utf8.h"
+#include "base/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

@@ -1,7 +1,7 @@
 #include "worker/engine/text/graphemes.h"
 
+#include "base/text/utf8.h"
 #include "worker/engine/text/unicode_data.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "worker/engine/text/utf8.h"
+#include "base/text/utf8.h"
 
 namespace quantlab::engine {
 

@@ -10,7 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/sha256.h"
-#include "worker/engine/text/utf8.h"
+#include "base/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

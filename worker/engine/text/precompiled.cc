@@ -1,8 +1,8 @@
 #include "worker/engine/text/precompiled.h"
 
 #include "absl/status/status.h"
+#include "base/text/utf8.h"
 #include "worker/engine/text/graphemes.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

@@ -7,8 +7,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "base/text/utf8.h"
 #include "worker/engine/text/unicode_data.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

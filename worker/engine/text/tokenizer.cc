@@ -8,10 +8,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text/utf8.h"
 #include "worker/engine/text/added_tokens.h"
 #include "worker/engine/text/text_model.h"
 #include "worker/engine/text/tokenizer_spec.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

@@ -13,10 +13,10 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
+#include "base/text/utf8.h"
 #include "worker/engine/text/tokenizer_fields.h"
 #include "worker/engine/text/tokenizer_json.h"
 #include "worker/engine/text/unicode_data.h"
-#include "worker/engine/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_format.h"
-#include "worker/engine/text/utf8.h"
+#include "base/text/utf8.h"
 #include "worker/engine/text/vocab_trie.h"
 
 namespace quantlab::engine {
