@@ -1,6 +1,5 @@
 #include "proto/json.h"
 
-#include <cstdint>
 #include <memory>
 
 #include <google/protobuf/descriptor.h>
@@ -11,6 +10,7 @@
 #include <google/protobuf/util/type_resolver_util.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/text/utf8.h"
 
 namespace quantlab {
 namespace {
@@ -42,26 +42,6 @@ std::string Print(const google::protobuf::Message& message) {
   return status.ok() ? json : "{}";
 }
 
-// Bytes of the UTF-8 sequence at the start of `text`; 0 where there is none. Refuses overlong forms,
-// surrogates and what lies beyond U+10FFFF (RFC 3629, section 4).
-size_t SequenceLength(absl::string_view text) {
-  const auto byte = [text](size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  const size_t length = first < 0xC2 ? 0 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : first < 0xF5 ? 4 : 0;
-  if (length == 0 || text.size() < length) return 0;
-  uint8_t low = 0x80, high = 0xBF;
-  if (first == 0xE0) low = 0xA0;
-  if (first == 0xED) high = 0x9F;
-  if (first == 0xF0) low = 0x90;
-  if (first == 0xF4) high = 0x8F;
-  if (byte(1) < low || byte(1) > high) return 0;
-  for (size_t i = 2; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  return length;
-}
-
 }  // namespace
 
 std::string ToJson(const google::protobuf::Message& message) {
@@ -79,19 +59,7 @@ absl::Status FromJson(absl::string_view text, google::protobuf::Message* message
 }
 
 std::string ValidUtf8(absl::string_view text) {
-  std::string valid;
-  valid.reserve(text.size());
-  while (!text.empty()) {
-    const size_t length = SequenceLength(text);
-    if (length == 0) {
-      valid.append("\xEF\xBF\xBD");
-      text.remove_prefix(1);
-    } else {
-      valid.append(text.data(), length);
-      text.remove_prefix(length);
-    }
-  }
-  return valid;
+  return RepairUtf8({text.data(), text.size()});
 }
 
 }  // namespace quantlab

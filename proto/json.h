@@ -19,8 +19,8 @@ std::string ToJson(const google::protobuf::Message& message);
 // Errors: INVALID_ARGUMENT says what is wrong and near which text.
 absl::Status FromJson(absl::string_view text, google::protobuf::Message* message);
 
-// `text` with every byte that is no UTF-8 replaced by U+FFFD: protobuf's strings must be UTF-8, and what
-// a crashed program printed may be anything.
+// RepairUtf8 (base/text/utf8.h): protobuf's strings must be UTF-8, and the output of a crashed program can be
+// anything.
 std::string ValidUtf8(absl::string_view text);
 
 }  // namespace quantlab

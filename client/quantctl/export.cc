@@ -10,9 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/time/time.h"
 #include "base/records.h"
+#include "base/text/escape.h"
 #include "client/display/progress.h"
 #include "proto/json.h"
 #include "report/facts/format.h"
@@ -220,11 +220,6 @@ std::string CsvText(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return report::FormatExact(value.get<double>());
   return value.dump();
-}
-
-std::string CsvField(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
 }
 
 std::string CamelCase(const std::string& name) {

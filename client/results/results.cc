@@ -22,11 +22,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "base/files.h"
 #include "base/records.h"
 #include "base/status_macros.h"
+#include "base/text/escape.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
 #include "client/embedded/file_lock.h"
@@ -84,11 +84,6 @@ std::string BytesOf(v1::ReportData data) {
   data.SerializeToCodedStream(&out);
   out.Trim();
   return bytes;
-}
-
-std::string CsvField(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
 }
 
 std::string Exact(double value) {

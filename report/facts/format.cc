@@ -7,6 +7,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/text/escape.h"
+#include "base/text/utf8.h"
 #include "report/facts/thresholds.h"
 
 namespace quantlab::report {
@@ -71,25 +73,6 @@ std::string WholeSeconds(double seconds) {
   const int64_t total = std::llround(seconds);
   if (total < 3600) return absl::StrCat(total / 60, " min ", total % 60, " s");
   return absl::StrCat(FormatCount(total / 3600), " h ", total % 3600 / 60, " min");
-}
-
-// Length of the valid UTF-8 sequence at `at`, or 0.
-size_t SequenceLength(absl::string_view text, size_t at) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(at);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-  if (lead < 0xC2 || lead > 0xF4 || at + length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(at + i) & 0xC0) != 0x80) return 0;
-  }
-  // Overlong forms, surrogates, and beyond U+10FFFF.
-  const unsigned char second = byte(at + 1);
-  if (lead == 0xE0 && second < 0xA0) return 0;
-  if (lead == 0xED && second > 0x9F) return 0;
-  if (lead == 0xF0 && second < 0x90) return 0;
-  if (lead == 0xF4 && second > 0x8F) return 0;
-  return length;
 }
 
 bool AlwaysMarkup(char c) {
@@ -222,16 +205,17 @@ std::string ShortDigest(absl::string_view digest) {
 
 std::string OneLine(absl::string_view text) {
   std::string line;
-  for (size_t at = 0; at < text.size();) {
-    const size_t length = SequenceLength(text, at);
-    if (length == 0) {
-      line += "\xEF\xBF\xBD";
-    } else if (length == 1 && absl::ascii_iscntrl(text[at])) {
+  while (!text.empty()) {
+    const DecodedCodePoint decoded = DecodeUtf8({text.data(), text.size()});
+    const size_t length = static_cast<size_t>(decoded.length);
+    if (!decoded.valid) {
+      for (size_t i = 0; i < length; ++i) line += kReplacementUtf8;
+    } else if (length == 1 && absl::ascii_iscntrl(text[0])) {
       line += ' ';
     } else {
-      line.append(text.data() + at, length);
+      line.append(text.data(), length);
     }
-    at += length == 0 ? 1 : length;
+    text.remove_prefix(length);
   }
   absl::StripAsciiWhitespace(&line);
   return line;
@@ -261,14 +245,7 @@ std::string Code(absl::string_view text) {
 }
 
 std::string EscapeCsv(absl::string_view text) {
-  std::string line = OneLine(text);
-  if (line.find_first_of(",\"") == std::string::npos) return line;
-  std::string quoted = "\"";
-  for (const char c : line) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + "\"";
+  return CsvField(OneLine(text));
 }
 
 std::string Plural(int64_t count, const char* singular, const char* plural) {

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "base/text/escape.h"
 #include "quantlab/v1/event.pb.h"
 
 namespace quantlab::agent {
@@ -38,10 +39,6 @@ class LineSplitter {
 
 // Errors: INVALID_ARGUMENT says what is wrong with `line`, and quotes its beginning.
 absl::StatusOr<v1::RunnerEvent> ParseRunnerEvent(absl::string_view line);
-
-// `text` with every byte that is not part of valid UTF-8, and every control character but tab, replaced
-// by U+FFFD; at most `max_bytes` long. Protobuf refuses strings that are not UTF-8.
-std::string CleanText(absl::string_view text, size_t max_bytes);
 
 }  // namespace quantlab::agent
 

@@ -11,11 +11,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "base/files.h"
 #include "base/metric_spec.h"
 #include "base/numbers.h"
 #include "base/status_macros.h"
+#include "base/text/escape.h"
 #include "worker/engine/data/class_names.h"
 #include "worker/engine/measure/statistics.h"
 #include "worker/engine/train/evaluate.h"
@@ -27,12 +27,6 @@ constexpr int64_t kMaxPredictionsBytes = int64_t{1} << 30;
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-// Quoted where commas, quotes or line ends would break the row (RFC 4180).
-std::string CsvField(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\"", "\"\""}}), "\"");
 }
 
 Metric QualityMetric(const char* name, double value, const std::string& split, int64_t samples) {
