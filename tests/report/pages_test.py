@@ -87,9 +87,6 @@ def browse(page, width):
     return json.loads(plain), console
 
 
-@unittest.skipUnless(all(shutil.which(tool) for tool in TOOLS),
-                     "scripts/setup.sh --tests installs what is missing: "
-                     + ", ".join(tool for tool in TOOLS if not shutil.which(tool)))
 # How the first characters of the methods' Chinese titles are read. Chinese sorts by pinyin, before Latin letters.
 PINYIN = {"动": "dong", "混": "hun", "仅": "jin", "静": "jing", "量": "liang"}
 
@@ -98,6 +95,9 @@ def pinyin_order(name):
     return (1, name.lower()) if name[0].isascii() else (0, PINYIN[name[0]])
 
 
+@unittest.skipUnless(all(shutil.which(tool) for tool in TOOLS),
+                     "scripts/setup.sh --tests installs what is missing: "
+                     + ", ".join(tool for tool in TOOLS if not shutil.which(tool)))
 class PagesTest(unittest.TestCase):
     """One rendering for all tests: it takes longer than they do."""
 
