@@ -279,6 +279,8 @@ class InputGuidesTest(unittest.TestCase):
         (self.copy("my-model", "wordless") / "vocab.txt").unlink()
         self.refuse("lacks tokenizer.json or vocab.txt", guide, replace={"./my-model": "./wordless"})
         config = self.copy("my-model", "other") / "config.json"
+        # Else the tokenizer's class would follow from model_type, and be refused first.
+        (config.parent / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}', encoding="utf-8")
         text = config.read_text(encoding="utf-8")
         config.write_text(text.replace('"bert"', '"gpt2"'), encoding="utf-8")
         self.refuse("supported: bert, distilbert, roberta", guide, replace={"./my-model": "./other"})
@@ -288,7 +290,7 @@ class InputGuidesTest(unittest.TestCase):
         self.refuse("the checkpoint must be a fine-tuned classifier", guide, file="tuned.yaml",
                     replace={"./tuned": "./my-model"})
         self.refuse("its classes are in the order", guide,
-                    replace={"./my-model": "./tuned", "[bad, good]": "[good, bad]"})
+                    replace={"./my-model": "./tuned, fine_tune: false", "[bad, good]": "[good, bad]"})
 
 
 if __name__ == "__main__":

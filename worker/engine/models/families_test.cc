@@ -171,7 +171,7 @@ TEST(FamiliesTest, TheFamilyIsWhatTypeAndArchitecturesSay) {
             "no error, family camembert");
   EXPECT_THAT(ConfigError({{"model_type", "gpt2"}}),
               AllOf(HasSubstr("config.json: model_type is \"gpt2\""),
-                    HasSubstr("supported: bert, distilbert, roberta, xlm-roberta, camembert, electra")));
+                    HasSubstr("supported: bert, distilbert, roberta"), HasSubstr("electra")));
   EXPECT_THAT(ConfigError({{"model_type", 3}}), HasSubstr("model_type is 3"));
   EXPECT_THAT(ConfigError({{"architectures", {"T5ForConditionalGeneration"}}}),
               AllOf(HasSubstr("T5ForConditionalGeneration"), HasSubstr("electra")));

@@ -234,8 +234,10 @@ absl::Status ReadBytePairFiles(const std::string& folder, const Json& config, To
   QL_ASSIGN_OR_RETURN(const std::optional<Json> vocabulary, ReadJsonObject(vocab_path));
   QL_ASSIGN_OR_RETURN(const std::optional<std::string> merges, ReadIfPresent(merges_path));
   if (!vocabulary.has_value() || !merges.has_value()) {
-    return absl::NotFoundError(absl::StrCat(folder, ": has neither tokenizer.json nor vocab.json with ",
-                                            "merges.txt, of which its tokenizer class needs one"));
+    return absl::NotFoundError(
+        absl::StrCat(folder, ": has neither tokenizer.json nor vocab.json with ",
+                     "merges.txt, one of which its tokenizer class needs (tokenizer_class "
+                     "in tokenizer_config.json, else model_type in config.json)"));
   }
   for (const auto& [token, id] : vocabulary->items()) {
     QL_ASSIGN_OR_RETURN(const int32_t value, TokenId(id, vocab_path, token));
