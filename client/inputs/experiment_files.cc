@@ -9,7 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/files.h"
+#include "base/message_catalogue.h"
 #include "base/status_macros.h"
+#include "client/display/progress.h"
 #include "client/display/text.h"
 
 namespace quantlab::client {
@@ -139,15 +141,16 @@ absl::StatusOr<ExperimentFiles> ReadExperimentFiles(const std::string& path) {
 }
 
 std::string FormatDiagnostics(const std::vector<v1::Diagnostic>& diagnostics,
-                              const std::vector<v1::SourceFile>& files, bool color) {
+                              const std::vector<v1::SourceFile>& files, bool color, Language language) {
   std::string out;
   for (const v1::Diagnostic& diagnostic : diagnostics) {
-    const char* kind = diagnostic.error() ? "error" : "warning";
+    const std::string kind = RenderTerm(language, diagnostic.error() ? "error:" : "warning:");
     const char* on = !color ? "" : diagnostic.error() ? "\033[1;31m" : "\033[1;35m";
     absl::StrAppend(&out, diagnostic.file());
     if (diagnostic.line() > 0) absl::StrAppend(&out, ":", diagnostic.line());
     if (diagnostic.line() > 0 && diagnostic.column() > 0) absl::StrAppend(&out, ":", diagnostic.column());
-    absl::StrAppend(&out, ": ", on, kind, ":", color ? "\033[0m " : " ", diagnostic.message(), "\n");
+    absl::StrAppend(&out, ": ", on, kind, color ? "\033[0m " : " ",
+                    ShownText(language, diagnostic.coded_message(), diagnostic.message()), "\n");
     for (const v1::SourceFile& file : files) {
       if (file.name() == diagnostic.file()) {
         AppendQuote(file.content(), diagnostic.line(), diagnostic.column(), &out);

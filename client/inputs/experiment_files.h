@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/language.h"
 #include "quantlab/v1/experiment.pb.h"
 
 namespace quantlab::client {
@@ -27,7 +28,8 @@ absl::StatusOr<ExperimentFiles> ReadExperimentFiles(const std::string& path);
 
 // Each diagnostic as `file:line:column: error: message` with the line of the file and a caret below it.
 std::string FormatDiagnostics(const std::vector<v1::Diagnostic>& diagnostics,
-                              const std::vector<v1::SourceFile>& files, bool color);
+                              const std::vector<v1::SourceFile>& files, bool color,
+                              Language language = Language::kEnglish);
 
 }  // namespace quantlab::client
 

@@ -76,7 +76,8 @@ absl::Status ReportDiagnostics(Session& session, const std::vector<v1::Diagnosti
                                const ExperimentFiles& read) {
   int errors = 0;
   for (const v1::Diagnostic& diagnostic : diagnostics) errors += diagnostic.error() ? 1 : 0;
-  const std::string text = FormatDiagnostics(diagnostics, read.files, session.err().color);
+  const std::string text =
+      FormatDiagnostics(diagnostics, read.files, session.err().color, session.language());
   if (!text.empty()) {
     if (write(STDERR_FILENO, text.data(), text.size()) < 0) return absl::OkStatus();
   }

@@ -5,6 +5,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 
 namespace quantlab {
 namespace {
@@ -40,31 +42,42 @@ size_t EditDistance(const std::string& a, const std::string& b) {
   return previous[b.size()];
 }
 
+// "quick.yaml:3:5".
+std::string PlaceOf(const Location& at) {
+  return at.line > 0 ? absl::StrCat(at.file, ":", at.line, ":", at.column) : at.file;
+}
+
 }  // namespace
 
-void Diagnostics::Add(const Location& at, std::string message, bool error) {
+void Diagnostics::Add(const Location& at, const Message& message, bool error) {
   if (error) ++errors_;
   if (all_.size() < kMostShown) {
-    all_.push_back({at, Shortened(std::move(message)), error});
+    const std::string english = English(message), shown = Shortened(english);
+    all_.push_back({at, shown, error, shown == english ? message : TextMessage(shown)});
   } else if (all_.size() == kMostShown) {
-    all_.push_back({at, "there are more problems; they are not listed", error});
+    const Message more = messages::kMoreProblems();
+    all_.push_back({at, English(more), error, more});
   }
 }
 
-void Diagnostics::Error(const Location& at, std::string message) {
-  Add(at, std::move(message), true);
+void Diagnostics::Error(const Location& at, absl::string_view text) {
+  Add(at, TextMessage(text), true);
 }
 
-void Diagnostics::Warn(const Location& at, std::string message) {
-  Add(at, std::move(message), false);
+void Diagnostics::Warn(const Location& at, absl::string_view text) {
+  Add(at, TextMessage(text), false);
 }
 
 std::string FormatDiagnostic(const Diagnostic& diagnostic) {
-  std::string text = diagnostic.at.file;
-  if (diagnostic.at.line > 0) absl::StrAppend(&text, ":", diagnostic.at.line, ":", diagnostic.at.column);
+  std::string text = PlaceOf(diagnostic.at);
   if (!text.empty()) text += ": ";
   if (!diagnostic.error) text += "warning: ";
   return text + diagnostic.message;
+}
+
+Message PlacedMessage(const Diagnostic& diagnostic) {
+  const std::string place = PlaceOf(diagnostic.at);
+  return place.empty() ? diagnostic.coded_message : messages::kInContext(place, diagnostic.coded_message);
 }
 
 std::string NearestName(absl::string_view given, const std::vector<std::string>& known) {

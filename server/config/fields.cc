@@ -6,7 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "base/messages.h"
 
 namespace quantlab {
 namespace {
@@ -42,8 +42,7 @@ Fields::Fields(const YamlNode* node, std::string path, Diagnostics& diagnostics)
   at_ = node_->at;
   if (node_->kind == YamlNode::Kind::kMap) return;
   if (node_->kind != YamlNode::Kind::kNull) {
-    diagnostics_.Error(at_, absl::StrCat(path_.empty() ? "the file" : path_,
-                                         " must be a map of keys and values, not ", DescribeYaml(*node_)));
+    diagnostics_.Error(at_, messages::kMustBeMap(path_.empty() ? "the file" : path_, YamlMessage(*node_)));
   }
   node_ = nullptr;
 }
@@ -52,9 +51,12 @@ std::string Fields::PathOf(const std::string& key) const {
   return path_.empty() ? key : absl::StrCat(path_, ".", key);
 }
 
+void Fields::Wrong(const YamlNode& value, const std::string& key, const Message& allowed) {
+  diagnostics_.Error(value.at, messages::kWrongValue(PathOf(key), YamlMessage(value), allowed));
+}
+
 void Fields::Wrong(const YamlNode& value, const std::string& key, const std::string& allowed) {
-  diagnostics_.Error(value.at,
-                     absl::StrCat(PathOf(key), " is ", DescribeYaml(value), "; allowed: ", allowed));
+  Wrong(value, key, messages::kWord(allowed));
 }
 
 const YamlNode* Fields::Take(const std::string& key) {
@@ -70,7 +72,7 @@ void Fields::Bool(const std::string& key, bool* out) {
   if (const auto parsed = AsBool(*value)) {
     *out = *parsed;
   } else {
-    Wrong(*value, key, "true or false");
+    Wrong(*value, key, messages::kTrueOrFalse());
   }
 }
 
@@ -81,7 +83,7 @@ void Fields::Int(const std::string& key, int64_t min, int64_t max, int64_t* out)
   if (parsed && *parsed >= min && *parsed <= max) {
     *out = *parsed;
   } else {
-    Wrong(*value, key, absl::StrCat("an integer from ", min, " to ", max));
+    Wrong(*value, key, messages::kIntegerRange(min, max));
   }
 }
 
@@ -105,7 +107,7 @@ void Fields::Double(const std::string& key, double min, double max, double* out)
   if (parsed && *parsed >= min && *parsed <= max) {
     *out = *parsed;
   } else {
-    Wrong(*value, key, absl::StrCat("a number from ", min, " to ", max));
+    Wrong(*value, key, messages::kNumberRange(min, max));
   }
 }
 
@@ -115,7 +117,7 @@ void Fields::Text(const std::string& key, std::string* out) {
   if (value->kind == YamlNode::Kind::kScalar && !value->text.empty()) {
     *out = value->text;
   } else {
-    Wrong(*value, key, "a text that is not empty");
+    Wrong(*value, key, messages::kNonEmptyText());
   }
 }
 
@@ -127,7 +129,7 @@ void Fields::OneOf(const std::string& key, const std::vector<std::string>& allow
     *out = value->text;
     return;
   }
-  Wrong(*value, key, absl::StrCat(absl::StrJoin(allowed, ", "), DidYouMean(value->text, allowed)));
+  Wrong(*value, key, messages::kOneOfNames(allowed, NearestName(value->text, allowed)));
 }
 
 void Fields::Words(const std::string& key, std::vector<std::string>* out) {
@@ -137,7 +139,8 @@ void Fields::Words(const std::string& key, std::vector<std::string>* out) {
   const bool is_list = value->kind == YamlNode::Kind::kList;
   std::vector<std::string> words;
   for (const YamlNode& item : is_list ? value->items : one) {
-    if (item.kind != YamlNode::Kind::kScalar || item.text.empty()) return Wrong(item, key, "a list of words");
+    if (item.kind != YamlNode::Kind::kScalar || item.text.empty())
+      return Wrong(item, key, messages::kListOfWords());
     words.push_back(item.text);
   }
   *out = std::move(words);
@@ -154,11 +157,11 @@ void Fields::Ints(const std::string& key, int64_t min, int64_t max, std::vector<
     const bool again =
         parsed && std::find(numbers.begin(), numbers.end(), static_cast<int>(*parsed)) != numbers.end();
     if (!parsed || *parsed < min || *parsed > max || again) {
-      return Wrong(item, key, absl::StrCat("different integers from ", min, " to ", max));
+      return Wrong(item, key, messages::kDifferentIntegers(min, max));
     }
     numbers.push_back(static_cast<int>(*parsed));
   }
-  if (numbers.empty()) return Wrong(*value, key, "at least one integer");
+  if (numbers.empty()) return Wrong(*value, key, messages::kAtLeastOneInteger());
   *out = std::move(numbers);
 }
 
@@ -168,9 +171,8 @@ void Fields::Done() {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
     std::vector<std::string> names = known_;
     std::sort(names.begin(), names.end());
-    diagnostics_.Error(
-        entry.at, absl::StrCat("there is no key ", entry.key, path_.empty() ? "" : " in ", path_,
-                               DidYouMean(entry.key, known_), "; allowed: ", absl::StrJoin(names, ", ")));
+    diagnostics_.Error(entry.at,
+                       messages::kUnknownKey(entry.key, path_, NearestName(entry.key, known_), names));
   }
 }
 

@@ -52,6 +52,7 @@ class Fields {
   const std::string& path() const { return path_; }
 
  private:
+  void Wrong(const YamlNode& value, const std::string& key, const Message& allowed);
   void Wrong(const YamlNode& value, const std::string& key, const std::string& allowed);
   std::string PathOf(const std::string& key) const;
 

@@ -7,6 +7,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 
 namespace quantlab {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 // Leaves the parser; never leaves this file.
 struct Stop {
   Location at;
-  std::string message;
+  Message message;
 };
 
 // What a tree costs in memory.
@@ -57,7 +58,7 @@ class Builder : public YAML::EventHandler {
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto it = anchors_.find(anchor);
-    if (it == anchors_.end()) throw Stop{At(mark), "this alias stands inside the value that it names"};
+    if (it == anchors_.end()) throw Stop{At(mark), messages::kAliasInsideItself()};
     const YamlNode& target = it->second;
     if (static_cast<int>(open_.size()) + Depth(target) > kYamlMaxDepth) throw TooDeep(mark);
     Cost cost;
@@ -100,29 +101,21 @@ class Builder : public YAML::EventHandler {
 
   Location At(const YAML::Mark& mark) const { return {file_, mark.line + 1, mark.column + 1}; }
 
-  Stop TooDeep(const YAML::Mark& mark) const {
-    return {At(mark), absl::StrCat("nested deeper than ", kYamlMaxDepth, " levels")};
-  }
+  Stop TooDeep(const YAML::Mark& mark) const { return {At(mark), messages::kNestedTooDeep(kYamlMaxDepth)}; }
 
   void CountOrStop(const Cost& cost, const YAML::Mark& mark) {
     cost_.nodes += cost.nodes;
     cost_.bytes += cost.bytes;
     budget_.nodes -= cost.nodes;
     budget_.bytes -= cost.bytes;
-    if (cost_.nodes > kYamlMaxNodes)
-      throw Stop{At(mark),
-                 absl::StrCat("more than ", kYamlMaxNodes, " values, counting what aliases repeat")};
-    if (cost_.bytes > kYamlMaxBytes)
-      throw Stop{At(mark),
-                 absl::StrCat("more than ", kYamlMaxBytes, " bytes of text, counting what aliases repeat")};
-    if (budget_.nodes < 0 || budget_.bytes < 0)
-      throw Stop{At(mark),
-                 "too many values in all files together, counting what aliases and includes repeat"};
+    if (cost_.nodes > kYamlMaxNodes) throw Stop{At(mark), messages::kTooManyValues(kYamlMaxNodes)};
+    if (cost_.bytes > kYamlMaxBytes) throw Stop{At(mark), messages::kTooMuchText(kYamlMaxBytes)};
+    if (budget_.nodes < 0 || budget_.bytes < 0) throw Stop{At(mark), messages::kTooManyValuesInAll()};
   }
 
   void CheckTag(const YAML::Mark& mark, const std::string& tag) const {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    throw Stop{At(mark), absl::StrCat("the tag ", tag, " is not supported; write the value without it")};
+    throw Stop{At(mark), messages::kTagUnsupported(tag)};
   }
 
   YamlNode MakeNode(YamlNode::Kind kind, const YAML::Mark& mark, int64_t bytes = 0) {
@@ -169,7 +162,7 @@ class Builder : public YAML::EventHandler {
 
   void PlaceKey(Frame& frame, YamlNode node) {
     if (node.kind != YamlNode::Kind::kScalar) {
-      throw Stop{node.at, absl::StrCat("a key must be a plain word, not ", DescribeYaml(node))};
+      throw Stop{node.at, messages::kKeyNotWord(YamlMessage(node))};
     }
     frame.key = YamlEntry{std::move(node.text), node.at, {}};
   }
@@ -177,8 +170,7 @@ class Builder : public YAML::EventHandler {
   bool IsDuplicate(Frame& frame) {
     const auto [first, added] = frame.lines.emplace(frame.key->key, frame.key->at.line);
     if (added) return false;
-    diagnostics_.Error(frame.key->at, absl::StrCat("the key ", frame.key->key,
-                                                   " stands here twice; first in line ", first->second));
+    diagnostics_.Error(frame.key->at, messages::kKeyTwice(frame.key->key, first->second));
     return true;
   }
 
@@ -197,8 +189,7 @@ bool HasOnlyText(const std::string& file, const std::string& text, Diagnostics& 
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if ((byte < 0x20 && c != '\n' && c != '\t' && c != '\r') || byte == 0x7f) {
-      diagnostics.Error({file, line, column}, absl::StrCat("control character with code ", byte,
-                                                           "; this must be a text file in UTF-8"));
+      diagnostics.Error({file, line, column}, messages::kControlCharacter(byte));
       return false;
     }
     column = c == '\n' ? 1 : column + 1;
@@ -227,18 +218,18 @@ std::optional<YamlNode> ParseYaml(const std::string& file, const std::string& te
     YAML::Parser parser(stream);
     Builder builder(file, diagnostics, *budget);
     if (!parser.HandleNextDocument(builder)) {
-      diagnostics.Error({file, 0, 0}, "the file is empty");
+      diagnostics.Error({file, 0, 0}, messages::kFileEmpty());
       return std::nullopt;
     }
     YamlNode root = builder.TakeRoot();
     Builder second(file, diagnostics, *budget);
     if (parser.HandleNextDocument(second)) {
-      diagnostics.Error(second.TakeRoot().at, "a second document (after ---); one file holds one");
+      diagnostics.Error(second.TakeRoot().at, messages::kSecondDocument());
       return std::nullopt;
     }
     return root;
   } catch (const YAML::Exception& e) {
-    diagnostics.Error({file, e.mark.line + 1, e.mark.column + 1}, absl::StrCat("this is not YAML: ", e.msg));
+    diagnostics.Error({file, e.mark.line + 1, e.mark.column + 1}, messages::kNotYaml(e.msg));
   } catch (const Stop& stop) {
     diagnostics.Error(stop.at, stop.message);
   }
@@ -278,6 +269,11 @@ std::string DescribeYaml(const YamlNode& node) {
   }
   const std::string shown = node.text.size() > 60 ? node.text.substr(0, 60) + "…" : node.text;
   return node.quoted ? absl::StrCat("\"", shown, "\"") : shown;
+}
+
+Message YamlMessage(const YamlNode& node) {
+  const std::string text = DescribeYaml(node);
+  return node.kind == YamlNode::Kind::kScalar ? messages::kWord(text) : messages::kTerm(text);
 }
 
 }  // namespace quantlab

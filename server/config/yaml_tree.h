@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "base/message.h"
 #include "server/config/diagnostics.h"
 
 namespace quantlab {
@@ -56,6 +57,7 @@ void MergeYaml(YamlNode& base, const YamlNode& over);
 
 // "a list", "the text "x"", … for error messages.
 std::string DescribeYaml(const YamlNode& node);
+Message YamlMessage(const YamlNode& node);  // the same as a message
 
 }  // namespace quantlab
 

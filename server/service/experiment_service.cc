@@ -25,6 +25,7 @@ void Fill(const Diagnostic& diagnostic, v1::Diagnostic* out) {
   out->set_column(diagnostic.at.column);
   out->set_message(diagnostic.message);
   out->set_error(diagnostic.error);
+  *out->mutable_coded_message() = ToProto(diagnostic.coded_message);
 }
 
 void Fill(const RequiredAsset& required, v1::RequiredInput* out) {

@@ -5,6 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
@@ -144,13 +146,13 @@ absl::StatusOr<Submission> PlanSubmission(const v1::SubmitExperimentRequest& req
 }
 
 absl::Status FirstError(const Diagnostics& diagnostics) {
-  std::string message;
+  Message message;
   int errors = 0;
   for (const Diagnostic& diagnostic : diagnostics.all()) {
-    if (diagnostic.error && ++errors == 1) message = FormatDiagnostic(diagnostic);
+    if (diagnostic.error && ++errors == 1) message = PlacedMessage(diagnostic);
   }
-  if (errors > 1) absl::StrAppend(&message, " (and ", errors - 1, " more; quantctl validate lists them)");
-  return WithReason(absl::InvalidArgumentError(message), "EXPERIMENT_INVALID");
+  if (errors > 1) message = messages::kFirstOfErrors(message, errors - 1);
+  return WithReason(MessageStatus(absl::StatusCode::kInvalidArgument, message), "EXPERIMENT_INVALID");
 }
 
 absl::Status CheckUploads(ArtifactStore& store, const std::vector<ProvidedAsset>& inputs) {
