@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/numbers.h"
+#include "base/param_check.h"
 #include "base/status_macros.h"
 
 namespace quantlab {
@@ -65,23 +66,29 @@ std::string DescribeAllowed(const ParamSpec& param) {
   return text;
 }
 
-absl::StatusOr<ParamValue> CheckParam(const MethodSpec& method, const ParamSpec& param,
-                                      const ParamValue& value) {
-  ParamValue checked = value;
-  if (param.type == ParamType::kDouble && std::holds_alternative<int64_t>(value)) checked = AsDouble(value);
-  if (checked.index() != static_cast<size_t>(param.type)) return Refuse(method, param, value);
+std::optional<ParamValue> Accept(const ParamSpec& param, const ParamValue& value) {
+  ParamValue accepted = value;
+  if (param.type == ParamType::kDouble && std::holds_alternative<int64_t>(value)) accepted = AsDouble(value);
+  if (accepted.index() != static_cast<size_t>(param.type)) return std::nullopt;
   if (param.type == ParamType::kString && !param.allowed.empty() &&
-      std::find(param.allowed.begin(), param.allowed.end(), std::get<std::string>(checked)) ==
+      std::find(param.allowed.begin(), param.allowed.end(), std::get<std::string>(accepted)) ==
           param.allowed.end()) {
-    return Refuse(method, param, value);
+    return std::nullopt;
   }
   if (param.type == ParamType::kInt || param.type == ParamType::kDouble) {
-    const double number = AsDouble(checked);
+    const double number = AsDouble(accepted);
     // Negated, so that NaN is refused too.
-    if (param.min && !(number >= *param.min)) return Refuse(method, param, value);
-    if (param.max && !(number <= *param.max)) return Refuse(method, param, value);
+    if (param.min && !(number >= *param.min)) return std::nullopt;
+    if (param.max && !(number <= *param.max)) return std::nullopt;
   }
-  return checked;
+  return accepted;
+}
+
+absl::StatusOr<ParamValue> CheckParam(const MethodSpec& method, const ParamSpec& param,
+                                      const ParamValue& value) {
+  std::optional<ParamValue> accepted = Accept(param, value);
+  if (!accepted) return Refuse(method, param, value);
+  return *std::move(accepted);
 }
 
 absl::StatusOr<Params> ResolveParams(const MethodSpec& spec, const Params& given) {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "base/metric_spec.h"
 #include "server/config/method_rules.h"
+#include "server/config/settings_reader.h"
 
 namespace quantlab {
 namespace {
@@ -17,7 +18,6 @@ namespace {
 constexpr int kMaxIncludeDepth = 8;
 // Files may be included more than once; this bounds what a chain of such files costs.
 constexpr int kMaxIncludes = 256;
-constexpr int64_t kMaxRows = 1'000'000'000;
 
 // ---- files -------------------------------------------------------------------------------------------
 
@@ -183,35 +183,11 @@ void ReadSeeds(Fields& fields, Diagnostics& diagnostics, std::vector<uint64_t>* 
   if (!read.empty()) *seeds = std::move(read);
 }
 
-void ReadTimeLimit(Fields& fields, Diagnostics& diagnostics, absl::Duration* limit) {
-  const YamlNode* node = fields.Take("time_limit");
-  if (node == nullptr) return;
-  absl::Duration parsed;
-  if (node->kind == YamlNode::Kind::kScalar && absl::ParseDuration(node->text, &parsed) &&
-      parsed >= absl::Seconds(1) && parsed <= absl::Hours(720)) {
-    *limit = parsed;
-    return;
-  }
-  diagnostics.Error(node->at, absl::StrCat("time_limit is ", DescribeYaml(*node),
-                                           "; allowed: a duration from 1s to 720h, as in 45s, 90m, 1h30m"));
-}
-
 // ---- sections ------------------------------------------------------------------------------------------
 
 void ReadDataset(const YamlNode* node, Diagnostics& diagnostics, DatasetConfig* dataset) {
   Fields fields(node, "dataset", diagnostics);
-  fields.Int("train_size", 0, kMaxRows, &dataset->train_size);
-  // -1: no validation split.
-  fields.Int("validation_size", -1, kMaxRows, &dataset->validation_size);
-  fields.Int("test_size", 0, kMaxRows, &dataset->test_size);
-  fields.Seed("split_seed", &dataset->split_seed);
-  fields.Int("max_length", 3, 8192, &dataset->max_length);
-  fields.OneOf("format", DatasetFormatNames(), &dataset->format);
-  fields.Text("text_column", &dataset->text_column);
-  fields.Text("label_column", &dataset->label_column);
-  fields.Text("filter_column", &dataset->filter_column);
-  fields.Text("filter_value", &dataset->filter_value);
-  fields.Words("labels", &dataset->labels);
+  ReadSettings(fields, diagnostics, dataset);
   fields.Done();
   const std::set<std::string> distinct(dataset->labels.begin(), dataset->labels.end());
   if (distinct.size() != dataset->labels.size() || dataset->labels.size() == 1) {
@@ -225,19 +201,9 @@ void ReadDataset(const YamlNode* node, Diagnostics& diagnostics, DatasetConfig* 
 
 void ReadTraining(const YamlNode* node, Diagnostics& diagnostics, TrainingConfig* training) {
   Fields fields(node, "training", diagnostics);
-  std::string optimizer = "adamw";
-  fields.OneOf("optimizer", {"adamw"}, &optimizer);
-  fields.Int("epochs", 1, 1000, &training->epochs);
-  fields.Int("batch_size", 1, 4096, &training->batch_size);
-  fields.Double("learning_rate", 1e-9, 1, &training->learning_rate);
-  fields.Double("weight_decay", 0, 10, &training->weight_decay);
-  fields.Double("warmup_ratio", 0, 1, &training->warmup_ratio);
-  fields.Double("max_grad_norm", 0, 1e6, &training->max_grad_norm);
-  fields.Double("adam_beta1", 0, 0.999999, &training->adam_beta1);
-  fields.Double("adam_beta2", 0, 0.999999, &training->adam_beta2);
-  fields.Double("adam_epsilon", 1e-16, 1, &training->adam_epsilon);
-  fields.Bool("dropout", &training->dropout);
-  fields.OneOf("dtype", {"fp32", "bf16"}, &training->dtype);
+  std::string optimizer;
+  fields.OneOf("optimizer", FindSetting("training.optimizer")->allowed, &optimizer);
+  ReadSettings(fields, diagnostics, training);
   fields.Done();
 }
 
@@ -272,23 +238,7 @@ void ReadMetrics(Fields& fields, Diagnostics& diagnostics, std::vector<std::stri
 void ReadEvaluation(const YamlNode* node, Diagnostics& diagnostics, EvaluationConfig* evaluation) {
   Fields fields(node, "evaluation", diagnostics);
   ReadMetrics(fields, diagnostics, &evaluation->metrics);
-  fields.Int("batch_size", 1, 4096, &evaluation->batch_size);
-  fields.Double("non_inferiority_margin", 0, 1, &evaluation->non_inferiority_margin);
-  Fields latency(fields.Take("latency"), "evaluation.latency", diagnostics);
-  latency.Ints("batch_sizes", 1, 4096, &evaluation->latency_batch_sizes);
-  latency.Ints("sequence_lengths", 3, 8192, &evaluation->latency_sequence_lengths);
-  if (const YamlNode* older = latency.Take("sequence_length"); older != nullptr) {
-    latency.Ints("sequence_length", 3, 8192, &evaluation->latency_sequence_lengths);
-    if (latency.Take("sequence_lengths") != nullptr) {
-      diagnostics.Error(older->at,
-                        "evaluation.latency.sequence_length is an older name of sequence_lengths; give one "
-                        "of the two");
-    }
-  }
-  latency.Int("warmup_iterations", 0, 10000, &evaluation->warmup_iterations);
-  latency.Int("min_samples", 5, 1000000, &evaluation->min_samples);
-  latency.Double("min_duration", 0, 3600, &evaluation->min_duration_seconds);
-  latency.Done();
+  ReadSettings(fields, diagnostics, evaluation, /*skip=*/"metrics");
   fields.Done();
 }
 
@@ -425,7 +375,7 @@ Enabled ReadExperiments(const YamlNode* node, Diagnostics& diagnostics, Experime
     if (!fields.Has(method.name)) continue;
     for (const YamlEntry& entry : node->entries) {
       if (entry.key != method.name) continue;
-      if (auto request = ReadMethod(method, entry, spec->device, diagnostics)) {
+      if (auto request = ReadMethod(method, entry, spec->options.device, diagnostics)) {
         spec->methods.push_back(std::move(*request));
       }
     }
@@ -490,14 +440,7 @@ void ReadTopLevel(const YamlNode& root, const std::string& file, const Catalog& 
   spec->model.at = spec->dataset_name.at = {file, 0, 0};
   ReadName(fields, file, diagnostics, &spec->name);
   ReadSeeds(fields, diagnostics, &spec->seeds);
-  fields.OneOf("device", {"cpu", "cuda"}, &spec->device);
-  fields.Int("threads", 0, 1024, &spec->threads);
-  fields.Int("priority", -1000, 1000, &spec->priority);
-  fields.Bool("reuse", &spec->reuse);
-  ReadTimeLimit(fields, diagnostics, &spec->time_limit);
-  Fields report(fields.Take("report"), "report", diagnostics);
-  report.OneOf("language", {"zh", "en", "both"}, &spec->report_language);
-  report.Done();
+  ReadSettings(fields, diagnostics, &spec->options);
   const Enabled enabled = ReadExperiments(fields.Take("experiments"), diagnostics, spec);
   ApplyCatalogRows(catalog, spec);
   ReadDataset(fields.Take("dataset"), diagnostics, &spec->dataset);

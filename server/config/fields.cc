@@ -111,6 +111,19 @@ void Fields::Double(const std::string& key, double min, double max, double* out)
   }
 }
 
+void Fields::Duration(const std::string& key, absl::Duration min, absl::Duration max,
+                      const std::string& allowed, absl::Duration* out) {
+  const YamlNode* value = Take(key);
+  if (value == nullptr) return;
+  absl::Duration parsed;
+  if (value->kind == YamlNode::Kind::kScalar && absl::ParseDuration(value->text, &parsed) && parsed >= min &&
+      parsed <= max) {
+    *out = parsed;
+  } else {
+    Wrong(*value, key, allowed);
+  }
+}
+
 void Fields::Text(const std::string& key, std::string* out) {
   const YamlNode* value = Take(key);
   if (value == nullptr) return;

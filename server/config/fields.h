@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "base/method_spec.h"
 #include "server/config/yaml_tree.h"
 
@@ -39,6 +40,9 @@ class Fields {
   void Seed(const std::string& key, uint64_t* out);
   void Double(const std::string& key, double min, double max, double* out);
   void Text(const std::string& key, std::string* out);
+  // "90m"; `allowed` is for the message.
+  void Duration(const std::string& key, absl::Duration min, absl::Duration max, const std::string& allowed,
+                absl::Duration* out);
   void OneOf(const std::string& key, const std::vector<std::string>& allowed, std::string* out);
   // A list of words; one word stands for a list of one.
   void Words(const std::string& key, std::vector<std::string>* out);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/metric_spec.h"
+#include "base/settings.h"
 #include "base/sha256.h"
 #include "model_folder/model_folder.h"
 #include "server/config/experiment_spec.h"
@@ -113,8 +114,8 @@ class AssetResolver {
 class Planner {
  public:
   Planner(const ExperimentSpec& spec, AssetRef model, AssetRef dataset) : spec_(spec) {
-    common_.device = spec.device;
-    common_.threads = spec.threads;
+    common_.device = spec.options.device;
+    common_.threads = spec.options.threads;
     common_.model = std::move(model);
     common_.dataset = spec.dataset;
     common_.dataset.asset = std::move(dataset);
@@ -241,6 +242,7 @@ class KeyText {
   void Add(absl::string_view key, const std::string& value) {
     absl::StrAppendFormat(&text_, "%s=%d:%s\n", std::string(key), value.size(), value);
   }
+  void Add(absl::string_view key, bool value) { Add(key, std::string(value ? "true" : "false")); }
   void Add(absl::string_view key, int64_t value) { Add(key, absl::StrCat(value)); }
   void Add(absl::string_view key, double value) { Add(key, absl::StrFormat("%.17g", value)); }
   std::string Digest() const { return Sha256Hex(text_); }
@@ -249,44 +251,25 @@ class KeyText {
   std::string text_;
 };
 
+// The settings of a section that `which` chooses. A setting that came after the first version is left out at
+// its default, so that the keys of earlier results stay as they are.
+template <typename Section>
+void AddSettings(const Section& section, InInputKey which, KeyText& text) {
+  for (const Setting<Section>& setting : SettingsOf<Section>()) {
+    const SettingSpec& spec = setting.spec;
+    const SettingValue value = GetSetting(setting, section);
+    if (spec.in_key != which) continue;
+    if (spec.origin == SettingOrigin::kAdded && value == spec.default_value) continue;
+    for (const ParamValue& element : value) {
+      std::visit([&](const auto& v) { text.Add(spec.key_line, v); }, element);
+    }
+  }
+}
+
 // `method_trains`: from these settings, whether or not the baseline does.
 void AddTraining(const TrainingConfig& training, bool method_trains, KeyText& text) {
-  text.Add("fine_tune", std::string(training.enabled ? "true" : "false"));
-  if (!training.enabled && !method_trains) return;
-  text.Add("epochs", int64_t{training.epochs});
-  text.Add("batch_size", int64_t{training.batch_size});
-  text.Add("learning_rate", training.learning_rate);
-  text.Add("weight_decay", training.weight_decay);
-  text.Add("warmup_ratio", training.warmup_ratio);
-  text.Add("max_grad_norm", training.max_grad_norm);
-  text.Add("adam_beta1", training.adam_beta1);
-  text.Add("adam_beta2", training.adam_beta2);
-  text.Add("adam_epsilon", training.adam_epsilon);
-  text.Add("dropout", std::string(training.dropout ? "true" : "false"));
-  text.Add("dtype", training.dtype);
-}
-
-void AddDataset(const DatasetConfig& dataset, KeyText& text) {
-  text.Add("dataset", dataset.asset.digest);
-  text.Add("format", dataset.format);
-  text.Add("text_column", dataset.text_column);
-  text.Add("label_column", dataset.label_column);
-  text.Add("filter_column", dataset.filter_column);
-  text.Add("filter_value", dataset.filter_value);
-  for (const std::string& label : dataset.labels) text.Add("label", label);
-  text.Add("split_seed", static_cast<int64_t>(dataset.split_seed));
-  text.Add("train_size", dataset.train_size);
-  text.Add("validation_size", dataset.validation_size);
-  text.Add("test_size", dataset.test_size);
-  text.Add("max_length", int64_t{dataset.max_length});
-}
-
-// The comparison's part of the evaluation decides nothing else.
-void AddTimedShapes(const EvaluationConfig& evaluation, KeyText& text) {
-  for (const int size : evaluation.latency_batch_sizes) text.Add("latency_batch_size", int64_t{size});
-  for (const int length : evaluation.latency_sequence_lengths) {
-    text.Add("latency_sequence_length", int64_t{length});
-  }
+  text.Add("fine_tune", training.enabled);
+  if (training.enabled || method_trains) AddSettings(training, InInputKey::kYes, text);
 }
 
 MethodInputs InputsOf(const MethodConfig& method) {
@@ -305,16 +288,16 @@ std::string InputKey(const RunConfig& config, const std::vector<std::string>& ne
   text.Add("device", config.device);
   text.Add("threads", int64_t{config.threads});
   text.Add("model", config.model.digest);
-  AddDataset(config.dataset, text);
+  text.Add("dataset", config.dataset.asset.digest);
+  AddSettings(config.dataset, InInputKey::kYes, text);
   AddTraining(config.training, inputs.training_settings, text);
   text.Add("method", config.method.name);
   text.Add("method_version", int64_t{config.method.version});
   for (const auto& [name, value] : config.method.params) {
     text.Add(absl::StrCat("param ", name, " ", value.index()), ParamToString(value));
   }
-  if (inputs.timed_shapes) AddTimedShapes(config.evaluation, text);
-  text.Add("evaluation_batch_size", int64_t{config.evaluation.batch_size});
-  text.Add("non_inferiority_margin", config.evaluation.non_inferiority_margin);
+  if (inputs.timed_shapes) AddSettings(config.evaluation, InInputKey::kTimedShapes, text);
+  AddSettings(config.evaluation, InInputKey::kYes, text);
   for (const std::string& metric : config.evaluation.metrics) {
     const MetricSpec* spec = FindMetric(metric);
     if (spec == nullptr || !spec->needs_comparison) text.Add("metric", metric);
@@ -327,10 +310,10 @@ PlanResult PlanExperiment(const PlanRequest& request, const Catalog& catalog) {
   PlanResult result;
   const ExperimentSpec spec = ReadExperiment(request.files, catalog, result.diagnostics);
   result.name = spec.name;
-  result.report_language = spec.report_language;
-  result.priority = spec.priority;
-  result.reuse = spec.reuse;
-  result.time_limit = spec.time_limit;
+  result.report_language = spec.options.report_language;
+  result.priority = spec.options.priority;
+  result.reuse = spec.options.reuse;
+  result.time_limit = spec.options.time_limit;
   if (request.files.empty()) return result;
   AssetResolver resolver(request, catalog, result);
   AssetRef model = resolver.Resolve(spec.model, AssetRole::kModel);

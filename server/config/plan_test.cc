@@ -388,6 +388,18 @@ TEST(PlanTest, InputKeysFollowWhatDecidesTheResult) {
   EXPECT_NE(key(base, 0), key(base, 1));
 }
 
+// Results in the databases of earlier versions are found by these keys.
+TEST(PlanTest, InputKeysOfStoredExperimentsDoNotChange) {
+  const std::string folder = QUANTLAB_SOURCE_DIR "/tests/golden/config/";
+  const PlanResult plan = Plan(ReadWhole(folder + "input_keys.yaml"));
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  std::string keys = "# The input keys of input_keys.yaml and the names of its runs.\n";
+  for (const PlannedRun& run : plan.runs) {
+    if (!run.input_key.empty()) absl::StrAppend(&keys, run.input_key, "  ", run.config.run_name, "\n");
+  }
+  EXPECT_EQ(keys, ReadWhole(folder + "input_keys.txt"));
+}
+
 // The key of the last run of these experiments, with whatever else the file says.
 std::string LastKey(const std::string& experiments, const std::string& rest) {
   const PlanResult plan = Plan(absl::StrCat("experiments: {baseline: {fine_tune: false}, ", experiments,

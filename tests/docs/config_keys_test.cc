@@ -13,6 +13,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "base/method_spec.h"
+#include "base/settings.h"
 #include "server/config/experiment_spec.h"
 
 namespace quantlab {
@@ -99,24 +100,23 @@ std::set<std::string> AcceptedKeys() {
   return keys;
 }
 
+template <typename Section>
+void DescribeSection(const Section& section, std::string& text) {
+  for (const Setting<Section>& setting : SettingsOf<Section>()) {
+    absl::StrAppend(&text, setting.spec.path(), "=",
+                    SettingToString(setting.spec, GetSetting(setting, section)), ";");
+  }
+}
+
 // All that a file decides, as one text.
 std::string Describe(const ExperimentSpec& spec) {
-  const DatasetConfig& d = spec.dataset;
-  const TrainingConfig& t = spec.training;
-  const EvaluationConfig& e = spec.evaluation;
   std::string text =
-      absl::StrCat(absl::StrJoin(spec.seeds, ","), ";", spec.device, ";", spec.threads, ";", spec.priority,
-                   ";", spec.reuse, ";", absl::FormatDuration(spec.time_limit), ";", spec.report_language,
-                   ";", spec.model.name, ";", spec.dataset_name.name, ";", spec.comparison);
-  absl::StrAppend(&text, "|", d.train_size, ";", d.validation_size, ";", d.test_size, ";", d.split_seed, ";",
-                  d.max_length);
-  absl::StrAppend(&text, "|", t.enabled, ";", t.epochs, ";", t.batch_size, ";", t.learning_rate, ";",
-                  t.weight_decay, ";", t.warmup_ratio, ";", t.max_grad_norm, ";", t.adam_beta1, ";",
-                  t.adam_beta2);
-  absl::StrAppend(&text, ";", t.adam_epsilon, ";", t.dropout, ";", t.dtype, "|", e.batch_size, ";",
-                  e.non_inferiority_margin, ";", absl::StrJoin(e.latency_batch_sizes, ","), ";",
-                  absl::StrJoin(e.latency_sequence_lengths, ","), ";", e.warmup_iterations, ";",
-                  e.min_samples, ";", e.min_duration_seconds);
+      absl::StrCat(absl::StrJoin(spec.seeds, ","), ";", spec.model.name, ";", spec.dataset_name.name, ";",
+                   spec.training.enabled, ";", spec.comparison, ";");
+  DescribeSection(spec.options, text);
+  DescribeSection(spec.dataset, text);
+  DescribeSection(spec.training, text);
+  DescribeSection(spec.evaluation, text);
   for (const MethodRequest& method : spec.methods) {
     absl::StrAppend(&text, "|", method.spec->name);
     for (const MethodVariant& variant : method.variants) {
@@ -136,6 +136,36 @@ std::string With(const std::string& key, const std::string& value) {
   }
   return absl::StrCat(Minimal(), absl::StrJoin(parts, ": {"), ": ", value, std::string(parts.size() - 1, '}'),
                       "\n");
+}
+
+// One below, at and above the limits of every number, and a text that no list of words has.
+TEST(SettingsTest, ARangeOfTheTableIsTheRangeOfFiles) {
+  int checked = 0;
+  const auto refused = [&](const SettingSpec& spec, const std::string& value) {
+    Diagnostics diagnostics;
+    ReadText(With(spec.path(), value), diagnostics);
+    ++checked;
+    return diagnostics.has_errors();
+  };
+  for (const SettingSpec& spec : AllSettings()) {
+    if (spec.origin == SettingOrigin::kListed || spec.path() == "time_limit") continue;
+    // In integers, of which doubles miss those next to 2^53.
+    const auto text = [&](double limit, int offset) {
+      return spec.type == ParamType::kInt ? ParamToString(static_cast<int64_t>(limit) + offset)
+                                          : ParamToString(limit + offset);
+    };
+    if (!spec.allowed.empty()) EXPECT_TRUE(refused(spec, "zzz")) << spec.path();
+    for (const std::string& allowed : spec.allowed) EXPECT_FALSE(refused(spec, allowed)) << spec.path();
+    if (spec.min) {
+      EXPECT_TRUE(refused(spec, text(*spec.min, -1))) << spec.path();
+      EXPECT_FALSE(refused(spec, text(*spec.min, 0))) << spec.path();
+    }
+    if (spec.max) {
+      EXPECT_TRUE(refused(spec, text(*spec.max, 1))) << spec.path();
+      EXPECT_FALSE(refused(spec, text(*spec.max, 0))) << spec.path();
+    }
+  }
+  EXPECT_GT(checked, 80);
 }
 
 class GuideTest : public testing::TestWithParam<const char*> {};

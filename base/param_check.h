@@ -1,0 +1,17 @@
+// Whether a value is one that a parameter or a setting allows.
+#ifndef QUANTLAB_BASE_PARAM_CHECK_H_
+#define QUANTLAB_BASE_PARAM_CHECK_H_
+
+#include <optional>
+
+#include "base/method_spec.h"
+
+namespace quantlab {
+
+// `value` in the parameter's type, an integer converted where a double is wanted; nothing where the type, the
+// range or the list of allowed texts refuses it. NaN is within no range.
+std::optional<ParamValue> Accept(const ParamSpec& param, const ParamValue& value);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_BASE_PARAM_CHECK_H_

@@ -1,0 +1,395 @@
+// The table of settings: one line for each, in the order of the input key and of reports.
+#include "absl/strings/str_cat.h"
+#include "base/settings_line.h"
+
+namespace quantlab::settings {
+namespace {
+
+// Programs that read results as JSON numbers keep integers only up to 2^53.
+constexpr double kMaxSeed = 9007199254740992;
+constexpr double kMaxTexts = 1e9;
+// Of a training step, of evaluation and of a timed pass. Text encoders gain nothing from larger batches, so a
+// larger number is most likely a typing error.
+constexpr double kMaxBatch = 4096;
+// [CLS], one token and [SEP]; encoders have learned positions for 8192 tokens at most.
+constexpr double kMinTokens = 3, kMaxTokens = 8192;
+
+constexpr char kCatalogOr[] = "the catalogue's entry, else ", kCatalogOrZh[] = "目录表中的设置，否则";
+
+std::vector<Setting<EvaluationConfig>> LatencySettings() {
+  return {
+      Original(&EvaluationConfig::latency_batch_sizes, {.key = "latency.batch_sizes",
+                                                        .min = 1,
+                                                        .max = kMaxBatch,
+                                                        .unit = "texts",
+                                                        .help = "Batch sizes that are timed.",
+                                                        .help_zh = "计时的批大小。",
+                                                        .key_line = "latency_batch_size",
+                                                        .in_key = InInputKey::kTimedShapes}),
+      Original(&EvaluationConfig::latency_sequence_lengths,
+               {.key = "latency.sequence_lengths",
+                .min = kMinTokens,
+                .max = kMaxTokens,
+                .unit = "tokens",
+                .help = "Tokens of each timed text; every length is timed with every batch size.",
+                .help_zh = "计时文本的词元数；每个长度与每个批大小都会计时。",
+                .key_line = "latency_sequence_length",
+                .older_key = "latency.sequence_length",
+                .in_key = InInputKey::kTimedShapes}),
+      Original(&EvaluationConfig::warmup_iterations, {.key = "latency.warmup_iterations",
+                                                      .min = 0,
+                                                      .max = 10000,
+                                                      .unit = "blocks",
+                                                      .help = "Before anything is counted.",
+                                                      .help_zh = "计数之前的预热次数。",
+                                                      .field = "warmup_iterations",
+                                                      .in_key = InInputKey::kNo}),
+      // The bootstrap interval of a median over fewer blocks is meaningless.
+      Original(&EvaluationConfig::min_samples,
+               {.key = "latency.min_samples",
+                .min = 5,
+                .max = 1e6,
+                .unit = "blocks",
+                .help = "Blocks per variant, batch size and length, at least.",
+                .help_zh = "每个方案、批大小和长度至少的区块数。",
+                .field = "min_samples",
+                .in_key = InInputKey::kNo}),
+      Original(&EvaluationConfig::min_duration_seconds,
+               {.key = "latency.min_duration",
+                .min = 0,
+                .max = 3600,
+                .unit = "s",
+                .help = "Seconds per variant, batch size and length, at least.",
+                .help_zh = "每个方案、批大小和长度至少的秒数。",
+                .field = "min_duration_seconds",
+                .in_key = InInputKey::kNo}),
+  };
+}
+
+}  // namespace
+
+// ---- the table -----------------------------------------------------------------------------------------
+
+std::vector<Setting<DatasetConfig>> DatasetSettings() {
+  return {
+      Original(&DatasetConfig::format, {.key = "format",
+                                        .allowed = DatasetFormatNames(),
+                                        .help = "How rows are read.",
+                                        .help_zh = "读取方式。",
+                                        .default_words = absl::StrCat(kCatalogOr, "auto"),
+                                        .default_words_zh = absl::StrCat(kCatalogOrZh, " auto")}),
+      Original(&DatasetConfig::text_column, {.key = "text_column",
+                                             .help = "The column of the text.",
+                                             .help_zh = "文本所在的列。",
+                                             .allowed_words = "a column",
+                                             .allowed_words_zh = "列名",
+                                             .default_words = absl::StrCat(kCatalogOr, "text"),
+                                             .default_words_zh = absl::StrCat(kCatalogOrZh, " text")}),
+      Original(&DatasetConfig::label_column, {.key = "label_column",
+                                              .help = "The column of the label.",
+                                              .help_zh = "标签所在的列。",
+                                              .allowed_words = "a column",
+                                              .allowed_words_zh = "列名",
+                                              .default_words = absl::StrCat(kCatalogOr, "label"),
+                                              .default_words_zh = absl::StrCat(kCatalogOrZh, " label")}),
+      Original(&DatasetConfig::filter_column, {.key = "filter_column",
+                                               .help = "Keep only the rows where it equals `filter_value`.",
+                                               .help_zh = "只保留该列等于 `filter_value` 的行。",
+                                               .allowed_words = "a column",
+                                               .allowed_words_zh = "列名",
+                                               .default_words = absl::StrCat(kCatalogOr, "none"),
+                                               .default_words_zh = absl::StrCat(kCatalogOrZh, "无")}),
+      Original(&DatasetConfig::filter_value, {.key = "filter_value",
+                                              .help = "See `filter_column`.",
+                                              .help_zh = "见 `filter_column`。",
+                                              .allowed_words = "a text",
+                                              .allowed_words_zh = "文本",
+                                              .default_words = absl::StrCat(kCatalogOr, "none"),
+                                              .default_words_zh = absl::StrCat(kCatalogOrZh, "无")}),
+      Original(&DatasetConfig::labels, {.key = "labels",
+                                        .help = "Class names in the order of the classes.",
+                                        .help_zh = "各类别的名称，按类别顺序。",
+                                        .key_line = "label",
+                                        .allowed_words = "a list of at least two names",
+                                        .allowed_words_zh = "至少两个名称的列表",
+                                        .default_words = absl::StrCat(kCatalogOr, "the values found, sorted"),
+                                        .default_words_zh = absl::StrCat(kCatalogOrZh, "取出现的值并排序")}),
+      Original(&DatasetConfig::split_seed, {.key = "split_seed",
+                                            .min = 0,
+                                            .max = kMaxSeed,
+                                            .help = "Decides the splits, apart from `seed`.",
+                                            .help_zh = "决定划分，与 `seed` 无关。"}),
+      Original(&DatasetConfig::train_size, {.key = "train_size",
+                                            .min = 0,
+                                            .max = kMaxTexts,
+                                            .unit = "texts",
+                                            .help = "Training texts; 0: all that the other splits leave.",
+                                            .help_zh = "训练文本数；0：其他划分剩下的全部。"}),
+      Original(
+          &DatasetConfig::validation_size,
+          {.key = "validation_size",
+           .min = -1,
+           .max = kMaxTexts,
+           .unit = "texts",
+           .help =
+               "Validation texts, which `mixed_precision` per layer needs; 0: the dataset's own split, else "
+               "none; -1: none.",
+           .help_zh =
+               "验证文本数，`mixed_precision` 逐层选择时必须有；0：数据集自带的划分，没有则无；-1：无。"}),
+      Original(
+          &DatasetConfig::test_size,
+          {.key = "test_size",
+           .min = 0,
+           .max = kMaxTexts,
+           .unit = "texts",
+           .help =
+               "Test texts; 0: the dataset's own split, else all that is left, or a fifth when `train_size` "
+               "is 0 too.",
+           .help_zh =
+               "测试文本数；0：数据集自带的划分，没有则取剩余全部，`train_size` 也为 0 时取五分之一。"}),
+      Original(&DatasetConfig::max_length,
+               {.key = "max_length",
+                .min = kMinTokens,
+                .max = kMaxTokens,
+                .unit = "tokens",
+                .help = "Tokens of a text, with [CLS] and [SEP]; longer texts are cut.",
+                .help_zh = "文本的词元数，含 [CLS] 与 [SEP]；更长的被截断。"}),
+  };
+}
+
+std::vector<Setting<TrainingConfig>> TrainingSettings() {
+  return {
+      // As many as a method that trains further may have.
+      Original(&TrainingConfig::epochs, {.key = "epochs",
+                                         .min = 1,
+                                         .max = 1000,
+                                         .help = "Passes over the training texts.",
+                                         .help_zh = "训练轮数。"}),
+      Original(&TrainingConfig::batch_size, {.key = "batch_size",
+                                             .min = 1,
+                                             .max = kMaxBatch,
+                                             .unit = "texts",
+                                             .help = "Texts of a step, grouped by length.",
+                                             .help_zh = "每步的文本数，按长度分组。"}),
+      // 0 would train nothing while the report says that it did.
+      Original(&TrainingConfig::learning_rate, {.key = "learning_rate",
+                                                .min = 1e-9,
+                                                .max = 1,
+                                                .help = "Peak; rises linearly, then falls linearly to 0.",
+                                                .help_zh = "峰值；先线性上升，再线性降至 0。"}),
+      Original(
+          &TrainingConfig::weight_decay,
+          {.key = "weight_decay", .min = 0, .max = 10, .help = "Decoupled.", .help_zh = "解耦的权重衰减。"}),
+      Original(&TrainingConfig::warmup_ratio, {.key = "warmup_ratio",
+                                               .min = 0,
+                                               .max = 1,
+                                               .help = "Share of all steps in which the rate rises.",
+                                               .help_zh = "学习率上升所占的步数比例。"}),
+      Original(&TrainingConfig::max_grad_norm,
+               {.key = "max_grad_norm",
+                .min = 0,
+                .max = 1e6,
+                .help = "Global norm to which gradients are clipped; 0: never.",
+                .help_zh = "梯度裁剪的全局范数；0：不裁剪。"}),
+      Original(&TrainingConfig::adam_beta1, {.key = "adam_beta1",
+                                             .min = 0,
+                                             .max = 0.999999,
+                                             .help = "Decay of the mean of gradients.",
+                                             .help_zh = "梯度一阶矩的衰减率。"}),
+      Original(&TrainingConfig::adam_beta2, {.key = "adam_beta2",
+                                             .min = 0,
+                                             .max = 0.999999,
+                                             .help = "Decay of the mean of squared gradients.",
+                                             .help_zh = "梯度二阶矩的衰减率。"}),
+      Original(&TrainingConfig::adam_epsilon,
+               {.key = "adam_epsilon",
+                .min = 1e-16,
+                .max = 1,
+                .help = "Added to the root of the mean of squared gradients, against division by 0.",
+                .help_zh = "加在二阶矩平方根上的小数，避免除以 0。"}),
+      Original(&TrainingConfig::dropout,
+               {.key = "dropout",
+                .help = "The probabilities of the model's config.json; false: none.",
+                .help_zh = "使用模型 config.json 中的概率；false：不使用。"}),
+      Original(&TrainingConfig::dtype, {.key = "dtype",
+                                        .allowed = {"fp32", "bf16"},
+                                        .help = "bf16: autocast, the weights stay FP32.",
+                                        .help_zh = "bf16：自动混合精度，权重仍为 FP32。"}),
+  };
+}
+
+std::vector<Setting<EvaluationConfig>> EvaluationSettings() {
+  std::vector<Setting<EvaluationConfig>> all = {
+      // Read, and put into the input key, by code of its own: aliases, and only what a run itself measures.
+      Original(&EvaluationConfig::metrics,
+               {.key = "metrics",
+                .help = "`quantctl metrics --list` prints them with what they mean.",
+                .help_zh = "`quantctl metrics --list` 列出各指标及其含义。",
+                .in_key = InInputKey::kNo,
+                .allowed_words = "a list of metrics",
+                .allowed_words_zh = "指标列表",
+                .default_words = "all",
+                .default_words_zh = "全部"}),
+      Original(&EvaluationConfig::batch_size, {.key = "batch_size",
+                                               .min = 1,
+                                               .max = kMaxBatch,
+                                               .unit = "texts",
+                                               .help = "Batch size of predicting a split.",
+                                               .help_zh = "预测时的批大小。",
+                                               .key_line = "evaluation_batch_size"}),
+      Original(
+          &EvaluationConfig::non_inferiority_margin,
+          {.key = "non_inferiority_margin",
+           .min = 0,
+           .max = 1,
+           .help =
+               "Accuracy that a variant may lose against FP32, as a share, and still be called not inferior: "
+               "the low end of its paired interval must lie above minus this.",
+           .help_zh = "相对 FP32 允许损失的准确率（比例）：配对区间的下限高于其相反数时，称为非劣。"}),
+  };
+  for (Setting<EvaluationConfig>& setting : LatencySettings()) all.push_back(std::move(setting));
+  return all;
+}
+
+std::vector<Setting<ExperimentOptions>> OptionSettings() {
+  return {
+      Original(&ExperimentOptions::device, {.key = "device",
+                                            .allowed = {"cpu", "cuda"},
+                                            .help = "Where runs compute.",
+                                            .help_zh = "计算设备。"}),
+      Original(&ExperimentOptions::threads,
+               {.key = "threads",
+                .min = 0,
+                .max = 1024,
+                .help = "Threads of a run; 0: one per core that the worker may use.",
+                .help_zh = "运行的线程数；0：工作节点可用的每个核一个。"}),
+      Original(&ExperimentOptions::priority, {.key = "priority",
+                                              .min = -1000,
+                                              .max = 1000,
+                                              .help = "Higher first; equal ones first in, first out.",
+                                              .help_zh = "大者优先；相同者先进先出。",
+                                              .in_key = InInputKey::kNo}),
+      Original(
+          &ExperimentOptions::reuse,
+          {.key = "reuse",
+           .help = "Reuse checkpoints and quantized models that were computed before from the same inputs; "
+                   "timings never.",
+           .help_zh = "复用此前由相同输入算出的检查点和量化模型；时间数据从不复用。",
+           .in_key = InInputKey::kNo}),
+      Original(&ExperimentOptions::time_limit, {.key = "time_limit",
+                                                .min = 1,
+                                                .max = 720 * 3600,
+                                                .help = "Of one attempt of a run.",
+                                                .help_zh = "一次尝试的时限。",
+                                                .in_key = InInputKey::kNo,
+                                                .allowed_words = "1s to 720h, as in 90m or 1h30m",
+                                                .allowed_words_zh = "1s 至 720h，如 90m、1h30m"}),
+      Original(&ExperimentOptions::report_language, {.key = "report.language",
+                                                     .allowed = {"zh", "en", "both"},
+                                                     .help = "Languages of the report.",
+                                                     .help_zh = "报告的语言。",
+                                                     .in_key = InInputKey::kNo}),
+  };
+}
+
+// ---- settings that are read by code of their own -------------------------------------------------------
+
+std::vector<SettingSpec> ListedAtTop() {
+  return {
+      Listed(ParamType::kString, {.key = "name",
+                                  .help = "Name of the experiment and of its results folder.",
+                                  .help_zh = "实验及其结果目录的名称。",
+                                  .in_key = InInputKey::kNo,
+                                  .allowed_words = "letters, digits, `.` `_` `-`, up to 64",
+                                  .allowed_words_zh = "字母、数字、`.` `_` `-`，至多 64 个",
+                                  .default_words = "the file's name",
+                                  .default_words_zh = "文件名"}),
+      Listed(
+          ParamType::kString,
+          {.key = "include",
+           .help =
+               "Files on which this one builds, relative to it; later ones override earlier ones, and this "
+               "file overrides all.",
+           .help_zh = "作为本文件基础的文件，路径相对本文件；后者覆盖前者，本文件覆盖全部。",
+           .in_key = InInputKey::kNo,
+           .allowed_words = "a file or a list of files",
+           .allowed_words_zh = "一个文件或文件列表",
+           .default_words = "none",
+           .default_words_zh = "无"}),
+      Listed(ParamType::kInt,
+             {.key = "seed",
+              .min = 0,
+              .max = kMaxSeed,
+              .help = "Seed of everything random in a run but the splits.",
+              .help_zh = "运行中除数据划分外一切随机性的种子。"},
+             {int64_t{42}}),
+      Listed(
+          ParamType::kInt,
+          {.key = "seeds",
+           .min = 0,
+           .max = kMaxSeed,
+           .help =
+               "Repeats every run with each of them; instead of `seed`; replaces that of an included file.",
+           .help_zh = "用每个种子重复所有运行；代替 `seed`；取代被包含文件中的 `seed`。",
+           .allowed_words = "a list of different seeds",
+           .allowed_words_zh = "互不相同的种子列表",
+           .default_words = "none",
+           .default_words_zh = "无"}),
+  };
+}
+
+std::vector<SettingSpec> ListedExperiments() {
+  const std::string asset = "a name of the catalogue, or a path", asset_zh = "目录表中的名称，或路径";
+  std::vector<SettingSpec> all = {
+      Listed(ParamType::kBool,
+             {.key = "baseline.enabled",
+              .help = "Every other run starts from the baseline's checkpoint, so it must be enabled.",
+              .help_zh = "其他运行都从基线的检查点开始，因此必须启用。",
+              .in_key = InInputKey::kNo},
+             {true}),
+      Listed(ParamType::kString,
+             {.key = "baseline.model",
+              .help = "The encoder or checkpoint; a path has a `/` or begins with a `.`.",
+              .help_zh = "编码器或检查点；路径含 `/` 或以 `.` 开头。",
+              .allowed_words = asset,
+              .allowed_words_zh = asset_zh},
+             {std::string("minilm")}),
+      Listed(ParamType::kString,
+             {.key = "baseline.dataset",
+              .help = "The labelled texts.",
+              .help_zh = "带标签的文本。",
+              .allowed_words = asset,
+              .allowed_words_zh = asset_zh},
+             {std::string("imdb")}),
+      Listed(
+          ParamType::kBool,
+          {.key = "baseline.fine_tune",
+           .help =
+               "false: the checkpoint is fine-tuned already, and is only evaluated; `training` then applies to "
+               "`qat` and `fp32_continued` alone.",
+           .help_zh = "false：检查点已微调，只做评估；此时 `training` 只用于 `qat` 和 `fp32_continued`。"},
+          {true}),
+      Listed(ParamType::kBool,
+             {.key = "comparison.enabled",
+              .help = "Speed, size and memory side by side. Implied when a metric asks for one of them.",
+              .help_zh = "并排测量速度、大小和内存。有指标需要时自动启用。",
+              .in_key = InInputKey::kNo},
+             {true}),
+  };
+  for (SettingSpec& spec : all) spec.section = "experiments";
+  return all;
+}
+
+SettingSpec ListedOptimizer() {
+  SettingSpec spec = Listed(ParamType::kString,
+                            {.key = "optimizer",
+                             .allowed = {"adamw"},
+                             .help = "AdamW; biases and LayerNorms are spared weight decay.",
+                             .help_zh = "AdamW；偏置与 LayerNorm 不做权重衰减。",
+                             .in_key = InInputKey::kNo},
+                            {std::string("adamw")});
+  spec.section = "training";
+  return spec;
+}
+
+}  // namespace quantlab::settings
