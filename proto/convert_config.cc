@@ -2,7 +2,12 @@
 #include <limits>
 #include <set>
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+#include <google/protobuf/reflection.h>
+
 #include "absl/strings/str_cat.h"
+#include "base/settings.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "proto/checks.h"
@@ -36,90 +41,135 @@ absl::StatusOr<CatalogSource> FromProtoCatalog(const v1::CatalogSource& in) {
   return out;
 }
 
+// ---- sections of settings, by the table in base/settings.h --------------------------------------------
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::Reflection;
+
+// Of the lists in one section.
+constexpr int kMaxListItems = 1000;
+
+const FieldDescriptor* FieldOf(const Message& message, const std::string& name) {
+  return message.GetDescriptor()->FindFieldByName(name);
+}
+
+// Sets a field of `to`, which has the default of its type.
+struct FieldSetter {
+  Message& to;
+  const Reflection& in;
+  const FieldDescriptor* field;
+
+  void operator()(bool value) const { in.SetBool(&to, field, value); }
+  void operator()(int value) const { in.SetInt32(&to, field, value); }
+  void operator()(int64_t value) const { in.SetInt64(&to, field, value); }
+  void operator()(uint64_t value) const { in.SetUInt64(&to, field, value); }
+  void operator()(double value) const { in.SetDouble(&to, field, value); }
+  void operator()(const std::string& value) const { in.SetString(&to, field, ValidUtf8(value)); }
+  void operator()(const std::vector<int>& values) const {
+    for (const int value : values) in.AddInt32(&to, field, value);
+  }
+  void operator()(const std::vector<std::string>& values) const {
+    for (const std::string& value : values) in.AddString(&to, field, ValidUtf8(value));
+  }
+  // ExperimentOptions are in no message.
+  void operator()(absl::Duration) const {}
+};
+
+// Reads a field of `from`. Ranges are checked afterwards.
+struct FieldGetter {
+  const Message& from;
+  const Reflection& in;
+  const FieldDescriptor* field;
+
+  absl::Status operator()(bool* value) const { return Take(in.GetBool(from, field), value); }
+  absl::Status operator()(int* value) const { return Take(in.GetInt32(from, field), value); }
+  absl::Status operator()(int64_t* value) const { return Take(in.GetInt64(from, field), value); }
+  absl::Status operator()(uint64_t* value) const { return Take(in.GetUInt64(from, field), value); }
+  absl::Status operator()(double* value) const { return Take(in.GetDouble(from, field), value); }
+  absl::Status operator()(std::string* value) const {
+    *value = in.GetString(from, field);
+    return Text(field->name(), *value);
+  }
+  absl::Status operator()(std::vector<int>* values) const {
+    const auto items = in.GetRepeatedFieldRef<int32_t>(from, field);
+    QL_RETURN_IF_ERROR(Items(field->name(), items.size(), kMaxListItems));
+    values->assign(items.begin(), items.end());
+    return absl::OkStatus();
+  }
+  absl::Status operator()(std::vector<std::string>* values) const {
+    return Texts(field->name(), in.GetRepeatedFieldRef<std::string>(from, field), values);
+  }
+  absl::Status operator()(absl::Duration*) const { return absl::OkStatus(); }
+
+  template <typename T>
+  static absl::Status Take(T from, T* to) {
+    *to = from;
+    return absl::OkStatus();
+  }
+};
+
+template <typename Section>
+void SettingsToProto(const Section& section, Message* out) {
+  for (const Setting<Section>& setting : SettingsOf<Section>()) {
+    const FieldSetter set{*out, *out->GetReflection(), FieldOf(*out, setting.spec.field)};
+    std::visit([&](auto field) { set(section.*field); }, setting.field);
+  }
+}
+
+bool IsSet(const Message& message, const FieldDescriptor* field) {
+  const Reflection& reflection = *message.GetReflection();
+  return field->is_repeated() ? reflection.FieldSize(message, field) > 0
+                              : reflection.HasField(message, field);
+}
+
+template <typename Section>
+absl::Status SettingsFromProto(const Message& in, Section* section) {
+  for (const Setting<Section>& setting : SettingsOf<Section>()) {
+    const FieldDescriptor* const from = FieldOf(in, setting.spec.field);
+    if (setting.spec.origin == SettingOrigin::kAdded && !IsSet(in, from)) continue;
+    const FieldGetter get{in, *in.GetReflection(), from};
+    QL_RETURN_IF_ERROR(std::visit([&](auto field) { return get(&(section->*field)); }, setting.field));
+  }
+  return absl::OkStatus();
+}
+
+template <typename Section>
+absl::Status CheckRanges(const Section& section, Unset unset) {
+  for (const Setting<Section>& setting : SettingsOf<Section>()) {
+    const std::string problem = SettingProblem(setting, section, unset);
+    if (!problem.empty()) return Bad(setting.spec.field, problem);
+  }
+  return absl::OkStatus();
+}
+
 v1::DatasetConfig ToProtoDataset(const DatasetConfig& dataset) {
   v1::DatasetConfig out;
   *out.mutable_asset() = ToProto(dataset.asset);
-  out.set_format(ValidUtf8(dataset.format));
-  out.set_text_column(ValidUtf8(dataset.text_column));
-  out.set_label_column(ValidUtf8(dataset.label_column));
-  out.set_filter_column(ValidUtf8(dataset.filter_column));
-  out.set_filter_value(ValidUtf8(dataset.filter_value));
-  for (const std::string& label : dataset.labels) out.add_labels(ValidUtf8(label));
-  out.set_split_seed(dataset.split_seed);
-  out.set_train_size(dataset.train_size);
-  out.set_validation_size(dataset.validation_size);
-  out.set_test_size(dataset.test_size);
-  out.set_max_length(dataset.max_length);
+  SettingsToProto(dataset, &out);
   return out;
 }
 
 absl::StatusOr<DatasetConfig> FromProtoDataset(const v1::DatasetConfig& in) {
   DatasetConfig out;
   QL_RETURN_IF_ERROR(Part("asset", in.asset(), &out.asset));
-  out.format = in.format();
-  out.text_column = in.text_column();
-  out.label_column = in.label_column();
-  out.filter_column = in.filter_column();
-  out.filter_value = in.filter_value();
-  for (const std::string* text :
-       {&out.format, &out.text_column, &out.label_column, &out.filter_column, &out.filter_value}) {
-    QL_RETURN_IF_ERROR(Text("columns", *text));
-  }
-  QL_RETURN_IF_ERROR(Texts("labels", in.labels(), &out.labels));
-  out.split_seed = in.split_seed();
-  out.train_size = in.train_size();
-  out.validation_size = in.validation_size();
-  out.test_size = in.test_size();
-  out.max_length = in.max_length();
-  QL_RETURN_IF_ERROR(AtLeast("train_size", out.train_size, 0));
-  QL_RETURN_IF_ERROR(AtLeast("validation_size", out.validation_size, 0));
-  QL_RETURN_IF_ERROR(AtLeast("test_size", out.test_size, 0));
-  QL_RETURN_IF_ERROR(AtLeast("max_length", out.max_length, 0));
+  QL_RETURN_IF_ERROR(SettingsFromProto(in, &out));
+  QL_RETURN_IF_ERROR(CheckRanges(out, Unset::kAllowed));
   return out;
 }
 
 v1::TrainingConfig ToProtoTraining(const TrainingConfig& training) {
   v1::TrainingConfig out;
   out.set_enabled(training.enabled);
-  out.set_epochs(training.epochs);
-  out.set_batch_size(training.batch_size);
-  out.set_learning_rate(training.learning_rate);
-  out.set_weight_decay(training.weight_decay);
-  out.set_warmup_ratio(training.warmup_ratio);
-  out.set_max_grad_norm(training.max_grad_norm);
-  out.set_adam_beta1(training.adam_beta1);
-  out.set_adam_beta2(training.adam_beta2);
-  out.set_adam_epsilon(training.adam_epsilon);
-  out.set_dropout(training.dropout);
-  out.set_dtype(ValidUtf8(training.dtype));
+  SettingsToProto(training, &out);
   return out;
 }
 
 absl::StatusOr<TrainingConfig> FromProtoTraining(const v1::TrainingConfig& in) {
   TrainingConfig out;
   out.enabled = in.enabled();
-  out.epochs = in.epochs();
-  out.batch_size = in.batch_size();
-  out.learning_rate = in.learning_rate();
-  out.weight_decay = in.weight_decay();
-  out.warmup_ratio = in.warmup_ratio();
-  out.max_grad_norm = in.max_grad_norm();
-  out.adam_beta1 = in.adam_beta1();
-  out.adam_beta2 = in.adam_beta2();
-  out.adam_epsilon = in.adam_epsilon();
-  out.dropout = in.dropout();
-  out.dtype = in.dtype();
-  const int least = out.enabled ? 1 : 0;
-  QL_RETURN_IF_ERROR(AtLeast("epochs", out.epochs, least));
-  QL_RETURN_IF_ERROR(AtLeast("batch_size", out.batch_size, least));
-  QL_RETURN_IF_ERROR(NonNegative("learning_rate", out.learning_rate));
-  QL_RETURN_IF_ERROR(NonNegative("weight_decay", out.weight_decay));
-  QL_RETURN_IF_ERROR(Between("warmup_ratio", out.warmup_ratio, 0, 1));
-  QL_RETURN_IF_ERROR(NonNegative("max_grad_norm", out.max_grad_norm));
-  QL_RETURN_IF_ERROR(Between("adam_beta1", out.adam_beta1, 0, 1));
-  QL_RETURN_IF_ERROR(Between("adam_beta2", out.adam_beta2, 0, 1));
-  QL_RETURN_IF_ERROR(NonNegative("adam_epsilon", out.adam_epsilon));
-  QL_RETURN_IF_ERROR(Text("dtype", out.dtype));
+  QL_RETURN_IF_ERROR(SettingsFromProto(in, &out));
+  QL_RETURN_IF_ERROR(CheckRanges(out, out.enabled ? Unset::kRefused : Unset::kAllowed));
   return out;
 }
 
@@ -147,44 +197,17 @@ absl::StatusOr<MethodConfig> FromProtoMethod(const v1::MethodConfig& in) {
 
 v1::EvaluationConfig ToProtoEvaluation(const EvaluationConfig& evaluation) {
   v1::EvaluationConfig out;
-  for (const std::string& metric : evaluation.metrics) out.add_metrics(ValidUtf8(metric));
-  out.set_batch_size(evaluation.batch_size);
-  for (const int size : evaluation.latency_batch_sizes) out.add_latency_batch_sizes(size);
-  for (const int tokens : evaluation.latency_sequence_lengths) out.add_latency_sequence_lengths(tokens);
-  out.set_warmup_iterations(evaluation.warmup_iterations);
-  out.set_min_samples(evaluation.min_samples);
-  out.set_min_duration_seconds(evaluation.min_duration_seconds);
-  out.set_non_inferiority_margin(evaluation.non_inferiority_margin);
+  SettingsToProto(evaluation, &out);
   return out;
 }
 
 absl::StatusOr<EvaluationConfig> FromProtoEvaluation(const v1::EvaluationConfig& in) {
   EvaluationConfig out;
-  QL_RETURN_IF_ERROR(Texts("metrics", in.metrics(), &out.metrics));
-  out.batch_size = in.batch_size();
-  QL_RETURN_IF_ERROR(AtLeast("batch_size", out.batch_size, 0));
-  QL_RETURN_IF_ERROR(Items("latency_batch_sizes", in.latency_batch_sizes_size(), 1000));
-  out.latency_batch_sizes.assign(in.latency_batch_sizes().begin(), in.latency_batch_sizes().end());
-  for (const int size : out.latency_batch_sizes) {
-    QL_RETURN_IF_ERROR(AtLeast("latency_batch_sizes", size, 1));
-  }
-  QL_RETURN_IF_ERROR(Items("latency_sequence_lengths", in.latency_sequence_lengths_size(), 1000));
-  out.latency_sequence_lengths.assign(in.latency_sequence_lengths().begin(),
-                                      in.latency_sequence_lengths().end());
+  QL_RETURN_IF_ERROR(SettingsFromProto(in, &out));
   if (out.latency_sequence_lengths.empty() && in.latency_sequence_length() != 0) {
     out.latency_sequence_lengths = {in.latency_sequence_length()};
   }
-  for (const int tokens : out.latency_sequence_lengths) {
-    QL_RETURN_IF_ERROR(AtLeast("latency_sequence_lengths", tokens, 1));
-  }
-  out.warmup_iterations = in.warmup_iterations();
-  out.min_samples = in.min_samples();
-  out.min_duration_seconds = in.min_duration_seconds();
-  QL_RETURN_IF_ERROR(AtLeast("warmup_iterations", out.warmup_iterations, 0));
-  QL_RETURN_IF_ERROR(AtLeast("min_samples", out.min_samples, 0));
-  out.non_inferiority_margin = in.non_inferiority_margin();
-  QL_RETURN_IF_ERROR(NonNegative("min_duration_seconds", out.min_duration_seconds));
-  QL_RETURN_IF_ERROR(NonNegative("non_inferiority_margin", out.non_inferiority_margin));
+  QL_RETURN_IF_ERROR(CheckRanges(out, Unset::kAllowed));
   return out;
 }
 

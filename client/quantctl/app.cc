@@ -4,6 +4,7 @@
 
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
+#include "client/quantctl/settings_command.h"
 
 namespace quantlab::client {
 namespace {
@@ -96,6 +97,7 @@ int RunQuantctl(int argc, char** argv) {
   AddDataCommands(line);
   AddServeCommand(line);
   AddServiceCommands(line);
+  AddSettingsCommand(line);
   AddDoctorCommand(line);
   AddSuperviseCommand(line);
   try {

@@ -85,14 +85,31 @@ TEST_F(QuantctlTest, EveryCommandAnswersForPrograms) {
   folder_.Write("q.yaml", "experiments: {}\n");
   for (const char* command :
        {"get latest", "logs latest", "metrics latest", "metrics --list", "explain latest/baseline", "workers",
-        "version", "validate q.yaml", "download latest --list", "report latest", "export latest",
-        "export latest --format csv", "cancel latest", "retry latest", "run q.yaml", "submit q.yaml"}) {
+        "version", "settings", "settings training.epochs", "validate q.yaml", "download latest --list",
+        "report latest", "export latest", "export latest --format csv", "cancel latest", "retry latest",
+        "run q.yaml", "submit q.yaml"}) {
     const Outcome outcome = Run(absl::StrCat(command, " -o json"));
     EXPECT_EQ(outcome.code, 0) << command << outcome.err;
     const auto document = nlohmann::json::parse(outcome.out, nullptr, false);
     ASSERT_TRUE(document.is_object()) << command << ": " << outcome.out;
     EXPECT_EQ(document["schema"].get<std::string>().rfind("quantlab.v1/", 0), 0u) << command;
   }
+}
+
+TEST_F(QuantctlTest, SettingsNeedNoCoordinator) {
+  const Outcome one = Run("settings training.epochs --coordinator 127.0.0.1:1");
+  EXPECT_EQ(one.code, 0) << one.err;
+  EXPECT_THAT(one.out, HasSubstr("an integer from 1 to 1000"));
+  EXPECT_THAT(one.out, HasSubstr("训练轮数"));
+  const Outcome section = Run("settings evaluation.latency");
+  EXPECT_THAT(section.out, HasSubstr("evaluation.latency.batch_sizes"));
+  EXPECT_THAT(section.out, Not(HasSubstr("training.")));
+  const auto document = nlohmann::json::parse(Run("settings evaluation.latency.batch_sizes -o json").out);
+  EXPECT_EQ(document["settings"][0]["default"], (std::vector<int>{1, 8}));
+  EXPECT_EQ(document["settings"][0]["max"], 4096);
+  const Outcome unknown = Run("settings training.lerning_rate");
+  EXPECT_NE(unknown.code, 0);
+  EXPECT_THAT(unknown.err, HasSubstr("no setting 'training.lerning_rate'"));
 }
 
 TEST_F(QuantctlTest, WatchStreamsChangesForPrograms) {
@@ -198,9 +215,9 @@ TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
 
 TEST_F(QuantctlTest, EveryCommandHasHelpWithAnExample) {
   for (const char* command :
-       {"run",    "submit",  "validate", "list",    "get",     "watch",   "logs",     "metrics",
-        "cancel", "retry",   "explain",  "workers", "methods", "catalog", "download", "report",
-        "export", "compare", "doctor",   "version", "serve",   "stop",    "help",     "completion"}) {
+       {"run",    "submit",  "validate", "list",    "get",     "watch",      "logs",    "metrics", "cancel",
+        "retry",  "explain", "workers",  "methods", "catalog", "download",   "report",  "export",  "compare",
+        "doctor", "version", "serve",    "stop",    "help",    "completion", "settings"}) {
     const Outcome outcome = Run(absl::StrCat(command, " --help"));
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("Example:")) << command;
@@ -301,10 +318,12 @@ complete_words quantctl report --lang ""
 complete_words quantctl report latest --format h
 complete_words quantctl -o ""
 complete_words quantctl list --output y
+complete_words quantctl settings training.adam_b
 )");
   const std::string said = folder_ / "said";
   ASSERT_EQ(std::system(absl::StrCat("bash '", folder_ / "complete.sh", "' > '", said, "'").c_str()), 0);
-  EXPECT_EQ(ReadAll(said), "zh en both\nhtml\ntable json yaml\nyaml\n");
+  EXPECT_EQ(ReadAll(said),
+            "zh en both\nhtml\ntable json yaml\nyaml\ntraining.adam_beta1 training.adam_beta2\n");
 }
 
 TEST_F(QuantctlTest, AFullDiskBehindStandardOutputIsAnError) {

@@ -15,6 +15,7 @@
 #include "client/display/text.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
+#include "client/quantctl/settings_command.h"
 
 #ifndef QUANTLAB_VERSION
 #define QUANTLAB_VERSION "unknown"
@@ -213,6 +214,9 @@ absl::StatusOr<int> Completion(Session& session, CLI::App& app) {
     std::vector<std::string> options;
     for (const CLI::Option* option : command->get_options()) {
       for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+    }
+    if (command->get_name() == "settings") {
+      for (std::string& key : SettingKeys()) options.push_back(std::move(key));
     }
     absl::StrAppend(&cases, "    ", command->get_name(), ") words=\"", absl::StrJoin(options, " "),
                     "\" ;;\n");

@@ -8,9 +8,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/files.h"
+#include "base/settings.h"
 #include "codec/event_json.h"
 #include "proto/convert.h"
 #include "worker/runner/job_json.h"
@@ -78,6 +80,91 @@ TEST(JobContractTest, BothRefuseWhatIsNoJob) {
     v1::Job message;
     EXPECT_EQ(FromJson(job, &message).code(), absl::StatusCode::kInvalidArgument) << "protobuf: " << job;
     EXPECT_EQ(runner::ParseJob(job).status().code(), absl::StatusCode::kInvalidArgument) << "runner: " << job;
+  }
+}
+
+// ---- settings
+// ----------------------------------------------------------------------------------------------
+
+// A job of `kind` that every reader takes, with the settings at their defaults.
+Job GoodJob(RunKind kind) {
+  Job job;
+  job.config.experiment_id = "e";
+  job.config.run_name = job.config.variant = "r";
+  job.config.kind = kind;
+  job.model_folder = job.dataset_folder = job.output_folder = "/folder";
+  if (kind == RunKind::kComparison) job.inputs = {{"baseline", "baseline", "", "/folder"}};
+  return job;
+}
+
+template <typename Section>
+Section& SectionOf(Job& job) {
+  if constexpr (std::is_same_v<Section, DatasetConfig>) return job.config.dataset;
+  if constexpr (std::is_same_v<Section, TrainingConfig>) return job.config.training;
+  if constexpr (std::is_same_v<Section, EvaluationConfig>) return job.config.evaluation;
+}
+
+// A value of the setting's range that is not its default.
+SettingValue AnotherValue(const SettingSpec& spec) {
+  const double low = spec.min.value_or(0), high = spec.max.value_or(1);
+  switch (spec.type) {
+    case ParamType::kBool:
+      return {!std::get<bool>(spec.default_value[0])};
+    case ParamType::kInt:
+      return {static_cast<int64_t>(high) - 1};
+    case ParamType::kDouble:
+      return {low + (high - low) * 0.375};
+    case ParamType::kString:
+      return {spec.allowed.empty() ? "some text" : spec.allowed.back()};
+  }
+  return {};
+}
+
+template <typename Section>
+class SettingsContractTest : public ::testing::Test {};
+using Sections = ::testing::Types<DatasetConfig, TrainingConfig, EvaluationConfig>;
+TYPED_TEST_SUITE(SettingsContractTest, Sections);
+
+TYPED_TEST(SettingsContractTest, EverySettingReachesTheRunner) {
+  for (const Setting<TypeParam>& setting : SettingsOf<TypeParam>()) {
+    const SettingValue value = AnotherValue(setting.spec);
+    ASSERT_NE(value, setting.spec.default_value) << setting.spec.path();
+    Job job = GoodJob(RunKind::kComparison);
+    ASSERT_TRUE(SetSetting(setting, value, &SectionOf<TypeParam>(job)).ok()) << setting.spec.path();
+    auto protobuf = JobFromJson(JobToJson(job));
+    auto runner = runner::ParseJob(JobToJson(job));
+    ASSERT_TRUE(protobuf.ok()) << protobuf.status();
+    ASSERT_TRUE(runner.ok()) << runner.status();
+    EXPECT_EQ(GetSetting(setting, SectionOf<TypeParam>(*protobuf)), value) << setting.spec.path();
+    EXPECT_EQ(GetSetting(setting, SectionOf<TypeParam>(*runner)), value) << setting.spec.path();
+  }
+}
+
+// Whether protobuf's conversion and the runner take the number; they must agree.
+template <typename Section>
+bool IsTaken(const Setting<Section>& setting, double number) {
+  const bool times = absl::StartsWith(setting.spec.key, "latency.");
+  Job job = GoodJob(times ? RunKind::kComparison : RunKind::kBaseline);
+  const ParamValue value =
+      setting.spec.type == ParamType::kInt ? ParamValue(static_cast<int64_t>(number)) : ParamValue(number);
+  EXPECT_TRUE(SetSetting(setting, {value}, &SectionOf<Section>(job)).ok());
+  const auto protobuf = JobFromJson(JobToJson(job));
+  const auto runner = runner::ParseJob(JobToJson(job));
+  const bool taken = runner.ok() && runner::CheckJob(*runner).ok();
+  // Zero is an absent field, which a message may have where its section is not used.
+  if (number != 0) EXPECT_EQ(protobuf.ok(), taken) << setting.spec.path() << " " << number;
+  return taken;
+}
+
+TYPED_TEST(SettingsContractTest, ARangeOfTheTableIsTheRangeOfJobs) {
+  for (const Setting<TypeParam>& setting : SettingsOf<TypeParam>()) {
+    const SettingSpec& spec = setting.spec;
+    // Stored experiments may have seeds beyond the range of new ones.
+    if (!spec.min || spec.key == "split_seed") continue;
+    EXPECT_FALSE(IsTaken(setting, *spec.min - 1)) << spec.path();
+    EXPECT_TRUE(IsTaken(setting, *spec.min)) << spec.path();
+    EXPECT_TRUE(IsTaken(setting, *spec.max)) << spec.path();
+    EXPECT_FALSE(IsTaken(setting, *spec.max + 1)) << spec.path();
   }
 }
 

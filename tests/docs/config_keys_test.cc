@@ -154,7 +154,9 @@ TEST(SettingsTest, ARangeOfTheTableIsTheRangeOfFiles) {
       return spec.type == ParamType::kInt ? ParamToString(static_cast<int64_t>(limit) + offset)
                                           : ParamToString(limit + offset);
     };
-    if (!spec.allowed.empty()) EXPECT_TRUE(refused(spec, "zzz")) << spec.path();
+    if (!spec.allowed.empty()) {
+      EXPECT_TRUE(refused(spec, "zzz")) << spec.path();
+    }
     for (const std::string& allowed : spec.allowed) EXPECT_FALSE(refused(spec, allowed)) << spec.path();
     if (spec.min) {
       EXPECT_TRUE(refused(spec, text(*spec.min, -1))) << spec.path();

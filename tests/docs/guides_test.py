@@ -26,6 +26,7 @@ GUIDES = {
     "add-a-method.md": "添加量化方法.md",
     "add-a-metric.md": "添加指标.md",
     "add-a-model-family.md": "添加模型族.md",
+    "add-a-setting.md": "添加设置项.md",
     "bring-your-own-dataset.md": "使用自己的数据集.md",
     "bring-your-own-model.md": "使用自己的模型.md",
 }
@@ -115,9 +116,9 @@ class TranslationTest(unittest.TestCase):
 
 
 class CodeGuidesTest(unittest.TestCase):
-    """A new method, metric and model family, in one copy of the sources, by the programs that are built from it."""
+    """A new method, metric, model family and setting, in one copy of the sources, by the programs that are built from it."""
 
-    GUIDES = ("add-a-method.md", "add-a-metric.md", "add-a-model-family.md")
+    GUIDES = ("add-a-method.md", "add-a-metric.md", "add-a-model-family.md", "add-a-setting.md")
 
     @classmethod
     def setUpClass(cls):
@@ -208,6 +209,15 @@ class CodeGuidesTest(unittest.TestCase):
         self.assertEqual(len(rows), 2, rows)
         for language, title in (("en", "Cohen's kappa"), ("zh", "Cohen κ 系数")):
             self.assertIn(title, (results / f"report/tables/other.{language}.md").read_text(encoding="utf-8"))
+
+    def test_the_setting_is_carried_documented_and_in_the_report(self):
+        built, used = self.done["add-a-setting.md"]
+        self.assertNotIn("[  FAILED  ]", built.stdout)
+        self.assertIn("EverySettingReachesTheRunner", built.stdout)
+        self.assertIn("a number from 0 to 0.5", built.stdout)
+        for guide in ("en/user-guide.md", "zh/使用说明.md"):
+            self.assertIn("| `training.label_smoothing` |", (self.source / "docs" / guide).read_text(encoding="utf-8"))
+        self.assertIn("training.label_smoothing,0.1", used.stdout)
 
 
 class InputGuidesTest(unittest.TestCase):

@@ -1,12 +1,12 @@
 #include "worker/runner/job_json.h"
 
-#include <cmath>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/settings.h"
 #include "base/status_macros.h"
 #include "worker/runner/json_fields.h"
 
@@ -36,50 +36,68 @@ AssetRef ReadAsset(JsonFields fields) {
   return asset;
 }
 
+// A oneof: exactly one of the four.
+ParamValue ReadParam(JsonFields& fields) {
+  const int given = fields.Has("bool_value") + fields.Has("int_value") + fields.Has("double_value") +
+                    fields.Has("string_value");
+  if (given != 1)
+    fields.Fail("value", "must be exactly one of boolValue, intValue, doubleValue, stringValue");
+  if (fields.Has("bool_value")) return fields.Bool("bool_value");
+  if (fields.Has("int_value")) return fields.Int64("int_value");
+  if (fields.Has("double_value")) return fields.Double("double_value");
+  return fields.String("string_value");
+}
+
+// ---- sections of settings, by the table in base/settings.h --------------------------------------------
+
+// Reads the field of a setting as the type of its struct's field.
+struct FieldReader {
+  JsonFields& fields;
+  const char* name;
+
+  void operator()(bool* out) const { *out = fields.Bool(name); }
+  void operator()(int* out) const { *out = fields.Int32(name); }
+  void operator()(int64_t* out) const { *out = fields.Int64(name); }
+  void operator()(uint64_t* out) const { *out = fields.Uint64(name); }
+  void operator()(double* out) const { *out = fields.Double(name); }
+  void operator()(std::string* out) const { *out = fields.String(name); }
+  void operator()(std::vector<int>* out) const {
+    const std::vector<int32_t> numbers = fields.Int32s(name);
+    out->assign(numbers.begin(), numbers.end());
+  }
+  void operator()(std::vector<std::string>* out) const { *out = fields.Strings(name); }
+  // ExperimentOptions are in no job.
+  void operator()(absl::Duration*) const {}
+};
+
+template <typename Section>
+void ReadSettings(JsonFields& fields, Section* section) {
+  for (const Setting<Section>& setting : SettingsOf<Section>()) {
+    const char* const name = setting.spec.field.c_str();
+    if (setting.spec.origin == SettingOrigin::kAdded && !fields.Has(name)) continue;
+    const FieldReader read{fields, name};
+    std::visit([&](auto field) { read(&(section->*field)); }, setting.field);
+  }
+}
+
 DatasetConfig ReadDataset(JsonFields fields) {
   DatasetConfig dataset;
   dataset.asset = ReadAsset(fields.Message("asset"));
-  dataset.format = fields.String("format");
-  dataset.text_column = fields.String("text_column");
-  dataset.label_column = fields.String("label_column");
-  dataset.filter_column = fields.String("filter_column");
-  dataset.filter_value = fields.String("filter_value");
-  dataset.labels = fields.Strings("labels");
-  dataset.split_seed = fields.Uint64("split_seed");
-  dataset.train_size = fields.Int64("train_size");
-  dataset.validation_size = fields.Int64("validation_size");
-  dataset.test_size = fields.Int64("test_size");
-  dataset.max_length = fields.Int32("max_length");
+  ReadSettings(fields, &dataset);
   return dataset;
 }
 
 TrainingConfig ReadTraining(JsonFields fields) {
   TrainingConfig training;
   training.enabled = fields.Bool("enabled");
-  training.epochs = fields.Int32("epochs");
-  training.batch_size = fields.Int32("batch_size");
-  training.learning_rate = fields.Double("learning_rate");
-  training.weight_decay = fields.Double("weight_decay");
-  training.warmup_ratio = fields.Double("warmup_ratio");
-  training.max_grad_norm = fields.Double("max_grad_norm");
-  training.adam_beta1 = fields.Double("adam_beta1");
-  training.adam_beta2 = fields.Double("adam_beta2");
-  training.adam_epsilon = fields.Double("adam_epsilon");
-  training.dropout = fields.Bool("dropout");
-  training.dtype = fields.String("dtype");
+  ReadSettings(fields, &training);
   return training;
 }
 
-// A oneof: exactly one of the four.
-void ReadParam(const std::string& name, JsonFields& fields, Params& params) {
-  const int given = fields.Has("bool_value") + fields.Has("int_value") + fields.Has("double_value") +
-                    fields.Has("string_value");
-  if (given != 1)
-    fields.Fail("value", "must be exactly one of boolValue, intValue, doubleValue, stringValue");
-  if (fields.Has("bool_value")) params[name] = fields.Bool("bool_value");
-  if (fields.Has("int_value")) params[name] = fields.Int64("int_value");
-  if (fields.Has("double_value")) params[name] = fields.Double("double_value");
-  if (fields.Has("string_value")) params[name] = fields.String("string_value");
+EvaluationConfig ReadEvaluation(JsonFields fields) {
+  EvaluationConfig evaluation;
+  ReadSettings(fields, &evaluation);
+  return evaluation;
 }
 
 MethodConfig ReadMethod(JsonFields fields) {
@@ -87,23 +105,8 @@ MethodConfig ReadMethod(JsonFields fields) {
   method.name = fields.String("name");
   method.version = fields.Int32("version");
   fields.MessageMap(
-      "params", [&](const std::string& name, JsonFields& value) { ReadParam(name, value, method.params); });
+      "params", [&](const std::string& name, JsonFields& value) { method.params[name] = ReadParam(value); });
   return method;
-}
-
-EvaluationConfig ReadEvaluation(JsonFields fields) {
-  EvaluationConfig evaluation;
-  evaluation.metrics = fields.Strings("metrics");
-  evaluation.batch_size = fields.Int32("batch_size");
-  const std::vector<int32_t> sizes = fields.Int32s("latency_batch_sizes");
-  evaluation.latency_batch_sizes.assign(sizes.begin(), sizes.end());
-  const std::vector<int32_t> lengths = fields.Int32s("latency_sequence_lengths");
-  evaluation.latency_sequence_lengths.assign(lengths.begin(), lengths.end());
-  evaluation.warmup_iterations = fields.Int32("warmup_iterations");
-  evaluation.min_samples = fields.Int32("min_samples");
-  evaluation.min_duration_seconds = fields.Double("min_duration_seconds");
-  evaluation.non_inferiority_margin = fields.Double("non_inferiority_margin");
-  return evaluation;
 }
 
 // 0 is RUN_KIND_UNSPECIFIED, which no RunKind stands for.
@@ -135,45 +138,28 @@ absl::Status Refuse(const char* field, const std::string& value, const std::stri
   return absl::InvalidArgumentError(absl::StrCat("job: ", field, " is \"", value, "\"; allowed: ", allowed));
 }
 
-absl::Status CheckRange(const char* field, double value, double min, double max) {
-  // Negated, so that NaN is refused too.
-  if (!(value >= min && value <= max)) {
-    return Refuse(field, absl::StrCat(value), absl::StrCat(min, " to ", max));
-  }
-  return absl::OkStatus();
+// "job: training.epochs is 0; allowed: an integer from 1 to 1000".
+template <typename Section>
+absl::Status CheckSection(const Section& section) {
+  return Annotate(CheckSettings(section), "job");
 }
 
-absl::Status CheckTraining(const TrainingConfig& training) {
-  if (!training.enabled) return absl::OkStatus();
-  QL_RETURN_IF_ERROR(CheckRange("training.epochs", training.epochs, 1, 10000));
-  QL_RETURN_IF_ERROR(CheckRange("training.batchSize", training.batch_size, 1, 65536));
-  QL_RETURN_IF_ERROR(CheckRange("training.learningRate", training.learning_rate, 0, 1));
-  QL_RETURN_IF_ERROR(CheckRange("training.weightDecay", training.weight_decay, 0, 10));
-  QL_RETURN_IF_ERROR(CheckRange("training.warmupRatio", training.warmup_ratio, 0, 1));
-  QL_RETURN_IF_ERROR(CheckRange("training.maxGradNorm", training.max_grad_norm, 0, 1e9));
-  if (training.dtype != "fp32" && training.dtype != "bf16") {
-    return Refuse("training.dtype", training.dtype, "fp32, bf16");
-  }
-  return absl::OkStatus();
-}
-
+// The baseline and methods evaluate; only the comparison times.
 absl::Status CheckEvaluation(const EvaluationConfig& evaluation, RunKind kind) {
-  QL_RETURN_IF_ERROR(CheckRange("evaluation.batchSize", evaluation.batch_size, 1, 65536));
-  QL_RETURN_IF_ERROR(CheckRange("evaluation.nonInferiorityMargin", evaluation.non_inferiority_margin, 0, 1));
-  if (kind != RunKind::kComparison) return absl::OkStatus();
-  if (evaluation.latency_batch_sizes.empty())
-    return Refuse("evaluation.latencyBatchSizes", "", "at least one");
-  for (int size : evaluation.latency_batch_sizes) {
-    QL_RETURN_IF_ERROR(CheckRange("evaluation.latencyBatchSizes", size, 1, 4096));
+  const bool times = kind == RunKind::kComparison;
+  if (times && evaluation.latency_batch_sizes.empty()) {
+    return Refuse("evaluation.latency.batch_sizes", "", "at least one");
   }
-  if (evaluation.latency_sequence_lengths.empty())
-    return Refuse("evaluation.latencySequenceLengths", "", "at least one");
-  for (int tokens : evaluation.latency_sequence_lengths) {
-    QL_RETURN_IF_ERROR(CheckRange("evaluation.latencySequenceLengths", tokens, 1, 65536));
+  if (times && evaluation.latency_sequence_lengths.empty()) {
+    return Refuse("evaluation.latency.sequence_lengths", "", "at least one");
   }
-  QL_RETURN_IF_ERROR(CheckRange("evaluation.warmupIterations", evaluation.warmup_iterations, 0, 10000));
-  QL_RETURN_IF_ERROR(CheckRange("evaluation.minSamples", evaluation.min_samples, 1, 1'000'000));
-  return CheckRange("evaluation.minDurationSeconds", evaluation.min_duration_seconds, 0, 86400);
+  for (const Setting<EvaluationConfig>& setting : SettingsOf<EvaluationConfig>()) {
+    if (!times && absl::StartsWith(setting.spec.key, "latency.")) continue;
+    const std::string problem = SettingProblem(setting, evaluation);
+    if (!problem.empty())
+      return absl::InvalidArgumentError(absl::StrCat("job: ", setting.spec.path(), " ", problem));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckMethod(const MethodConfig& method) {
@@ -228,9 +214,10 @@ absl::Status CheckJob(const Job& job) {
     return Refuse("version", absl::StrCat(job.version),
                   "1: this runner and the agent are of different versions");
   }
-  if (config.device != "cpu" && config.device != "cuda")
-    return Refuse("config.device", config.device, "cpu, cuda");
-  QL_RETURN_IF_ERROR(CheckRange("config.threads", config.threads, 0, 4096));
+  ExperimentOptions options;
+  options.device = config.device;
+  options.threads = config.threads;
+  QL_RETURN_IF_ERROR(CheckSection(options));
   if (!absl::StartsWith(job.output_folder, "/"))
     return Refuse("outputFolder", job.output_folder, "an absolute path");
   const bool baseline = config.kind == RunKind::kBaseline;
@@ -240,9 +227,9 @@ absl::Status CheckJob(const Job& job) {
   if (config.kind != RunKind::kComparison) {
     if (!absl::StartsWith(job.dataset_folder, "/"))
       return Refuse("datasetFolder", job.dataset_folder, "an absolute path");
-    QL_RETURN_IF_ERROR(CheckRange("config.dataset.maxLength", config.dataset.max_length, 2, 65536));
+    QL_RETURN_IF_ERROR(CheckSection(config.dataset));
   }
-  if (baseline) QL_RETURN_IF_ERROR(CheckTraining(config.training));
+  if (baseline && config.training.enabled) QL_RETURN_IF_ERROR(CheckSection(config.training));
   if (config.kind == RunKind::kQuantization) QL_RETURN_IF_ERROR(CheckMethod(config.method));
   QL_RETURN_IF_ERROR(CheckInputs(job));
   return CheckEvaluation(config.evaluation, config.kind);

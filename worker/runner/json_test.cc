@@ -124,11 +124,11 @@ TEST(CheckJobTest, SaysWhatIsAllowed) {
     const char *pointer, *value, *message;
   } cases[] = {
       {"/version", "2", "version is \"2\"; allowed: 1"},
-      {"/config/device", "\"tpu\"", "allowed: cpu, cuda"},
+      {"/config/device", "\"tpu\"", "device is tpu; allowed: one of: cpu, cuda"},
       {"/outputFolder", "\"out\"", "absolute path"},
       {"/datasetFolder", "\"\"", "datasetFolder"},
-      {"/config/dataset/maxLength", "1", "maxLength"},
-      {"/config/evaluation/batchSize", "0", "evaluation.batchSize"},
+      {"/config/dataset/maxLength", "1", "dataset.max_length is 1; allowed: an integer from 3 to 8192"},
+      {"/config/evaluation/batchSize", "0", "evaluation.batch_size is 0; allowed: an integer from 1 to 4096"},
       {"/config/method/name", "\"magic\"", "quant-runner info"},
       {"/config/method/version", "7", "version 7"},
       {"/config/method/params/granularity/stringValue", "\"per_word\"", "per_tensor"},
@@ -148,13 +148,14 @@ TEST(CheckJobTest, HoldsTrainingAndComparisonToTheirBounds) {
   json text = QuantizationJob();
   text["config"]["kind"] = "RUN_KIND_BASELINE";
   text["modelFolder"] = "/model";
-  text["config"]["training"] = {{"enabled", true}, {"epochs", 1}, {"batchSize", 8}, {"dtype", "fp32"}};
+  text["config"]["training"] = {{"enabled", true},      {"epochs", 1},         {"batchSize", 8},
+                                {"learningRate", 1e-4}, {"adamEpsilon", 1e-8}, {"dtype", "fp32"}};
   EXPECT_TRUE(CheckJob(Parsed(text)).ok()) << CheckJob(Parsed(text));
   text["config"]["training"]["learningRate"] = "NaN";
-  EXPECT_THAT(std::string(CheckJob(Parsed(text)).message()), HasSubstr("learningRate"));
+  EXPECT_THAT(std::string(CheckJob(Parsed(text)).message()), HasSubstr("training.learning_rate is NaN"));
   text["config"]["kind"] = "RUN_KIND_COMPARISON";
   text["config"]["evaluation"]["latencyBatchSizes"] = json::array();
-  EXPECT_THAT(std::string(CheckJob(Parsed(text)).message()), HasSubstr("latencyBatchSizes"));
+  EXPECT_THAT(std::string(CheckJob(Parsed(text)).message()), HasSubstr("evaluation.latency.batch_sizes"));
 }
 
 TEST(RoundTripTest, ReadsBackToTheSameBits) {

@@ -361,7 +361,7 @@ class RunnerTest(AttemptTest):
 
     def start_long_job(self, name):
         job = self.job("baseline", name)
-        job["config"]["training"]["epochs"] = 10000
+        job["config"]["training"]["epochs"] = 1000
         path = self.root / f"{name}.json"
         path.write_text(json.dumps(job))
         read, write = os.pipe()
