@@ -13,6 +13,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "platform/environment.h"
@@ -309,11 +311,14 @@ absl::StatusOr<Pipe> MakePipe() {
   return Pipe{UniqueFd(fds[0]), UniqueFd(fds[1])};
 }
 
-std::string DescribeExit(const ExitStatus& status) {
-  if (status.signal == 0) return absl::StrCat("exited with code ", status.code);
+Message ExitMessage(const ExitStatus& status) {
+  if (status.signal == 0) return messages::kExitedWithCode(status.code);
   const char* name = sigdescr_np(status.signal);
-  return absl::StrCat("was killed by signal ", status.signal,
-                      name == nullptr ? "" : absl::StrCat(" (", name, ")"));
+  return messages::kKilledBySignal(status.signal, name == nullptr ? "" : name);
+}
+
+std::string DescribeExit(const ExitStatus& status) {
+  return English(ExitMessage(status));
 }
 
 std::unique_ptr<ProcessLauncher> MakeProcessLauncher() {

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/message.h"
 #include "platform/unique_fd.h"
 
 namespace quantlab {
@@ -57,7 +58,8 @@ struct ExitStatus {
   bool ok() const { return code == 0 && signal == 0; }
 };
 
-// "exited with code 3", "was killed by signal 9 (Killed)".
+// "exited with code 3", "was killed by signal 9 (Killed)"; as a message of the catalogue, and in English.
+Message ExitMessage(const ExitStatus& status);
 std::string DescribeExit(const ExitStatus& status);
 
 // A running or ended child, leader of a process group of its own.

@@ -7,11 +7,14 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 
-# Module -> modules whose headers its files may include, besides itself and base.
+# Module -> modules whose headers its files may include, besides itself, base and (see below) platform.
 ALLOWED = {
     "base": set(),
     "platform": set(),
-    "proto": {"platform", "quantlab"},  # quantlab/v1/*.pb.h is the generated contract
+    "logging": set(),
+    "yaml": set(),
+    "catalog": {"yaml"},
+    "proto": {"quantlab"},  # quantlab/v1/*.pb.h is the generated contract
     "codec": set(),
     "model_folder": set(),
     "storage/sql": {"codec"},
@@ -23,12 +26,17 @@ ALLOWED = {
     "report/text": {"report/facts"},
     "report": {"report/facts", "report/tables", "report/figures", "report/text"},
     "server/core": set(),
-    "server/config": {"server/core", "model_folder"},
-    "server/service": {"server/core", "server/config", "proto", "quantlab"},
-    "server/service/testing": {"server/core", "server/config", "server/service", "storage", "proto", "quantlab"},
-    "server/main": {"server/core", "server/config", "server/service", "storage", "proto", "quantlab"},
-    "worker/agent": {"platform", "proto", "quantlab"},
+    "server/config": {"server/core", "catalog", "model_folder", "yaml"},
+    "server/service": {"server/core", "server/config", "catalog", "logging", "proto", "quantlab"},
+    "server/service/testing": {"server/core", "server/config", "server/service", "catalog", "logging", "storage",
+                               "proto", "quantlab"},
+    "server/main": {"server/core", "server/config", "server/service", "catalog", "logging", "storage", "proto",
+                    "quantlab"},
 }
+
+# Pure functions and state machines: they use nothing of the operating system.
+WITHOUT_PLATFORM = {"base", "platform", "codec", "yaml", "server/core"} | {
+    module for module in ALLOWED if module.startswith("report")}
 
 # The engine is a ladder: each folder may include those before it in this list.
 ENGINE = ["kernels", "text", "data", "tensors", "gpu", "layers", "models", "train", "calibration", "methods", "measure"]
@@ -41,25 +49,47 @@ for _index, _folder in enumerate(CLIENT):
 # Whether a model's tokenizer can be read is known before anything runs.
 ALLOWED["client/inputs"] |= {"model_folder", "worker/engine/text"}
 ALLOWED["client/results"] |= {"report", "report/facts"}
-ALLOWED["client/quantctl"] |= {"report", "report/facts"}
+ALLOWED["client/quantctl"] |= {"report", "report/facts", "catalog"}
+# And the agent.
+AGENT = ["connection", "events", "inputs", "attempt", "program"]
+for _index, _folder in enumerate(AGENT):
+    ALLOWED[f"worker/agent/{_folder}"] = (
+        {f"worker/agent/{below}" for below in AGENT[:_index]} | {"logging", "proto", "quantlab"})
+ALLOWED["worker/agent/inputs"] |= {"catalog"}
+ALLOWED["worker/agent/program"] |= {"catalog"}
 
 ALLOWED["worker/engine/tensors"] |= {"model_folder"}
 ALLOWED["worker/runner"] = {"codec", "model_folder"} | {f"worker/engine/{folder}" for folder in ENGINE}
+for _module in set(ALLOWED) - WITHOUT_PLATFORM:
+    ALLOWED[_module] |= {"platform"}
+
+# What only tests include stands beside what it tests, and may use more.
+TESTING = re.compile(r"_testing\.(h|cc)$|_conformance\.h$|/random_bert\.(h|cc)$")
 
 TOP_LEVEL = {module.split("/")[0] for module in ALLOWED} | {"quantlab", "tests"}
 
-# Library headers -> the only modules that may see them.
+# Library headers -> the only modules that may use them.
 LIBRARIES = {
     re.compile(r"^(torch|ATen|c10)/"): {
         f"worker/engine/{folder}" for folder in ENGINE if folder not in ("kernels", "text", "data")
     },
     re.compile(r"^(sqlite3\.h|SQLiteCpp/)"): {"storage/sqlite"},
-    re.compile(r"^(grpc|grpcpp|google)/"): {"proto", "server/service", "server/service/testing", "server/main", "worker/agent"}
-    | {f"client/{folder}" for folder in CLIENT},
-    re.compile(r"^spdlog/"): {"server/service", "server/main", "worker/agent"},
+    re.compile(r"^(grpc|grpcpp|google)/"): {"proto", "server/service", "server/service/testing", "server/main"}
+    | {f"client/{folder}" for folder in CLIENT} | {f"worker/agent/{folder}" for folder in AGENT},
+    re.compile(r"^spdlog/"): {"logging"},
     re.compile(r"^prometheus/"): {"server/service", "server/main"},
-    re.compile(r"^yaml-cpp/"): {"server/config", "worker/agent", "client/inputs", "client/results", "client/quantctl"},
+    re.compile(r"^yaml-cpp/"): {"yaml", "client/inputs", "client/results", "client/quantctl"},
 }
+
+# Calls of the operating system that have one place: platform/ (and tests of whole programs).
+POSIX_CALLS = re.compile(
+    r"\b(v?fork|execv[pe]*|execl[pe]?|posix_spawnp?|waitpid|waitid|pipe2?|pidfd_open|popen|system"
+    r"|flock|getpwuid(?:_r)?|getpwnam(?:_r)?|mkdtemp|mkstemp)\s*\(")
+# Code that still has copies of its own.
+NOT_YET = {"storage/folder_lock.cc", "worker/runner/memory_child.cc", "client/embedded/child_keeper.cc",
+           "client/embedded/embedded.cc", "client/embedded/file_lock.cc", "client/inputs/assets.cc", "client/quantctl/doctor.cc",
+           "client/quantctl/submit_commands.cc", "client/results/render.cc", "client/results/tool.cc"}
+COMMENT_OR_STRING = re.compile(r'//[^\n]*|"(?:\\.|[^"\\\n])*"')
 
 
 def module_of(path):
@@ -69,7 +99,8 @@ def module_of(path):
 
 
 def sources():
-    for module in ("base", "platform", "codec", "model_folder", "proto", "storage", "report", "server", "client", "worker"):
+    for module in ("base", "platform", "logging", "yaml", "catalog", "codec", "model_folder", "proto", "storage", "report",
+                   "server", "client", "worker"):
         for path in sorted((ROOT / module).rglob("*")):
             if path.suffix in (".h", ".cc") and not path.name.endswith("_test.cc"):
                 yield path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")
@@ -108,6 +139,16 @@ class ArchitectureTest(unittest.TestCase):
             if path.startswith("worker/") and not path.startswith(("worker/engine/models/", "worker/engine/text/")):
                 named += [f"{path}: {line.strip()}" for line in text.splitlines() if family.search(line)]
         self.assertEqual(named, [])
+
+    def test_the_operating_system_has_one_door(self):
+        calls = []
+        for path, text in sources():
+            if module_of(path) == "platform" or path in NOT_YET or "/testing/" in path or TESTING.search(path):
+                continue
+            for number, line in enumerate(text.splitlines(), 1):
+                if found := POSIX_CALLS.search(COMMENT_OR_STRING.sub("", line)):
+                    calls.append(f"{path}:{number} calls {found[1]}; use platform/")
+        self.assertEqual(calls, [])
 
     def test_the_test_itself_sees_files_and_crossings(self):
         self.assertGreater(len(list(sources())), 20)

@@ -16,8 +16,8 @@
 #include "base/records.h"
 #include "base/run_config.h"
 #include "base/settings.h"
-#include "server/config/catalog.h"
-#include "server/config/fields.h"
+#include "catalog/catalog.h"
+#include "yaml/fields.h"
 
 namespace quantlab {
 

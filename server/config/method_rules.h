@@ -4,9 +4,9 @@
 #define QUANTLAB_SERVER_CONFIG_METHOD_RULES_H_
 
 #include "base/run_config.h"
-#include "server/config/diagnostics.h"
 #include "server/config/experiment_spec.h"
-#include "server/config/yaml_tree.h"
+#include "yaml/diagnostics.h"
+#include "yaml/yaml_tree.h"
 
 namespace quantlab {
 

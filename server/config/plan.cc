@@ -11,7 +11,9 @@
 #include "base/metric_spec.h"
 #include "base/settings.h"
 #include "base/sha256.h"
+#include "base/text/escape.h"
 #include "model_folder/model_folder.h"
+#include "platform/paths.h"
 #include "server/config/experiment_spec.h"
 #include "server/config/method_rules.h"
 
@@ -89,8 +91,11 @@ class AssetResolver {
     std::set<std::string> paths;
     std::string problem = files.empty() ? "has no files" : "";
     for (const AssetFile& file : files) {
-      const std::string wrong = CheckAssetPath(file.path);
-      if (!wrong.empty()) problem = absl::StrCat("has a file whose path ", wrong);
+      const std::string wrong = RelativePathProblem(file.path);
+      if (!wrong.empty()) {
+        problem =
+            absl::StrCat("has a file '", CleanText(file.path, 200), "', but the path of a file ", wrong);
+      }
       if (!IsSha256Hex(file.sha256) || file.size < 0)
         problem = absl::StrCat("has a wrong digest or size for ", file.path);
       if (!paths.insert(file.path).second) problem = absl::StrCat("has ", file.path, " twice");

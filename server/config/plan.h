@@ -10,8 +10,8 @@
 
 #include "base/records.h"
 #include "base/run_config.h"
-#include "server/config/catalog.h"
-#include "server/config/diagnostics.h"
+#include "catalog/catalog.h"
+#include "yaml/diagnostics.h"
 
 namespace quantlab {
 

@@ -122,7 +122,8 @@ TEST(PlanTest, UploadedFilesAreChecked) {
   }
   asset = Bert();
   asset.files[0].path = "../config.json";
-  EXPECT_THAT(problems(asset), HasSubstr("must be relative"));
+  EXPECT_THAT(problems(asset),
+              HasSubstr("'../config.json', but the path of a file must not have the part '..'"));
   asset = Bert();
   asset.files[0].sha256 = "xyz";
   EXPECT_THAT(problems(asset), HasSubstr("wrong digest"));

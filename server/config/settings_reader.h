@@ -4,7 +4,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/settings.h"
-#include "server/config/fields.h"
+#include "yaml/fields.h"
 
 namespace quantlab {
 

@@ -4,10 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
-#include "base/files.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
-#include "server/config/catalog.h"
+#include "catalog/catalog.h"
+#include "platform/files.h"
 #include "server/core/coordinator.h"
 #include "server/service/artifact_service.h"
 #include "server/service/core_log.h"
@@ -19,7 +19,6 @@
 namespace quantlab {
 namespace {
 
-constexpr int64_t kMaxCatalogBytes = 1 << 20;
 // They wait for the disk, not for the processor.
 constexpr int kPoolThreads = 8;
 constexpr size_t kPoolQueue = 20'000;
@@ -52,8 +51,7 @@ struct App::Parts {
   int failed_checks = 0;  // in a row
 
   absl::Status OpenCatalog(const std::string& path, Catalog* catalog) {
-    QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxCatalogBytes));
-    QL_ASSIGN_OR_RETURN(*catalog, Catalog::Parse(path, text));
+    QL_ASSIGN_OR_RETURN(*catalog, Catalog::Load(path));
     return absl::OkStatus();
   }
 
@@ -117,14 +115,14 @@ absl::StatusOr<std::unique_ptr<App>> App::Start(const Options& options, int* exi
   *exit_code = kExitOk;
   parts->log->Write(LogLevel::kInfo, "serving", {},
                     {{"version", QUANTLAB_VERSION},
-                     {"address", parts->server->target()},
+                     {"address", parts->server->address().ToString()},
                      {"data_dir", options.data_dir},
                      {"metrics", options.metrics_address.empty() ? "off" : options.metrics_address}});
   return std::unique_ptr<App>(new App(std::move(parts)));
 }
 
-const std::string& App::target() const {
-  return parts_->server->target();
+std::string App::target() const {
+  return parts_->server->address().ToString();
 }
 
 void App::Tick() {
@@ -132,7 +130,7 @@ void App::Tick() {
 }
 
 absl::Status App::CheckServes() {
-  const absl::Status status = quantlab::CheckServes(parts_->server->target(), kServesTimeout);
+  const absl::Status status = quantlab::CheckServes(parts_->server->address(), kServesTimeout);
   parts_->failed_checks = status.ok() ? 0 : parts_->failed_checks + 1;
   if (status.ok()) return status;
   parts_->log->Write(LogLevel::kError, "new connections are not served", {},

@@ -19,7 +19,7 @@ class App {
   ~App();
 
   // What clients connect to: "unix:/…", "127.0.0.1:8500".
-  const std::string& target() const;
+  std::string target() const;
 
   // OK while new connections are served, or after fewer than six checks in a row that failed. Else the
   // process cannot serve again and should end with an error, for its supervisor to start it anew. To be

@@ -55,8 +55,8 @@ void Declare(CLI::App& app, Raw& raw) {
       ->required();
   app.add_option(
       "--listen", raw.listen,
-      "unix:PATH (default: unix:DATA-DIR/coordinator.sock, for this user alone), 127.0.0.1:PORT, [::1]:PORT "
-      "or localhost:PORT; port 0 takes a free one");
+      "unix:/PATH (default: unix:DATA-DIR/coordinator.sock, for this user alone), or HOST:PORT on this machine's "
+      "loopback; port 0 takes a free one");
   app.add_option(
       "--catalog", raw.options.catalog,
       "Models and datasets that experiment files may name (default: configs/catalog.yaml, or the installed "
@@ -80,22 +80,16 @@ void Declare(CLI::App& app, Raw& raw) {
   app.add_option("--log-file", raw.options.log.file, "Log there, rotated at 10 MB (default: stderr)");
 }
 
-LogLevel ParseLevel(const std::string& text) {
-  if (text == "debug") return LogLevel::kDebug;
-  if (text == "warning") return LogLevel::kWarning;
-  return text == "error" ? LogLevel::kError : LogLevel::kInfo;
-}
-
 absl::Status ReadMetricsAddress(const Raw& raw, Options& options) {
   std::string address = raw.metrics;
   if (address.empty()) address = options.lifeline_fd >= 0 ? "off" : kDefaultMetrics;
   if (address == "off") return absl::OkStatus();
   const auto parsed = ParseListenAddress(address);
-  if (!parsed.ok() || parsed->tcp.empty()) {
+  if (!parsed.ok() || parsed->is_socket()) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--metrics-listen is ", address, "; allowed: off, 127.0.0.1:PORT, [::1]:PORT, localhost:PORT"));
   }
-  options.metrics_address = parsed->tcp;
+  options.metrics_address = parsed->ToString();
   return absl::OkStatus();
 }
 
@@ -111,8 +105,8 @@ absl::Status Check(Raw& raw) {
   options.listen = *std::move(address);
   if (options.catalog.empty()) options.catalog = DefaultCatalog();
   options.lease_term = absl::Seconds(raw.lease_seconds);
-  options.log.json = raw.log_format == "json";
-  options.log.level = ParseLevel(raw.log_level);
+  if (absl::Status parsed = ParseLogOptions(raw.log_level, raw.log_format, &options.log); !parsed.ok())
+    return parsed;
   return ReadMetricsAddress(raw, options);
 }
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "logging/log.h"
 #include "server/service/listen.h"
-#include "server/service/log.h"
 
 namespace quantlab {
 
@@ -23,7 +23,7 @@ enum ExitCode {
 
 struct Options {
   std::string data_dir;
-  ListenAddress listen;
+  Address listen;
   std::string metrics_address;  // empty: off
   std::string catalog;
   absl::Duration lease_term = absl::Seconds(30);

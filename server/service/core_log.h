@@ -4,8 +4,8 @@
 
 #include <string>
 
+#include "logging/log.h"
 #include "server/core/observer.h"
-#include "server/service/log.h"
 #include "server/service/metrics.h"
 
 namespace quantlab {

@@ -5,8 +5,8 @@
 #include <atomic>
 #include <string>
 
+#include "catalog/catalog.h"
 #include "quantlab/v1/experiment.grpc.pb.h"
-#include "server/config/catalog.h"
 #include "server/core/coordinator.h"
 #include "server/service/rpc.h"
 #include "server/service/submission.h"

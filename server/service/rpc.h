@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "server/service/log.h"
+#include "logging/log.h"
 #include "server/service/metrics.h"
 #include "server/service/work_pool.h"
 

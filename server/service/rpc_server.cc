@@ -49,8 +49,8 @@ void Configure(grpc::ServerBuilder& builder) {
 
 }  // namespace
 
-RpcServer::RpcServer(std::unique_ptr<grpc::Server> server, std::string target, std::string socket)
-    : server_(std::move(server)), target_(std::move(target)), socket_(std::move(socket)) {}
+RpcServer::RpcServer(std::unique_ptr<grpc::Server> server, Address address)
+    : server_(std::move(server)), address_(std::move(address)) {}
 
 RpcServer::~RpcServer() {
   Shutdown(absl::ZeroDuration());
@@ -58,7 +58,7 @@ RpcServer::~RpcServer() {
 
 absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<grpc::Service*>& services,
                                                             const RpcServerOptions& options) {
-  const bool is_socket = !options.address.socket.empty();
+  const bool is_socket = options.address.is_socket();
   if (is_socket) QL_RETURN_IF_ERROR(PrepareSocket(options.address.socket));
   grpc::EnableDefaultHealthCheckService(true);
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
@@ -66,8 +66,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<gr
   if (!options.reflection) builder.SetOption(std::make_unique<WithoutReflection>());
   Configure(builder);
   int port = 0;
-  const std::string asked = is_socket ? absl::StrCat("unix:", options.address.socket) : options.address.tcp;
-  builder.AddListeningPort(asked, grpc::InsecureServerCredentials(), &port);
+  Address address = options.address;
+  builder.AddListeningPort(address.ToGrpcTarget(), grpc::InsecureServerCredentials(), &port);
   for (grpc::Service* service : services) builder.RegisterService(service);
   // Nobody else may connect, not even between binding and chmod.
   const mode_t before = umask(0177);
@@ -75,19 +75,17 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<gr
   umask(before);
   if (server == nullptr || port <= 0) {
     return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", asked,
+        absl::StrCat("cannot listen on ", address.ToString(),
                      is_socket ? "; can its folder be written to?"
                                : "; another process may have the port, choose one with --listen"));
   }
-  std::string target = asked;
   if (is_socket) {
     if (chmod(options.address.socket.c_str(), 0600) != 0)
       return absl::ErrnoToStatus(errno, "cannot protect the socket");
   } else {
-    target = absl::StrCat(asked.substr(0, asked.rfind(':')), ":", port);
+    address.port = port;
   }
-  return std::unique_ptr<RpcServer>(
-      new RpcServer(std::move(server), std::move(target), options.address.socket));
+  return std::unique_ptr<RpcServer>(new RpcServer(std::move(server), std::move(address)));
 }
 
 void RpcServer::Shutdown(absl::Duration grace) {

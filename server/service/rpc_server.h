@@ -15,7 +15,7 @@
 namespace quantlab {
 
 struct RpcServerOptions {
-  ListenAddress address;
+  Address address;
   bool reflection = false;
 };
 
@@ -28,18 +28,17 @@ class RpcServer {
                                                           const RpcServerOptions& options);
   ~RpcServer();
 
-  // "unix:/path" or "127.0.0.1:8500", with the port that was taken: what clients connect to.
-  const std::string& target() const { return target_; }
+  // Where clients connect, with the port that was taken.
+  const Address& address() const { return address_; }
 
   // Takes no new calls, lets those that run end for up to `grace`, then cancels them.
   void Shutdown(absl::Duration grace);
 
  private:
-  RpcServer(std::unique_ptr<grpc::Server> server, std::string target, std::string socket);
+  RpcServer(std::unique_ptr<grpc::Server> server, Address address);
 
   const std::unique_ptr<grpc::Server> server_;
-  const std::string target_;
-  const std::string socket_;
+  const Address address_;
 };
 
 }  // namespace quantlab

@@ -9,6 +9,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
 #include "base/testing/temp_folder.h"
 #include "quantlab/v1/artifact.grpc.pb.h"
@@ -60,24 +61,25 @@ TEST(RpcNamesTest, EveryServiceIsAmongTheDescriptors) {
 TEST(CheckServesTest, AListenerThatDoesNotAcceptIsNoticed) {
   const TempFolder folder;
   const std::string path = folder / "s";
-  EXPECT_TRUE(absl::IsUnavailable(CheckServes("unix:" + path, absl::Milliseconds(100))));
+  EXPECT_TRUE(absl::IsUnavailable(CheckServes(*ParseListenAddress("unix:" + path), absl::Milliseconds(100))));
   const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   path.copy(address.sun_path, sizeof(address.sun_path) - 1);
   ASSERT_EQ(bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
   ASSERT_EQ(listen(fd, 5), 0);
-  EXPECT_TRUE(absl::IsDeadlineExceeded(CheckServes("unix:" + path, absl::Milliseconds(100))));
+  EXPECT_TRUE(
+      absl::IsDeadlineExceeded(CheckServes(*ParseListenAddress("unix:" + path), absl::Milliseconds(100))));
   close(fd);
 }
 
 TEST(CheckServesTest, AServerAnswersOnSocketsAndOnLoopback) {
   const TempFolder folder;
-  for (const ListenAddress& address : {ListenAddress{folder / "s", ""}, ListenAddress{"", "127.0.0.1:0"}}) {
+  for (const std::string& address : {absl::StrCat("unix:", folder / "a b"), std::string("127.0.0.1:0")}) {
     v1::ArtifactService::Service service;
-    const auto server = RpcServer::Start({&service}, {address, false});
+    const auto server = RpcServer::Start({&service}, {*ParseListenAddress(address), false});
     ASSERT_TRUE(server.ok()) << server.status();
-    const absl::Status status = CheckServes((*server)->target(), absl::Seconds(20));
+    const absl::Status status = CheckServes((*server)->address(), absl::Seconds(20));
     EXPECT_TRUE(status.ok()) << status;
   }
 }

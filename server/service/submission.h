@@ -10,8 +10,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/repositories.h"
+#include "catalog/catalog.h"
 #include "quantlab/v1/experiment.pb.h"
-#include "server/config/catalog.h"
 #include "server/config/plan.h"
 
 namespace quantlab {

@@ -278,10 +278,10 @@ class CommandTest(unittest.TestCase):
         if not (BIN / "quantctl").exists():
             self.skipTest("quantctl is not built")
         known = set(re.findall(r"QUANTLAB_[A-Z]+(?:_[A-Z]+)*", help_of("quantctl")))
-        for folder in ("client", "server", "worker"):
+        for folder in ("catalog", "client", "server", "worker"):
             for path in (ROOT / folder).rglob("*.cc"):
                 if not path.name.endswith("_test.cc") and "testing" not in path.parts:
-                    known |= set(re.findall(r'ironment\("(QUANTLAB_[A-Z_]+)"\)', path.read_text(encoding="utf-8")))
+                    known |= set(re.findall(r'ironment(?:Variable)?\("(QUANTLAB_[A-Z_]+)"\)', path.read_text(encoding="utf-8")))
         self.assertGreater(len(known), 6)
         for guide in GUIDES:
             text = (ROOT / guide).read_text(encoding="utf-8")

@@ -1,0 +1,333 @@
+#include "worker/agent/attempt/attempt.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/backoff.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
+#include "base/status_macros.h"
+#include "platform/files.h"
+#include "platform/paths.h"
+#include "proto/convert.h"
+
+namespace quantlab::agent {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMaxAssignment = 64 << 20;
+constexpr int kOomScoreAdjustment = 500;
+
+std::string OutputOf(const std::string& folder) {
+  return folder + "/output";
+}
+
+int64_t TotalSize(const std::vector<AssetFile>& files) {
+  int64_t total = 0;
+  for (const AssetFile& file : files) total += file.size;
+  return total;
+}
+
+// Wakes a call of the coordinator when the attempt should stop: preparing has no loop of its own that
+// could look.
+class CancelOnStop {
+ public:
+  CancelOnStop(AttemptControl* control, CallCanceller* canceller)
+      : done_(eventfd(0, EFD_CLOEXEC)), thread_([this, control, canceller] {
+          pollfd fds[] = {{control->wake_fd(), POLLIN, 0}, {done_.get(), POLLIN, 0}};
+          while (poll(fds, 2, -1) < 0) {
+          }
+          if (fds[0].revents != 0) canceller->Cancel();
+        }) {}
+  ~CancelOnStop() {
+    const uint64_t one = 1;
+    (void)!write(done_.get(), &one, sizeof(one));
+    thread_.join();
+  }
+
+ private:
+  const UniqueFd done_;
+  std::thread thread_;
+};
+
+}  // namespace
+
+std::string AttemptFolder(const std::string& data_folder, const v1::AttemptRef& attempt) {
+  return absl::StrCat(data_folder, "/attempts/", EscapeName(attempt.run_id()), "/", attempt.number());
+}
+
+absl::StatusOr<std::vector<std::string>> FindAttempts(const std::string& data_folder) {
+  std::vector<std::string> found;
+  std::error_code error;
+  const fs::path root = data_folder + "/attempts";
+  if (!fs::exists(root, error)) return found;
+  for (const auto& run : fs::directory_iterator(root, error)) {
+    if (!run.is_directory(error)) continue;
+    for (const auto& attempt : fs::directory_iterator(run.path(), error))
+      found.push_back(attempt.path().string());
+  }
+  if (error) return FileError(error.value(), "read", root.string());
+  std::sort(found.begin(), found.end());
+  return found;
+}
+
+absl::StatusOr<v1::Assignment> ReadAssignment(const std::string& attempt_folder) {
+  const std::string path = attempt_folder + "/assignment.pb";
+  QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxAssignment));
+  v1::Assignment assignment;
+  if (!assignment.ParseFromString(text) || assignment.attempt().number() < 1) {
+    return absl::DataLossError(absl::StrCat(path, " is damaged"));
+  }
+  return assignment;
+}
+
+Attempt::Attempt(AttemptEnvironment environment, v1::Assignment assignment, AttemptControl* control)
+    : environment_(std::move(environment)),
+      assignment_(std::move(assignment)),
+      control_(control),
+      folder_(AttemptFolder(environment_.options.data_folder, assignment_.attempt())),
+      log_(
+          environment_.log.About(SubjectOf(assignment_.attempt().run_id(), assignment_.attempt().number()))) {
+}
+
+HandOver::Result Attempt::Execute() {
+  log_.Info("preparing");
+  Outcome outcome;
+  if (const absl::Status created = CreateFolder(); !created.ok()) {
+    outcome = PreparationFailed(created);
+  } else {
+    outcome = PrepareAndRun();
+  }
+  const HandOver::Result result = HandOverAll(outcome);
+  CleanUp(result);
+  return result;
+}
+
+HandOver::Result Attempt::Resume() {
+  absl::StatusOr<std::unique_ptr<Spool>> spool = Spool::Open(folder_);
+  Outcome outcome{v1::RUN_STATE_LOST, messages::kWorkerRestarted()};
+  if (spool.ok()) {
+    spool_ = std::move(*spool);
+    hand_over_ = std::make_unique<HandOver>(assignment_.attempt(), OutputOf(folder_),
+                                            environment_.coordinator, spool_.get(), control_,
+                                            environment_.outage, log_, environment_.options.hand_over);
+    hand_over_->Start();
+    if (const auto finish = spool_->finish(); finish.has_value()) {
+      log_.Info("handing over an attempt that had ended before the worker was restarted");
+      const HandOver::Result result = hand_over_->Finish(*finish);
+      CleanUp(result);
+      return result;
+    }
+  } else {
+    log_.Error(absl::StrCat("the event spool cannot be read: ", spool.status().ToString()));
+  }
+  log_.Warn("giving back an attempt that a worker's restart has ended");
+  const HandOver::Result result = HandOverAll(outcome);
+  CleanUp(result);
+  return result;
+}
+
+absl::Status Attempt::CreateFolder() {
+  QL_RETURN_IF_ERROR(RemoveTree(folder_));
+  QL_RETURN_IF_ERROR(MakeDirectories(OutputOf(folder_)));
+  QL_RETURN_IF_ERROR(WriteFileAtomically(folder_ + "/assignment.pb", assignment_.SerializeAsString()));
+  QL_ASSIGN_OR_RETURN(spool_, Spool::Open(folder_));
+  hand_over_ = std::make_unique<HandOver>(assignment_.attempt(), OutputOf(folder_), environment_.coordinator,
+                                          spool_.get(), control_, environment_.outage, log_,
+                                          environment_.options.hand_over);
+  hand_over_->Start();
+  recorder_ =
+      std::make_unique<EventRecorder>(spool_.get(), environment_.clock, OutputOf(folder_),
+                                      environment_.options.recorder, [this] { hand_over_->Notify(); });
+  return absl::OkStatus();
+}
+
+Outcome Attempt::PrepareAndRun() {
+  absl::StatusOr<Job> job = absl::UnknownError("not prepared");
+  {
+    const CancelOnStop cancel_on_stop(control_, &canceller_);
+    job = Prepare();
+  }
+  if (control_->stopping() || !job.ok()) return PreparationFailed(job.status());
+  const absl::Status written = WriteFileAtomically(folder_ + "/job.json", JobToJson(*job));
+  if (!written.ok()) return PreparationFailed(written);
+  return RunRunner();
+}
+
+Outcome Attempt::PreparationFailed(const absl::Status& why) const {
+  switch (control_->reason()) {
+    case StopReason::kCancelled:
+      return {v1::RUN_STATE_CANCELLED, control_->detail()};
+    case StopReason::kPreempted:
+    case StopReason::kPreemptedNow:
+      return {v1::RUN_STATE_PREEMPTED, control_->detail()};
+    case StopReason::kFenced:
+      return {v1::RUN_STATE_LOST, control_->detail()};
+    case StopReason::kNone:
+      break;
+  }
+  log_.Error(absl::StrCat("preparing failed: ", why.ToString()));
+  return {v1::RUN_STATE_FAILED, messages::kPreparationFailed(MessageOf(why))};
+}
+
+absl::StatusOr<Job> Attempt::Prepare() {
+  Job job;
+  QL_ASSIGN_OR_RETURN(job.config, FromProto(assignment_.config()));
+  job.attempt = assignment_.attempt().number();
+  job.output_folder = OutputOf(folder_);
+  if (job.config.threads == 0) job.config.threads = environment_.options.threads;
+  if (job.config.kind == RunKind::kBaseline) {
+    QL_ASSIGN_OR_RETURN(job.model_folder, ProvideAsset(job.config.model, folder_ + "/inputs/model"));
+  }
+  QL_ASSIGN_OR_RETURN(job.dataset_folder,
+                      ProvideAsset(job.config.dataset.asset, folder_ + "/inputs/dataset"));
+  QL_ASSIGN_OR_RETURN(job.inputs, PrepareInputs());
+  return job;
+}
+
+absl::StatusOr<std::string> Attempt::ProvideAsset(const AssetRef& asset, const std::string& folder) {
+  if (asset.catalog.has_value()) {
+    Progress(messages::kFetching(asset.name), 0, 0);
+    return environment_.assets->Provide(EscapeName(asset.name), *asset.catalog, control_->wake_fd(),
+                                        [this] { return control_->stopping(); });
+  }
+  if (asset.files.empty()) return "";
+  QL_RETURN_IF_ERROR(PlaceFiles(asset.files, folder, asset.name));
+  return folder;
+}
+
+absl::StatusOr<std::vector<ModelInput>> Attempt::PrepareInputs() {
+  std::vector<ModelInput> inputs;
+  for (const v1::RunInput& input : assignment_.inputs()) {
+    ModelInput model{input.run(), input.variant(), input.method(),
+                     absl::StrCat(folder_, "/inputs/run-", EscapeName(input.run()))};
+    std::vector<AssetFile> files;
+    for (const v1::InputFile& file : input.files())
+      files.push_back({file.path(), file.sha256(), file.size()});
+    QL_RETURN_IF_ERROR(MakeDirectories(model.folder));
+    QL_RETURN_IF_ERROR(PlaceFiles(files, model.folder, input.run()));
+    inputs.push_back(std::move(model));
+  }
+  return inputs;
+}
+
+absl::Status Attempt::PlaceFiles(const std::vector<AssetFile>& files, const std::string& folder,
+                                 const std::string& what) {
+  const Message phase = messages::kFetching(what);
+  const int64_t total = TotalSize(files);
+  int64_t done = 0;
+  for (const AssetFile& file : files) {
+    if (!IsSafeRelativePath(file.path)) {
+      return absl::InvalidArgumentError(absl::StrCat("the path '", file.path, "' leads out of its folder"));
+    }
+    QL_RETURN_IF_ERROR(Annotate(
+        environment_.cache->Place(file.sha256, file.size, absl::StrCat(folder, "/", file.path), *control_,
+                                  &canceller_, [&](int64_t bytes) { Progress(phase, done + bytes, total); }),
+        absl::StrCat(what, ": ", file.path)));
+    done += file.size;
+    Progress(phase, done, total);
+  }
+  return absl::OkStatus();
+}
+
+void Attempt::Progress(const Message& phase, int64_t done, int64_t total) {
+  v1::Progress progress;
+  progress.set_phase(English(phase));
+  *progress.mutable_coded_phase() = ToProto(phase);
+  progress.set_done(done);
+  progress.set_total(total);
+  progress.set_unit("byte");
+  if (const absl::Status status = recorder_->RecordProgress(progress); !status.ok())
+    log_.Warn(status.ToString());
+}
+
+Outcome Attempt::RunRunner() {
+  const AttemptOptions& options = environment_.options;
+  SupervisorOptions supervisor;
+  supervisor.process.argv = {options.runner,        "run",         "--job",
+                             folder_ + "/job.json", "--events-fd", absl::StrCat(kFirstChildFd)};
+  supervisor.process.working_folder = folder_;
+  // The runner, not the agent, is what should go when memory runs out.
+  supervisor.process.oom_score_adjustment = kOomScoreAdjustment;
+  supervisor.grace = options.grace;
+  supervisor.max_event_line = options.max_event_line;
+  if (assignment_.time_limit_seconds() > 0)
+    supervisor.time_limit = absl::Seconds(assignment_.time_limit_seconds());
+  Supervisor run(std::move(supervisor), environment_.launcher, recorder_.get(), control_, environment_.clock,
+                 log_);
+  return run.Run();
+}
+
+v1::FinishAttemptRequest Attempt::FinishRequest(const Outcome& outcome) const {
+  v1::FinishAttemptRequest finish;
+  *finish.mutable_attempt() = assignment_.attempt();
+  finish.set_outcome(outcome.state);
+  if (!outcome.message.empty()) {
+    finish.set_message(English(outcome.message));
+    *finish.mutable_coded_message() = ToProto(outcome.message);
+  }
+  *finish.mutable_end_time() = ToProto(environment_.clock->Now());
+  return finish;
+}
+
+HandOver::Result Attempt::HandOverAll(const Outcome& outcome) {
+  log_.Info(absl::StrCat("ended as ", v1::RunState_Name(outcome.state).substr(sizeof("RUN_STATE_") - 1),
+                         outcome.message.empty() ? "" : ": ", English(outcome.message)));
+  if (control_->reason() == StopReason::kFenced) return HandOver::Result::kFenced;
+  if (spool_ == nullptr) return FinishWithoutSpool(outcome);
+  const v1::FinishAttemptRequest finish = FinishRequest(outcome);
+  absl::Status written = spool_->AppendFinish(finish);
+  if (absl::IsResourceExhausted(written) && outcome.state != v1::RUN_STATE_SUCCEEDED) {
+    // A full disk: what the runner made of a failed run is the first thing to go.
+    const absl::Status removed = RemoveTree(OutputOf(folder_));
+    written = removed.ok() ? spool_->AppendFinish(finish) : written;
+  }
+  if (!written.ok()) log_.Error(absl::StrCat("the end of the attempt is not on disk: ", written.ToString()));
+  return hand_over_->Finish(finish);
+}
+
+// Where not even a spool could be made: nothing was recorded, so the end is all there is to tell.
+HandOver::Result Attempt::FinishWithoutSpool(const Outcome& outcome) {
+  const v1::FinishAttemptRequest finish = FinishRequest(outcome);
+  Backoff backoff(environment_.options.hand_over.first_pause, environment_.options.hand_over.longest_pause);
+  while (true) {
+    const absl::Status status = environment_.coordinator->FinishAttempt(finish, nullptr);
+    if (status.ok()) return HandOver::Result::kAccepted;
+    if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) {
+      log_.Error(absl::StrCat("the coordinator does not take the end of this attempt: ", status.ToString()));
+      return HandOver::Result::kFenced;
+    }
+    environment_.outage->Failed(status);
+    const StopReason until = control_->stopping() ? StopReason::kPreemptedNow : StopReason::kPreempted;
+    if (control_->Wait(backoff.Next(), until)) return HandOver::Result::kLeft;
+  }
+}
+
+void Attempt::CleanUp(HandOver::Result result) {
+  if (result == HandOver::Result::kLeft) {
+    log_.Info("left on disk; the next start of this worker hands it over");
+    return;
+  }
+  if (result == HandOver::Result::kAccepted) log_.Info("handed over");
+  if (result == HandOver::Result::kFenced) log_.Warn("dropped: the coordinator has given it up");
+  if (result == HandOver::Result::kAccepted && spool_ != nullptr) {
+    // Later runs on this worker will want some of it.
+    for (const v1::Artifact& artifact : spool_->artifacts()) {
+      environment_.cache->Keep(absl::StrCat(OutputOf(folder_), "/", artifact.name()),
+                               {artifact.sha256(), artifact.size()});
+    }
+  }
+  recorder_.reset();
+  hand_over_.reset();
+  spool_.reset();
+  if (const absl::Status removed = RemoveTree(folder_); !removed.ok()) log_.Warn(removed.ToString());
+  std::error_code error;
+  fs::remove(fs::path(folder_).parent_path(), error);  // the run's folder, when this was its last attempt
+}
+
+}  // namespace quantlab::agent

@@ -1,0 +1,106 @@
+// Gives what an attempt has spooled to the coordinator, while it runs and after it ended.
+#ifndef QUANTLAB_WORKER_AGENT_ATTEMPT_HAND_OVER_H_
+#define QUANTLAB_WORKER_AGENT_ATTEMPT_HAND_OVER_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/backoff.h"
+#include "base/mutex.h"
+#include "logging/log.h"
+#include "quantlab/v1/worker.pb.h"
+#include "worker/agent/connection/control.h"
+#include "worker/agent/connection/coordinator.h"
+#include "worker/agent/connection/outage_log.h"
+#include "worker/agent/events/spool.h"
+
+namespace quantlab::agent {
+
+struct HandOverOptions {
+  // Events wait this long for company.
+  absl::Duration batch_interval = absl::Milliseconds(200);
+  // Once the worker is stopping: how long Finish goes on trying before it leaves the rest on disk.
+  absl::Duration stop_patience = absl::Seconds(4);
+  absl::Duration first_pause = absl::Milliseconds(100);
+  absl::Duration longest_pause = absl::Seconds(5);
+};
+
+// One thread sends events, one uploads artifacts, so that a large model does not hold up progress.
+//
+//   Start ──▶ Notify… ──▶ Finish
+//
+// An answer that says that the attempt is fenced stops `control` with kFenced.
+//
+// Ownership: borrows everything given, which outlives it. Destroying it ends its calls and threads.
+// Threads:   one thread owns it.
+class HandOver {
+ public:
+  enum class Result {
+    kAccepted,  // the coordinator has everything
+    kFenced,    // the coordinator wants nothing of it
+    kLeft,      // the worker is stopping first; all is on disk
+  };
+
+  HandOver(v1::AttemptRef attempt, std::string output_folder, Coordinator* coordinator, Spool* spool,
+           AttemptControl* control, OutageLog* outage, LogScope log, HandOverOptions options);
+  ~HandOver();
+  HandOver(const HandOver&) = delete;
+  HandOver& operator=(const HandOver&) = delete;
+
+  void Start();
+  // Something was appended to the spool.
+  void Notify();
+
+  // Delivers all that is spooled, and `finish` last (its numbers and artifacts are filled in here). What
+  // the coordinator refuses for good turns the outcome into FAILED with the reason.
+  Result Finish(v1::FinishAttemptRequest finish);
+
+ private:
+  void SendEvents();
+  // False: pause before the next try.
+  bool SendBatch();
+  void UploadArtifacts();
+  bool UploadNext(Backoff& backoff);
+  absl::Status Upload(const v1::Artifact& artifact, Backoff& backoff);
+  absl::Status TryUpload(const v1::Artifact& artifact);
+  bool Drained() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Waits until all is delivered, refused for good, or there is a reason to end.
+  void AwaitDrained();
+  bool GivenUp();
+  void Complete(v1::FinishAttemptRequest& finish);
+  void StartOver();
+  void Refuse(const absl::Status& why, absl::Status HandOver::*what);
+  bool Pause(Backoff& backoff);
+
+  const v1::AttemptRef attempt_;
+  const std::string output_folder_;
+  Coordinator* const coordinator_;
+  Spool* const spool_;
+  AttemptControl* const control_;
+  OutageLog* const outage_;
+  const LogScope log_;
+  const HandOverOptions options_;
+  CallCanceller canceller_;
+  std::thread sender_, uploader_;
+
+  Mutex mutex_;
+  CondVar changed_;
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;     // threads leave
+  bool finishing_ ABSL_GUARDED_BY(mutex_) = false;  // no waiting for company
+  bool skip_uploads_ ABSL_GUARDED_BY(mutex_) = false;
+  // Not OK: the coordinator will never take the rest.
+  absl::Status events_refused_ ABSL_GUARDED_BY(mutex_);
+  absl::Status uploads_refused_ ABSL_GUARDED_BY(mutex_);
+  int gaps_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t handled_ ABSL_GUARDED_BY(mutex_) = 0;                            // artifacts of the spool
+  std::map<std::string, v1::Artifact> uploaded_ ABSL_GUARDED_BY(mutex_);  // by name
+};
+
+}  // namespace quantlab::agent
+
+#endif  // QUANTLAB_WORKER_AGENT_ATTEMPT_HAND_OVER_H_

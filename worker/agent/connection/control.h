@@ -1,0 +1,50 @@
+// Why an attempt should stop: said by the lease keeper and by signals, heard by whoever works on it.
+#ifndef QUANTLAB_WORKER_AGENT_CONNECTION_CONTROL_H_
+#define QUANTLAB_WORKER_AGENT_CONNECTION_CONTROL_H_
+
+#include <string>
+
+#include "absl/time/time.h"
+#include "base/message.h"
+#include "base/mutex.h"
+#include "platform/unique_fd.h"
+
+namespace quantlab::agent {
+
+// From weak to strong: a stronger reason replaces a weaker one, never the other way round.
+enum class StopReason {
+  kNone,
+  kPreempted,     // the worker stops: gently
+  kCancelled,     // the coordinator asked for it
+  kPreemptedNow,  // the worker stops at once
+  kFenced,        // the attempt belongs to somebody else
+};
+
+// Threads: safe.
+class AttemptControl {
+ public:
+  AttemptControl();
+
+  // `detail` is for people. Nothing changes where a stronger or equal reason was given before.
+  void Stop(StopReason reason, const Message& detail);
+
+  StopReason reason() const;
+  Message detail() const;
+  bool stopping() const { return reason() != StopReason::kNone; }
+
+  // Readable once Stop was called, for poll(); never read from it.
+  int wake_fd() const { return wake_.get(); }
+  // Sleeps for `duration`, shorter when a reason at or above `until` was given. True when it was.
+  bool Wait(absl::Duration duration, StopReason until);
+
+ private:
+  UniqueFd wake_;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  StopReason reason_ ABSL_GUARDED_BY(mutex_) = StopReason::kNone;
+  Message detail_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace quantlab::agent
+
+#endif  // QUANTLAB_WORKER_AGENT_CONNECTION_CONTROL_H_

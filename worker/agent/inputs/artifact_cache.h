@@ -1,0 +1,57 @@
+// Artifacts on this machine, named by their digest: inputs fetched from the coordinator and outputs that
+// later runs will want.
+#ifndef QUANTLAB_WORKER_AGENT_INPUTS_ARTIFACT_CACHE_H_
+#define QUANTLAB_WORKER_AGENT_INPUTS_ARTIFACT_CACHE_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "platform/digest.h"
+#include "worker/agent/connection/control.h"
+#include "worker/agent/connection/coordinator.h"
+
+namespace quantlab::agent {
+
+// Ownership: borrows `coordinator`, which outlives it. Owns the folder; one process uses it.
+// Threads:   one at a time.
+class ArtifactCache {
+ public:
+  // Keeps at most `max_bytes`, but for what the current attempt needs; the least recently used goes first.
+  ArtifactCache(std::string folder, int64_t max_bytes, Coordinator* coordinator)
+      : folder_(std::move(folder)), max_bytes_(max_bytes), coordinator_(coordinator) {}
+
+  // Makes the folder; throws away what was left half-written by a process that died, but for downloads
+  // that can be resumed.
+  absl::Status Open();
+
+  // Puts the artifact at `path`, as a link into the cache. What is in the cache is hashed again before
+  // it is used; what is not is fetched, from where an interrupted download stopped, trying again while
+  // the coordinator is away. `progress` hears of bytes so far; may be empty.
+  // Errors: CANCELLED by `control`; DATA_LOSS the coordinator sent something else three times;
+  // NOT_FOUND it does not have it; RESOURCE_EXHAUSTED the disk is full.
+  absl::Status Place(const std::string& sha256, int64_t size, const std::string& path,
+                     AttemptControl& control, CallCanceller* canceller,
+                     const std::function<void(int64_t)>& progress);
+
+  // Takes a file whose digest the caller has just made. Failing is no error: it is only a cache.
+  void Keep(const std::string& path, const FileDigest& digest);
+
+ private:
+  std::string PathOf(const std::string& sha256) const;
+  absl::Status Fetch(const std::string& sha256, int64_t size, AttemptControl& control,
+                     CallCanceller* canceller, const std::function<void(int64_t)>& progress);
+  absl::Status Download(const std::string& partial, const std::string& sha256, int64_t size,
+                        CallCanceller* canceller, const std::function<void(int64_t)>& progress);
+  void MakeRoom(int64_t bytes);
+
+  const std::string folder_;
+  const int64_t max_bytes_;
+  Coordinator* const coordinator_;
+};
+
+}  // namespace quantlab::agent
+
+#endif  // QUANTLAB_WORKER_AGENT_INPUTS_ARTIFACT_CACHE_H_

@@ -1,0 +1,278 @@
+// quant-worker: takes runs that fit its devices from the coordinator, and executes them with quant-runner.
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <thread>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+#include "catalog/catalog.h"
+#include "platform/environment.h"
+#include "platform/file_lock.h"
+#include "platform/files.h"
+#include "platform/paths.h"
+#include "platform/process.h"
+#include "worker/agent/inputs/fetch.h"
+#include "worker/agent/program/agent.h"
+#include "worker/agent/program/runner_info.h"
+
+namespace quantlab::agent {
+namespace {
+
+constexpr char kVersion[] = "0.1.0";
+
+constexpr char kFooter[] =
+    "Example:\n"
+    "  quant-worker --coordinator unix:/run/quantlab/coordinator.sock --data-dir /var/lib/quantlab/worker\n"
+    "  quant-worker fetch --catalog configs/catalog.yaml minilm imdb\n"
+    "\n"
+    "SIGTERM or SIGINT stops gently: the runner gets --grace seconds, and its run goes back to the queue. A\n"
+    "second one stops at once. What could not be handed over is kept, and handed over at the next start.\n"
+    "\n"
+    "Exit codes: 0 stopped as asked or done; 1 error; 2 usage; 3 quant-runner is missing or does not work;\n"
+    "  4 the data folder is in use; 5 could not download (network, pip); 6 a digest is wrong; 130 "
+    "interrupted";
+
+struct Settings {
+  std::string coordinator, data_dir, runner, assets_dir;
+  std::vector<std::string> devices;
+  int threads = 0;
+  int64_t cache_bytes = int64_t{10} << 30;
+  double grace_seconds = 10;
+  int lifeline_fd = -1, ready_fd = -1;
+  std::string log_level = "info", log_format = "text";
+};
+
+int ExitCodeOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return 0;
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return 5;
+    case absl::StatusCode::kDataLoss:
+      return 6;
+    case absl::StatusCode::kInvalidArgument:
+      return 2;
+    case absl::StatusCode::kCancelled:
+      return 130;
+    default:
+      return 1;
+  }
+}
+
+int Report(const absl::Status& status, int code) {
+  if (!status.ok()) fprintf(stderr, "quant-worker: %s\n", std::string(status.message()).c_str());
+  return code;
+}
+
+// Signals as a descriptor. To be called before there are threads, which inherit the mask.
+int SignalDescriptor() {
+  signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  sigemptyset(&set);
+  for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+absl::StatusOr<std::string> WorkerId(const std::string& data_dir) {
+  const std::string path = data_dir + "/worker_id";
+  absl::StatusOr<std::string> id = ReadFile(path, 256);
+  if (id.ok()) {
+    while (!id->empty() && id->back() == '\n') id->pop_back();
+    if (!id->empty() && EscapeName(*id) == *id) return id;
+    return absl::InvalidArgumentError(absl::StrCat(path, " holds no worker id; remove it to get a new one"));
+  }
+  if (!absl::IsNotFound(id.status())) return id.status();
+  const std::string fresh = absl::StrCat("worker-", RandomId(8));
+  QL_RETURN_IF_ERROR(WriteFileAtomically(path, fresh + "\n"));
+  return fresh;
+}
+
+std::string Hostname() {
+  char name[256] = "";
+  gethostname(name, sizeof(name) - 1);
+  return name;
+}
+
+// Turns signals and the closing of the lifeline into Stop, until `done_fd` is readable.
+void WatchForStop(Agent& agent, const LogScope& log, int signal_fd, int lifeline_fd, int done_fd) {
+  int stops = 0;
+  const auto stop = [&](absl::string_view why) {
+    log.Info(absl::StrCat(why, stops == 0 ? ": stopping gently" : ": stopping at once"));
+    agent.Stop(stops++ > 0);
+  };
+  while (true) {
+    pollfd fds[] = {{signal_fd, POLLIN, 0}, {done_fd, POLLIN, 0}, {lifeline_fd, POLLIN, 0}};
+    if (poll(fds, 3, -1) < 0) continue;
+    if (fds[1].revents != 0) return;
+    signalfd_siginfo info;
+    if (fds[0].revents != 0 && read(signal_fd, &info, sizeof(info)) == sizeof(info)) {
+      stop(strsignal(static_cast<int>(info.ssi_signo)));
+    }
+    char byte;
+    if (fds[2].revents != 0 && read(lifeline_fd, &byte, 1) <= 0) {
+      lifeline_fd = -1;
+      if (stops == 0) stop("whoever started this worker has gone");
+    }
+  }
+}
+
+void TellReady(int fd, const std::string& id) {
+  if (fd < 0) return;
+  const std::string line = absl::StrCat("ready ", id, "\n");
+  (void)!write(fd, line.data(), line.size());
+  close(fd);
+}
+
+// All that a worker consists of, wired together.
+int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& worker,
+          Coordinator& coordinator, ProcessLauncher& launcher, int signal_fd) {
+  OutageLog outage(log);
+  ArtifactCache cache(settings.data_dir + "/cache", settings.cache_bytes, &coordinator);
+  if (const absl::Status opened = cache.Open(); !opened.ok()) return Report(opened, 1);
+  AssetStoreOptions asset_options;
+  absl::StatusOr<std::string> assets_folder = AssetsFolder(settings.assets_dir, ProcessEnvironment());
+  if (!assets_folder.ok()) return Report(assets_folder.status(), 1);
+  asset_options.root = *std::move(assets_folder);
+  asset_options.tell = [&](const std::string& what) { log.Info(what); };
+  AssetStore assets(asset_options, &launcher);
+
+  AttemptEnvironment environment;
+  environment.options.data_folder = settings.data_dir;
+  environment.options.runner = settings.runner;
+  environment.options.threads = settings.threads;
+  environment.options.grace = absl::Seconds(settings.grace_seconds);
+  environment.launcher = &launcher;
+  environment.coordinator = &coordinator;
+  environment.cache = &cache;
+  environment.assets = &assets;
+  environment.outage = &outage;
+  environment.clock = &Clock::Real();
+  environment.log = log;
+  AgentOptions options;
+  options.worker = worker;
+  options.ready = [&] { TellReady(settings.ready_fd, worker.id()); };
+  Agent agent(options, environment);
+
+  UniqueFd done(eventfd(0, EFD_CLOEXEC));
+  absl::Status status;
+  // Runners die with the thread that starts them, so it lives as long as the agent.
+  std::thread thread([&] {
+    status = agent.Run();
+    const uint64_t one = 1;
+    (void)!write(done.get(), &one, sizeof(one));
+  });
+  WatchForStop(agent, log, signal_fd, settings.lifeline_fd, done.get());
+  thread.join();
+  log.Info("stopped");
+  return Report(status, ExitCodeOf(status));
+}
+
+absl::Status Absolute(std::string& path) {
+  std::error_code error;
+  path = std::filesystem::absolute(path, error).lexically_normal().string();
+  if (error) return FileError(error.value(), "find", path);
+  return absl::OkStatus();
+}
+
+int RunWorker(Settings settings, ProcessLauncher& launcher, int signal_fd) {
+  LogOptions log_options;
+  const absl::Status parsed = ParseLogOptions(settings.log_level, settings.log_format, &log_options);
+  if (!parsed.ok()) return Report(parsed, 2);
+  absl::StatusOr<std::unique_ptr<Log>> opened = Log::Open(log_options);
+  if (!opened.ok()) return Report(opened.status(), 2);
+  const LogScope log(*std::move(opened));
+  if (settings.runner.empty()) settings.runner = ExecutableFolder() + "/quant-runner";
+  for (std::string* path : {&settings.data_dir, &settings.runner}) {
+    if (const absl::Status status = Absolute(*path); !status.ok()) return Report(status, 1);
+  }
+  absl::StatusOr<std::unique_ptr<Coordinator>> coordinator = ConnectCoordinator(settings.coordinator);
+  if (!coordinator.ok()) return Report(coordinator.status(), 2);
+  if (const absl::Status made = MakeDirectories(settings.data_dir); !made.ok()) return Report(made, 1);
+  const absl::StatusOr<std::unique_ptr<FileLock>> lock = FileLock::Try(settings.data_dir + "/lock");
+  if (!lock.ok()) return Report(lock.status(), 1);
+  if (*lock == nullptr) {
+    return Report(absl::FailedPreconditionError(absl::StrCat("another worker uses ", settings.data_dir,
+                                                             "; give each worker a --data-dir of its own")),
+                  4);
+  }
+  const absl::StatusOr<std::string> id = WorkerId(settings.data_dir);
+  if (!id.ok()) return Report(id.status(), 1);
+
+  log.Info("asking quant-runner what this machine can do");
+  absl::StatusOr<v1::WorkerInfo> worker = AskRunner(launcher, settings.runner, signal_fd);
+  absl::Status usable = worker.status();
+  if (absl::IsCancelled(usable)) return 0;
+  if (usable.ok()) usable = RestrictDevices(settings.devices, *worker);
+  if (!usable.ok()) return Report(usable, 3);
+  worker->set_id(*id);
+  worker->set_hostname(Hostname());
+  worker->set_version(kVersion);
+  return Serve(settings, log, *worker, **coordinator, launcher, signal_fd);
+}
+
+int Main(int argc, char** argv) {
+  const int signal_fd = SignalDescriptor();
+  const std::unique_ptr<ProcessLauncher> launcher = MakeProcessLauncher();
+  CLI::App app("Takes runs from a Quantlab coordinator and executes them, one at a time.", "quant-worker");
+  app.footer(kFooter);
+  app.set_version_flag("--version", kVersion);
+  Settings settings;
+  app.add_option("--coordinator", settings.coordinator, "unix:/PATH or HOST:PORT (this machine's loopback)");
+  app.add_option("--data-dir", settings.data_dir, "Folder of this worker alone: its id, spools and cache");
+  app.add_option("--runner", settings.runner, "quant-runner; default: beside this program");
+  app.add_option("--devices", settings.devices,
+                 "Devices to offer (cpu, cuda); default: all that the runner has")
+      ->delimiter(',');
+  app.add_option("--threads", settings.threads, "Threads of runs that do not say; 0: left to the runner")
+      ->check(CLI::Range(0, 4096));
+  app.add_option(
+      "--assets-dir", settings.assets_dir,
+      "Models and datasets of the catalogue; default: $QUANTLAB_ASSETS, else ~/.cache/quantlab/assets");
+  app.add_option("--cache-bytes", settings.cache_bytes, "Bound of the artifact cache")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--grace", settings.grace_seconds, "Seconds from SIGTERM to SIGKILL of a runner")
+      ->check(CLI::Range(0.0, 3600.0));
+  app.add_option("--lifeline-fd", settings.lifeline_fd, "Stop when this descriptor's other end closes");
+  app.add_option("--ready-fd", settings.ready_fd, "Write a line here once registered with the coordinator");
+  app.add_option("--log-level", settings.log_level, "debug, info, warning or error");
+  app.add_option("--log-format", settings.log_format, "text or json");
+  FetchOptions fetch;
+  CLI::App* fetch_command = app.add_subcommand("fetch", "Downloads models and datasets of the catalogue");
+  fetch_command->add_option("--catalog", fetch.catalog, "configs/catalog.yaml")->required();
+  fetch_command->add_option("--assets-dir", fetch.assets_dir, "Where to; default as above");
+  fetch_command->add_option("names", fetch.names, "Assets; default: all that can be fetched");
+  fetch_command->footer("Example:\n  quant-worker fetch --catalog configs/catalog.yaml minilm imdb");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  if (fetch_command->parsed()) {
+    const absl::Status fetched = Fetch(fetch, *launcher, signal_fd);
+    return Report(fetched, absl::IsNotFound(fetched) ? 2 : ExitCodeOf(fetched));
+  }
+  if (settings.coordinator.empty() || settings.data_dir.empty()) {
+    return Report(
+        absl::InvalidArgumentError("--coordinator and --data-dir are needed; see quant-worker --help"), 2);
+  }
+  return RunWorker(std::move(settings), *launcher, signal_fd);
+}
+
+}  // namespace
+}  // namespace quantlab::agent
+
+int main(int argc, char** argv) {
+  return quantlab::agent::Main(argc, argv);
+}
