@@ -92,8 +92,10 @@ std::vector<MetricSpec> CostMetrics() {
        .unit = "s",
        .title = "Inference time",
        .title_zh = "推理时间",
-       .help = "Time of one forward pass of a batch. Labels: batch_size, sequence_length, quantile (p50, "
-               "p90, p99; p99 only from 1,000 samples on).",
+       .help =
+           "Time of one forward pass of a batch. Labels: batch_size, sequence_length, quantile (p50, "
+           "p90, p99; p99 only from 1,000 samples on), with a 95 % interval of order statistics where there "
+           "are enough samples (p90: 36).",
        .higher_is_better = false,
        .needs_comparison = true,
        .aliases = {"latency"}},

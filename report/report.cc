@@ -6,6 +6,7 @@
 #include "report/figures/charts.h"
 #include "report/tables/table.h"
 #include "report/tables/tables.h"
+#include "report/text/decision_sentences.h"
 #include "report/text/sentences.h"
 
 namespace quantlab::report {
@@ -50,6 +51,15 @@ std::string RenderSummary(const ReportData& data, Language language) {
                    Say(language, "Accuracy: ", "准确率："), ShipForAccuracy(language, facts), "\n");
   for (const RunReport& run : data.runs) {
     if (run.run.state != RunState::kSucceeded) absl::StrAppend(&text, EndSentence(language, run), "\n");
+  }
+  return text;
+}
+
+std::string RenderDecision(const Decision& decision, Language language) {
+  std::string text =
+      absl::StrCat(QuestionSentence(language, decision), "\n", AnswerSentence(language, decision), "\n\n");
+  for (const std::string& sentence : ChecksSentences(language, decision)) {
+    absl::StrAppend(&text, "- ", sentence, "\n");
   }
   return text;
 }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/report_data.h"
+#include "report/facts/decision.h"
 #include "report/facts/language.h"
 
 namespace quantlab::report {
@@ -31,6 +32,10 @@ std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<L
 // The answer alone, for a terminal: one line each for speed, size and accuracy, and one for each run that
 // did not succeed. Lines are ended.
 std::string RenderSummary(const ReportData& data, Language language);
+
+// A decision by constraints, for a terminal: what was asked, the answer, and a list with one line for each
+// variant. Lines are ended.
+std::string RenderDecision(const Decision& decision, Language language);
 
 }  // namespace quantlab::report
 

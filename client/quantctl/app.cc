@@ -95,6 +95,7 @@ int RunQuantctl(int argc, char** argv) {
   AddChangeCommands(line);
   AddResultCommands(line);
   AddDataCommands(line);
+  AddDecideCommand(line);
   AddServeCommand(line);
   AddServiceCommands(line);
   AddSettingsCommand(line);

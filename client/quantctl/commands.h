@@ -34,6 +34,7 @@ void AddChangeCommands(CommandLine& line);    // cancel, retry, stop
 void AddServiceCommands(CommandLine& line);   // workers, methods, catalog, version, help, completion
 void AddResultCommands(CommandLine& line);    // download, report
 void AddDataCommands(CommandLine& line);      // export, compare
+void AddDecideCommand(CommandLine& line);     // decide
 void AddServeCommand(CommandLine& line);      // serve
 void AddDoctorCommand(CommandLine& line);     // doctor
 void AddSuperviseCommand(CommandLine& line);  // supervise (hidden)

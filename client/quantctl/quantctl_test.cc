@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <gmock/gmock.h>
+#include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -152,6 +153,33 @@ TEST_F(QuantctlTest, FailedRunsAreTheExitCode) {
   experiment.set_state(v1::EXPERIMENT_STATE_CANCELLED);
   fake_.With([&](FakeState& state) { state.experiments = {experiment}; });
   EXPECT_EQ(Run("watch latest").code, 6);
+}
+
+TEST_F(QuantctlTest, DecideNamesTheBestAndWhatTheOthersFail) {
+  v1::ReportData data;
+  const std::string golden = ReadAll(QUANTLAB_SOURCE_DIR "/tests/golden/report/quick.json");
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(golden, &data).ok());
+  fake_.With([&](FakeState& state) {
+    state.experiments = {MakeExperiment("quick-1", {"baseline"})};
+    state.reports["quick-1"] = data;
+  });
+  const Outcome table = Run("decide --max-drop 1 --max-size 80MB");
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out,
+              HasSubstr("accuracy drop at most 1.00 points, size at most 80.0 MB.\nShip Dynamic "));
+  EXPECT_THAT(table.out,
+              HasSubstr("\n- FP32 baseline does not qualify: size 91.2 MB exceeds the limit by 11.2 MB. "));
+  EXPECT_THAT(Run("--lang zh decide --max-drop 1 --max-size 80MB").out, HasSubstr("建议使用动态量化："));
+  const auto document = nlohmann::json::parse(Run("decide --max-drop 1 --max-size 80MB --json").out);
+  EXPECT_EQ(document["schema"], "quantlab.v1/Decision");
+  EXPECT_EQ(document["best"], "dynamic_quantization");
+  EXPECT_EQ(document["variants"][0]["checks"][1]["outcome"], "exceeded");
+  EXPECT_EQ(document["variants"][0]["checks"][1]["limit"], 80e6);
+  const Outcome none = Run("decide --max-p90 0.001us");
+  EXPECT_EQ(none.code, 4);
+  EXPECT_THAT(none.out, HasSubstr("No variant meets all constraints"));
+  EXPECT_EQ(Run("decide --max-size many").code, 2);
+  EXPECT_EQ(Run("decide --max-drop -1").code, 2);
 }
 
 TEST_F(QuantctlTest, DiagnosticsQuoteTheFileAndNothingIsSubmitted) {

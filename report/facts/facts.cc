@@ -248,14 +248,29 @@ void CollectPairedTests(MetricPool& pool, Facts& facts) {
 void CollectPaired(MetricPool& pool, const Facts& facts, VariantFacts& variant) {
   const auto find = [&](const std::string& name) {
     const Labels test = {{"split", "test"}};
-    std::vector<Metric> values = pool.Own(variant, name, test);
-    for (const ComparisonFacts& comparison : facts.comparisons) {
-      if (values.empty()) values = pool.Compared(comparison.run, variant, name, test);
+    std::vector<std::pair<uint64_t, Metric>> values;  // by seed
+    for (const RunReport* run : variant.runs) {
+      for (const Metric& metric : pool.OfRun(run, name, test)) values.emplace_back(run->run.seed, metric);
     }
-    return Summarize(values);
+    for (const ComparisonFacts& comparison : facts.comparisons) {
+      if (!values.empty()) break;
+      const std::vector<Metric> compared = pool.Compared(comparison.run, variant, name, test);
+      for (size_t i = 0; i < compared.size(); ++i)
+        values.emplace_back(variant.runs[i]->run.seed, compared[i]);
+    }
+    return values;
   };
-  variant.difference = find("accuracy_difference");
-  variant.agreement = find("agreement");
+  const auto summarize = [](const std::vector<std::pair<uint64_t, Metric>>& values) {
+    std::vector<Metric> metrics;
+    for (const auto& [seed, metric] : values) metrics.push_back(metric);
+    return Summarize(metrics);
+  };
+  const auto differences = find("accuracy_difference");
+  variant.difference = summarize(differences);
+  for (const auto& [seed, metric] : differences) {
+    variant.seed_differences.push_back({seed, metric.value, metric.low, metric.high});
+  }
+  variant.agreement = summarize(find("agreement"));
 }
 
 void CollectFlips(MetricPool& pool, VariantFacts& variant) {

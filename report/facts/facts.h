@@ -72,6 +72,13 @@ struct FrontPoint {
   bool chosen = false;
 };
 
+// A variant's accuracy less the baseline's on the same texts, for one seed, with its 95 % interval.
+struct SeedDifference {
+  uint64_t seed = 0;
+  double value = 0;
+  std::optional<double> low, high;
+};
+
 struct VariantFacts {
   std::string name;
   Text label;  // as text, tables and figures call it: the method's title; empty where other variants share it
@@ -89,6 +96,7 @@ struct VariantFacts {
   std::optional<Result> f1_macro;  // where the others are of one class of two
   // Against the baseline on the same texts.
   std::optional<Result> difference, p_value, agreement;
+  std::vector<SeedDifference> seed_differences;  // what `difference` summarizes, by seed
   std::optional<Result> holm_p;  // that p, corrected for the variants of its seed; samples: how many
   // Of the seeds with a paired test, in how many p < 0.05: after the correction, which decides, and before.
   int significant_seeds = 0, significant_uncorrected = 0;

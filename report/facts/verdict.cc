@@ -36,6 +36,22 @@ std::vector<double> MoreIsBetter(const Facts& facts, const VariantFacts& variant
   return values;
 }
 
+// How much stands against a variant for its accuracy: least first.
+int AccuracyRank(const VariantFacts& variant, const VariantFacts* baseline) {
+  if (variant.baseline) return 0;
+  switch (Judge(variant, baseline)) {
+    case Verdict::kBetter:
+    case Verdict::kNoDifference:
+      return 0;
+    case Verdict::kMixed:
+    case Verdict::kUntested:
+      return 1;
+    case Verdict::kWorse:
+      break;
+  }
+  return 2;
+}
+
 }  // namespace
 
 Verdict Judge(const VariantFacts& variant, const VariantFacts* baseline) {
@@ -139,6 +155,14 @@ std::vector<const VariantFacts*> ParetoSet(const Facts& facts) {
     if (!dominated) set.push_back(&variant);
   }
   return set;
+}
+
+std::tuple<bool, int, std::ptrdiff_t> PreferenceRank(const Facts& facts,
+                                                     const std::vector<const VariantFacts*>& set,
+                                                     const VariantFacts& variant) {
+  const bool dominated = std::find(set.begin(), set.end(), &variant) == set.end();
+  // Facts hold variants in the order of methods.
+  return {dominated, AccuracyRank(variant, facts.baseline()), &variant - facts.variants.data()};
 }
 
 }  // namespace quantlab::report

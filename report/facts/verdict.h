@@ -2,7 +2,9 @@
 #ifndef QUANTLAB_REPORT_FACTS_VERDICT_H_
 #define QUANTLAB_REPORT_FACTS_VERDICT_H_
 
+#include <cstddef>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "report/facts/facts.h"
@@ -51,6 +53,16 @@ bool Dominates(const Facts& facts, const VariantFacts& one, const VariantFacts& 
 
 // The candidates that no other candidate dominates, in the order of the facts. Only these are recommended.
 std::vector<const VariantFacts*> ParetoSet(const Facts& facts);
+
+// What a variant is chosen for.
+enum class Goal { kSpeed, kSize, kMemory, kAccuracy };
+
+// Orders variants that are equally good for a goal; the least is preferred: one of the Pareto set (`set` is
+// ParetoSet(facts)), then by accuracy, then the method that comes first, which is the simpler one. The
+// highest of several overlapping estimates is highest by chance.
+std::tuple<bool, int, std::ptrdiff_t> PreferenceRank(const Facts& facts,
+                                                     const std::vector<const VariantFacts*>& set,
+                                                     const VariantFacts& variant);
 
 // FP32 that trained longer shows what QAT owes to training; nobody asks whether to ship it.
 bool IsControl(const VariantFacts& variant);

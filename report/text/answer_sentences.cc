@@ -1,7 +1,6 @@
 // The answers: which variant to ship for speed, size and accuracy, and what it costs in everything else.
 #include <algorithm>
 #include <map>
-#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -102,14 +101,12 @@ std::string SpeedClause(Language language, const Facts& facts, const VariantFact
              : Say(language, "speed unknown, since no timing is reliable", "速度未知（时间数据均不可靠）");
 }
 
-enum class Goal { kSpeed, kSize, kAccuracy };
-
 // What a variant has in every quantity but that of the goal: the price of choosing it.
 std::string PriceSentence(Language language, const Facts& facts, const VariantFacts& variant, Goal goal) {
   std::vector<std::string> clauses;
   if (goal != Goal::kSpeed) clauses.push_back(SpeedClause(language, facts, variant));
   if (goal != Goal::kSize) clauses.push_back(SizeClause(language, facts, variant));
-  clauses.push_back(MemoryClause(language, facts, variant));
+  if (goal != Goal::kMemory) clauses.push_back(MemoryClause(language, facts, variant));
   if (goal != Goal::kAccuracy) clauses.push_back(AccuracyCost(language, variant, facts.baseline()));
   std::erase(clauses, "");
   if (clauses.empty()) return "";
@@ -139,33 +136,13 @@ std::vector<const VariantFacts*> Fastest(const Facts& facts, size_t comparison, 
   return faster;
 }
 
-// How much stands against a variant for its accuracy: least first.
-int AccuracyRank(const VariantFacts& variant, const VariantFacts* baseline) {
-  switch (Judge(variant, baseline)) {
-    case Verdict::kBetter:
-    case Verdict::kNoDifference:
-      return 0;
-    case Verdict::kMixed:
-    case Verdict::kUntested:
-      return 1;
-    case Verdict::kWorse:
-      break;
-  }
-  return 2;
-}
-
-// Of variants equally fast one of the Pareto set: by accuracy, then the method that comes first, which is the
-// simpler one. The highest of several overlapping figures is highest by chance.
+// One of variants that are equally fast.
 const VariantFacts* Preferred(const Facts& facts, const std::vector<const VariantFacts*>& fastest) {
   if (fastest.empty()) return nullptr;
   const std::vector<const VariantFacts*> set = ParetoSet(facts);
-  const auto rank = [&](const VariantFacts* one) {
-    const bool dominated = std::find(set.begin(), set.end(), one) == set.end();
-    // Facts hold variants in the order of methods.
-    return std::tuple(dominated, AccuracyRank(*one, facts.baseline()), one - facts.variants.data());
-  };
-  return *std::min_element(fastest.begin(), fastest.end(),
-                           [&](const VariantFacts* a, const VariantFacts* b) { return rank(a) < rank(b); });
+  return *std::min_element(fastest.begin(), fastest.end(), [&](const VariantFacts* a, const VariantFacts* b) {
+    return PreferenceRank(facts, set, *a) < PreferenceRank(facts, set, *b);
+  });
 }
 
 // Shapes at which the same variants are the fastest.

@@ -70,14 +70,18 @@ void RecordTimes(Attempt& attempt, const ModelInput& input, const engine::BenchT
                  const InputShape& shape) {
   Labels labels = LabelsOf(shape);
   labels["variant"] = input.variant;
-  const auto quantile = [&](const char* name, double value) {
-    Labels with = labels;
-    with["quantile"] = name;
-    Record(attempt, "inference_time", value, std::move(with), times.summary.samples);
+  const auto quantile = [&](const char* name, double share, double value) {
+    Metric metric = {"inference_time", value, "s", labels, 0, {}, {}, times.summary.samples};
+    metric.labels["quantile"] = name;
+    if (const auto interval = statistics::QuantileInterval(times.seconds, share)) {
+      metric.low = interval->low;
+      metric.high = interval->high;
+    }
+    attempt.Record(std::move(metric));
   };
-  quantile("p50", times.summary.p50);
-  quantile("p90", times.summary.p90);
-  if (times.summary.p99) quantile("p99", *times.summary.p99);
+  quantile("p50", 0.5, times.summary.p50);
+  quantile("p90", 0.9, times.summary.p90);
+  if (times.summary.p99) quantile("p99", 0.99, *times.summary.p99);
   Record(attempt, "throughput", shape.batch_size / times.summary.p50, labels, times.summary.samples);
   if (input.method.empty()) return;
   attempt.Record(Metric{"speedup", times.speedup, "1", labels, 0, times.speedup_interval.low,

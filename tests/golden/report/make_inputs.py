@@ -146,8 +146,9 @@ def dynamic(name="dynamic_quantization", difference=(0.001, -0.005, 0.007, 0.774
 def timings(variant, batch_size, seconds, speedup=None, tokens=128):
     labels = {"variant": variant, "batch_size": batch_size, "sequence_length": tokens}
     found = [
-        metric("inference_time", seconds, "s", samples=400, quantile="p50", **labels),
-        metric("inference_time", seconds * 1.1, "s", samples=400, quantile="p90", **labels),
+        metric("inference_time", seconds, "s", seconds * 0.99, seconds * 1.01, samples=400, quantile="p50", **labels),
+        metric("inference_time", seconds * 1.1, "s", seconds * 1.08, seconds * 1.13, samples=400, quantile="p90",
+               **labels),
         metric("throughput", batch_size / seconds, "texts/s", samples=400, **labels),
     ]
     if speedup:

@@ -140,6 +140,23 @@ double Quantile(std::vector<double> values, double q) {
   return SortedQuantile(values, q);
 }
 
+std::optional<Interval> QuantileInterval(std::vector<double> values, double q) {
+  const auto n = static_cast<double>(values.size());
+  std::optional<size_t> low, high;  // indices of the sorted values
+  double below = 0;                 // P(fewer than `rank` of n values lie below the quantile)
+  for (size_t rank = 0; rank <= values.size(); ++rank) {
+    const auto k = static_cast<double>(rank);
+    // The rank-th smallest value is above the quantile only where fewer than `rank` values lie below it.
+    if (rank > 0 && below <= 0.025) low = rank - 1;
+    if (rank > 0 && below >= 0.975 && !high.has_value()) high = rank - 1;
+    below += std::exp(std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1) + k * std::log(q) +
+                      (n - k) * std::log1p(-q));
+  }
+  if (!low.has_value() || !high.has_value()) return std::nullopt;
+  std::sort(values.begin(), values.end());
+  return Interval{values[*low], values[*high]};
+}
+
 double Median(std::vector<double> values) {
   return Quantile(std::move(values), 0.5);
 }

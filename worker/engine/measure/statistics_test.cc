@@ -117,6 +117,27 @@ TEST(SummarizeTest, GivesP99OnlyFromAThousandSamplesOn) {
   EXPECT_EQ(Summarize({2.0}).standard_deviation, 0);
 }
 
+// Ranks of scipy.stats.binom.ppf at 2.5 % and 97.5 %, one above the upper.
+TEST(QuantileIntervalTest, TakesTheRanksOfTheBinomialDistribution) {
+  std::vector<double> values;
+  for (int i = 101; i >= 1; --i) values.push_back(i);
+  const auto median = QuantileInterval(values, 0.5);
+  ASSERT_TRUE(median.has_value());
+  EXPECT_EQ(median->low, 41);
+  EXPECT_EQ(median->high, 61);
+  const auto p90 = QuantileInterval(values, 0.9);
+  ASSERT_TRUE(p90.has_value());
+  EXPECT_EQ(p90->low, 85);
+  EXPECT_EQ(p90->high, 97);
+}
+
+// 0.9^35 = 0.0250 and 0.9^36 = 0.0225: with fewer values even the highest may lie below the quantile.
+TEST(QuantileIntervalTest, NeedsEnoughValues) {
+  EXPECT_FALSE(QuantileInterval(std::vector<double>(35, 1.0), 0.9).has_value());
+  EXPECT_TRUE(QuantileInterval(std::vector<double>(36, 1.0), 0.9).has_value());
+  EXPECT_FALSE(QuantileInterval({}, 0.9).has_value());
+}
+
 TEST(BootstrapTest, SameSeedSameInterval) {
   std::vector<double> values;
   for (int i = 0; i < 101; ++i) values.push_back(i);

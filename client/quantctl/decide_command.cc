@@ -1,0 +1,206 @@
+// decide: which variants meet the user's constraints, and the best of them.
+#include <array>
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/exit_codes.h"
+#include "proto/convert.h"
+#include "report/facts/decision.h"
+#include "report/report.h"
+
+namespace quantlab::client {
+namespace {
+
+struct DecideOptions {
+  std::string name = "latest";
+  report::Constraints constraints;
+  report::Goal goal = report::Goal::kSpeed;
+  bool json = false;
+};
+
+struct Unit {
+  const char* suffix;
+  double factor;  // onto the unit of report::Constraints
+};
+// A number without a unit is in the first one. Longer suffixes come before those that end them.
+const std::vector<Unit> kPoints = {{"", 0.01}, {"%", 0.01}};
+const std::vector<Unit> kTimes = {{"", 1e-3}, {"ms", 1e-3}, {"us", 1e-6}, {"s", 1}};
+const std::vector<Unit> kBytes = {{"", 1e6},           {"KiB", 1024}, {"MiB", 1024.0 * 1024},
+                                  {"GiB", 1073741824}, {"kB", 1e3},   {"KB", 1e3},
+                                  {"MB", 1e6},         {"GB", 1e9},   {"B", 1}};
+
+std::optional<double> ParseAmount(absl::string_view text, const std::vector<Unit>& units) {
+  double factor = units[0].factor;
+  for (const Unit& unit : units) {
+    if (unit.suffix[0] == '\0' || !absl::ConsumeSuffix(&text, unit.suffix)) continue;
+    factor = unit.factor;
+    break;
+  }
+  double value = 0;
+  if (!absl::SimpleAtod(text, &value) || !std::isfinite(value) || value < 0) return std::nullopt;
+  return value * factor;
+}
+
+constexpr std::array<std::pair<const char*, report::Goal>, 4> kGoals = {
+    {{"speed", report::Goal::kSpeed},
+     {"size", report::Goal::kSize},
+     {"memory", report::Goal::kMemory},
+     {"accuracy", report::Goal::kAccuracy}}};
+
+const char* GoalWord(report::Goal goal) {
+  for (const auto& [word, value] : kGoals) {
+    if (value == goal) return word;
+  }
+  return "";
+}
+
+const char* QuantityWord(report::Quantity quantity) {
+  switch (quantity) {
+    case report::Quantity::kAccuracyDrop:
+      return "accuracy_drop";
+    case report::Quantity::kP90:
+      return "p90_seconds";
+    case report::Quantity::kSize:
+      return "size_bytes";
+    case report::Quantity::kMemory:
+      break;
+  }
+  return "memory_bytes";
+}
+
+const char* OutcomeWord(report::Outcome outcome) {
+  switch (outcome) {
+    case report::Outcome::kMet:
+      return "met";
+    case report::Outcome::kUnproven:
+      return "unproven";
+    case report::Outcome::kFailed:
+      return "exceeded";
+    case report::Outcome::kUnknown:
+      break;
+  }
+  return "unknown";
+}
+
+Json OrNull(const std::optional<double>& value) {
+  return value.has_value() && std::isfinite(*value) ? Json(*value) : Json(nullptr);
+}
+
+Json ToJson(const report::Check& check) {
+  return {{"constraint", QuantityWord(check.quantity)},
+          {"outcome", OutcomeWord(check.outcome)},
+          {"limit", check.limit},
+          {"value", OrNull(check.value)},
+          {"bound", OrNull(check.bound)},
+          {"confidence", OrNull(check.confidence)},
+          {"tests", check.tests},
+          {"seeds", check.seeds},
+          {"unreliable", check.unreliable}};
+}
+
+Json ToJson(const report::Decision& decision) {
+  const auto names = [&](const std::vector<size_t>& indices) {
+    Json list = Json::array();
+    for (const size_t i : indices) list.push_back(decision.variants[i].variant->name);
+    return list;
+  };
+  Json body = {{"goal", GoalWord(decision.goal)}};
+  body["batchSize"] = decision.shape ? Json(decision.shape->batch_size) : Json(nullptr);
+  body["sequenceLength"] = decision.shape ? Json(decision.shape->sequence_length) : Json(nullptr);
+  body["timingsReliable"] = decision.reliable;
+  body["best"] = decision.best ? Json(decision.variants[*decision.best].variant->name) : Json(nullptr);
+  body["equallyGood"] = names(decision.equal);
+  body["variants"] = Json::array();
+  for (const report::VariantDecision& one : decision.variants) {
+    Json variant = {{"variant", one.variant->name}, {"qualifies", one.feasible}};
+    variant["goal"] = one.goal ? OrNull(one.goal->value) : Json(nullptr);
+    variant["checks"] = Json::array();
+    for (const report::Check& check : one.checks) variant["checks"].push_back(ToJson(check));
+    body["variants"].push_back(std::move(variant));
+  }
+  return body;
+}
+
+absl::StatusOr<int> Decide(Session& session, const DecideOptions& options) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
+  QL_ASSIGN_OR_RETURN(const std::string id, client->ResolveExperiment(options.name));
+  QL_ASSIGN_OR_RETURN(const v1::ReportData message, client->GetReportData(id));
+  QL_ASSIGN_OR_RETURN(const ReportData data, FromProto(message));
+  const report::Facts facts = report::CollectFacts(data);
+  const report::Decision decision = report::Decide(facts, options.constraints, options.goal);
+  if (options.json) {
+    session.Print(RenderDocument("Decision", ToJson(decision), "json"));
+  } else if (!session.is_table()) {
+    session.PrintDocument("Decision", ToJson(decision));
+  } else {
+    session.Print(report::RenderDecision(decision, session.language()));
+  }
+  return decision.best.has_value() ? kExitOk : kExitNotFound;
+}
+
+void AddAmount(CLI::App* command, const char* name, std::optional<double>& to, const std::vector<Unit>& units,
+               const char* what, const char* type) {
+  command
+      ->add_option_function<std::string>(
+          name,
+          [&to, &units, name, type](const std::string& text) {
+            to = ParseAmount(text, units);
+            if (!to.has_value()) {
+              throw CLI::ValidationError(name, absl::StrCat("'", text, "' is no ", type, " of 0 or more"));
+            }
+          },
+          what)
+      ->type_name(type);
+}
+
+}  // namespace
+
+void AddDecideCommand(CommandLine& line) {
+  const auto options = std::make_shared<DecideOptions>();
+  CLI::App* command =
+      AddCommand(line, "decide", "Find the variants that meet your constraints, and the best of them",
+                 "  quantctl decide latest --max-drop 0.5 --max-p90 12ms --max-size 60MB\n"
+                 "  quantctl decide latest --goal size --max-drop 1 --json | jq -r .best");
+  command->add_option("EXPERIMENT", options->name, "Experiment [latest]");
+  report::Constraints& limits = options->constraints;
+  AddAmount(command, "--max-drop", limits.accuracy_drop, kPoints,
+            "Percentage points of accuracy that may be lost", "POINTS");
+  AddAmount(command, "--max-p90", limits.p90, kTimes, "Time that 90 % of batches may take: 12ms, 0.5s",
+            "TIME");
+  AddAmount(command, "--max-size", limits.size, kBytes, "Bytes of the saved model: 60MB", "SIZE");
+  AddAmount(command, "--max-memory", limits.memory, kBytes, "Peak memory of a process: 300MB", "SIZE");
+  command
+      ->add_option_function<std::string>(
+          "--goal",
+          [options](const std::string& word) {
+            for (const auto& [name, goal] : kGoals) {
+              if (word == name) options->goal = goal;
+            }
+          },
+          "What the best one is best in: speed, size, memory or accuracy [speed]")
+      ->check(CLI::IsMember({"speed", "size", "memory", "accuracy"}))
+      ->type_name("GOAL");
+  command
+      ->add_option("--batch-size", limits.shape.batch_size,
+                   "Texts of the batch that is meant [the smallest that was timed]")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  command
+      ->add_option("--length", limits.shape.sequence_length,
+                   "Tokens of each of its texts [the longest that were timed]")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  command->add_flag("--json", options->json, "The same as -o json");
+  command->callback(
+      [&line, options] { line.action = [options](Session& s) { return Decide(s, *options); }; });
+}
+
+}  // namespace quantlab::client
