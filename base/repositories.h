@@ -47,6 +47,8 @@ struct AttemptEnd {
   int64_t last_event = -1;
   std::vector<Artifact> artifacts;  // recorded with the attempt
   Message coded_message = {};
+  // The worker could not execute the run, whatever the run is; only with kFailed.
+  bool worker_fault = false;
 };
 
 // A result that later runs may take over.
@@ -220,6 +222,10 @@ class ArtifactStore {
   };
   // Errors: NOT_FOUND.
   virtual absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& sha256) = 0;
+
+  // The stored content was found to differ from its digest: it is no longer in the store, so that a good
+  // copy can be uploaded or computed again. Without effect where there is none.
+  virtual absl::Status SetAside(const std::string& sha256) = 0;
 };
 
 }  // namespace quantlab

@@ -33,8 +33,6 @@ bool CanTransition(RunState from, RunState to) {
       return to == kRunning || to == kSucceeded || to == kCancelled || to == kSkipped;
     case kRunning:
       return to == kQueued || (IsEnded(to) && to != kSkipped);
-    case kSucceeded:
-      return false;
     default:
       return to == kPending;  // a retry by the user
   }

@@ -8,7 +8,8 @@
 //      └────────┬───────────┘
 //               └──▶ CANCELLED, SKIPPED
 //
-// A retry by the user leads from any end but SUCCEEDED back to PENDING.
+// A retry by the user leads from any end back to PENDING; from SUCCEEDED only where artifacts of the result
+// are no longer in the store.
 #ifndef QUANTLAB_BASE_RUN_STATE_H_
 #define QUANTLAB_BASE_RUN_STATE_H_
 

@@ -327,6 +327,10 @@ absl::StatusOr<AttemptEnd> FromProto(const v1::FinishAttemptRequest& in) {
   if (!IsEnded(out.outcome) || out.outcome == RunState::kSkipped) {
     return Bad("outcome", absl::StrCat(std::string(RunStateName(out.outcome)), " is no end of an attempt"));
   }
+  out.worker_fault = in.worker_fault();
+  if (out.worker_fault && out.outcome != RunState::kFailed) {
+    return Bad("worker_fault", "only an attempt that ended as FAILED can end by a fault of its worker");
+  }
   out.message = in.message();
   out.last_event = in.last_number();
   QL_RETURN_IF_ERROR(Text("message", out.message, kMaxMessageBytes));

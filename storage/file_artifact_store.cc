@@ -295,6 +295,60 @@ absl::StatusOr<std::unique_ptr<ArtifactStore::Reader>> FileArtifactStore::OpenRe
   return std::unique_ptr<Reader>(std::make_unique<FileReader>(fd, stat.st_size, path));
 }
 
+// Under the lock, so that no writer finds it present any more and then fails to publish.
+absl::Status FileArtifactStore::SetAside(const std::string& sha256) {
+  QL_RETURN_IF_ERROR(CheckDigest(sha256));
+  const std::string from = PublishedPath(sha256), to = absl::StrCat(folder_, "/damaged/", sha256);
+  QL_RETURN_IF_ERROR(MakeDirectories(DirectoryOf(to)));
+  {
+    MutexLock lock(mutex_);
+    if (rename(from.c_str(), to.c_str()) != 0)
+      return errno == ENOENT ? absl::OkStatus() : StoreError(errno, "set aside", from);
+  }
+  QL_RETURN_IF_ERROR(SyncDirectory(DirectoryOf(to)));
+  return SyncDirectory(DirectoryOf(from));
+}
+
+absl::StatusOr<bool> FileArtifactStore::HasItsDigest(const std::string& sha256, Check& check) {
+  QL_ASSIGN_OR_RETURN(const auto reader, OpenReader(sha256));
+  Sha256 hash;
+  for (int64_t offset = 0; offset < reader->size();) {
+    QL_ASSIGN_OR_RETURN(const std::string data, reader->Read(offset, kReadChunk));
+    if (data.empty()) return false;  // cut while it was read
+    hash.Update(data);
+    offset += static_cast<int64_t>(data.size());
+  }
+  ++check.files;
+  check.bytes += reader->size();
+  return hash.HexDigest() == sha256;
+}
+
+absl::Status FileArtifactStore::CheckFolder(const std::string& prefix, Check& check) {
+  const std::string folder = absl::StrCat(folder_, "/", prefix);
+  std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(folder.c_str()), closedir);
+  if (!listing) return errno == ENOENT ? absl::OkStatus() : StoreError(errno, "list", folder);
+  std::vector<std::string> found;
+  while (const dirent* entry = readdir(listing.get())) {
+    const std::string sha256 = absl::StrCat(prefix, entry->d_name);
+    if (IsSha256Hex(sha256)) found.push_back(sha256);
+  }
+  for (const std::string& sha256 : found) {
+    QL_ASSIGN_OR_RETURN(const bool good, HasItsDigest(sha256, check));
+    if (good) continue;
+    QL_RETURN_IF_ERROR(SetAside(sha256));
+    check.damaged.push_back(sha256);
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<FileArtifactStore::Check> FileArtifactStore::CheckAll() {
+  Check check;
+  constexpr char kHex[] = "0123456789abcdef";
+  for (int i = 0; i < 256; ++i)
+    QL_RETURN_IF_ERROR(CheckFolder(std::string({kHex[i / 16], kHex[i % 16]}), check));
+  return check;
+}
+
 absl::Status FileArtifactStore::Publish(const std::string& sha256) {
   const std::string from = IncomingPath(sha256), to = PublishedPath(sha256);
   const std::string folder = DirectoryOf(to);

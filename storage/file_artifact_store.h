@@ -2,6 +2,8 @@
 //
 //   <folder>/ab/cdef…            a published file: the first two and the other 62 digits of its SHA-256
 //   <folder>/incoming/abcdef…    an upload on its way; may be resumed
+//   <folder>/damaged/abcdef…     a file whose content no longer had its digest, kept for whoever wants to
+//   know why
 //
 // A file is published by syncing it, checking its digest, renaming it and syncing the folder: what is
 // under its name is whole, whenever the power goes.
@@ -12,6 +14,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "base/clock.h"
@@ -43,6 +46,15 @@ class FileArtifactStore : public ArtifactStore {
   absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(const std::string& sha256, int64_t size,
                                                      int64_t offset) override;
   absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& sha256) override;
+  absl::Status SetAside(const std::string& sha256) override;
+
+  struct Check {
+    int64_t files = 0;
+    int64_t bytes = 0;
+    std::vector<std::string> damaged;  // their names; set aside
+  };
+  // Reads every file in the store and compares it with its digest: as long as reading them all takes.
+  absl::StatusOr<Check> CheckAll();
 
  private:
   friend class FileWriter;
@@ -53,6 +65,8 @@ class FileArtifactStore : public ArtifactStore {
   std::string PublishedPath(const std::string& sha256) const;
   std::string IncomingPath(const std::string& sha256) const;
   absl::Status DeleteStaleUploads();
+  absl::Status CheckFolder(const std::string& prefix, Check& check);
+  absl::StatusOr<bool> HasItsDigest(const std::string& sha256, Check& check);
   absl::Status CheckSpace(const std::string& sha256, int64_t size, int64_t offset) const;
   // Moves a whole, synced and checked file to its place.
   absl::Status Publish(const std::string& sha256);

@@ -279,5 +279,42 @@ TEST_F(FileArtifactStoreTest, LinksAreNotFollowed) {
   EXPECT_FALSE(store_->OpenWriter(digest_, 10, 0).ok());
 }
 
+// One bit of a published file changes on the disk.
+void FlipABit(const std::string& path) {
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  const char first = static_cast<char>(file.get());
+  file.seekp(0);
+  file.put(static_cast<char>(first ^ 1));
+}
+
+TEST_F(FileArtifactStoreTest, WhatWasSetAsideCanBeUploadedAgain) {
+  ASSERT_TRUE(Upload(content_).ok());
+  FlipABit(absl::StrCat(folder_, "/", digest_.substr(0, 2), "/", digest_.substr(2)));
+  ASSERT_TRUE(store_->SetAside(digest_).ok());
+  EXPECT_FALSE(Present(digest_));
+  EXPECT_TRUE(fs::exists(absl::StrCat(folder_, "/damaged/", digest_)));
+  ASSERT_TRUE(Upload(content_).ok());
+  EXPECT_EQ(Download(digest_), content_);
+  EXPECT_TRUE(store_->SetAside(Sha256Hex("unknown")).ok());
+}
+
+TEST_F(FileArtifactStoreTest, CheckAllFindsAndSetsAsideWhatIsDamaged) {
+  ASSERT_TRUE(Upload(content_).ok());
+  ASSERT_TRUE(Upload("").ok());
+  const std::string large(3 << 20, 'x');
+  ASSERT_TRUE(Upload(large).ok());
+  const std::string bad = Sha256Hex(large);
+  FlipABit(absl::StrCat(folder_, "/", bad.substr(0, 2), "/", bad.substr(2)));
+  const auto check = store_->CheckAll();
+  ASSERT_TRUE(check.ok()) << check.status();
+  EXPECT_EQ(check->files, 3);
+  EXPECT_EQ(check->bytes, 10 + (3 << 20));
+  EXPECT_THAT(check->damaged, testing::ElementsAre(bad));
+  EXPECT_FALSE(Present(bad));
+  EXPECT_TRUE(Present(digest_));
+  EXPECT_THAT(store_->CheckAll()->damaged, testing::IsEmpty());
+}
+
 }  // namespace
 }  // namespace quantlab

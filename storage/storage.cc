@@ -23,7 +23,7 @@ class FolderStorage : public Storage {
 
   StateRepository& states() override { return states_; }
   EventRepository& events() override { return events_; }
-  ArtifactStore& artifacts() override { return *artifacts_; }
+  FileArtifactStore& artifacts() override { return *artifacts_; }
 
  private:
   // In this order: the lock goes last.

@@ -29,7 +29,7 @@ class Storage {
   // They live as long as this object.
   virtual StateRepository& states() = 0;
   virtual EventRepository& events() = 0;
-  virtual ArtifactStore& artifacts() = 0;
+  virtual FileArtifactStore& artifacts() = 0;
 };
 
 // Opens the folder, creating what is missing.

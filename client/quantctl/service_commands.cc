@@ -10,12 +10,14 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/settings_command.h"
+#include "proto/convert.h"
 
 #ifndef QUANTLAB_VERSION
 #define QUANTLAB_VERSION "unknown"
@@ -23,6 +25,17 @@
 
 namespace quantlab::client {
 namespace {
+
+// Why a worker gets no runs, and until when.
+void NoteHold(Session& session, const v1::WorkerStatus& status) {
+  if (!status.has_held_until_time()) return;
+  const absl::Duration left = std::max(ToTime(status.held_until_time()) - absl::Now(), absl::ZeroDuration());
+  const auto reason = FromProto(status.hold_reason());
+  session.Note(
+      messages::kWorkerCannot(status.worker().id(), status.worker().hostname(),
+                              messages::kWorkerHeld(absl::Ceil(left, absl::Seconds(1)), status.faults(),
+                                                    reason.ok() ? *reason : Message())));
+}
 
 absl::StatusOr<int> Workers(Session& session) {
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
@@ -38,10 +51,12 @@ absl::StatusOr<int> Workers(Session& session) {
   Table table({{"WORKER"}, {"HOST"}, {"STATE"}, {"DEVICES"}, {"RUN"}, {"LAST SEEN"}, {"PROCESSOR"}});
   for (const v1::WorkerStatus& status : answer.workers()) {
     const v1::WorkerInfo& worker = status.worker();
-    const std::string state(absl::StripPrefix(v1::WorkerState_Name(status.state()), "WORKER_STATE_"));
-    const Tone tone = status.state() == v1::WORKER_STATE_GONE   ? Tone::kBad
-                      : status.state() == v1::WORKER_STATE_BUSY ? Tone::kBusy
-                                                                : Tone::kGood;
+    const bool held = status.has_held_until_time() && status.state() != v1::WORKER_STATE_GONE;
+    const std::string state(held ? "HELD"
+                                 : absl::StripPrefix(v1::WorkerState_Name(status.state()), "WORKER_STATE_"));
+    const Tone tone = held || status.state() == v1::WORKER_STATE_GONE ? Tone::kBad
+                      : status.state() == v1::WORKER_STATE_BUSY       ? Tone::kBusy
+                                                                      : Tone::kGood;
     const auto cpu = worker.facts().find("cpu_model");
     table.Add({worker.id(),
                worker.hostname(),
@@ -52,6 +67,7 @@ absl::StatusOr<int> Workers(Session& session) {
                cpu == worker.facts().end() ? "" : cpu->second});
   }
   session.Print(table);
+  for (const v1::WorkerStatus& status : answer.workers()) NoteHold(session, status);
   return kExitOk;
 }
 

@@ -23,6 +23,7 @@ CoordinatorState::CoordinatorState(const CoordinatorParts& parts, const Coordina
       options_(options),
       reuse_(*parts.state, *parts.events, *parts.artifacts),
       workers_(*parts.clock, options.lease_term),
+      holds_(*parts.clock),
       leases_(*parts.clock, options.lease_term),
       random_(options.jitter_seed),
       last_tick_(parts.clock->Monotonic()) {}
@@ -154,12 +155,34 @@ absl::Status CoordinatorState::EndAttempt(const AttemptEnd& end, std::optional<R
   const Lease* lease = leases_.Find(end.key);
   if (lease == nullptr) return Fenced(end.key);
   const AttemptRecord attempt = lease->attempt;
+  const RunRecord* run = FindRun(*active, end.key.run_id);
+  const bool try_again =
+      run == nullptr || !end.worker_fault || RecordWorkerFault(*active, *run, end, attempt.worker_id);
   ExperimentChange change(active->runs, parts_.clock->Now());
-  QL_RETURN_IF_ERROR(change.Finish(end));
+  QL_RETURN_IF_ERROR(change.Finish(end, try_again));
   change.change().remember = std::move(remember);
   QL_RETURN_IF_ERROR(Apply(*active, change));
+  if (end.outcome != RunState::kLost && !end.worker_fault) holds_.RecordHealthy(attempt.worker_id);
   parts_.observer->OnAttemptEnd(attempt, end.outcome, end.time - attempt.start_time, end.message);
   return absl::OkStatus();
+}
+
+// The worker is held back in any case. The run waits for another worker after kMaxWorkerFaults faults: where
+// none that is connected could take it, waiting would only hide the reason from the user.
+bool CoordinatorState::RecordWorkerFault(Active& active, const RunRecord& run, const AttemptEnd& end,
+                                         const std::string& worker_id) {
+  holds_.RecordFault(worker_id, MessageOr(end.coded_message, end.message));
+  if (++active.worker_faults[run.id] < kMaxWorkerFaults) return true;
+  for (const WorkerRecord* worker : workers_.Connected()) {
+    if (worker->id != worker_id && CanTake(run, *worker)) return true;
+  }
+  active.worker_faults.erase(run.id);
+  return false;
+}
+
+// Whether the worker is fit for the run and not held back.
+bool CoordinatorState::CanTake(const RunRecord& run, const WorkerRecord& worker) const {
+  return !holds_.IsHeld(worker.id) && WhyNot(run, worker).empty();
 }
 
 absl::Status CoordinatorState::Lose(const AttemptKey& attempt, RunState outcome, const Message& why) {
@@ -232,6 +255,23 @@ absl::Status CoordinatorState::Cancel(const std::string& experiment_id, const st
   return absl::OkStatus();
 }
 
+// Runs that succeeded, and whose artifacts are no longer all in the store: a damaged one is set aside when it
+// is read (FileArtifactStore).
+absl::StatusOr<std::set<std::string>> CoordinatorState::IncompleteResults(const Active& active) const {
+  std::set<std::string> incomplete;
+  for (const RunRecord& run : active.runs) {
+    if (run.state != RunState::kSucceeded || !run.result) continue;
+    QL_ASSIGN_OR_RETURN(const std::vector<Artifact> artifacts, parts_.events->ListArtifacts(*run.result));
+    const absl::Status complete = CheckArtifacts(*parts_.artifacts, artifacts);
+    if (absl::IsFailedPrecondition(complete)) {
+      incomplete.insert(run.id);
+    } else if (!complete.ok()) {
+      return complete;
+    }
+  }
+  return incomplete;
+}
+
 absl::Status CoordinatorState::Retry(const std::string& experiment_id, const std::string& run) {
   if (!FindActive(experiment_id).ok()) QL_RETURN_IF_ERROR(Load(experiment_id));
   Active& active = active_[experiment_id];
@@ -244,7 +284,8 @@ absl::Status CoordinatorState::Retry(const std::string& experiment_id, const std
     status = absl::NotFoundError(absl::StrCat("there is no run ", run, " in ", experiment_id));
   } else {
     ExperimentChange change(active.runs, parts_.clock->Now());
-    status = change.Retry(ids);
+    const auto incomplete = IncompleteResults(active);
+    status = incomplete.ok() ? change.Retry(ids, *incomplete) : incomplete.status();
     if (status.ok()) status = Apply(active, change);
   }
   if (status.ok()) {
@@ -270,6 +311,10 @@ absl::StatusOr<Explanation> CoordinatorState::Explain(const std::string& run_id)
   const std::vector<const WorkerRecord*> workers = workers_.Connected();
   ExplanationFacts facts{&(*found)->runs, &workers, leases_.FindByRun(run_id),
                          queue_.Position(run_id).value_or(0), absl::ZeroDuration()};
+  for (const WorkerRecord* worker : workers) {
+    const auto hold = holds_.Find(worker->id);
+    if (hold && hold->left > absl::ZeroDuration()) facts.holds[worker->id] = *hold;
+  }
   if (facts.lease != nullptr)
     facts.since_contact = leases_.term() - (facts.lease->expires - parts_.clock->Monotonic());
   return ExplainRun(*run, facts);

@@ -29,6 +29,7 @@
 #include "server/core/sync.h"
 #include "server/core/transitions.h"
 #include "server/core/waiting_syncs.h"
+#include "server/core/worker_holds.h"
 #include "server/core/worker_table.h"
 
 namespace quantlab {
@@ -55,6 +56,7 @@ struct WorkerStatus {
   WorkerRecord worker;
   WorkerState state = WorkerState::kIdle;
   std::optional<AttemptKey> attempt;
+  std::optional<WorkerHold> hold;  // where its last attempts ended by faults of its own
 };
 
 struct CoordinatorStats {
@@ -104,7 +106,8 @@ class CoordinatorState {
   struct Active {
     ExperimentRecord experiment;  // without files
     std::vector<RunRecord> runs;
-    bool stale = false;  // a commit failed midway: read again before use
+    bool stale = false;                        // a commit failed midway: read again before use
+    std::map<std::string, int> worker_faults;  // by run id, since the coordinator started
   };
 
   absl::Status Load(const std::string& experiment_id);
@@ -116,6 +119,11 @@ class CoordinatorState {
   absl::Status Apply(Active& active, ExperimentChange& change);
   void Absorb(Active& active, ExperimentChange& change);
   absl::Status EndAttempt(const AttemptEnd& end, std::optional<ReuseEntry> remember);
+  // Counts the fault, and says whether the run should be tried again.
+  bool RecordWorkerFault(Active& active, const RunRecord& run, const AttemptEnd& end,
+                         const std::string& worker_id);
+  bool CanTake(const RunRecord& run, const WorkerRecord& worker) const;
+  absl::StatusOr<std::set<std::string>> IncompleteResults(const Active& active) const;
   absl::Status Lose(const AttemptKey& attempt, RunState outcome, const Message& why);
   absl::Status RestoreLease(const RunRecord& run);
 
@@ -149,6 +157,7 @@ class CoordinatorState {
 
   std::map<std::string, Active> active_;  // by experiment id
   WorkerTable workers_;
+  WorkerHolds holds_;
   WaitingSyncs waiting_;
   RunQueue queue_;
   LeaseTable leases_;

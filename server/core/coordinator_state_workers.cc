@@ -119,6 +119,7 @@ absl::StatusOr<std::optional<Assignment>> CoordinatorState::RecoverUndelivered(c
 
 // The run that this worker should take next; empty when there is none.
 std::string CoordinatorState::FirstFor(const WorkerRecord& worker, const std::set<std::string>& failed) {
+  if (holds_.IsHeld(worker.id)) return "";
   std::map<std::string, bool> fits;  // by requirement
   for (const QueueEntry& entry : queue_.entries()) {
     const auto known = fits.find(entry.requirement);
@@ -221,7 +222,7 @@ WorkerState CoordinatorState::StateOf(const std::string& worker_id) {
 std::vector<WorkerStatus> CoordinatorState::Workers() {
   std::vector<WorkerStatus> all;
   for (const WorkerRecord* worker : workers_.All()) {
-    WorkerStatus status{*worker, StateOf(worker->id), std::nullopt};
+    WorkerStatus status{*worker, StateOf(worker->id), std::nullopt, holds_.Find(worker->id)};
     if (const Lease* lease = leases_.FindByWorker(worker->id)) status.attempt = lease->attempt.key;
     all.push_back(std::move(status));
   }
@@ -262,7 +263,7 @@ bool CoordinatorState::DispatchOne(std::set<std::string>& failed) {
     if (run == nullptr) continue;
     std::string chosen;
     for (const WaitingSync& call : waiting_.calls()) {
-      if (!WhyNot(*run, workers_.record(call.worker_id)).empty()) continue;
+      if (!CanTake(*run, workers_.record(call.worker_id))) continue;
       chosen = call.worker_id;
       break;
     }

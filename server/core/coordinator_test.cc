@@ -114,6 +114,18 @@ class CoordinatorTest : public testing::Test {
     return coordinator_->Finish(end);
   }
 
+  // The worker could not execute the attempt.
+  absl::Status FinishByFault(const AttemptKey& attempt) {
+    AttemptEnd end;
+    end.key = attempt;
+    end.outcome = RunState::kFailed;
+    end.worker_fault = true;
+    end.coded_message = messages::kText("no space left on device");
+    end.message = English(end.coded_message);
+    end.time = clock_.Now();
+    return coordinator_->Finish(end);
+  }
+
   Artifact Model(const std::string& content) {
     const Artifact artifact{"model/model.safetensors", Sha256Hex(content),
                             static_cast<int64_t>(content.size())};
@@ -191,6 +203,88 @@ TEST_F(CoordinatorTest, ARunGoesToOneWorkerOnly) {
   Submit("e");
   Take("w1");
   EXPECT_EQ(Sync("w2")->assignment, std::nullopt);
+}
+
+TEST_F(CoordinatorTest, ABrokenWorkerDoesNotDrainTheQueue) {
+  for (const char* id : {"e1", "e2", "e3", "e4"}) Submit(id);
+  const AttemptKey healthy = Take("healthy");
+  for (const int hold : {5, 20, 80, 600}) {
+    const AttemptKey broken = Take("broken");
+    ASSERT_TRUE(FinishByFault(broken).ok());
+    EXPECT_EQ(State(broken.run_id), RunState::kQueued);
+    EXPECT_EQ(Sync("broken")->assignment, std::nullopt) << "held back";
+    for (int passed = 0; passed < hold; passed += 5) {
+      Pass(absl::Seconds(5));
+      Sync("healthy", healthy);
+    }
+  }
+  EXPECT_EQ(repository_.GetRun(healthy.run_id)->state, RunState::kRunning);
+  for (const char* id : {"e1", "e2", "e3", "e4"})
+    EXPECT_EQ(repository_.GetExperiment(id)->state, ExperimentState::kActive);
+}
+
+TEST_F(CoordinatorTest, AHeldWorkerIsShownWithItsFaultAndWorksAgainAfterASuccess) {
+  Submit("e");
+  ASSERT_TRUE(FinishByFault(Take("w")).ok());
+  const auto workers = coordinator_->Workers();
+  ASSERT_THAT(workers, SizeIs(1));
+  ASSERT_TRUE(workers[0].hold.has_value());
+  EXPECT_EQ(workers[0].hold->left, absl::Seconds(5));
+  const auto explanation = coordinator_->Explain("e/baseline");
+  ASSERT_TRUE(explanation.ok());
+  ASSERT_THAT(explanation->reasons, SizeIs(2));
+  EXPECT_EQ(English(explanation->reasons[0]),
+            "worker w on host-w gets no runs for 5 s after 1 fault of its own: no space left on device");
+  EXPECT_THAT(English(explanation->reasons[1]), HasSubstr("trying again: no space left on device"));
+
+  Sync("w");
+  Pass(absl::Seconds(5));
+  ASSERT_TRUE(Finish(Take("w"), RunState::kSucceeded).ok());
+  EXPECT_FALSE(coordinator_->Workers()[0].hold.has_value());
+}
+
+TEST_F(CoordinatorTest, AWaitingCallOfAHeldWorkerIsServedWhenTheHoldEnds) {
+  Submit("e");
+  ASSERT_TRUE(FinishByFault(Take("w")).ok());
+  std::optional<SyncAnswer> answer;
+  coordinator_->Sync({Worker("w"), std::nullopt, true, absl::Seconds(60)},
+                     [&](absl::StatusOr<SyncAnswer> a) { answer = *a; });
+  Pass(absl::Seconds(4));
+  EXPECT_FALSE(answer.has_value());
+  Pass(absl::Seconds(2));
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_TRUE(answer->assignment.has_value());
+}
+
+TEST_F(CoordinatorTest, WhereNoOtherWorkerCanTakeItARunFailsAfterThreeFaults) {
+  Submit("e");
+  for (const int hold : {5, 20}) {
+    ASSERT_TRUE(FinishByFault(Take("w")).ok());
+    EXPECT_EQ(State("e/baseline"), RunState::kQueued);
+    Pass(absl::Seconds(hold));
+  }
+  ASSERT_TRUE(FinishByFault(Take("w")).ok());
+  EXPECT_EQ(State("e/baseline"), RunState::kFailed);
+  EXPECT_THAT(repository_.GetRun("e/baseline")->message, HasSubstr("no space left on device"));
+}
+
+TEST_F(CoordinatorTest, ASucceededRunIsRetriedWhenItsArtifactIsGone) {
+  Submit("e");
+  const Artifact model = Model("fp32");
+  ASSERT_TRUE(Finish(Take("w"), RunState::kSucceeded, 0, {model}).ok());
+  ASSERT_TRUE(Finish(Take("w"), RunState::kFailed).ok());     // dynamic: its input is damaged
+  ASSERT_TRUE(Finish(Take("w"), RunState::kSucceeded).ok());  // comparison
+  ASSERT_TRUE(absl::IsFailedPrecondition(coordinator_->Retry("e", "baseline")));
+  ASSERT_TRUE(artifacts_.SetAside(model.sha256).ok());
+
+  ASSERT_TRUE(coordinator_->Retry("e", "dynamic").ok());
+  EXPECT_EQ(State("e/baseline"), RunState::kQueued) << "made anew: its artifact is gone";
+  EXPECT_EQ(State("e/dynamic"), RunState::kPending);
+  EXPECT_EQ(State("e/comparison"), RunState::kSucceeded);
+  const AttemptKey again = Take("w");
+  EXPECT_EQ(again, (AttemptKey{"e/baseline", 2}));
+  ASSERT_TRUE(Finish(again, RunState::kSucceeded, 0, {Model("fp32")}).ok());
+  EXPECT_EQ(Take("w"), (AttemptKey{"e/dynamic", 2}));
 }
 
 TEST_F(CoordinatorTest, PriorityThenFirstInFirstOut) {

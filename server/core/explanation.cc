@@ -35,20 +35,42 @@ void ExplainMisfits(const RunRecord& run, const std::vector<const WorkerRecord*>
   }
 }
 
+// Names each fit worker that is held back, with its last fault.
+void ExplainHolds(const std::vector<const WorkerRecord*>& held, const ExplanationFacts& facts,
+                  Explanation& explanation) {
+  for (size_t i = 0; i < std::min(held.size(), kMaxNamedWorkers); ++i) {
+    const WorkerHold& hold = facts.holds.at(held[i]->id);
+    explanation.reasons.push_back(messages::kWorkerCannot(
+        held[i]->id, held[i]->hostname,
+        messages::kWorkerHeld(absl::Ceil(hold.left, absl::Seconds(1)), hold.faults, hold.last_fault)));
+  }
+  if (held.size() > kMaxNamedWorkers) {
+    explanation.reasons.push_back(
+        messages::kMoreWorkersCannot(static_cast<int64_t>(held.size() - kMaxNamedWorkers)));
+  }
+}
+
 void ExplainQueued(const RunRecord& run, const ExplanationFacts& facts, Explanation& explanation) {
   explanation.queue_position = facts.queue_position;
-  const auto fitting =
-      std::count_if(facts.workers->begin(), facts.workers->end(),
-                    [&](const WorkerRecord* worker) { return WhyNot(run, *worker).empty(); });
+  int64_t fit = 0;
+  std::vector<const WorkerRecord*> held;
+  for (const WorkerRecord* worker : *facts.workers) {
+    if (!WhyNot(run, *worker).empty()) continue;
+    if (facts.holds.count(worker->id) > 0) {
+      held.push_back(worker);
+    } else {
+      ++fit;
+    }
+  }
   if (facts.workers->empty()) {
     explanation.reasons.push_back(messages::kNoWorkerConnected());
-  } else if (fitting == 0) {
+  } else if (fit == 0 && held.empty()) {
     ExplainMisfits(run, *facts.workers, explanation);
-  } else {
-    explanation.reasons.push_back(messages::kWaitsForWorkers(fitting));
-    if (facts.queue_position > 0) {
-      explanation.reasons.push_back(messages::kRunsAhead(facts.queue_position));
-    }
+  }
+  if (fit > 0) explanation.reasons.push_back(messages::kWaitsForWorkers(fit));
+  ExplainHolds(held, facts, explanation);
+  if (fit > 0 && facts.queue_position > 0) {
+    explanation.reasons.push_back(messages::kRunsAhead(facts.queue_position));
   }
 }
 

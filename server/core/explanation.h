@@ -2,6 +2,7 @@
 #ifndef QUANTLAB_SERVER_CORE_EXPLANATION_H_
 #define QUANTLAB_SERVER_CORE_EXPLANATION_H_
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "base/message.h"
 #include "base/records.h"
 #include "server/core/lease_table.h"
+#include "server/core/worker_holds.h"
 
 namespace quantlab {
 
@@ -24,7 +26,8 @@ struct ExplanationFacts {
   const std::vector<const WorkerRecord*>* workers = nullptr;  // connected ones
   const Lease* lease = nullptr;                               // of the run; nullptr when none
   int queue_position = 0;
-  absl::Duration since_contact;  // since the worker of the lease was heard of
+  absl::Duration since_contact;                  // since the worker of the lease was heard of
+  std::map<std::string, WorkerHold> holds = {};  // workers that get no runs now, by id
 };
 
 // At most this many workers are named one by one, and this many runs.

@@ -12,14 +12,17 @@ namespace quantlab {
 namespace {
 
 // Ends after which a run is tried again.
-bool IsInterruption(RunState outcome) {
-  return outcome == RunState::kLost || outcome == RunState::kPreempted;
+bool IsInterruption(const AttemptEnd& end) {
+  return end.outcome == RunState::kLost || end.outcome == RunState::kPreempted || end.worker_fault;
 }
 
 // Why a run goes on after an attempt that did not end by itself, or ends with it.
 Message RetryMessage(const AttemptEnd& end, bool again) {
   const Message why = MessageOr(end.coded_message, end.message);
   const int64_t attempt = end.key.number;
+  if (end.worker_fault) {
+    return again ? messages::kRunWorkerFaultRetrying(attempt, why) : messages::kRunWorkerFault(attempt, why);
+  }
   switch (end.outcome) {
     case RunState::kCrashed:
       return again ? messages::kRunCrashedRetrying(attempt, why) : messages::kRunCrashed(attempt, why);
@@ -150,7 +153,7 @@ absl::Status ExperimentChange::Reuse(const std::string& run_id, const AttemptKey
   return absl::OkStatus();
 }
 
-absl::Status ExperimentChange::Finish(const AttemptEnd& end) {
+absl::Status ExperimentChange::Finish(const AttemptEnd& end, bool try_again) {
   const int found = IndexOfId(end.key.run_id);
   const size_t index = static_cast<size_t>(std::max(found, 0));
   if (found < 0 || At(index).state != RunState::kRunning || At(index).attempts != end.key.number) {
@@ -169,9 +172,9 @@ absl::Status ExperimentChange::Finish(const AttemptEnd& end) {
     run.crashes += 1;
     const bool again = run.crashes <= kMaxCrashRetries;
     Move(index, again ? RunState::kQueued : RunState::kCrashed, RetryMessage(end, again));
-  } else if (IsInterruption(end.outcome)) {
+  } else if (IsInterruption(end)) {
     run.interruptions += 1;
-    const bool again = run.interruptions <= kMaxInterruptions;
+    const bool again = try_again && run.interruptions <= kMaxInterruptions;
     Move(index, again ? RunState::kQueued : end.outcome, RetryMessage(end, again));
   } else {
     Move(index, end.outcome, MessageOr(end.coded_message, end.message));
@@ -201,21 +204,24 @@ void ExperimentChange::Cancel(const std::vector<std::string>& run_ids, const Mes
 }
 
 // Marks a run, what it must have and has not, and so on.
-void ExperimentChange::CollectRetry(size_t index, std::vector<bool>& again) const {
+void ExperimentChange::CollectRetry(size_t index, const std::set<std::string>& incomplete,
+                                    std::vector<bool>& again) const {
   const RunRecord& run = At(index);
-  if (again[index] || !IsEnded(run.state) || run.state == RunState::kSucceeded) return;
+  if (again[index] || !IsEnded(run.state)) return;
+  if (run.state == RunState::kSucceeded && incomplete.count(run.id) == 0) return;
   again[index] = true;
   for (const RunDependency& need : run.needs) {
     const int needed = IndexOfName(need.run);
-    if (needed >= 0 && need.must_succeed) CollectRetry(static_cast<size_t>(needed), again);
+    if (needed >= 0 && need.must_succeed) CollectRetry(static_cast<size_t>(needed), incomplete, again);
   }
 }
 
-absl::Status ExperimentChange::Retry(const std::vector<std::string>& run_ids) {
+absl::Status ExperimentChange::Retry(const std::vector<std::string>& run_ids,
+                                     const std::set<std::string>& incomplete) {
   std::vector<bool> again(runs_.size(), false);
   for (const std::string& run_id : run_ids) {
     const int index = IndexOfId(run_id);
-    if (index >= 0) CollectRetry(static_cast<size_t>(index), again);
+    if (index >= 0) CollectRetry(static_cast<size_t>(index), incomplete, again);
   }
   if (std::find(again.begin(), again.end(), true) == again.end()) {
     return absl::FailedPreconditionError(
@@ -237,6 +243,8 @@ absl::Status ExperimentChange::Retry(const std::vector<std::string>& run_ids) {
     RunRecord& run = Mutable(i);
     run.crashes = 0;
     run.interruptions = 0;
+    run.result = std::nullopt;
+    run.reused = false;
     Move(i, RunState::kPending, {});
   }
   Settle();

@@ -4,6 +4,7 @@
 #define QUANTLAB_SERVER_CORE_TRANSITIONS_H_
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,9 @@ namespace quantlab {
 // A runner that died is tried again this often, a vanished or stopped worker's attempt that often.
 inline constexpr int kMaxCrashRetries = 2;
 inline constexpr int kMaxInterruptions = 10;
+// After so many faults of workers a run waits for another worker; where no other can execute it, it has
+// FAILED.
+inline constexpr int kMaxWorkerFaults = 3;
 
 // One change, built step by step. Each step that ends a run also lets those that need it go on: into the
 // queue, or to SKIPPED.
@@ -38,18 +42,20 @@ class ExperimentChange {
 
   // The running attempt ended. SUCCEEDED, FAILED, TIMED_OUT and CANCELLED end the run; after CRASHED,
   // LOST and PREEMPTED it is tried again as often as the limits above allow, unless someone wants it
-  // cancelled.
+  // cancelled. FAILED by a fault of the worker (`end.worker_fault`) counts as an interruption;
+  // `try_again` false ends the run with it.
   // Errors: ABORTED this attempt does not run (any more).
-  absl::Status Finish(const AttemptEnd& end);
+  absl::Status Finish(const AttemptEnd& end, bool try_again = true);
 
   // Ends what waits; asks for the end of what runs. `run_ids` must be of this experiment; runs that have
   // ended stay as they are.
   void Cancel(const std::vector<std::string>& run_ids, const Message& reason);
 
   // Queues runs again that ended otherwise than by success, with those that they need and those that were
-  // skipped for them. Counters start anew.
+  // skipped for them. Counters start anew. Runs of `incomplete` count as not succeeded: artifacts of their
+  // results are missing.
   // Errors: FAILED_PRECONDITION nothing to try again.
-  absl::Status Retry(const std::vector<std::string>& run_ids);
+  absl::Status Retry(const std::vector<std::string>& run_ids, const std::set<std::string>& incomplete = {});
 
   bool empty() const;
   StateChange& change() { return change_; }
@@ -63,7 +69,7 @@ class ExperimentChange {
   int IndexOfId(const std::string& run_id) const;
   void Move(size_t index, RunState to, const Message& message);
   bool SettleOne(size_t index);
-  void CollectRetry(size_t index, std::vector<bool>& again) const;
+  void CollectRetry(size_t index, const std::set<std::string>& incomplete, std::vector<bool>& again) const;
 
   const std::vector<RunRecord>& runs_;
   const absl::Time now_;

@@ -58,6 +58,7 @@ struct App::Parts {
   absl::Status OpenData(const Options& options) {
     QL_RETURN_IF_ERROR(MakeDirectories(options.data_dir));
     QL_ASSIGN_OR_RETURN(storage, OpenStorage(options.data_dir));
+    if (options.check_artifacts) QL_RETURN_IF_ERROR(CheckArtifacts());
     CoordinatorOptions core;
     core.lease_term = options.lease_term;
     core.jitter_seed = RandomSeed();
@@ -66,6 +67,18 @@ struct App::Parts {
                                                        &storage->artifacts(), &Clock::Real(), core_log.get()},
                                       core);
     return coordinator->Recover();
+  }
+
+  absl::Status CheckArtifacts() {
+    QL_ASSIGN_OR_RETURN(const FileArtifactStore::Check check, storage->artifacts().CheckAll());
+    for (const std::string& sha256 : check.damaged) {
+      log->Write(LogLevel::kError, "a damaged artifact was set aside", {}, {{"sha256", sha256}});
+    }
+    log->Write(LogLevel::kInfo, "artifacts checked", {},
+               {{"files", absl::StrCat(check.files)},
+                {"bytes", absl::StrCat(check.bytes)},
+                {"damaged", absl::StrCat(check.damaged.size())}});
+    return absl::OkStatus();
   }
 
   void BuildServices(Catalog catalog) {

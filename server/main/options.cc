@@ -67,6 +67,8 @@ void Declare(CLI::App& app, Raw& raw) {
   app.add_option("--lease-seconds", raw.lease_seconds, "How long a silent worker keeps its run; 1 to 3600")
       ->check(CLI::Range(1.0, 3600.0))
       ->capture_default_str();
+  app.add_flag("--check-artifacts", raw.options.check_artifacts,
+               "Before serving, compare every stored artifact with its digest and set damaged ones aside");
   app.add_option("--lifeline-fd", raw.options.lifeline_fd, "Stop when this open pipe closes: for embedding");
   app.add_option("--ready-fd", raw.options.ready_fd,
                  "Write the address to this open file when serving, and close it");

@@ -30,6 +30,7 @@ struct Options {
   int lifeline_fd = -1;  // leave when this pipe closes; -1: none
   int ready_fd = -1;     // write the address here when serving; -1: none
   bool reflection = false;
+  bool check_artifacts = false;
   LogOptions log;
 };
 

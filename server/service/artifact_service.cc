@@ -22,25 +22,6 @@ absl::Status CheckDigest(const std::string& sha256) {
 
 }  // namespace
 
-class ArtifactService::Transfer {
- public:
-  explicit Transfer(std::atomic<int>& count) : count_(count), number_(++count) {}
-  ~Transfer() { --count_; }
-  Transfer(const Transfer&) = delete;
-  Transfer& operator=(const Transfer&) = delete;
-
-  absl::Status Check() const {
-    if (number_ <= kMaxTransfers) return absl::OkStatus();
-    return WithReason(absl::UnavailableError(
-                          absl::StrCat("more than ", kMaxTransfers, " transfers at once; call again later")),
-                      "TOO_MANY_TRANSFERS");
-  }
-
- private:
-  std::atomic<int>& count_;
-  const int number_;
-};
-
 grpc::Status ArtifactService::StatArtifacts(grpc::ServerContext*, const v1::StatArtifactsRequest* request,
                                             v1::StatArtifactsResponse* response) {
   RpcRecord record(rpc_, "StatArtifacts");
@@ -64,19 +45,19 @@ grpc::Status ArtifactService::StatArtifacts(grpc::ServerContext*, const v1::Stat
   return ToGrpcStatus(status);
 }
 
-grpc::Status ArtifactService::UploadArtifact(grpc::ServerContext*,
+grpc::Status ArtifactService::UploadArtifact(grpc::ServerContext* context,
                                              grpc::ServerReader<v1::UploadArtifactRequest>* reader,
                                              v1::UploadArtifactResponse* response) {
   RpcRecord record(rpc_, "UploadArtifact");
-  const Transfer transfer(transfers_);
-  absl::Status status = transfer.Check();
-  if (status.ok()) status = CallHandler([&] { return Upload(reader, response); });
+  Transfers::Slot slot(transfers_, [context] { context->TryCancel(); });
+  absl::Status status = slot.status();
+  if (status.ok()) status = CallHandler([&] { return Upload(reader, slot, response); });
   record.End(status);
   return ToGrpcStatus(status);
 }
 
 absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactRequest>* reader,
-                                     v1::UploadArtifactResponse* response) {
+                                     Transfers::Slot& slot, v1::UploadArtifactResponse* response) {
   v1::UploadArtifactRequest message;
   if (!reader->Read(&message)) return absl::InvalidArgumentError("an upload without a message");
   const std::string sha256 = message.sha256();
@@ -97,6 +78,7 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
           absl::StrCat("a chunk of ", message.data().size(), " bytes; allowed: ", kChunkBytes));
     }
     QL_RETURN_IF_ERROR((*writer)->Append(message.data()));
+    slot.Touch();
   } while (reader->Read(&message));
   // Also when the caller went away: what has arrived stays, and the upload can be resumed.
   QL_ASSIGN_OR_RETURN(const int64_t durable, (*writer)->Close());
@@ -104,18 +86,28 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
   return absl::OkStatus();
 }
 
-grpc::Status ArtifactService::DownloadArtifact(grpc::ServerContext*,
+grpc::Status ArtifactService::DownloadArtifact(grpc::ServerContext* context,
                                                const v1::DownloadArtifactRequest* request,
                                                grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) {
   RpcRecord record(rpc_, "DownloadArtifact");
-  const Transfer transfer(transfers_);
-  absl::Status status = transfer.Check();
-  if (status.ok()) status = CallHandler([&] { return Download(*request, writer); });
+  Transfers::Slot slot(transfers_, [context] { context->TryCancel(); });
+  absl::Status status = slot.status();
+  if (status.ok()) status = CallHandler([&] { return Download(*request, slot, writer); });
   record.End(status);
   return ToGrpcStatus(status);
 }
 
-absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& request,
+// Found while it was read, before its last piece was sent.
+absl::Status ArtifactService::Damaged(const std::string& sha256) {
+  QL_RETURN_IF_ERROR(store_->SetAside(sha256));
+  return WithReason(absl::DataLossError(absl::StrCat(
+                        "artifact ", sha256,
+                        " no longer has its digest and was set aside; retry the run that made it, or submit "
+                        "again what uploaded it")),
+                    "ARTIFACT_DAMAGED");
+}
+
+absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& request, Transfers::Slot& slot,
                                        grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) {
   QL_RETURN_IF_ERROR(CheckDigest(request.sha256()));
   QL_ASSIGN_OR_RETURN(const auto reader, store_->OpenReader(request.sha256()));
@@ -126,14 +118,20 @@ absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& reques
   v1::DownloadArtifactResponse message;
   message.set_size(reader->size());
   int64_t offset = request.offset();
+  Sha256 hash;  // of the whole file; a resumed download is checked by its receiver
+
   do {
     QL_ASSIGN_OR_RETURN(std::string data, reader->Read(offset, kChunkBytes));
     if (data.empty() && offset < reader->size()) {
       return absl::DataLossError(absl::StrCat("artifact ", request.sha256(), " ends at byte ", offset));
     }
     offset += static_cast<int64_t>(data.size());
+    hash.Update(data);
+    if (request.offset() == 0 && offset == reader->size() && hash.HexDigest() != request.sha256())
+      return Damaged(request.sha256());
     message.set_data(std::move(data));
     if (!writer->Write(message)) return absl::CancelledError("the caller went away");
+    slot.Touch();
     message.clear_size();
   } while (offset < reader->size());
   return absl::OkStatus();

@@ -2,22 +2,22 @@
 #ifndef QUANTLAB_SERVER_SERVICE_ARTIFACT_SERVICE_H_
 #define QUANTLAB_SERVER_SERVICE_ARTIFACT_SERVICE_H_
 
-#include <atomic>
-
 #include "base/repositories.h"
 #include "quantlab/v1/artifact.grpc.pb.h"
 #include "server/service/rpc.h"
+#include "server/service/transfers.h"
 
 namespace quantlab {
 
 // Transfers are few and long and wait for the disk all the time, so each has a thread of gRPC's; beyond
-// kMaxTransfers they are refused with UNAVAILABLE, and clients come again.
+// kMaxTransfers they are refused with UNAVAILABLE, and clients come again. Idle ones give way (transfers.h).
 // Borrows the store and what the environment names. Threads: safe.
 class ArtifactService final : public v1::ArtifactService::Service {
  public:
   static constexpr int kMaxTransfers = 64;
 
-  ArtifactService(const RpcEnvironment& rpc, ArtifactStore* store) : rpc_(rpc), store_(store) {}
+  ArtifactService(const RpcEnvironment& rpc, ArtifactStore* store)
+      : rpc_(rpc), store_(store), transfers_(kMaxTransfers, *rpc.clock) {}
 
   grpc::Status StatArtifacts(grpc::ServerContext* context, const v1::StatArtifactsRequest* request,
                              v1::StatArtifactsResponse* response) override;
@@ -28,17 +28,15 @@ class ArtifactService final : public v1::ArtifactService::Service {
                                 grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) override;
 
  private:
-  // Counts one transfer while it lives.
-  class Transfer;
-
-  absl::Status Upload(grpc::ServerReader<v1::UploadArtifactRequest>* reader,
+  absl::Status Upload(grpc::ServerReader<v1::UploadArtifactRequest>* reader, Transfers::Slot& slot,
                       v1::UploadArtifactResponse* response);
-  absl::Status Download(const v1::DownloadArtifactRequest& request,
+  absl::Status Damaged(const std::string& sha256);
+  absl::Status Download(const v1::DownloadArtifactRequest& request, Transfers::Slot& slot,
                         grpc::ServerWriter<v1::DownloadArtifactResponse>* writer);
 
   const RpcEnvironment rpc_;
   ArtifactStore* const store_;
-  std::atomic<int> transfers_{0};
+  Transfers transfers_;
 };
 
 }  // namespace quantlab

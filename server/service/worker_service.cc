@@ -241,6 +241,12 @@ grpc::ServerUnaryReactor* WorkerService::ListWorkers(grpc::CallbackServerContext
                                                           : v1::WORKER_STATE_GONE);
       if (status.attempt) *out->mutable_attempt() = ToProto(*status.attempt);
       *out->mutable_last_seen_time() = ToProto(status.worker.last_seen);
+      if (!status.hold) continue;
+      out->set_faults(status.hold->faults);
+      *out->mutable_hold_reason() = ToProto(status.hold->last_fault);
+      if (status.hold->left > absl::ZeroDuration()) {
+        *out->mutable_held_until_time() = ToProto(Clock::Real().Now() + status.hold->left);
+      }
     }
     return absl::OkStatus();
   });

@@ -134,6 +134,24 @@ TEST_F(WorkerServiceTest, WorkersAreListedWithTheirState) {
   EXPECT_EQ(list.workers(1).state(), v1::WORKER_STATE_IDLE);
 }
 
+TEST_F(WorkerServiceTest, AFaultOfTheWorkerHoldsItBackAndTheRunGoesBack) {
+  const std::string id = Submitted();
+  v1::FinishAttemptRequest request;
+  *request.mutable_attempt() = Taken("w");
+  request.set_outcome(v1::RUN_STATE_FAILED);
+  request.set_worker_fault(true);
+  request.set_message("no space");
+  ASSERT_TRUE(Finish(request).ok());
+  EXPECT_EQ(storage_->states().GetRun(id + "/baseline")->state, RunState::kQueued);
+  v1::ListWorkersResponse list;
+  ASSERT_TRUE(Call(*workers_, &v1::WorkerService::Stub::ListWorkers, v1::ListWorkersRequest(), &list).ok());
+  ASSERT_EQ(list.workers_size(), 1);
+  EXPECT_TRUE(list.workers(0).has_held_until_time());
+  EXPECT_EQ(list.workers(0).faults(), 1);
+  request.set_outcome(v1::RUN_STATE_CRASHED);
+  EXPECT_EQ(Finish(request).code(), absl::StatusCode::kInvalidArgument);
+}
+
 class ArtifactServiceTest : public ServiceTest {
  protected:
   absl::Status Upload(const std::string& sha256, int64_t size, const std::string& chunk, int64_t offset = 0) {
@@ -181,6 +199,22 @@ TEST_F(ArtifactServiceTest, AFileGoesUpAndDown) {
   EXPECT_TRUE(response.artifacts(0).present());
   EXPECT_EQ(response.artifacts(0).size(), 7);
   EXPECT_FALSE(response.artifacts(1).present());
+}
+
+TEST_F(ArtifactServiceTest, ADamagedFileIsSetAsideAndTakenAgain) {
+  const std::string content(3 << 20, 'x'), sha256 = Sha256Hex(content);
+  for (int piece = 0; piece < 3; ++piece)
+    ASSERT_TRUE(Upload(sha256, 3 << 20, content.substr(0, 1 << 20), piece << 20).ok());
+  const std::string path =
+      absl::StrCat(folder_.path(), "/artifacts/", sha256.substr(0, 2), "/", sha256.substr(2));
+  ASSERT_TRUE(WriteFileAtomically(path, std::string((3 << 20) - 1, 'x') + "y").ok());
+  const absl::Status damaged = Download(sha256).status();
+  EXPECT_EQ(damaged.code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(ReasonOf(damaged), "ARTIFACT_DAMAGED");
+  EXPECT_EQ(Download(sha256).status().code(), absl::StatusCode::kNotFound);
+  for (int piece = 0; piece < 3; ++piece)
+    ASSERT_TRUE(Upload(sha256, 3 << 20, content.substr(0, 1 << 20), piece << 20).ok());
+  EXPECT_EQ(*Download(sha256), content);
 }
 
 TEST_F(ArtifactServiceTest, WrongDigestsOffsetsAndSizesAreRefused) {

@@ -307,6 +307,10 @@ class MemoryArtifacts : public ArtifactStore {
   absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string&) override {
     return absl::UnimplementedError("MemoryArtifacts holds no content");
   }
+  absl::Status SetAside(const std::string& sha256) override {
+    Remove(sha256);
+    return absl::OkStatus();
+  }
 
  private:
   Mutex mutex_;
