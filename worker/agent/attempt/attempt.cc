@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +22,8 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxAssignment = 64 << 20;
+// With less than this free, a failure counts as the disk's.
+constexpr int64_t kFullDisk = 8 << 20;
 constexpr int kOomScoreAdjustment = 500;
 
 std::string OutputOf(const std::string& folder) {
@@ -99,7 +102,7 @@ HandOver::Result Attempt::Execute() {
   log_.Info("preparing");
   Outcome outcome;
   if (const absl::Status created = CreateFolder(); !created.ok()) {
-    outcome = PreparationFailed(created);
+    outcome = PreparationFailed(created, /*worker_fault=*/true);
   } else {
     outcome = PrepareAndRun();
   }
@@ -155,11 +158,14 @@ Outcome Attempt::PrepareAndRun() {
   }
   if (control_->stopping() || !job.ok()) return PreparationFailed(job.status());
   const absl::Status written = WriteFileAtomically(folder_ + "/job.json", JobToJson(*job));
-  if (!written.ok()) return PreparationFailed(written);
-  return RunRunner();
+  if (!written.ok()) return PreparationFailed(written, /*worker_fault=*/true);
+  Outcome outcome = RunRunner();
+  // The runner says that it cannot write; another worker can.
+  if (outcome.state == v1::RUN_STATE_FAILED && DiskIsFull()) outcome.worker_fault = true;
+  return outcome;
 }
 
-Outcome Attempt::PreparationFailed(const absl::Status& why) const {
+Outcome Attempt::PreparationFailed(const absl::Status& why, bool worker_fault) const {
   switch (control_->reason()) {
     case StopReason::kCancelled:
       return {v1::RUN_STATE_CANCELLED, control_->detail()};
@@ -172,7 +178,13 @@ Outcome Attempt::PreparationFailed(const absl::Status& why) const {
       break;
   }
   log_.Error(absl::StrCat("preparing failed: ", why.ToString()));
-  return {v1::RUN_STATE_FAILED, messages::kPreparationFailed(MessageOf(why))};
+  return {v1::RUN_STATE_FAILED, messages::kPreparationFailed(MessageOf(why)), worker_fault || DiskIsFull()};
+}
+
+bool Attempt::DiskIsFull() const {
+  struct statvfs info;
+  if (statvfs(environment_.options.data_folder.c_str(), &info) != 0) return false;
+  return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize) < kFullDisk;
 }
 
 absl::StatusOr<Job> Attempt::Prepare() {
@@ -267,6 +279,7 @@ v1::FinishAttemptRequest Attempt::FinishRequest(const Outcome& outcome) const {
   v1::FinishAttemptRequest finish;
   *finish.mutable_attempt() = assignment_.attempt();
   finish.set_outcome(outcome.state);
+  finish.set_worker_fault(outcome.worker_fault);
   if (!outcome.message.empty()) {
     finish.set_message(English(outcome.message));
     *finish.mutable_coded_message() = ToProto(outcome.message);

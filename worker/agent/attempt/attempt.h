@@ -81,7 +81,8 @@ class Attempt {
   absl::Status PlaceFiles(const std::vector<AssetFile>& files, const std::string& folder,
                           const std::string& what);
   absl::StatusOr<std::vector<ModelInput>> PrepareInputs();
-  Outcome PreparationFailed(const absl::Status& why) const;
+  Outcome PreparationFailed(const absl::Status& why, bool worker_fault = false) const;
+  bool DiskIsFull() const;
   Outcome RunRunner();
   HandOver::Result HandOverAll(const Outcome& outcome);
   HandOver::Result FinishWithoutSpool(const Outcome& outcome);

@@ -1,5 +1,6 @@
 #include "worker/agent/attempt/hand_over.h"
 
+#include <optional>
 #include <sys/stat.h>
 
 #include "absl/strings/str_cat.h"
@@ -17,7 +18,6 @@ constexpr int kMaxEvents = 1000;
 constexpr int64_t kMaxBytes = 1900 << 10;  // of 2 MiB, with room for the framing of each event
 constexpr int kMaxGaps = 5;
 constexpr int kRefusedUploads = 3;
-constexpr int kFullDiskUploads = 10;
 
 bool IsFenced(const absl::Status& status) {
   return absl::IsAborted(status) || absl::IsNotFound(status);
@@ -181,7 +181,8 @@ bool HandOver::UploadNext(Backoff& backoff) {
 
 // Errors: those that are for good, or CANCELLED when the artifact is not wanted any more.
 absl::Status HandOver::Upload(const v1::Artifact& artifact, Backoff& backoff) {
-  int refused = 0, full = 0;
+  int refused = 0;
+  std::optional<absl::Duration> full_since;
   while (true) {
     const absl::Status status = TryUpload(artifact);
     if (status.ok()) {
@@ -196,8 +197,13 @@ absl::Status HandOver::Upload(const v1::Artifact& artifact, Backoff& backoff) {
     if (IsRefusal(status) || absl::IsOutOfRange(status) || absl::IsNotFound(status)) {
       if (++refused >= kRefusedUploads) return status;
     } else if (absl::IsResourceExhausted(status)) {
-      if (++full == 1) log_.Warn(absl::StrCat("the coordinator's store is full: ", status.message()));
-      if (full >= kFullDiskUploads) return status;
+      const absl::Duration now = Clock::Real().Monotonic();
+      if (!full_since) {
+        full_since = now;
+        log_.Warn(absl::StrCat("the coordinator's store is full; the results wait on this worker for up to ",
+                               absl::FormatDuration(options_.full_store_patience), ": ", status.message()));
+      }
+      if (now - *full_since >= options_.full_store_patience) return status;
     } else {
       outage_->Failed(status);
     }

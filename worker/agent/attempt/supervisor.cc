@@ -54,7 +54,10 @@ Outcome Classify(const RunnerEnd& end) {
     default:
       break;
   }
-  if (!end.failure.ok()) return {v1::RUN_STATE_FAILED, MessageOf(end.failure)};
+  if (!end.failure.ok()) {
+    // What the runner writes is refused with INVALID_ARGUMENT; all else is a spool that cannot be written.
+    return {v1::RUN_STATE_FAILED, MessageOf(end.failure), !absl::IsInvalidArgument(end.failure)};
+  }
   if (succeeded) return {v1::RUN_STATE_SUCCEEDED, {}};
   if (done && !end.finished->ok() && !end.finished->stopped()) return Finished(*end.finished);
   if (end.timed_out) {
@@ -81,7 +84,7 @@ Supervisor::Supervisor(SupervisorOptions options, ProcessLauncher* launcher, Eve
 Outcome Supervisor::Run() {
   const OomCounts before = options_.oom_counts();
   if (const absl::Status launched = Launch(); !launched.ok()) {
-    return {v1::RUN_STATE_FAILED, messages::kRunnerNotStarted(MessageOf(launched))};
+    return {v1::RUN_STATE_FAILED, messages::kRunnerNotStarted(MessageOf(launched)), /*worker_fault=*/true};
   }
   start_ = clock_->Monotonic();
   log_.Info(absl::StrCat("the runner started as process ", process_->pid()));

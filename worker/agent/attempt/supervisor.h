@@ -33,6 +33,8 @@ struct SupervisorOptions {
 struct Outcome {
   v1::RunState state = v1::RUN_STATE_UNSPECIFIED;
   Message message;  // why; none on success
+  // With FAILED: this worker could not execute the run, whatever the run is.
+  bool worker_fault = false;
 };
 
 // What is known when the runner is gone.

@@ -94,6 +94,9 @@ TEST(ClassifyTest, AgentsOwnReasonToKillIsTheMessage) {
   end.failure = absl::ResourceExhaustedError("the disk is full");
   EXPECT_EQ(Classify(end).state, v1::RUN_STATE_FAILED);
   EXPECT_EQ(English(Classify(end).message), "the disk is full");
+  EXPECT_TRUE(Classify(end).worker_fault);
+  end.failure = absl::InvalidArgumentError("line 3 of the runner's events cannot be read");
+  EXPECT_FALSE(Classify(end).worker_fault) << "the run's";
 }
 
 }  // namespace

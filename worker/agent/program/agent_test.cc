@@ -38,7 +38,7 @@ class AgentTest : public ::testing::Test {
     options_.runner = QUANTLAB_MISBEHAVING_RUNNER;
     options_.grace = absl::Milliseconds(200);
     options_.hand_over = {absl::Milliseconds(2), absl::Milliseconds(300), absl::Milliseconds(2),
-                          absl::Milliseconds(20)};
+                          absl::Milliseconds(20), absl::Milliseconds(100)};
     launcher_ = MakeProcessLauncher();
   }
   void TearDown() override { StopAgent(true); }
@@ -384,6 +384,26 @@ TEST_F(AgentTest, RefusedArtifactTurnsSuccessIntoAFailureWithTheReason) {
   EXPECT_THAT(seen.finish->message(), AllOf(HasSubstr("model.bin"), HasSubstr("the store's disk is full")));
   EXPECT_THAT(seen.finish->artifacts(), IsEmpty());
   EXPECT_EQ(Metrics(seen).at("accuracy"), 0.75);
+}
+
+TEST_F(AgentTest, AStoreThatIsFullForAWhileCostsNothing) {
+  options_.hand_over.full_store_patience = absl::Hours(1);
+  std::atomic<int> tries = 0;
+  coordinator_.SetFault([&](const std::string& call) {
+    return call == "UploadArtifact" && ++tries <= 30 ? absl::ResourceExhaustedError("the disk is full")
+                                                     : absl::OkStatus();
+  });
+  const Seen seen = Execute("succeed");
+  EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_SUCCEEDED) << seen.finish->message();
+  EXPECT_GT(tries, 30);
+  EXPECT_EQ(seen.finish->artifacts_size(), 1);
+}
+
+TEST_F(AgentTest, ARunnerThatDoesNotStartIsAFaultOfTheWorker) {
+  options_.runner = data_ + "/no-such-runner";
+  const Seen seen = Execute("succeed");
+  EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_FAILED);
+  EXPECT_TRUE(seen.finish->worker_fault()) << seen.finish->message();
 }
 
 TEST_F(AgentTest, RefusedEventsEndTheAttemptWithTheReason) {

@@ -48,6 +48,7 @@ struct Settings {
   int threads = 0;
   int64_t cache_bytes = int64_t{10} << 30;
   double grace_seconds = 10;
+  double full_store_hours = 24;
   int lifeline_fd = -1, ready_fd = -1;
   std::string log_level = "info", log_format = "text";
 };
@@ -153,6 +154,7 @@ int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& w
   environment.options.runner = settings.runner;
   environment.options.threads = settings.threads;
   environment.options.grace = absl::Seconds(settings.grace_seconds);
+  environment.options.hand_over.full_store_patience = absl::Hours(settings.full_store_hours);
   environment.launcher = &launcher;
   environment.coordinator = &coordinator;
   environment.cache = &cache;
@@ -244,6 +246,10 @@ int Main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--grace", settings.grace_seconds, "Seconds from SIGTERM to SIGKILL of a runner")
       ->check(CLI::Range(0.0, 3600.0));
+  app.add_option("--full-store-hours", settings.full_store_hours,
+                 "How long results wait on this worker while the coordinator's disk is full")
+      ->check(CLI::Range(0.0, 8760.0))
+      ->capture_default_str();
   app.add_option("--lifeline-fd", settings.lifeline_fd, "Stop when this descriptor's other end closes");
   app.add_option("--ready-fd", settings.ready_fd, "Write a line here once registered with the coordinator");
   app.add_option("--log-level", settings.log_level, "debug, info, warning or error");
