@@ -23,6 +23,7 @@ BEGINS = re.compile(r"\s*(#|\||[-*+] |\d+\. |>|!\[|<|```|$)")
 
 def documents():
     yield ROOT / "README.zh-CN.md"
+    yield ROOT / "deploy/README.zh-CN.md"
     for path in sorted((ROOT / "docs").rglob("*.md")):
         if re.search(CJK, path.name):
             yield path
