@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/message_catalogue.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/runner/job_json.h"
@@ -52,17 +53,18 @@ absl::Status CheckOutputFolder(const std::string& folder) {
 
 }  // namespace
 
-void Attempt::Warn(const std::string& code, const std::string& message) {
-  Send(Caveat{code, message});
-  Send(LogLine{Severity::kWarning, message});
+void Attempt::Warn(const std::string& code, const Message& message) {
+  const std::string text = English(message);
+  Send(Caveat{code, text, message});
+  Send(LogLine{Severity::kWarning, text, message});
 }
 
-bool Attempt::Report(const std::string& phase, int64_t done, int64_t total, const std::string& unit) {
+bool Attempt::Report(const Message& phase, int64_t done, int64_t total, const std::string& unit) {
   const auto now = std::chrono::steady_clock::now();
-  if (phase != last_phase_ || done == total || now - last_report_ >= kReportInterval) {
+  if (!(phase == last_phase_) || done == total || now - last_report_ >= kReportInterval) {
     last_phase_ = phase;
     last_report_ = now;
-    Send(Progress{phase, done, total, unit});
+    Send(Progress{English(phase), done, total, unit, phase});
   }
   return !ShouldStop();
 }

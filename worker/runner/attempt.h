@@ -33,10 +33,10 @@ class Attempt {
   bool ShouldStop() const { return should_stop_(); }
 
   void Log(const std::string& message) { sink_(LogLine{Severity::kInfo, message}); }
-  void Warn(const std::string& code, const std::string& message);  // a caveat, and a line in the log
+  void Warn(const std::string& code, const Message& message);  // a caveat, and a line in the log
 
   // At most a few a second; the last one of a phase always. Returns false when the work should stop.
-  bool Report(const std::string& phase, int64_t done, int64_t total, const std::string& unit);
+  bool Report(const Message& phase, int64_t done, int64_t total, const std::string& unit);
 
   // Sends it, and keeps it for metrics.json.
   void Record(Metric metric);
@@ -54,7 +54,7 @@ class Attempt {
   const EventSink sink_;
   const std::function<bool()> should_stop_;
   std::vector<Metric> metrics_;
-  std::string last_phase_;
+  Message last_phase_;
   std::chrono::steady_clock::time_point last_report_;
 };
 

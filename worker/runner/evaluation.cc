@@ -12,6 +12,8 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/files.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/metric_spec.h"
 #include "base/numbers.h"
 #include "base/status_macros.h"
@@ -60,11 +62,7 @@ absl::Status RecordQuality(Attempt& attempt, const Evaluation& evaluation, int c
   attempt.Record(std::move(accuracy));
   if (attempt.config().kind == RunKind::kBaseline && evaluation.split == "test" &&
       interval.high < 1.0 / classes) {
-    attempt.Warn(
-        "below_chance",
-        absl::StrFormat("the accuracy of %.1f %% is below what guessing among %d classes gives: do the "
-                        "model and the dataset number their classes alike?",
-                        100 * scores.accuracy, classes));
+    attempt.Warn("below_chance", messages::kBelowChance(scores.accuracy, classes));
   }
   if (scores.binary) RecordScores(attempt, *scores.binary, "binary", evaluation.split, scores.total);
   RecordScores(attempt, scores.macro, "macro", evaluation.split, scores.total);
@@ -113,9 +111,11 @@ void DescribeSplits(Attempt& attempt, const engine::Dataset& data) {
       s.duplicates_dropped, ", conflicting ", s.conflicts_dropped, ", leaked ", s.leaked_dropped));
   for (const std::string& note : s.notes) attempt.Log(note);
   if (s.unused > 0) {
-    attempt.Warn("subset", absl::StrCat("a subset of the dataset was used: ", data.train.size(),
-                                        " texts for training, ", data.validation.size(), " for validation, ",
-                                        data.test.size(), " for testing; ", s.unused, " were left out"));
+    const auto count = [](const std::vector<engine::Example>& split) {
+      return static_cast<int64_t>(split.size());
+    };
+    attempt.Warn("subset",
+                 messages::kSubset(count(data.train), count(data.validation), count(data.test), s.unused));
   }
 }
 
@@ -134,17 +134,13 @@ void WarnAboutUnknownWords(Attempt& attempt, const engine::Tokenizer& tokenizer,
   }
   const double share = static_cast<double>(unknown) / static_cast<double>(std::max<int64_t>(words, 1));
   if (share <= kMuch) return;
-  attempt.Warn(
-      "unknown_words",
-      absl::StrFormat("%.0f %% of the words are not in the tokenizer's vocabulary: is it of the texts' "
-                      "language, and of this model?",
-                      100 * share));
+  attempt.Warn("unknown_words", messages::kUnknownWords(share));
 }
 
 }  // namespace
 
 absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt) {
-  attempt.Report("reading dataset", 0, 0, "row");
+  attempt.Report(messages::kReadingDataset(), 0, 0, "row");
   QL_ASSIGN_OR_RETURN(engine::Dataset data,
                       engine::LoadDataset(attempt.config().dataset, attempt.job().dataset_folder));
   DescribeSplits(attempt, data);
@@ -156,12 +152,13 @@ absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const e
                                                        const std::string& what) {
   engine::LabelledTexts data;
   const int64_t total = static_cast<int64_t>(examples.size());
+  const Message phase = messages::kTokenizing(what);
   for (const engine::Example& example : examples) {
     data.texts.push_back({tokenizer.Encode(example.text, attempt.config().dataset.max_length), {}});
     data.labels.push_back(example.label);
-    if (!attempt.Report(absl::StrCat("tokenizing ", what), static_cast<int64_t>(data.texts.size()), total,
-                        "text")) {
-      return absl::CancelledError("stopped while tokenizing");
+    if (!attempt.Report(phase, static_cast<int64_t>(data.texts.size()), total, "text")) {
+      return MessageStatus(absl::StatusCode::kCancelled,
+                           messages::kStopped(phase, static_cast<int64_t>(data.texts.size()), total));
     }
   }
   return data;
@@ -172,14 +169,13 @@ absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::stri
                                                                  int max_length) {
   QL_ASSIGN_OR_RETURN(auto tokenizer, engine::Tokenizer::Load(folder));
   if (tokenizer->vocab_size() > config.vocab_size) {
-    return absl::InvalidArgumentError(absl::StrCat(folder, ": the tokenizer has ", tokenizer->vocab_size(),
-                                                   " ids, but config.json says vocab_size ",
-                                                   config.vocab_size, "; the files are not of one model"));
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kTokenizerTooLarge(folder, static_cast<int64_t>(tokenizer->vocab_size()),
+                                                      config.vocab_size));
   }
   if (max_length > config.max_tokens()) {
-    return absl::InvalidArgumentError(absl::StrCat("max_length is ", max_length, ", but the model has ",
-                                                   config.max_tokens(), " positions; allowed: 2 to ",
-                                                   config.max_tokens()));
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kTooFewPositions(max_length, config.max_tokens()));
   }
   return tokenizer;
 }
@@ -197,7 +193,7 @@ absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::Encoder& model,
   evaluation.split = split;
   evaluation.digest = digest;
   evaluation.labels = std::move(data.labels);
-  const std::string phase = absl::StrCat("evaluating on ", split);
+  const Message phase = messages::kEvaluating(split);
   const auto start = std::chrono::steady_clock::now();
   QL_ASSIGN_OR_RETURN(evaluation.logits,
                       engine::PredictLogits(model, data.texts, attempt.config().evaluation.batch_size,
@@ -207,10 +203,9 @@ absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::Encoder& model,
   Metric time{"evaluation_time", SecondsSince(start), "s", {{"split", split}}, 0, {}, {}, 0};
   for (const std::vector<float>& logits : evaluation.logits) {
     if (std::any_of(logits.begin(), logits.end(), [](float v) { return !std::isfinite(v); })) {
-      return absl::FailedPreconditionError(absl::StrCat("text ", evaluation.predicted.size(), " of ", split,
-                                                        " has a logit that is not finite: the checkpoint is "
-                                                        "broken, its training diverged, or values overflow "
-                                                        "in half precision (fp16 ends at 65504; use bf16)"));
+      return MessageStatus(
+          absl::StatusCode::kFailedPrecondition,
+          messages::kLogitNotFinite(static_cast<int64_t>(evaluation.predicted.size()), split));
     }
     evaluation.predicted.push_back(engine::Argmax(logits));
   }
@@ -222,7 +217,7 @@ absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::Encoder& model,
 absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt, engine::Encoder& model,
                                                 const engine::Tokenizer& tokenizer,
                                                 const std::vector<engine::Example>& examples,
-                                                const std::string& phase) {
+                                                const Message& phase) {
   QL_ASSIGN_OR_RETURN(const engine::LabelledTexts data,
                       TokenizeExamples(attempt, tokenizer, examples, "test texts"));
   QL_ASSIGN_OR_RETURN(const auto logits,
@@ -238,9 +233,8 @@ absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt, engine::Encode
 absl::Status CheckLabels(const engine::EncoderConfig& config, const engine::Dataset& data,
                          const std::string& folder) {
   if (engine::SameClasses(config.labels, data.labels)) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(folder, ": the model's classes are ", absl::StrJoin(config.labels, ", "),
-                   "; those of the dataset are ", absl::StrJoin(data.labels, ", ")));
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kClassesDiffer(folder, config.labels, data.labels));
 }
 
 absl::Status WritePredictions(Attempt& attempt, const Evaluation& evaluation,

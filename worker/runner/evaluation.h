@@ -48,7 +48,7 @@ absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::Encoder& model,
 absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt, engine::Encoder& model,
                                                 const engine::Tokenizer& tokenizer,
                                                 const std::vector<engine::Example>& examples,
-                                                const std::string& phase);
+                                                const Message& phase);
 
 // Errors: INVALID_ARGUMENT the classes of the model in `folder` are not those of the dataset.
 absl::Status CheckLabels(const engine::EncoderConfig& config, const engine::Dataset& data,

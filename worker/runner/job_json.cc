@@ -6,6 +6,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/settings.h"
 #include "base/status_macros.h"
 #include "worker/runner/json_fields.h"
@@ -166,9 +168,8 @@ absl::Status CheckMethod(const MethodConfig& method) {
   const MethodSpec* const spec = FindMethod(method.name);
   if (spec == nullptr) return Refuse("method.name", method.name, "one that `quant-runner info` lists");
   if (method.version != spec->version) {
-    return absl::FailedPreconditionError(absl::StrCat("job: ", method.name, " version ", method.version,
-                                                      " is asked for, but this runner has version ",
-                                                      spec->version, "; use workers of one version"));
+    return MessageStatus(absl::StatusCode::kFailedPrecondition,
+                         messages::kRunnerHasOtherMethod(method.name, method.version, spec->version));
   }
   return ResolveParams(*spec, method.params).status();
 }

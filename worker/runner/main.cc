@@ -6,6 +6,9 @@
 #include <malloc.h>
 #include <string>
 #include <unistd.h>
+#include <utility>
+#include <variant>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <climits>
@@ -13,6 +16,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/files.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/runner/attempt.h"
 #include "worker/runner/commands.h"
@@ -41,6 +46,20 @@ std::string OwnPath() {
   return n > 0 ? std::string(path, static_cast<size_t>(n)) : "quant-runner";
 }
 
+// `message` with `replaced` of each text in it.
+Message WithReplacedTexts(Message message, const std::function<std::string(const std::string&)>& replaced) {
+  for (MessageArgument& argument : message.arguments) {
+    if (auto* text = std::get_if<std::string>(&argument.value)) *text = replaced(*text);
+    if (auto* words = std::get_if<std::vector<std::string>>(&argument.value)) {
+      for (std::string& word : *words) word = replaced(word);
+    }
+    if (auto* nested = std::get_if<std::vector<Message>>(&argument.value)) {
+      for (Message& inner : *nested) inner = WithReplacedTexts(std::move(inner), replaced);
+    }
+  }
+  return message;
+}
+
 // The user knows the dataset and the model by the names of the experiment file, not by the folders into
 // which the agent put them.
 absl::Status NameForTheUser(const Job& job, const absl::Status& status) {
@@ -55,7 +74,8 @@ absl::Status NameForTheUser(const Job& job, const absl::Status& status) {
   };
   add(job.dataset_folder, job.config.dataset.asset);
   add(job.model_folder, job.config.model);
-  return absl::Status(status.code(), absl::StrReplaceAll(status.message(), names));
+  const auto replaced = [&names](const std::string& text) { return absl::StrReplaceAll(text, names); };
+  return MessageStatus(status.code(), WithReplacedTexts(MessageOf(status), replaced));
 }
 
 absl::Status ReadAndRun(const std::string& job_path, EventChannel& events) {
@@ -78,13 +98,13 @@ int RunJob(const std::string& job_path, int events_fd) {
   try {
     status = ReadAndRun(job_path, **events);
   } catch (const std::bad_alloc&) {
-    status = absl::ResourceExhaustedError("out of memory");
+    status = MessageStatus(absl::StatusCode::kResourceExhausted, messages::kRunnerOutOfMemory());
   } catch (const std::exception& e) {
     status = absl::InternalError(e.what());
   }
   const bool stopped = absl::IsCancelled(status);
-  (*events)->Finish(
-      {status.ok(), absl::StatusCodeToString(status.code()), std::string(status.message()), stopped});
+  (*events)->Finish({status.ok(), absl::StatusCodeToString(status.code()), std::string(status.message()),
+                     stopped, MessageOf(status)});
   if (!status.ok()) std::fprintf(stderr, "quant-runner run: %s\n", std::string(status.message()).c_str());
   return ExitCodeFor(status);
 }

@@ -18,6 +18,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/bench.h"
 #include "worker/engine/measure/environment.h"
@@ -204,9 +206,8 @@ absl::StatusOr<MemoryReport> MeasureMemoryInChild(const std::string& runner, con
   if (!child->ReadAll(should_stop)) return absl::CancelledError("stopped while measuring memory");
   const int status = child->Wait();
   if (WIFSIGNALED(status)) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the process that measures the memory of ", request.model, " was killed by signal ",
-                     WTERMSIG(status), WTERMSIG(status) == SIGKILL ? ", perhaps for want of memory" : ""));
+    return MessageStatus(absl::StatusCode::kResourceExhausted,
+                         messages::kMemoryChildKilled(request.model, WTERMSIG(status)));
   }
   if (WEXITSTATUS(status) != 0) {
     return absl::InternalError(absl::StrCat("measuring the memory of ", request.model, ": ",

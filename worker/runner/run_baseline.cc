@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/models/checkpoint.h"
 #include "worker/engine/models/saved_model.h"
@@ -22,21 +24,16 @@ absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const en
   options.labels = data.labels;
   options.build.initialize_missing_head = training.enabled;
   options.build.seed = attempt.config().seed;
-  std::string new_head;
+  Message new_head;
   options.new_head = &new_head;
   auto model = engine::LoadCheckpoint(attempt.job().model_folder, options);
   if (!model.ok()) {
+    const absl::Status& status = model.status();
     return training.enabled
-               ? model.status()
-               : Annotate(model.status(),
-                          "training is disabled, so the checkpoint must be a fine-tuned classifier");
+               ? status
+               : MessageStatus(status.code(), messages::kMustBeClassifier(MessageOf(status)));
   }
-  if (!new_head.empty()) {
-    attempt.Warn("new_head",
-                 absl::StrCat("the checkpoint's classifier was replaced by a new one, which this run "
-                              "trained: ",
-                              new_head));
-  }
+  if (!new_head.empty()) attempt.Warn("new_head", messages::kNewHead(new_head));
   for (const std::string& layer : (*model)->initialized_layers()) {
     attempt.Log(absl::StrCat("the checkpoint has no ", layer, ": drawn at random with the run's seed"));
   }
@@ -63,7 +60,7 @@ absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledText
   options.seed = attempt.config().seed;
   options.on_step = [&](const engine::TrainingStep& step) {
     log.Add(step);
-    return attempt.Report("training", step.step, step.steps, "step");
+    return attempt.Report(messages::kTraining(), step.step, step.steps, "step");
   };
   const auto schedule = engine::MakeTrainingSchedule(data, training, attempt.config().seed);
   QL_ASSIGN_OR_RETURN(const engine::TrainingSummary summary, engine::Train(model, data, schedule, options));
@@ -88,7 +85,7 @@ absl::Status RunBaseline(Attempt& attempt) {
                         TokenizeExamples(attempt, *tokenizer, data.train, "training texts"));
     QL_RETURN_IF_ERROR(FineTune(attempt, *model, texts));
   }
-  attempt.Report("saving the checkpoint", 0, 1, "file");
+  attempt.Report(messages::kSavingCheckpoint(), 0, 1, "file");
   QL_RETURN_IF_ERROR(
       engine::SaveModel(*model, std::nullopt, attempt.job().model_folder, attempt.OutputPath("model")));
   if (!data.validation.empty()) {

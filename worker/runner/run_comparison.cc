@@ -1,13 +1,14 @@
 // The comparison: speed, memory and size of everything that succeeded, side by side on one machine that
 // does nothing else.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/metric_spec.h"
 #include "base/numbers.h"
 #include "base/status_macros.h"
@@ -39,8 +40,13 @@ Labels LabelsOf(const InputShape& shape) {
           {"sequence_length", absl::StrCat(shape.sequence_length)}};
 }
 
-std::string TextOf(const InputShape& shape) {
-  return absl::StrFormat("batch %d x %d tokens", shape.batch_size, shape.sequence_length);
+Message MessageOfShape(const InputShape& shape) {
+  return messages::kTimedShape(shape.batch_size, shape.sequence_length);
+}
+
+double Rounded(double value, int digits) {
+  const double scale = std::pow(10, digits);
+  return std::round(value * scale) / scale;
 }
 
 // Every length with every batch size. A length that the model cannot read becomes its longest, which is said.
@@ -52,9 +58,7 @@ absl::StatusOr<std::vector<InputShape>> TimedShapes(Attempt& attempt) {
   std::vector<int> lengths;
   for (const int asked : evaluation.latency_sequence_lengths) {
     if (asked > longest) {
-      attempt.Warn("sequence_length",
-                   absl::StrCat("texts of ", asked, " tokens were to be timed; the model reads ", longest,
-                                " at most, and those were timed"));
+      attempt.Warn("sequence_length", messages::kTimedLengthCut(asked, longest));
     }
     const int length = std::min(asked, longest);
     if (std::find(lengths.begin(), lengths.end(), length) == lengths.end()) lengths.push_back(length);
@@ -99,21 +103,17 @@ void AppendSamples(const engine::BenchTimes& times, const std::string& variant, 
 void ExplainReference(Attempt& attempt, const engine::SideBySideResult& result, const InputShape& shape) {
   const engine::BenchResult& bench = result.bench;
   if (!result.other_fp32_path.empty()) {
-    attempt.Send(Caveat{
-        "fp32_path",
-        absl::StrFormat("%s: speedups are told against %s, the faster FP32 here; %s took %.2f "
-                        "times as long",
-                        TextOf(shape), result.fp32_path, result.other_fp32_path, result.other_fp32_ratio)});
+    const Message message = messages::kFp32Path(MessageOfShape(shape), result.fp32_path,
+                                                result.other_fp32_path, Rounded(result.other_fp32_ratio, 2));
+    attempt.Send(Caveat{"fp32_path", English(message), message});
   }
   attempt.Record(Metric{"aa_ratio", bench.twin.speedup, "1", LabelsOf(shape), 0,
                         bench.twin.speedup_interval.low, bench.twin.speedup_interval.high,
                         bench.twin.summary.samples});
   if (bench.reliable) return;
-  attempt.Warn("aa_check_failed",
-               absl::StrFormat(
-                   "%s: the timings are unreliable: one model timed against itself gave %.3f to %.3f "
-                   "instead of 0.97 to 1.03, twice; run the comparison on a machine that does nothing else",
-                   TextOf(shape), bench.twin.speedup_interval.low, bench.twin.speedup_interval.high));
+  attempt.Warn("aa_check_failed", messages::kTimingsUnreliable(MessageOfShape(shape),
+                                                               Rounded(bench.twin.speedup_interval.low, 3),
+                                                               Rounded(bench.twin.speedup_interval.high, 3)));
 }
 
 absl::Status TimeShape(Attempt& attempt, const engine::SideBySide& models, const InputShape& shape,
@@ -127,7 +127,7 @@ absl::Status TimeShape(Attempt& attempt, const engine::SideBySide& models, const
   options.min_duration_seconds = evaluation.min_duration_seconds;
   options.seed = attempt.config().seed;
   options.progress = [&](int64_t blocks, double) {
-    return attempt.Report(absl::StrCat("measuring speed at ", TextOf(shape)), blocks,
+    return attempt.Report(messages::kMeasuringSpeed(MessageOfShape(shape)), blocks,
                           std::max<int64_t>(blocks, evaluation.min_samples), "block");
   };
   QL_ASSIGN_OR_RETURN(const engine::SideBySideResult result, models.Run(options));
@@ -219,19 +219,15 @@ void RecordMemory(Attempt& attempt, const std::string& variant, const InputShape
 // A variant on a reference kernel would be compared for what no user gets.
 absl::Status CheckKernels(const std::string& variant, const MemoryReport& report) {
   if (report.reference_primitives.empty()) return absl::OkStatus();
-  return absl::FailedPreconditionError(absl::StrCat(variant, " ran on a reference kernel of oneDNN (",
-                                                    absl::StrJoin(report.reference_primitives, ", "),
-                                                    "), which is correct but very slow, so its speed would "
-                                                    "mislead; disable this variant on this machine, or "
-                                                    "use another worker"));
+  return MessageStatus(absl::StatusCode::kFailedPrecondition,
+                       messages::kReferenceKernel(variant, report.reference_primitives));
 }
 
 absl::Status CheckLayers(const std::string& variant, const engine::Encoder& model) {
   for (const Layer& layer : engine::DescribeLayers(model, 1)) {
     if (!absl::StrContains(layer.kernel, "portable")) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat(variant, ": ", layer.name, " ran on the portable kernel ", layer.kernel,
-                     ", since this CPU has no AVX2 (or ONEDNN_MAX_CPU_ISA hides it); use another worker"));
+    return MessageStatus(absl::StatusCode::kFailedPrecondition,
+                         messages::kPortableKernel(variant, layer.name, layer.kernel));
   }
   return absl::OkStatus();
 }
@@ -248,7 +244,8 @@ absl::Status AuditAndMeasureMemory(Attempt& attempt, const std::string& runner,
                                   [&](const auto& a, const auto& b) { return tokens(a) < tokens(b); }));
   const std::vector<ModelInput>& inputs = attempt.job().inputs;
   for (size_t i = 0; i < inputs.size(); ++i) {
-    attempt.Report("measuring memory", static_cast<int64_t>(i), static_cast<int64_t>(inputs.size()), "model");
+    attempt.Report(messages::kMeasuringMemory(), static_cast<int64_t>(i), static_cast<int64_t>(inputs.size()),
+                   "model");
     QL_ASSIGN_OR_RETURN(
         const MemoryReport report,
         MeasureMemoryInChild(runner,
@@ -269,7 +266,7 @@ absl::Status RunComparison(Attempt& attempt, const std::string& runner) {
   QL_RETURN_IF_ERROR(CompareAccuracy(attempt));
   std::vector<engine::SideBySide::Input> inputs;
   for (const ModelInput& input : attempt.job().inputs) inputs.push_back({input.variant, input.folder});
-  attempt.Report("loading models", 0, static_cast<int64_t>(inputs.size()), "model");
+  attempt.Report(messages::kLoadingModels(), 0, static_cast<int64_t>(inputs.size()), "model");
   QL_ASSIGN_OR_RETURN(const auto models, engine::SideBySide::Load(inputs, attempt.config().device));
   for (size_t i = 0; i < inputs.size(); ++i) {
     QL_RETURN_IF_ERROR(CheckLayers(inputs[i].name, models->model(i)));

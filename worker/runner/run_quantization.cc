@@ -6,6 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/methods/method.h"
@@ -47,17 +49,14 @@ engine::QuantizationContext MakeContext(Attempt& attempt, const MethodTexts& tex
   context.seed = attempt.config().seed;
   context.training = attempt.config().training;
   context.evaluation = attempt.config().evaluation;
-  context.progress = [&attempt](const std::string& phase, int64_t done, int64_t total,
-                                const std::string& unit) {
+  context.progress = [&attempt](const Message& phase, int64_t done, int64_t total, const std::string& unit) {
     return attempt.Report(phase, done, total, unit) && !attempt.ShouldStop();
   };
   // Points of curves are events alone; final numbers belong into metrics.json too.
   context.record = [&attempt](Metric metric) {
     metric.step > 0 ? attempt.Send(std::move(metric)) : attempt.Record(std::move(metric));
   };
-  context.warn = [&attempt](const std::string& code, const std::string& message) {
-    attempt.Warn(code, message);
-  };
+  context.warn = [&attempt](const std::string& code, const Message& message) { attempt.Warn(code, message); };
   context.log = [&attempt](const std::string& line) { attempt.Log(line); };
   context.write_file = [&attempt](const std::string& name, const std::string& content) {
     return attempt.WriteArtifact(name, content);
@@ -70,8 +69,8 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
   const MethodConfig& config = attempt.config().method;
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(baseline));
   if (loaded.plan) {
-    return absl::InvalidArgumentError(absl::StrCat(baseline, " is quantized already (", loaded.plan->method,
-                                                   "); a method needs the FP32 checkpoint"));
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kQuantizedAlready(baseline, loaded.plan->method));
   }
   QL_RETURN_IF_ERROR(loaded.model->To(at::Device(attempt.config().device)));
   QL_ASSIGN_OR_RETURN(const auto method, engine::MakeQuantizationMethod(config.name));
@@ -103,20 +102,20 @@ void DescribePrecision(Attempt& attempt, const engine::Encoder& model,
                        const std::map<std::string, double>& sqnr) {
   std::map<std::string, double> shares;
   std::map<std::string, int> counts;
-  std::map<std::string, std::string> reasons;
+  std::map<std::string, std::pair<std::string, Message>> reasons;  // by text: one of the layers, the message
   for (Layer& layer : engine::DescribeLayers(model, attempt.config().dataset.max_length)) {
     if (const auto it = sqnr.find(layer.name); it != sqnr.end()) layer.sqnr_db = it->second;
     attempt.Send(layer);
     shares[layer.effective] += layer.macs_share;
     ++counts[layer.effective];
-    if (!layer.reason.empty()) reasons[layer.reason] = layer.name;
+    if (!layer.reason.empty()) reasons[layer.reason] = {layer.name, layer.coded_reason};
   }
   for (const auto& [precision, share] : shares) {
     attempt.Log(absl::StrFormat("%s: %d linear layers, %.1f %% of their multiply-adds", precision,
                                 counts[precision], 100 * share));
   }
-  for (const auto& [reason, layer] : reasons) {
-    attempt.Warn("fallback", absl::StrCat(layer, " and layers like it: ", reason));
+  for (const auto& [text, layer] : reasons) {
+    attempt.Warn("fallback", messages::kLayersFellBack(layer.first, layer.second));
   }
 }
 
@@ -128,7 +127,7 @@ absl::StatusOr<std::vector<int>> BaselinePredictions(Attempt& attempt, const std
   if (!absl::IsNotFound(saved.status())) return saved;
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(baseline));
   QL_RETURN_IF_ERROR(loaded.model->To(at::Device(attempt.config().device)));
-  return PredictClasses(attempt, *loaded.model, tokenizer, data.test, "evaluating the baseline");
+  return PredictClasses(attempt, *loaded.model, tokenizer, data.test, messages::kEvaluatingBaseline());
 }
 
 }  // namespace

@@ -9,6 +9,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/calibration/smooth_quant.h"
@@ -69,8 +71,8 @@ class Calibrator {
       previous = x;
       if (same || !group.status.ok()) return;
       if (!at::isfinite(x).all().item<bool>()) {
-        group.status = absl::InvalidArgumentError(absl::StrCat(
-            layer, ": its input holds a NaN or an infinity on a training text: the checkpoint is broken"));
+        group.status =
+            MessageStatus(absl::StatusCode::kInvalidArgument, messages::kLayerInputNotFinite(layer));
         return;
       }
       look(group, x);
@@ -79,7 +81,7 @@ class Calibrator {
     const int64_t before = done_;
     QL_RETURN_IF_ERROR(VisitLayerInputs(model_, texts_.texts, kCalibrationBatch, visit, [&](int64_t done) {
       done_ = before + done;
-      reported = context_.Report("calibrating", done_, total_, "text");
+      reported = context_.Report(messages::kCalibrating(), done_, total_, "text");
       return reported.ok();
     }));
     for (const Group& group : groups_) QL_RETURN_IF_ERROR(group.status);

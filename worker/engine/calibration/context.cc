@@ -2,14 +2,15 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 
 namespace quantlab::engine {
 
-absl::Status QuantizationContext::Report(const std::string& phase, int64_t done, int64_t total,
+absl::Status QuantizationContext::Report(const Message& phase, int64_t done, int64_t total,
                                          const std::string& unit) const {
   if (!progress || progress(phase, done, total, unit)) return absl::OkStatus();
-  return absl::CancelledError(absl::StrCat("stopped while ", phase, ", after ", done, " of ", total));
+  return MessageStatus(absl::StatusCode::kCancelled, messages::kStopped(phase, done, total));
 }
 
 void QuantizationContext::Record(Metric metric) const {
@@ -24,7 +25,7 @@ absl::Status QuantizationContext::WriteFile(const std::string& name, const std::
   return write_file ? write_file(name, content) : absl::OkStatus();
 }
 
-void QuantizationContext::Warn(const std::string& code, const std::string& message) const {
+void QuantizationContext::Warn(const std::string& code, const Message& message) const {
   if (warn) warn(code, message);
 }
 

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "base/event.h"
+#include "base/message.h"
 #include "base/run_config.h"
 #include "worker/engine/layers/linear.h"
 #include "worker/engine/train/trainer.h"
@@ -29,27 +30,26 @@ struct QuantizationContext {
   // At which batch sizes and lengths speed matters: what a method that measures cost measures at.
   EvaluationConfig evaluation;
 
-  // Called after each step of `phase` ("quantizing", "calibrating"), with what is counted ("layer");
+  // Called after each step of `phase` (messages::kQuantizing()), with what is counted ("layer");
   // false ends Apply with CANCELLED. Never from another thread. May be empty.
-  std::function<bool(const std::string& phase, int64_t done, int64_t total, const std::string& unit)>
-      progress;
+  std::function<bool(const Message& phase, int64_t done, int64_t total, const std::string& unit)> progress;
   // What the method found out: metrics (calibration ranges, training curves), lines of the log, and files
   // of its own ("pareto.csv"). May be empty.
   std::function<void(Metric)> record;
   std::function<void(const std::string& line)> log;
   std::function<absl::Status(const std::string& name, const std::string& content)> write_file;
   // Something that a reader of the results must know: a budget that could not be kept. May be empty.
-  std::function<void(const std::string& code, const std::string& message)> warn;
+  std::function<void(const std::string& code, const Message& message)> warn;
   // Seconds of one forward pass of a layer over so many rows, for methods that choose by cost. Empty: they
   // measure; tests give their own, since measured times differ from run to run.
   std::function<double(const Linear& layer, int64_t rows)> layer_seconds;
 
   // The callbacks, where there are any. Report: CANCELLED where `progress` says so.
-  absl::Status Report(const std::string& phase, int64_t done, int64_t total, const std::string& unit) const;
+  absl::Status Report(const Message& phase, int64_t done, int64_t total, const std::string& unit) const;
   void Record(Metric metric) const;
   void Log(const std::string& line) const;
   absl::Status WriteFile(const std::string& name, const std::string& content) const;
-  void Warn(const std::string& code, const std::string& message) const;
+  void Warn(const std::string& code, const Message& message) const;
 };
 
 // A parameter by name, of the type that its spec has.

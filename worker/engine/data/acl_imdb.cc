@@ -9,6 +9,7 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
@@ -31,8 +32,7 @@ class AclImdbFormat : public DatasetFormat {
   absl::Status Read(const DataFile& folder, const DatasetConfig& config, const ReadLimits& limits,
                     const RowSink& sink) const override {
     if (!config.filter_column.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          folder.path, ": acl_imdb has no columns; unset filter_column \"", config.filter_column, "\""));
+      return FileError(folder.path, 0, messages::kNoColumnsToFilter(config.filter_column));
     }
     bool any = false;
     for (const std::string& name : SortedNames(folder.path)) {
@@ -43,8 +43,7 @@ class AclImdbFormat : public DatasetFormat {
       QL_RETURN_IF_ERROR(sink.row({text, folder.label, "", path, 0}));
     }
     if (any) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        absl::StrCat(folder.path, ": has no .txt files; was the archive unpacked whole?"));
+    return FileError(folder.path, 0, messages::kNoTextFiles());
   }
 
  private:

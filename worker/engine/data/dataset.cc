@@ -15,8 +15,11 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "base/text/utf8.h"
+#include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
 
 namespace quantlab::engine {
@@ -71,7 +74,8 @@ class Collector {
 
 absl::Status Collector::Add(const RawRow& row, Part part) {
   if (read_ >= limits_.max_rows) {
-    return absl::ResourceExhaustedError(absl::StrCat(Where(row), ": more than ", limits_.max_rows, " rows"));
+    return FileError(Where(row), 0, messages::kTooManyRows(limits_.max_rows),
+                     absl::StatusCode::kResourceExhausted);
   }
   const int64_t number = read_++;
   if (!config_.filter_column.empty() && row.filter != config_.filter_value) {
@@ -97,7 +101,7 @@ absl::Status Collector::Add(const RawRow& row, Part part) {
 // Checks a label against the given ones while file and line are at hand.
 absl::StatusOr<int> Collector::LabelText(const RawRow& row) {
   const std::string label(absl::StripAsciiWhitespace(absl::string_view(row.label.data(), row.label.size())));
-  if (label.empty()) return absl::InvalidArgumentError(absl::StrCat(Where(row), ": the label is empty"));
+  if (label.empty()) return FileError(Where(row), 0, messages::kLabelEmpty());
   const auto known = label_indices_.find(label);
   if (known != label_indices_.end()) return known->second;
   int value = static_cast<int>(label_texts_.size());
@@ -110,14 +114,12 @@ absl::StatusOr<int> Collector::LabelText(const RawRow& row) {
     } else if (index.has_value() && *index >= 0 && *index < count) {
       value = static_cast<int>(*index);
     } else {
-      return absl::InvalidArgumentError(absl::StrCat(
-          Where(row), ": label \"", Shorten(RepairUtf8(label)), "\" is out of range: expected one of ",
-          absl::StrJoin(config_.labels, ", "), ", or a class index of 0 to ", count - 1));
+      return FileError(Where(row), 0,
+                       messages::kLabelUnknown(Shorten(RepairUtf8(label)), config_.labels, count - 1));
     }
   } else if (label_texts_.size() >= kMaxClasses) {
-    return absl::InvalidArgumentError(absl::StrCat(Where(row), ": more than ", kMaxClasses,
-                                                   " different labels; is label_column \"",
-                                                   config_.label_column, "\" the right one?"));
+    return FileError(Where(row), 0,
+                     messages::kTooManyLabels(static_cast<int64_t>(kMaxClasses), config_.label_column));
   } else {
     label_texts_.push_back(label);
   }
@@ -141,8 +143,7 @@ absl::StatusOr<ExamplePool> Collector::Finish(DatasetSummary* summary) {
   ExamplePool pool;
   pool.labels = config_.labels.empty() ? SortedLabels() : config_.labels;
   if (config_.labels.empty() && pool.labels.size() == 1) {
-    return absl::InvalidArgumentError(absl::StrCat("all rows have the label \"", pool.labels[0],
-                                                   "\"; a classifier needs at least two classes"));
+    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kOneClassOnly(pool.labels[0]));
   }
   std::vector<int> class_of(label_texts_.size());
   for (size_t i = 0; i < label_texts_.size(); ++i) {
@@ -173,16 +174,16 @@ struct Source {
   std::vector<DataFile> files;
 };
 
-std::string FormatNames() {
-  return absl::StrJoin(AllFormats(), ", ", [](std::string* out, const auto& format) {
-    absl::StrAppend(out, std::string(format->name()));
-  });
+std::vector<std::string> FormatNames() {
+  std::vector<std::string> names = {"auto"};
+  for (const auto& format : AllFormats()) names.emplace_back(format->name());
+  return names;
 }
 
 absl::StatusOr<Source> FindSource(const DatasetConfig& config, const std::string& folder) {
   std::error_code error;
   if (!std::filesystem::exists(folder, error)) {
-    return absl::NotFoundError(absl::StrCat("dataset ", folder, ": no such folder or file"));
+    return MessageStatus(absl::StatusCode::kNotFound, messages::kDatasetMissing(folder));
   }
   std::vector<Source> found;
   const bool any = config.format == "auto" || config.format.empty();
@@ -194,18 +195,16 @@ absl::StatusOr<Source> FindSource(const DatasetConfig& config, const std::string
     if (!files.empty()) found.push_back({format.get(), std::move(files)});
   }
   if (!known) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("dataset format \"", config.format, "\": expected auto, ", FormatNames()));
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kDatasetFormatUnknown(config.format, FormatNames()));
   }
   if (found.size() == 1) return std::move(found[0]);
   if (found.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat("dataset ", folder, ": has nothing of format ", config.format,
-                     " (a .csv, .tsv, .jsonl or .tab file, or train/pos and train/neg)"));
+    return MessageStatus(absl::StatusCode::kNotFound, messages::kDatasetFormatAbsent(folder, config.format));
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("dataset ", folder, ": has files of the formats ", std::string(found[0].format->name()),
-                   " and ", std::string(found[1].format->name()), "; set format to one"));
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kDatasetFormatAmbiguous(folder, std::string(found[0].format->name()),
+                                                         std::string(found[1].format->name())));
 }
 
 }  // namespace
@@ -220,9 +219,8 @@ absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& config, const std::stri
   DatasetSummary summary;
   QL_ASSIGN_OR_RETURN(ExamplePool pool, collector.Finish(&summary));
   if (pool.rows.empty() && pool.official_validation.empty() && pool.official_test.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("dataset ", folder, ": is empty: ", summary.rows_read,
-                                                   " rows were read, ", summary.rows_filtered,
-                                                   " filtered out"));
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kDatasetEmpty(folder, summary.rows_read, summary.rows_filtered));
   }
   if (pool.official_test.empty() && !pool.official_validation.empty()) {
     pool.official_test = std::move(pool.official_validation);

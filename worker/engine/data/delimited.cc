@@ -8,6 +8,7 @@
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
 
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "base/text/utf8.h"
 #include "worker/engine/data/file_util.h"
@@ -34,7 +35,7 @@ class DelimitedFormat : public DatasetFormat {
     RecordReader reader(content, file.path, limits, syntax_);
     std::vector<std::string> header, fields;
     QL_ASSIGN_OR_RETURN(const bool has_header, reader.Next(&header));
-    if (!has_header) return absl::InvalidArgumentError(absl::StrCat(file.path, ": is empty"));
+    if (!has_header) return FileError(file.path, 0, messages::kEmptyFile());
     for (std::string& name : header) name = RepairUtf8(name);  // messages quote it
     QL_ASSIGN_OR_RETURN(const std::optional<Columns> columns, FindColumns(header, file, config, sink));
     if (!columns.has_value()) return absl::OkStatus();
@@ -42,9 +43,9 @@ class DelimitedFormat : public DatasetFormat {
       QL_ASSIGN_OR_RETURN(const bool more, reader.Next(&fields));
       if (!more) return absl::OkStatus();
       if (fields.size() != header.size()) {
-        return absl::InvalidArgumentError(absl::StrCat(file.path, ":", reader.record_line(), ": ",
-                                                       fields.size(), " fields, but the header has ",
-                                                       header.size()));
+        return FileError(file.path, reader.record_line(),
+                         messages::kFieldCount(static_cast<int64_t>(fields.size()),
+                                               static_cast<int64_t>(header.size())));
       }
       const std::string_view filter = columns->filter ? std::string_view(fields[*columns->filter]) : "";
       QL_RETURN_IF_ERROR(

@@ -11,8 +11,9 @@
 #include <absl/status/status.h>
 #include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
-#include <absl/strings/str_join.h>
 
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/run_config.h"
 
 namespace quantlab::engine {
@@ -42,7 +43,7 @@ bool IsWholeDataset(const DataFile& file) {
 absl::Status HandleByteOrderMark(const std::string& path, std::string* content) {
   if (content->rfind("\xEF\xBB\xBF", 0) == 0) content->erase(0, 3);
   if (content->rfind("\xFF\xFE", 0) == 0 || content->rfind("\xFE\xFF", 0) == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": is UTF-16; save it as UTF-8"));
+    return FileError(path, 0, messages::kFileIsUtf16());
   }
   return absl::OkStatus();
 }
@@ -54,7 +55,7 @@ absl::StatusOr<std::optional<size_t>> FindColumn(const std::vector<std::string>&
                                                  const std::string& path, const RowSink& sink) {
   const auto count = std::count(present.begin(), present.end(), name);
   if (count > 1)
-    return absl::InvalidArgumentError(absl::StrCat(path, ":1: column \"", name, "\" is there twice"));
+    return FileError(path, 1, messages::kColumnTwice(name));
   const auto at = std::find(present.begin(), present.end(), name);
   if (at != present.end()) return std::optional<size_t>(static_cast<size_t>(at - present.begin()));
   for (const std::string& other : others) {
@@ -68,22 +69,26 @@ absl::StatusOr<std::optional<size_t>> FindColumn(const std::vector<std::string>&
 
 absl::Status NoColumn(const std::string& path, const std::string& role, const std::string& name,
                       const std::vector<std::string>& present) {
-  return absl::InvalidArgumentError(absl::StrCat(path, ":1: no column \"", name, "\"; it has \"",
-                                                 absl::StrJoin(present, "\", \""), "\". Set ", role));
+  return FileError(path, 1, messages::kColumnMissing(name, present, role));
 }
 
 }  // namespace
 
+absl::Status FileError(const std::string& path, int64_t line, const Message& problem, absl::StatusCode code) {
+  const std::string place = line > 0 ? absl::StrCat(path, ":", line) : path;
+  return MessageStatus(code, messages::kInContext(place, problem));
+}
+
 absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
-  if (!fs::exists(status)) return absl::NotFoundError(absl::StrCat(path, ": no such file"));
-  if (!fs::is_regular_file(status)) return absl::InvalidArgumentError(absl::StrCat(path, ": is not a file"));
+  if (!fs::exists(status)) return FileError(path, 0, messages::kNoSuchFile(), absl::StatusCode::kNotFound);
+  if (!fs::is_regular_file(status)) return FileError(path, 0, messages::kNotAFile());
   const auto size = static_cast<int64_t>(fs::file_size(path, error));
   if (error) return absl::UnavailableError(absl::StrCat(path, ": ", error.message()));
   if (size > max_bytes) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(path, ": is ", size, " bytes long, the limit is ", max_bytes, "; divide the file"));
+    return FileError(path, 0, messages::kFileTooLarge(size, max_bytes),
+                     absl::StatusCode::kResourceExhausted);
   }
   std::ifstream in(path, std::ios::binary);
   std::string content(static_cast<size_t>(size), '\0');
@@ -129,9 +134,7 @@ absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
     std::vector<std::string> names;
     names.reserve(files.size());
     for (const DataFile& file : files) names.push_back(fs::path(file.path).filename().string());
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": it is unclear which to read of ", absl::StrJoin(names, ", "),
-                     ". Name one file, or let their names end in train, validation and test"));
+    return FileError(path, 0, messages::kFilesAmbiguous(names));
   }
   return files;
 }
@@ -167,8 +170,8 @@ absl::StatusOr<std::optional<Columns>> FindColumns(const std::vector<std::string
 absl::Status CheckField(std::string_view field, const ReadLimits& limits, const std::string& path,
                         int64_t line) {
   if (static_cast<int64_t>(field.size()) <= limits.max_field_bytes) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(path, ":", line, ": a field is longer than ",
-                                                   limits.max_field_bytes, " bytes; is a quote missing?"));
+  return FileError(path, line, messages::kFieldTooLong(limits.max_field_bytes),
+                   absl::StatusCode::kResourceExhausted);
 }
 
 }  // namespace quantlab::engine

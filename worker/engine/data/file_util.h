@@ -8,10 +8,16 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/message.h"
 #include "worker/engine/data/readers.h"
 
 namespace quantlab::engine {
+
+// A status "path:line: problem", without the line where it is 0.
+absl::Status FileError(const std::string& path, int64_t line, const Message& problem,
+                       absl::StatusCode code = absl::StatusCode::kInvalidArgument);
 
 // The whole file, without a UTF-8 byte order mark.
 // Errors: NOT_FOUND, RESOURCE_EXHAUSTED longer than max_bytes, INVALID_ARGUMENT not a file or UTF-16.

@@ -11,6 +11,7 @@
 #include <absl/strings/str_cat.h>
 #include <nlohmann/json.hpp>
 
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "base/text/utf8.h"
 #include "worker/engine/data/file_util.h"
@@ -87,31 +88,29 @@ class JsonlFormat : public DatasetFormat {
       sink.note(
           absl::StrCat(file.path, ": ", repaired, " rows had invalid UTF-8, which was read as U+FFFD."));
     }
-    if (names.empty()) return absl::InvalidArgumentError(absl::StrCat(file.path, ": has no rows"));
+    if (names.empty()) return FileError(file.path, 0, messages::kNoRows());
     return absl::OkStatus();
   }
 
  private:
   static absl::StatusOr<Json> Parse(std::string_view text, const std::string& path, int64_t line) {
     if (TooDeep(text)) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", line, ": is nested too deeply"));
+      return FileError(path, line, messages::kJsonTooDeep());
     }
     Json row = Json::parse(RepairUtf8(text), nullptr, /*allow_exceptions=*/false);
     if (row.is_object() && !row.empty()) return row;
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ":", line, ": is not a JSON object with a text and a label"));
+    return FileError(path, line, messages::kNotJsonObject());
   }
 
   static absl::StatusOr<std::string> Member(const Json& row, const std::string& name, const std::string& path,
                                             int64_t line) {
     const auto it = row.find(name);
     if (it == row.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(path, ":", line, ": the object has no \"", name, "\""));
+      return FileError(path, line, messages::kJsonKeyMissing(name));
     }
     std::optional<std::string> text = it->is_null() ? std::string() : AsText(*it);
     if (text.has_value()) return *std::move(text);
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ":", line, ": \"", name, "\" is a list or an object, expected text or a number"));
+    return FileError(path, line, messages::kJsonValueNested(name));
   }
 
   static absl::Status Emit(const Json& row, const std::vector<std::string>& names, const Columns& columns,

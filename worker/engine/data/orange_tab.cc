@@ -13,6 +13,7 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_split.h>
 
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "base/text/utf8.h"
 #include "worker/engine/data/file_util.h"
@@ -41,18 +42,18 @@ bool IsText(const std::string& type) {
 
 absl::Status ReadHeader(RecordReader& reader, const std::string& path, Header* header) {
   QL_ASSIGN_OR_RETURN(const bool has_names, reader.NextLine(&header->names));
-  if (!has_names) return absl::InvalidArgumentError(absl::StrCat(path, ": is empty"));
+  if (!has_names) return FileError(path, 0, messages::kEmptyFile());
   QL_ASSIGN_OR_RETURN(const bool has_types, reader.NextLine(&header->types));
   QL_ASSIGN_OR_RETURN(const bool has_flags, reader.NextLine(&header->flags));
   if (!has_types || !has_flags) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ":1: expected three header rows: the columns' names, types and roles"));
+    return FileError(path, 1, messages::kThreeHeaderRows());
   }
   const size_t columns = header->names.size();
   if (header->types.size() != columns || header->flags.size() > columns) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ":2: ", header->types.size(), " types and ",
-                                                   header->flags.size(), " roles for ", columns,
-                                                   " columns; the first three rows are names, types, roles"));
+    return FileError(path, 2,
+                     messages::kHeaderRowsDiffer(static_cast<int64_t>(header->types.size()),
+                                                 static_cast<int64_t>(header->flags.size()),
+                                                 static_cast<int64_t>(columns)));
   }
   header->flags.resize(columns);  // editors drop separators at the end of a row
   for (std::string& name : header->names) name = RepairUtf8(name);  // messages quote it
@@ -131,9 +132,9 @@ class OrangeTabFormat : public DatasetFormat {
           std::all_of(fields.begin(), fields.end(), [](const std::string& f) { return f.empty(); });
       if (empty) continue;
       if (fields.size() != header.names.size()) {
-        return absl::InvalidArgumentError(absl::StrCat(file.path, ":", reader.record_line(), ": ",
-                                                       fields.size(), " fields, but the header has ",
-                                                       header.names.size()));
+        return FileError(file.path, reader.record_line(),
+                         messages::kFieldCount(static_cast<int64_t>(fields.size()),
+                                               static_cast<int64_t>(header.names.size())));
       }
       const std::string_view filter = columns.filter ? std::string_view(fields[*columns.filter]) : "";
       QL_RETURN_IF_ERROR(sink.row(

@@ -4,6 +4,7 @@
 
 #include <absl/strings/str_cat.h>
 
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/data/file_util.h"
 
@@ -46,7 +47,7 @@ absl::Status RecordReader::ReadQuoted(std::string* field) {
   while (true) {
     const size_t quote = rest_.find('"');
     if (quote == std::string_view::npos) {
-      return Malformed(opened, "the quote that opens here is never closed");
+      return Malformed(opened, messages::kQuoteUnclosed());
     }
     Append(rest_.substr(0, quote), field);
     if (absl::Status checked = CheckField(*field, limits_, path_, line_); !checked.ok()) return checked;
@@ -56,8 +57,7 @@ absl::Status RecordReader::ReadQuoted(std::string* field) {
     rest_.remove_prefix(1);
   }
   if (AtFieldEnd()) return absl::OkStatus();
-  return Malformed(line_, absl::StrCat("text behind a closing quote (opened in line ", opened,
-                                       "); a quote inside a field is written twice"));
+  return Malformed(line_, messages::kTextAfterQuote(opened));
 }
 
 absl::Status RecordReader::ReadBare(std::string* field) {
@@ -66,8 +66,7 @@ absl::Status RecordReader::ReadBare(std::string* field) {
   const size_t end = std::min(rest_.find_first_of(std::string_view(ends, sizeof ends)), rest_.size());
   if (end < rest_.size() && rest_[end] == '"') {
     return Malformed(line_,
-                     "a quote inside a field that does not start with one; put the field in quotes, "
-                     "and write each quote inside it twice");
+                     messages::kQuoteInBareField());
   }
   size_t length = end;
   if ((end == rest_.size() || rest_[end] == '\n') && end > 0 && rest_[end - 1] == '\r') --length;
@@ -83,8 +82,8 @@ void RecordReader::Append(std::string_view text, std::string* field) {
   field->append(text);
 }
 
-absl::Status RecordReader::Malformed(int64_t line, const std::string& what) const {
-  return absl::InvalidArgumentError(absl::StrCat(path_, ":", line, ": ", what));
+absl::Status RecordReader::Malformed(int64_t line, const Message& what) const {
+  return FileError(path_, line, what);
 }
 
 }  // namespace quantlab::engine

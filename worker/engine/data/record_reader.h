@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/message.h"
 #include "worker/engine/data/readers.h"
 
 namespace quantlab::engine {
@@ -48,7 +49,7 @@ class RecordReader {
   absl::Status ReadQuoted(std::string* field);
   absl::Status ReadBare(std::string* field);
   void Append(std::string_view text, std::string* field);
-  absl::Status Malformed(int64_t line, const std::string& what) const;
+  absl::Status Malformed(int64_t line, const Message& what) const;
 
   std::string_view rest_;
   const std::string& path_;

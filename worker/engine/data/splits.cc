@@ -12,6 +12,8 @@
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
 
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "worker/engine/data/dataset.h"
@@ -107,6 +109,10 @@ std::vector<Example> Take(std::vector<Example>* pool, size_t* next, int64_t size
   return taken;
 }
 
+absl::Status Invalid(const Message& message) {
+  return MessageStatus(absl::StatusCode::kInvalidArgument, message);
+}
+
 int64_t Size(const std::vector<Example>& examples) {
   return static_cast<int64_t>(examples.size());
 }
@@ -117,9 +123,7 @@ struct Sizes {
 };
 
 absl::Status TooSmall(const char* split, int64_t wanted, int64_t available) {
-  return absl::InvalidArgumentError(absl::StrCat("the ", split, " split should have ", wanted,
-                                                 " rows, but only ", available, " are there for it; make ",
-                                                 split, "_size smaller or bring more data"));
+  return Invalid(messages::kSplitTooLarge(split, wanted, available));
 }
 
 // `rows` are to be divided; official splits of the dataset are not drawn from them.
@@ -127,7 +131,7 @@ absl::StatusOr<Sizes> ResolveSizes(const DatasetConfig& config, int64_t rows, bo
                                    bool official_test) {
   for (const int64_t size : {config.train_size, config.validation_size, config.test_size}) {
     if (size < kNone)
-      return absl::InvalidArgumentError(absl::StrCat("a split size of ", size, " makes no sense"));
+      return Invalid(messages::kSplitSizeNegative(size));
   }
   Sizes sizes;
   if (!official_validation) sizes.validation = std::max<int64_t>(config.validation_size, 0);
@@ -142,9 +146,7 @@ absl::StatusOr<Sizes> ResolveSizes(const DatasetConfig& config, int64_t rows, bo
   sizes.train = config.train_size == 0 ? left : std::max<int64_t>(config.train_size, 0);
   // A dataset that is nothing but a test split can still be evaluated on.
   if (config.train_size == 0 && sizes.train == 0 && rows > 0) {
-    return absl::InvalidArgumentError(absl::StrCat("no row is left for the train split of ", rows,
-                                                   " rows; make test_size or validation_size smaller, or "
-                                                   "name the file test if all of it is for testing"));
+    return Invalid(messages::kNoTrainRows(rows));
   }
   if (open_test && config.train_size != 0) sizes.test = left - sizes.train;
   return sizes;
@@ -176,9 +178,7 @@ absl::Status CheckClasses(Dataset* dataset) {
   for (size_t c = 0; c < dataset->labels.size(); ++c) {
     const std::string& label = dataset->labels[c];
     if (!dataset->train.empty() && train[c] == 0) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("class \"", label, "\" has no row in the train split of ", dataset->train.size(),
-                       " rows; make train_size larger or check the labels"));
+      return Invalid(messages::kClassWithoutRows(label, Size(dataset->train)));
     }
     const auto note = [&](const char* split) {
       dataset->summary.notes.push_back(
@@ -194,8 +194,8 @@ absl::Status CheckLabels(const ExamplePool& pool) {
   for (const auto* part : {&pool.rows, &pool.official_validation, &pool.official_test}) {
     for (const Example& example : *part) {
       if (example.label >= 0 && static_cast<size_t>(example.label) < pool.labels.size()) continue;
-      return absl::InvalidArgumentError(absl::StrCat("row ", example.row, ": label ", example.label,
-                                                     " is out of range of ", pool.labels.size(), " classes"));
+      return Invalid(messages::kLabelOutOfRange(example.row, example.label,
+                                                static_cast<int64_t>(pool.labels.size())));
     }
   }
   return absl::OkStatus();
@@ -229,7 +229,7 @@ absl::StatusOr<Dataset> MakeSplits(ExamplePool pool, const DatasetConfig& config
              official_test = !pool.official_test.empty();
   dataset.summary.official_test = official_test;
   if (pool.rows.empty() && !official_test) {
-    return absl::InvalidArgumentError("no row is left to divide");
+    return Invalid(messages::kNoRowsToDivide());
   }
   QL_ASSIGN_OR_RETURN(const Sizes sizes,
                       ResolveSizes(config, Size(pool.rows), official_validation, official_test));

@@ -134,7 +134,7 @@ TEST(Splits, TooFewRowsAreAnError) {
               HasSubstr("no row is left for the train split of 10 rows"));
   EXPECT_THAT(ErrorOf(Pool({50, 1}), Sizes(4, 0, 4)),
               HasSubstr("class \"class 1\" has no row in the train split"));
-  EXPECT_THAT(ErrorOf(Pool({5, 5}), Sizes(-2, 0, 0)), HasSubstr("-2 makes no sense"));
+  EXPECT_THAT(ErrorOf(Pool({5, 5}), Sizes(-2, 0, 0)), HasSubstr("a number of rows, not -2"));
   EXPECT_THAT(ErrorOf(ExamplePool(), Sizes(0, 0, 0)), HasSubstr("no row is left"));
 }
 

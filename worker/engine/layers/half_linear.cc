@@ -14,6 +14,7 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 
 namespace quantlab::engine {
@@ -78,15 +79,13 @@ LayerKind HalfKind(const char* name, at::ScalarType dtype) {
 
 }  // namespace
 
-std::string WhyNotHalf(at::ScalarType dtype, const at::Device& device) {
-  if (!device.is_cpu()) return "";
+Message WhyNotHalf(at::ScalarType dtype, const at::Device& device) {
+  if (!device.is_cpu()) return {};
   static const HalfFeatures cpu = DetectHalfFeatures();
   static const std::string limit = OneDnnMaxCpuIsa();
   const bool bf16 = dtype == at::kBFloat16;
-  if ((bf16 ? cpu.bf16 : cpu.fp16) && IsaAllows(dtype, limit)) return "";
-  return absl::StrCat("this CPU has no ", bf16 ? "BF16" : "FP16",
-                      " arithmetic (or ONEDNN_MAX_CPU_ISA hides it): weights are kept in ", NameOf(dtype),
-                      " and computed in FP32");
+  if ((bf16 ? cpu.bf16 : cpu.fp16) && IsaAllows(dtype, limit)) return {};
+  return messages::kNoHalfArithmetic(bf16 ? "BF16" : "FP16", NameOf(dtype));
 }
 
 absl::StatusOr<std::unique_ptr<HalfLinear>> HalfLinear::Create(const at::Tensor& weight,

@@ -18,7 +18,7 @@ namespace quantlab::engine {
 
 // Why arithmetic in `dtype` (at::kBFloat16 or at::kHalf) is not to be had on `device`; empty where it is.
 // On a CPU it wants AVX512_BF16 or AMX (BF16), AVX512_FP16 or AMX (FP16), which ONEDNN_MAX_CPU_ISA can hide.
-std::string WhyNotHalf(at::ScalarType dtype, const at::Device& device);
+Message WhyNotHalf(at::ScalarType dtype, const at::Device& device);
 
 // Ownership: owns its parameters. Threads: Forward is safe to call from several threads; To is not.
 class HalfLinear : public Linear {
@@ -52,7 +52,7 @@ class HalfLinear : public Linear {
 
   at::Tensor weight_, bias_;          // as saved
   at::Tensor run_weight_, run_bias_;  // what Forward reads: the same, or FP32 where it falls back
-  std::string reason_;                // of the fallback; empty for none
+  Message reason_;                    // of the fallback; empty for none
 
   struct Weights {
     at::Tensor weight, bias;

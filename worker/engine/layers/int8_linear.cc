@@ -10,6 +10,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 #include "worker/engine/layers/activation.h"
 
 namespace quantlab::engine {
@@ -160,14 +161,13 @@ void Int8Linear::To(const at::Device& device) {
 }
 
 LayerPrecision Int8Linear::precision() const {
-  LayerPrecision precision{kind(), kind(), "at::_int_mm", ""};
+  LayerPrecision precision{kind(), kind(), "at::_int_mm", {}};
   if (on_gpu_kernels() && GpuQuantization()) precision.kernel = "quantlab::ScaledGemm/int8";
   if (packed_ == nullptr) return precision;
   const Int8Isa isa = BestInt8Isa();
   precision.kernel = absl::StrCat("quantlab::Int8Gemm/", Int8IsaName(isa));
   if (isa < Int8Isa::kAvxVnni) {
-    precision.reason =
-        "no VNNI on this CPU (or ONEDNN_MAX_CPU_ISA hides it): exact 16-bit products instead, slower";
+    precision.reason = messages::kNoVnni();
   }
   return precision;
 }

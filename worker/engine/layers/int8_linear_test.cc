@@ -7,6 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/message_catalogue.h"
 #include "worker/engine/layers/activation.h"
 #include "worker/engine/layers/dynamic_int8_linear.h"
 #include "worker/engine/layers/half_linear.h"
@@ -141,7 +142,7 @@ TEST(HalfLinearTest, SaysWhatTheMachineCannotDo) {
     EXPECT_EQ(precision.effective, "fp16");
   } else {
     EXPECT_EQ(precision.effective, "fp32");
-    EXPECT_THAT(precision.reason, ::testing::HasSubstr("FP16"));
+    EXPECT_THAT(English(precision.reason), ::testing::HasSubstr("FP16"));
   }
 }
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "base/message.h"
 #include "base/method_spec.h"
 
 namespace quantlab::engine {
@@ -15,7 +16,8 @@ struct LayerPlan {
   std::string kind;  // of AllLayerKinds()
   int64_t in_features = 0, out_features = 0;
   Params options;                              // complete, as its kind has them
-  std::string requested, reason;               // where they differ from `kind`; else empty
+  std::string requested;                       // where it differs from `kind`; else empty
+  Message reason;                              // why it differs
   std::map<std::string, std::string> tensors;  // name in the file by role: "weight_int8", …
 };
 

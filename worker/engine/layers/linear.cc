@@ -33,7 +33,7 @@ at::Tensor LinearFp32::Forward(const at::Tensor& x) const {
   return at::linear(x, weight_, bias);
 }
 
-void LinearFp32::KeepInsteadOf(std::string requested, std::string reason) {
+void LinearFp32::KeepInsteadOf(std::string requested, Message reason) {
   requested_ = std::move(requested);
   reason_ = std::move(reason);
 }

@@ -13,18 +13,19 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/status/statusor.h"
+#include "base/message.h"
 #include "base/method_spec.h"
 #include "worker/engine/layers/activation.h"
 #include "worker/engine/tensors/weights.h"
 
 namespace quantlab::engine {
 
-// What was asked of a layer, what runs, and why they differ (empty reason when they do not).
+// What was asked of a layer, what runs, and why they differ (no reason when they do not).
 struct LayerPrecision {
   std::string requested;  // "fp32", "int8_dynamic", …
   std::string effective;
   std::string kernel;  // "at::linear", "at::_int_mm", …
-  std::string reason;
+  Message reason;
 };
 
 // Ownership: owns its parameters.
@@ -79,7 +80,7 @@ class LinearFp32 : public Linear {
   LinearFp32(at::Tensor weight, at::Tensor bias);
 
   // The layer stays FP32 though `requested` was asked for, because of `reason`.
-  void KeepInsteadOf(std::string requested, std::string reason);
+  void KeepInsteadOf(std::string requested, Message reason);
 
   at::Tensor Forward(const at::Tensor& x) const override;
   int64_t in_features() const override;
@@ -99,7 +100,7 @@ class LinearFp32 : public Linear {
   at::Tensor weight_;
   at::Tensor bias_;
   std::string requested_ = kKind;
-  std::string reason_;
+  Message reason_;
 };
 
 // `layer`, which must be FP32: std::bad_cast says that the caller took it for another.

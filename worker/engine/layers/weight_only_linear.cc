@@ -8,6 +8,7 @@
 #include <ATen/Version.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/int4_packing.h"
 #include "worker/engine/layers/weight_grid.h"
@@ -145,11 +146,9 @@ bool WeightOnlyLinear::OnKernels() const {
 }
 
 LayerPrecision WeightOnlyLinear::precision() const {
-  if (OnKernels()) return {kind(), kind(), absl::StrCat(Kernel(), "/", CpuCapability()), ""};
-  const std::string where =
-      device_.is_cpu() ? "CPUs without AVX2" : absl::StrCat("the device ", device_.str());
+  if (OnKernels()) return {kind(), kind(), absl::StrCat(Kernel(), "/", CpuCapability()), {}};
   return {kind(), LinearFp32::kKind, "at::linear",
-          absl::StrCat("no packed kernel for ", where, ": weights are dequantized, products are FP32")};
+          device_.is_cpu() ? messages::kNoPackedKernelOnCpu() : messages::kNoPackedKernel(device_.str())};
 }
 
 void WeightOnlyLinear::To(const at::Device& device) {

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/message_catalogue.h"
 #include "worker/engine/layers/int4_packing.h"
 #include "worker/engine/layers/weight_grid.h"
 
@@ -156,11 +157,11 @@ TEST_F(WeightOnlyLinearTest, SaysWhatRuns) {
     EXPECT_EQ(precision.requested, layer->kind());
     if (precision.kernel == "at::linear") {
       EXPECT_EQ(precision.effective, LinearFp32::kKind) << "nothing is called INT4 that is not";
-      EXPECT_THAT(precision.reason, HasSubstr("dequantized"));
+      EXPECT_THAT(English(precision.reason), HasSubstr("dequantized"));
     } else {
       EXPECT_EQ(precision.effective, layer->kind());
       EXPECT_THAT(precision.kernel, HasSubstr("pack_mm"));
-      EXPECT_EQ(precision.reason, "");
+      EXPECT_TRUE(precision.reason.empty());
     }
   }
 }

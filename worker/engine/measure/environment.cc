@@ -21,6 +21,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/sha256.h"
 #include "worker/engine/kernels/int8_kernels.h"
 
@@ -116,13 +118,11 @@ absl::Status CheckDevice(const std::string& device) {
   const std::vector<std::string> devices = AvailableDevices();
   if (std::find(devices.begin(), devices.end(), device) != devices.end()) return absl::OkStatus();
   if (device != "cuda") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("there is no device \"", device, "\"; allowed: cpu, cuda"));
+    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kNoSuchDevice(device));
   }
-  return absl::FailedPreconditionError(absl::StrCat(
-      "device cuda is asked for, but there is none here: LibTorch ", TORCH_VERSION,
-      at::hasCUDA() ? " finds no GPU that it can use" : " is a build without CUDA",
-      "; use device cpu, or a machine with an NVIDIA GPU, its driver and a CUDA build of torch"));
+  return MessageStatus(absl::StatusCode::kFailedPrecondition, at::hasCUDA()
+                                                                  ? messages::kNoGpu(TORCH_VERSION)
+                                                                  : messages::kNoCudaInBuild(TORCH_VERSION));
 }
 
 int64_t PeakDeviceMemory(const std::string& device) {

@@ -27,7 +27,7 @@ class MkldnnLinear : public Linear {
   int64_t in_features() const override { return weight_.size(1); }
   int64_t out_features() const override { return weight_.size(0); }
   std::string kind() const override { return "fp32"; }
-  LayerPrecision precision() const override { return {"fp32", "fp32", kKernel, ""}; }
+  LayerPrecision precision() const override { return {"fp32", "fp32", kKernel, {}}; }
   std::map<std::string, at::Tensor> tensors() const override;
   void To(const at::Device& device) override;
 

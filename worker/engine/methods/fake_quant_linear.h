@@ -59,7 +59,7 @@ class FakeQuantLinear : public Linear {
                                           const std::vector<const Linear*>& others) const override;
   int64_t in_features() const override { return weight_.size(1); }
   int64_t out_features() const override { return weight_.size(0); }
-  LayerPrecision precision() const override { return {kKind, kKind, "at::linear", ""}; }
+  LayerPrecision precision() const override { return {kKind, kKind, "at::linear", {}}; }
   std::string kind() const override { return kKind; }
   std::map<std::string, at::Tensor> tensors() const override { return parameters(); }
   // {"weight", "bias"} and, with learned steps, {"weight_step": [out] or [1], "input_step": [1]}.

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/tensors/torch_status.h"
 
@@ -69,7 +70,7 @@ absl::Status ReplaceLinears(Encoder& model, const QuantizationContext& context, 
     status = Annotate(layer.status(), info.name);
     if (!status.ok()) return;
     slot = *std::move(layer);
-    status = context.Report("quantizing", ++done, total, "layer");
+    status = context.Report(messages::kQuantizing(), ++done, total, "layer");
   });
   return status;
 }

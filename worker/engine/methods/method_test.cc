@@ -302,7 +302,7 @@ TEST(BatchIndependenceTest, NoBitOfAnyLayersInputDependsOnTheBatch) {
 TEST_P(MethodConformanceTest, StopsBetweenLayers) {
   int64_t last = 0;
   QuantizationContext context;
-  context.progress = [&last](const std::string&, int64_t, int64_t, const std::string&) { return ++last < 2; };
+  context.progress = [&last](const Message&, int64_t, int64_t, const std::string&) { return ++last < 2; };
   const auto result = Apply(context);
   EXPECT_TRUE(absl::IsCancelled(result.status())) << result.status();
   EXPECT_EQ(last, 2) << "asked again after it was told to stop";

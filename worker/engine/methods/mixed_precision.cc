@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/layers/half_linear.h"
@@ -122,8 +123,8 @@ class Search {
 
   absl::Status AddHalf(const std::string& half) {
     QL_ASSIGN_OR_RETURN(const at::ScalarType dtype, DtypeFromName(half));
-    if (const std::string why = WhyNotHalf(dtype, model_.device()); !why.empty()) {
-      context_.Warn("fallback", absl::StrCat("no layer is offered ", half, ": ", why));
+    if (const Message why = WhyNotHalf(dtype, model_.device()); !why.empty()) {
+      context_.Warn("fallback", messages::kPrecisionNotOffered(half, why));
       return absl::OkStatus();
     }
     QL_ASSIGN_OR_RETURN(LayerMap layers, MakeHalfLayers(model_, dtype));
@@ -168,7 +169,7 @@ class Search {
           TellAnswers(layer, precision, choice.divergence, answers.loss - reference.loss);
         }
         choices.choices.push_back(choice);
-        QL_RETURN_IF_ERROR(context_.Report("measuring sensitivity", ++done, total, "layer"));
+        QL_RETURN_IF_ERROR(context_.Report(messages::kMeasuringSensitivity(), ++done, total, "layer"));
       }
       choices_.push_back(std::move(choices));
     }
@@ -280,8 +281,8 @@ class Search {
     if (const auto it = measured_.find(point); it != measured_.end()) return it->second;
     Install(front_[point]);
     QL_ASSIGN_OR_RETURN(measured_[point], Ask(model_, *context_.validation, batch_size_));
-    QL_RETURN_IF_ERROR(
-        context_.Report("measuring the front", static_cast<int64_t>(measured_.size()), 0, "assignment"));
+    QL_RETURN_IF_ERROR(context_.Report(messages::kMeasuringFront(), static_cast<int64_t>(measured_.size()), 0,
+                                       "assignment"));
     return measured_[point];
   }
 
@@ -326,9 +327,7 @@ class Search {
       if (answers.finite && answers.accuracy > measured_.at(best).accuracy) best = point;
     }
     context_.Warn("accuracy_budget_missed",
-                  absl::StrFormat("no assignment keeps the validation accuracy at %.4f or more; the most "
-                                  "accurate one, %.4f, is taken",
-                                  least, measured_.at(best).accuracy));
+                  messages::kAccuracyBudgetMissed(least, measured_.at(best).accuracy));
     return best;
   }
 
@@ -353,11 +352,8 @@ class Search {
     const size_t best = AddToFront(FillBudget(choices_, Cost::kBytes, most));
     for (const size_t point : SpreadPoints()) QL_RETURN_IF_ERROR(Measure(point).status());
     if (front_[best].bytes > most) {
-      context_.Warn(
-          "size_budget_missed",
-          absl::StrFormat("the smallest assignment has %.0f bytes, more than the budget of %.0f; it "
-                          "is taken",
-                          front_[best].bytes, most));
+      context_.Warn("size_budget_missed",
+                    messages::kSizeBudgetMissed(std::llround(front_[best].bytes), std::llround(most)));
     }
     QL_RETURN_IF_ERROR(Measure(best).status());
     return best;
@@ -461,7 +457,7 @@ class MixedPrecision : public QuantizationMethod {
     QL_ASSIGN_OR_RETURN(LayerMap layers, MakeHalfLayers(model, dtype));
     const int64_t total = static_cast<int64_t>(layers.size());
     for (int64_t done = 1; done <= total; ++done) {
-      QL_RETURN_IF_ERROR(context.Report("quantizing", done, total, "layer"));
+      QL_RETURN_IF_ERROR(context.Report(messages::kQuantizing(), done, total, "layer"));
     }
     InstallLayers(model, std::move(layers));
     model.ForEachEmbedding([dtype](const LayerInfo&, std::unique_ptr<Embedding>& slot) {

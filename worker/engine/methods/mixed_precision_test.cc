@@ -30,7 +30,7 @@ class MixedPrecisionTest : public ::testing::Test {
       return work * (layer.kind() == "int8_static" ? 1 : layer.kind() == LinearFp32::kKind ? 4 : 2);
     };
     context_.record = [this](Metric metric) { metrics_.push_back(std::move(metric)); };
-    context_.warn = [this](const std::string& code, const std::string&) { warnings_.push_back(code); };
+    context_.warn = [this](const std::string& code, const Message&) { warnings_.push_back(code); };
     context_.write_file = [this](const std::string& name, const std::string& content) {
       files_[name] = content;
       return absl::OkStatus();

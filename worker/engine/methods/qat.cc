@@ -7,6 +7,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/methods/fake_quant_linear.h"
@@ -67,7 +68,7 @@ absl::Status TrainMore(Encoder& model, const TrainingConfig& config, const Quant
   options.on_step = [&](const TrainingStep& step) {
     log.Add(step);
     after_step(step);
-    reported = context.Report("training", step.step, step.steps, "step");
+    reported = context.Report(messages::kTraining(), step.step, step.steps, "step");
     return reported.ok();
   };
   const auto schedule = MakeTrainingSchedule(*context.train, config, context.seed);
@@ -134,7 +135,7 @@ class Qat : public QuantizationMethod {
       auto layer = dynamic_cast<const FakeQuantLinear&>(*slot).Convert();
       status = Annotate(layer.status(), info.name);
       if (status.ok()) slot = *std::move(layer);
-      if (status.ok()) status = context.Report("converting", ++done, 0, "layer");
+      if (status.ok()) status = context.Report(messages::kConverting(), ++done, 0, "layer");
     });
     return status;
   }

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_inputs.h"
 
@@ -33,7 +34,8 @@ absl::StatusOr<std::map<std::string, at::Tensor>> MeanErrors(
     rows[name] += x.size(0);
   };
   QL_RETURN_IF_ERROR(VisitLayerInputs(model, texts.texts, kCalibrationBatch, visit, [&](int64_t done) {
-    reported = context.Report("correcting biases", done, static_cast<int64_t>(texts.texts.size()), "text");
+    reported =
+        context.Report(messages::kCorrectingBiases(), done, static_cast<int64_t>(texts.texts.size()), "text");
     return reported.ok();
   }));
   QL_RETURN_IF_ERROR(reported);
@@ -56,7 +58,7 @@ absl::StatusOr<LayerMap> MakeAll(const std::map<std::string, const LinearFp32*>&
                                 shift == shifts.end() ? at::Tensor() : shift->second);
     QL_RETURN_IF_ERROR(Annotate(made.status(), name));
     layers[name] = *std::move(made);
-    QL_RETURN_IF_ERROR(context.Report("quantizing", static_cast<int64_t>(layers.size()),
+    QL_RETURN_IF_ERROR(context.Report(messages::kQuantizing(), static_cast<int64_t>(layers.size()),
                                       static_cast<int64_t>(fp32.size()), "layer"));
   }
   return layers;

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 #include "base/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/gptq.h"
@@ -41,7 +42,7 @@ absl::StatusOr<Hessians> CollectHessians(Encoder& model, const LabelledTexts& sa
   absl::Status report;
   const int64_t total = static_cast<int64_t>(sample.texts.size());
   const absl::Status visited = VisitLayerInputs(model, sample.texts, kHessianBatch, add, [&](int64_t done) {
-    report = context.Report("calibrating", done, total, "text");
+    report = context.Report(messages::kCalibrating(), done, total, "text");
     return report.ok();
   });
   QL_RETURN_IF_ERROR(report);
@@ -143,8 +144,7 @@ class WeightOnly : public QuantizationMethod {
   static std::unique_ptr<Linear> KeepIfSmaller(const LinearFp32& layer, std::unique_ptr<Linear> linear) {
     if (const int64_t fp32 = Bytes(layer), quantized = Bytes(*linear); quantized >= fp32) {
       auto kept = std::make_unique<LinearFp32>(layer.weight(), layer.bias());
-      kept->KeepInsteadOf(linear->kind(), absl::StrCat("with its scales it would take ", quantized,
-                                                       " bytes instead of ", fp32));
+      kept->KeepInsteadOf(linear->kind(), messages::kLargerThanFp32(quantized, fp32));
       return kept;
     }
     linear->To(layer.weight().device());

@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/files.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/data/class_names.h"
 #include "worker/engine/models/families.h"
@@ -35,22 +35,21 @@ std::string OutputOf(const EncoderConfig& config) {
   return FindModelFamily(config.family)->layout.head.output;
 }
 
-// Why the classifier of a checkpoint cannot answer with the dataset's classes; "" where it can, or has none.
-std::string WhyHeadDoesNotFit(const std::vector<std::string>& labels, const FolderWeights& weights,
+// Why the classifier of a checkpoint cannot answer with the dataset's classes; no message where it can, or
+// where there is none.
+Message WhyHeadDoesNotFit(const std::vector<std::string>& labels, const FolderWeights& weights,
                               const EncoderConfig& config) {
   const std::vector<std::string>& own = config.labels;
   const auto classifier = weights.tensors.find(OutputOf(config) + ".weight");
-  if (classifier == weights.tensors.end()) return "";
+  if (classifier == weights.tensors.end()) return {};
   const int64_t rows = classifier->second.dim() == 0 ? 0 : classifier->second.size(0);
   if (rows != static_cast<int64_t>(labels.size())) {
-    return absl::StrCat("its classifier has ", rows, " classes, but the dataset has ", labels.size(), " (",
-                        absl::StrJoin(labels, ", "), ")");
+    return messages::kHeadClassCount(rows, static_cast<int64_t>(labels.size()), labels);
   }
   if (labels != own && std::is_permutation(labels.begin(), labels.end(), own.begin(), own.end())) {
-    return absl::StrCat("its classes are in the order ", absl::StrJoin(own, ", "), ", those of the dataset ",
-                        absl::StrJoin(labels, ", "));
+    return messages::kHeadClassOrder(own, labels);
   }
-  return "";
+  return {};
 }
 
 // Gives the config the dataset's classes. A classifier that does not fit them is dropped where a new one may
@@ -60,16 +59,12 @@ absl::Status ApplyLabels(const CheckpointOptions& options, FolderWeights& weight
   const bool trained = options.build.initialize_missing_head;
   const bool has_head = weights.tensors.count(OutputOf(config) + ".weight") > 0;
   std::vector<std::string>& own = config.labels;
-  std::string why = WhyHeadDoesNotFit(options.labels, weights, config);
+  Message why = WhyHeadDoesNotFit(options.labels, weights, config);
   if (why.empty() && has_head && !trained && !SameClasses(own, options.labels)) {
-    why = absl::StrCat("its classes are ", absl::StrJoin(own, ", "), ", those of the dataset ",
-                       absl::StrJoin(options.labels, ", "));
+    why = messages::kHeadClassNames(own, options.labels);
   }
   if (!why.empty() && !trained) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(weights.where, ": ", why,
-                     "; use a dataset of the same classes in the same order (where only their names differ, "
-                     "write the dataset's into id2label of config.json), or fine_tune: true"));
+    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kHeadRefused(weights.where, why));
   }
   if (!why.empty()) {
     for (const char* part : {".weight", ".bias"}) weights.tensors.erase(OutputOf(config) + part);

@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/message.h"
 #include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
@@ -19,7 +20,7 @@ struct CheckpointOptions {
   // allows it; one without a classifier gets one of this size.
   std::vector<std::string> labels;
   // Where not null, set to the reason why the checkpoint's own classifier was not used.
-  std::string* new_head = nullptr;
+  Message* new_head = nullptr;
   EncoderBuildOptions build;
 };
 

@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/message_catalogue.h"
 #include "base/testing/temp_folder.h"
 #include "worker/engine/models/model_testing.h"
 
@@ -130,14 +131,14 @@ TEST(CheckpointTest, AClassifierThatDoesNotFitIsReplacedWhereOneMayBeDrawn) {
   const std::vector<std::vector<std::string>> cases = {{"x", "y"}, {"b", "a", "c"}};
   for (const std::vector<std::string>& labels : cases) {
     CheckpointOptions options;
-    std::string new_head;
+    Message new_head;
     options.labels = labels;
     options.new_head = &new_head;
     const auto loaded = LoadCheckpoint(folder / "m", options);
     ASSERT_TRUE(loaded.ok()) << loaded.status();
     EXPECT_EQ((*loaded)->config().labels, labels);
     EXPECT_FALSE((*loaded)->initialized_layers().empty());
-    EXPECT_THAT(new_head, HasSubstr(labels.size() == 2 ? "has 3 classes" : "in the order a, b, c"));
+    EXPECT_THAT(English(new_head), HasSubstr(labels.size() == 2 ? "has 3 classes" : "in the order a, b, c"));
   }
 }
 

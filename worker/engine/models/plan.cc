@@ -7,6 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/message_catalogue.h"
+#include "base/message_json.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/layer_kinds.h"
 #include "worker/engine/models/families.h"
@@ -39,7 +41,8 @@ Json LayerToJson(const LayerPlan& layer) {
   }
   if (!layer.reason.empty()) {
     json["requested"] = layer.requested;
-    json["reason"] = layer.reason;
+    json["reason"] = English(layer.reason);
+    json["coded_reason"] = Json::parse(MessageToJson(layer.reason));
   }
   json["tensors"] = TensorsToJson(layer.tensors);
   return json;
@@ -111,6 +114,12 @@ class Reader {
     return json_.is_object() && json_.contains(key) ? Text(key) : "";
   }
 
+  // A message that may be missing or unknown here, with the text that says the same.
+  Message OptionalMessage(const char* key, const std::string& text) {
+    if (!json_.is_object() || !json_.contains(key)) return TextMessage(text);
+    return MessageOr(MessageFromJson(json_[key].dump()).value_or(Message()), text);
+  }
+
   const Json* Member(const char* key) {
     if (!json_.is_object()) return nullptr;
     const auto it = json_.find(key);
@@ -149,7 +158,7 @@ absl::StatusOr<LayerPlan> LayerFromJson(const Json& json, const std::string& whe
   layer.in_features = reader.Integer("in_features", 1, int64_t{1} << 24);
   layer.out_features = reader.Integer("out_features", 1, int64_t{1} << 24);
   layer.requested = reader.OptionalText("requested");
-  layer.reason = reader.OptionalText("reason");
+  layer.reason = reader.OptionalMessage("coded_reason", reader.OptionalText("reason"));
   layer.tensors = reader.Tensors();
   QL_RETURN_IF_ERROR(reader.status());
   return layer;
@@ -274,7 +283,7 @@ QuantizationPlan DescribePlan(const Encoder& model, const MethodSpec& method, co
                     linear.out_features(),
                     linear.options(),
                     "",
-                    "",
+                    {},
                     FileNames(info.name, linear.tensors())};
     const LayerPrecision precision = linear.precision();
     // A kept layer computes as its kind says, but something else was asked for.

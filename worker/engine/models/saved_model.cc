@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/message_catalogue.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/layer_kinds.h"
 #include "worker/engine/models/checkpoint.h"
@@ -161,7 +162,7 @@ std::vector<Layer> DescribeLayers(const Encoder& model, int64_t tokens) {
                 precision.requested,
                 precision.effective,
                 precision.kernel,
-                precision.reason,
+                English(precision.reason),
                 static_cast<double>(linear.in_features()) * static_cast<double>(linear.out_features()) *
                     static_cast<double>(info.RowsPerText(tokens)),
                 0,
@@ -169,6 +170,7 @@ std::vector<Layer> DescribeLayers(const Encoder& model, int64_t tokens) {
                 {}};
     layer.role = info.role;
     layer.block = info.block;
+    layer.coded_reason = precision.reason;
     bool has_bias = false;
     for (const auto& [suffix, tensor] : linear.tensors()) {
       layer.bytes += static_cast<int64_t>(tensor.nbytes());

@@ -12,6 +12,8 @@
 #include <ATen/ops/empty.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/tensors/torch_status.h"
 #include "worker/engine/train/adamw.h"
@@ -114,10 +116,9 @@ class TrainingScope {
 };
 
 absl::Status NotFinite(const TrainingStep& step, const char* what, double value) {
-  return absl::FailedPreconditionError(
-      absl::StrCat("training diverged: the ", what, " is ", value, " at step ", step.step, " of ", step.steps,
-                   " (learning rate ", step.learning_rate,
-                   "); use a smaller learning_rate, more warmup_ratio, max_grad_norm 1.0 or dtype fp32"));
+  return MessageStatus(
+      absl::StatusCode::kFailedPrecondition,
+      messages::kTrainingDiverged(what, value, step.step, step.steps, step.learning_rate));
 }
 
 class TrainingLoop {
