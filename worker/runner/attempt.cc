@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-// Enough for a person to watch, little enough for a spool.
+// Often enough to watch, rarely enough for a spool.
 constexpr std::chrono::milliseconds kReportInterval(500);
 
 Json MetricToJson(const Metric& metric) {

@@ -1,4 +1,4 @@
-// One attempt of one run: from a job to files in its output folder and events on the way.
+// One attempt of one run: executes a job, writes files to its output folder and sends events.
 #ifndef QUANTLAB_WORKER_RUNNER_ATTEMPT_H_
 #define QUANTLAB_WORKER_RUNNER_ATTEMPT_H_
 
@@ -17,7 +17,7 @@ namespace quantlab::runner {
 // Where events go. Called from one thread.
 using EventSink = std::function<void(const EventKind&)>;
 
-// What the parts of an attempt share: the job, where results go, the wish to stop.
+// The state that the parts of an attempt share: the job, the sink of events, the request to stop.
 //
 // Ownership: borrows the job.
 // Threads:   one.
@@ -33,7 +33,7 @@ class Attempt {
   bool ShouldStop() const { return should_stop_(); }
 
   void Log(const std::string& message) { sink_(LogLine{Severity::kInfo, message}); }
-  void Warn(const std::string& code, const Message& message);  // a caveat, and a line in the log
+  void Warn(const std::string& code, const Message& message);  // a caveat and a line in the log
 
   // At most a few a second; the last one of a phase always. Returns false when the work should stop.
   bool Report(const Message& phase, int64_t done, int64_t total, const std::string& unit);
@@ -58,8 +58,8 @@ class Attempt {
   std::chrono::steady_clock::time_point last_report_;
 };
 
-// Does what the job says. `runner` is this program's path, started again to measure memory.
-// Errors: those of the parts; CANCELLED when it was asked to stop.
+// Executes the job. `runner` is this program's path, started again to measure memory.
+// Errors: those of the parts; CANCELLED when a stop was requested.
 absl::Status RunAttempt(Attempt& attempt, const std::string& runner);
 
 // The kinds of run.

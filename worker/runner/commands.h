@@ -1,4 +1,4 @@
-// What quant-runner does for people, without any server: each function is one subcommand.
+// The subcommands of quant-runner that work without a server: one function each.
 #ifndef QUANTLAB_WORKER_RUNNER_COMMANDS_H_
 #define QUANTLAB_WORKER_RUNNER_COMMANDS_H_
 

@@ -85,7 +85,7 @@ void RecordNonInferiority(Attempt& attempt, const statistics::Interval& differen
   attempt.Record(std::move(metric));
 }
 
-// Texts whose class changed, by what became of them.
+// Counts the texts whose class changed, by direction.
 void RecordFlips(Attempt& attempt, const Evaluation& evaluation, const std::vector<int>& baseline) {
   std::map<std::string, int64_t> flips = {
       {"right_to_wrong", 0}, {"wrong_to_right", 0}, {"wrong_to_wrong", 0}};
@@ -119,8 +119,8 @@ void DescribeSplits(Attempt& attempt, const engine::Dataset& data) {
   }
 }
 
-// A tokenizer of another language or model cuts words into what the model has never seen. Pieces that
-// continue a word of WordPiece ("##ing") are no words.
+// Detects a tokenizer of another language or model by its share of unknown words. WordPiece's pieces that
+// continue a word ("##ing") are not counted as words.
 void WarnAboutUnknownWords(Attempt& attempt, const engine::Tokenizer& tokenizer,
                            const std::vector<engine::TokenizedText>& texts) {
   constexpr double kMuch = 0.2;

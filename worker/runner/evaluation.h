@@ -1,4 +1,4 @@
-// Texts of a run, and a model's answers on them as numbers and files.
+// The texts of a run, and a model's predictions on them as metrics and files.
 #ifndef QUANTLAB_WORKER_RUNNER_EVALUATION_H_
 #define QUANTLAB_WORKER_RUNNER_EVALUATION_H_
 
@@ -15,7 +15,7 @@
 
 namespace quantlab::runner {
 
-// Reads the dataset, says what was left out of it, and checks it against nothing else.
+// Reads the dataset and reports what was left out of it.
 absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt);
 
 // Tokenizes `examples`; `what` names them in progress ("training texts").
@@ -24,13 +24,13 @@ absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const e
                                                        const std::vector<engine::Example>& examples,
                                                        const std::string& what);
 
-// The tokenizer of `folder`, checked against the model that lies there.
+// The tokenizer of `folder`, checked against the model there.
 // Errors: INVALID_ARGUMENT more ids than the model has embeddings, max_length beyond its positions.
 absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::string& folder,
                                                                  const engine::EncoderConfig& config,
                                                                  int max_length);
 
-// One split and how a model did on it.
+// One split and a model's predictions on it.
 struct Evaluation {
   std::string split;   // "test"
   std::string digest;  // of the split
@@ -57,8 +57,8 @@ absl::Status CheckLabels(const engine::EncoderConfig& config, const engine::Data
 // predictions.csv: row, label, predicted, one logit for each class.
 absl::Status WritePredictions(Attempt& attempt, const Evaluation& evaluation, const engine::Dataset& dataset);
 
-// The classes that a model gave to the test split, beside the model, so that a variant can be compared
-// with its baseline text by text without predicting them again.
+// Saves a model's predictions on the test split beside the model, so that a variant can be compared with its
+// baseline text by text without predicting again.
 inline constexpr char kTestPredictionsFile[] = "test_predictions.json";
 absl::Status SaveTestPredictions(const Evaluation& evaluation, int max_length,
                                  const std::string& model_folder);

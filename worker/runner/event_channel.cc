@@ -26,7 +26,7 @@ extern "C" void OnStopSignal(int signal) {
   }
 }
 
-// A pipe whose reader has gone shows POLLERR without anything being written.
+// A pipe without a reader reports POLLERR, without anything being written.
 void ExitWhenReaderGoes(int fd) {
   while (true) {
     pollfd watched{fd, 0, 0};

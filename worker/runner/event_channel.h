@@ -1,4 +1,4 @@
-// The runner's way to its agent: events out, a wish to stop in.
+// The runner's connection to its agent: events out, requests to stop in.
 #ifndef QUANTLAB_WORKER_RUNNER_EVENT_CHANNEL_H_
 #define QUANTLAB_WORKER_RUNNER_EVENT_CHANNEL_H_
 
@@ -24,8 +24,8 @@ enum ExitCode {
 };
 int ExitCodeFor(const absl::Status& status);
 
-// Writes events as lines to a descriptor. When the reader has gone, the process ends at once with
-// kExitPipeClosed: nobody is left to want its results. That is noticed while it computes as well.
+// Writes events as lines to a descriptor. When the reader closes it, the process exits at once with
+// kExitPipeClosed, since its results cannot be delivered; also during a computation.
 //
 // Ownership: takes the descriptor, which children do not inherit.
 // Threads:   safe.
@@ -46,8 +46,8 @@ class EventChannel {
   std::mutex mutex_;  // guards the order of lines
 };
 
-// SIGTERM and SIGINT become a wish that long work asks for between its steps; a second one ends the
-// process at once. SIGPIPE is ignored. Call once, from the main thread.
+// SIGTERM and SIGINT set a flag that long work checks between its steps; a second one ends the process at
+// once. SIGPIPE is ignored. Call once, from the main thread.
 void InstallStopSignals();
 bool StopRequested();
 

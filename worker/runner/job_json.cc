@@ -111,7 +111,7 @@ MethodConfig ReadMethod(JsonFields fields) {
   return method;
 }
 
-// 0 is RUN_KIND_UNSPECIFIED, which no RunKind stands for.
+// 0 is RUN_KIND_UNSPECIFIED, which has no RunKind.
 RunKind ReadKind(JsonFields& fields) {
   const int kind = fields.Enum(
       "kind", {"RUN_KIND_UNSPECIFIED", "RUN_KIND_BASELINE", "RUN_KIND_QUANTIZATION", "RUN_KIND_COMPARISON"});

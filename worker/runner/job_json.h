@@ -1,5 +1,5 @@
-// job.json: the JSON mapping of quantlab.v1.Job, read without protobuf (which cannot live in a process
-// with LibTorch). Golden files hold this reader and protobuf's to the same meaning.
+// job.json: the JSON mapping of quantlab.v1.Job, read without protobuf (which cannot be linked with
+// LibTorch). Golden files test this reader against protobuf's.
 #ifndef QUANTLAB_WORKER_RUNNER_JOB_JSON_H_
 #define QUANTLAB_WORKER_RUNNER_JOB_JSON_H_
 
@@ -15,8 +15,8 @@ namespace quantlab::runner {
 // Errors: INVALID_ARGUMENT names the field by its path: "config.dataset.maxLength must be …".
 absl::StatusOr<Job> ParseJob(absl::string_view json);
 
-// Whether a runner can take the job as it stands: a known version and kind, absolute folders, sizes
-// within bounds, a known method with its version and parameters.
+// Whether a runner can execute the job: a known version and kind, absolute folders, sizes within bounds, a
+// known method with its version and parameters.
 // Errors: INVALID_ARGUMENT names the field, its value and what is allowed.
 absl::Status CheckJob(const Job& job);
 

@@ -18,7 +18,7 @@ const json& EmptyObject() {
   return *empty;
 }
 
-// A double that stands for exactly one integer of type T.
+// A double that is exactly an integer of type T.
 template <typename T>
 std::optional<T> Exact(double value) {
   const double limit = std::ldexp(1.0, std::numeric_limits<T>::digits);
@@ -135,7 +135,7 @@ int JsonFields::Enum(const char* name, const std::vector<std::string>& values) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (*value == values[i]) return static_cast<int>(i);
   }
-  // A number that this version does not know is as good as none.
+  // A number that this version does not know counts as absent.
   if (value->is_number_integer()) {
     const int64_t number = ToInt64(*value).value_or(0);
     return number >= 0 && number < static_cast<int64_t>(values.size()) ? static_cast<int>(number) : 0;

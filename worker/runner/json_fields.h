@@ -20,7 +20,7 @@
 
 namespace quantlab::runner {
 
-// Remembers the first error of a whole document; the fields read after it are zero.
+// Keeps the first error of a whole document; the fields read after it are zero.
 //
 // Threads: one at a time. Lifetime: borrows the JSON and, in the fields of an inner object, the status.
 class JsonFields {

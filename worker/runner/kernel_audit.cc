@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kPrefix[] = "onednn_verbose,";
 
-// onednn_verbose,v1,primitive,exec,cpu,matmul,brg_matmul:avx512_core_bf16,… ; a time stamp may stand between.
+// onednn_verbose,v1,primitive,exec,cpu,matmul,brg_matmul:avx512_core_bf16,… ; may contain a time stamp.
 bool ReadExecution(const std::string& line, std::string* primitive, std::string* implementation) {
   const std::vector<std::string> fields = absl::StrSplit(line, ',');
   const auto exec = std::find(fields.begin(), fields.end(), "exec");

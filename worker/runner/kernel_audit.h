@@ -1,5 +1,5 @@
-// Which oneDNN primitives ran on a reference implementation, read from what oneDNN prints when
-// ONEDNN_VERBOSE=1: such kernels are correct and a thousand times slower, and nothing else tells of them.
+// Finds the oneDNN primitives that ran on a reference implementation, from oneDNN's output with
+// ONEDNN_VERBOSE=1. Such kernels are correct but a thousand times slower, and are reported nowhere else.
 #ifndef QUANTLAB_WORKER_RUNNER_KERNEL_AUDIT_H_
 #define QUANTLAB_WORKER_RUNNER_KERNEL_AUDIT_H_
 
@@ -8,7 +8,7 @@
 
 namespace quantlab::runner {
 
-// What a process printed, in two: oneDNN's lines and the rest.
+// A process's output in two parts: oneDNN's lines and the rest.
 struct VerboseOutput {
   std::vector<std::string> onednn;
   std::string rest;

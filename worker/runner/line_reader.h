@@ -1,4 +1,4 @@
-// Lines from a descriptor, as they come.
+// Reads lines from a descriptor as they arrive.
 #ifndef QUANTLAB_WORKER_RUNNER_LINE_READER_H_
 #define QUANTLAB_WORKER_RUNNER_LINE_READER_H_
 
@@ -9,7 +9,7 @@
 
 namespace quantlab::runner {
 
-// Splits at '\n' alone; any other bytes are part of a line, and a last line without an end is a line.
+// Splits at '\n' only; any other bytes are part of a line. A last line without an end counts as a line.
 //
 // Threads: one at a time.
 class LineReader {
@@ -27,7 +27,7 @@ class LineReader {
 
  private:
   const int fd_;
-  std::string buffer_;  // read, not yet given; [start_, …)
+  std::string buffer_;  // read, not yet returned; [start_, …)
   size_t start_ = 0;
   size_t searched_ = 0;  // no line ends in [start_, searched_)
   bool end_ = false;

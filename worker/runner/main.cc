@@ -1,4 +1,4 @@
-// quant-runner: one attempt of one run for an agent, and a few commands for people.
+// quant-runner: executes one attempt of one run for an agent; also has a few commands for users.
 #include <cstdio>
 #include <exception>
 #include <functional>
@@ -60,8 +60,8 @@ Message WithReplacedTexts(Message message, const std::function<std::string(const
   return message;
 }
 
-// The user knows the dataset and the model by the names of the experiment file, not by the folders into
-// which the agent put them.
+// Replaces the agent's folders of the dataset and the model by their names in the experiment file, which the
+// user knows.
 absl::Status NameForTheUser(const Job& job, const absl::Status& status) {
   if (status.ok()) return status;
   std::vector<std::pair<std::string, std::string>> names;
@@ -118,7 +118,7 @@ void AddDevice(CLI::App* command, std::string& device, int& threads) {
       ->capture_default_str();
 }
 
-// Each command leaves what it will do in `action`.
+// Each command stores its work in `action`.
 using Action = std::function<int()>;
 
 int Finish(const char* command, const absl::Status& status) {
@@ -244,8 +244,8 @@ void AddMeasureMemory(CLI::App& app, Action& action) {
   });
 }
 
-// Activations of megabytes come and go with every layer. By default glibc returns each of them to the
-// kernel and faults it in again, page by page, in every forward pass. Kept, they read as memory in use.
+// Activations of megabytes are allocated and freed in every layer. By default glibc returns each to the
+// kernel and faults it in again, page by page, in every forward pass. Kept, they count as memory in use.
 void KeepMemoryBetweenLayers() {
   mallopt(M_MMAP_MAX, 0);  // all from the heap
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());

@@ -180,7 +180,7 @@ absl::StatusOr<MemoryReport> MeasureMemory(const MemoryRequest& request) {
   for (size_t i = 1; i < request.shapes.size(); ++i) {
     QL_RETURN_IF_ERROR(RunShape(*loaded.model, request.shapes[i]));
   }
-  std::fflush(stdout);  // oneDNN's lines, before the report goes past stdio
+  std::fflush(stdout);  // oneDNN's lines, before the report bypasses stdio
   return report;
 }
 

@@ -1,4 +1,4 @@
-// Memory of one saved model, measured in a fresh process that does nothing else.
+// Measures the memory of one saved model in a fresh process that does nothing else.
 #ifndef QUANTLAB_WORKER_RUNNER_MEMORY_CHILD_H_
 #define QUANTLAB_WORKER_RUNNER_MEMORY_CHILD_H_
 
@@ -29,7 +29,7 @@ struct MemoryRequest {
 // Before anything is loaded (LibTorch is there already), after loading, after one forward pass.
 struct MemoryReport {
   engine::ProcessMemory start, loaded, forward;
-  // Most bytes that LibTorch's allocator of the device had handed out; 0 on the CPU.
+  // Peak bytes that LibTorch's allocator of the device had allocated; 0 on the CPU.
   int64_t device_peak = 0;
   // oneDNN primitives that ran on a reference implementation (kernel_audit.h). Filled by the parent.
   std::vector<std::string> reference_primitives;
@@ -42,9 +42,9 @@ absl::StatusOr<MemoryReport> MeasureMemory(const MemoryRequest& request);
 absl::StatusOr<InputShape> ParseInputShape(const std::string& text);
 std::string MemoryReportToJson(const MemoryReport& report);
 
-// In the parent: starts `runner measure-memory …` and reads its report. `should_stop` is asked a few times
-// a second; true kills the child and gives CANCELLED.
-// Errors: those of the child, with its words; INTERNAL it died or said nothing sensible.
+// In the parent: starts `runner measure-memory …` and reads its report. `should_stop` is called a few times a
+// second; if it returns true, the child is killed and the result is CANCELLED.
+// Errors: those of the child, with its message; INTERNAL it died or its report is malformed.
 absl::StatusOr<MemoryReport> MeasureMemoryInChild(const std::string& runner, const MemoryRequest& request,
                                                   const std::function<bool()>& should_stop);
 

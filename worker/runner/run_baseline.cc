@@ -1,4 +1,4 @@
-// The baseline: fine-tunes a checkpoint, or takes one that is fine-tuned already, and evaluates it.
+// The baseline: fine-tunes a checkpoint, or uses one that is already fine-tuned, and evaluates it.
 #include <optional>
 #include <utility>
 
@@ -29,9 +29,8 @@ absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const en
   auto model = engine::LoadCheckpoint(attempt.job().model_folder, options);
   if (!model.ok()) {
     const absl::Status& status = model.status();
-    return training.enabled
-               ? status
-               : MessageStatus(status.code(), messages::kMustBeClassifier(MessageOf(status)));
+    return training.enabled ? status
+                            : MessageStatus(status.code(), messages::kMustBeClassifier(MessageOf(status)));
   }
   if (!new_head.empty()) attempt.Warn("new_head", messages::kNewHead(new_head));
   for (const std::string& layer : (*model)->initialized_layers()) {
@@ -41,8 +40,8 @@ absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const en
   return *std::move(model);
 }
 
-// A size of 0 in the configuration says little: here is what each split came to have.
-void TellSizes(Attempt& attempt, const engine::Dataset& data) {
+// Records the actual sizes of the splits, since the configuration may have 0.
+void RecordSizes(Attempt& attempt, const engine::Dataset& data) {
   const auto tell = [&](const char* split, size_t texts) {
     attempt.Record(
         Metric{"dataset_texts", static_cast<double>(texts), "texts", {{"split", split}}, 0, {}, {}, 0});
@@ -76,7 +75,7 @@ absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledText
 absl::Status RunBaseline(Attempt& attempt) {
   const DatasetConfig& dataset = attempt.config().dataset;
   QL_ASSIGN_OR_RETURN(const engine::Dataset data, ReadDataset(attempt));
-  TellSizes(attempt, data);
+  RecordSizes(attempt, data);
   QL_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadPretrained(attempt, data));
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
                       LoadTokenizer(attempt.job().model_folder, model->config(), dataset.max_length));

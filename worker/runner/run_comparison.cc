@@ -49,7 +49,7 @@ double Rounded(double value, int digits) {
   return std::round(value * scale) / scale;
 }
 
-// Every length with every batch size. A length that the model cannot read becomes its longest, which is said.
+// Every length with every batch size. A length beyond the model's maximum becomes that, with a caveat.
 absl::StatusOr<std::vector<InputShape>> TimedShapes(Attempt& attempt) {
   const EvaluationConfig& evaluation = attempt.config().evaluation;
   QL_ASSIGN_OR_RETURN(const engine::EncoderConfig config,
@@ -216,7 +216,7 @@ void RecordMemory(Attempt& attempt, const std::string& variant, const InputShape
   if (report.device_peak > 0) record("device_peak", report.device_peak);
 }
 
-// A variant on a reference kernel would be compared for what no user gets.
+// The timings of a variant on a reference kernel would be meaningless to users.
 absl::Status CheckKernels(const std::string& variant, const MemoryReport& report) {
   if (report.reference_primitives.empty()) return absl::OkStatus();
   return MessageStatus(absl::StatusCode::kFailedPrecondition,
@@ -260,7 +260,7 @@ absl::Status AuditAndMeasureMemory(Attempt& attempt, const std::string& runner,
 }  // namespace
 
 absl::Status RunComparison(Attempt& attempt, const std::string& runner) {
-  // Memory first: while nothing is loaded here, the children have the machine to themselves.
+  // Memory first: while this process has loaded nothing, the children have the machine to themselves.
   QL_ASSIGN_OR_RETURN(const std::vector<InputShape> shapes, TimedShapes(attempt));
   QL_RETURN_IF_ERROR(AuditAndMeasureMemory(attempt, runner, shapes));
   QL_RETURN_IF_ERROR(CompareAccuracy(attempt));

@@ -21,7 +21,7 @@ namespace {
 // Texts on which each layer's error is measured.
 constexpr int64_t kSqnrTexts = 16;
 
-// What a method reads, tokenized; the test split is not among it.
+// The texts that a method reads, tokenized; never the test split.
 struct MethodTexts {
   engine::LabelledTexts train, validation;
 };
@@ -52,7 +52,7 @@ engine::QuantizationContext MakeContext(Attempt& attempt, const MethodTexts& tex
   context.progress = [&attempt](const Message& phase, int64_t done, int64_t total, const std::string& unit) {
     return attempt.Report(phase, done, total, unit) && !attempt.ShouldStop();
   };
-  // Points of curves are events alone; final numbers belong into metrics.json too.
+  // Points of curves are only events; final numbers are also in metrics.json.
   context.record = [&attempt](Metric metric) {
     metric.step > 0 ? attempt.Send(std::move(metric)) : attempt.Record(std::move(metric));
   };
@@ -64,7 +64,7 @@ engine::QuantizationContext MakeContext(Attempt& attempt, const MethodTexts& tex
   return context;
 }
 
-// Loads the baseline, quantizes it and saves the result; nothing of it stays in memory.
+// Loads the baseline, quantizes it and saves the result; frees its memory afterwards.
 absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::string& baseline) {
   const MethodConfig& config = attempt.config().method;
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(baseline));
@@ -83,7 +83,7 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
   return engine::SaveModel(*loaded.model, result.plan, baseline, attempt.OutputPath("model"));
 }
 
-// The error of each layer by itself, on texts that the test split does not have.
+// The error of each layer by itself, on texts outside the test split.
 absl::StatusOr<std::map<std::string, double>> LayerErrors(Attempt& attempt, const engine::Dataset& data,
                                                           const std::string& baseline,
                                                           const engine::Tokenizer& tokenizer,
@@ -97,7 +97,7 @@ absl::StatusOr<std::map<std::string, double>> LayerErrors(Attempt& attempt, cons
   return engine::MeasureLayerSqnr(*fp32.model, model, texts.texts, attempt.config().evaluation.batch_size);
 }
 
-// What was asked of each layer and what runs, and the share of the work at each precision.
+// Reports the requested and effective precision of each layer, and the share of the work at each precision.
 void DescribePrecision(Attempt& attempt, const engine::Encoder& model,
                        const std::map<std::string, double>& sqnr) {
   std::map<std::string, double> shares;
@@ -119,7 +119,7 @@ void DescribePrecision(Attempt& attempt, const engine::Encoder& model,
   }
 }
 
-// The baseline's answers: as it saved them, or predicted again.
+// The baseline's predictions: as saved, or predicted again.
 absl::StatusOr<std::vector<int>> BaselinePredictions(Attempt& attempt, const std::string& baseline,
                                                      const engine::Tokenizer& tokenizer,
                                                      const engine::Dataset& data, const Evaluation& test) {
@@ -137,7 +137,7 @@ absl::Status RunQuantization(Attempt& attempt) {
   const int max_length = attempt.config().dataset.max_length;
   QL_ASSIGN_OR_RETURN(const engine::Dataset data, ReadDataset(attempt));
   QL_RETURN_IF_ERROR(Quantize(attempt, data, baseline));
-  // What is evaluated is what was saved.
+  // Evaluates the saved model.
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(attempt.OutputPath("model")));
   engine::Encoder& model = *loaded.model;
   QL_RETURN_IF_ERROR(CheckLabels(model.config(), data, baseline));

@@ -1,4 +1,4 @@
-// What a run records of where it ran and of what ran it.
+// The environment that a run records: the machine, the libraries and this program.
 #ifndef QUANTLAB_WORKER_RUNNER_RUNNER_ENVIRONMENT_H_
 #define QUANTLAB_WORKER_RUNNER_RUNNER_ENVIRONMENT_H_
 

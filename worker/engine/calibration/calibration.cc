@@ -62,7 +62,7 @@ class Calibrator {
     return group.inverse_smoothing.defined() ? x * group.inverse_smoothing : x;
   }
 
-  // Shows every group's input of every batch, once for each group.
+  // Visits the input of every group for every batch, once for each group.
   absl::Status Pass(const std::function<void(Group&, const at::Tensor&)>& look) {
     at::Tensor previous;
     const auto visit = [&](const std::string& layer, const at::Tensor& x) {

@@ -1,5 +1,5 @@
-// Calibration: how each linear layer's input is quantized to bytes, found from what the FP32 model's layers
-// are given while it answers some of the training texts.
+// Calibration: the quantization of each linear layer's input to bytes, from the inputs that the FP32 model's
+// layers receive while it predicts a part of the training texts.
 #ifndef QUANTLAB_WORKER_ENGINE_CALIBRATION_CALIBRATION_H_
 #define QUANTLAB_WORKER_ENGINE_CALIBRATION_CALIBRATION_H_
 
@@ -30,7 +30,7 @@ struct CalibrationOptions {
   ObserverOptions observer;
   Smoothing smoothing = Smoothing::kOff;
   double alpha = 0.5;  // kGiven
-  // Of the weights that the inputs will meet: what the search for alpha measures with.
+  // How the weights of these layers are quantized; the search for alpha measures errors with them.
   bool weight_per_channel = true;
   int weight_bits = 8;
 };
@@ -41,9 +41,9 @@ struct LayerCalibration {
   std::optional<double> alpha;  // of SmoothQuant, where it is used
 };
 
-// By layer. Layers that read one tensor (query, key and value) get the same calibration, so that it is
-// quantized once. Two passes over `texts` at most, and one more for smoothing; nothing but sums, histograms
-// and a sample of rows is kept. Deterministic.
+// Returns calibrations by layer. Layers that read one tensor (query, key and value) share a calibration, so
+// that it is quantized once. Makes at most two passes over `texts`, and one more for smoothing; keeps only
+// sums, histograms and a sample of rows. Deterministic.
 // Errors: INVALID_ARGUMENT an input that is not finite, with the layer's name; CANCELLED by context.progress.
 absl::StatusOr<std::map<std::string, LayerCalibration>> CalibrateInputs(Encoder& model,
                                                                         const LabelledTexts& texts,

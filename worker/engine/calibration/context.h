@@ -1,4 +1,4 @@
-// What a quantization method and its parts are given besides the model.
+// The inputs of a quantization method and its parts, besides the model.
 #ifndef QUANTLAB_WORKER_ENGINE_CALIBRATION_CONTEXT_H_
 #define QUANTLAB_WORKER_ENGINE_CALIBRATION_CONTEXT_H_
 
@@ -15,7 +15,7 @@
 
 namespace quantlab::engine {
 
-// What a method may use besides the model. Test texts are not among it, on purpose.
+// What a method may use besides the model. It never gets test texts.
 struct QuantizationContext {
   // Tokenized, with labels: for calibration and training. Required where the spec's inputs
   // have training_texts; else may be nullptr.
@@ -25,26 +25,27 @@ struct QuantizationContext {
   const LabelledTexts* validation = nullptr;
   // Of everything random; the run's seed.
   uint64_t seed = 0;
-  // How the experiment trains: what a method that trains starts from.
+  // The experiment's training settings, from which a method that trains starts.
   TrainingConfig training;
-  // At which batch sizes and lengths speed matters: what a method that measures cost measures at.
+  // The batch sizes and lengths at which a method that measures cost measures it.
   EvaluationConfig evaluation;
 
   // Called after each step of `phase` (messages::kQuantizing()), with what is counted ("layer");
   // false ends Apply with CANCELLED. Never from another thread. May be empty.
   std::function<bool(const Message& phase, int64_t done, int64_t total, const std::string& unit)> progress;
-  // What the method found out: metrics (calibration ranges, training curves), lines of the log, and files
-  // of its own ("pareto.csv"). May be empty.
+  // The method's results: metrics (calibration ranges, training curves), lines of the log, and files of its
+  // own ("pareto.csv"). May be empty.
   std::function<void(Metric)> record;
   std::function<void(const std::string& line)> log;
   std::function<absl::Status(const std::string& name, const std::string& content)> write_file;
-  // Something that a reader of the results must know: a budget that could not be kept. May be empty.
+  // Records a caveat, such as a budget that could not be kept. May be empty.
   std::function<void(const std::string& code, const Message& message)> warn;
-  // Seconds of one forward pass of a layer over so many rows, for methods that choose by cost. Empty: they
-  // measure; tests give their own, since measured times differ from run to run.
+  // Seconds of one forward pass of a layer over `rows` rows, for methods that choose by cost. Empty: they
+  // measure it. Tests set it, since measured times differ from run to run.
   std::function<double(const Linear& layer, int64_t rows)> layer_seconds;
 
-  // The callbacks, where there are any. Report: CANCELLED where `progress` says so.
+  // Call the callback of the same name where it is set. Report returns CANCELLED where `progress` returns
+  // false.
   absl::Status Report(const Message& phase, int64_t done, int64_t total, const std::string& unit) const;
   void Record(Metric metric) const;
   void Log(const std::string& line) const;

@@ -35,7 +35,7 @@ absl::StatusOr<at::Tensor> FactorOfInverse(const at::Tensor& hessian) {
   return at::linalg_solve_triangular(upper, at::eye(upper.size(0), upper.options()), /*upper=*/true);
 }
 
-// The state of one layer: everything transposed, so that an input's weights lie side by side.
+// The state of one layer: everything transposed, so that an input's weights are contiguous.
 class Solver {
  public:
   Solver(const at::Tensor& weight, const GptqOptions& options)
@@ -84,7 +84,7 @@ class Solver {
       rounded.copy_(RoundToGrid(weights, *grids_[g], options_.grid));
       at::Tensor error = errors[i - begin];
       error.copy_((weights - FromGrid(rounded, *grids_[g])) / factor_[i][i]);
-      // Also to this one, which nobody reads again.
+      // Also to this one, which is not read again.
       left_.slice(0, i, end).addr_(factor_[i].slice(0, i, end), error, 1, -1);
     }
     if (end < in_) left_.slice(0, end).addmm_(factor_.slice(0, begin, end).slice(1, end).t(), errors, 1, -1);
@@ -103,7 +103,7 @@ class Solver {
   }
 
   const GptqOptions options_;
-  at::Tensor left_;  // [in, out] weights, with the errors so far made up for; in the order of rounding
+  at::Tensor left_;  // [in, out] weights, compensated for the errors so far; in the order of rounding
   const int64_t in_, group_;
   at::Tensor integers_;                     // [in, out], in the order of rounding
   std::vector<std::optional<Grid>> grids_;  // of the groups, in the order of the file

@@ -1,5 +1,5 @@
-// GPTQ: weights rounded one input at a time, where the error that each rounding makes in the layer's output
-// is made up for by the weights not yet rounded.
+// GPTQ: rounds weights one input at a time; the weights not yet rounded compensate for the error that each
+// rounding causes in the layer's output.
 //
 // Source: E. Frantar, S. Ashkboos, T. Hoefler, D. Alistarh: "GPTQ: Accurate Post-Training Quantization for
 // Generative Pre-trained Transformers", ICLR 2023, arXiv 2210.17323, Algorithm 1; groups and activation
@@ -36,26 +36,26 @@ class Hessian {
 
 struct GptqOptions {
   GridOptions grid;
-  // Added to the diagonal, as a share of its mean: keeps the inverse of few or similar inputs in bounds.
+  // Added to the diagonal, as a share of its mean: keeps the inverse bounded for few or similar inputs.
   double damping = 0.01;
   // Inputs in descending order of their mean square instead of the order of the file. The grids of the
-  // groups are then those of the weights as they were, so that groups stay what the kernels know.
+  // groups are then those of the original weights, so that the kernels' groups stay contiguous.
   bool activation_order = false;
-  // Inputs between updates of all that follow. It changes speed, and the result by rounding only; made
-  // larger where a group would not fit.
+  // Inputs between updates of all following weights. Affects speed, and the result only by rounding; raised
+  // where a group would not fit.
   int64_t block = 128;
 };
 
 // weight: [out, in]; hessian: [in, in] of the layer's inputs (Hessian::Matrix). An input that was always
-// zero is rounded to nearest (the reference sets its weights to zero instead; texts that were not among the
-// calibration's may well use it). Computes on the CPU in double.
+// zero is rounded to nearest (the reference sets its weights to zero instead; texts outside the calibration
+// set may use it). Computes on the CPU in double.
 // Errors: INVALID_ARGUMENT shapes that do not fit, a NaN or an infinity in either;
 // FAILED_PRECONDITION the damped Hessian is not positive definite.
 absl::StatusOr<GridWeights> Gptq(const at::Tensor& weight, const at::Tensor& hessian,
                                  const GptqOptions& options);
 
-// Mean over the inputs behind `hessian` of the squared error that `quantized` [out, in] instead of `weight`
-// makes in the layer's output, summed over the outputs.
+// Mean, over the inputs that `hessian` was made from, of the squared error of the layer's output with
+// `quantized` [out, in] instead of `weight`, summed over the outputs.
 double OutputError(const at::Tensor& weight, const at::Tensor& quantized, const at::Tensor& hessian);
 
 }  // namespace quantlab::engine

@@ -18,7 +18,7 @@
 namespace quantlab::engine {
 namespace {
 
-// Stands in a layer's slot and shows what the layer is given.
+// Replaces a layer in its slot and passes the layer's inputs to a visitor.
 class WatchedLinear : public Linear {
  public:
   WatchedLinear(std::string name, std::unique_ptr<Linear> layer, const InputVisitor& visitor)

@@ -1,5 +1,5 @@
-// What the linear layers of a model are given while it answers texts: for calibration, for measures of a
-// layer's error, for anything that looks at one layer at a time.
+// The inputs of a model's linear layers while it predicts texts: for calibration, for measuring a layer's
+// error, and for anything else that works on one layer at a time.
 #ifndef QUANTLAB_WORKER_ENGINE_CALIBRATION_LAYER_INPUTS_H_
 #define QUANTLAB_WORKER_ENGINE_CALIBRATION_LAYER_INPUTS_H_
 
@@ -17,13 +17,13 @@
 namespace quantlab::engine {
 
 // Called with each linear layer's input, [rows, in], on the model's device, in order of computation; no
-// padding among the rows. Layers that read the same tensor (query, key, value) are given the same one.
+// padding among the rows. Layers that read the same tensor (query, key, value) receive the same one.
 // Where LayerInfo::every_token is false, rows are the first tokens of the texts; else all tokens.
 using InputVisitor = std::function<void(const std::string& layer, const at::Tensor& input)>;
 
-// Runs `model` without gradients over `texts`, batch_size at a time, in their order, and shows every
-// layer's input. `on_batch` is called after each batch with the number of texts done; false ends it with
-// CANCELLED; may be empty. The layers of the model are the same before and after, also after an error.
+// Runs `model` without gradients over `texts`, batch_size at a time, in their order, and calls `visit` with
+// every layer's input. `on_batch` is called after each batch with the number of texts done; if it returns
+// false, returns CANCELLED; may be empty. The model's layers are unchanged afterwards, also after an error.
 absl::Status VisitLayerInputs(Encoder& model, absl::Span<const TokenizedText> texts, int batch_size,
                               const InputVisitor& visitor,
                               const std::function<bool(int64_t done)>& on_batch = {});

@@ -1,5 +1,5 @@
-// Observers of activations: they look at what a layer is given during calibration and choose the range that
-// static quantization maps to its 256 levels. Per tensor, for inputs on any device.
+// Observers of activations: they see a layer's inputs during calibration and choose the range that static
+// quantization maps to its 256 levels. Per tensor, for inputs on any device.
 #ifndef QUANTLAB_WORKER_ENGINE_CALIBRATION_OBSERVER_H_
 #define QUANTLAB_WORKER_ENGINE_CALIBRATION_OBSERVER_H_
 
@@ -36,7 +36,7 @@ struct ObserverOptions {
 // Errors: INVALID_ARGUMENT lists the names.
 absl::StatusOr<ObserverKind> ObserverKindFromName(const std::string& name);
 
-// The range of what one tensor of the model takes on.
+// The range of the values of one tensor of the model.
 //
 //   for (const at::Tensor& x : inputs) observer->Observe(x);
 //   if (observer->wants_second_pass()) {
@@ -44,7 +44,7 @@ absl::StatusOr<ObserverKind> ObserverKindFromName(const std::string& name);
 //   }
 //   const ActivationRange range = observer->Range().value();
 //
-// Histograms are taken in a second pass, over the extremes that the first has found. So their counts are
+// Histograms are taken in a second pass, over the extremes found in the first. So their counts are
 // exact and do not depend on the order of the inputs, where torch.ao's HistogramObserver sees the inputs
 // once and spreads old counts over new bins as its range grows. For one input both give the same.
 //
@@ -53,7 +53,7 @@ class Observer {
  public:
   virtual ~Observer() = default;
 
-  // First pass. x: any shape, floating point (computed in float); one of no elements changes nothing.
+  // First pass. x: any shape, floating point (computed in float); an empty tensor changes nothing.
   virtual void Observe(const at::Tensor& x) = 0;
   // Whether a second pass over the same inputs, by ObserveAgain, is needed before Range.
   virtual bool wants_second_pass() const { return false; }
@@ -64,7 +64,7 @@ class Observer {
   virtual absl::StatusOr<ActivationRange> Range() const = 0;
 };
 
-// Options out of their ranges show in Range().
+// Options out of range are reported by Range().
 std::unique_ptr<Observer> MakeObserver(const ObserverOptions& options);
 
 }  // namespace quantlab::engine

@@ -10,7 +10,7 @@ namespace {
 constexpr double kAlphaStep = 0.05;
 constexpr int kAlphaSteps = 20;
 
-// What 8-bit bytes keep of x, with the range of all of it.
+// x after quantization to 8 bits and back, with one range for all of it.
 at::Tensor RoundTrip(const at::Tensor& x) {
   const ActivationParams params = ChooseActivationParams(x.min().item<float>(), x.max().item<float>(), false);
   return at::fake_quantize_per_tensor_affine(x, params.scale, params.zero_point, 0, 255);
@@ -58,7 +58,7 @@ SmoothingChoice SearchSmoothing(const SmoothingProblem& problem) {
     const double alpha = step * kAlphaStep;
     const at::Tensor s = SmoothingFactors(problem.input_max, weight_max, alpha);
     const double error = OutputError(problem, outputs, s);
-    // Negated, so that an error which is no number is never the best.
+    // Negated, so that a NaN is never the best.
     if (!(error < least)) continue;
     least = error;
     best.alpha = alpha;

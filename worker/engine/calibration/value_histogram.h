@@ -29,7 +29,7 @@ struct ValueHistogram {
   // by ATen's operators with the same arithmetic: that of torch.histc, and the same counts, but in 64 bits,
   // where torch.histc on the CPU stops counting a bin at 2^24. Independent of threads.
   void Add(const at::Tensor& x);
-  // As Add does off the CPU. Public so that it can be held to the loop where there is no other device.
+  // What Add does on other devices. Public so that tests can compare it with the loop on the CPU.
   void AddByAten(const at::Tensor& x);
 
   int64_t bins() const { return static_cast<int64_t>(counts.size()); }

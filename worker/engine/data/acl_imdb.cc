@@ -56,7 +56,7 @@ class AclImdbFormat : public DatasetFormat {
         if (std::filesystem::is_directory(folder, error)) folders.push_back({folder, part, label});
       }
     }
-    // Without train/pos it is something else.
+    // Without train/pos it is another format.
     for (const DataFile& folder : folders) {
       if (folder.part == Part::kTrain && folder.label == "pos") return folders;
     }

@@ -9,8 +9,8 @@
 namespace quantlab::engine {
 namespace {
 
-// Of how many batches texts are sorted together: enough that lengths are alike, few enough that the order
-// stays random.
+// Number of batches whose texts are sorted together: enough for similar lengths, few enough for the order to
+// stay random.
 constexpr int64_t kBatchesPerGroup = 50;
 
 std::vector<int64_t> AllIndices(size_t count) {
@@ -30,7 +30,7 @@ std::vector<Batch> EvaluationBatches(const std::vector<int>& lengths, int batch_
   for (const int64_t index : order) {
     const bool open =
         !batches.empty() && static_cast<int64_t>(batches.back().indices.size()) < std::max(batch_size, 1);
-    // Sorted downwards: the batch's first text is its longest.
+    // Sorted in descending order: the batch's first text is its longest.
     const int64_t padded =
         open ? static_cast<int64_t>(batches.back().indices.size() + 1) * batches.back().padded_length : 0;
     if (!open || (max_padded_tokens > 0 && padded > max_padded_tokens))

@@ -20,7 +20,7 @@ std::string Folded(const std::string& name) {
                                                static_cast<utf8proc_ssize_t>(name.size()), &mapped, options);
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(mapped, &std::free);
   if (length < 0) return name;
-  // The compatibility form has made every blank a space.
+  // The compatibility form turns every blank into a space.
   const std::string folded(reinterpret_cast<const char*>(mapped), static_cast<size_t>(length));
   return std::string(absl::StripAsciiWhitespace(folded));
 }

@@ -83,7 +83,7 @@ absl::Status Collector::Add(const RawRow& row, Part part) {
     return absl::OkStatus();
   }
   const std::string label(absl::StripAsciiWhitespace(absl::string_view(row.label.data(), row.label.size())));
-  // How benchmarks publish a test split whose labels are secret.
+  // Benchmarks publish a test split with secret labels in this form.
   if (part == Part::kTest && (label.empty() || label == "-1")) {
     ++unlabelled_;
     return absl::OkStatus();
@@ -98,7 +98,7 @@ absl::Status Collector::Add(const RawRow& row, Part part) {
   return absl::OkStatus();
 }
 
-// Checks a label against the given ones while file and line are at hand.
+// Checks a label against the given ones here, where file and line are known.
 absl::StatusOr<int> Collector::LabelText(const RawRow& row) {
   const std::string label(absl::StripAsciiWhitespace(absl::string_view(row.label.data(), row.label.size())));
   if (label.empty()) return FileError(Where(row), 0, messages::kLabelEmpty());

@@ -1,7 +1,7 @@
-// Labelled texts, read from files and divided into splits that anyone can reproduce.
+// Labelled texts, read from files and divided into reproducible splits.
 //
 //   QL_ASSIGN_OR_RETURN(Dataset data, LoadDataset(config, folder));
-//   // data.train, data.validation and data.test share no text; data.test_digest names what was tested on.
+//   // data.train, data.validation and data.test share no text; data.test_digest identifies the test split.
 #ifndef QUANTLAB_WORKER_ENGINE_DATA_DATASET_H_
 #define QUANTLAB_WORKER_ENGINE_DATA_DATASET_H_
 
@@ -20,16 +20,16 @@ struct Example {
   int64_t row = 0;   // position among all rows of the dataset in reading order, from 0, filtered ones too
 };
 
-// What happened to rows on their way into the splits.
+// Counts of the rows that did not enter a split, and why.
 struct DatasetSummary {
   int64_t rows_read = 0;
   int64_t rows_filtered = 0;       // filter_column did not equal filter_value
-  int64_t duplicates_dropped = 0;  // a text that was already there with the same label; the first stays
-  int64_t conflicts_dropped = 0;   // rows of texts that appear with different labels; none of them stays
+  int64_t duplicates_dropped = 0;  // repetitions of a text with the same label; the first is kept
+  int64_t conflicts_dropped = 0;   // rows of texts that appear with different labels; none is kept
   int64_t leaked_dropped = 0;      // rows of an official training split whose text is held out as well
-  int64_t unused = 0;              // left over by the sizes that were asked for
+  int64_t unused = 0;              // rows beyond the requested sizes
   bool official_test = false;      // the test split is the dataset's own
-  std::vector<std::string> notes;  // whatever else a reader of the results should know, in sentences
+  std::vector<std::string> notes;  // anything else that a reader of the results should know, in sentences
 };
 
 struct Dataset {
@@ -37,7 +37,7 @@ struct Dataset {
   std::vector<std::string> labels;  // class names in order of class index
   // Disjoint by text; each in the order of `row`.
   std::vector<Example> train, validation, test;
-  // SplitDigest of each: results name what they read by these.
+  // SplitDigest of each; results identify their data by it.
   std::string train_digest, validation_digest, test_digest;
   DatasetSummary summary;
 };
@@ -68,9 +68,9 @@ absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& config, const std::stri
 // train and validation leave, or a fifth of the rows when train_size is 0 as well. -1: none.
 // Every split has the classes in the proportion of the rows that it is drawn from. The test split does
 // not change when only train_size does (unless test_size is 0 and there is no official one).
-// Texts are duplicates when they are equal byte for byte. Duplicates of one label: the first stays; of
-// different labels: all go. A text in an official test or validation split is dropped from training.
-// Errors: INVALID_ARGUMENT fewer rows than asked for, or a class without a row in train.
+// Texts are duplicates when they are equal byte for byte. Of duplicates with one label the first is kept;
+// with different labels none. A text in an official test or validation split is dropped from training.
+// Errors: INVALID_ARGUMENT fewer rows than requested, or a class without a row in train.
 absl::StatusOr<Dataset> MakeSplits(ExamplePool pool, const DatasetConfig& config);
 
 // SHA-256 (hex) over the lines "<SHA-256 of the text> <label>\n" of the examples in their order.

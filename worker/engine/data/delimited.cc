@@ -43,9 +43,9 @@ class DelimitedFormat : public DatasetFormat {
       QL_ASSIGN_OR_RETURN(const bool more, reader.Next(&fields));
       if (!more) return absl::OkStatus();
       if (fields.size() != header.size()) {
-        return FileError(file.path, reader.record_line(),
-                         messages::kFieldCount(static_cast<int64_t>(fields.size()),
-                                               static_cast<int64_t>(header.size())));
+        return FileError(
+            file.path, reader.record_line(),
+            messages::kFieldCount(static_cast<int64_t>(fields.size()), static_cast<int64_t>(header.size())));
       }
       const std::string_view filter = columns->filter ? std::string_view(fields[*columns->filter]) : "";
       QL_RETURN_IF_ERROR(

@@ -33,13 +33,13 @@ Part PartOf(const std::string& name) {
   return Part::kUnsplit;
 }
 
-// A file alone is a split only where it has nothing but the split's name: "my-test.csv" is a dataset.
+// A single file is a split only where its name is that of the split: "my-test.csv" is a whole dataset.
 bool IsWholeDataset(const DataFile& file) {
   const std::string stem = fs::path(file.path).stem().string();
   return stem.find_first_of("-_.") != std::string::npos;
 }
 
-// Removes what a text editor of another system may have put at the start.
+// Removes a byte order mark, which some text editors write.
 absl::Status HandleByteOrderMark(const std::string& path, std::string* content) {
   if (content->rfind("\xEF\xBB\xBF", 0) == 0) content->erase(0, 3);
   if (content->rfind("\xFF\xFE", 0) == 0 || content->rfind("\xFE\xFF", 0) == 0) {
@@ -48,14 +48,13 @@ absl::Status HandleByteOrderMark(const std::string& path, std::string* content) 
   return absl::OkStatus();
 }
 
-// Position of `name`; the usual other names count where `name` is the default one.
+// Position of `name`, or of one of its usual other names.
 absl::StatusOr<std::optional<size_t>> FindColumn(const std::vector<std::string>& present,
                                                  const std::string& name,
                                                  const std::vector<std::string>& others,
                                                  const std::string& path, const RowSink& sink) {
   const auto count = std::count(present.begin(), present.end(), name);
-  if (count > 1)
-    return FileError(path, 1, messages::kColumnTwice(name));
+  if (count > 1) return FileError(path, 1, messages::kColumnTwice(name));
   const auto at = std::find(present.begin(), present.end(), name);
   if (at != present.end()) return std::optional<size_t>(static_cast<size_t>(at - present.begin()));
   for (const std::string& other : others) {
@@ -87,8 +86,7 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_by
   const auto size = static_cast<int64_t>(fs::file_size(path, error));
   if (error) return absl::UnavailableError(absl::StrCat(path, ": ", error.message()));
   if (size > max_bytes) {
-    return FileError(path, 0, messages::kFileTooLarge(size, max_bytes),
-                     absl::StatusCode::kResourceExhausted);
+    return FileError(path, 0, messages::kFileTooLarge(size, max_bytes), absl::StatusCode::kResourceExhausted);
   }
   std::ifstream in(path, std::ios::binary);
   std::string content(static_cast<size_t>(size), '\0');

@@ -1,4 +1,4 @@
-// What the readers share: files found by extension, files read with limits, columns found by name.
+// Helpers of the readers: find files by extension, read files with limits, find columns by name.
 #ifndef QUANTLAB_WORKER_ENGINE_DATA_FILE_UTIL_H_
 #define QUANTLAB_WORKER_ENGINE_DATA_FILE_UTIL_H_
 
@@ -32,14 +32,14 @@ std::vector<std::string> SortedNames(const std::string& folder);
 absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
                                                       const std::vector<std::string>& extensions);
 
-// Which of the names in `present` are the configured columns. Where a column is called by its default name
-// and is not there, the usual names of public datasets count instead ("sentence", "review", "sentiment").
+// Indices of the configured columns in `present`. Where a column has its default name and is absent, the
+// usual names of public datasets are tried instead ("sentence", "review", "sentiment").
 struct Columns {
   size_t text = 0, label = 0;
   std::optional<size_t> filter;
 };
-// nullopt: a test file without labels, as benchmarks publish them; a note says so.
-// Errors: INVALID_ARGUMENT a column that is not there, or twice.
+// nullopt: a test file without labels, as benchmarks publish them; this is noted.
+// Errors: INVALID_ARGUMENT a column that is missing or occurs twice.
 absl::StatusOr<std::optional<Columns>> FindColumns(const std::vector<std::string>& present,
                                                    const DataFile& file, const DatasetConfig& config,
                                                    const RowSink& sink);

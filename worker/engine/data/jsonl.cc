@@ -22,7 +22,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Deeper nesting has no place in a row, and each level costs memory.
+// A row needs no deeper nesting, and each level costs memory.
 constexpr int kMaxDepth = 64;
 
 bool TooDeep(std::string_view json) {

@@ -16,7 +16,7 @@
 
 namespace quantlab::engine {
 
-// What a reader refuses, so that a file that lies cannot take all memory.
+// Limits of a reader, so that malformed files cannot exhaust memory.
 struct ReadLimits {
   int64_t max_file_bytes = int64_t{4} << 30;
   int64_t max_field_bytes = 16 << 20;  // of one text
@@ -36,7 +36,7 @@ struct DataFile {
 // Views are valid only during the call that gets them. `text` and `label` may hold any bytes.
 struct RawRow {
   std::string_view text;
-  std::string_view label;   // as it stands in the file; empty: none given
+  std::string_view label;   // as in the file; empty: none given
   std::string_view filter;  // value of DatasetConfig::filter_column; empty without one
   std::string_view path;    // for messages
   int64_t line = 0;         // where the row starts, from 1; 0: the whole file is the row
@@ -58,11 +58,11 @@ class DatasetFormat {
   // As in DatasetConfig::format.
   virtual std::string_view name() const = 0;
 
-  // What there is of this format at `path` (a folder or a file), in reading order; empty when nothing is.
-  // Errors: INVALID_ARGUMENT several files of which it is unclear what they are.
+  // The files of this format at `path` (a folder or a file), in reading order; may be empty.
+  // Errors: INVALID_ARGUMENT several files with unclear roles.
   virtual absl::StatusOr<std::vector<DataFile>> Find(const std::string& path) const = 0;
 
-  // Reads one of the files that Find gave, row by row.
+  // Reads one of the files that Find returned, row by row.
   // Errors: INVALID_ARGUMENT malformed (file and line are named), an unknown column;
   // RESOURCE_EXHAUSTED a limit.
   virtual absl::Status Read(const DataFile& file, const DatasetConfig& config, const ReadLimits& limits,

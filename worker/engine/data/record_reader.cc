@@ -53,7 +53,7 @@ absl::Status RecordReader::ReadQuoted(std::string* field) {
     if (absl::Status checked = CheckField(*field, limits_, path_, line_); !checked.ok()) return checked;
     rest_.remove_prefix(quote + 1);
     if (rest_.empty() || rest_[0] != '"') break;
-    field->push_back('"');  // two quotes stand for one
+    field->push_back('"');  // two quotes encode one
     rest_.remove_prefix(1);
   }
   if (AtFieldEnd()) return absl::OkStatus();
@@ -65,8 +65,7 @@ absl::Status RecordReader::ReadBare(std::string* field) {
   const char ends[] = {syntax_.separator, '\n', refuse_quotes ? '"' : '\n'};
   const size_t end = std::min(rest_.find_first_of(std::string_view(ends, sizeof ends)), rest_.size());
   if (end < rest_.size() && rest_[end] == '"') {
-    return Malformed(line_,
-                     messages::kQuoteInBareField());
+    return Malformed(line_, messages::kQuoteInBareField());
   }
   size_t length = end;
   if ((end == rest_.size() || rest_[end] == '\n') && end > 0 && rest_[end - 1] == '\r') --length;

@@ -1,4 +1,4 @@
-// Files of records and fields, cut into pieces: what CSV, TSV and Orange's .tab have in common.
+// Splits files into records and fields: the common part of CSV, TSV and Orange's .tab.
 #ifndef QUANTLAB_WORKER_ENGINE_DATA_RECORD_READER_H_
 #define QUANTLAB_WORKER_ENGINE_DATA_RECORD_READER_H_
 
@@ -14,11 +14,11 @@
 
 namespace quantlab::engine {
 
-// How fields are told apart.
+// How fields are separated.
 struct RecordSyntax {
   char separator = ',';
-  // A field that begins with a quote ends at the next single one; two quotes stand for one (RFC 4180).
-  // False: quotes are characters like any other.
+  // A field that begins with a quote ends at the next single one; two quotes encode one (RFC 4180).
+  // False: quotes are ordinary characters.
   bool quoted = true;
   // Whether a field that does not begin with a quote may hold quotes.
   bool bare_quotes = false;
@@ -33,14 +33,14 @@ class RecordReader {
                RecordSyntax syntax)
       : rest_(content), path_(path), limits_(limits), syntax_(syntax) {}
 
-  // Passes over empty lines. False at the end of the file. `fields` are as the file means them, without
-  // quotes.
+  // Skips empty lines. False at the end of the file. `fields` are unquoted.
+  //
   absl::StatusOr<bool> Next(std::vector<std::string>* fields);
 
   // As Next, but an empty line is a record with one empty field.
   absl::StatusOr<bool> NextLine(std::vector<std::string>* fields);
 
-  // Where the record that was read last starts, from 1.
+  // Line on which the last record starts, from 1.
   int64_t record_line() const { return record_line_; }
 
  private:

@@ -1,4 +1,4 @@
-// Duplicates and splits: what MakeSplits documents.
+// Drops duplicates and makes splits, as MakeSplits documents.
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
@@ -26,7 +26,7 @@ constexpr int64_t kNone = -1;
 // Share of the rows that becomes the test split when no size is given at all.
 constexpr int64_t kDefaultTestShare = 5;
 
-// Keeps those for which keep(example) holds, in their order; returns how many went.
+// Keeps those for which keep(example) holds, in their order; returns the number dropped.
 template <typename Keep>
 int64_t KeepIf(std::vector<Example>* examples, Keep keep) {
   const auto end = std::stable_partition(examples->begin(), examples->end(), keep);
@@ -35,7 +35,7 @@ int64_t KeepIf(std::vector<Example>* examples, Keep keep) {
   return gone;
 }
 
-// Of equal texts with one label the first stays; of those with several labels none does.
+// Of equal texts with one label keeps the first; of those with several labels none.
 void DropDuplicates(std::vector<Example>* examples, DatasetSummary* summary) {
   struct Seen {
     int label = 0;
@@ -74,8 +74,8 @@ int64_t DropLeaks(const std::vector<Example>& held_out, std::vector<Example>* ex
   return KeepIf(examples, [&texts](const Example& e) { return texts.count(e.text) == 0; });
 }
 
-// A random order of the examples in which every stretch has the classes in the proportion of the whole:
-// the k-th of the n examples of a class stands at the share (k + 1/2) / n of the way.
+// A random order of the examples in which every section has the classes in the proportion of the whole: the
+// k-th of the n examples of a class is placed at the fraction (k + 1/2) / n.
 std::vector<Example> StratifiedOrder(std::vector<Example> examples, uint64_t seed) {
   SplitMix64 random(seed);
   Shuffle(&examples, &random);
@@ -100,7 +100,7 @@ std::vector<Example> StratifiedOrder(std::vector<Example> examples, uint64_t see
   return ordered;
 }
 
-// Moves the first `size` of what is left in [*next, pool end) out, in the order of their rows.
+// Moves the first `size` examples of [*next, pool end) out, in the order of their rows.
 std::vector<Example> Take(std::vector<Example>* pool, size_t* next, int64_t size) {
   const auto begin = pool->begin() + static_cast<std::ptrdiff_t>(*next);
   std::vector<Example> taken(std::make_move_iterator(begin), std::make_move_iterator(begin + size));
@@ -130,8 +130,7 @@ absl::Status TooSmall(const char* split, int64_t wanted, int64_t available) {
 absl::StatusOr<Sizes> ResolveSizes(const DatasetConfig& config, int64_t rows, bool official_validation,
                                    bool official_test) {
   for (const int64_t size : {config.train_size, config.validation_size, config.test_size}) {
-    if (size < kNone)
-      return Invalid(messages::kSplitSizeNegative(size));
+    if (size < kNone) return Invalid(messages::kSplitSizeNegative(size));
   }
   Sizes sizes;
   if (!official_validation) sizes.validation = std::max<int64_t>(config.validation_size, 0);
@@ -144,7 +143,7 @@ absl::StatusOr<Sizes> ResolveSizes(const DatasetConfig& config, int64_t rows, bo
   left -= sizes.validation;
   if (config.train_size > left) return TooSmall("train", config.train_size, left);
   sizes.train = config.train_size == 0 ? left : std::max<int64_t>(config.train_size, 0);
-  // A dataset that is nothing but a test split can still be evaluated on.
+  // A dataset with only a test split can still be used for evaluation.
   if (config.train_size == 0 && sizes.train == 0 && rows > 0) {
     return Invalid(messages::kNoTrainRows(rows));
   }
@@ -152,7 +151,7 @@ absl::StatusOr<Sizes> ResolveSizes(const DatasetConfig& config, int64_t rows, bo
   return sizes;
 }
 
-// An official split, or the stratified part of it that `size` asks for.
+// An official split, or a stratified part of it of `size` examples.
 absl::StatusOr<std::vector<Example>> TakeOfficial(std::vector<Example> pool, int64_t size, uint64_t seed,
                                                   const char* name, DatasetSummary* summary) {
   if (size == 0) size = Size(pool);
@@ -170,7 +169,7 @@ std::vector<int64_t> CountLabels(const std::vector<Example>& examples, size_t cl
   return counts;
 }
 
-// A class without a row cannot be learned, and a split without it cannot show that.
+// A class without a row cannot be learned, and a split without it cannot reveal that.
 absl::Status CheckClasses(Dataset* dataset) {
   const auto train = CountLabels(dataset->train, dataset->labels.size());
   const auto test = CountLabels(dataset->test, dataset->labels.size());
@@ -194,8 +193,8 @@ absl::Status CheckLabels(const ExamplePool& pool) {
   for (const auto* part : {&pool.rows, &pool.official_validation, &pool.official_test}) {
     for (const Example& example : *part) {
       if (example.label >= 0 && static_cast<size_t>(example.label) < pool.labels.size()) continue;
-      return Invalid(messages::kLabelOutOfRange(example.row, example.label,
-                                                static_cast<int64_t>(pool.labels.size())));
+      return Invalid(
+          messages::kLabelOutOfRange(example.row, example.label, static_cast<int64_t>(pool.labels.size())));
     }
   }
   return absl::OkStatus();
@@ -236,7 +235,7 @@ absl::StatusOr<Dataset> MakeSplits(ExamplePool pool, const DatasetConfig& config
   const uint64_t seed = config.split_seed;
   std::vector<Example> rows = StratifiedOrder(std::move(pool.rows), seed);
   size_t next = 0;
-  // In this order the test split stays the same when the others change their size.
+  // In this order the test split does not change with the sizes of the others.
   dataset.test = Take(&rows, &next, sizes.test);
   dataset.validation = Take(&rows, &next, sizes.validation);
   dataset.train = Take(&rows, &next, sizes.train);

@@ -111,7 +111,7 @@ at::Tensor Activate(Activation activation, const at::Tensor& x) {
     return ActivateAll(activation, x);
   }
   const int64_t rows = x.size(0), width = x.size(1);
-  // Whole rows of full vectors leave nothing over, however many there are; other rows go one by one.
+  // Rows of whole vectors have no remainder, however many there are; other rows are computed one by one.
   const bool full_vectors = width % kVectorStep == 0;
   const at::Tensor input = x.contiguous();
   at::Tensor output = at::empty_like(input);

@@ -30,7 +30,7 @@ enum class Activation {
   kLinear,  // none
 };
 
-// A name that config.json may have for an activation. The first name of each is the one written.
+// Names of activations in config.json. The first name of each is the one that is written.
 struct ActivationEntry {
   const char* name;
   Activation activation;

@@ -16,7 +16,7 @@ namespace {
 
 // LibTorch's attention on the CPU gives each thread a part of one scratch buffer, and sums in another order
 // in a part that does not begin at a multiple of 64 bytes: then a text's result depends, in the last bit, on
-// which thread has it, and so on its batch. Parts are as long as queries, at most 32, times something; with a
+// which thread has it, and so on its batch. A part's length is a multiple of the queries, at most 32; with a
 // multiple of 16 all are aligned.
 int64_t QueriesToAdd(int64_t queries) {
   return queries < 32 ? (16 - queries % 16) % 16 : 0;

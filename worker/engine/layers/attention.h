@@ -10,7 +10,7 @@
 
 namespace quantlab::engine {
 
-// Sequences of equal length that lie next to each other in a packed tensor.
+// Adjacent sequences of equal length in a packed tensor.
 struct SequenceGroup {
   int64_t texts = 0;
   int64_t length = 0;  // tokens of each

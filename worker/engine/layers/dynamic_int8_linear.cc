@@ -15,7 +15,7 @@ namespace quantlab::engine {
 namespace {
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-// Rows that one thread looks through at a time.
+// Rows per thread and block.
 constexpr int64_t kRowBlock = 64;
 
 // [rows] scale and zero point by ATen, as ChooseActivationParams.

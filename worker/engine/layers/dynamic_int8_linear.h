@@ -1,4 +1,4 @@
-// A linear layer with INT8 weights whose activations are quantized while it runs.
+// A linear layer with INT8 weights whose activations are quantized at run time.
 //
 // Given the same input it computes what torch.ao.nn.quantized.dynamic.Linear computes (FBGEMM's
 // arithmetic, equal but for the order of rounding), with two choices that PyTorch does not have: one

@@ -31,7 +31,7 @@ Int8Embedding::Int8Embedding(at::Tensor quantized, at::Tensor scale)
 
 Int8Embedding Int8Embedding::Quantize(const at::Tensor& weight) {
   const at::Tensor w = weight.detach().to(at::kFloat);
-  // The smallest scale keeps a row of zeros from dividing by zero.
+  // The smallest scale avoids a division by zero in a row of zeros.
   const at::Tensor scale = (w.abs().amax(1) / 127.0f).clamp_min(std::numeric_limits<float>::min());
   return Int8Embedding((w / scale.unsqueeze(1)).round().clamp(-127, 127).to(at::kChar), scale);
 }

@@ -29,7 +29,7 @@ class Embedding {
   virtual int64_t rows() const = 0;
   virtual int64_t width() const = 0;
 
-  // The table in floating point, [rows, width], where it is kept so; otherwise undefined.
+  // The table in floating point, [rows, width], where it is stored so; otherwise undefined.
   virtual at::Tensor FloatRows() const { return {}; }
 
   // What the table is in plan.json: "fp32", "bf16", "fp16", "int8_rows".

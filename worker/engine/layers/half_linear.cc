@@ -41,7 +41,7 @@ HalfFeatures DetectHalfFeatures() {
   return features;
 }
 
-// oneDNN's names of instruction sets from the one that brings each precision on; "" hides nothing.
+// oneDNN's names of the instruction sets that support each precision; "" hides nothing.
 bool IsaAllows(at::ScalarType dtype, const std::string& limit) {
   static constexpr std::array<const char*, 5> kBf16 = {"AVX512_CORE_BF16", "AVX10_1_512", "AVX512_CORE_AMX",
                                                        "AVX10_1_512_AMX", "AVX512_CORE_AMX_FP16"};

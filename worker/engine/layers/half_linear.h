@@ -1,5 +1,5 @@
-// A linear layer whose weights are kept in half precision, BF16 or FP16, and that computes in it where the
-// machine can; elsewhere in FP32, with the reason.
+// A linear layer with weights in half precision, BF16 or FP16, that computes in it where the machine supports
+// it; elsewhere in FP32, with the reason.
 #ifndef QUANTLAB_WORKER_ENGINE_LAYERS_HALF_LINEAR_H_
 #define QUANTLAB_WORKER_ENGINE_LAYERS_HALF_LINEAR_H_
 
@@ -16,8 +16,8 @@
 
 namespace quantlab::engine {
 
-// Why arithmetic in `dtype` (at::kBFloat16 or at::kHalf) is not to be had on `device`; empty where it is.
-// On a CPU it wants AVX512_BF16 or AMX (BF16), AVX512_FP16 or AMX (FP16), which ONEDNN_MAX_CPU_ISA can hide.
+// Why `device` has no arithmetic in `dtype` (at::kBFloat16 or at::kHalf); no message where it has. A CPU
+// needs AVX512_BF16 or AMX (BF16), AVX512_FP16 or AMX (FP16), which ONEDNN_MAX_CPU_ISA can hide.
 Message WhyNotHalf(at::ScalarType dtype, const at::Device& device);
 
 // Ownership: owns its parameters. Threads: Forward is safe to call from several threads; To is not.

@@ -1,4 +1,4 @@
-// 4-bit integers as saved models hold them: two in a byte, so that a file is as small as it says.
+// 4-bit integers as stored in saved models: two in a byte.
 #ifndef QUANTLAB_WORKER_ENGINE_LAYERS_INT4_PACKING_H_
 #define QUANTLAB_WORKER_ENGINE_LAYERS_INT4_PACKING_H_
 

@@ -21,7 +21,7 @@ constexpr int64_t kRowBlock = 64;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-// Blocks of rows for every thread; fewer rows are shared out by output channels instead.
+// Blocks of rows for every thread; fewer rows are divided by output channels instead.
 bool EnoughRows(int64_t rows) {
   return rows >= kRowBlock * at::get_num_threads() || at::get_num_threads() == 1;
 }
@@ -49,7 +49,7 @@ at::Tensor Shaped(const at::Tensor& rows, const at::Tensor& like) {
   return rows.reshape(shape).to(like.scalar_type());
 }
 
-// a: [m, k] s8, weight: [n, k] s8; [m, n] s32. CUDA's kernel wants m > 16 and cuBLASLt takes sizes in
+// a: [m, k] s8, weight: [n, k] s8; [m, n] s32. CUDA's kernel requires m > 16 and cuBLASLt requires sizes in
 // multiples of 16, the second matrix column-major; the CPU's misreads a matrix of one row (k = 1). Zeros
 // change no sum.
 at::Tensor IntMm(const at::Tensor& a, const at::Tensor& weight) {
@@ -225,7 +225,7 @@ void Int8Linear::QuantizeRows(const float* x, int64_t begin, int64_t end, Quanti
   uint8_t* bytes = rows.bytes.data_ptr<uint8_t>();
   for (int64_t r = begin; r < end; ++r) {
     rows.params[r] = QuantizeInputRow(x + (r - begin) * in_, rows.whole, bytes + r * padded, padded);
-    // The bytes of a NaN row do not matter, but must be some.
+    // The bytes of a NaN row do not matter, but must be initialised.
     if (std::isnan(rows.params[r].scale)) std::fill_n(bytes + r * padded, padded, uint8_t{0});
   }
 }
@@ -326,7 +326,7 @@ at::Tensor Int8Linear::ForwardAten(const at::Tensor& x) const {
   if (input.size(0) == 0) return Shaped(at::empty({0, out_}, input.options()), x);
   const Int8Weights weights = PlainWeights();
   const AtenInput quantized = QuantizeInputByAten(input);
-  // s8 activations: 128 less, which the sums of the weights make good, together with the zero point.
+  // s8 activations are 128 less; the sums of the weights correct for this, together with the zero point.
   const at::Tensor centred = (quantized.bytes.nan_to_num(0) - 128).to(at::kChar);
   const at::Tensor sums = weights.quantized.sum(1, false, at::kInt);
   const at::Tensor shift = (128 - quantized.zero.nan_to_num(0)).to(at::kInt) * sums;

@@ -1,5 +1,5 @@
-// What linear layers with INT8 weights share, however they quantize their input: the weights in the layout
-// of the kernels, the integer product, and how layers pass bytes to each other.
+// The common part of linear layers with INT8 weights, however they quantize their input: the weights in the
+// layout of the kernels, the integer product, and how layers pass bytes to each other.
 //
 // The product is exact (32-bit sums of u8 x s8, on any CPU), so a row's result does not depend on the rows
 // beside it, on the number of threads or on the instruction set.
@@ -42,8 +42,8 @@ absl::StatusOr<Int8Weights> QuantizeWeightsWith(const at::Tensor& weight, const 
 absl::Status CheckInt8Weights(const Int8Weights& weights, const at::Tensor& bias);
 
 // On a GPU of compute capability 9.0 input rows are quantized by one kernel, and another computes the product
-// with all that follows it, in FP32, and rounds the result to FP16 (gpu_ops.h). On other GPUs, and where
-// layers have shapes that those kernels do not take, ATen's operators do the same.
+// with all that follows it, in FP32, and rounds the result to FP16 (gpu_ops.h). On other GPUs, and for shapes
+// that those kernels do not support, ATen's operators do the same.
 //
 // Ownership: owns its parameters; on the CPU only in the layout of the kernels.
 // Threads:   Forward is safe to call from several threads; To is not.
@@ -65,8 +65,8 @@ class Int8Linear : public Linear {
   bool capturable() const override { return true; }
   void To(const at::Device& device) override;
 
-  // The same arithmetic by ATen's operators, on the device of `x`: what runs on a GPU. Public so that it
-  // can be held to the kernels where there is none.
+  // The same arithmetic by ATen's operators, on the device of `x`, as on a GPU. Public so that tests can
+  // compare it with the kernels.
   at::Tensor ForwardAten(const at::Tensor& x) const;
 
  protected:

@@ -1,4 +1,4 @@
-// What several layers over one input are joined to on a GPU, so that one product serves them all: made from
+// Several layers over one input joined into one on a GPU, so that one product computes them all: made from
 // the layers once, and again where they have changed.
 #ifndef QUANTLAB_WORKER_ENGINE_LAYERS_JOINED_H_
 #define QUANTLAB_WORKER_ENGINE_LAYERS_JOINED_H_
@@ -13,11 +13,11 @@
 namespace quantlab::engine {
 
 // Keeps one value of type Value, made from some tensors, with those tensors.
-// Ownership: the tensors and the value, shared with those that Get gave it to. Threads: safe.
+// Ownership: the tensors and the value, shared with the callers of Get. Threads: safe.
 template <class Value>
 class Joined {
  public:
-  // The kept value where it was made from these very tensors; otherwise make().
+  // The cached value where it was made from these very tensors; otherwise make().
   template <class Make>
   std::shared_ptr<const Value> Get(const std::vector<at::Tensor>& sources, const Make& make) {
     const std::lock_guard<std::mutex> lock(mutex_);

@@ -1,6 +1,6 @@
-// The one list of what a linear layer of a saved model can be: its name in plan.json, the options that it
-// has there, and how it is made from the tensors of the file. A kind is one entry here and one class
-// derived from Linear.
+// The list of all kinds of linear layers in saved models: the name in plan.json, the options there, and how
+// to make the layer from the tensors of the file. To add a kind, add an entry here and a class derived from
+// Linear.
 #ifndef QUANTLAB_WORKER_ENGINE_LAYERS_LAYER_KINDS_H_
 #define QUANTLAB_WORKER_ENGINE_LAYERS_LAYER_KINDS_H_
 
@@ -18,7 +18,7 @@
 namespace quantlab::engine {
 
 struct LayerKind {
-  std::string name;  // what Linear::kind() of its class says
+  std::string name;  // that of Linear::kind() of its class
   // In the order of plan.json. All of them must be in the file; defaults are not used.
   std::vector<ParamSpec> options;
   // Errors: INVALID_ARGUMENT / NOT_FOUND name the tensor and what is wrong with it.

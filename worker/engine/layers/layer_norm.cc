@@ -21,7 +21,7 @@ at::Tensor LayerNorm::ForwardSum(const at::Tensor& x, const at::Tensor& residual
 
 at::Tensor LayerNorm::Forward(const at::Tensor& x) const {
   if (OnRowKernels(x)) return gpu::LayerNorm(x, {}, weight, bias, epsilon);
-  // The CPU's kernel takes FP32 parameters with an input of half precision; CUDA's wants one dtype.
+  // The CPU's kernel accepts FP32 parameters with an input of half precision; CUDA's requires one dtype.
   if (x.is_cpu() || x.scalar_type() == weight.scalar_type()) {
     return at::layer_norm(x, weight.sizes(), weight, bias, epsilon);
   }

@@ -1,4 +1,4 @@
-// What plan.json says of one linear layer and of one embedding table (models/plan.h has the whole file).
+// The entries of one linear layer and of one embedding table in plan.json (models/plan.h has the whole file).
 #ifndef QUANTLAB_WORKER_ENGINE_LAYERS_LAYER_PLAN_H_
 #define QUANTLAB_WORKER_ENGINE_LAYERS_LAYER_PLAN_H_
 

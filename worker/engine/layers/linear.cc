@@ -26,7 +26,7 @@ LinearFp32::LinearFp32(at::Tensor weight, at::Tensor bias)
 
 at::Tensor LinearFp32::Forward(const at::Tensor& x) const {
   const auto bias = bias_.defined() ? std::optional<at::Tensor>(bias_) : std::nullopt;
-  // Between layers of half precision: this one still computes in FP32. Autocast has the last word.
+  // Between layers of half precision this one still computes in FP32, unless autocast is on.
   if (x.scalar_type() != weight_.scalar_type() && !at::autocast::is_autocast_enabled(x.device().type())) {
     return at::linear(x.to(weight_.scalar_type()), weight_, bias).to(x.scalar_type());
   }
@@ -62,7 +62,7 @@ void LinearFp32::To(const at::Device& device) {
 
 absl::StatusOr<std::unique_ptr<Linear>> LoadLinearFp32(const std::string& name, int64_t in_features,
                                                        int64_t out_features, Weights& weights) {
-  // Both are taken before either is judged, so that a missing weight does not leave its bias over.
+  // Both are taken before either is checked, so that the bias of a missing weight is not left over.
   absl::StatusOr<at::Tensor> weight = weights.TakeFloat(name + ".weight", {out_features, in_features});
   absl::StatusOr<at::Tensor> bias = weights.TakeFloat(name + ".bias", {out_features});
   QL_RETURN_IF_ERROR(weight.status());

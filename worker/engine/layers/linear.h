@@ -20,7 +20,7 @@
 
 namespace quantlab::engine {
 
-// What was asked of a layer, what runs, and why they differ (no reason when they do not).
+// What was requested of a layer, what runs, and why they differ (no reason when they do not).
 struct LayerPrecision {
   std::string requested;  // "fp32", "int8_dynamic", …
   std::string effective;
@@ -51,7 +51,7 @@ class Linear {
   virtual int64_t out_features() const = 0;
   virtual LayerPrecision precision() const = 0;
 
-  // What the layer is in plan.json, and the options that it has there (layer_kinds.h).
+  // The layer's kind and options in plan.json (layer_kinds.h).
   virtual std::string kind() const = 0;
   virtual Params options() const { return {}; }
 
@@ -63,11 +63,11 @@ class Linear {
   // Empty for a layer that cannot be trained.
   virtual std::map<std::string, at::Tensor> parameters() const { return {}; }
 
-  // Whether Forward does the same kernels for every input of a shape, reads nothing that is not on the
-  // layer's device and tells nobody: then a CUDA graph can stand for it.
+  // Whether Forward runs the same kernels for every input of a shape, reads only memory of the layer's device
+  // and has no other effects, so that a CUDA graph can replace it.
   virtual bool capturable() const { return false; }
 
-  // Moves everything that Forward reads. The handles that tensors() gave before are stale afterwards.
+  // Moves everything that Forward reads. Handles from earlier calls of tensors() are stale afterwards.
   virtual void To(const at::Device& device) = 0;
 };
 
@@ -79,7 +79,7 @@ class LinearFp32 : public Linear {
   // weight: [out, in] float; bias: [out] float, or undefined for none.
   LinearFp32(at::Tensor weight, at::Tensor bias);
 
-  // The layer stays FP32 though `requested` was asked for, because of `reason`.
+  // Records that the layer stays FP32 instead of `requested`, because of `reason`.
   void KeepInsteadOf(std::string requested, Message reason);
 
   at::Tensor Forward(const at::Tensor& x) const override;
@@ -103,7 +103,7 @@ class LinearFp32 : public Linear {
   Message reason_;
 };
 
-// `layer`, which must be FP32: std::bad_cast says that the caller took it for another.
+// `layer` as FP32. Throws std::bad_cast where it is of another kind, which is an error of the caller.
 inline const LinearFp32& AsFp32(const Linear& layer) {
   return dynamic_cast<const LinearFp32&>(layer);
 }

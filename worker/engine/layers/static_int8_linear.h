@@ -1,5 +1,5 @@
 // A linear layer with INT8 weights and a fixed affine quantization of its input, found by calibration or by
-// training: what static quantization and QAT end with.
+// training: the result of static quantization and QAT.
 //
 // q = clamp(rint(x * smoothing / scale + zero_point), 0, 255), with one scale and zero point for the whole
 // input and, where SmoothQuant was used, one factor for each input feature (Xiao 2022: 1 / s_j; the weights
@@ -61,7 +61,7 @@ class StaticInt8Linear : public Int8Linear {
   ActivationParams params_;
   std::vector<float> smoothing_;  // as saved; empty for none
   std::vector<float> factor_;     // smoothing / scale, as the kernel multiplies; empty for none
-  at::Tensor factor_on_device_;   // the same where the layer is on no CPU; undefined for none
+  at::Tensor factor_on_device_;   // the same where the layer is not on a CPU; undefined for none
 };
 
 // Its entry in AllLayerKinds().

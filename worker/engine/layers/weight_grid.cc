@@ -11,7 +11,7 @@
 namespace quantlab::engine {
 namespace {
 
-// Below it the reciprocal is near the end of what a float can hold.
+// Below it the reciprocal is near the largest float.
 constexpr double kSmallestScale = 1e-30;
 
 at::Tensor ThroughBf16(const at::Tensor& values) {

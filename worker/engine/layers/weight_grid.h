@@ -1,5 +1,5 @@
-// The integers that weights are rounded to, and the scales that give them a meaning: what round to nearest
-// and GPTQ share.
+// The integers that weights are rounded to, and their scales: the common part of rounding to nearest and of
+// GPTQ.
 #ifndef QUANTLAB_WORKER_ENGINE_LAYERS_WEIGHT_GRID_H_
 #define QUANTLAB_WORKER_ENGINE_LAYERS_WEIGHT_GRID_H_
 
@@ -21,8 +21,8 @@ struct GridOptions {
   bool bf16_scales = false;
 };
 
-// weight = scale * quantized + offset, where offset is -scale * zero_point, rounded to BF16 where the grid
-// says so (see Offset).
+// weight = scale * quantized + offset, where offset is -scale * zero_point, rounded to BF16 where the options
+// say so (see Offset).
 struct GridWeights {
   at::Tensor quantized;   // [out, in] int8
   at::Tensor scale;       // [out, groups] float, positive
@@ -54,7 +54,7 @@ absl::Status CheckFiniteWeight(const at::Tensor& weight);
 // weight: [out, in] of a floating-point dtype. Errors: those of CheckFiniteWeight.
 absl::StatusOr<GridWeights> RoundToNearest(const at::Tensor& weight, const GridOptions& options);
 
-// The weights that `weights` stands for: [out, in] float. `group_size` 0: one group.
+// Dequantizes `weights`: [out, in] float. `group_size` 0: one group.
 at::Tensor Dequantize(const GridWeights& weights, int64_t group_size, bool bf16);
 
 }  // namespace quantlab::engine

@@ -19,7 +19,7 @@ namespace {
 // LibTorch's AVX-512 kernel for INT8 reads inputs 16 at a time, aligned, and goes past the end of a row
 // whose length is no multiple of that: wrong sums or a crash, without any check (2.13).
 constexpr int64_t kInt8InBlock = 16;
-// What the kernel for INT4 asks of the number of outputs, and its smallest group.
+// The INT4 kernel's required divisor of the number of outputs, and its smallest group.
 constexpr int64_t kInt4OutBlock = 16, kInt4SmallestGroup = 32;
 constexpr int64_t kGroupSizes[] = {256, 128, 64, 32};
 
@@ -96,8 +96,8 @@ absl::Status CheckInt4(const Int4GroupWeights& weights, int64_t in, int64_t grou
   return absl::OkStatus();
 }
 
-// Undoes the kernel's layout of [out, in] integers of four bits without knowing it: it is a permutation,
-// and what it does to the places' own numbers, laid out four bits at a time, tells where each went.
+// Undoes the kernel's layout of [out, in] integers of four bits, which is not documented: it is a
+// permutation, and applying it to the positions themselves, four bits at a time, reveals where each went.
 at::Tensor UndoKernelLayout(const at::Tensor& kernel_weight, int64_t out, int64_t in) {
   const auto nibbles = [&](const at::Tensor& bytes) {
     return UnpackInt4(bytes.reshape({1, -1}), out * in).reshape({-1});

@@ -4,7 +4,7 @@
 // at::_weight_int4pack_mm_for_cpu: activations go in as BF16 and sums, made in FP32, come out as BF16
 // (with FP32 activations the same kernels are far slower). No row of the output depends on another
 // row, to the bit. Elsewhere (CUDA, other CPUs) the weights are dequantized and multiplied by at::linear in
-// FP32, and the layer says so; there a row is as independent of the others as at::linear makes it.
+// FP32, which the layer reports; there a row is as independent of the others as in at::linear.
 //
 // What is saved are plain tensors, never the layout of the kernels.
 #ifndef QUANTLAB_WORKER_ENGINE_LAYERS_WEIGHT_ONLY_LINEAR_H_
@@ -23,7 +23,7 @@
 
 namespace quantlab::engine {
 
-// What the two kinds share.
+// The common part of the two kinds.
 //
 // Ownership: owns its parameters.
 // Threads:   Forward is safe to call from several threads; To is not.
@@ -40,7 +40,7 @@ class WeightOnlyLinear : public Linear {
   // kernels compute.
   virtual at::Tensor DequantizedWeight() const = 0;
 
-  // The way of the devices without kernels, on this layer's device. Public so that it can be held to the
+  // The path of devices without kernels, on this layer's device. Public so that tests can compare it with the
   // kernels.
   at::Tensor ForwardDequantized(const at::Tensor& x) const;
 
@@ -94,7 +94,7 @@ class Int8WeightOnlyLinear : public WeightOnlyLinear {
 
   at::Tensor quantized_;  // [out, in padded for the kernel] int8
   at::Tensor scale_;      // [out] float
-  at::Tensor ones_;       // [out] BF16: the kernel's own scales, which are too coarse, do nothing
+  at::Tensor ones_;       // [out] BF16: in place of the kernel's own scales, which are too coarse
 };
 
 // weight = scale * quantized - bf16(scale * zero_point), each group of group_size inputs having its own
@@ -119,8 +119,8 @@ class Int4WeightOnlyLinear : public WeightOnlyLinear {
   // {"group_size": 64, "symmetric": false}
   Params options() const override;
   // {"weight_int4": uint8, "weight_scale": BF16, "weight_zero_point": int8 (unless symmetric), as in
-  // Int4GroupWeights, "bias": [out] float (where there is one)}. Takes time: the layout of the kernel is
-  // undone, so that the weights are not kept twice.
+  // Int4GroupWeights, "bias": [out] float (where there is one)}. Slow: the layout of the kernel is undone, so
+  // that the weights need not be kept twice.
   std::map<std::string, at::Tensor> tensors() const override;
   at::Tensor DequantizedWeight() const override;
 

@@ -1,5 +1,5 @@
-// Times models side by side so that the ratios can be believed: one process, interleaved and randomised
-// blocks, every ratio taken within a block.
+// Times models side by side for reliable ratios: one process, interleaved and randomised blocks, every ratio
+// taken within a block.
 #ifndef QUANTLAB_WORKER_ENGINE_MEASURE_BENCH_H_
 #define QUANTLAB_WORKER_ENGINE_MEASURE_BENCH_H_
 
@@ -14,7 +14,7 @@
 
 namespace quantlab::engine {
 
-// How far the A/A pair's interval may reach from 1 before the figures are called unreliable.
+// Largest distance from 1 of the A/A pair's interval before the timings count as unreliable.
 inline constexpr double kAaTolerance = 0.03;
 
 struct BenchOptions {
@@ -26,7 +26,8 @@ struct BenchOptions {
   uint64_t seed = 0;                // of the texts, the order within blocks and the bootstrap
   // Seconds of a steady clock; tests may give their own. Empty: the system's.
   std::function<double()> now;
-  // Called after each block; false ends with CANCELLED. `seconds` is of the slowest model so far.
+  // Called after each block; if it returns false, the result is CANCELLED. `seconds`: of the slowest model so
+  // far.
   std::function<bool(int64_t blocks, double seconds)> progress;
 };
 
@@ -49,13 +50,13 @@ struct BenchResult {
   std::vector<BenchTimes> entries;  // in the order given
   // The reference against itself: twice in every block, as if it were two models.
   BenchTimes twin;
-  bool reliable = false;  // the twin's interval lies within 1 -+ kAaTolerance
+  bool reliable = false;  // the twin's interval is within 1 -+ kAaTolerance
   int attempts = 0;       // 2 where the first was unreliable
 };
 
 // Times `reference` (twice in every block) and `entries` on the same texts. Each attempt starts with a
-// warm-up; where the A/A pair disagrees, all is measured once more.
-// Device work is timed to its end: the logits come to the host.
+// warm-up; where the A/A pair disagrees, everything is measured once more.
+// Device work is timed to its end: the logits are copied to the host.
 // Errors: CANCELLED; those of the models.
 absl::StatusOr<BenchResult> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
                                      const BenchOptions& options);

@@ -1,4 +1,4 @@
-// Where and with what results were computed: one place for attempts, for `quant-runner info`, and for
+// The hardware and software that results are computed with, for attempts, for `quant-runner info`, and for
 // what a worker advertises.
 #ifndef QUANTLAB_WORKER_ENGINE_MEASURE_ENVIRONMENT_H_
 #define QUANTLAB_WORKER_ENGINE_MEASURE_ENVIRONMENT_H_
@@ -24,15 +24,15 @@ int UsableCores();
 // "cpu", and "cuda" where LibTorch finds a GPU.
 std::vector<std::string> AvailableDevices();
 
-// Errors: FAILED_PRECONDITION there is no such device here, with what was looked for.
+// Errors: FAILED_PRECONDITION the device is missing here; INVALID_ARGUMENT an unknown device.
 absl::Status CheckDevice(const std::string& device);
 
-// Most bytes that LibTorch's allocator of the device has handed out in this process so far; 0 for "cpu".
+// Peak bytes that LibTorch's allocator of the device has allocated in this process; 0 for "cpu".
 int64_t PeakDeviceMemory(const std::string& device);
 
 // Facts of this machine, library and program, and the fingerprint over those that can change a result:
 // CPU model and flags, threads, LibTorch, kernel choices, limits set in the environment, the GPU where
-// `device` is one. Not over the runner's binary, which has a digest of its own.
+// `device` is one. It excludes the runner's binary, which has a digest of its own.
 Environment DescribeEnvironment(const std::string& device, int threads);
 
 }  // namespace quantlab::engine

@@ -1,5 +1,5 @@
-// An FP32 linear layer whose weights oneDNN has brought into the layout of its kernels: often the fastest
-// FP32 that LibTorch has on x86, so speedups are told against it where it is.
+// An FP32 linear layer whose weights oneDNN has converted to the layout of its kernels: often the fastest
+// FP32 path of LibTorch on x86. Speedups are then relative to it.
 #ifndef QUANTLAB_WORKER_ENGINE_MEASURE_MKLDNN_LINEAR_H_
 #define QUANTLAB_WORKER_ENGINE_MEASURE_MKLDNN_LINEAR_H_
 
@@ -19,8 +19,8 @@ namespace quantlab::engine {
 // For inference on the CPU only.
 class MkldnnLinear : public Linear {
  public:
-  // weight: [out, in] float; bias: [out] float, or undefined. `rows`: for how many rows the layout is
-  // chosen; others work as well, perhaps slower. Throws where this build or CPU has no oneDNN.
+  // weight: [out, in] float; bias: [out] float, or undefined. `rows`: the number of rows that the layout is
+  // chosen for; other numbers work, perhaps slower. Throws where this build or CPU has no oneDNN.
   MkldnnLinear(at::Tensor weight, at::Tensor bias, int64_t rows);
 
   at::Tensor Forward(const at::Tensor& x) const override;
@@ -38,9 +38,9 @@ class MkldnnLinear : public Linear {
   at::Tensor packed_;
 };
 
-// Puts MkldnnLinear into every linear layer of an FP32 model on the CPU, each laid out for the rows that it
-// sees of `texts` texts of `tokens` tokens.
-// Errors: UNIMPLEMENTED this build or CPU has no oneDNN; the model is unchanged then.
+// Replaces every linear layer of an FP32 model on the CPU by an MkldnnLinear, laid out for the number of rows
+// that it gets from `texts` texts of `tokens` tokens.
+// Errors: UNIMPLEMENTED this build or CPU has no oneDNN; the model is then unchanged.
 absl::Status UseMkldnnLinears(Encoder& model, int64_t texts, int64_t tokens);
 
 }  // namespace quantlab::engine

@@ -12,7 +12,7 @@
 namespace quantlab::engine {
 namespace {
 
-// Files of /proc have no size to be asked for.
+// Files in /proc report a size of 0.
 std::string ReadProc(const char* path) {
   std::string text;
   std::FILE* file = std::fopen(path, "r");

@@ -1,4 +1,4 @@
-// What the kernel says about this process's memory. Linux only; without LibTorch.
+// This process's memory as the kernel reports it. Linux only; without LibTorch.
 #ifndef QUANTLAB_WORKER_ENGINE_MEASURE_PROCESS_MEMORY_H_
 #define QUANTLAB_WORKER_ENGINE_MEASURE_PROCESS_MEMORY_H_
 
@@ -21,7 +21,7 @@ struct ProcessMemory {
 // Anonymous and file-backed memory from smaps_rollup, which counts pages that a process has written into
 // a private mapping of a file as anonymous (RssFile of /proc/self/status does so as well); the peak from
 // VmHWM.
-// Errors: UNAVAILABLE the kernel does not say.
+// Errors: UNAVAILABLE the kernel does not report it.
 absl::StatusOr<ProcessMemory> ReadProcessMemory();
 
 // The parts of it, from the text of the two files of /proc.

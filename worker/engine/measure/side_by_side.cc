@@ -82,7 +82,7 @@ absl::StatusOr<SideBySideResult> SideBySide::Run(const BenchOptions& options) co
   std::vector<LoadedModel> packed_entries;
   for (size_t i = 1; i < models_.size(); ++i) {
     const Encoder* model = models_[i].model.get();
-    // FP32 is FP32: a control that only trained longer runs on the same path as the baseline.
+    // A control that only trained longer is FP32 too, and runs on the same path as the baseline.
     if (reference != models_[0].model.get() && IsFp32Throughout(*model)) {
       QL_ASSIGN_OR_RETURN(LoadedModel control, LoadModel(inputs_[i].folder));
       QL_RETURN_IF_ERROR(UseMkldnnLinears(*control.model, options.batch_size, options.sequence_length));

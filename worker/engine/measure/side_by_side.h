@@ -14,8 +14,8 @@ namespace quantlab::engine {
 
 struct SideBySideResult {
   BenchResult bench;            // the reference is the first model on its best FP32 path
-  std::string fp32_path;        // the kernel that was chosen: "at::linear"
-  std::string other_fp32_path;  // the one that was not; empty where there is only one
+  std::string fp32_path;        // the chosen kernel: "at::linear"
+  std::string other_fp32_path;  // the other one; empty where there is only one
   double other_fp32_ratio = 1;  // its time over that of the chosen one
 };
 

@@ -70,7 +70,7 @@ absl::StatusOr<Classification> ScoreClassification(const std::vector<int>& label
     ++claimed[predicted[i]];
     if (labels[i] == predicted[i]) ++hits[labels[i]];
   }
-  // Macro scores are means over the classes that occur: one that no text has and no prediction names has no
+  // Macro scores are means over the classes that occur among labels or predictions: other classes have no
   // score.
   double occurring = 0;
   for (int c = 0; c < classes; ++c) occurring += labelled[c] + claimed[c] > 0;
@@ -94,7 +94,7 @@ Interval WilsonInterval(int64_t successes, int64_t total, double z) {
   const double denominator = 1 + z * z / n;
   const double centre = (p + z * z / (2 * n)) / denominator;
   const double half = z / denominator * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
-  // The ends are exactly 0 and 1 where nothing or everything succeeded; rounding must not say otherwise.
+  // The ends are exactly 0 and 1 where nothing or everything succeeded, without rounding errors.
   return {successes == 0 ? 0.0 : std::max(0.0, centre - half),
           successes == total ? 1.0 : std::min(1.0, centre + half)};
 }

@@ -1,8 +1,8 @@
-// What makes each quantization method: one declaration a method, defined in the method's own file.
+// The factory of each quantization method: one declaration per method, defined in the method's own file.
 //
-// They stand apart from method.h, and only the list (all_methods.cc) and tests of a single method include
-// this file, so that a new method compiles itself and the list, and nothing else of the engine. Everyone
-// else asks by name: MakeQuantizationMethod in method.h.
+// Kept apart from method.h, and included only by the list (all_methods.cc) and by tests of a single method,
+// so that adding a method recompiles nothing else of the engine. Everything else gets methods by name:
+// MakeQuantizationMethod in method.h.
 #ifndef QUANTLAB_WORKER_ENGINE_METHODS_ALL_METHODS_H_
 #define QUANTLAB_WORKER_ENGINE_METHODS_ALL_METHODS_H_
 

@@ -12,7 +12,7 @@ double CostOf(const Priced& priced, Cost cost) {
   return cost == Cost::kSeconds ? priced.seconds : priced.bytes;
 }
 
-// A step down a layer's own hull: so much less divergence for so much more cost.
+// A step along a layer's own hull: less divergence at a higher cost.
 struct Step {
   size_t layer = 0, to = 0;
   double worth = 0;  // divergence saved per cost

@@ -1,4 +1,4 @@
-// Which precision each layer gets: the choice among measured costs and measured harms. Pure arithmetic.
+// Chooses a precision for each layer from measured costs and measured harms. Pure arithmetic.
 #ifndef QUANTLAB_WORKER_ENGINE_METHODS_ASSIGNMENT_H_
 #define QUANTLAB_WORKER_ENGINE_METHODS_ASSIGNMENT_H_
 
@@ -13,8 +13,8 @@ struct PrecisionChoice {
   std::string precision;  // "int8", "bf16", "fp16", "fp32"
   double seconds = 0;     // of one forward pass of the layer, measured
   double bytes = 0;       // of its tensors
-  // Mean KL divergence of the model's answers when only this layer is so: at least 0, and 0 for FP32;
-  // infinite where the answers are no numbers, as when FP16 overflows.
+  // Mean KL divergence of the model's predictions when only this layer has this precision: at least 0, and 0
+  // for FP32; infinite where a prediction is not finite, as when FP16 overflows.
   double divergence = 0;
 };
 
@@ -39,9 +39,9 @@ Assignment Assign(const std::vector<LayerChoices>& layers, std::vector<size_t> c
 // one layer, or in several of equal worth. Of equal choices the first of a layer's list wins.
 std::vector<Assignment> ParetoFront(const std::vector<LayerChoices>& layers, Cost cost);
 
-// The same steps taken greedily as long as they fit: a step too large for the budget ends that layer's, not
-// the others'. At least as harmless as the last corner of the front that fits; the cheapest assignment where
-// nothing fits.
+// Takes the same steps greedily while they fit: a step that exceeds the budget ends that layer's steps, not
+// the others'. The harm is at most that of the last corner of the front that fits. Returns the cheapest
+// assignment where nothing fits.
 Assignment FillBudget(const std::vector<LayerChoices>& layers, Cost cost, double budget);
 
 }  // namespace quantlab::engine

@@ -138,7 +138,7 @@ std::vector<at::Tensor> FakeQuantLinear::ForwardTogether(const at::Tensor& x,
   std::vector<at::Tensor> outputs = {Product(shared)};
   for (const Linear* other : others) {
     const auto& layer = static_cast<const FakeQuantLinear&>(*other);
-    layer.range_ = range_;  // what it would have observed
+    layer.range_ = range_;  // the range that it would have observed
     outputs.push_back(layer.Product(shared));
   }
   return outputs;

@@ -1,6 +1,6 @@
-// A linear layer in training for INT8: its weights and its input pass through quantization and back, so that
-// the loss feels the rounding, and gradients pass straight through it (Bengio 2013; Jacob 2018, arXiv
-// 1712.05877), but not where a value was clipped.
+// A linear layer in quantization-aware training: its weights and its input are quantized and dequantized, so
+// that the loss includes the rounding error. Gradients pass straight through (Bengio 2013; Jacob 2018, arXiv
+// 1712.05877) except where a value was clipped.
 #ifndef QUANTLAB_WORKER_ENGINE_METHODS_FAKE_QUANT_LINEAR_H_
 #define QUANTLAB_WORKER_ENGINE_METHODS_FAKE_QUANT_LINEAR_H_
 
@@ -30,7 +30,7 @@ struct FakeQuantOptions {
 // 2 mean|w| / sqrt(Q_P), Q_P = 2^(bits-1) - 1; float [out] or [1]. Source: Esser 2020, sec. 2.1.
 at::Tensor LsqInitialStep(const at::Tensor& weight, bool per_channel, int bits);
 
-// 1 / sqrt(N Q_P): by what LSQ scales the gradient of a step size that N values share (Esser 2020, sec. 2.2).
+// 1 / sqrt(N Q_P): LSQ's scale for the gradient of a step size that N values share (Esser 2020, sec. 2.2).
 double LsqGradientScale(int64_t values, int quant_max);
 
 // A learned step size s is the parameter log(s / s_0) / kLearnedStepRate: AdamW moves every parameter by
@@ -50,7 +50,7 @@ class FakeQuantLinear : public Linear {
   // The integer layer that computes what this one simulates. Errors: those of StaticInt8Linear::Create.
   absl::StatusOr<std::unique_ptr<Linear>> Convert() const;
 
-  // Whether Forward still moves the input's range. Has no effect with learned steps.
+  // Whether Forward still updates the input's range. Has no effect with learned steps.
   void SetObserving(bool observing) { observing_ = observing; }
 
   at::Tensor Forward(const at::Tensor& x) const override;

@@ -1,4 +1,4 @@
-// Every linear layer of a model at several precisions, of which one at a time is in the model.
+// Every linear layer of a model at several precisions, one of which is installed at a time.
 #ifndef QUANTLAB_WORKER_ENGINE_METHODS_LAYER_PALETTE_H_
 #define QUANTLAB_WORKER_ENGINE_METHODS_LAYER_PALETTE_H_
 
@@ -14,8 +14,8 @@
 
 namespace quantlab::engine {
 
-// Ownership: borrows the model, owns the layers that are not in it. While it lives nobody else may change the
-// model's layers.
+// Ownership: borrows the model, owns the layers that are not in it. Nothing else may change the model's
+// layers during its lifetime.
 // Threads:   one.
 class LayerPalette {
  public:
@@ -24,14 +24,14 @@ class LayerPalette {
   // `model` is FP32 throughout.
   explicit LayerPalette(Encoder& model);
 
-  // Further layers, for every slot or for some, under a name of their own ("int8").
+  // Adds layers for all slots or some of them, under the name of their precision ("int8").
   void Add(const std::string& precision, LayerMap layers);
 
   // Names of the layers in order of computation.
   const std::vector<std::string>& layers() const { return names_; }
   // Errors: std::out_of_range where the model has no such layer.
   const LayerInfo& Info(const std::string& layer) const { return infos_.at(layer); }
-  // The layer at a precision, wherever it is now; nullptr where there is none.
+  // The layer at a precision, installed or not; nullptr where there is none.
   const Linear* Find(const std::string& layer, const std::string& precision) const;
 
   // Puts the layers of `precisions` (by layer) into the model; those that it does not name become FP32.

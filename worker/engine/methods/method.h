@@ -1,5 +1,5 @@
-// Quantization methods as the engine sees them. A method is one file that makes one of these, and one
-// line in all_methods.cc; its MethodSpec stands in base/methods.cc.
+// Interface of quantization methods. A method is one file that implements it, and one line in
+// all_methods.cc; its MethodSpec is in base/methods.cc.
 #ifndef QUANTLAB_WORKER_ENGINE_METHODS_METHOD_H_
 #define QUANTLAB_WORKER_ENGINE_METHODS_METHOD_H_
 
@@ -18,7 +18,7 @@
 namespace quantlab::engine {
 
 struct QuantizationResult {
-  QuantizationPlan plan;  // of the model as it is afterwards
+  QuantizationPlan plan;  // of the quantized model
 };
 
 // Threads: stateless; one object may be used by several threads.
@@ -28,7 +28,7 @@ class QuantizationMethod {
 
   virtual const MethodSpec& spec() const = 0;
 
-  // Changes `model`, an FP32 one, on the device where it is; embeddings too where params ask for it.
+  // Quantizes `model`, an FP32 one, on its device; embeddings too where params request it.
   // The same model, params, context and seed give the same result to the bit on one fingerprint.
   // Errors: INVALID_ARGUMENT names the parameter or the layer; FAILED_PRECONDITION the context lacks the
   // texts that the method needs, or the device cannot run it; CANCELLED. After an error the model is in an
@@ -37,8 +37,8 @@ class QuantizationMethod {
                                            const QuantizationContext& context) const;
 
  protected:
-  // What Apply leaves to a method: replaces linear layers of `model`. `params` are complete and checked
-  // against spec(); the model is FP32 throughout; the texts that the spec needs are there.
+  // The method's own part of Apply: replaces linear layers of `model`. `params` are complete and checked
+  // against spec(); the model is FP32 throughout; the texts that the spec needs are present.
   virtual absl::Status Quantize(Encoder& model, const Params& params,
                                 const QuantizationContext& context) const = 0;
 };
@@ -52,7 +52,7 @@ absl::Status ReplaceLinears(Encoder& model, const QuantizationContext& context, 
 // One of each, in the order of AllMethods().
 std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods();
 
-// Errors: NOT_FOUND names the ones there are.
+// Errors: NOT_FOUND with the known names.
 absl::StatusOr<std::unique_ptr<QuantizationMethod>> MakeQuantizationMethod(const std::string& name);
 
 }  // namespace quantlab::engine

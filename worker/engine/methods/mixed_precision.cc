@@ -37,11 +37,11 @@ constexpr int kMaxBisections = 4;
 
 using Precisions = std::map<std::string, std::string>;  // by layer
 
-// How a model answers a set of texts.
+// A model's predictions on a set of texts.
 struct Answers {
   std::vector<std::vector<float>> logits;
   double loss = 0, accuracy = 0;
-  bool finite = true;  // false: a logit is no number, as when FP16 overflows
+  bool finite = true;  // false: a logit is not finite, as when FP16 overflows
 };
 
 double LogSumExp(const std::vector<float>& logits) {
@@ -64,7 +64,7 @@ absl::StatusOr<Answers> Ask(Encoder& model, const LabelledTexts& texts, int batc
   return answers;
 }
 
-// Mean over texts of KL(reference || other), in nats; infinite where the other has no answer.
+// Mean over texts of KL(reference || other), in nats; infinite where a logit of `other` is not finite.
 double Divergence(const Answers& reference, const Answers& other) {
   if (!other.finite) return std::numeric_limits<double>::infinity();
   double sum = 0;
@@ -78,7 +78,7 @@ double Divergence(const Answers& reference, const Answers& other) {
   return std::max(0.0, sum / static_cast<double>(reference.logits.size()));
 }
 
-// One search for an assignment. Lives for one Quantize.
+// The search for an assignment within one call of Quantize.
 class Search {
  public:
   Search(Encoder& model, const Params& params, const QuantizationContext& context)
@@ -100,8 +100,8 @@ class Search {
     front_ = ParetoFront(choices_, by_size ? Cost::kBytes : Cost::kSeconds);
     QL_ASSIGN_OR_RETURN(const size_t chosen, by_size ? WithinSize() : WithinAccuracy());
     Install(front_[chosen]);
-    QL_RETURN_IF_ERROR(TellFront(chosen));
-    TellChoice(front_[chosen]);
+    QL_RETURN_IF_ERROR(RecordFront(chosen));
+    RecordChoice(front_[chosen]);
     return absl::OkStatus();
   }
 
@@ -153,7 +153,7 @@ class Search {
     return precisions;
   }
 
-  // Each layer alone at each precision: how far the model's answers move, and the layer's own error.
+  // For each layer alone at each precision: the change of the model's predictions, and the layer's own error.
   absl::Status MeasureSensitivity() {
     QL_ASSIGN_OR_RETURN(const Answers reference, Ask(model_, sample_, batch_size_));
     int64_t done = 0, total = 0;
@@ -166,7 +166,7 @@ class Search {
           palette_.Install({{layer, precision}});
           QL_ASSIGN_OR_RETURN(const Answers answers, Ask(model_, sample_, batch_size_));
           choice.divergence = Divergence(reference, answers);
-          TellAnswers(layer, precision, choice.divergence, answers.loss - reference.loss);
+          RecordAnswers(layer, precision, choice.divergence, answers.loss - reference.loss);
         }
         choices.choices.push_back(choice);
         QL_RETURN_IF_ERROR(context_.Report(messages::kMeasuringSensitivity(), ++done, total, "layer"));
@@ -194,24 +194,24 @@ class Search {
         }));
     for (const auto& [key, sum] : sums) {
       if (sum.second > 0) {
-        TellSensitivity(key.first, key.second, "sqnr_db", 10 * std::log10(sum.first / sum.second));
+        RecordSensitivity(key.first, key.second, "sqnr_db", 10 * std::log10(sum.first / sum.second));
       }
     }
     return absl::OkStatus();
   }
 
-  void TellAnswers(const std::string& layer, const std::string& precision, double divergence,
-                   double loss_increase) const {
+  void RecordAnswers(const std::string& layer, const std::string& precision, double divergence,
+                     double loss_increase) const {
     if (std::isinf(divergence)) {
       context_.Log(absl::StrCat(layer, " alone in ", precision, " makes the model's answers no numbers"));
       return;
     }
-    TellSensitivity(layer, precision, "divergence", divergence);
-    TellSensitivity(layer, precision, "loss_increase", loss_increase);
+    RecordSensitivity(layer, precision, "divergence", divergence);
+    RecordSensitivity(layer, precision, "loss_increase", loss_increase);
   }
 
-  void TellSensitivity(const std::string& layer, const std::string& precision, const char* measure,
-                       double value) const {
+  void RecordSensitivity(const std::string& layer, const std::string& precision, const char* measure,
+                         double value) const {
     context_.Record(Metric{"layer_sensitivity",
                            value,
                            std::string(measure) == "sqnr_db" ? "dB" : "1",
@@ -227,7 +227,7 @@ class Search {
     const std::vector<int>& batches = context_.evaluation.latency_batch_sizes;
     const std::vector<int>& lengths = context_.evaluation.latency_sequence_lengths;
     const int64_t texts = batches.empty() ? 1 : *std::max_element(batches.begin(), batches.end());
-    // The comparison times no longer texts than the model reads.
+    // The comparison caps the length of timed texts at what the model reads.
     const int64_t tokens =
         std::min<int64_t>(lengths.empty() ? 128 : *std::max_element(lengths.begin(), lengths.end()),
                           model_.config().max_tokens());
@@ -267,7 +267,7 @@ class Search {
       any_half |= precision == half_;
     }
     palette_.Install(precisions);
-    // Half precision between layers pays where layers compute in it; INT8 layers would only convert.
+    // Half precision between layers pays off where layers compute in it; INT8 layers would only convert.
     model_.SetActivationDtype(any_half ? stream_ : at::kFloat);
   }
 
@@ -286,7 +286,7 @@ class Search {
     return measured_[point];
   }
 
-  // Both ends of the front and what lies evenly between.
+  // Both ends of the front and points evenly spaced between them.
   std::vector<size_t> SpreadPoints() const {
     const size_t count = std::min(kFrontPoints, front_.size());
     std::vector<size_t> points;
@@ -331,7 +331,7 @@ class Search {
     return best;
   }
 
-  // Where it stands there, by bytes. Nothing of the front may have been measured yet.
+  // Inserts it in order of bytes. Call before any point of the front has been measured.
   size_t AddToFront(Assignment assignment) {
     const auto at = std::find_if(front_.begin(), front_.end(),
                                  [&](const Assignment& point) { return point.bytes >= assignment.bytes; });
@@ -360,7 +360,7 @@ class Search {
   }
 
   // As metrics, for reports, and as a file with every corner.
-  absl::Status TellFront(size_t chosen) {
+  absl::Status RecordFront(size_t chosen) {
     if (!fp32_) {
       InstallFp32();
       QL_ASSIGN_OR_RETURN(fp32_, Ask(model_, *context_.validation, batch_size_));
@@ -378,7 +378,7 @@ class Search {
                             front_[point].seconds, front_[point].bytes, front_[point].divergence);
       if (it != measured_.end()) {
         absl::StrAppendFormat(&csv, "%.6e,%.6f", it->second.loss - fp32_->loss, it->second.accuracy);
-        TellPoint(point, point == chosen, it->second);
+        RecordPoint(point, point == chosen, it->second);
       } else {
         csv += ",";
       }
@@ -387,7 +387,7 @@ class Search {
     return context_.WriteFile("pareto.csv", csv);
   }
 
-  void TellPoint(size_t point, bool chosen, const Answers& answers) const {
+  void RecordPoint(size_t point, bool chosen, const Answers& answers) const {
     const std::map<std::string, std::string> labels = {{"point", absl::StrCat(point)},
                                                        {"chosen", chosen ? "true" : "false"}};
     const int64_t texts = static_cast<int64_t>(context_.validation->texts.size());
@@ -401,8 +401,8 @@ class Search {
     tell("front_accuracy", answers.accuracy, "1");
   }
 
-  // What a later run needs to get the same assignment without measuring.
-  void TellChoice(const Assignment& assignment) const {
+  // Lets a later run use the same assignment without measuring.
+  void RecordChoice(const Assignment& assignment) const {
     std::vector<std::string> pins;
     std::map<std::string, int> counts;
     for (size_t i = 0; i < choices_.size(); ++i) {

@@ -1,4 +1,4 @@
-// Layers whose precision the user decides, by name or pattern.
+// Layers whose precision the user fixes, by name or pattern.
 #ifndef QUANTLAB_WORKER_ENGINE_METHODS_PINNED_LAYERS_H_
 #define QUANTLAB_WORKER_ENGINE_METHODS_PINNED_LAYERS_H_
 
@@ -11,9 +11,9 @@
 
 namespace quantlab::engine {
 
-// "classifier=fp32, *.output.dense=bf16": comma-separated, "*" stands for any characters and "?" for one; of
-// several that match a layer the last wins. Returns the precision by layer.
-// Errors: INVALID_ARGUMENT an entry without "=", a precision that is none, a pattern that matches no layer.
+// "classifier=fp32, *.output.dense=bf16": comma-separated; "*" matches any characters, "?" one. The last
+// entry that matches a layer wins. Returns the precision by layer.
+// Errors: INVALID_ARGUMENT an entry without "=", an unknown precision, a pattern that matches no layer.
 absl::StatusOr<std::map<std::string, std::string>> ParsePins(const std::string& text,
                                                              const std::vector<std::string>& layers);
 

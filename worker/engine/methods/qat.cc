@@ -1,4 +1,4 @@
-// The methods that train: qat, and fp32_continued, which trains as long without quantizing.
+// The methods that train: qat, and fp32_continued, which trains for as many steps without quantizing.
 #include <cmath>
 #include <memory>
 #include <utility>
@@ -24,7 +24,7 @@ TrainingConfig ExtraTraining(const Params& params, const QuantizationContext& co
   return config;
 }
 
-// A copy of the model as it is now, with memory of its own.
+// A deep copy of the model.
 absl::StatusOr<std::unique_ptr<Encoder>> Copy(const Encoder& model) {
   QL_ASSIGN_OR_RETURN(auto copy,
                       MakeEncoder(model.config(), Weights(model.StateTensors(), "the FP32 teacher")));
@@ -58,7 +58,7 @@ class Distillation {
   double weight_, temperature_;
 };
 
-// Trains `model` on the context's training texts, telling curve, log and progress.
+// Trains `model` on the context's training texts and reports curve, log and progress.
 absl::Status TrainMore(Encoder& model, const TrainingConfig& config, const QuantizationContext& context,
                        TrainingOptions options, const std::function<void(const TrainingStep&)>& after_step) {
   options.config = config;
@@ -126,7 +126,7 @@ class Qat : public QuantizationMethod {
     });
   }
 
-  // What is reported and saved is the integer layers, never the simulation.
+  // The integer layers are reported and saved, never the simulation.
   static absl::Status Convert(Encoder& model, const QuantizationContext& context) {
     int64_t done = 0;
     absl::Status status;

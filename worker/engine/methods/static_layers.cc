@@ -20,7 +20,7 @@ std::map<std::string, const LinearFp32*> Fp32Layers(const Encoder& model) {
   return layers;
 }
 
-// Mean over all rows of what the FP32 layer gives beyond the quantized one, [out] float.
+// Mean over all rows of the FP32 layer's output minus the quantized layer's, [out] float.
 absl::StatusOr<std::map<std::string, at::Tensor>> MeanErrors(
     Encoder& model, const std::map<std::string, const LinearFp32*>& fp32, const LayerMap& layers,
     const LabelledTexts& texts, const QuantizationContext& context) {

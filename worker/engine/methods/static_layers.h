@@ -1,5 +1,5 @@
-// From calibrated FP32 layers to static INT8 layers: the steps that static quantization and mixed precision
-// share.
+// Makes static INT8 layers from calibrated FP32 layers: the steps that static quantization and mixed
+// precision share.
 #ifndef QUANTLAB_WORKER_ENGINE_METHODS_STATIC_LAYERS_H_
 #define QUANTLAB_WORKER_ENGINE_METHODS_STATIC_LAYERS_H_
 
@@ -34,7 +34,7 @@ absl::StatusOr<LayerMap> MakeStaticLayers(Encoder& model,
                                           const LabelledTexts& texts, const StaticWeightOptions& options,
                                           bool correct_bias, const QuantizationContext& context);
 
-// Puts each layer of `layers` into its slot. What is not among them stays.
+// Puts each layer of `layers` into its slot. Other slots stay as they are.
 void InstallLayers(Encoder& model, LayerMap layers);
 
 }  // namespace quantlab::engine

@@ -18,10 +18,10 @@
 namespace quantlab::engine {
 namespace {
 
-// Texts that are calibrated on at a time: memory for their activations, nothing else, depends on it.
+// Calibration texts per batch. Affects only the memory for their activations.
 constexpr int kHessianBatch = 8;
 
-// Of each layer's inputs. Layers that read the same tensor (query, key, value) share one.
+// By layer, of its inputs. Layers that read the same tensor (query, key, value) share one.
 using Hessians = std::map<std::string, std::shared_ptr<Hessian>>;
 
 absl::StatusOr<Hessians> CollectHessians(Encoder& model, const LabelledTexts& sample,
@@ -50,8 +50,8 @@ absl::StatusOr<Hessians> CollectHessians(Encoder& model, const LabelledTexts& sa
   return hessians;
 }
 
-// calibration.csv: on what each layer was rounded, and what error in its output (gptq.h, OutputError) that
-// leaves, beside that of rounding to nearest.
+// calibration.csv: the inputs on which each layer was rounded, and the remaining error of its output (gptq.h,
+// OutputError) beside that of rounding to nearest.
 class CalibrationLog {
  public:
   void Add(const std::string& layer, const at::Tensor& weight, const GridWeights& rounded,
@@ -118,7 +118,7 @@ class WeightOnly : public QuantizationMethod {
     return KeepIfSmaller(layer, std::move(linear));
   }
 
-  // On the CPU, where rounding is done and the layers' constructors pack; then where the layer was.
+  // Rounds and packs on the CPU, then moves the result to the layer's device.
   static absl::StatusOr<std::unique_ptr<Linear>> Wrap(const GridWeights& rounded, const at::Tensor& bias,
                                                       const GridOptions& grid) {
     const at::Tensor cpu_bias = bias.defined() ? bias.cpu() : bias;

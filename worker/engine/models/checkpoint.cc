@@ -38,7 +38,7 @@ std::string OutputOf(const EncoderConfig& config) {
 // Why the classifier of a checkpoint cannot answer with the dataset's classes; no message where it can, or
 // where there is none.
 Message WhyHeadDoesNotFit(const std::vector<std::string>& labels, const FolderWeights& weights,
-                              const EncoderConfig& config) {
+                          const EncoderConfig& config) {
   const std::vector<std::string>& own = config.labels;
   const auto classifier = weights.tensors.find(OutputOf(config) + ".weight");
   if (classifier == weights.tensors.end()) return {};

@@ -1,4 +1,4 @@
-// A model's answers on a whole set of texts.
+// A model's predictions on a whole set of texts.
 #ifndef QUANTLAB_WORKER_ENGINE_TRAIN_EVALUATE_H_
 #define QUANTLAB_WORKER_ENGINE_TRAIN_EVALUATE_H_
 
@@ -12,12 +12,12 @@
 
 namespace quantlab::engine {
 
-// done, total: texts. false ends it with CANCELLED.
+// done, total: texts. If it returns false, the result is CANCELLED.
 using EvaluationProgress = std::function<bool(int64_t done, int64_t total)>;
 
 // Logits of every text, in the order of `texts`, each a list of config().num_labels() floats. Texts of
-// alike length go through together, at most batch_size at a time, on the model's device.
-// Puts the model into evaluation mode for the while.
+// similar length share a batch of at most batch_size texts, on the model's device.
+// The model is in evaluation mode meanwhile.
 // Errors: INVALID_ARGUMENT a text does not fit the model; CANCELLED; RESOURCE_EXHAUSTED out of memory.
 absl::StatusOr<std::vector<std::vector<float>>> PredictLogits(Encoder& model,
                                                               absl::Span<const TokenizedText> texts,

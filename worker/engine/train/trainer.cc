@@ -75,7 +75,7 @@ absl::Status CheckData(const EncoderConfig& model, const LabelledTexts& data, co
   return absl::OkStatus();
 }
 
-// Autocast to BF16 within a scope, where it is asked for. Belongs to the thread.
+// Autocast to BF16 within a scope, where it is requested. Affects the current thread.
 class AutocastScope {
  public:
   AutocastScope(at::DeviceType device, bool enabled) : device_(device), enabled_(enabled) {
@@ -116,9 +116,8 @@ class TrainingScope {
 };
 
 absl::Status NotFinite(const TrainingStep& step, const char* what, double value) {
-  return MessageStatus(
-      absl::StatusCode::kFailedPrecondition,
-      messages::kTrainingDiverged(what, value, step.step, step.steps, step.learning_rate));
+  return MessageStatus(absl::StatusCode::kFailedPrecondition,
+                       messages::kTrainingDiverged(what, value, step.step, step.steps, step.learning_rate));
 }
 
 class TrainingLoop {
@@ -223,7 +222,7 @@ Schedule MakeTrainingSchedule(const LabelledTexts& data, const TrainingConfig& c
 }
 
 double LearningRateFactor(int64_t step, int64_t steps, double warmup_ratio) {
-  // One step at least is not of the warm-up, or a training of one step would have the rate 0.
+  // At least one step follows the warm-up, or a training of one step would have the rate 0.
   const double warmup =
       std::min(std::ceil(warmup_ratio * static_cast<double>(steps)), static_cast<double>(steps - 1));
   const double at = static_cast<double>(step), end = static_cast<double>(steps);

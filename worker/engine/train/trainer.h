@@ -1,4 +1,4 @@
-// Fine-tuning: AdamW with linear warm-up and decay, as the field does it (Devlin 2018, Loshchilov 2019).
+// Fine-tuning: AdamW with linear warm-up and decay (Devlin 2018, Loshchilov 2019).
 #ifndef QUANTLAB_WORKER_ENGINE_TRAIN_TRAINER_H_
 #define QUANTLAB_WORKER_ENGINE_TRAIN_TRAINER_H_
 
@@ -59,9 +59,9 @@ std::vector<std::vector<Batch>> MakeTrainingSchedule(const LabelledTexts& data, 
                                                      uint64_t seed);
 
 // Trains all parameters of `model`, on the device where it is, one step for each batch of `schedule`.
-// Weight decay is decoupled and spares biases and LayerNorms. The learning rate rises linearly from 0
-// over the first ceil(warmup_ratio * steps) steps, all but one at most, and falls linearly to 0 after them.
-// Afterwards the model is in evaluation mode and asks for no gradients, whether it went well or not.
+// Weight decay is decoupled and excludes biases and LayerNorms. The learning rate rises linearly from 0
+// over the first ceil(warmup_ratio * steps) steps (at most all but one), and falls linearly to 0 after them.
+// Afterwards the model is in evaluation mode and requires no gradients, also after an error.
 //
 // Errors: INVALID_ARGUMENT nothing to train on, a label or an index out of range, a setting out of range;
 // CANCELLED by on_step; FAILED_PRECONDITION the loss is no longer finite (with the remedy);

@@ -1,4 +1,4 @@
-// What a training tells of itself: its curve as metrics, and every step as a CSV file.
+// The record of a training: its curve as metrics, and every step as a CSV file.
 #ifndef QUANTLAB_WORKER_ENGINE_TRAIN_TRAINING_LOG_H_
 #define QUANTLAB_WORKER_ENGINE_TRAIN_TRAINING_LOG_H_
 
@@ -19,7 +19,7 @@ class TrainingLog {
 
   void Add(const TrainingStep& step);
 
-  // A header, and a line for each step added; numbers read back to what they were.
+  // A header, and a line for each step added; numbers are written so that they read back exactly.
   const std::string& csv() const { return csv_; }
 
  private:
