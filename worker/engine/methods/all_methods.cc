@@ -1,20 +1,30 @@
-#include "worker/engine/methods/all_methods.h"
-
+// The list of quantization methods.
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "worker/engine/methods/method.h"
 
 namespace quantlab::engine {
 
+// The factory of each method, defined in the method's own file; in the order of AllMethods().
+#define QL_EACH_METHOD(METHOD)    \
+  METHOD(MakeDynamicQuantization) \
+  METHOD(MakeStaticQuantization)  \
+  METHOD(MakeQat)                 \
+  METHOD(MakeFp32Continued)       \
+  METHOD(MakeMixedPrecision)      \
+  METHOD(MakeWeightOnly)
+
+#define QL_DECLARE(Make) std::unique_ptr<QuantizationMethod> Make();
+QL_EACH_METHOD(QL_DECLARE)
+
 std::vector<std::unique_ptr<QuantizationMethod>> AllQuantizationMethods() {
   std::vector<std::unique_ptr<QuantizationMethod>> methods;
-  methods.push_back(MakeDynamicQuantization());
-  methods.push_back(MakeStaticQuantization());
-  methods.push_back(MakeQat());
-  methods.push_back(MakeFp32Continued());
-  methods.push_back(MakeMixedPrecision());
-  methods.push_back(MakeWeightOnly());
+#define QL_APPEND(Make) methods.push_back(Make());
+  QL_EACH_METHOD(QL_APPEND)
   return methods;
 }
 

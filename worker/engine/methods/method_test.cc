@@ -17,7 +17,6 @@
 #include "base/testing/temp_folder.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/measure/environment.h"
-#include "worker/engine/methods/all_methods.h"
 #include "worker/engine/models/checkpoint.h"
 #include "worker/engine/models/families.h"
 #include "worker/engine/models/random_encoder.h"
@@ -283,7 +282,7 @@ TEST(BatchIndependenceTest, NoBitOfAnyLayersInputDependsOnTheBatch) {
   at::set_num_threads(3);
   for (const int length : {20, 46}) {
     const auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
-    ASSERT_TRUE(MakeDynamicQuantization()->Apply(*model, {}, {}).ok());
+    ASSERT_TRUE((*MakeQuantizationMethod("dynamic_quantization"))->Apply(*model, {}, {}).ok());
     const auto texts = RandomTexts(SmallEncoderConfig(), 24, length, 2);
     std::map<std::string, at::Tensor> together;
     const auto keep = [&](const std::string& layer, const at::Tensor& x) { together[layer] = x.clone(); };

@@ -7,7 +7,6 @@
 #include <gtest/gtest.h>
 
 #include "worker/engine/layers/half_linear.h"
-#include "worker/engine/methods/all_methods.h"
 #include "worker/engine/methods/method.h"
 #include "worker/engine/models/random_encoder.h"
 

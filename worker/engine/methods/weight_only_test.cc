@@ -7,7 +7,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
-#include "worker/engine/methods/all_methods.h"
+#include "worker/engine/methods/method.h"
 #include "worker/engine/models/random_encoder.h"
 
 namespace quantlab::engine {
