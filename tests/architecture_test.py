@@ -86,9 +86,7 @@ POSIX_CALLS = re.compile(
     r"\b(v?fork|execv[pe]*|execl[pe]?|posix_spawnp?|waitpid|waitid|pipe2?|pidfd_open|popen|system"
     r"|flock|getpwuid(?:_r)?|getpwnam(?:_r)?|mkdtemp|mkstemp)\s*\(")
 # Code that still has copies of its own.
-NOT_YET = {"storage/folder_lock.cc", "worker/runner/memory_child.cc", "client/embedded/child_keeper.cc",
-           "client/embedded/embedded.cc", "client/embedded/file_lock.cc", "client/inputs/assets.cc", "client/quantctl/doctor.cc",
-           "client/quantctl/submit_commands.cc", "client/results/render.cc", "client/results/tool.cc"}
+NOT_YET = {"storage/folder_lock.cc", "worker/runner/memory_child.cc"}
 COMMENT_OR_STRING = re.compile(r'//[^\n]*|"(?:\\.|[^"\\\n])*"')
 
 

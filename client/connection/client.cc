@@ -3,19 +3,15 @@
 #include <algorithm>
 #include <utility>
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
-
-#include "absl/random/random.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "base/backoff.h"
 #include "base/records.h"
 #include "base/status_macros.h"
+#include "platform/address.h"
+#include "proto/channel.h"
 #include "proto/status_bridge.h"
 
 namespace quantlab::client {
@@ -25,104 +21,23 @@ constexpr absl::Duration kFirstPause = absl::Milliseconds(50);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
 // A watch is opened anew at least this often, so that even a stream that died in silence goes on.
 constexpr absl::Duration kWatchDeadline = absl::Minutes(5);
-constexpr size_t kSocketPathLimit = 107;
 constexpr int kMaxMessageBytes = 256 << 20;
 
 bool IsAway(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
 }
 
-// Pauses that double, with jitter, so that many clients do not come back in step.
-class Backoff {
- public:
-  absl::Duration Next() {
-    const absl::Duration pause = next_ * absl::Uniform(random_, 0.7, 1.3);
-    next_ = std::min(next_ * 2, kLongestPause);
-    return pause;
-  }
-  void Reset() { next_ = kFirstPause; }
-
- private:
-  absl::Duration next_ = kFirstPause;
-  absl::BitGen random_;
-};
-
 absl::Status Cancelled() {
   return absl::CancelledError("stopped before the coordinator had answered");
 }
 
-absl::Status CheckSocketPath(const std::string& path) {
-  if (path.empty() || path[0] != '/') {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "coordinator address 'unix:", path, "': the path must be absolute, as in unix:/run/quantlab.sock"));
-  }
-  if (path.size() > kSocketPathLimit) {
-    return absl::InvalidArgumentError(absl::StrCat("coordinator address 'unix:", path, "': the path has ",
-                                                   path.size(), " bytes, and a socket's may have ",
-                                                   kSocketPathLimit, " at most; use a shorter folder"));
-  }
-  for (const char c : path) {
-    if (!absl::ascii_isalnum(c) && absl::string_view("/._-~+@=,").find(c) == absl::string_view::npos) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("coordinator address 'unix:", path,
-                       "': the path may have letters, digits and /._-~+@=, only; use another "
-                       "folder, or a link to it"));
-    }
-  }
-  return absl::OkStatus();
-}
-
-bool IsLoopback(absl::string_view host) {
-  if (host == "localhost" || host == "[::1]") return true;
-  if (!absl::StartsWith(host, "127.")) return false;
-  // A name such as 127.0.0.1.example.org is anybody's.
-  return std::all_of(host.begin(), host.end(), [](char c) { return c == '.' || absl::ascii_isdigit(c); });
-}
-
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& target) {
-  grpc::ChannelArguments arguments;
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  // Not GRPC_ARG_MIN_RECONNECT_BACKOFF_MS: it also limits how long one attempt may take, and a busy machine
-  // needs its default.
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 1000);
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  arguments.SetMaxSendMessageSize(kMaxMessageBytes);
-  // The one seam through which credentials will pass.
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
-}
-
 }  // namespace
 
-absl::StatusOr<std::string> CheckAddress(const std::string& address) {
-  absl::string_view rest = address;
-  if (absl::ConsumePrefix(&rest, "unix:")) {
-    absl::ConsumePrefix(&rest, "//");
-    const std::string path(rest);
-    QL_RETURN_IF_ERROR(CheckSocketPath(path));
-    return absl::StrCat("unix:", path);
-  }
-  const size_t colon = address.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || colon == 0 || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
-      port < 1 || port > 65535) {
-    return absl::InvalidArgumentError(absl::StrCat("coordinator address '", address,
-                                                   "' is neither unix:/PATH nor HOST:PORT, as in "
-                                                   "unix:/run/quantlab/coordinator.sock or 127.0.0.1:7420"));
-  }
-  if (!IsLoopback(address.substr(0, colon))) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "coordinator address '", address,
-        "' is beyond loopback, which needs encryption and a token; until those exist only "
-        "localhost, 127.x.x.x and [::1] are allowed. Use an SSH tunnel: ssh -L 7420:127.0.0.1:7420 HOST"));
-  }
-  return address;
-}
-
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
-  QL_ASSIGN_OR_RETURN(options.address, CheckAddress(options.address));
-  std::shared_ptr<grpc::Channel> channel = MakeChannel(options.address);
+  const absl::StatusOr<Address> address = ParseLocalAddress(options.address);
+  if (!address.ok()) return Annotate(address.status(), "the coordinator");
+  options.address = address->ToString();
+  std::shared_ptr<grpc::Channel> channel = MakeChannel(*address, {.max_message_bytes = kMaxMessageBytes});
   return std::unique_ptr<Client>(new Client(std::move(options), std::move(channel)));
 }
 
@@ -141,7 +56,7 @@ absl::Status Client::ForPeople(absl::Status status) const {
 }
 
 absl::Status Client::Repeat(const std::function<absl::Status()>& attempt) {
-  Backoff backoff;
+  Backoff backoff(kFirstPause, kLongestPause);
   const absl::Time start = absl::Now();
   while (true) {
     if (options_.cancellation != nullptr && options_.cancellation->cancelled()) return Cancelled();

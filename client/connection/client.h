@@ -43,11 +43,6 @@ struct ClientOptions {
   Cancellation* cancellation = nullptr;
 };
 
-// The address in the form that gRPC wants, checked.
-// Errors: INVALID_ARGUMENT not an address; FAILED_PRECONDITION beyond loopback (needs TLS, which does not
-// exist yet).
-absl::StatusOr<std::string> CheckAddress(const std::string& address);
-
 // What has come of a broken stream: told to `Client::Watch`'s caller.
 using WatchHandler = std::function<void(const v1::WatchExperimentResponse&)>;
 

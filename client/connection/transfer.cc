@@ -13,9 +13,9 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/files.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "platform/files.h"
 #include "proto/status_bridge.h"
 
 namespace quantlab::client {

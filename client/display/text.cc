@@ -8,17 +8,16 @@
 #include "absl/strings/str_format.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/text/utf8.h"
 
 namespace quantlab::client {
 namespace {
 
-// The character at `at`; negative when damaged. `length` gets its bytes, at least 1.
+// The character at `at`; negative if it is ill-formed. `length` gets its bytes, at least 1.
 utf8proc_int32_t Decode(absl::string_view text, size_t at, size_t* length) {
-  utf8proc_int32_t code = -1;
-  const utf8proc_ssize_t got = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()) + at,
-                                                static_cast<utf8proc_ssize_t>(text.size() - at), &code);
-  *length = got > 0 ? static_cast<size_t>(got) : 1;
-  return got > 0 ? code : -1;
+  const DecodedCodePoint decoded = DecodeUtf8({text.data() + at, text.size() - at});
+  *length = static_cast<size_t>(decoded.length);
+  return decoded.valid ? static_cast<utf8proc_int32_t>(decoded.code_point) : -1;
 }
 
 std::string WithUnit(int64_t count, absl::string_view unit, Language language) {
@@ -32,19 +31,6 @@ size_t WidthOf(utf8proc_int32_t code) {
 }
 
 }  // namespace
-
-bool IsValidUtf8(absl::string_view text) {
-  for (size_t at = 0, length = 0; at < text.size(); at += length) {
-    if (Decode(text, at, &length) < 0) return false;
-  }
-  return true;
-}
-
-size_t Utf8Length(absl::string_view text, size_t at) {
-  size_t length = 1;
-  Decode(text, at, &length);
-  return length;
-}
 
 size_t DisplayWidth(absl::string_view text) {
   size_t width = 0;
@@ -77,7 +63,7 @@ std::string Printable(absl::string_view text) {
   for (size_t at = 0, length = 0; at < text.size(); at += length) {
     const utf8proc_int32_t code = Decode(text, at, &length);
     if (code < 0) {
-      out += "\xef\xbf\xbd";
+      out += kReplacementUtf8;
     } else if (code == '\t') {
       out += ' ';
     } else if (code < 0x20 || code == 0x7f) {

@@ -11,11 +11,6 @@
 
 namespace quantlab::client {
 
-bool IsValidUtf8(absl::string_view text);
-
-// Bytes of the character that begins at `at`; 1 where it is damaged.
-size_t Utf8Length(absl::string_view text, size_t at);
-
 // Terminal columns: CJK and emoji take two, combining marks none; escape sequences are not expected.
 size_t DisplayWidth(absl::string_view text);
 

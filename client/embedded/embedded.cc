@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <utility>
 
@@ -16,17 +15,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
-#include "base/files.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
-#include "client/embedded/child_keeper.h"
+#include "platform/address.h"
+#include "platform/environment.h"
+#include "platform/files.h"
+#include "platform/process.h"
 
 namespace quantlab::client {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kSocketPathLimit = 107;
 constexpr absl::Duration kPoll = absl::Milliseconds(50);
 constexpr int64_t kSmallFile = 64 << 10;
 
@@ -35,22 +35,9 @@ constexpr absl::Duration kStopping = absl::Seconds(40);
 
 // Short enough for a socket, and without characters that mean something in gRPC's addresses, which are URIs.
 bool IsSocketPath(const std::string& path) {
-  return path.size() <= kSocketPathLimit && std::all_of(path.begin(), path.end(), [](char c) {
+  return path.size() <= kMaxSocketPathBytes && std::all_of(path.begin(), path.end(), [](char c) {
            return absl::ascii_isalnum(c) || absl::string_view("/._-~+@=,").find(c) != absl::string_view::npos;
          });
-}
-
-absl::Status MakePrivateFolder(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return FileError(errno, "create", path);
-  struct stat info;
-  if (lstat(path.c_str(), &info) != 0) return FileError(errno, "inspect", path);
-  if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 0077) != 0) {
-    return absl::PermissionDeniedError(
-        absl::StrCat(path,
-                     " is not a folder of this user alone (mode 0700); remove it, "
-                     "or choose a shorter data folder with --data-dir"));
-  }
-  return absl::OkStatus();
 }
 
 absl::Status CheckPrograms(const EmbeddedOptions& options) {
@@ -121,14 +108,11 @@ absl::StatusOr<std::string> SocketPath(const std::string& data_dir, const std::s
                       access(runtime_dir.c_str(), W_OK) == 0 &&
                       IsSocketPath(in_runtime + "/coordinator.sock");
   const std::string folder = usable ? in_runtime : absl::StrCat("/tmp/", name);
-  QL_RETURN_IF_ERROR(MakePrivateFolder(folder));
+  if (const absl::Status made = MakePrivateDirectory(folder); !made.ok()) {
+    return absl::Status(made.code(),
+                        absl::StrCat(made.message(), ", or choose a shorter data folder with --data-dir"));
+  }
   return folder + "/coordinator.sock";
-}
-
-std::string ProgramFolder() {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  return error ? "." : self.parent_path().string();
 }
 
 std::string FindCatalog(const std::string& program_folder, const std::string& current_folder) {
@@ -195,19 +179,19 @@ absl::Status EmbeddedService::WantWorker() {
 }
 
 absl::Status EmbeddedService::SpawnSupervisor() {
-  Pipe ready;
-  QL_RETURN_IF_ERROR(ready.Open());
-  SpawnOptions spawn;
+  QL_ASSIGN_OR_RETURN(Pipe ready, MakePipe());
+  ProcessSpec spawn;
   spawn.argv = {options_.self,           "supervise",  "--data-dir", paths_.data, "--programs",
                 options_.program_folder, "--ready-fd", "3"};
   if (!options_.catalog.empty()) spawn.argv.insert(spawn.argv.end(), {"--catalog", options_.catalog});
+  spawn.output = ProcessSpec::Output::kLog;
   spawn.log_path = paths_.supervisor_log;
-  spawn.fds = {ready.write_fd()};
+  spawn.fds = {ready.write.get()};
   spawn.new_session = true;
-  QL_ASSIGN_OR_RETURN(const pid_t pid, Spawn(spawn));
+  QL_ASSIGN_OR_RETURN(const pid_t pid, LaunchDetached(spawn));
   supervisor_pid_ = pid;
-  ready.CloseWrite();
-  const absl::StatusOr<std::string> answer = ReadAnswer(ready.read_fd(), options_.start_timeout);
+  ready.write.Reset();
+  const absl::StatusOr<std::string> answer = ReadAnswer(ready.read.get(), options_.start_timeout);
   if (answer.ok() && *answer == "ready\n") return absl::OkStatus();
   if (!answer.ok()) {
     return absl::UnavailableError(absl::StrCat("the service of ", paths_.data, " was not ready within ",
@@ -215,7 +199,7 @@ absl::Status EmbeddedService::SpawnSupervisor() {
                                                paths_.logs));
   }
   supervisor_pid_ = 0;
-  waitpid(pid, nullptr, 0);
+  ReapChild(pid, /*wait=*/true);
   if (answer->empty()) {
     return absl::UnavailableError(
         absl::StrCat("the supervisor ended before it was ready; the end of its log (", paths_.supervisor_log,
@@ -258,7 +242,7 @@ absl::Status EmbeddedService::ReadAddress() {
 absl::Status EmbeddedService::EnsureRunning() {
   QL_ASSIGN_OR_RETURN(const EmbeddedState state, InspectEmbedded(paths_.data));
   if (state.running) return absl::OkStatus();
-  if (const pid_t child = supervisor_pid_.exchange(0); child > 0) waitpid(child, nullptr, WNOHANG);
+  if (const pid_t child = supervisor_pid_.exchange(0); child > 0) ReapChild(child, /*wait=*/false);
   const std::string failure = ReadSmall(paths_.failure);
   if (!failure.empty())
     return absl::FailedPreconditionError(absl::StrCat("the embedded service ended: ", failure));

@@ -24,7 +24,7 @@
 #include "absl/time/time.h"
 #include "base/mutex.h"
 #include "client/connection/cancellation.h"
-#include "client/embedded/file_lock.h"
+#include "platform/file_lock.h"
 
 namespace quantlab::client {
 
@@ -42,9 +42,6 @@ struct EmbeddedPaths {
 // gRPC's addresses cannot hold, in a folder of the user alone below `runtime_dir` (XDG_RUNTIME_DIR) or /tmp,
 // which is made. Errors: PERMISSION_DENIED such a folder is there and not the user's own.
 absl::StatusOr<std::string> SocketPath(const std::string& data_dir, const std::string& runtime_dir);
-
-// The folder of this program's own file.
-std::string ProgramFolder();
 
 // catalog.yaml of an installation or of a source tree: share/quantlab beside the folder of programs, else
 // configs/ there or here or further up. Empty when there is none.

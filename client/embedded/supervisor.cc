@@ -9,10 +9,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/files.h"
 #include "base/status_macros.h"
-#include "client/embedded/child_keeper.h"
 #include "client/embedded/embedded.h"
+#include "platform/child_keeper.h"
+#include "platform/file_lock.h"
+#include "platform/files.h"
 
 namespace quantlab::client {
 namespace {

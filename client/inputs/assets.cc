@@ -1,11 +1,8 @@
 #include "client/inputs/assets.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
-#include <pwd.h>
 #include <system_error>
-#include <unistd.h>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -14,6 +11,7 @@
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "model_folder/model_folder.h"
+#include "platform/environment.h"
 #include "worker/engine/text/tokenizer.h"
 
 namespace quantlab::client {
@@ -102,21 +100,6 @@ absl::Status Missing(const v1::RequiredInput& required, const std::vector<std::s
       "A place elsewhere is given with --asset '", required.name(), "=PATH'"));
 }
 
-// The user's folder: HOME, else the password database. "" where neither knows one.
-std::string HomeFolder() {
-  const char* home = std::getenv("HOME");
-  if (home != nullptr && home[0] == '/') return home;
-  const passwd* user = getpwuid(getuid());
-  return user == nullptr || user->pw_dir == nullptr ? "" : user->pw_dir;
-}
-
-// "~" and "~/…" as a shell reads them.
-std::string ExpandHome(const std::string& path) {
-  if (path != "~" && !absl::StartsWith(path, "~/")) return path;
-  const std::string home = HomeFolder();
-  return home.empty() ? path : home + path.substr(1);
-}
-
 // An asset on this machine, listed and checked.
 struct FoundAsset {
   fs::path root;
@@ -125,7 +108,8 @@ struct FoundAsset {
 
 absl::StatusOr<FoundAsset> ListAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
                                      const std::map<std::string, std::string>& overrides) {
-  const std::vector<std::string> candidates = AssetCandidates(required, experiment_folder, overrides);
+  QL_ASSIGN_OR_RETURN(const std::vector<std::string> candidates,
+                      AssetCandidates(required, experiment_folder, overrides));
   std::error_code error;
   const auto found = std::find_if(candidates.begin(), candidates.end(),
                                   [&](const std::string& path) { return fs::exists(path, error); });
@@ -149,19 +133,25 @@ absl::StatusOr<FoundAsset> ListAsset(const v1::RequiredInput& required, const st
 
 }  // namespace
 
-std::vector<std::string> AssetCandidates(const v1::RequiredInput& required,
-                                         const std::string& experiment_folder,
-                                         const std::map<std::string, std::string>& overrides) {
+absl::StatusOr<std::vector<std::string>> AssetCandidates(
+    const v1::RequiredInput& required, const std::string& experiment_folder,
+    const std::map<std::string, std::string>& overrides) {
+  using Paths = std::vector<std::string>;
+  const VariableLookup environment = ProcessEnvironment();
   const auto given = overrides.find(required.name());
-  if (given != overrides.end()) return {ExpandHome(given->second)};
-  const fs::path path = ExpandHome(required.path().empty() ? required.name() : required.path());
-  if (path.is_absolute()) return {path.string()};
+  if (given != overrides.end()) {
+    QL_ASSIGN_OR_RETURN(const std::string elsewhere, ExpandHome(given->second, environment));
+    return Paths{elsewhere};
+  }
+  QL_ASSIGN_OR_RETURN(const fs::path path,
+                      ExpandHome(required.path().empty() ? required.name() : required.path(), environment));
+  if (path.is_absolute()) return Paths{path.string()};
   const std::string beside = (fs::path(experiment_folder) / path).lexically_normal().string();
   const std::string here = path.lexically_normal().string();
   // What the file itself names lies beside it; what the catalogue names lies where quantctl runs.
-  if (required.path().empty() || required.path() == required.name()) return {beside};
-  if (beside == here) return {here};
-  return {here, beside};
+  if (required.path().empty() || required.path() == required.name()) return Paths{beside};
+  if (beside == here) return Paths{here};
+  return Paths{here, beside};
 }
 
 absl::StatusOr<LocalAsset> FindAsset(const v1::RequiredInput& required, const std::string& experiment_folder,

@@ -20,10 +20,11 @@ struct LocalAsset {
 };
 
 // Where `required` is looked for on this machine, first to last. `overrides` maps names to paths (--asset).
-// A leading "~" is the user's folder.
-std::vector<std::string> AssetCandidates(const v1::RequiredInput& required,
-                                         const std::string& experiment_folder,
-                                         const std::map<std::string, std::string>& overrides);
+// A leading "~" is the user's home folder.
+// Errors: as HomeFolder (platform/environment.h).
+absl::StatusOr<std::vector<std::string>> AssetCandidates(const v1::RequiredInput& required,
+                                                         const std::string& experiment_folder,
+                                                         const std::map<std::string, std::string>& overrides);
 
 // The first candidate that exists, listed and hashed. `progress` (may be empty) hears of each file.
 // Of a model's folder what ModelFiles selects is taken, once the folder has been checked (model_folder/), its

@@ -88,8 +88,8 @@ TEST(AssetsTest, ATildeIsTheUsersFolder) {
   TempFolder folder;
   WriteModel(&folder);
   setenv("HOME", folder.path().c_str(), 1);
-  EXPECT_EQ(AssetCandidates(required, "elsewhere", {}), (std::vector<std::string>{folder / "m"}));
-  EXPECT_EQ(AssetCandidates(required, "elsewhere", {{"~/m", "~/n"}}),
+  EXPECT_EQ(*AssetCandidates(required, "elsewhere", {}), (std::vector<std::string>{folder / "m"}));
+  EXPECT_EQ(*AssetCandidates(required, "elsewhere", {{"~/m", "~/n"}}),
             (std::vector<std::string>{folder / "n"}));
   EXPECT_EQ(CheckAsset(required, "elsewhere", {}), absl::OkStatus());
   setenv("HOME", before.c_str(), 1);

@@ -8,11 +8,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/files.h"
 #include "base/message_catalogue.h"
 #include "base/status_macros.h"
+#include "base/text/utf8.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
+#include "platform/files.h"
 
 namespace quantlab::client {
 namespace {
@@ -124,7 +125,7 @@ void AppendQuote(const std::string& content, int line, int column, std::string* 
   std::string pad;
   int at = 1;
   for (size_t i = 0; i < text.size() && at < column; ++at) {
-    const size_t length = Utf8Length(text, i);
+    const size_t length = static_cast<size_t>(DecodeUtf8(std::string_view(text).substr(i)).length);
     const bool tab = text[i] == '\t';
     pad.append(tab ? 1 : DisplayWidth(absl::string_view(text).substr(i, length)), ' ');
     i += length;

@@ -7,6 +7,7 @@
 #include "client/display/progress.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
+#include "platform/environment.h"
 
 namespace quantlab::client {
 namespace {

@@ -10,7 +10,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/files.h"
 #include "base/status_macros.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
@@ -18,6 +17,7 @@
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/export.h"
 #include "client/quantctl/result_folder.h"
+#include "platform/files.h"
 #include "proto/convert.h"
 #include "report/compare.h"
 

@@ -1,27 +1,23 @@
 // doctor: whether everything that an experiment needs is here and works.
-#include <cerrno>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <signal.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
 #include <unistd.h>
 #include <vector>
 
-#include "absl/strings/match.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
-#include "base/files.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "catalog/catalog.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
-#include "client/embedded/child_keeper.h"
-#include "client/quantctl/catalog_assets.h"
+#include "client/quantctl/asset_check.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
+#include "platform/environment.h"
+#include "platform/files.h"
+#include "platform/process.h"
 
 namespace quantlab::client {
 namespace {
@@ -49,35 +45,12 @@ constexpr int64_t kEnoughSpace = int64_t{5} << 30;
 // Runs a program to its end; its exit code (or 128 + signal) and the end of its output.
 absl::StatusOr<int> RunProgram(const std::vector<std::string>& argv, absl::Duration timeout,
                                std::string* output) {
-  char path[] = "/tmp/quantctl-doctor-XXXXXX";
-  const int fd = mkstemp(path);
-  if (fd < 0) return FileError(errno, "create", path);
-  close(fd);
-  SpawnOptions spawn;
-  spawn.argv = argv;
-  spawn.log_path = path;
-  absl::StatusOr<pid_t> pid = Spawn(spawn);
-  int status = 0;
-  if (pid.ok()) {
-    const absl::Time deadline = absl::Now() + timeout;
-    while (waitpid(*pid, &status, WNOHANG) == 0) {
-      if (absl::Now() > deadline) {
-        kill(*pid, SIGKILL);
-        waitpid(*pid, &status, 0);
-        break;
-      }
-      absl::SleepFor(absl::Milliseconds(20));
-    }
-    *output = TailOf(path, 3);
-  }
-  unlink(path);
-  QL_RETURN_IF_ERROR(pid.status());
-  return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-}
-
-std::string Variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? "" : value;
+  ProcessSpec spec;
+  spec.argv = argv;
+  QL_ASSIGN_OR_RETURN(const CommandResult result,
+                      RunCommand(*MakeProcessLauncher(), spec, {.timeout = timeout, .max_output = 2000}));
+  *output = std::string(absl::StripTrailingAsciiWhitespace(result.output));
+  return result.exit.signal != 0 ? 128 + result.exit.signal : result.exit.code;
 }
 
 Finding CheckPrograms(const std::string& folder) {
@@ -130,7 +103,7 @@ Finding CheckDataFolder(const std::string& folder) {
 }
 
 Finding CheckSocket(const std::string& data_dir) {
-  const absl::StatusOr<std::string> path = SocketPath(data_dir, Variable("XDG_RUNTIME_DIR"));
+  const absl::StatusOr<std::string> path = SocketPath(data_dir, EnvironmentVariable("XDG_RUNTIME_DIR"));
   if (path.ok())
     return {.check = Check("socket"),
             .detail = messages::kSocketLength(*path, static_cast<int64_t>(path->size()))};
@@ -142,11 +115,10 @@ Finding CheckSocket(const std::string& data_dir) {
 
 Finding CheckPython() {
   Finding finding{.check = Check("python and pip")};
-  std::string python = Variable("QUANTLAB_PYTHON");
+  std::string python = EnvironmentVariable("QUANTLAB_PYTHON");
   if (python.empty()) python = "python3";
   std::string output;
-  const absl::StatusOr<int> code =
-      RunProgram({"/usr/bin/env", python, "-m", "pip", "--version"}, absl::Seconds(30), &output);
+  const absl::StatusOr<int> code = RunProgram({python, "-m", "pip", "--version"}, absl::Seconds(30), &output);
   finding.detail = code.ok() ? AsIs(output) : MessageOf(code.status());
   if (code.ok() && *code == 0) return finding;
   finding.verdict = Verdict::kWarning;
@@ -165,25 +137,30 @@ std::vector<Finding> CheckAssets(Session& session, const std::string& programs) 
              .detail = messages::kNoneFound(),
              .remedy = messages::kNameCatalogue()}};
   }
-  const absl::StatusOr<std::vector<CatalogAsset>> assets = ReadCatalogAssets(catalog);
-  if (!assets.ok()) {
+  const absl::StatusOr<Catalog> entries = Catalog::Load(catalog);
+  if (!entries.ok()) {
     return {{.check = Check("catalogue"),
              .verdict = Verdict::kFailed,
-             .detail = MessageOf(assets.status()),
+             .detail = MessageOf(entries.status()),
              .remedy = messages::kCorrectFile()}};
   }
+  const absl::StatusOr<std::string> root = AssetsFolder("", ProcessEnvironment());
+  if (!root.ok()) {
+    return {
+        {.check = Check("assets folder"), .verdict = Verdict::kFailed, .detail = MessageOf(root.status())}};
+  }
   std::vector<Finding> findings = {{.check = Check("catalogue"), .detail = AsIs(catalog)}};
-  const std::string root = AssetsRoot(ProcessEnvironment());
-  for (const CatalogAsset& asset : *assets) {
-    Finding finding{.check = messages::kAssetCheck(asset.name)};
-    const AssetCheck check = CheckAsset(root, asset);
+  for (const CatalogEntry& entry : entries->entries()) {
+    if (!entry.wheel.has_value()) continue;  // a path of the user's own
+    Finding finding{.check = messages::kAssetCheck(entry.name)};
+    const AssetCheck check = CheckAsset(absl::StrCat(*root, "/", entry.name), entry.wheel->files);
     finding.detail = AsIs(check.detail);
     if (check.state == AssetCheck::kMissing) {
       finding.verdict = Verdict::kWarning;
       finding.remedy = messages::kFetchedWhenNeeded();
     } else if (check.state == AssetCheck::kDamaged) {
       finding.verdict = Verdict::kFailed;
-      finding.remedy = messages::kRemoveAsset(absl::StrCat(root, "/", asset.name));
+      finding.remedy = messages::kRemoveAsset(absl::StrCat(*root, "/", entry.name));
     }
     findings.push_back(std::move(finding));
   }
@@ -253,7 +230,7 @@ int Show(Session& session, const std::vector<Finding>& findings) {
 }
 
 absl::StatusOr<int> Doctor(Session& session) {
-  const std::string programs = ProgramFolder();
+  const std::string programs = ExecutableFolder();
   std::vector<Finding> findings;
   const std::string& config = session.settings().config_file;
   findings.push_back(

@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "base/records.h"
 #include "base/text/escape.h"
+#include "base/text/utf8.h"
 #include "client/display/progress.h"
 #include "proto/json.h"
 #include "report/facts/format.h"
@@ -60,7 +61,7 @@ ExportTable MakeTable(const std::string& name, const std::vector<std::string>& f
 }
 
 Json Text(const std::string& text) {
-  return text.empty() ? Json() : Json(ValidUtf8(text));
+  return text.empty() ? Json() : Json(RepairUtf8(text));
 }
 
 template <typename Message>
@@ -78,7 +79,7 @@ Json ParamOf(const v1::ParamValue& value) {
     case v1::ParamValue::kDoubleValue:
       return value.double_value();
     case v1::ParamValue::kStringValue:
-      return ValidUtf8(value.string_value());
+      return RepairUtf8(value.string_value());
     case v1::ParamValue::VALUE_NOT_SET:
       break;
   }
@@ -89,7 +90,7 @@ template <typename Map>
 Json ObjectOf(const Map& map) {
   Json object = Json::object();
   for (const auto& [key, value] : std::map<std::string, std::string>(map.begin(), map.end())) {
-    object[ValidUtf8(key)] = ValidUtf8(value);
+    object[RepairUtf8(key)] = RepairUtf8(value);
   }
   return object;
 }
@@ -185,7 +186,7 @@ ExportTable MetricTable(const v1::ReportData& data) {
       row.Set("high", metric.has_high() ? Json(metric.high()) : Json());
       row.Set("samples", metric.samples()).Set("step", metric.step());
       row.Set("labels", ObjectOf(metric.labels()));
-      for (const auto& [name, value] : metric.labels()) row.Set(kLabel + ValidUtf8(name), ValidUtf8(value));
+      for (const auto& [name, value] : metric.labels()) row.Set(kLabel + RepairUtf8(name), RepairUtf8(value));
       rows.push_back(std::move(row));
     }
   }

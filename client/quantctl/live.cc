@@ -13,6 +13,7 @@
 #include "client/display/progress.h"
 #include "client/display/text.h"
 #include "client/quantctl/exit_codes.h"
+#include "platform/environment.h"
 
 namespace quantlab::client {
 namespace {

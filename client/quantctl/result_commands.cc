@@ -12,6 +12,7 @@
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/result_folder.h"
+#include "platform/paths.h"
 
 namespace quantlab::client {
 namespace {

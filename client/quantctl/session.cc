@@ -11,9 +11,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/files.h"
 #include "base/status_macros.h"
 #include "client/quantctl/exit_codes.h"
+#include "platform/environment.h"
+#include "platform/files.h"
 
 namespace quantlab::client {
 namespace {
@@ -44,7 +45,7 @@ bool WriteAll(int fd, const std::string& text) {
 
 }  // namespace
 
-Terminal Terminal::Of(int fd, bool no_color, const Environment& environment) {
+Terminal Terminal::Of(int fd, bool no_color, const VariableLookup& environment) {
   Terminal terminal;
   terminal.is_terminal = isatty(fd) == 1;
   if (!terminal.is_terminal) return terminal;
@@ -93,7 +94,7 @@ void Interrupts::Loop() {
 }
 
 absl::Status Session::Configure(const SettingFlags& flags, bool no_color, bool quiet) {
-  const Environment environment = ProcessEnvironment();
+  const VariableLookup environment = ProcessEnvironment();
   quiet_ = quiet;
   language_ = ChooseLanguage(flags, environment);
   out_ = Terminal::Of(STDOUT_FILENO, no_color, environment);
@@ -105,8 +106,8 @@ absl::Status Session::Configure(const SettingFlags& flags, bool no_color, bool q
 // Starts the data folder's own coordinator, or joins the one that runs.
 absl::Status Session::OpenEmbedded(bool want_worker) {
   EmbeddedOptions options{.data_dir = settings_.data_dir,
-                          .self = ProgramFolder() + "/quantctl",
-                          .program_folder = ProgramFolder(),
+                          .self = ExecutableFolder() + "/quantctl",
+                          .program_folder = ExecutableFolder(),
                           .catalog = settings_.catalog,
                           .want_worker = want_worker};
   if (options.catalog.empty()) options.catalog = FindCatalog(options.program_folder, CurrentFolder());

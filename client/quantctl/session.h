@@ -19,6 +19,7 @@
 #include "client/quantctl/output.h"
 #include "client/quantctl/settings.h"
 #include "client/quantctl/table.h"
+#include "platform/environment.h"
 
 namespace quantlab::client {
 
@@ -29,7 +30,7 @@ struct Terminal {
   int width = 80, height = 24;
 
   // Colour only on a terminal that has it, and never with NO_COLOR or --no-color.
-  static Terminal Of(int fd, bool no_color, const Environment& environment);
+  static Terminal Of(int fd, bool no_color, const VariableLookup& environment);
 };
 
 // Turns SIGINT and SIGTERM into calls on a thread of its own. Must be made before any other thread is.

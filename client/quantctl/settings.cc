@@ -1,6 +1,5 @@
 #include "client/quantctl/settings.h"
 
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 
@@ -9,8 +8,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/files.h"
 #include "base/status_macros.h"
+#include "platform/files.h"
 
 namespace quantlab::client {
 namespace {
@@ -20,13 +19,6 @@ using Values = std::map<std::string, std::string>;
 
 constexpr const char* kKeys[] = {"coordinator", "data_dir", "results_dir", "catalog", "output"};
 constexpr int64_t kMaxBytes = 64 << 10;
-
-std::string Home(const Environment& environment, const char* xdg, const char* below) {
-  const std::string given = environment(xdg);
-  if (!given.empty() && given[0] == '/') return given;
-  const std::string home = environment("HOME");
-  return absl::StrCat(home.empty() ? "/tmp" : home, "/", below);
-}
 
 absl::Status Wrong(const std::string& path, const YAML::Mark& mark, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(path, ":", mark.is_null() ? 1 : mark.line + 1, ": ", what));
@@ -57,9 +49,15 @@ absl::StatusOr<Values> Parse(const std::string& path, const std::string& content
   return values;
 }
 
-absl::StatusOr<Values> ReadConfig(const Environment& environment, std::string* path) {
+absl::StatusOr<Values> ReadConfig(const VariableLookup& environment, std::string* path) {
   const std::string named = environment("QUANTLAB_CONFIG");
-  *path = named.empty() ? Home(environment, "XDG_CONFIG_HOME", ".config") + "/quantlab/config.yaml" : named;
+  *path = named;
+  if (named.empty()) {
+    // Without a home folder there is no default file; what needs one says so.
+    const absl::StatusOr<std::string> folder = XdgFolder(environment, "XDG_CONFIG_HOME", ".config");
+    if (!folder.ok()) return Values();
+    *path = *folder + "/quantlab/config.yaml";
+  }
   const absl::StatusOr<std::string> content = ReadFile(*path, kMaxBytes);
   if (absl::IsNotFound(content.status()) && named.empty()) {
     path->clear();
@@ -69,21 +67,9 @@ absl::StatusOr<Values> ReadConfig(const Environment& environment, std::string* p
   return Parse(*path, *content);
 }
 
-std::string ExpandHome(const std::string& path, const Environment& environment) {
-  if (path == "~" || path.rfind("~/", 0) == 0) return environment("HOME") + path.substr(1);
-  return path;
-}
-
 }  // namespace
 
-Environment ProcessEnvironment() {
-  return [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value == nullptr ? "" : value);
-  };
-}
-
-Language ChooseLanguage(const SettingFlags& flags, const Environment& environment) {
+Language ChooseLanguage(const SettingFlags& flags, const VariableLookup& environment) {
   std::string chosen = flags.language.value_or("");
   for (const char* name : {"LC_ALL", "LC_MESSAGES", "LANG"}) {
     if (chosen.empty()) chosen = environment(name);
@@ -91,7 +77,7 @@ Language ChooseLanguage(const SettingFlags& flags, const Environment& environmen
   return absl::StartsWith(chosen, "zh") ? Language::kChinese : Language::kEnglish;
 }
 
-absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const Environment& environment) {
+absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const VariableLookup& environment) {
   Settings settings;
   QL_ASSIGN_OR_RETURN(Values file, ReadConfig(environment, &settings.config_file));
   const auto choose = [&](const std::optional<std::string>& flag, const char* key, std::string fallback) {
@@ -103,16 +89,24 @@ absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const Environme
     return found == file.end() ? std::move(fallback) : found->second;
   };
   settings.coordinator = choose(flags.coordinator, "coordinator", "");
-  settings.data_dir = ExpandHome(
-      choose(flags.data_dir, "data_dir", Home(environment, "XDG_DATA_HOME", ".local/share") + "/quantlab"),
-      environment);
-  settings.results_dir = ExpandHome(choose(flags.results_dir, "results_dir", "results"), environment);
-  settings.catalog = ExpandHome(choose(flags.catalog, "catalog", ""), environment);
+  settings.data_dir = choose(flags.data_dir, "data_dir", "");
+  if (settings.data_dir.empty()) {
+    const absl::StatusOr<std::string> folder = XdgFolder(environment, "XDG_DATA_HOME", ".local/share");
+    // A data folder is not needed where the coordinator is not embedded.
+    if (!folder.ok() && settings.coordinator.empty()) return folder.status();
+    if (folder.ok()) settings.data_dir = *folder + "/quantlab";
+  }
+  settings.results_dir = choose(flags.results_dir, "results_dir", "results");
+  settings.catalog = choose(flags.catalog, "catalog", "");
+  for (std::string* path : {&settings.data_dir, &settings.results_dir, &settings.catalog}) {
+    QL_ASSIGN_OR_RETURN(*path, ExpandHome(*path, environment));
+  }
   settings.output = choose(flags.output, "output", "table");
   if (settings.output != "table" && settings.output != "json" && settings.output != "yaml") {
     return absl::InvalidArgumentError(
         absl::StrCat("output form '", settings.output, "' is unknown; allowed: table, json, yaml"));
   }
+  if (settings.data_dir.empty()) return settings;
   std::error_code error;
   settings.data_dir = fs::absolute(settings.data_dir, error).lexically_normal().string();
   while (settings.data_dir.size() > 1 && settings.data_dir.back() == '/') settings.data_dir.pop_back();

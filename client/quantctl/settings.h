@@ -2,13 +2,13 @@
 #ifndef QUANTLAB_CLIENT_QUANTCTL_SETTINGS_H_
 #define QUANTLAB_CLIENT_QUANTCTL_SETTINGS_H_
 
-#include <functional>
 #include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/language.h"
+#include "platform/environment.h"
 
 namespace quantlab::client {
 
@@ -27,19 +27,14 @@ struct Settings {
   std::string config_file;  // the file that was read; empty: none
 };
 
-// Value of an environment variable, empty when unset.
-using Environment = std::function<std::string(const char* name)>;
-Environment ProcessEnvironment();
-
 // The language of answers to people: as the flag says ("zh" or "en"), else by the first that is set of
 // LC_ALL, LC_MESSAGES and LANG. Chinese where it begins with "zh", else English.
-Language ChooseLanguage(const SettingFlags& flags, const Environment& environment);
-
+Language ChooseLanguage(const SettingFlags& flags, const VariableLookup& environment);
 // Reads QUANTLAB_{COORDINATOR,DATA_DIR,RESULTS_DIR,CATALOG,OUTPUT} and the file named by QUANTLAB_CONFIG,
 // else $XDG_CONFIG_HOME/quantlab/config.yaml or ~/.config/quantlab/config.yaml with keys of the same names in
 // lower case. A missing default file is none.
 // Errors: INVALID_ARGUMENT names the file, the line and the keys that are allowed.
-absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const Environment& environment);
+absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const VariableLookup& environment);
 
 }  // namespace quantlab::client
 

@@ -3,7 +3,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <pwd.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
@@ -22,6 +21,7 @@
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/live.h"
 #include "client/quantctl/result_folder.h"
+#include "platform/environment.h"
 
 namespace quantlab::client {
 namespace {
@@ -33,11 +33,6 @@ struct SubmitOptions {
   bool no_reuse = false;
   bool keep = false;
 };
-
-std::string UserName() {
-  const passwd* entry = getpwuid(geteuid());
-  return entry == nullptr ? absl::StrCat("uid ", geteuid()) : entry->pw_name;
-}
 
 absl::StatusOr<std::map<std::string, std::string>> ParseAssets(const std::vector<std::string>& given) {
   std::map<std::string, std::string> assets;

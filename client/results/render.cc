@@ -12,9 +12,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "base/files.h"
 #include "base/status_macros.h"
 #include "client/results/tool.h"
+#include "platform/environment.h"
+#include "platform/files.h"
 #include "report/page.h"
 #include "report/report.h"
 
@@ -27,31 +28,6 @@ using report::Medium;
 
 constexpr int64_t kLargestFile = 64 << 20;
 constexpr char kPaperMarkdown[] = "paper.md";
-
-// A folder that goes when its owner goes.
-class ScratchFolder {
- public:
-  static absl::StatusOr<ScratchFolder> Make() {
-    std::error_code error;
-    fs::path base = fs::temp_directory_path(error);
-    if (error) base = "/tmp";
-    std::string name = (base / "quantlab-report-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) return FileError(errno, "create", name);
-    return ScratchFolder(name);
-  }
-  ScratchFolder(ScratchFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ScratchFolder& operator=(ScratchFolder&&) = delete;
-  ~ScratchFolder() {
-    std::error_code error;
-    if (!path_.empty()) fs::remove_all(path_, error);
-  }
-
-  const fs::path& path() const { return path_; }
-
- private:
-  explicit ScratchFolder(fs::path path) : path_(std::move(path)) {}
-  fs::path path_;
-};
 
 absl::Status Write(const fs::path& path, const std::string& content) {
   std::error_code error;
@@ -104,9 +80,6 @@ class Renderer {
     ToolCall call;
     call.argv = std::move(argv);
     call.folder = folder_.string();
-    call.log_path = (folder_ / "tool.log").string();
-    std::error_code error;
-    fs::remove(call.log_path, error);
     return RunTool(call, options_.cancellation);
   }
 
@@ -213,7 +186,7 @@ class Renderer {
 }  // namespace
 
 absl::StatusOr<RenderedReport> RenderFiles(const ReportData& data, const RenderOptions& options) {
-  QL_ASSIGN_OR_RETURN(const ScratchFolder folder, ScratchFolder::Make());
+  QL_ASSIGN_OR_RETURN(const ScratchFolder folder, ScratchFolder::Make("quantlab-report"));
   return Renderer(data, options, folder.path()).Run();
 }
 

@@ -22,15 +22,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "base/files.h"
 #include "base/records.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
+#include "base/text/utf8.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
-#include "client/embedded/file_lock.h"
 #include "client/results/repeatable.h"
+#include "platform/file_lock.h"
+#include "platform/files.h"
+#include "platform/paths.h"
 
 namespace quantlab::client {
 namespace {
@@ -48,12 +49,6 @@ absl::Status FromError(const std::error_code& error, const char* action, const f
   return FileError(error.value(), action, path.string());
 }
 
-absl::Status RemoveTree(const fs::path& path) {
-  std::error_code error;
-  fs::remove_all(path, error);
-  return error ? FromError(error, "remove", path) : absl::OkStatus();
-}
-
 // An experiment's name as the name of a folder.
 std::string FolderName(const v1::Experiment& experiment) {
   std::string name = experiment.name().empty() ? experiment.id() : experiment.name();
@@ -61,8 +56,7 @@ std::string FolderName(const v1::Experiment& experiment) {
     if (c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '_';
   }
   if (name[0] == '.') name.insert(0, "_");
-  if (name.size() > 200) name.resize(200);
-  return name;
+  return std::string(Utf8Prefix(name, 200));
 }
 
 std::string PrettyJson(const google::protobuf::Message& message) {
@@ -284,7 +278,7 @@ class Writer {
         stale.push_back(it->path());
     }
     if (error) return FromError(error, "list", temp_);
-    for (const fs::path& path : stale) QL_RETURN_IF_ERROR(RemoveTree(path));
+    for (const fs::path& path : stale) QL_RETURN_IF_ERROR(RemoveTree(path.string()));
     return absl::OkStatus();
   }
 
@@ -334,7 +328,7 @@ class Writer {
       fs::rename(it->path(), target_ / relative, error);
       if (error) return FromError(error, "move", it->path());
     }
-    return RemoveTree(temp_);
+    return RemoveTree(temp_.string());
   }
 
   absl::StatusOr<std::string> MoveAway() {
@@ -357,17 +351,6 @@ class Writer {
 };
 
 }  // namespace
-
-bool IsSafeRelativePath(const std::string& path) {
-  if (path.empty() || path.size() > 1024 || !IsValidUtf8(path)) return false;
-  for (const absl::string_view part : absl::StrSplit(path, '/')) {
-    if (part.empty() || part == "." || part == "..") return false;
-    for (const char c : part) {
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '\\') return false;
-    }
-  }
-  return true;
-}
 
 std::string MetricsCsv(const v1::RunReport& run) {
   std::string csv = "name,value,unit,low,high,samples,step,labels\n";

@@ -54,9 +54,6 @@ struct ResultsFolder {
 absl::StatusOr<ResultsFolder> WriteResults(Client& client, const v1::ReportData& data,
                                            const ResultsOptions& options);
 
-// Whether `path` may be joined to a folder: relative, no "..", no empty parts, no control characters.
-bool IsSafeRelativePath(const std::string& path);
-
 // A run's metrics as CSV: name, value, unit, low, high, samples, step, labels ("split=test;class=1").
 std::string MetricsCsv(const v1::RunReport& run);
 

@@ -1,4 +1,4 @@
-// Runs a program of somebody else's to its end: gnuplot, pandoc.
+// Runs an external program to its end: gnuplot, pandoc.
 #ifndef QUANTLAB_CLIENT_RESULTS_TOOL_H_
 #define QUANTLAB_CLIENT_RESULTS_TOOL_H_
 
@@ -6,22 +6,16 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/connection/cancellation.h"
 
 namespace quantlab::client {
 
 struct ToolCall {
-  std::vector<std::string> argv;  // argv[0] as FindProgram() gives it; no shell sees any of it
+  std::vector<std::string> argv;  // argv[0] as FindProgram() gives it; no shell interprets any of it
   std::string folder;             // where it runs
-  std::string log_path;           // what it prints
   absl::Duration timeout = absl::Minutes(5);
 };
-
-// The path of a program that may be executed, from PATH.
-// Errors: NOT_FOUND names the program.
-absl::StatusOr<std::string> FindProgram(const std::string& name);
 
 // Waits for it. What it started dies with it on a timeout or when `cancellation` (may be null) fires.
 // Errors: DEADLINE_EXCEEDED; CANCELLED; INTERNAL with the last lines that it printed.
