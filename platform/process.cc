@@ -335,6 +335,12 @@ absl::StatusOr<pid_t> LaunchDetached(const ProcessSpec& spec) {
   return Start(detached, &outputs);
 }
 
+absl::Status SignalProcess(pid_t pid, int signal) {
+  if (pid > 0 && kill(pid, signal) == 0) return absl::OkStatus();
+  if (pid <= 0) return absl::InvalidArgumentError(absl::StrCat(pid, " is not the id of a process"));
+  return absl::ErrnoToStatus(errno, absl::StrCat("cannot send signal ", signal, " to process ", pid));
+}
+
 bool ReapChild(pid_t pid, bool wait) {
   pid_t reaped;
   do {

@@ -103,6 +103,11 @@ std::unique_ptr<ProcessLauncher> MakeProcessLauncher();
 // to a log. Returns its process id, which the caller passes to ReapChild once it has ended.
 absl::StatusOr<pid_t> LaunchDetached(const ProcessSpec& spec);
 
+// Sends a signal to one process that need not be a child of this one.
+// Errors: NOT_FOUND there is no such process; PERMISSION_DENIED it belongs to another user; INVALID_ARGUMENT
+// `pid` names a group of processes (0 or negative).
+absl::Status SignalProcess(pid_t pid, int signal);
+
 // Lets the kernel forget an ended child of this process. False if it still runs and `wait` is false.
 bool ReapChild(pid_t pid, bool wait);
 

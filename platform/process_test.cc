@@ -181,8 +181,13 @@ TEST(ProcessTest, ADetachedProcessOutlivesTheThreadThatStartedIt) {
   ASSERT_GT(pid, 0);
   EXPECT_EQ(getsid(pid), pid);
   EXPECT_FALSE(ReapChild(pid, /*wait=*/false));
-  EXPECT_EQ(kill(pid, SIGKILL), 0);
+  EXPECT_TRUE(SignalProcess(pid, SIGKILL).ok());
   EXPECT_TRUE(ReapChild(pid, /*wait=*/true));
+  EXPECT_TRUE(absl::IsNotFound(SignalProcess(pid, SIGKILL)));
+}
+
+TEST(ProcessTest, GroupsOfProcessesAreNotSignalledByTheirNegativeId) {
+  for (const pid_t pid : {0, -1, -getpgrp()}) EXPECT_TRUE(absl::IsInvalidArgument(SignalProcess(pid, 0)));
 }
 
 TEST(ProcessTest, TheCallerMayStopIt) {

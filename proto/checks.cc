@@ -8,6 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_split.h"
 #include "base/sha256.h"
+#include "platform/paths.h"
 
 namespace quantlab::proto_checks {
 namespace {
@@ -41,23 +42,16 @@ absl::Status NonEmpty(absl::string_view field, absl::string_view value, int max_
 }
 
 absl::Status PathPart(absl::string_view field, absl::string_view value) {
-  QL_RETURN_IF_ERROR(NonEmpty(field, value));
-  if (value == "." || value == ".." || value.find_first_of("/\\") != absl::string_view::npos ||
-      HasControl(value)) {
-    return Bad(field, absl::StrCat("'", absl::CHexEscape(value), "' cannot be the name of a folder"));
-  }
-  return absl::OkStatus();
+  const std::string problem = PathPartProblem(value);
+  if (problem.empty()) return absl::OkStatus();
+  return Bad(field, absl::StrCat("'", absl::CHexEscape(value.substr(0, 300)),
+                                 "' cannot be the name of a folder: it ", problem));
 }
 
 absl::Status RelativePath(absl::string_view field, absl::string_view value) {
-  QL_RETURN_IF_ERROR(NonEmpty(field, value, kMaxPathBytes));
-  for (const absl::string_view part : absl::StrSplit(value, '/')) {
-    if (!PathPart(field, part).ok()) {
-      return Bad(field, absl::StrCat("'", absl::CHexEscape(value),
-                                     "' is not a relative path with '/' and without '..'"));
-    }
-  }
-  return absl::OkStatus();
+  const std::string problem = RelativePathProblem(value);
+  if (problem.empty()) return absl::OkStatus();
+  return Bad(field, absl::StrCat("'", absl::CHexEscape(value.substr(0, 300)), "' ", problem));
 }
 
 absl::Status AbsolutePath(absl::string_view field, absl::string_view value) {

@@ -6,6 +6,7 @@
 #include "base/error_reason.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/text/escape.h"
 #include "proto/convert.h"
 #include "proto/json.h"
 #include "quantlab/v1/error.pb.h"
@@ -18,15 +19,10 @@ constexpr char kErrorInfoUrl[] = "type.googleapis.com/google.rpc.ErrorInfo";
 constexpr char kMessageUrl[] = "type.googleapis.com/quantlab.v1.Message";
 // gRPC allows 8 KiB for all trailers of a call.
 constexpr size_t kMaxWireDetail = 4096;
-constexpr char kEllipsis[] = "…";
 
 // What fits the wire: UTF-8 of at most kMaxWireMessage bytes.
 std::string WireMessage(absl::string_view message) {
-  std::string text = ValidUtf8(message);
-  if (text.size() <= kMaxWireMessage) return text;
-  size_t end = kMaxWireMessage - (sizeof(kEllipsis) - 1);
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return absl::StrCat(text.substr(0, end), kEllipsis);
+  return Shorten(ValidUtf8(message), kMaxWireMessage);
 }
 
 std::string EncodeDetails(int code, const std::string& message, const absl::Status& status) {

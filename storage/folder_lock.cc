@@ -1,24 +1,19 @@
 #include "storage/folder_lock.h"
 
-#include <cerrno>
-#include <fcntl.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
-#include "base/files.h"
+#include "base/status_macros.h"
+#include "platform/files.h"
 
 namespace quantlab {
 
-absl::StatusOr<std::unique_ptr<FolderLock>> FolderLock::Take(const std::string& folder) {
+absl::StatusOr<std::unique_ptr<FileLock>> LockDataFolder(const std::string& folder) {
   const std::string path = folder + "/lock";
-  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0) return FileError(errno, "open", path);
-  auto lock = std::unique_ptr<FolderLock>(new FolderLock(fd));
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return FileError(errno, "lock", path);
+  QL_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock, FileLock::Try(path));
+  if (lock == nullptr) {
     const auto holder = ReadFile(path, 64);
     const std::string process(absl::StripAsciiWhitespace(holder.ok() ? *holder : ""));
     return WithReason(
@@ -27,14 +22,9 @@ absl::StatusOr<std::unique_ptr<FolderLock>> FolderLock::Take(const std::string& 
             " uses the data folder ", folder, "; stop it, or choose another data folder")),
         "DATA_FOLDER_IN_USE");
   }
-  // For the message above alone: a failed write makes that poorer, nothing else.
-  const std::string process = absl::StrCat(getpid(), "\n");
-  if (ftruncate(fd, 0) == 0 && pwrite(fd, process.data(), process.size(), 0) < 0) errno = 0;
+  // Only for the message above, so a failed write changes nothing else.
+  lock->Write(absl::StrCat(getpid(), "\n")).IgnoreError();
   return lock;
-}
-
-FolderLock::~FolderLock() {
-  close(fd_);
 }
 
 }  // namespace quantlab

@@ -6,23 +6,13 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "platform/file_lock.h"
 
 namespace quantlab {
 
-// Holds flock on <folder>/lock while it lives. The kernel lets it go when the process dies, however it
-// dies, so nothing stale can stay behind.
-class FolderLock {
- public:
-  // Errors: FAILED_PRECONDITION another process holds it; the message names that process.
-  static absl::StatusOr<std::unique_ptr<FolderLock>> Take(const std::string& folder);
-  ~FolderLock();
-  FolderLock(const FolderLock&) = delete;
-  FolderLock& operator=(const FolderLock&) = delete;
-
- private:
-  explicit FolderLock(int fd) : fd_(fd) {}
-  const int fd_;
-};
+// Locks <folder>/lock and writes this process's id there.
+// Errors: FAILED_PRECONDITION another process holds it; the message names that process.
+absl::StatusOr<std::unique_ptr<FileLock>> LockDataFolder(const std::string& folder);
 
 }  // namespace quantlab
 

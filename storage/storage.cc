@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "base/files.h"
 #include "base/status_macros.h"
+#include "platform/files.h"
 #include "storage/folder_lock.h"
 #include "storage/sql/sql_event_repository.h"
 #include "storage/sql/sql_state_repository.h"
@@ -13,7 +13,7 @@ namespace {
 
 class FolderStorage : public Storage {
  public:
-  FolderStorage(std::unique_ptr<FolderLock> lock, std::unique_ptr<Database> database,
+  FolderStorage(std::unique_ptr<FileLock> lock, std::unique_ptr<Database> database,
                 std::unique_ptr<FileArtifactStore> artifacts)
       : lock_(std::move(lock)),
         database_(std::move(database)),
@@ -27,7 +27,7 @@ class FolderStorage : public Storage {
 
  private:
   // In this order: the lock goes last.
-  const std::unique_ptr<FolderLock> lock_;
+  const std::unique_ptr<FileLock> lock_;
   const std::unique_ptr<Database> database_;
   const std::unique_ptr<FileArtifactStore> artifacts_;
   SqlStateRepository states_;
@@ -39,7 +39,7 @@ class FolderStorage : public Storage {
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& folder,
                                                      const StorageOptions& options) {
   QL_RETURN_IF_ERROR(MakeDirectories(folder));
-  QL_ASSIGN_OR_RETURN(auto lock, FolderLock::Take(folder));
+  QL_ASSIGN_OR_RETURN(auto lock, LockDataFolder(folder));
   QL_ASSIGN_OR_RETURN(auto database, OpenSqliteDatabase(folder + "/quantlab.db", options.database));
   QL_ASSIGN_OR_RETURN(auto artifacts, FileArtifactStore::Open(folder + "/artifacts", options.artifacts));
   return std::unique_ptr<Storage>(

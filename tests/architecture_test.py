@@ -84,9 +84,7 @@ LIBRARIES = {
 # Calls of the operating system that have one place: platform/ (and tests of whole programs).
 POSIX_CALLS = re.compile(
     r"\b(v?fork|execv[pe]*|execl[pe]?|posix_spawnp?|waitpid|waitid|pipe2?|pidfd_open|popen|system"
-    r"|flock|getpwuid(?:_r)?|getpwnam(?:_r)?|mkdtemp|mkstemp)\s*\(")
-# Code that still has copies of its own.
-NOT_YET = {"storage/folder_lock.cc", "worker/runner/memory_child.cc"}
+    r"|kill|killpg|flock|getpwuid(?:_r)?|getpwnam(?:_r)?|mkdtemp|mkstemp)\s*\(")
 COMMENT_OR_STRING = re.compile(r'//[^\n]*|"(?:\\.|[^"\\\n])*"')
 
 
@@ -141,7 +139,7 @@ class ArchitectureTest(unittest.TestCase):
     def test_the_operating_system_has_one_door(self):
         calls = []
         for path, text in sources():
-            if module_of(path) == "platform" or path in NOT_YET or "/testing/" in path or TESTING.search(path):
+            if module_of(path) == "platform" or "/testing/" in path or TESTING.search(path):
                 continue
             for number, line in enumerate(text.splitlines(), 1):
                 if found := POSIX_CALLS.search(COMMENT_OR_STRING.sub("", line)):

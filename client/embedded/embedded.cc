@@ -307,7 +307,7 @@ absl::Status StopEmbedded(const std::string& data_dir, absl::Duration timeout) {
     return absl::NotFoundError(absl::StrCat("nothing runs in ", data_dir));
   }
   unlink(EmbeddedPaths(data_dir).keep.c_str());
-  if (kill(state.pid, SIGTERM) != 0) return FileError(errno, "stop", absl::StrCat("process ", state.pid));
+  QL_RETURN_IF_ERROR(SignalProcess(state.pid, SIGTERM));
   const absl::Time deadline = absl::Now() + timeout;
   while (absl::Now() < deadline) {
     QL_ASSIGN_OR_RETURN(state, InspectEmbedded(data_dir));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text/utf8.h"
 #include "report/facts/config_lines.h"
 #include "report/facts/format.h"
 #include "report/facts/message_text.h"
@@ -31,8 +32,7 @@ Cell LongTextCell(const std::string& text) {
   if (line.size() <= kShown) return TextCell(line);
   size_t end = line.rfind(' ', kShown);
   if (end == std::string::npos || end == 0) end = kShown;
-  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xC0) == 0x80) --end;  // whole characters
-  return {absl::StrCat(EscapeMarkdown(line.substr(0, end)), " …"), line};
+  return {absl::StrCat(EscapeMarkdown(std::string(Utf8Prefix(line, end))), " …"), line};
 }
 
 Cell DigestCell(const std::string& digest) {

@@ -3,12 +3,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <fcntl.h>
-#include <poll.h>
-#include <spawn.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -21,18 +16,20 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "platform/process.h"
 #include "worker/engine/measure/bench.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/models/saved_model.h"
 #include "worker/engine/train/evaluate.h"
 #include "worker/runner/kernel_audit.h"
 
-extern char** environ;
-
 namespace quantlab::runner {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// oneDNN prints a line for each primitive of each layer.
+constexpr size_t kMaxOutput = 64 << 20;
 
 Json MemoryToJson(const engine::ProcessMemory& memory) {
   return {{"resident", memory.resident},
@@ -70,80 +67,6 @@ absl::StatusOr<MemoryReport> ReportFromJson(const std::string& text) {
   report.device_peak = json.value("device_peak", int64_t{0});
   return report;
 }
-
-// A child process with its standard output and error on pipes. Killed when this goes out of scope.
-class Child {
- public:
-  static absl::StatusOr<std::unique_ptr<Child>> Start(const std::vector<std::string>& arguments) {
-    int out[2], err[2];
-    if (pipe2(out, O_CLOEXEC) != 0) return absl::ResourceExhaustedError("cannot make a pipe");
-    if (pipe2(err, O_CLOEXEC) != 0) {
-      close(out[0]);
-      close(out[1]);
-      return absl::ResourceExhaustedError("cannot make a pipe");
-    }
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, out[1], STDOUT_FILENO);
-    posix_spawn_file_actions_adddup2(&actions, err[1], STDERR_FILENO);
-    std::vector<char*> argv;
-    for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
-    argv.push_back(nullptr);
-    pid_t pid = 0;
-    const int error = posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
-    posix_spawn_file_actions_destroy(&actions);
-    close(out[1]);
-    close(err[1]);
-    std::unique_ptr<Child> child(new Child(error == 0 ? pid : 0, out[0], err[0]));
-    if (error != 0)
-      return absl::InternalError(absl::StrCat("cannot start ", arguments[0], ": error ", error));
-    return child;
-  }
-
-  ~Child() {
-    close(fds_[0]);
-    close(fds_[1]);
-    if (pid_ == 0) return;
-    kill(pid_, SIGKILL);
-    int status = 0;
-    waitpid(pid_, &status, 0);
-  }
-
-  // Reads both pipes to their ends. False: stopped.
-  bool ReadAll(const std::function<bool()>& should_stop) {
-    bool open[2] = {true, true};
-    while (open[0] || open[1]) {
-      if (should_stop()) return false;
-      pollfd fds[2] = {{open[0] ? fds_[0] : -1, POLLIN, 0}, {open[1] ? fds_[1] : -1, POLLIN, 0}};
-      poll(fds, 2, 200);
-      for (int i = 0; i < 2; ++i) {
-        if ((fds[i].revents & (POLLIN | POLLHUP | POLLERR)) == 0) continue;
-        char buffer[4096];
-        const ssize_t n = read(fds_[i], buffer, sizeof buffer);
-        if (n > 0) text_[i].append(buffer, static_cast<size_t>(n));
-        if (n <= 0) open[i] = false;
-      }
-    }
-    return true;
-  }
-
-  int Wait() {
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = 0;
-    return status;
-  }
-
-  const std::string& output() const { return text_[0]; }
-  const std::string& errors() const { return text_[1]; }
-
- private:
-  Child(pid_t pid, int out, int err) : pid_(pid), fds_{out, err} {}
-
-  pid_t pid_;
-  int fds_[2];
-  std::string text_[2];
-};
 
 absl::Status RunShape(engine::Encoder& model, const InputShape& shape) {
   const auto texts = engine::MakeBenchTexts(model.config(), shape.batch_size, shape.sequence_length, 0);
@@ -202,18 +125,21 @@ absl::StatusOr<MemoryReport> MeasureMemoryInChild(const std::string& runner, con
     arguments.insert(arguments.end(),
                      {"--shape", absl::StrCat(shape.batch_size, "x", shape.sequence_length)});
   }
-  QL_ASSIGN_OR_RETURN(const std::unique_ptr<Child> child, Child::Start(arguments));
-  if (!child->ReadAll(should_stop)) return absl::CancelledError("stopped while measuring memory");
-  const int status = child->Wait();
-  if (WIFSIGNALED(status)) {
+  ProcessSpec spec;
+  spec.argv = std::move(arguments);
+  spec.output = ProcessSpec::Output::kTwoPipes;
+  QL_ASSIGN_OR_RETURN(
+      const CommandResult child,
+      RunCommand(*MakeProcessLauncher(), spec, {.should_stop = should_stop, .max_output = kMaxOutput}));
+  if (child.exit.signal != 0) {
     return MessageStatus(absl::StatusCode::kResourceExhausted,
-                         messages::kMemoryChildKilled(request.model, WTERMSIG(status)));
+                         messages::kMemoryChildKilled(request.model, child.exit.signal));
   }
-  if (WEXITSTATUS(status) != 0) {
+  if (child.exit.code != 0) {
     return absl::InternalError(absl::StrCat("measuring the memory of ", request.model, ": ",
-                                            std::string(absl::StripAsciiWhitespace(child->errors()))));
+                                            absl::StripAsciiWhitespace(child.errors)));
   }
-  const VerboseOutput output = SplitVerbose(child->output());
+  const VerboseOutput output = SplitVerbose(child.output);
   QL_ASSIGN_OR_RETURN(MemoryReport report, ReportFromJson(output.rest));
   report.reference_primitives = ReferencePrimitives(output.onednn);
   return report;
