@@ -57,6 +57,7 @@ for _index, _folder in enumerate(AGENT):
         {f"worker/agent/{below}" for below in AGENT[:_index]} | {"logging", "proto", "quantlab"})
 ALLOWED["worker/agent/inputs"] |= {"catalog"}
 ALLOWED["worker/agent/program"] |= {"catalog"}
+ALLOWED["worker/agent/program/testing"] = {"worker/agent/connection", "tests", "quantlab"}
 
 ALLOWED["worker/engine/tensors"] |= {"model_folder"}
 ALLOWED["worker/runner"] = {"codec", "model_folder"} | {f"worker/engine/{folder}" for folder in ENGINE}

@@ -1,46 +1,26 @@
 #include "tests/fakes/fake_coordinator.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sstream>
 
-#include <grpcpp/server_builder.h>
+#include <gtest/gtest.h>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
+#include "base/clock.h"
 #include "base/sha256.h"
-#include "proto/status_bridge.h"
+#include "base/status_macros.h"
+#include "tests/fakes/fake_services.h"
 
 namespace quantlab::testing {
 namespace {
 
-grpc::Status NotFound(const std::string& what) {
-  return {grpc::StatusCode::NOT_FOUND, what + " is unknown"};
-}
+constexpr absl::Duration kTestPatience = absl::Seconds(60);
+constexpr int64_t kChunk = 1000;
 
-// The fault that this call should meet, if any.
-grpc::Status Enter(FakeState& state) {
-  ++state.calls;
-  if (state.failures.empty()) return grpc::Status::OK;
-  const absl::Status failure = state.failures.front();
-  state.failures.erase(state.failures.begin());
-  return ToGrpcStatus(failure);
-}
-
-template <typename Item, typename Add>
-std::string Page(const std::vector<Item>& all, const std::string& token, int page_size, const Add& add) {
-  size_t at = 0;
-  if (!token.empty() && !absl::SimpleAtoi(token, &at)) at = all.size();
-  const size_t end = std::min(all.size(), at + static_cast<size_t>(page_size));
-  for (; at < end; ++at) add(all[at]);
-  return end < all.size() ? absl::StrCat(end) : "";
-}
-
+// The next of the limits that a test gave, or none.
 int64_t TakeCut(std::vector<int64_t>& cuts) {
-  if (cuts.empty()) return -1;
+  if (cuts.empty()) return INT64_MAX;
   const int64_t cut = cuts.front();
   cuts.erase(cuts.begin());
   return cut;
@@ -48,258 +28,302 @@ int64_t TakeCut(std::vector<int64_t>& cuts) {
 
 }  // namespace
 
-class FakeCoordinator::Experiments : public v1::ExperimentService::Service {
- public:
-  explicit Experiments(FakeCoordinator& fake) : fake_(fake) {}
+FakeCoordinator::FakeCoordinator() = default;
 
-  grpc::Status SubmitExperiment(grpc::ServerContext*, const v1::SubmitExperimentRequest* request,
-                                v1::SubmitExperimentResponse* response) override {
-    return fake_.With([&](FakeState& state) {
-      state.submits.push_back(*request);
-      if (grpc::Status status = Enter(state); !status.ok()) return status;
-      *response = state.validation;
-      if (!request->validate_only() && !state.experiments.empty()) {
-        *response->mutable_experiment() = state.experiments.front();
-        response->set_created(true);
-      }
-      return grpc::Status::OK;
-    });
-  }
-
-  grpc::Status GetExperiment(grpc::ServerContext*, const v1::GetExperimentRequest* request,
-                             v1::Experiment* response) override {
-    return fake_.With([&](FakeState& state) {
-      if (grpc::Status status = Enter(state); !status.ok()) return status;
-      return Find(state, request->id(), response);
-    });
-  }
-
-  grpc::Status ListExperiments(grpc::ServerContext*, const v1::ListExperimentsRequest* request,
-                               v1::ListExperimentsResponse* response) override {
-    return fake_.With([&](FakeState& state) {
-      if (grpc::Status status = Enter(state); !status.ok()) return status;
-      const int size = std::min(request->page_size() > 0 ? request->page_size() : 50, state.page_size);
-      response->set_next_page_token(Page(state.experiments, request->page_token(), size,
-                                         [&](const v1::Experiment& e) { *response->add_experiments() = e; }));
-      return grpc::Status::OK;
-    });
-  }
-
-  grpc::Status WatchExperiment(grpc::ServerContext* context, const v1::WatchExperimentRequest* request,
-                               grpc::ServerWriter<v1::WatchExperimentResponse>* writer) override {
-    std::vector<v1::WatchExperimentResponse> changes;
-    int limit = -1;
-    const grpc::Status entered = fake_.With([&](FakeState& state) {
-      state.watches.push_back(*request);
-      changes = state.changes;
-      std::swap(limit, state.break_watch_after);
-      return Enter(state);
-    });
-    if (!entered.ok()) return entered;
-    int sent = 0;
-    for (const v1::WatchExperimentResponse& change : changes) {
-      if (change.sequence() <= request->after_sequence()) continue;
-      if (sent++ == limit) return {grpc::StatusCode::UNAVAILABLE, "broken"};
-      writer->Write(change);
-    }
-    if (!changes.empty() && changes.back().has_experiment_state()) return grpc::Status::OK;
-    while (!context->IsCancelled()) absl::SleepFor(absl::Milliseconds(5));
-    return grpc::Status::CANCELLED;
-  }
-
-  grpc::Status CancelExperiment(grpc::ServerContext*, const v1::CancelExperimentRequest* request,
-                                v1::Experiment* response) override {
-    return fake_.With([&](FakeState& state) {
-      state.cancels.push_back(*request);
-      if (grpc::Status status = Enter(state); !status.ok()) return status;
-      return Find(state, request->id(), response);
-    });
-  }
-
-  grpc::Status RetryExperiment(grpc::ServerContext*, const v1::RetryExperimentRequest* request,
-                               v1::Experiment* response) override {
-    return fake_.With([&](FakeState& state) {
-      ++state.retries;
-      if (grpc::Status status = Enter(state); !status.ok()) return status;
-      return Find(state, request->id(), response);
-    });
-  }
-
-  grpc::Status ListLogs(grpc::ServerContext*, const v1::ListLogsRequest* request,
-                        v1::ListLogsResponse* response) override {
-    return fake_.With([&](FakeState& state) {
-      if (grpc::Status status = Enter(state); !status.ok()) return status;
-      std::vector<v1::LogEntry> entries;
-      const std::string run_id = request->experiment_id() + "/" + request->run();
-      for (const v1::LogEntry& entry : state.logs) {
-        if (request->run().empty() || entry.run_id() == run_id) entries.push_back(entry);
-      }
-      response->set_next_page_token(Page(entries, request->page_token(), state.page_size,
-                                         [&](const v1::LogEntry& e) { *response->add_entries() = e; }));
-      return grpc::Status::OK;
-    });
-  }
-
-  grpc::Status ListMetrics(grpc::ServerContext*, const v1::ListMetricsRequest* request,
-                           v1::ListMetricsResponse* response) override {
-    return fake_.With([&](FakeState& state) {
-      if (grpc::Status status = Enter(state); !status.ok()) return status;
-      response->set_next_page_token(Page(state.metrics, request->page_token(), state.page_size,
-                                         [&](const v1::MetricEntry& e) { *response->add_metrics() = e; }));
-      return grpc::Status::OK;
-    });
-  }
-
-  grpc::Status ExplainRun(grpc::ServerContext*, const v1::ExplainRunRequest* request,
-                          v1::ExplainRunResponse* response) override {
-    return fake_.With([&](FakeState& state) {
-      if (grpc::Status status = Enter(state); !status.ok()) return status;
-      response->set_state(v1::RUN_STATE_PENDING);
-      response->add_reasons("waits for baseline (RUNNING)");
-      return grpc::Status::OK;
-    });
-  }
-
-  grpc::Status GetReportData(grpc::ServerContext*, const v1::GetReportDataRequest* request,
-                             v1::ReportData* response) override {
-    return fake_.With([&](FakeState& state) {
-      if (grpc::Status status = Enter(state); !status.ok()) return status;
-      const auto found = state.reports.find(request->experiment_id());
-      if (found == state.reports.end()) return NotFound(request->experiment_id());
-      *response = found->second;
-      return grpc::Status::OK;
-    });
-  }
-
- private:
-  static grpc::Status Find(const FakeState& state, const std::string& id, v1::Experiment* response) {
-    for (const v1::Experiment& experiment : state.experiments) {
-      if (experiment.id() != id) continue;
-      *response = experiment;
-      return grpc::Status::OK;
-    }
-    return NotFound(id);
-  }
-
-  FakeCoordinator& fake_;
-};
-
-class FakeCoordinator::Artifacts : public v1::ArtifactService::Service {
- public:
-  explicit Artifacts(FakeCoordinator& fake) : fake_(fake) {}
-
-  grpc::Status StatArtifacts(grpc::ServerContext*, const v1::StatArtifactsRequest* request,
-                             v1::StatArtifactsResponse* response) override {
-    return fake_.With([&](FakeState& state) {
-      if (grpc::Status status = Enter(state); !status.ok()) return status;
-      for (const std::string& sha256 : request->sha256()) {
-        v1::ArtifactStat* stat = response->add_artifacts();
-        stat->set_sha256(sha256);
-        stat->set_present(state.artifacts.count(sha256) > 0);
-        stat->set_size(static_cast<int64_t>(stat->present() ? state.artifacts[sha256].size()
-                                                            : state.partial[sha256].size()));
-      }
-      return grpc::Status::OK;
-    });
-  }
-
-  grpc::Status UploadArtifact(grpc::ServerContext*, grpc::ServerReader<v1::UploadArtifactRequest>* reader,
-                              v1::UploadArtifactResponse* response) override {
-    v1::UploadArtifactRequest request;
-    std::string sha256, content;
-    int64_t size = 0, cut = -1;
-    for (bool first = true; reader->Read(&request); first = false) {
-      if (first) {
-        sha256 = request.sha256();
-        size = request.size();
-        v1::UploadArtifactRequest head = request;
-        head.clear_data();
-        fake_.With([&](FakeState& state) {
-          state.uploads.push_back(head);
-          cut = TakeCut(state.cut_uploads_after);
-          content = state.partial[sha256].substr(0, request.offset());
-        });
-      }
-      content += request.data();
-      if (cut >= 0 && static_cast<int64_t>(content.size()) > cut) {
-        content.resize(cut);
-        fake_.With([&](FakeState& state) { state.partial[sha256] = content; });
-        return {grpc::StatusCode::UNAVAILABLE, "broken"};
-      }
-    }
-    if (Sha256Hex(content) != sha256 || static_cast<int64_t>(content.size()) != size) {
-      fake_.With([&](FakeState& state) { state.partial.erase(sha256); });
-      return {grpc::StatusCode::DATA_LOSS, "the digest is wrong"};
-    }
-    fake_.With([&](FakeState& state) { state.artifacts[sha256] = content; });
-    response->set_size(size);
-    return grpc::Status::OK;
-  }
-
-  grpc::Status DownloadArtifact(grpc::ServerContext*, const v1::DownloadArtifactRequest* request,
-                                grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) override {
-    std::string content;
-    int64_t cut = -1;
-    const grpc::Status status = fake_.With([&](FakeState& state) {
-      state.downloads.push_back(*request);
-      if (grpc::Status entered = Enter(state); !entered.ok()) return entered;
-      const auto found = state.artifacts.find(request->sha256());
-      if (found == state.artifacts.end()) return NotFound(request->sha256());
-      content = found->second;
-      cut = TakeCut(state.cut_downloads_after);
-      if (state.damage_downloads && !content.empty()) content.back() ^= 1;
-      return grpc::Status::OK;
-    });
-    if (!status.ok()) return status;
-    v1::DownloadArtifactResponse response;
-    response.set_size(static_cast<int64_t>(content.size()));
-    constexpr size_t kChunk = 1000;
-    int64_t sent = 0;
-    for (size_t at = request->offset(); at < content.size(); at += kChunk) {
-      if (cut >= 0 && sent >= cut) return {grpc::StatusCode::UNAVAILABLE, "broken"};
-      response.set_data(content.substr(at, kChunk));
-      writer->Write(response);
-      sent += static_cast<int64_t>(response.data().size());
-      response.Clear();
-    }
-    return grpc::Status::OK;
-  }
-
- private:
-  FakeCoordinator& fake_;
-};
-
-class FakeCoordinator::Workers : public v1::WorkerService::Service {
- public:
-  explicit Workers(FakeCoordinator& fake) : fake_(fake) {}
-
-  grpc::Status ListWorkers(grpc::ServerContext*, const v1::ListWorkersRequest*,
-                           v1::ListWorkersResponse* response) override {
-    return fake_.With([&](FakeState& state) {
-      *response = state.workers;
-      return Enter(state);
-    });
-  }
-
- private:
-  FakeCoordinator& fake_;
-};
-
-FakeCoordinator::FakeCoordinator(const std::string& socket_path)
-    : socket_path_(socket_path),
-      experiments_(std::make_unique<Experiments>(*this)),
-      artifacts_(std::make_unique<Artifacts>(*this)),
-      workers_(std::make_unique<Workers>(*this)) {
-  grpc::ServerBuilder builder;
-  builder.AddListeningPort(address(), grpc::InsecureServerCredentials());
-  builder.RegisterService(experiments_.get());
-  builder.RegisterService(artifacts_.get());
-  builder.RegisterService(workers_.get());
-  server_ = builder.BuildAndStart();
+FakeCoordinator::FakeCoordinator(const std::string& socket_path) {
+  Serve(socket_path);
 }
 
 FakeCoordinator::~FakeCoordinator() {
-  server_->Shutdown(std::chrono::system_clock::now());
+  StopServing();
+}
+
+void FakeCoordinator::Serve(const std::string& socket_path) {
+  socket_path_ = socket_path;
+  services_ = std::make_unique<FakeServices>(this, address());
+}
+
+void FakeCoordinator::StopServing() {
+  services_.reset();
+}
+
+v1::AttemptRef FakeCoordinator::Queue(const std::string& run_name,
+                                      const std::function<void(v1::Assignment&)>& change) {
+  MutexLock lock(mutex_);
+  v1::Assignment assignment;
+  assignment.mutable_attempt()->set_run_id("test-abc123/" + run_name);
+  int64_t number = 1;
+  while (attempts_.count({assignment.attempt().run_id(), number}) > 0) ++number;
+  assignment.mutable_attempt()->set_number(number);
+  v1::RunConfig& config = *assignment.mutable_config();
+  config.set_experiment_id("test-abc123");
+  config.set_run_name(run_name);
+  config.set_variant(run_name);
+  config.set_kind(v1::RUN_KIND_QUANTIZATION);
+  config.set_device("cpu");
+  config.mutable_method()->set_name("dynamic_quantization");
+  config.mutable_method()->set_version(1);
+  if (change) change(assignment);
+  attempts_[KeyOf(assignment.attempt())].assignment = assignment;
+  queue_.push_back(KeyOf(assignment.attempt()));
+  changed_.NotifyAll();
+  return assignment.attempt();
+}
+
+void FakeCoordinator::Hold(const v1::Assignment& assignment) {
+  MutexLock lock(mutex_);
+  attempts_[KeyOf(assignment.attempt())].assignment = assignment;
+}
+
+void FakeCoordinator::Cancel(const v1::AttemptRef& attempt) {
+  MutexLock lock(mutex_);
+  attempts_[KeyOf(attempt)].cancel = true;
+}
+
+void FakeCoordinator::Fence(const v1::AttemptRef& attempt) {
+  MutexLock lock(mutex_);
+  attempts_[KeyOf(attempt)].fenced = true;
+}
+
+void FakeCoordinator::SetAway(bool away) {
+  MutexLock lock(mutex_);
+  away_ = away;
+  changed_.NotifyAll();
+}
+
+void FakeCoordinator::SetFault(std::function<absl::Status(const std::string&)> fault) {
+  MutexLock lock(mutex_);
+  fault_ = std::move(fault);
+}
+
+void FakeCoordinator::SetLostAnswer(std::function<absl::Status(const std::string&)> fault) {
+  MutexLock lock(mutex_);
+  lost_answer_ = std::move(fault);
+}
+
+void FakeCoordinator::ForgetEvents(const v1::AttemptRef& attempt) {
+  MutexLock lock(mutex_);
+  attempts_[KeyOf(attempt)].seen.events.clear();
+}
+
+void FakeCoordinator::AddArtifact(const std::string& sha256, const std::string& content) {
+  MutexLock lock(mutex_);
+  state_.artifacts[sha256] = content;
+}
+
+void FakeCoordinator::SetUploadLimit(int64_t bytes_per_stream) {
+  MutexLock lock(mutex_);
+  upload_limit_ = bytes_per_stream;
+}
+
+FakeCoordinator::Seen FakeCoordinator::Look(const v1::AttemptRef& attempt) {
+  MutexLock lock(mutex_);
+  return attempts_[KeyOf(attempt)].seen;
+}
+
+FakeCoordinator::Seen FakeCoordinator::Await(const v1::AttemptRef& attempt,
+                                             const std::function<bool(const Seen&)>& condition) {
+  const absl::Duration end = Clock::Real().Monotonic() + kTestPatience;
+  MutexLock lock(mutex_);
+  while (!condition(attempts_[KeyOf(attempt)].seen)) {
+    const absl::Duration left = end - Clock::Real().Monotonic();
+    if (left <= absl::ZeroDuration()) {
+      ADD_FAILURE() << "waited in vain for " << attempt.run_id();
+      break;
+    }
+    changed_.WaitFor(mutex_, left);
+  }
+  return attempts_[KeyOf(attempt)].seen;
+}
+
+FakeCoordinator::Seen FakeCoordinator::AwaitFinish(const v1::AttemptRef& attempt) {
+  Seen seen = Await(attempt, [](const Seen& s) { return s.finish.has_value(); });
+  if (!seen.finish.has_value()) seen.finish.emplace();
+  return seen;
+}
+
+void FakeCoordinator::AwaitCalls(const std::string& call, int more) {
+  const absl::Duration end = Clock::Real().Monotonic() + kTestPatience;
+  MutexLock lock(mutex_);
+  const int wanted = calls_[call] + more;
+  while (calls_[call] < wanted) {
+    const absl::Duration left = end - Clock::Real().Monotonic();
+    if (left <= absl::ZeroDuration()) {
+      ADD_FAILURE() << "waited in vain for calls of " << call;
+      return;
+    }
+    changed_.WaitFor(mutex_, left);
+  }
+}
+
+int FakeCoordinator::Calls(const std::string& call) {
+  MutexLock lock(mutex_);
+  return calls_[call];
+}
+
+std::map<std::string, std::string> FakeCoordinator::artifacts() {
+  MutexLock lock(mutex_);
+  return state_.artifacts;
+}
+
+v1::WorkerInfo FakeCoordinator::worker() {
+  MutexLock lock(mutex_);
+  return worker_;
+}
+
+absl::Status FakeCoordinator::Before(const std::string& call) {
+  ++state_.calls;
+  ++calls_[call];
+  changed_.NotifyAll();
+  if (away_) return absl::UnavailableError("away");
+  if (!state_.failures.empty()) {
+    const absl::Status failure = state_.failures.front();
+    state_.failures.erase(state_.failures.begin());
+    QL_RETURN_IF_ERROR(failure);
+  }
+  return fault_ ? fault_(call) : absl::OkStatus();
+}
+
+absl::Status FakeCoordinator::After(const std::string& call) {
+  changed_.NotifyAll();
+  return lost_answer_ ? lost_answer_(call) : absl::OkStatus();
+}
+
+absl::StatusOr<FakeCoordinator::Held*> FakeCoordinator::Live(const v1::AttemptRef& attempt) {
+  const auto found = attempts_.find(KeyOf(attempt));
+  if (found == attempts_.end()) return absl::NotFoundError("no such attempt");
+  if (found->second.fenced) return absl::AbortedError("the lease was lost");
+  return &found->second;
+}
+
+absl::StatusOr<v1::SyncResponse> FakeCoordinator::AnswerSync(const v1::SyncRequest& request,
+                                                             const std::function<bool()>& cancelled) {
+  const absl::Duration end = Clock::Real().Monotonic() + absl::Seconds(request.max_wait_seconds());
+  MutexLock lock(mutex_);
+  QL_RETURN_IF_ERROR(Before("Sync"));
+  worker_ = request.worker();
+  v1::SyncResponse response;
+  response.set_lease_seconds(0.3);
+  if (request.has_attempt()) {
+    absl::StatusOr<Held*> state = Live(request.attempt());
+    response.set_fenced(!state.ok() || (*state)->seen.finish.has_value());
+    if (state.ok()) {
+      ++(*state)->seen.syncs;
+      response.set_cancel((*state)->cancel);
+      if ((*state)->cancel) response.set_cancel_reason("cancelled by a test");
+    }
+  } else {
+    while (request.wants_run() && queue_.empty() && !away_ && Clock::Real().Monotonic() < end) {
+      if (cancelled && cancelled()) return absl::CancelledError("cancelled");
+      changed_.WaitFor(mutex_, absl::Milliseconds(10));
+    }
+    if (away_) return absl::UnavailableError("away");
+    if (request.wants_run() && !queue_.empty()) {
+      *response.mutable_assignment() = attempts_[queue_.front()].assignment;
+      queue_.pop_front();
+    }
+  }
+  QL_RETURN_IF_ERROR(After("Sync"));
+  return response;
+}
+
+absl::StatusOr<int64_t> FakeCoordinator::AnswerReportEvents(const v1::ReportEventsRequest& request) {
+  MutexLock lock(mutex_);
+  QL_RETURN_IF_ERROR(Before("ReportEvents"));
+  if (request.events_size() > 1000 || request.ByteSizeLong() > (2 << 20)) {
+    return absl::InvalidArgumentError("too much at once");
+  }
+  QL_ASSIGN_OR_RETURN(Held * state, Live(request.attempt()));
+  std::vector<v1::Event>& events = state->seen.events;
+  if (request.first_number() > static_cast<int64_t>(events.size()) + 1) return absl::OutOfRangeError("a gap");
+  for (int i = 0; i < request.events_size(); ++i) {
+    EXPECT_EQ(request.events(i).number(), request.first_number() + i);
+    if (request.events(i).number() == static_cast<int64_t>(events.size()) + 1)
+      events.push_back(request.events(i));
+  }
+  QL_RETURN_IF_ERROR(After("ReportEvents"));
+  return static_cast<int64_t>(events.size());
+}
+
+absl::Status FakeCoordinator::AnswerFinishAttempt(const v1::FinishAttemptRequest& request) {
+  MutexLock lock(mutex_);
+  QL_RETURN_IF_ERROR(Before("FinishAttempt"));
+  QL_ASSIGN_OR_RETURN(Held * state, Live(request.attempt()));
+  if (request.last_number() != static_cast<int64_t>(state->seen.events.size())) {
+    return absl::FailedPreconditionError("events are missing");
+  }
+  for (const v1::Artifact& artifact : request.artifacts()) {
+    if (state_.artifacts.count(artifact.sha256()) == 0)
+      return absl::FailedPreconditionError("an artifact is missing");
+  }
+  if (!state->seen.finish.has_value()) state->seen.finish = request;
+  return After("FinishAttempt");
+}
+
+absl::StatusOr<std::vector<v1::ArtifactStat>> FakeCoordinator::AnswerStatArtifacts(
+    const std::vector<std::string>& sha256) {
+  MutexLock lock(mutex_);
+  QL_RETURN_IF_ERROR(Before("StatArtifact"));
+  std::vector<v1::ArtifactStat> stats;
+  for (const std::string& digest : sha256) {
+    v1::ArtifactStat& stat = stats.emplace_back();
+    stat.set_sha256(digest);
+    stat.set_present(state_.artifacts.count(digest) > 0);
+    stat.set_size(static_cast<int64_t>(stat.present() ? state_.artifacts[digest].size()
+                                                      : state_.partial[digest].size()));
+  }
+  return stats;
+}
+
+absl::StatusOr<int64_t> FakeCoordinator::AnswerUploadArtifact(const v1::UploadArtifactRequest& first,
+                                                              const std::string& data) {
+  const std::string& sha256 = first.sha256();
+  MutexLock lock(mutex_);
+  v1::UploadArtifactRequest& head = state_.uploads.emplace_back(first);
+  head.clear_data();
+  QL_RETURN_IF_ERROR(Before("UploadArtifact"));
+  std::string& partial = state_.partial[sha256];
+  if (first.offset() > static_cast<int64_t>(partial.size())) return absl::OutOfRangeError("a hole");
+  partial.resize(static_cast<size_t>(first.offset()));
+  partial += data.substr(0, static_cast<size_t>(upload_limit_));
+  const int64_t cut = TakeCut(state_.cut_uploads_after);
+  if (static_cast<int64_t>(partial.size()) > cut) partial.resize(static_cast<size_t>(cut));
+  if (static_cast<int64_t>(partial.size()) < first.size()) return absl::UnavailableError("the stream broke");
+  const std::string content = std::move(partial);
+  state_.partial.erase(sha256);
+  if (static_cast<int64_t>(content.size()) != first.size() || Sha256Hex(content) != sha256) {
+    return absl::DataLossError("the digest is wrong");
+  }
+  state_.artifacts[sha256] = content;
+  QL_RETURN_IF_ERROR(After("UploadArtifact"));
+  return first.size();
+}
+
+absl::Status FakeCoordinator::AnswerDownloadArtifact(
+    const v1::DownloadArtifactRequest& request,
+    const std::function<absl::Status(const std::string& data)>& sink) {
+  std::string content;
+  int64_t cut = 0;
+  {
+    MutexLock lock(mutex_);
+    state_.downloads.push_back(request);
+    QL_RETURN_IF_ERROR(Before("DownloadArtifact"));
+    if (state_.artifacts.count(request.sha256()) == 0) {
+      return absl::NotFoundError(request.sha256() + " is unknown");
+    }
+    content = state_.artifacts[request.sha256()];
+    cut = TakeCut(state_.cut_downloads_after);
+    if (state_.damage_downloads && !content.empty()) content.back() ^= 1;
+  }
+  const auto size = static_cast<int64_t>(content.size());
+  if (request.offset() > size) return absl::OutOfRangeError("beyond the end");
+  for (int64_t at = request.offset(); at < size; at += kChunk) {
+    if (at - request.offset() >= cut) return absl::UnavailableError("broken");
+    QL_RETURN_IF_ERROR(sink(content.substr(static_cast<size_t>(at), kChunk)));
+    MutexLock lock(mutex_);
+    QL_RETURN_IF_ERROR(After("DownloadArtifact"));
+  }
+  return absl::OkStatus();
 }
 
 v1::Experiment MakeExperiment(const std::string& id, const std::vector<std::string>& runs) {

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <gmock/gmock.h>
-#include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
@@ -15,9 +14,6 @@
 #include "base/testing/temp_folder.h"
 #include "platform/files.h"
 #include "platform/process.h"
-#include "proto/status_bridge.h"
-#include "quantlab/v1/artifact.grpc.pb.h"
-#include "quantlab/v1/worker.grpc.pb.h"
 #include "worker/agent/attempt/attempt.h"
 #include "worker/agent/program/testing/fake_coordinator.h"
 
@@ -28,85 +24,11 @@ using ::testing::HasSubstr;
 using ::testing::SizeIs;
 using Seen = FakeCoordinator::Seen;
 
-// The fake coordinator behind the real services.
-class Server : public v1::WorkerService::Service, public v1::ArtifactService::Service {
- public:
-  Server(FakeCoordinator* fake, std::string folder) : fake_(fake), folder_(std::move(folder)) {}
-
-  void Start() {
-    grpc::ServerBuilder builder;
-    builder.AddListeningPort(address(), grpc::InsecureServerCredentials());
-    builder.RegisterService(static_cast<v1::WorkerService::Service*>(this));
-    builder.RegisterService(static_cast<v1::ArtifactService::Service*>(this));
-    server_ = builder.BuildAndStart();
-    ASSERT_NE(server_, nullptr);
-  }
-  void Stop() {
-    if (server_ != nullptr) server_->Shutdown(std::chrono::system_clock::now());
-    server_.reset();
-  }
-  ~Server() override { Stop(); }
-  std::string address() const { return "unix:" + folder_ + "/socket"; }
-
-  grpc::Status Sync(grpc::ServerContext*, const v1::SyncRequest* request,
-                    v1::SyncResponse* response) override {
-    v1::SyncRequest brief = *request;  // a caller that was killed must not hold up the end of the test
-    brief.set_max_wait_seconds(std::min(brief.max_wait_seconds(), 0.5));
-    auto answer = fake_->Sync(brief, nullptr);
-    if (answer.ok()) *response = *answer;
-    return ToGrpcStatus(answer.status());
-  }
-  grpc::Status ReportEvents(grpc::ServerContext*, const v1::ReportEventsRequest* request,
-                            v1::ReportEventsResponse* response) override {
-    const auto through = fake_->ReportEvents(*request, nullptr);
-    if (through.ok()) response->set_acknowledged_through(*through);
-    return ToGrpcStatus(through.status());
-  }
-  grpc::Status FinishAttempt(grpc::ServerContext*, const v1::FinishAttemptRequest* request,
-                             v1::FinishAttemptResponse*) override {
-    return ToGrpcStatus(fake_->FinishAttempt(*request, nullptr));
-  }
-  grpc::Status StatArtifacts(grpc::ServerContext*, const v1::StatArtifactsRequest* request,
-                             v1::StatArtifactsResponse* response) override {
-    const auto stat = fake_->StatArtifact(request->sha256(0), nullptr);
-    if (stat.ok()) *response->add_artifacts() = *stat;
-    return ToGrpcStatus(stat.status());
-  }
-  grpc::Status UploadArtifact(grpc::ServerContext*, grpc::ServerReader<v1::UploadArtifactRequest>* reader,
-                              v1::UploadArtifactResponse* response) override {
-    v1::UploadArtifactRequest first, chunk;
-    if (!reader->Read(&first)) return grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, "empty stream");
-    std::string data = first.data();
-    while (reader->Read(&chunk)) data += chunk.data();
-    const std::string path = absl::StrCat(folder_, "/upload-", first.sha256());
-    std::ofstream(path, std::ios::binary) << std::string(static_cast<size_t>(first.offset()), ' ') << data;
-    const auto durable = fake_->UploadArtifact(path, first.sha256(), first.size(), first.offset(), nullptr);
-    if (durable.ok()) response->set_size(*durable);
-    return ToGrpcStatus(durable.status());
-  }
-  grpc::Status DownloadArtifact(grpc::ServerContext*, const v1::DownloadArtifactRequest* request,
-                                grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) override {
-    return ToGrpcStatus(fake_->DownloadArtifact(
-        request->sha256(), request->offset(),
-        [&](const std::string& data) {
-          v1::DownloadArtifactResponse chunk;
-          chunk.set_data(data);
-          return writer->Write(chunk) ? absl::OkStatus() : absl::CancelledError("gone");
-        },
-        nullptr));
-  }
-
- private:
-  FakeCoordinator* const fake_;
-  const std::string folder_;
-  std::unique_ptr<grpc::Server> server_;
-};
-
 class WorkerProcessTest : public ::testing::Test {
  protected:
   void SetUp() override {
     setenv("QUANTLAB_TEST_FILE", file().c_str(), 1);
-    server_.Start();
+    fake_.Serve(folder_ / "socket");
   }
   void TearDown() override {
     if (pid_ > 0) Kill(SIGKILL);
@@ -116,7 +38,7 @@ class WorkerProcessTest : public ::testing::Test {
   void StartWorker(const std::vector<std::string>& more = {}) {
     std::vector<std::string> words = {QUANTLAB_WORKER,
                                       "--coordinator",
-                                      server_.address(),
+                                      fake_.address(),
                                       "--data-dir",
                                       folder_ / "data",
                                       "--runner",
@@ -179,7 +101,6 @@ class WorkerProcessTest : public ::testing::Test {
 
   TempFolder folder_;
   FakeCoordinator fake_;
-  Server server_{&fake_, folder_.path()};
   pid_t pid_ = 0;
   UniqueFd lifeline_;
 };
@@ -226,9 +147,9 @@ TEST_F(WorkerProcessTest, KilledWorkerTakesItsRunnerWithItAndGivesTheRunBackWhen
 TEST_F(WorkerProcessTest, CoordinatorThatGoesAndComesBackFindsTheSameAttempt) {
   StartWorker();
   const v1::AttemptRef attempt = StartRun("wait_for_file");
-  server_.Stop();
+  fake_.StopServing();
   Touch();
-  server_.Start();
+  fake_.Serve(folder_ / "socket");
   const Seen seen = fake_.AwaitFinish(attempt);
   EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_SUCCEEDED);
   EXPECT_EQ(seen.finish->attempt().number(), attempt.number());
@@ -237,7 +158,7 @@ TEST_F(WorkerProcessTest, CoordinatorThatGoesAndComesBackFindsTheSameAttempt) {
 TEST_F(WorkerProcessTest, SecondWorkerOnTheSameFolderIsRefused) {
   StartWorker();
   std::string output;
-  EXPECT_EQ(Run({"--coordinator", server_.address(), "--data-dir", folder_ / "data", "--runner",
+  EXPECT_EQ(Run({"--coordinator", fake_.address(), "--data-dir", folder_ / "data", "--runner",
                  QUANTLAB_MISBEHAVING_RUNNER},
                 output),
             4);
@@ -253,10 +174,10 @@ TEST_F(WorkerProcessTest, WrongUseIsSaidToBeSo) {
   EXPECT_THAT(output, HasSubstr("is beyond this machine"));
   EXPECT_EQ(Run({"--coordinator", "nonsense", "--data-dir", folder_ / "x"}, output), 2);
   EXPECT_EQ(
-      Run({"--coordinator", server_.address(), "--data-dir", folder_ / "x", "--runner", "/nowhere"}, output),
+      Run({"--coordinator", fake_.address(), "--data-dir", folder_ / "x", "--runner", "/nowhere"}, output),
       3);
   EXPECT_THAT(output, HasSubstr("--runner PATH"));
-  EXPECT_EQ(Run({"--coordinator", server_.address(), "--data-dir", folder_ / "x", "--runner",
+  EXPECT_EQ(Run({"--coordinator", fake_.address(), "--data-dir", folder_ / "x", "--runner",
                  QUANTLAB_MISBEHAVING_RUNNER, "--devices", "cuda"},
                 output),
             3);
