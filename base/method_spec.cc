@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/numbers.h"
 #include "base/param_check.h"
 #include "base/status_macros.h"
@@ -12,8 +14,11 @@ namespace quantlab {
 namespace {
 
 // Limits of integers are kept as doubles.
-std::string LimitToString(const ParamSpec& param, double limit) {
-  return param.type == ParamType::kInt ? absl::StrCat(static_cast<int64_t>(limit)) : RoundTrip(limit);
+Message AllowedIntegers(const ParamSpec& param) {
+  const auto integer = [](double limit) { return static_cast<int64_t>(limit); };
+  if (param.min && param.max) return messages::kIntegerRange(integer(*param.min), integer(*param.max));
+  if (param.min) return messages::kIntegerAtLeast(integer(*param.min));
+  return param.max ? messages::kIntegerAtMost(integer(*param.max)) : messages::kAnyInteger();
 }
 
 double AsDouble(const ParamValue& value) {
@@ -22,9 +27,9 @@ double AsDouble(const ParamValue& value) {
 }
 
 absl::Status Refuse(const MethodSpec& method, const ParamSpec& param, const ParamValue& value) {
-  return absl::InvalidArgumentError(absl::StrCat(method.name, ": parameter ", param.name, " is ",
-                                                 ParamToString(value),
-                                                 "; allowed: ", DescribeAllowed(param)));
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kParamValue(method.name, param.name, messages::kWord(ParamToString(value)),
+                                             AllowedValues(param)));
 }
 
 }  // namespace
@@ -43,27 +48,24 @@ std::string ParamToString(const ParamValue& value) {
   return std::get<std::string>(value);
 }
 
-std::string DescribeAllowed(const ParamSpec& param) {
+Message AllowedValues(const ParamSpec& param) {
   switch (param.type) {
     case ParamType::kBool:
-      return "true or false";
+      return messages::kTrueOrFalse();
     case ParamType::kString:
-      return param.allowed.empty() ? "any text"
-                                   : absl::StrCat("one of: ", absl::StrJoin(param.allowed, ", "));
+      return param.allowed.empty() ? messages::kAnyText() : messages::kOneOf(param.allowed);
     case ParamType::kInt:
+      return AllowedIntegers(param);
     case ParamType::kDouble:
       break;
   }
-  std::string text = param.type == ParamType::kInt ? "an integer" : "a number";
-  if (param.min && param.max) {
-    absl::StrAppend(&text, " from ", LimitToString(param, *param.min), " to ",
-                    LimitToString(param, *param.max));
-  } else if (param.min) {
-    absl::StrAppend(&text, " of at least ", LimitToString(param, *param.min));
-  } else if (param.max) {
-    absl::StrAppend(&text, " of at most ", LimitToString(param, *param.max));
-  }
-  return text;
+  if (param.min && param.max) return messages::kNumberFromTo(RoundTrip(*param.min), RoundTrip(*param.max));
+  if (param.min) return messages::kNumberAtLeast(RoundTrip(*param.min));
+  return param.max ? messages::kNumberAtMost(RoundTrip(*param.max)) : messages::kAnyNumber();
+}
+
+std::string DescribeAllowed(const ParamSpec& param) {
+  return English(AllowedValues(param));
 }
 
 std::optional<ParamValue> Accept(const ParamSpec& param, const ParamValue& value) {

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "base/message.h"
 #include "base/method_spec.h"
 
 namespace quantlab {
@@ -11,6 +12,9 @@ namespace quantlab {
 // `value` in the parameter's type, an integer converted where a double is wanted; nothing where the type, the
 // range or the list of allowed texts refuses it. NaN is within no range.
 std::optional<ParamValue> Accept(const ParamSpec& param, const ParamValue& value);
+
+// What the parameter allows: "an integer from 1 to 100000".
+Message AllowedValues(const ParamSpec& param);
 
 }  // namespace quantlab
 

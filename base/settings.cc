@@ -6,7 +6,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/param_check.h"
 #include "base/settings_line.h"
 
@@ -148,13 +149,14 @@ std::string SettingToString(const SettingSpec& spec, const SettingValue& value) 
   return spec.list ? absl::StrCat("[", elements, "]") : elements;
 }
 
-std::string DescribeAllowed(const SettingSpec& spec) {
-  if (!spec.allowed_words.empty()) return spec.allowed_words;
-  const std::string element = DescribeAllowed(spec.AsParam());
-  if (!spec.list) return element;
-  if (spec.type == ParamType::kString) return "a list of texts";
-  return absl::StrCat("a list of ", spec.type == ParamType::kInt ? "integers" : "numbers",
-                      absl::StripPrefix(absl::StripPrefix(element, "an integer"), "a number"));
+std::string DescribeAllowed(const SettingSpec& spec, Language language) {
+  if (!spec.allowed_words.empty()) {
+    return language == Language::kEnglish ? spec.allowed_words : spec.allowed_words_zh;
+  }
+  if (!spec.list) return Render(language, AllowedValues(spec.AsParam()));
+  if (spec.type == ParamType::kString) return Render(language, messages::kListOfTexts());
+  return Render(language, messages::kIntegersFromTo(static_cast<int64_t>(spec.min.value_or(0)),
+                                                    static_cast<int64_t>(spec.max.value_or(0))));
 }
 
 #define QL_SETTINGS_OF(Section)                                                                      \

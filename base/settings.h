@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/language.h"
 #include "base/method_spec.h"
 #include "base/run_config.h"
 
@@ -128,7 +129,7 @@ absl::Status CheckSettings(const Section& section, Unset unset = Unset::kRefused
 std::string SettingToString(const SettingSpec& spec, const SettingValue& value);
 
 // "an integer from 1 to 1000", "a list of integers from 1 to 4096": for messages and help.
-std::string DescribeAllowed(const SettingSpec& spec);
+std::string DescribeAllowed(const SettingSpec& spec, Language language = Language::kEnglish);
 
 }  // namespace quantlab
 

@@ -1,5 +1,5 @@
-// What is wrong with an experiment file: every problem with its place, collected instead of stopping at
-// the first.
+// The problems of an experiment file, each with its place. All are collected instead of stopping at the
+// first.
 #ifndef QUANTLAB_YAML_DIAGNOSTICS_H_
 #define QUANTLAB_YAML_DIAGNOSTICS_H_
 
@@ -48,12 +48,6 @@ class Diagnostics {
 std::string FormatDiagnostic(const Diagnostic& diagnostic);
 // An error with its place.
 Message PlacedMessage(const Diagnostic& diagnostic);
-
-// The entry of `known` that someone who wrote `given` most likely meant; empty where none is near.
-std::string NearestName(absl::string_view given, const std::vector<std::string>& known);
-
-// "; did you mean learning_rate?", or nothing.
-std::string DidYouMean(absl::string_view given, const std::vector<std::string>& known);
 
 }  // namespace quantlab
 

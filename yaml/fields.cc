@@ -7,6 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/messages.h"
+#include "base/text/nearest_name.h"
 
 namespace quantlab {
 namespace {
@@ -53,10 +54,6 @@ std::string Fields::PathOf(const std::string& key) const {
 
 void Fields::Wrong(const YamlNode& value, const std::string& key, const Message& allowed) {
   diagnostics_.Error(value.at, messages::kWrongValue(PathOf(key), YamlMessage(value), allowed));
-}
-
-void Fields::Wrong(const YamlNode& value, const std::string& key, const std::string& allowed) {
-  Wrong(value, key, messages::kWord(allowed));
 }
 
 const YamlNode* Fields::Take(const std::string& key) {
@@ -111,8 +108,8 @@ void Fields::Double(const std::string& key, double min, double max, double* out)
   }
 }
 
-void Fields::Duration(const std::string& key, absl::Duration min, absl::Duration max,
-                      const std::string& allowed, absl::Duration* out) {
+void Fields::Duration(const std::string& key, absl::Duration min, absl::Duration max, const Message& allowed,
+                      absl::Duration* out) {
   const YamlNode* value = Take(key);
   if (value == nullptr) return;
   absl::Duration parsed;

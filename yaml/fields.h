@@ -2,7 +2,7 @@
 //
 //   Fields training(node, "training", diagnostics);
 //   training.Int("epochs", 1, 1000, &config.epochs);
-//   training.Done();  // reports every key that nobody asked for
+//   training.Done();  // reports every key that was not read
 #ifndef QUANTLAB_YAML_FIELDS_H_
 #define QUANTLAB_YAML_FIELDS_H_
 
@@ -22,8 +22,8 @@ std::optional<bool> AsBool(const YamlNode& node);
 std::optional<int64_t> AsInt(const YamlNode& node);
 std::optional<double> AsDouble(const YamlNode& node);  // finite
 
-// Borrows the node and the diagnostics. A key that is missing, or of which the value is wrong, leaves the
-// target as it was: that is how defaults come about.
+// Borrows the node and the diagnostics. Where a key is missing or its value is wrong, the target keeps its
+// value, which is the default.
 class Fields {
  public:
   // `node` may be nullptr: then every key is missing. `path` is for messages: "evaluation.latency".
@@ -41,23 +41,22 @@ class Fields {
   void Double(const std::string& key, double min, double max, double* out);
   void Text(const std::string& key, std::string* out);
   // "90m"; `allowed` is for the message.
-  void Duration(const std::string& key, absl::Duration min, absl::Duration max, const std::string& allowed,
+  void Duration(const std::string& key, absl::Duration min, absl::Duration max, const Message& allowed,
                 absl::Duration* out);
   void OneOf(const std::string& key, const std::vector<std::string>& allowed, std::string* out);
-  // A list of words; one word stands for a list of one.
+  // A list of words; one word is read as a list of one.
   void Words(const std::string& key, std::vector<std::string>* out);
   void Ints(const std::string& key, int64_t min, int64_t max, std::vector<int>* out);
 
-  // Unknown keys are errors, with the known ones and the nearest of them named.
+  // Reports unknown keys as errors, with the known ones and the nearest of them.
   void Done();
 
-  // Where this map stands; the whole file where there is none.
+  // The place of this map; the whole file where there is none.
   const Location& at() const { return at_; }
   const std::string& path() const { return path_; }
 
  private:
   void Wrong(const YamlNode& value, const std::string& key, const Message& allowed);
-  void Wrong(const YamlNode& value, const std::string& key, const std::string& allowed);
   std::string PathOf(const std::string& key) const;
 
   const YamlNode* node_;

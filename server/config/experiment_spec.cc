@@ -8,7 +8,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/metric_spec.h"
+#include "base/param_check.h"
+#include "base/text/nearest_name.h"
 #include "server/config/method_rules.h"
 #include "server/config/settings_reader.h"
 
@@ -21,7 +25,7 @@ constexpr int kMaxIncludes = 256;
 
 // ---- files -------------------------------------------------------------------------------------------
 
-// Lays `over` over `base`. seed and seeds stand for one setting, so either replaces the other.
+// Merges `over` into `base`. seed and seeds are one setting, so either replaces the other.
 void LayOver(YamlNode& base, const YamlNode& over) {
   for (const auto& [key, other] : {std::pair{"seed", "seeds"}, std::pair{"seeds", "seed"}}) {
     if (over.Find(key) == nullptr || over.Find(other) != nullptr) continue;
@@ -44,8 +48,7 @@ class IncludeReader {
     std::optional<YamlNode> own = ParseYaml(file.name, file.content, diagnostics_, &budget_);
     if (!own) return std::nullopt;
     if (own->kind != YamlNode::Kind::kMap) {
-      diagnostics_.Error(
-          own->at, absl::StrCat("an experiment file is a map of keys and values, not ", DescribeYaml(*own)));
+      diagnostics_.Error(own->at, messages::kFileMustBeMap(YamlMessage(*own)));
       return std::nullopt;
     }
     YamlNode merged = *own;
@@ -63,7 +66,7 @@ class IncludeReader {
     for (const YamlNode& item : is_list ? include.items : one) {
       if (item.kind != YamlNode::Kind::kScalar || item.text.empty()) {
         diagnostics_.Error(item.at,
-                           absl::StrCat("include is ", DescribeYaml(item), "; allowed: a list of files"));
+                           messages::kWrongValue("include", YamlMessage(item), messages::kListOfFiles()));
         ok = false;
         continue;
       }
@@ -75,13 +78,12 @@ class IncludeReader {
   bool IncludeOne(const YamlNode& item, const std::string& includer, int depth, YamlNode& merged) {
     const std::string wanted = ResolveInclude(includer, item.text);
     if (depth + 1 > kMaxIncludeDepth) {
-      diagnostics_.Error(item.at, absl::StrCat("includes are nested deeper than ", kMaxIncludeDepth,
-                                               " files, or in a circle"));
+      diagnostics_.Error(item.at, messages::kIncludesTooDeep(kMaxIncludeDepth));
       return false;
     }
     if (++included_ > kMaxIncludes) {
       if (included_ == kMaxIncludes + 1) {
-        diagnostics_.Error(item.at, absl::StrCat("more than ", kMaxIncludes, " includes in all"));
+        diagnostics_.Error(item.at, messages::kTooManyIncludes(kMaxIncludes));
       }
       return false;
     }
@@ -93,7 +95,7 @@ class IncludeReader {
       LayOver(merged, *included);
       return true;
     }
-    diagnostics_.Error(item.at, absl::StrCat("the included file ", wanted, " was not sent with this one"));
+    diagnostics_.Error(item.at, messages::kIncludeNotSent(wanted));
     return false;
   }
 
@@ -105,22 +107,20 @@ class IncludeReader {
 
 bool CheckSizes(const std::vector<SourceFile>& files, Diagnostics& diagnostics) {
   if (files.empty()) {
-    diagnostics.Error({}, "no experiment file was sent");
+    diagnostics.Error({}, messages::kNoFileSent());
     return false;
   }
   int64_t bytes = 0;
   for (const SourceFile& file : files) {
     bytes += static_cast<int64_t>(file.content.size());
     if (file.name.size() <= kMaxFileNameBytes) continue;
-    diagnostics.Error(
-        {file.name.substr(0, 64), 0, 0},
-        absl::StrCat("the name of a file has ", file.name.size(), " bytes; allowed: ", kMaxFileNameBytes));
+    diagnostics.Error({file.name.substr(0, 64), 0, 0},
+                      messages::kFileNameTooLong(static_cast<int64_t>(file.name.size()), kMaxFileNameBytes));
     return false;
   }
   if (static_cast<int>(files.size()) > kMaxFiles || bytes > kMaxFileBytesInAll) {
-    diagnostics.Error({files[0].name, 0, 0},
-                      absl::StrCat(files.size(), " files with ", bytes, " bytes; allowed: ", kMaxFiles,
-                                   " files with ", kMaxFileBytesInAll, " bytes in all"));
+    diagnostics.Error({files[0].name, 0, 0}, messages::kFilesTooLarge(static_cast<int64_t>(files.size()),
+                                                                      bytes, kMaxFiles, kMaxFileBytesInAll));
     return false;
   }
   return true;
@@ -153,32 +153,29 @@ void ReadName(Fields& fields, const std::string& file, Diagnostics& diagnostics,
     *name = text;
     return;
   }
-  diagnostics.Error(node->at,
-                    absl::StrCat("name is ", DescribeYaml(*node),
-                                 "; allowed: up to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or a "
-                                 "digit"));
+  diagnostics.Error(node->at, messages::kWrongValue("name", YamlMessage(*node), messages::kNameRules()));
 }
 
 void ReadSeeds(Fields& fields, Diagnostics& diagnostics, std::vector<uint64_t>* seeds) {
   fields.Seed("seed", &(*seeds)[0]);
   const YamlNode* list = fields.Take("seeds");
   if (list == nullptr) return;
-  if (fields.Has("seed")) diagnostics.Error(list->at, "seed and seeds are both given; keep one of them");
+  if (fields.Has("seed")) diagnostics.Error(list->at, messages::kSeedAndSeeds());
   std::vector<uint64_t> read;
   for (const YamlNode& item : list->items) {
     const auto seed = AsInt(item);
     const bool again =
         seed && std::find(read.begin(), read.end(), static_cast<uint64_t>(*seed)) != read.end();
     if (!seed || *seed < 0 || *seed > (int64_t{1} << 53) || again) {
-      diagnostics.Error(item.at, absl::StrCat("seeds has ", DescribeYaml(item), again ? " twice" : "",
-                                              "; allowed: different integers from 0 to 2^53"));
+      diagnostics.Error(item.at, again ? messages::kSeedTwice(YamlMessage(item))
+                                       : messages::kSeedInvalid(YamlMessage(item)));
       continue;
     }
     read.push_back(static_cast<uint64_t>(*seed));
   }
   if (list->items.empty()) {
     diagnostics.Error(list->at,
-                      absl::StrCat("seeds is ", DescribeYaml(*list), "; allowed: a list of integers"));
+                      messages::kWrongValue("seeds", YamlMessage(*list), messages::kListOfIntegers()));
   }
   if (!read.empty()) *seeds = std::move(read);
 }
@@ -191,11 +188,10 @@ void ReadDataset(const YamlNode* node, Diagnostics& diagnostics, DatasetConfig* 
   fields.Done();
   const std::set<std::string> distinct(dataset->labels.begin(), dataset->labels.end());
   if (distinct.size() != dataset->labels.size() || dataset->labels.size() == 1) {
-    diagnostics.Error(fields.at(), "dataset.labels must be at least two different names");
+    diagnostics.Error(fields.at(), messages::kLabelsNotDistinct());
   }
   if (dataset->filter_column.empty() != dataset->filter_value.empty()) {
-    diagnostics.Error(fields.at(),
-                      "dataset.filter_column and dataset.filter_value belong together; one is missing");
+    diagnostics.Error(fields.at(), messages::kFilterIncomplete());
   }
 }
 
@@ -213,20 +209,19 @@ void ReadMetrics(Fields& fields, Diagnostics& diagnostics, std::vector<std::stri
   const YamlNode* node = fields.Take("metrics");
   std::set<std::string> wanted;
   if (node != nullptr && node->kind != YamlNode::Kind::kList) {
-    diagnostics.Error(node->at, absl::StrCat("evaluation.metrics is ", DescribeYaml(*node),
-                                             "; allowed: a list of ", MetricNames()));
+    diagnostics.Error(node->at, messages::kWrongValue("evaluation.metrics", YamlMessage(*node),
+                                                      messages::kListOfMetrics(known)));
   } else if (node != nullptr) {
     for (const YamlNode& item : node->items) {
       const MetricSpec* metric = item.kind == YamlNode::Kind::kScalar ? FindMetric(item.text) : nullptr;
       if (metric == nullptr) {
-        diagnostics.Error(item.at, absl::StrCat("there is no metric ", DescribeYaml(item),
-                                                DidYouMean(item.text, known), "; allowed: ", MetricNames()));
+        diagnostics.Error(item.at,
+                          messages::kNoSuchMetric(YamlMessage(item), NearestName(item.text, known), known));
       } else if (!wanted.insert(metric->name).second) {
-        diagnostics.Warn(item.at, absl::StrCat("the metric ", metric->name, " is listed twice"));
+        diagnostics.Warn(item.at, messages::kMetricTwice(metric->name));
       }
     }
-    if (node->items.empty())
-      diagnostics.Error(node->at, "evaluation.metrics is empty; name at least one metric");
+    if (node->items.empty()) diagnostics.Error(node->at, messages::kMetricsEmpty());
   } else {
     wanted.insert(known.begin(), known.end());
   }
@@ -244,8 +239,8 @@ void ReadEvaluation(const YamlNode* node, Diagnostics& diagnostics, EvaluationCo
 
 // ---- experiments ---------------------------------------------------------------------------------------
 
-// A parameter's value as the method's type wants it; what cannot be converted stays text, for CheckParam
-// to refuse.
+// A parameter's value in the type of the parameter. A value that cannot be converted stays text, which
+// CheckParam refuses.
 ParamValue ToParamValue(const YamlNode& node, ParamType type) {
   if (type == ParamType::kBool) {
     if (const auto value = AsBool(node)) return *value;
@@ -264,28 +259,27 @@ std::vector<ParamValue> ReadValues(const MethodSpec& method, const ParamSpec& pa
   const bool is_list = node.kind == YamlNode::Kind::kList;
   for (const YamlNode& item : is_list ? node.items : one) {
     if (item.kind != YamlNode::Kind::kScalar) {
-      diagnostics.Error(item.at, absl::StrCat(method.name, ": parameter ", param.name, " is ",
-                                              DescribeYaml(item), "; allowed: ", DescribeAllowed(param)));
+      diagnostics.Error(
+          item.at, messages::kParamValue(method.name, param.name, YamlMessage(item), AllowedValues(param)));
       continue;
     }
     const auto checked = CheckParam(method, param, ToParamValue(item, param.type));
     if (!checked.ok()) {
-      diagnostics.Error(item.at, absl::StrCat(std::string(checked.status().message()),
-                                              DidYouMean(item.text, param.allowed)));
-    } else if (std::find(values.begin(), values.end(), *checked) != values.end()) {
       diagnostics.Error(
-          item.at, absl::StrCat(method.name, ": the sweep over ", param.name, " has ", item.text, " twice"));
+          item.at, messages::kDidYouMean(MessageOf(checked.status()), NearestName(item.text, param.allowed)));
+    } else if (std::find(values.begin(), values.end(), *checked) != values.end()) {
+      diagnostics.Error(item.at, messages::kSweepValueTwice(method.name, param.name, item.text));
     } else {
       values.push_back(*checked);
     }
   }
   if (is_list && node.items.empty()) {
-    diagnostics.Error(node.at, absl::StrCat(method.name, ": the sweep over ", param.name, " has no values"));
+    diagnostics.Error(node.at, messages::kSweepEmpty(method.name, param.name));
   }
   return values;
 }
 
-// What of a value can stand in a run's name and in a folder's.
+// A value as a part of the name of a run and of a folder.
 std::string SuffixOf(const std::string& param, const ParamValue& value) {
   std::string text = absl::StrCat(param, "-", ParamToString(value));
   for (char& c : text) {
@@ -327,8 +321,7 @@ std::optional<MethodRequest> ReadMethod(const MethodSpec& spec, const YamlEntry&
     }
     count *= values.size();
     if (count > kMaxRuns) {
-      diagnostics.Error(entry.at,
-                        absl::StrCat("the sweep of ", spec.name, " makes more than ", kMaxRuns, " runs"));
+      diagnostics.Error(entry.at, messages::kSweepTooLarge(spec.name, kMaxRuns));
       count = 1;
     } else if (!values.empty()) {
       request.variants = Multiply(request.variants, param.name, values);
@@ -338,7 +331,7 @@ std::optional<MethodRequest> ReadMethod(const MethodSpec& spec, const YamlEntry&
   if (!enabled) return std::nullopt;
   for (const DeviceSupport& support : spec.devices) {
     if (support.device == device && support.level == "refused") {
-      diagnostics.Error(entry.at, absl::StrCat(spec.name, " does not run on ", device, ": ", support.detail));
+      diagnostics.Error(entry.at, messages::kMethodRefusesDevice(spec.name, device, support.detail));
     }
   }
   return request;
@@ -396,23 +389,17 @@ void CheckEnabled(const Enabled& enabled, const YamlNode& root, Diagnostics& dia
   const YamlNode* experiments = root.Find("experiments");
   const Location at = experiments == nullptr ? Location{root.at.file, 0, 0} : experiments->at;
   if (experiments == nullptr) {
-    diagnostics.Error(at,
-                      "experiments is missing: it names the runs, as in experiments: {baseline: {enabled: "
-                      "true}, dynamic_quantization: {enabled: true}}");
+    diagnostics.Error(at, messages::kExperimentsMissing());
     return;
   }
   const bool wants_timing =
       std::any_of(spec->evaluation.metrics.begin(), spec->evaluation.metrics.end(),
                   [](const std::string& name) { return FindMetric(name)->needs_comparison; });
   if (!enabled.baseline) {
-    diagnostics.Error(at,
-                      "experiments.baseline is missing or not enabled: every other run starts from its "
-                      "checkpoint (with fine_tune: false it only evaluates the model)");
+    diagnostics.Error(at, messages::kBaselineMissing());
   }
   if (enabled.comparison == false && wants_timing) {
-    diagnostics.Error(at,
-                      "experiments.comparison is not enabled, but evaluation.metrics asks for numbers that "
-                      "only it measures; enable it, or ask only for accuracy, precision, recall, f1_score");
+    diagnostics.Error(at, messages::kComparisonOff());
   }
   spec->comparison = enabled.comparison.value_or(wants_timing);
   if (spec->comparison && !wants_timing) {

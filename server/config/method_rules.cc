@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 
 namespace quantlab {
 namespace {
@@ -19,8 +21,8 @@ bool AnyReads(const MethodRequest& method, bool MethodInputs::*what) {
 
 // ---- training ------------------------------------------------------------------------------------------
 
-// Where the baseline is not fine-tuned, `training` is for the methods that train alone, and of it they do not
-// read how long and how fast: they have parameters for that.
+// Where the baseline is not fine-tuned, only the methods that train read `training`, but not its epochs and
+// learning rate, for which they have parameters.
 void CheckTrainingHasEffect(const YamlNode& root, const ExperimentSpec& spec, Diagnostics& diagnostics) {
   const YamlNode* training = root.Find("training");
   if (training == nullptr || spec.training.enabled) return;
@@ -29,16 +31,13 @@ void CheckTrainingHasEffect(const YamlNode& root, const ExperimentSpec& spec, Di
     if (AnyReads(method, &MethodInputs::training_settings)) methods.push_back(method.spec->name);
   }
   if (methods.empty()) {
-    diagnostics.Warn(training->at, "training has no effect: experiments.baseline.fine_tune is false");
+    diagnostics.Warn(training->at, messages::kTrainingNoEffect());
     return;
   }
   for (const char* key : {"epochs", "learning_rate"}) {
     const YamlNode* value = training->Find(key);
     if (value == nullptr) continue;
-    diagnostics.Warn(
-        value->at,
-        absl::StrCat("training.", key, " has no effect: experiments.baseline.fine_tune is false, and ", key,
-                     " of the further training stands under ", absl::StrJoin(methods, ", ")));
+    diagnostics.Warn(value->at, messages::kTrainingKeyNoEffect(key, methods));
   }
 }
 
@@ -61,13 +60,13 @@ std::vector<ParamValue> ValuesOf(const MethodRequest& method, const std::string&
   return values;
 }
 
-std::string Join(const std::vector<ParamValue>& values) {
-  return absl::StrJoin(values, ", ", [](std::string* out, const ParamValue& value) {
-    absl::StrAppend(out, ParamToString(value));
-  });
+std::vector<std::string> Texts(const std::vector<ParamValue>& values) {
+  std::vector<std::string> texts;
+  for (const ParamValue& value : values) texts.push_back(ParamToString(value));
+  return texts;
 }
 
-// A control that is not told otherwise does as its method does. Of a sweep it cannot know which.
+// A control without a value of its own takes that of its method, unless the method sweeps over it.
 void Follow(const MethodRequest& method, const std::string& param, MethodRequest* control) {
   const std::vector<ParamValue> wanted = ValuesOf(method, param);
   if (control->given.count(param) > 0 || wanted.size() != 1) return;
@@ -78,13 +77,11 @@ void CheckTrainedAlike(const MethodRequest& method, const std::string& param, co
                        Diagnostics& diagnostics) {
   const std::vector<ParamValue> wanted = ValuesOf(method, param), has = ValuesOf(control, param);
   if (std::is_permutation(has.begin(), has.end(), wanted.begin(), wanted.end())) return;
-  const std::string remedy = wanted.size() == 1
-                                 ? absl::StrCat("leave ", param, " out to take that of ", method.spec->name)
-                                 : absl::StrCat("give it ", param, ": [", Join(wanted), "]");
-  diagnostics.Warn(control.at, absl::StrCat(control.spec->name, " has ", param, " ", Join(has),
-                                            control.given.count(param) > 0 ? "" : " (its default)", ", but ",
-                                            method.spec->name, " has ", Join(wanted),
-                                            ": it is no control for what was trained otherwise; ", remedy));
+  const Message remedy = wanted.size() == 1 ? messages::kLeaveOutToFollow(param, method.spec->name)
+                                            : messages::kGiveValues(param, Texts(wanted));
+  const Message note = control.given.count(param) > 0 ? Message() : messages::kItsDefault();
+  diagnostics.Warn(control.at, messages::kControlDiffers(control.spec->name, param, Texts(has), note,
+                                                         method.spec->name, Texts(wanted), remedy));
 }
 
 void ApplyControl(const MethodSpec& control_spec, Diagnostics& diagnostics, ExperimentSpec* spec) {
@@ -92,10 +89,7 @@ void ApplyControl(const MethodSpec& control_spec, Diagnostics& diagnostics, Expe
   MethodRequest* control = Find(control_spec.name, spec);
   if (method == nullptr) return;
   if (control == nullptr) {
-    diagnostics.Warn(method->at, absl::StrCat(method->spec->name,
-                                              " has no control: what it gains by training longer is not "
-                                              "told apart from what quantization does; add ",
-                                              control_spec.name, ": {} under experiments"));
+    diagnostics.Warn(method->at, messages::kNoControl(method->spec->name, control_spec.name));
     return;
   }
   for (const ParamSpec& param : control_spec.params) {
@@ -107,12 +101,12 @@ void ApplyControl(const MethodSpec& control_spec, Diagnostics& diagnostics, Expe
 // ---- names and seeds -----------------------------------------------------------------------------------
 
 // "pin a=fp32": where one variant differs from another.
-std::string Difference(const Params& params, const Params& other) {
+std::vector<std::string> Difference(const Params& params, const Params& other) {
   std::vector<std::string> parts;
   for (const auto& [name, value] : params) {
     if (other.at(name) != value) parts.push_back(absl::StrCat(name, " ", ParamToString(value)));
   }
-  return absl::StrJoin(parts, ", ");
+  return parts;
 }
 
 // Characters that a name cannot have are replaced, so different values may give one name.
@@ -121,11 +115,9 @@ void CheckNamesDiffer(const MethodRequest& method, Diagnostics& diagnostics) {
   for (const MethodVariant& variant : method.variants) {
     const auto [other, fresh] = named.emplace(VariantName(method, variant), &variant);
     if (fresh) continue;
-    diagnostics.Error(method.at,
-                      absl::StrCat("two variants would both be named ", other->first, ": ",
-                                   Difference(other->second->params, variant.params), " and ",
-                                   Difference(variant.params, other->second->params),
-                                   "; change one of them, or put it into an experiment of its own"));
+    diagnostics.Error(method.at, messages::kVariantNameTwice(
+                                     other->first, Difference(other->second->params, variant.params),
+                                     Difference(variant.params, other->second->params)));
   }
 }
 
@@ -143,52 +135,44 @@ void CheckSeedsMatter(const YamlNode& root, const ExperimentSpec& spec, Diagnost
       if (!DependsOnSeed(method.spec->inputs(variant.params))) same.push_back(VariantName(method, variant));
     }
   }
-  diagnostics.Warn(
-      seeds->at, absl::StrCat("experiments.baseline.fine_tune is false, so every seed gives the same result "
-                              "for ",
-                              absl::StrJoin(same, ", "), ": a deviation of 0 over ", spec.seeds.size(),
-                              " seeds says nothing there; give one seed, or keep several for what "
-                              "calibrates or trains"));
+  diagnostics.Warn(seeds->at, messages::kSeedsGiveTheSame(same, static_cast<int64_t>(spec.seeds.size())));
 }
 
 // ---- texts ---------------------------------------------------------------------------------------------
 
-// A file that is nothing but a split; "my-test.csv" alone may be a whole dataset.
+// A file that is only a split; "my-test.csv" alone may be a whole dataset.
 bool IsHeldOut(const AssetFile& file) {
   const std::string split = SplitNamedBy(file.path);
   const std::string stem = std::filesystem::path(file.path).stem().string();
   return (split == "test" || split == "validation") && stem.find_first_of("-_.") == std::string::npos;
 }
 
-// Why there are surely no texts of a kind; empty where there may be some.
-std::string WhyNoTraining(const std::vector<AssetFile>& files) {
-  if (files.empty() || !std::all_of(files.begin(), files.end(), IsHeldOut)) return "";
-  return "the dataset has only files of held-out splits; add one of training texts, as train.csv";
+// Why there are certainly no texts of a kind; no message where there may be some.
+Message WhyNoTraining(const std::vector<AssetFile>& files) {
+  if (files.empty() || !std::all_of(files.begin(), files.end(), IsHeldOut)) return {};
+  return messages::kOnlyHeldOutFiles();
 }
 
-std::string WhyNoValidation(const DatasetConfig& dataset, const std::vector<AssetFile>& files) {
+Message WhyNoValidation(const DatasetConfig& dataset, const std::vector<AssetFile>& files) {
   const auto is_validation = [](const AssetFile& f) { return SplitNamedBy(f.path) == "validation"; };
   const bool may_have_own = files.empty() || std::any_of(files.begin(), files.end(), is_validation);
-  if (dataset.validation_size > 0 || (dataset.validation_size == 0 && may_have_own)) return "";
-  return absl::StrCat("dataset.validation_size is ", dataset.validation_size,
-                      dataset.validation_size == 0 ? " and the dataset has no validation file" : "",
-                      "; give it, as in dataset: {validation_size: 1000}");
+  if (dataset.validation_size > 0 || (dataset.validation_size == 0 && may_have_own)) return {};
+  return dataset.validation_size == 0 ? messages::kNoValidationFile(dataset.validation_size)
+                                      : messages::kNoValidationSplit(dataset.validation_size);
 }
 
 }  // namespace
 
 void CheckTextsAreThere(const ExperimentSpec& spec, const AssetRef& dataset, Diagnostics& diagnostics) {
   const std::vector<AssetFile>& files = dataset.catalog ? dataset.catalog->files : dataset.files;
-  const std::string no_training = WhyNoTraining(files);
-  const std::string no_validation = WhyNoValidation(spec.dataset, files);
+  const Message no_training = WhyNoTraining(files);
+  const Message no_validation = WhyNoValidation(spec.dataset, files);
   for (const MethodRequest& method : spec.methods) {
     if (!no_training.empty() && AnyReads(method, &MethodInputs::training_texts)) {
-      diagnostics.Error(method.at,
-                        absl::StrCat(method.spec->name, " reads training texts, but ", no_training));
+      diagnostics.Error(method.at, messages::kReadsTrainingTexts(method.spec->name, no_training));
     }
     if (!no_validation.empty() && AnyReads(method, &MethodInputs::validation_texts)) {
-      diagnostics.Error(method.at,
-                        absl::StrCat(method.spec->name, " reads validation texts, but ", no_validation));
+      diagnostics.Error(method.at, messages::kReadsValidationTexts(method.spec->name, no_validation));
     }
   }
 }

@@ -8,10 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/metric_spec.h"
 #include "base/settings.h"
 #include "base/sha256.h"
 #include "base/text/escape.h"
+#include "base/text/nearest_name.h"
 #include "model_folder/model_folder.h"
 #include "platform/paths.h"
 #include "server/config/experiment_spec.h"
@@ -53,32 +56,23 @@ class AssetResolver {
 
   void Unknown(const NamedAsset& asset, AssetRole role) {
     std::vector<std::string> names = catalog_.Names(role);
-    result_.diagnostics.Error(
-        asset.at, absl::StrCat("the catalogue has no ", AssetRoleName(role), " ", asset.name,
-                               DidYouMean(asset.name, names), "; allowed: ", absl::StrJoin(names, ", "),
-                               ", or a path such as ./", asset.name));
+    result_.diagnostics.Error(asset.at, messages::kNotInCatalogue(AssetRoleName(role), asset.name,
+                                                                  NearestName(asset.name, names), names));
   }
 
   void Provide(const NamedAsset& asset, AssetRole role, const std::string& path, const std::string& how,
                AssetRef* ref) {
-    const bool is_model = role == AssetRole::kModel;
-    std::string remedy = how;
+    Message remedy = TextMessage(how);
     if (remedy.empty()) {
-      remedy =
-          is_model
-              ? "put a model in the Hugging Face layout there (config.json, model.safetensors, and "
-                "tokenizer.json or vocab.txt), or correct the path"
-              : "put the dataset there (a CSV, TSV or JSONL file, or a folder such as aclImdb), or correct "
-                "the path";
+      remedy = role == AssetRole::kModel ? messages::kPutModelThere() : messages::kPutDatasetThere();
     }
-    result_.required.push_back({asset.name, path, role, remedy});
+    result_.required.push_back({asset.name, path, role, how.empty() ? English(remedy) : how});
     const auto given = std::find_if(request_.inputs.begin(), request_.inputs.end(),
                                     [&](const ProvidedAsset& p) { return p.name == asset.name; });
     if (given == request_.inputs.end()) {
       if (request_.inputs_needed) {
         result_.diagnostics.Error(asset.at,
-                                  absl::StrCat("the files of the ", AssetRoleName(role), " ", asset.name,
-                                               " were not uploaded from ", path, "; ", remedy));
+                                  messages::kFilesNotUploaded(AssetRoleName(role), asset.name, path, remedy));
       }
       return;
     }
@@ -89,23 +83,20 @@ class AssetResolver {
 
   bool CheckFiles(const NamedAsset& asset, AssetRole role, const std::vector<AssetFile>& files) {
     std::set<std::string> paths;
-    std::string problem = files.empty() ? "has no files" : "";
+    Message problem = files.empty() ? messages::kHasNoFiles() : Message();
     for (const AssetFile& file : files) {
       const std::string wrong = RelativePathProblem(file.path);
       if (!wrong.empty()) {
-        problem =
-            absl::StrCat("has a file '", CleanText(file.path, 200), "', but the path of a file ", wrong);
+        problem = messages::kFilePathRefused(CleanText(file.path, 200), TextMessage(wrong));
       }
-      if (!IsSha256Hex(file.sha256) || file.size < 0)
-        problem = absl::StrCat("has a wrong digest or size for ", file.path);
-      if (!paths.insert(file.path).second) problem = absl::StrCat("has ", file.path, " twice");
+      if (!IsSha256Hex(file.sha256) || file.size < 0) problem = messages::kFileDigestWrong(file.path);
+      if (!paths.insert(file.path).second) problem = messages::kFilePathTwice(file.path);
     }
     if (problem.empty() && role == AssetRole::kModel) {
-      problem = MissingFromModel(std::vector<std::string>(paths.begin(), paths.end()));
+      problem = TextMessage(MissingFromModel(std::vector<std::string>(paths.begin(), paths.end())));
     }
     if (problem.empty()) return true;
-    result_.diagnostics.Error(asset.at,
-                              absl::StrCat("the ", AssetRoleName(role), " ", asset.name, " ", problem));
+    result_.diagnostics.Error(asset.at, messages::kAssetProblem(AssetRoleName(role), asset.name, problem));
     return false;
   }
 
@@ -152,7 +143,7 @@ class Planner {
     }
   }
 
-  // The reference stays good until the next Add.
+  // The reference is valid until the next Add.
   PlannedRun& Add(const std::string& variant, const std::string& folder, uint64_t seed, RunKind kind,
                   std::vector<RunDependency> needs) {
     const bool many = spec_.seeds.size() > 1;
@@ -169,7 +160,7 @@ class Planner {
     return runs_.back();
   }
 
-  // Over the first seed: repeats tell about accuracy; speed, memory and size do not depend on the seed.
+  // Over the first seed: repetitions are for accuracy; speed, memory and size do not depend on the seed.
   void AddComparison() {
     PlannedRun run;
     run.config = common_;
@@ -199,7 +190,7 @@ bool IsNamed(const PlannedRun& run, const std::string& wanted) {
 // Of unknown names in `only`, this many are listed with suggestions.
 constexpr int kMaxUnknownNames = 10;
 
-// Keeps what `only` names, with what it needs.
+// Keeps the runs that `only` names, and their dependencies.
 void Select(const PlanRequest& request, PlanResult& result) {
   if (request.only.empty() || result.runs.empty()) return;
   std::set<std::string> keep;
@@ -214,17 +205,15 @@ void Select(const PlanRequest& request, PlanResult& result) {
       found = true;
     }
     if (!found && ++unknown <= kMaxUnknownNames) {
-      result.diagnostics.Error(
-          {request.files[0].name, 0, 0},
-          absl::StrCat("this experiment has no run ", wanted, " (asked for with only)",
-                       DidYouMean(wanted, known), "; allowed: ", absl::StrJoin(known, ", ")));
+      result.diagnostics.Error({request.files[0].name, 0, 0},
+                               messages::kNoSuchRun(wanted, NearestName(wanted, known), known));
     }
   }
   if (unknown > kMaxUnknownNames) {
     result.diagnostics.Error({request.files[0].name, 0, 0},
-                             absl::StrCat("and ", unknown - kMaxUnknownNames, " more unknown runs"));
+                             messages::kMoreUnknownRuns(unknown - kMaxUnknownNames));
   }
-  // Runs stand after what they need, so one pass from the back finds everything.
+  // Runs follow their dependencies, so one pass from the back finds everything.
   for (auto run = result.runs.rbegin(); run != result.runs.rend(); ++run) {
     if (keep.count(run->config.run_name) == 0) continue;
     for (const RunDependency& need : run->needs) keep.insert(need.run);
@@ -241,7 +230,7 @@ int64_t CountRuns(const ExperimentSpec& spec) {
   return variants * static_cast<int64_t>(spec.seeds.size()) + (spec.comparison ? 1 : 0);
 }
 
-// One "key=value" line of the text under an input key. Values are quoted, so that none can fake a line.
+// One "key=value" line of the text under an input key. Values are quoted, so that none can forge a line.
 class KeyText {
  public:
   void Add(absl::string_view key, const std::string& value) {
@@ -325,9 +314,8 @@ PlanResult PlanExperiment(const PlanRequest& request, const Catalog& catalog) {
   AssetRef dataset = resolver.Resolve(spec.dataset_name, AssetRole::kDataset);
   if (result.ok()) CheckTextsAreThere(spec, dataset, result.diagnostics);
   if (CountRuns(spec) > kMaxRuns) {
-    result.diagnostics.Error(
-        {request.files[0].name, 0, 0},
-        absl::StrCat("this experiment makes ", CountRuns(spec), " runs; allowed: ", kMaxRuns));
+    result.diagnostics.Error({request.files[0].name, 0, 0},
+                             messages::kTooManyRuns(static_cast<int64_t>(CountRuns(spec)), kMaxRuns));
   }
   if (!result.ok()) return result;
   result.runs = Planner(spec, std::move(model), std::move(dataset)).Plan();

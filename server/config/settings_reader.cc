@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 
 namespace quantlab {
 namespace {
@@ -18,7 +19,7 @@ int64_t MaxOf(const SettingSpec& spec) {
   return static_cast<int64_t>(spec.max.value_or(static_cast<double>(std::numeric_limits<int>::max())));
 }
 
-// One setting, read as the type of its field wants it.
+// Reads one setting in the type of its field.
 struct ValueReader {
   Fields& fields;
   const SettingSpec& spec;
@@ -43,7 +44,7 @@ struct ValueReader {
   void operator()(std::vector<std::string>* out) const { fields.Words(key, out); }
   void operator()(absl::Duration* out) const {
     fields.Duration(key, absl::Seconds(spec.min.value_or(0)), absl::Seconds(spec.max.value_or(0)),
-                    absl::StrCat("a duration from ", spec.allowed_words), out);
+                    messages::kDurationRange(spec.allowed_words), out);
   }
 };
 
@@ -76,8 +77,7 @@ void ReadSettings(Fields& fields, Diagnostics& diagnostics, Section* section, ab
     if (given == nullptr) continue;
     read(older);
     if (from.Has(key)) {
-      diagnostics.Error(given->at, absl::StrCat(from.path(), ".", older, " is an older name of ", key,
-                                                "; give one of the two"));
+      diagnostics.Error(given->at, messages::kOlderNameToo(absl::StrCat(from.path(), ".", older), key));
     }
   }
   for (auto& [map, map_fields] : inner) map_fields.Done();

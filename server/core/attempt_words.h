@@ -1,4 +1,4 @@
-// How core speaks of attempts in messages and errors.
+// The wording of attempts in core's messages and errors.
 #ifndef QUANTLAB_SERVER_CORE_ATTEMPT_WORDS_H_
 #define QUANTLAB_SERVER_CORE_ATTEMPT_WORDS_H_
 
@@ -13,10 +13,10 @@ namespace quantlab {
 
 // ABORTED, with the reason ATTEMPT_FENCED.
 inline absl::Status Fenced(const AttemptKey& attempt) {
-  return WithReason(
-      absl::AbortedError(absl::StrCat("attempt ", attempt.number, " of ", attempt.run_id,
-                                      " is not (any longer) this worker's; stop it and forget it")),
-      "ATTEMPT_FENCED");
+  return WithReason(absl::AbortedError(absl::StrCat(
+                        "attempt ", attempt.number, " of ", attempt.run_id,
+                        " is no longer assigned to this worker; stop it and discard its results")),
+                    "ATTEMPT_FENCED");
 }
 
 }  // namespace quantlab

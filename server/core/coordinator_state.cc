@@ -67,15 +67,15 @@ absl::Status CoordinatorState::Load(const std::string& experiment_id) {
   return absl::OkStatus();
 }
 
-// A full term from now; of the time limit what the wall clock says is left, and the whole grace: the
-// worker may have finished long ago, and hand over what it spooled only now.
+// A full term from now, with the rest of the time limit by the wall clock, and the whole grace: the worker
+// may have finished long ago, and deliver its spooled events only now.
 absl::Status CoordinatorState::RestoreLease(const RunRecord& run) {
   const AttemptKey key{run.id, run.attempts};
   if (leases_.Find(key) != nullptr) return absl::OkStatus();
   QL_ASSIGN_OR_RETURN(const AttemptRecord attempt, parts_.state->GetAttempt(key));
   const absl::Duration passed = std::max(parts_.clock->Now() - attempt.start_time, absl::ZeroDuration());
   leases_.Grant(attempt, std::max(run.time_limit - passed, absl::ZeroDuration()) + options_.time_limit_grace);
-  workers_.Heard(attempt.worker_id);
+  workers_.Touch(attempt.worker_id);
   return absl::OkStatus();
 }
 
@@ -92,7 +92,7 @@ const RunRecord* CoordinatorState::Peek(const std::string& run_id) {
   return it == active_.end() || it->second.stale ? nullptr : FindRun(it->second, run_id);
 }
 
-// Ended experiments are read from the repository when they are asked for.
+// Ended experiments are read from the repository on request.
 void CoordinatorState::Prune(const std::string& experiment_id) {
   const auto it = active_.find(experiment_id);
   if (it != active_.end() && !it->second.stale && AllEnded(it->second.runs)) active_.erase(it);
@@ -107,7 +107,7 @@ RunRecord* CoordinatorState::FindRun(Active& active, const std::string& run_id) 
 
 absl::Status CoordinatorState::Apply(Active& active, ExperimentChange& change) {
   const absl::Duration start = parts_.clock->Monotonic();
-  // Should memory run out on the way, what is stored is read again before use.
+  // If memory runs out on the way, the stored state is read again before use.
   active.stale = true;
   const absl::Status status = parts_.state->Commit(change.change());
   parts_.observer->OnCommit(parts_.clock->Monotonic() - start, status);
@@ -117,7 +117,7 @@ absl::Status CoordinatorState::Apply(Active& active, ExperimentChange& change) {
     outbox_.changed.insert(active.experiment.id);
     return status;
   }
-  // It may have been written nevertheless, or another version of it: what is stored decides.
+  // It may have been written nevertheless, or another version of it: the stored state decides.
   active.stale = !absl::IsFailedPrecondition(status);
   if (active.stale) {
     const absl::Status reload = Load(active.experiment.id);
@@ -205,7 +205,7 @@ absl::StatusOr<StateRepository::Created> CoordinatorState::Submit(const Experime
   absl::StatusOr<StateRepository::Created> created;
   created = parts_.state->CreateExperiment(experiment, runs);
   if (!created.ok() || !created->created) return created;
-  // From here on it is stored: what fails now is made good by Tick, or by the next start.
+  // From here on it is stored: Tick or the next start repairs what fails now.
   absl::Status status = Load(experiment.id);
   if (status.ok()) {
     Active& active = active_[experiment.id];
@@ -230,7 +230,7 @@ absl::Status CoordinatorState::Cancel(const std::string& experiment_id, const st
     const bool known =
         std::any_of(runs.begin(), runs.end(), [&](const RunRecord& r) { return r.name == run; });
     if (!run.empty() && !known)
-      return absl::NotFoundError(absl::StrCat("there is no run ", run, " in ", experiment_id));
+      return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchRunIn(run, experiment_id));
     return absl::OkStatus();  // it has ended, and stays as it is
   }
   QL_RETURN_IF_ERROR(found.status());
@@ -239,7 +239,8 @@ absl::Status CoordinatorState::Cancel(const std::string& experiment_id, const st
   for (const RunRecord& r : active.runs) {
     if (run.empty() || r.name == run) ids.push_back(r.id);
   }
-  if (ids.empty()) return absl::NotFoundError(absl::StrCat("there is no run ", run, " in ", experiment_id));
+  if (ids.empty())
+    return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchRunIn(run, experiment_id));
   ExperimentChange change(active.runs, parts_.clock->Now());
   change.Cancel(ids, TextMessage(reason));
   if (!change.empty()) QL_RETURN_IF_ERROR(Apply(active, change));
@@ -281,7 +282,7 @@ absl::Status CoordinatorState::Retry(const std::string& experiment_id, const std
   }
   absl::Status status;
   if (ids.empty()) {
-    status = absl::NotFoundError(absl::StrCat("there is no run ", run, " in ", experiment_id));
+    status = MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchRunIn(run, experiment_id));
   } else {
     ExperimentChange change(active.runs, parts_.clock->Now());
     const auto incomplete = IncompleteResults(active);
@@ -328,7 +329,7 @@ std::vector<Message> CoordinatorState::Unplaceable(const std::vector<RunRecord>&
 
 void CoordinatorState::Tick() {
   const absl::Duration now = parts_.clock->Monotonic();
-  // The coordinator itself stood still (a stopped process, a frozen machine): workers could not reach it.
+  // The coordinator itself was suspended (a stopped process, a frozen machine): workers could not reach it.
   if (now - last_tick_ > options_.lease_term / 2) leases_.RenewAll();
   last_tick_ = now;
   LoseOverdueAttempts();

@@ -12,12 +12,12 @@
 namespace quantlab {
 namespace {
 
-// A worker with a run comes back this often at the latest: that is how fast a cancel reaches it.
+// A worker with a run calls at least this often, which bounds how long a cancel takes to reach it.
 constexpr absl::Duration kBusySync = absl::Seconds(3);
 constexpr absl::Duration kIdleSync = absl::Seconds(1);
-// An assignment that got lost on its way is repeated this often before its attempt counts as lost.
+// A lost assignment is repeated this many times before its attempt counts as lost.
 constexpr int kMaxHandOuts = 3;
-// One run that cannot be handed out must not hold up the others; a full disk must not be tried for each.
+// One run that cannot be assigned must not block the others; a full disk must not be tried for each.
 constexpr size_t kMaxFailures = 3;
 
 }  // namespace
@@ -65,7 +65,7 @@ int64_t CoordinatorState::Sync(const SyncCall& call, SyncDone done) {
 absl::StatusOr<SyncAnswer> CoordinatorState::AnswerNow(const SyncCall& call) {
   if (stopping_) return absl::UnavailableError("the coordinator is shutting down; call again");
   RecordContact(call.worker);
-  // A worker has one call at a time: the caller of an earlier one is gone.
+  // A worker has one call at a time: the caller of an earlier one has given up.
   if (auto earlier = waiting_.TakeOf(call.worker.id)) Answer(*std::move(earlier), MakeAnswer(kIdleSync));
   if (call.attempt) return SyncHolding(call);
   SyncAnswer answer = MakeAnswer(call.wants_run ? kIdleSync : kBusySync);
@@ -96,8 +96,8 @@ absl::StatusOr<SyncAnswer> CoordinatorState::SyncHolding(const SyncCall& call) {
   return answer;
 }
 
-// A worker holds nothing while an attempt is in its name: the answer with the assignment was lost, or the
-// worker lost its state. Where no event was stored yet, the same attempt is handed out again.
+// A worker reports no attempt although it has a lease: the answer with the assignment was lost, or the worker
+// lost its state. Where no event has been stored yet, the same attempt is assigned again.
 absl::StatusOr<std::optional<Assignment>> CoordinatorState::RecoverUndelivered(const SyncCall& call) {
   Lease* lease = leases_.FindByWorker(call.worker.id);
   if (lease == nullptr) return std::nullopt;
@@ -178,7 +178,7 @@ absl::StatusOr<bool> CoordinatorState::TakeOver(Active& active, const RunRecord&
   return true;
 }
 
-// Times outside of the attempt are replaced, and a run that was stopped for its time limit is TIMED_OUT.
+// Replaces times outside of the attempt, and makes a run that was stopped for its time limit TIMED_OUT.
 void CoordinatorState::CorrectEnd(AttemptEnd& end, const Lease& lease, const RunRecord& run) const {
   const absl::Time now = parts_.clock->Now();
   if (end.time < lease.attempt.start_time || end.time > now) end.time = now;
@@ -192,7 +192,7 @@ void CoordinatorState::CorrectEnd(AttemptEnd& end, const Lease& lease, const Run
 absl::Status CoordinatorState::Finish(AttemptEnd end) {
   const Lease* lease = leases_.Find(end.key);
   if (lease == nullptr) {
-    // The answer to an earlier call may have been lost: the same end twice is one end.
+    // The answer to an earlier call may have been lost, so the same end may be reported twice.
     QL_ASSIGN_OR_RETURN(const AttemptRecord stored, parts_.state->GetAttempt(end.key));
     const bool same = stored.state == end.outcome && stored.last_event == end.last_event;
     return same ? absl::OkStatus() : Fenced(end.key);
@@ -233,7 +233,7 @@ std::vector<WorkerStatus> CoordinatorState::Workers() {
 
 void CoordinatorState::Answer(WaitingSync call, absl::StatusOr<SyncAnswer> answer) {
   workers_.SetWaiting(call.worker_id, false);
-  workers_.Heard(call.worker_id);
+  workers_.Touch(call.worker_id);
   outbox_.calls.push_back([done = std::move(call.done), answer = std::move(answer)] { done(answer); });
 }
 
@@ -253,7 +253,7 @@ void CoordinatorState::Dispatch() {
   }
 }
 
-// Hands out the first run that a waiting worker can take, to the one that has waited longest. False when
+// Assigns the first run that a waiting worker can execute to the worker that has waited longest. False when
 // there is none.
 bool CoordinatorState::DispatchOne(std::set<std::string>& failed) {
   std::set<std::string> hopeless;  // requirements

@@ -16,7 +16,7 @@ bool IsInterruption(const AttemptEnd& end) {
   return end.outcome == RunState::kLost || end.outcome == RunState::kPreempted || end.worker_fault;
 }
 
-// Why a run goes on after an attempt that did not end by itself, or ends with it.
+// The message of a run after an attempt that was interrupted: a retry, or the end.
 Message RetryMessage(const AttemptEnd& end, bool again) {
   const Message why = MessageOr(end.coded_message, end.message);
   const int64_t attempt = end.key.number;
@@ -65,7 +65,7 @@ bool ExperimentChange::empty() const {
   return change_.runs.empty() && change_.cancel_requests.empty();
 }
 
-// Keeps the record as storage will have it after the change.
+// Applies the change to the record as storage will.
 void ExperimentChange::Move(size_t index, RunState to, const Message& message) {
   RunRecord& run = Mutable(index);
   assert(CanTransition(run.state, to));
@@ -112,7 +112,7 @@ bool ExperimentChange::SettleOne(size_t index) {
 }
 
 void ExperimentChange::Settle() {
-  // Runs stand after what they need, so a second pass finds nothing; it costs little to be sure.
+  // Runs follow their dependencies, so a second pass finds nothing; it is a cheap safeguard.
   bool again = true;
   while (again) {
     again = false;
@@ -203,7 +203,7 @@ void ExperimentChange::Cancel(const std::vector<std::string>& run_ids, const Mes
   Settle();
 }
 
-// Marks a run, what it must have and has not, and so on.
+// Marks a run and, recursively, the unsuccessful runs that it depends on.
 void ExperimentChange::CollectRetry(size_t index, const std::set<std::string>& incomplete,
                                     std::vector<bool>& again) const {
   const RunRecord& run = At(index);
@@ -224,13 +224,11 @@ absl::Status ExperimentChange::Retry(const std::vector<std::string>& run_ids,
     if (index >= 0) CollectRetry(static_cast<size_t>(index), incomplete, again);
   }
   if (std::find(again.begin(), again.end(), true) == again.end()) {
-    return absl::FailedPreconditionError(
-        run_ids.size() == 1
-            ? absl::StrCat("run ", run_ids[0],
-                           " can be tried again only after it ended otherwise than by success")
-            : "no run of this experiment ended otherwise than by success; there is nothing to try again");
+    return MessageStatus(absl::StatusCode::kFailedPrecondition, run_ids.size() == 1
+                                                                    ? messages::kRunNotRetryable(run_ids[0])
+                                                                    : messages::kNothingToRetry());
   }
-  // What was skipped because of one of them; runs stand after what they need.
+  // The runs that were skipped because of one of them; runs follow their dependencies.
   for (size_t i = 0; i < runs_.size(); ++i) {
     if (At(i).state != RunState::kSkipped) continue;
     for (const RunDependency& need : At(i).needs) {

@@ -39,7 +39,7 @@ void WorkerTable::MarkStored(const std::string& id) {
   entry.stored = entry.record.last_seen;
 }
 
-void WorkerTable::Heard(const std::string& id) {
+void WorkerTable::Touch(const std::string& id) {
   entries_[id].last_contact = clock_.Monotonic();
 }
 

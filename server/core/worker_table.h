@@ -1,4 +1,4 @@
-// The workers that the coordinator knows, and when each was last heard of.
+// The known workers and the time of each one's last contact.
 #ifndef QUANTLAB_SERVER_CORE_WORKER_TABLE_H_
 #define QUANTLAB_SERVER_CORE_WORKER_TABLE_H_
 
@@ -19,17 +19,17 @@ class WorkerTable {
  public:
   WorkerTable(const Clock& clock, absl::Duration silence) : clock_(clock), silence_(silence) {}
 
-  // A worker as it was stored. It is not connected until it is heard of.
+  // Adds a worker as it was stored. It is not connected until its next contact.
   void Restore(const WorkerRecord& record);
 
-  // The worker called: its record is replaced and it counts as heard of now. True when the record should be
+  // The worker called: its record is replaced and its last contact is now. True when the record should be
   // stored, because it changed or because the stored time of contact is older than a minute.
   bool Contact(const WorkerRecord& record);
-  // What Contact asked for is stored.
+  // Marks the record that Contact asked to store as stored.
   void MarkStored(const std::string& id);
 
-  // Heard of, without a record.
-  void Heard(const std::string& id);
+  // A contact without a record.
+  void Touch(const std::string& id);
   // Whether a call of the worker waits for an answer.
   void SetWaiting(const std::string& id, bool waiting);
 
@@ -37,7 +37,7 @@ class WorkerTable {
   bool IsConnected(const std::string& id) const;
   const WorkerRecord& record(const std::string& id) const;
 
-  // By id. The pointers are good until the table changes.
+  // By id. The pointers are valid until the table changes.
   std::vector<const WorkerRecord*> All() const;
   std::vector<const WorkerRecord*> Connected() const;
 

@@ -30,7 +30,7 @@ TEST_F(WorkerTableTest, AWorkerIsConnectedForAWhileAfterItsLastContact) {
   EXPECT_FALSE(table_.IsConnected("w"));
   EXPECT_THAT(table_.Connected(), IsEmpty());
   EXPECT_THAT(table_.All(), SizeIs(1));
-  table_.Heard("w");
+  table_.Touch("w");
   EXPECT_TRUE(table_.IsConnected("w"));
 }
 

@@ -66,7 +66,7 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
   if (size < 0 || message.offset() < 0)
     return absl::InvalidArgumentError("size and offset must not be negative");
   auto writer = store_->OpenWriter(sha256, size, message.offset());
-  if (absl::IsAlreadyExists(writer.status())) {  // another upload was faster
+  if (absl::IsAlreadyExists(writer.status())) {  // another upload finished first
     QL_ASSIGN_OR_RETURN(const ArtifactStore::Stat stat, store_->GetStat(sha256));
     response->set_size(stat.size);
     return absl::OkStatus();
@@ -80,7 +80,7 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
     QL_RETURN_IF_ERROR((*writer)->Append(message.data()));
     slot.Touch();
   } while (reader->Read(&message));
-  // Also when the caller went away: what has arrived stays, and the upload can be resumed.
+  // Also when the caller is gone: the received part is kept, and the upload can be resumed.
   QL_ASSIGN_OR_RETURN(const int64_t durable, (*writer)->Close());
   response->set_size(durable);
   return absl::OkStatus();
@@ -130,7 +130,7 @@ absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& reques
     if (request.offset() == 0 && offset == reader->size() && hash.HexDigest() != request.sha256())
       return Damaged(request.sha256());
     message.set_data(std::move(data));
-    if (!writer->Write(message)) return absl::CancelledError("the caller went away");
+    if (!writer->Write(message)) return absl::CancelledError("the caller disconnected");
     slot.Touch();
     message.clear_size();
   } while (offset < reader->size());

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
 #include "server/service/submission.h"
@@ -16,7 +17,7 @@ namespace {
 
 constexpr int kMaxWatches = 2000;
 constexpr size_t kMaxReasonBytes = 1000;
-// Experiments are read so many at once, so that a page can end by its weight.
+// Number of experiments read at once, so that a page can end by its size.
 constexpr int kExperimentsAtOnce = 20;
 
 void Fill(const Diagnostic& diagnostic, v1::Diagnostic* out) {
@@ -36,7 +37,7 @@ void Fill(const RequiredAsset& required, v1::RequiredInput* out) {
 }
 
 absl::Status RunNotFound(const std::string& run, const std::string& experiment) {
-  return absl::NotFoundError(absl::StrCat("there is no run ", run, " in ", experiment));
+  return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchRunIn(run, experiment));
 }
 
 void AddUnplaceable(const std::vector<Message>& explanations, v1::SubmitExperimentResponse* response) {
@@ -77,7 +78,7 @@ absl::Status ExperimentService::Submit(const v1::SubmitExperimentRequest& reques
   return Store(submission, request, record, response);
 }
 
-// The request came before: the experiment that it created.
+// The experiment that an earlier call with the same request created.
 absl::Status ExperimentService::Replay(const std::string& id, const v1::SubmitExperimentRequest& request,
                                        RpcRecord& record, v1::SubmitExperimentResponse* response) {
   record.subject.experiment = id;
@@ -109,7 +110,7 @@ absl::Status ExperimentService::Store(const Submission& submission,
   const absl::Time now = parts_.rpc.clock->Now();
   absl::StatusOr<StateRepository::Created> created;
   std::vector<RunRecord> runs;
-  // Two random ids are hardly ever the same; three tries are plenty.
+  // Collisions of random ids are very unlikely; three tries suffice.
   for (int tries = 0; tries < 3; ++tries) {
     const std::string id = NewExperimentId(submission.plan.name);
     runs = MakeRuns(submission, id, now);
@@ -117,7 +118,7 @@ absl::Status ExperimentService::Store(const Submission& submission,
     if (!absl::IsAlreadyExists(created.status())) break;
   }
   QL_RETURN_IF_ERROR(created.status());
-  // Another call with the same request_id was faster.
+  // Another call with the same request_id was first.
   if (!created->created) return Replay(created->experiment_id, request, record, response);
   record.subject.experiment = created->experiment_id;
   response->set_created(true);
@@ -274,8 +275,9 @@ grpc::ServerUnaryReactor* ExperimentService::CancelExperiment(grpc::CallbackServ
   return RunUnary(parts_.rpc, context, "CancelExperiment", [=, this](RpcRecord& record) -> absl::Status {
     record.subject = {request->id(), request->run(), 0};
     if (request->reason().size() > kMaxReasonBytes) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("reason has ", request->reason().size(), " bytes; allowed: ", kMaxReasonBytes));
+      return MessageStatus(
+          absl::StatusCode::kInvalidArgument,
+          messages::kReasonTooLong(static_cast<int64_t>(request->reason().size()), kMaxReasonBytes));
     }
     QL_RETURN_IF_ERROR(parts_.coordinator->Cancel(request->id(), request->run(), request->reason()));
     QL_ASSIGN_OR_RETURN(*response, views_.Experiment(request->id()));

@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/error_reason.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "proto/status_bridge.h"
 
 namespace quantlab {
@@ -65,13 +67,13 @@ grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::Call
   auto record = std::make_shared<RpcRecord>(environment, std::move(method));
   const bool accepted = environment.pool->Submit([context, reactor, record, handler = std::move(handler)] {
     absl::Status status = context->IsCancelled()
-                              ? absl::CancelledError("the caller went away, or its deadline passed")
+                              ? absl::CancelledError("the caller disconnected, or its deadline passed")
                               : CallHandler([&] { return handler(*record); });
     record->End(status);
     reactor->Finish(ToGrpcStatus(status));
   });
   if (!accepted) {
-    const absl::Status status = absl::UnavailableError("the coordinator is overloaded; call again");
+    const absl::Status status = MessageStatus(absl::StatusCode::kUnavailable, messages::kOverloaded());
     record->End(status);
     reactor->Finish(ToGrpcStatus(status));
   }

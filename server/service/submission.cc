@@ -63,10 +63,9 @@ absl::Status CheckListedFiles(const PlanResult& plan) {
   for (const PlannedRun& run : plan.runs)
     listed += static_cast<int64_t>(run.config.model.files.size() + run.config.dataset.asset.files.size());
   if (listed <= kMaxListedFilesInAllRuns) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("the ", plan.runs.size(), " runs of this experiment would list ", listed,
-                   " files of models and datasets; allowed: ", kMaxListedFilesInAllRuns,
-                   ". Pack the dataset into fewer files, or split the experiment"));
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kTooManyListedFiles(static_cast<int64_t>(plan.runs.size()), listed,
+                                                     kMaxListedFilesInAllRuns));
 }
 
 }  // namespace

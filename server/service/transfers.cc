@@ -2,8 +2,9 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 
 namespace quantlab {
 
@@ -18,9 +19,9 @@ Transfers::Slot::Slot(Transfers& transfers, std::function<void()> cancel) : tran
   for (auto& [id, open] : transfers_.open_) {
     if (now - open.last_moved >= kIdleLimit) open.cancel();
   }
-  status_ = WithReason(absl::UnavailableError(absl::StrCat("more than ", transfers_.most_,
-                                                           " transfers at once; call again later")),
-                       "TOO_MANY_TRANSFERS");
+  status_ =
+      WithReason(MessageStatus(absl::StatusCode::kUnavailable, messages::kTooManyTransfers(transfers_.most_)),
+                 "TOO_MANY_TRANSFERS");
 }
 
 Transfers::Slot::~Slot() {

@@ -6,6 +6,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/error_reason.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
 
@@ -137,8 +139,8 @@ absl::StatusOr<v1::ListMetricsResponse> Views::Metrics(const v1::ListMetricsRequ
     }
   }
   if (!known)
-    return absl::NotFoundError(
-        absl::StrCat("there is no run ", request.run(), " in ", request.experiment_id()));
+    return MessageStatus(absl::StatusCode::kNotFound,
+                         messages::kNoSuchRunIn(request.run(), request.experiment_id()));
   return response;
 }
 

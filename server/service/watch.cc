@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
@@ -12,11 +14,11 @@
 namespace quantlab {
 namespace {
 
-// What a stream holds in memory while its client does not read.
+// Limit of a stream's memory while its client does not read.
 constexpr int kReadAtOnce = 500;
 constexpr int64_t kReadBytesAtOnce = 256 << 10;
 
-// One thing at a time: reading from storage (on the pool), writing to the client, or waiting for the feed.
+// Does one thing at a time: reads from storage (on the pool), writes to the client, or waits for the feed.
 // Threads: safe. Kept alive by `self_` until gRPC is done with it, and by tasks that still run.
 class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
               public std::enable_shared_from_this<Watch> {
@@ -35,8 +37,7 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
   void Start(bool refused) {
     self_ = shared_from_this();
     if (sequence_ < 0) return End(absl::InvalidArgumentError("after_sequence is negative"));
-    if (refused)
-      return End(absl::ResourceExhaustedError("too many streams are open; close some, or call again later"));
+    if (refused) return End(MessageStatus(absl::StatusCode::kResourceExhausted, messages::kTooManyStreams()));
     subscription_ = parts_.feed->Subscribe(experiment_, [weak = weak_from_this()] {
       if (auto watch = weak.lock()) watch->OnChange();
     });
@@ -44,7 +45,7 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
   }
 
   void OnWriteDone(bool ok) override {
-    if (!ok) return End(absl::CancelledError("the caller went away"));
+    if (!ok) return End(absl::CancelledError("the caller disconnected"));
     WriteOrRead();
   }
 
@@ -52,10 +53,10 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
     {
       MutexLock lock(mutex_);
       cancelled_ = true;
-      if (step_ != Step::kWaiting) return;  // whoever is busy notices
+      if (step_ != Step::kWaiting) return;  // the running step will see it
       step_ = Step::kReading;
     }
-    End(absl::CancelledError("the caller went away, or its deadline passed"));
+    End(absl::CancelledError("the caller disconnected, or its deadline passed"));
   }
 
   void OnDone() override {
@@ -130,7 +131,7 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
     }
     // From here on another thread may run this object.
     if (next == Step::kWaiting) return;
-    if (cancelled) return End(absl::CancelledError("the caller went away, or its deadline passed"));
+    if (cancelled) return End(absl::CancelledError("the caller disconnected, or its deadline passed"));
     if (next == Step::kWriting) {
       current_ = std::move(messages_.front());
       messages_.pop_front();

@@ -79,8 +79,8 @@ absl::StatusOr<SyncCall> ReadCall(const v1::SyncRequest& request,
   return call;
 }
 
-// One call of Sync, which may wait. The coordinator's answer and the caller's going away race; whoever
-// takes the reactor out of the shared state finishes the call.
+// One call of Sync, which may wait. The coordinator's answer and the caller's disconnection race; the one
+// that takes the reactor out of the shared state finishes the call.
 class SyncReactor : public grpc::ServerUnaryReactor {
  public:
   SyncReactor(const RpcEnvironment& rpc, Coordinator* coordinator, v1::SyncResponse* response)
@@ -110,7 +110,7 @@ class SyncReactor : public grpc::ServerUnaryReactor {
       waiting = state_->waiting;
     }
     if (waiting > 0) coordinator_->DropSync(waiting);
-    Finish(state_, absl::CancelledError("the worker went away, or its deadline passed"));
+    Finish(state_, absl::CancelledError("the worker disconnected, or its deadline passed"));
   }
 
   void OnDone() override { delete this; }
@@ -139,7 +139,7 @@ class SyncReactor : public grpc::ServerUnaryReactor {
       state->waiting = waiting;
       gone = state->reactor == nullptr;
     }
-    if (gone) coordinator->DropSync(waiting);  // the caller left before the id was known
+    if (gone) coordinator->DropSync(waiting);  // the caller disconnected before the id was known
   }
 
   static absl::Status Respond(const std::shared_ptr<State>& state, const absl::StatusOr<SyncAnswer>& answer) {

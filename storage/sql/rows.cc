@@ -2,7 +2,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
+#include "base/message_catalogue.h"
 #include "base/message_json.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 
 namespace quantlab {
@@ -18,7 +20,8 @@ absl::Status UnknownName(absl::string_view what, const std::string& name) {
 
 absl::StatusOr<int64_t> ExperimentKey(Connection& connection, const std::string& id) {
   Query query(connection, "SELECT key FROM experiments WHERE id = ?");
-  if (!query.Bind(id).Step()) return absl::NotFoundError(absl::StrCat("there is no experiment ", id));
+  if (!query.Bind(id).Step())
+    return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchExperiment(id));
   return query.Int(0);
 }
 

@@ -5,7 +5,9 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
 #include "base/message_json.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "storage/sql/page_token.h"
 #include "storage/sql/rows.h"
@@ -220,7 +222,7 @@ absl::Status InsertRuns(Connection& connection, int64_t experiment, const std::v
   return absl::OkStatus();
 }
 
-// What the tables would refuse with less helpful words.
+// Checks that the tables would make too, with better messages.
 absl::Status CheckNewRuns(const ExperimentRecord& experiment, const std::vector<RunRecord>& runs) {
   if (experiment.id.empty() || experiment.id.find('/') != std::string::npos || experiment.id.size() > 256) {
     return absl::InvalidArgumentError(
@@ -309,7 +311,8 @@ absl::StatusOr<ExperimentRecord> SqlStateRepository::GetExperiment(const std::st
                         [&](Connection& connection) -> absl::StatusOr<ExperimentRecord> {
                           Query query(connection, QL_EXPERIMENT_COLUMNS "WHERE id = ?");
                           if (!query.Bind(id).Step()) {
-                            return absl::NotFoundError(absl::StrCat("there is no experiment ", id));
+                            return MessageStatus(absl::StatusCode::kNotFound,
+                                                 messages::kNoSuchExperiment(id));
                           }
                           QL_ASSIGN_OR_RETURN(ExperimentRecord experiment, ReadExperiment(query));
                           experiment.files = ReadFiles(connection, query.Int(0));
