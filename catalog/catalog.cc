@@ -49,7 +49,7 @@ CatalogSource ReadWheel(const YamlNode& node, const std::string& path, Diagnosti
   if (source.package.empty() || source.version.empty()) {
     diagnostics.Error(node.at, absl::StrCat(path, " needs package and version"));
   }
-  // Both go onto a command line and into a URL.
+  // Both are used on a command line and in a URL.
   for (const std::string& word : {source.package, source.version}) {
     const bool plain = std::all_of(word.begin(), word.end(), [](char c) {
       return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '_' || c == '-' ||

@@ -84,7 +84,7 @@ class LogScope {
   LogSubject subject_;
 };
 
-// One line without its end. Control characters are escaped: a message cannot fake a second line.
+// One line without its end. Control characters are escaped: a message cannot forge a second line.
 std::string FormatLogLine(bool json, absl::string_view time, LogLevel level, absl::string_view message,
                           const LogSubject& subject, const LogFields& fields);
 

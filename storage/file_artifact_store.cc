@@ -22,7 +22,7 @@ namespace {
 // An upload is synced each time that this much has arrived, so that a crash costs no more.
 constexpr int64_t kSyncEvery = int64_t{64} << 20;
 constexpr int64_t kReadChunk = int64_t{1} << 20;
-// A reader gives at most this much at a time, whatever is asked.
+// A reader returns at most this much at a time.
 constexpr int64_t kMaxRead = int64_t{16} << 20;
 
 absl::Status CheckDigest(const std::string& sha256) {
@@ -86,7 +86,7 @@ class FileReader : public ArtifactStore::Reader {
 
 }  // namespace
 
-// One upload. Owns its file descriptor; the store knows it as open until it goes.
+// One upload. Owns its file descriptor; counts as open in the store until it is destroyed.
 class FileWriter : public ArtifactStore::Writer {
  public:
   FileWriter(FileArtifactStore& store, std::string sha256, int fd, int64_t size)
@@ -100,7 +100,7 @@ class FileWriter : public ArtifactStore::Writer {
     store_.EndUpload(sha256_);
   }
 
-  // Cuts what lies beyond `offset` and takes the digest of what stays.
+  // Truncates the file at `offset` and computes the digest of the rest.
   absl::Status Resume(int64_t offset) {
     if (ftruncate(fd_, offset) != 0) return StoreError(errno, "cut", path_);
     while (arrived_ < offset) {
@@ -121,7 +121,7 @@ class FileWriter : public ArtifactStore::Writer {
     }
     status_ = WriteAll(data);
     if (!status_.ok()) {
-      // Nothing of a piece that did not fit stays behind, so that it can be sent again later.
+      // Removes a chunk that did not fit, so that it can be sent again later.
       if (ftruncate(fd_, arrived_) != 0) unlink(path_.c_str());
       return status_;
     }
@@ -210,7 +210,7 @@ absl::Status FileArtifactStore::DeleteStaleUploads() {
     struct stat stat;
     if (lstat(path.c_str(), &stat) != 0 || S_ISDIR(stat.st_mode)) continue;
     const bool stale = absl::TimeFromTimespec(stat.st_mtim) < oldest;
-    // What has no digest's name can never be resumed.
+    // A file whose name is not a digest can never be resumed.
     if (stale || !IsSha256Hex(entry->d_name)) unlink(path.c_str());
   }
   return absl::OkStatus();

@@ -5,8 +5,8 @@
 //   <folder>/damaged/abcdef…     a file whose content no longer had its digest, kept for whoever wants to
 //   know why
 //
-// A file is published by syncing it, checking its digest, renaming it and syncing the folder: what is
-// under its name is whole, whenever the power goes.
+// A file is published by syncing it, checking its digest, renaming it and syncing the folder: a published
+// file is complete, even after a power failure.
 #ifndef QUANTLAB_STORAGE_FILE_ARTIFACT_STORE_H_
 #define QUANTLAB_STORAGE_FILE_ARTIFACT_STORE_H_
 
@@ -26,9 +26,9 @@ namespace quantlab {
 struct ArtifactStoreOptions {
   // RESOURCE_EXHAUSTED for larger files.
   int64_t max_file_bytes = int64_t{64} << 30;
-  // An upload is refused when the disk would have less than this left after it.
+  // An upload is refused when it would leave less than this free on the disk.
   int64_t keep_free_bytes = int64_t{64} << 20;
-  // Uploads that nobody continued for so long are deleted when the store is opened.
+  // Uploads without progress for so long are deleted when the store is opened.
   absl::Duration stale_upload_age = absl::Hours(24);
   const Clock* clock = &Clock::Real();
 };
@@ -39,10 +39,10 @@ class FileArtifactStore : public ArtifactStore {
   static absl::StatusOr<std::unique_ptr<FileArtifactStore>> Open(const std::string& folder,
                                                                  const ArtifactStoreOptions& options);
 
-  // Errors of all: INVALID_ARGUMENT `sha256` is none.
+  // Errors of all: INVALID_ARGUMENT `sha256` is malformed.
   absl::StatusOr<Stat> GetStat(const std::string& sha256) override;
   // Errors: ABORTED another upload of it is open; ALREADY_EXISTS it is in the store; OUT_OF_RANGE `offset`
-  // lies beyond what has arrived; RESOURCE_EXHAUSTED the disk is too full, or the file too large.
+  // is beyond the received part; RESOURCE_EXHAUSTED the disk is too full, or the file too large.
   absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(const std::string& sha256, int64_t size,
                                                      int64_t offset) override;
   absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& sha256) override;

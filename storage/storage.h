@@ -26,7 +26,7 @@ class Storage {
  public:
   virtual ~Storage() = default;
 
-  // They live as long as this object.
+  // Valid during the lifetime of this object.
   virtual StateRepository& states() = 0;
   virtual EventRepository& events() = 0;
   virtual FileArtifactStore& artifacts() = 0;
@@ -34,7 +34,7 @@ class Storage {
 
 // Opens the folder, creating what is missing.
 // Errors: FAILED_PRECONDITION another coordinator uses the folder, or a newer one made the database;
-// DATA_LOSS the database is damaged; RESOURCE_EXHAUSTED the disk is full. All say what to do.
+// DATA_LOSS the database is damaged; RESOURCE_EXHAUSTED the disk is full. All have remedies.
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& folder,
                                                      const StorageOptions& options = {});
 

@@ -13,13 +13,13 @@
 namespace quantlab {
 namespace {
 
-// Leaves the parser; never leaves this file.
+// Thrown out of the parser; never leaves this file.
 struct Stop {
   Location at;
   Message message;
 };
 
-// What a tree costs in memory.
+// The memory of a tree.
 struct Cost {
   int64_t nodes = 0;
   int64_t bytes = 0;
@@ -96,7 +96,7 @@ class Builder : public YAML::EventHandler {
   struct Frame {
     YamlNode node;
     YAML::anchor_t anchor = 0;
-    std::optional<YamlEntry> key;      // a map's key that waits for its value
+    std::optional<YamlEntry> key;      // a map's key whose value has not been read
     std::map<std::string, int> lines;  // of a map's keys
   };
 

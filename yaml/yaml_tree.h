@@ -1,5 +1,5 @@
-// YAML text as a tree in which every node knows its place, read with limits: what users send may be
-// broken, enormous when expanded, or nested without end.
+// YAML text as a tree in which every node has its place, read with limits: input may be malformed, enormous
+// when expanded, or nested without end.
 #ifndef QUANTLAB_YAML_YAML_TREE_H_
 #define QUANTLAB_YAML_YAML_TREE_H_
 
@@ -41,18 +41,18 @@ inline constexpr int kYamlMaxDepth = 32;
 inline constexpr int kYamlMaxNodes = 20000;
 inline constexpr int64_t kYamlMaxBytes = 4 << 20;
 
-// What several texts of one request may have together; ParseYaml takes from it.
+// The limits of all texts of one request together; ParseYaml subtracts from it.
 struct YamlBudget {
   int64_t nodes = 5 * kYamlMaxNodes;
   int64_t bytes = 4 * kYamlMaxBytes;
 };
 
-// One document. Duplicate keys, tags, several documents, control characters and whatever is beyond the
+// Parses one document. Duplicate keys, tags, several documents, control characters and anything beyond the
 // limits are errors; `file` names the text in them. `budget` may be nullptr.
 std::optional<YamlNode> ParseYaml(const std::string& file, const std::string& text, Diagnostics& diagnostics,
                                   YamlBudget* budget = nullptr);
 
-// `over` laid on `base`: maps merge key by key, everything else is replaced.
+// Merges `over` into `base`: maps merge key by key, everything else is replaced.
 void MergeYaml(YamlNode& base, const YamlNode& over);
 
 // "a list", "the text "x"", … for error messages.

@@ -1,5 +1,5 @@
-// An experiment file, read and checked: what the user wrote, completed with defaults, before it becomes
-// runs (plan.h).
+// An experiment file, read, checked and completed with defaults. It is the input of plan.h, which makes the
+// runs.
 //
 // base/settings.h has the keys with their ranges and defaults, MethodSpec::params those of the methods. Rules
 // over several keys are in experiment_spec.cc and method_rules.h. Defaults of dataset's columns and labels
@@ -26,7 +26,7 @@ inline constexpr int64_t kMaxFileBytesInAll = 1 << 20;
 inline constexpr size_t kMaxFileNameBytes = 1024;
 inline constexpr int kMaxRuns = 1000;
 
-// What a method's section asks for: one variant, or a sweep.
+// The request of a method's section: one variant, or a sweep.
 struct MethodVariant {
   Params params;       // resolved
   std::string suffix;  // "granularity-per_tensor.reduce_range-true"; empty where nothing is swept
@@ -38,7 +38,7 @@ struct MethodRequest {
   std::set<std::string> given;  // parameters that the file names; the others have their defaults
 };
 
-// As runs are called, but for the seed: "dynamic_quantization.granularity-per_tensor".
+// The name of its runs without the seed: "dynamic_quantization.granularity-per_tensor".
 std::string VariantName(const MethodRequest& method, const MethodVariant& variant);
 
 // A model or a dataset as the user wrote it.
@@ -63,8 +63,8 @@ struct ExperimentSpec {
 };
 
 // `files`: the experiment first, then what it includes. Every problem goes to `diagnostics`; the result
-// is to be used only where they have no errors.
-// The catalogue gives the row format of the dataset that is named.
+// is valid only where they have no errors. The catalogue provides the row format of the dataset that is
+// named.
 ExperimentSpec ReadExperiment(const std::vector<SourceFile>& files, const Catalog& catalog,
                               Diagnostics& diagnostics);
 

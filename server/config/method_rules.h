@@ -1,5 +1,5 @@
-// What the methods of an experiment ask of each other and of the rest of the file: rules over more than one
-// key, checked when the keys by themselves are right.
+// Rules over more than one key: the requirements of an experiment's methods on each other and on the rest of
+// the file. Checked once the single keys are valid.
 #ifndef QUANTLAB_SERVER_CONFIG_METHOD_RULES_H_
 #define QUANTLAB_SERVER_CONFIG_METHOD_RULES_H_
 
@@ -10,12 +10,12 @@
 
 namespace quantlab {
 
-// Gives controls the parameters of their methods, and says what has no effect, no control or no meaning.
+// Gives controls the parameters of their methods, and warns of settings without effect, control or meaning.
 // `root` is the file that `spec` was read from; `diagnostics` must have no errors yet.
 void ApplyMethodRules(const YamlNode& root, Diagnostics& diagnostics, ExperimentSpec* spec);
 
-// An error for each method that reads texts which `dataset` surely cannot give. Where its files are not
-// known yet, only the worker can tell.
+// Reports an error for each method that reads texts which `dataset` cannot provide. Where its files are not
+// yet known, the worker checks it.
 void CheckTextsAreThere(const ExperimentSpec& spec, const AssetRef& dataset, Diagnostics& diagnostics);
 
 }  // namespace quantlab

@@ -1,4 +1,4 @@
-// From an experiment file to the runs that it asks for.
+// Makes the runs of an experiment file.
 //
 //   PlanResult result = PlanExperiment({files, inputs, only, false}, catalog);
 //   if (result.ok()) … result.runs …
@@ -25,11 +25,11 @@ struct PlanRequest {
   std::vector<SourceFile> files;  // the experiment first, then what it includes
   std::vector<ProvidedAsset> inputs;
   std::vector<std::string> only;  // methods or run names; empty: all
-  // False: inputs that are still missing are listed, but are no error (validation).
+  // False: inputs that are still missing are listed, but are not an error (validation).
   bool inputs_needed = true;
 };
 
-// A file or folder of the user's that has to be uploaded.
+// A file or folder of the user that must be uploaded.
 struct RequiredAsset {
   std::string name;
   std::string path;
@@ -50,7 +50,7 @@ struct PlanResult {
   int priority = 0;
   bool reuse = true;
   absl::Duration time_limit;
-  std::vector<PlannedRun> runs;  // every run after those that it needs
+  std::vector<PlannedRun> runs;  // each run after its dependencies
   std::vector<RequiredAsset> required;
   Diagnostics diagnostics;
 
@@ -60,8 +60,8 @@ struct PlanResult {
 // Threads: a pure function.
 PlanResult PlanExperiment(const PlanRequest& request, const Catalog& catalog);
 
-// Digest of all in a configuration that decides its result but for the worker (RunRecord::input_key).
-// `needed`: the input keys of the runs that it needs, in order.
+// Digest of everything in a configuration that determines its result, except the worker
+// (RunRecord::input_key). `needed`: the input keys of the runs that it needs, in order.
 std::string InputKey(const RunConfig& config, const std::vector<std::string>& needed);
 
 }  // namespace quantlab

@@ -8,8 +8,8 @@
 
 namespace quantlab {
 
-// Takes every setting of `Section` from `fields`, whose path is the section's, but for the key `skip`, which
-// the caller reads. Missing and wrong values leave `section` as it was. Keys below a map
+// Takes every setting of `Section` from `fields`, whose path is the section's, except the key `skip`, which
+// the caller reads. Missing and wrong values leave `section` unchanged. Keys below a map
 // ("latency.batch_sizes") are read from it, and its unknown keys are reported; those of `fields` are left to
 // the caller's Done().
 template <typename Section>

@@ -1,4 +1,4 @@
-// Wakes those who watch an experiment when something was written to its change log.
+// Notifies the watchers of an experiment when an entry was written to its change log.
 #ifndef QUANTLAB_SERVER_CORE_CHANGE_FEED_H_
 #define QUANTLAB_SERVER_CORE_CHANGE_FEED_H_
 
@@ -13,8 +13,8 @@
 
 namespace quantlab {
 
-// Threads: safe. Callbacks run on the notifying thread, without any lock of core's; they are quick. One may
-// still run shortly after Unsubscribe returned: let it hold what it needs by a weak pointer.
+// Threads: safe. Callbacks run on the notifying thread, without any of core's locks, and must be quick. One
+// may still run shortly after Unsubscribe returned, so it must hold what it needs by a weak pointer.
 class ChangeFeed {
  public:
   using Callback = std::function<void()>;

@@ -1,8 +1,8 @@
 // The coordinator's state (coordinator_state.h) behind one lock.
 //
 // A change is computed (transitions.h), committed to the repositories, and only then applied here and
-// reported; what is here is rebuilt from the repositories by Recover. A process killed at any moment loses
-// leases (which get a full term again) and waiting calls (which workers repeat), nothing else.
+// reported; Recover rebuilds this state from the repositories. A process killed at any moment loses only
+// leases (which get a full term again) and waiting calls (which workers repeat).
 //
 //   worker ── Sync ──▶ queue ── assignment ──▶ worker ── ReportEvents … Finish ──▶ next runs
 //
@@ -47,8 +47,8 @@ class Coordinator {
 
   // ---- workers ----
 
-  // `done` is called exactly once, possibly before this returns: at once where there is an answer already,
-  // else when there is a run for it or the wait is over. Returns an id for DropSync; 0 when answered already.
+  // `done` is called exactly once, possibly before this returns: at once where there is already an answer,
+  // else when there is a run for it or the wait is over. Returns an id for DropSync; 0 when already answered.
   int64_t Sync(const SyncCall& call, SyncDone done);
   // Drops a waiting call. Its callback will not run.
   void DropSync(int64_t id);
@@ -68,8 +68,8 @@ class Coordinator {
   ChangeFeed& feed() { return feed_; }
 
  private:
-  // Runs `body(CoordinatorState&)` under the lock, then makes the calls that it left and wakes those who
-  // watch what it changed.
+  // Runs `body(CoordinatorState&)` under the lock, then makes the calls in its outbox and notifies the
+  // watchers of what it changed.
   template <typename Body>
   auto Locked(Body&& body);
 

@@ -1,8 +1,8 @@
-// What the coordinator knows and decides, without locks: active experiments, the queue, leases, workers and
+// The coordinator's state and decisions, without locks: active experiments, the queue, leases, workers and
 // their waiting calls. Coordinator (coordinator.h) guards it as a whole.
 //
-// A change is computed (transitions.h), committed to the repositories, and only then applied here; what is
-// here is rebuilt from the repositories by Recover.
+// A change is computed (transitions.h), committed to the repositories, and only then applied here. Recover
+// rebuilds the state from the repositories.
 #ifndef QUANTLAB_SERVER_CORE_COORDINATOR_STATE_H_
 #define QUANTLAB_SERVER_CORE_COORDINATOR_STATE_H_
 
@@ -44,8 +44,8 @@ struct CoordinatorParts {
 
 struct CoordinatorOptions {
   absl::Duration lease_term = absl::Seconds(30);
-  // A run's time limit counts from the start of its runner, and its worker keeps it. This long after, the
-  // coordinator asks the worker to stop it; after as long again it takes the attempt away.
+  // A run's time limit counts from the start of its runner, and its worker enforces it. This long after it,
+  // the coordinator asks the worker to stop the run; after as long again it ends the attempt.
   absl::Duration time_limit_grace = absl::Minutes(15);
   uint64_t jitter_seed = 1;
 };
@@ -67,15 +67,15 @@ struct CoordinatorStats {
   int waiting_syncs = 0;
 };
 
-// What is left to do once the lock is released.
+// The work to do after the lock is released.
 struct Outbox {
   std::vector<std::function<void()>> calls;  // answers to waiting calls
   std::set<std::string> changed;             // experiments with new entries in their change logs
 };
 
 // Ownership: borrows all of CoordinatorParts.
-// Threads:   one at a time (guarded by its owner). No callback runs inside: they are left in the outbox.
-// Errors:    as coordinator.h says.
+// Threads:   one at a time (guarded by its owner). No callback runs inside: they are put into the outbox.
+// Errors:    see coordinator.h.
 class CoordinatorState {
  public:
   CoordinatorState(const CoordinatorParts& parts, const CoordinatorOptions& options);
@@ -96,10 +96,10 @@ class CoordinatorState {
   void StopWaiting();
   CoordinatorStats Stats();
 
-  // The attempt's worker is alive: its lease gets a full term.
+  // Renews the lease of the attempt for a full term, since its worker is alive.
   void Renew(const AttemptKey& attempt) { leases_.Renew(attempt); }
 
-  // What has gathered since the last call.
+  // Returns the outbox since the last call.
   Outbox TakeOutbox() { return std::exchange(outbox_, Outbox()); }
 
  private:
@@ -112,7 +112,7 @@ class CoordinatorState {
 
   absl::Status Load(const std::string& experiment_id);
   absl::StatusOr<Active*> FindActive(const std::string& experiment_id);
-  // Without reading again: nullptr where that would be needed. For use while the queue is walked.
+  // Without reading again: nullptr where that would be needed. For use while iterating over the queue.
   const RunRecord* Peek(const std::string& run_id);
   static RunRecord* FindRun(Active& active, const std::string& run_id);
   void Prune(const std::string& experiment_id);
@@ -134,7 +134,7 @@ class CoordinatorState {
   absl::StatusOr<std::optional<Assignment>> Assign(const WorkerRecord& worker);
   absl::StatusOr<std::optional<Assignment>> Take(Active& active, const std::string& run_id,
                                                  const WorkerRecord& worker);
-  // Takes over a result that was computed before; false where there is none.
+  // Reuses a result that was computed before; false where there is none.
   absl::StatusOr<bool> TakeOver(Active& active, const RunRecord& run, const WorkerRecord& worker);
   void CorrectEnd(AttemptEnd& end, const Lease& lease, const RunRecord& run) const;
   void LoseOverdueAttempts();

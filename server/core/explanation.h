@@ -1,4 +1,4 @@
-// Why a run is where it is: messages for people, made from the state that decides it.
+// Explains the state of a run, in messages made from the coordinator's state.
 #ifndef QUANTLAB_SERVER_CORE_EXPLANATION_H_
 #define QUANTLAB_SERVER_CORE_EXPLANATION_H_
 
@@ -20,14 +20,14 @@ struct Explanation {
   int queue_position = 0;        // runs ahead of it
 };
 
-// What an explanation is made from. Everything is borrowed.
+// The input of an explanation. Everything is borrowed.
 struct ExplanationFacts {
   const std::vector<RunRecord>* runs = nullptr;               // of the experiment
   const std::vector<const WorkerRecord*>* workers = nullptr;  // connected ones
   const Lease* lease = nullptr;                               // of the run; nullptr when none
   int queue_position = 0;
-  absl::Duration since_contact;                  // since the worker of the lease was heard of
-  std::map<std::string, WorkerHold> holds = {};  // workers that get no runs now, by id
+  absl::Duration since_contact;                  // since the last contact with the lease's worker
+  std::map<std::string, WorkerHold> holds = {};  // workers that are assigned no runs now, by id
 };
 
 // At most this many workers are named one by one, and this many runs.
@@ -38,7 +38,7 @@ inline constexpr size_t kMaxNamedRuns = 50;
 Explanation ExplainRun(const RunRecord& run, const ExplanationFacts& facts);
 
 // Explains each run that no connected worker can execute, with the reason of each worker; empty while no
-// worker is connected. Long lists end with how many more there are.
+// worker is connected. Long lists end with the number of further entries.
 std::vector<Message> ExplainUnplaceable(const std::vector<RunRecord>& runs,
                                         const std::vector<const WorkerRecord*>& workers);
 

@@ -1,7 +1,7 @@
-// Who holds which attempt, and until when.
+// Leases: which worker holds which attempt, and until when.
 //
-// Leases live on the monotonic clock and in memory alone: after a restart every running attempt gets a
-// full term again, because nobody can tell how long the coordinator was away.
+// Leases use the monotonic clock and are kept only in memory: after a restart every running attempt gets a
+// full term again, because the length of the outage is unknown.
 #ifndef QUANTLAB_SERVER_CORE_LEASE_TABLE_H_
 #define QUANTLAB_SERVER_CORE_LEASE_TABLE_H_
 
@@ -18,8 +18,8 @@ namespace quantlab {
 struct Lease {
   AttemptRecord attempt;  // as it started
   absl::Duration expires;
-  absl::Duration time_limit;  // when the run's own time is over, on the same clock
-  bool over_time = false;     // the limit has passed: the worker is told to stop
+  absl::Duration time_limit;  // end of the run's own time limit, on the same clock
+  bool over_time = false;     // the limit has passed: the worker is asked to stop
   int handed_out_again = 0;   // how often the assignment was repeated to a worker that did not know of it
 };
 

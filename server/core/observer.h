@@ -10,13 +10,13 @@
 
 namespace quantlab {
 
-// Called with core's lock held: implementations are quick and do not call back.
+// Called with core's lock held: implementations must be quick and must not call back.
 // Threads: any, one at a time.
 class CoreObserver {
  public:
   virtual ~CoreObserver() = default;
 
-  // A run changed its state; `run` is as it is now.
+  // A run changed its state; `run` has the new one.
   virtual void OnTransition(const RunRecord& run, RunState from) {}
   // A run was assigned to a worker, after this time in the queue.
   virtual void OnStart(const AttemptRecord& attempt, const RunRecord& run, absl::Duration waited) {}

@@ -1,4 +1,4 @@
-// Results that were computed before: from a run's inputs to the attempt that has the same result already.
+// Reuse of results: finds the attempt that already has the result of a run's inputs.
 #ifndef QUANTLAB_SERVER_CORE_REUSE_H_
 #define QUANTLAB_SERVER_CORE_REUSE_H_
 
@@ -27,8 +27,8 @@ class ReuseIndex {
   ReuseIndex(StateRepository& state, EventRepository& events, ArtifactStore& artifacts)
       : state_(state), events_(events), artifacts_(artifacts) {}
 
-  // What decides the result of `run` on a worker with this execution fingerprint and runner, as one digest.
-  // Empty where a result must not be taken over: measurements, and workers without a fingerprint.
+  // Digest of everything that determines the result of `run` on a worker with this fingerprint and runner.
+  // Empty where a result must not be reused: measurements, and workers without a fingerprint.
   absl::StatusOr<std::string> Key(const std::vector<RunRecord>& runs, const RunRecord& run,
                                   const std::string& fingerprint, const std::string& runner_sha256) const;
 

@@ -1,4 +1,4 @@
-// Which run goes next, and to whom.
+// The queue of runs, and which worker can execute which.
 //
 // The queue is ordered by priority (higher first), then by the time of entering it. A run goes to a worker
 // that has its device and its method in the same version.
@@ -21,7 +21,7 @@ namespace quantlab {
 struct QueueEntry {
   int priority = 0;
   absl::Time queue_time;
-  uint64_t arrival = 0;  // tells entries of one moment apart
+  uint64_t arrival = 0;  // orders entries of one moment
   std::string run_id;
   std::string requirement;
 
@@ -39,11 +39,11 @@ class RunQueue {
   void Add(const RunRecord& run, int priority);
   void Remove(const std::string& run_id);
 
-  // In the order in which runs are to be handed out.
+  // In the order in which runs are to be assigned.
   const std::set<QueueEntry>& entries() const { return entries_; }
   size_t size() const { return entries_.size(); }
 
-  // How many runs stand before this one; nothing when it is not in the queue.
+  // Number of runs ahead of this one; nothing when it is not in the queue.
   std::optional<int> Position(const std::string& run_id) const;
 
   // When the run that has waited longest entered; InfiniteFuture for an empty queue.

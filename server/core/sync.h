@@ -1,4 +1,4 @@
-// What a worker sends in Sync and what it gets back: the vocabulary between the coordinator and its service.
+// Requests and answers of Sync, as types shared by the coordinator and its service.
 #ifndef QUANTLAB_SERVER_CORE_SYNC_H_
 #define QUANTLAB_SERVER_CORE_SYNC_H_
 
@@ -28,7 +28,7 @@ struct Assignment {
 
 struct SyncCall {
   WorkerRecord worker;
-  std::optional<AttemptKey> attempt;  // what it holds
+  std::optional<AttemptKey> attempt;  // the one that it executes
   bool wants_run = false;
   absl::Duration max_wait;
 };

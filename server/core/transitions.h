@@ -1,5 +1,5 @@
-// What happens to an experiment's runs when something happens to one of them: computed, not done. The
-// result is one StateChange, committed by storage in one transaction, and the runs as they are then.
+// Computes, without applying it, the effect on an experiment's runs of a change of one of them. The result is
+// one StateChange, which storage commits in one transaction, and the runs after it.
 #ifndef QUANTLAB_SERVER_CORE_TRANSITIONS_H_
 #define QUANTLAB_SERVER_CORE_TRANSITIONS_H_
 
@@ -14,17 +14,17 @@
 
 namespace quantlab {
 
-// A runner that died is tried again this often, a vanished or stopped worker's attempt that often.
+// Retries after the runner died, and after the worker vanished or was stopped.
 inline constexpr int kMaxCrashRetries = 2;
 inline constexpr int kMaxInterruptions = 10;
 // After so many faults of workers a run waits for another worker; where no other can execute it, it has
 // FAILED.
 inline constexpr int kMaxWorkerFaults = 3;
 
-// One change, built step by step. Each step that ends a run also lets those that need it go on: into the
+// One change, built step by step. Each step that ends a run also moves the runs that depend on it: into the
 // queue, or to SKIPPED.
 //
-// Borrows `runs`: all runs of one experiment, in the order of creation, each after those that it needs.
+// Borrows `runs`: all runs of one experiment, in the order of creation, each after its dependencies.
 // Threads: one at a time.
 class ExperimentChange {
  public:
@@ -37,23 +37,23 @@ class ExperimentChange {
   // Errors: ABORTED the run is not QUEUED.
   absl::Status Start(const std::string& run_id, const WorkerRecord& worker);
 
-  // A QUEUED run takes over a result that was computed before.
+  // A QUEUED run reuses a result that was computed before.
   absl::Status Reuse(const std::string& run_id, const AttemptKey& result);
 
   // The running attempt ended. SUCCEEDED, FAILED, TIMED_OUT and CANCELLED end the run; after CRASHED,
-  // LOST and PREEMPTED it is tried again as often as the limits above allow, unless someone wants it
-  // cancelled. FAILED by a fault of the worker (`end.worker_fault`) counts as an interruption;
+  // LOST and PREEMPTED it is retried as often as the limits above allow, unless its cancellation was
+  // requested. FAILED by a fault of the worker (`end.worker_fault`) counts as an interruption;
   // `try_again` false ends the run with it.
   // Errors: ABORTED this attempt does not run (any more).
   absl::Status Finish(const AttemptEnd& end, bool try_again = true);
 
-  // Ends what waits; asks for the end of what runs. `run_ids` must be of this experiment; runs that have
-  // ended stay as they are.
+  // Cancels waiting runs and requests the end of running ones. `run_ids` must be of this experiment; runs
+  // that have ended stay as they are.
   void Cancel(const std::vector<std::string>& run_ids, const Message& reason);
 
-  // Queues runs again that ended otherwise than by success, with those that they need and those that were
-  // skipped for them. Counters start anew. Runs of `incomplete` count as not succeeded: artifacts of their
-  // results are missing.
+  // Queues again runs that ended without success, with their dependencies and those that were skipped because
+  // of them. Resets the counters. Runs of `incomplete` count as not succeeded: artifacts of their results are
+  // missing.
   // Errors: FAILED_PRECONDITION nothing to try again.
   absl::Status Retry(const std::vector<std::string>& run_ids, const std::set<std::string>& incomplete = {});
 

@@ -21,11 +21,11 @@ struct WaitingSync {
   SyncDone done;
 };
 
-// At most one call per worker. Holds the calls and never runs their callbacks: whoever takes a call answers
-// it. Threads: one at a time (guarded by its owner).
+// At most one call per worker. Holds the calls and never runs their callbacks: the caller that takes a call
+// answers it. Threads: one at a time (guarded by its owner).
 class WaitingSyncs {
  public:
-  // Adds a call behind those that wait already and returns its id, which is positive. Call
+  // Adds a call behind the waiting ones and returns its id, which is positive. Call
   // TakeOf first where the worker may be waiting.
   int64_t Add(const std::string& worker_id, absl::Duration deadline, SyncDone done);
 
@@ -41,7 +41,7 @@ class WaitingSyncs {
   std::vector<WaitingSync> TakeOverdue(absl::Duration now);
   std::vector<WaitingSync> TakeAll();
 
-  // Removes a call whose caller went away, and returns its worker; its callback will not run. Empty when
+  // Removes a call whose caller is gone, and returns its worker; its callback will not run. Empty when
   // there is no such call.
   std::string Drop(int64_t id);
 

@@ -19,11 +19,11 @@
 namespace quantlab {
 namespace {
 
-// They wait for the disk, not for the processor.
+// These threads wait for the disk, not for the processor.
 constexpr int kPoolThreads = 8;
 constexpr size_t kPoolQueue = 20'000;
 constexpr absl::Duration kStopGrace = absl::Seconds(2);
-// Patient: a machine under load answers late, and a restart costs more than a late notice.
+// Long, since a machine under load answers late, and a restart costs more than late detection.
 constexpr absl::Duration kServesTimeout = absl::Seconds(5);
 constexpr int kMaxFailedChecks = 6;
 
@@ -35,7 +35,7 @@ uint64_t RandomSeed() {
 
 }  // namespace
 
-// In the order of construction: each uses only what stands above it.
+// In the order of construction: each uses only those above it.
 struct App::Parts {
   std::unique_ptr<Log> log;
   std::unique_ptr<Metrics> metrics;

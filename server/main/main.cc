@@ -58,8 +58,8 @@ bool IsOpen(int fd) {
   return fd < 0 || (poll(&entry, 1, 0) >= 0 && (entry.revents & POLLNVAL) == 0);
 }
 
-// Until a signal comes or the lifeline closes: OK; or until new connections are not served any longer. Bytes
-// on the lifeline mean nothing.
+// Returns OK at a signal or when the lifeline closes, an error when new connections are no longer served.
+// Bytes on the lifeline are ignored.
 absl::Status RunUntilStopped(App& app, int signals, int lifeline) {
   pollfd waits[2] = {{signals, POLLIN, 0}, {lifeline, POLLIN, 0}};
   for (int64_t tick = 1;; ++tick) {
@@ -87,7 +87,7 @@ int Run(int argc, char** argv) {
     std::fputs("quant-coordinator: --lifeline-fd and --ready-fd must name open files\n", stderr);
     return kExitUsage;
   }
-  // gRPC's own words about failures come out again as errors of ours, which say what to do.
+  // gRPC's own messages about failures are replaced by our errors, which have remedies.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   RaiseFileLimit();
   const int signals = TakeSignals();

@@ -30,7 +30,7 @@ Exit codes:
 
 constexpr char kDefaultMetrics[] = "127.0.0.1:9464";
 
-// Where the catalogue lies in a checkout and in an installation.
+// Places of the catalogue in a checkout and in an installation.
 std::string DefaultCatalog() {
   std::error_code error;
   for (const char* path : {"configs/catalog.yaml", "/usr/local/share/quantlab/catalog.yaml",
@@ -40,7 +40,7 @@ std::string DefaultCatalog() {
   return "configs/catalog.yaml";
 }
 
-// As flags give it, before it is checked.
+// As given by flags, before it is checked.
 struct Raw {
   Options options;
   std::string listen, metrics, log_format = "text", log_level = "info";

@@ -11,7 +11,7 @@
 
 namespace quantlab {
 
-// What the process exits with.
+// The exit codes of the process.
 enum ExitCode {
   kExitOk = 0,
   kExitUsage = 2,       // a wrong command line
@@ -27,7 +27,7 @@ struct Options {
   std::string metrics_address;  // empty: off
   std::string catalog;
   absl::Duration lease_term = absl::Seconds(30);
-  int lifeline_fd = -1;  // leave when this pipe closes; -1: none
+  int lifeline_fd = -1;  // exit when this pipe closes; -1: none
   int ready_fd = -1;     // write the address here when serving; -1: none
   bool reflection = false;
   bool check_artifacts = false;

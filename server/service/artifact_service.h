@@ -1,4 +1,4 @@
-// ArtifactService: files up and down, in chunks.
+// ArtifactService: uploads and downloads files in chunks.
 #ifndef QUANTLAB_SERVER_SERVICE_ARTIFACT_SERVICE_H_
 #define QUANTLAB_SERVER_SERVICE_ARTIFACT_SERVICE_H_
 
@@ -9,8 +9,8 @@
 
 namespace quantlab {
 
-// Transfers are few and long and wait for the disk all the time, so each has a thread of gRPC's; beyond
-// kMaxTransfers they are refused with UNAVAILABLE, and clients come again. Idle ones give way (transfers.h).
+// Transfers are few and long and mostly wait for the disk, so each has a thread of gRPC; beyond kMaxTransfers
+// they are refused with UNAVAILABLE, and clients retry. Idle ones are cancelled then (transfers.h).
 // Borrows the store and what the environment names. Threads: safe.
 class ArtifactService final : public v1::ArtifactService::Service {
  public:

@@ -1,4 +1,4 @@
-// Writes what core tells to the log and the metrics.
+// Writes core's events to the log and the metrics.
 #ifndef QUANTLAB_SERVER_SERVICE_CORE_LOG_H_
 #define QUANTLAB_SERVER_SERVICE_CORE_LOG_H_
 

@@ -1,4 +1,4 @@
-// Where the coordinator listens: a Unix socket or loopback, nothing else.
+// The coordinator's address: a Unix socket or loopback only.
 #ifndef QUANTLAB_SERVER_SERVICE_LISTEN_H_
 #define QUANTLAB_SERVER_SERVICE_LISTEN_H_
 
@@ -15,13 +15,13 @@ namespace quantlab {
 // Errors: as ParseLocalAddress.
 absl::StatusOr<Address> ParseListenAddress(const std::string& text);
 
-// Removes a socket that nobody listens on any more.
-// Errors: FAILED_PRECONDITION someone listens there; ALREADY_EXISTS the path is a file other than a socket.
+// Removes a stale socket.
+// Errors: FAILED_PRECONDITION a process listens on it; ALREADY_EXISTS the path is a file other than a socket.
 absl::Status PrepareSocket(const std::string& path);
 
 // Connects to `address`, which ParseListenAddress made, and waits for the server's first bytes of HTTP/2.
-// gRPC stops accepting for good when the process runs out of files, and its listener still takes connections
-// then; this notices.
+// gRPC stops accepting permanently when the process runs out of file descriptors, while its listener still
+// takes connections; this detects it.
 // Errors: UNAVAILABLE no connection; DEADLINE_EXCEEDED a connection, but no answer in time.
 absl::Status CheckServes(const Address& address, absl::Duration timeout);
 

@@ -184,7 +184,7 @@ struct Metrics::State {
     }
   }
 
-  // Asked at each scrape; gauges are set just before they are read.
+  // Called at each scrape; gauges are set just before they are read.
   struct Scrape : prometheus::Collectable {
     State* state = nullptr;
     std::function<CoordinatorStats()> stats;

@@ -19,13 +19,13 @@ class Metrics {
   explicit Metrics(const std::string& version);
   ~Metrics();
 
-  // Serves GET /metrics on "127.0.0.1:9464". `stats` is asked at each scrape, until this object dies.
-  // Errors: UNAVAILABLE the address cannot be listened on.
+  // Serves GET /metrics on "127.0.0.1:9464". `stats` is called at each scrape, until this object is
+  // destroyed. Errors: UNAVAILABLE the address cannot be listened on.
   absl::Status Serve(const std::string& address, std::function<CoordinatorStats()> stats);
-  // Ends serving, so that `stats` may go.
+  // Stops serving, so that `stats` may be destroyed.
   void StopServing();
 
-  // The text that /metrics answers.
+  // The response of /metrics.
   std::string Text(const CoordinatorStats& stats);
 
   void OnRpc(const std::string& method, absl::StatusCode code, absl::Duration took);

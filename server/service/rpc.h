@@ -1,5 +1,5 @@
-// What all RPCs share: they run on the pool, are logged and counted, and answer with statuses that programs
-// understand.
+// The common part of all RPCs: they run on the pool, are logged and counted, and answer with machine-readable
+// statuses.
 #ifndef QUANTLAB_SERVER_SERVICE_RPC_H_
 #define QUANTLAB_SERVER_SERVICE_RPC_H_
 
@@ -46,16 +46,16 @@ class RpcRecord {
   const absl::Duration start_;
 };
 
-// Calls `handler`. The border at which exceptions of a request stop, so that none ends the process:
-// RESOURCE_EXHAUSTED when memory runs out, INTERNAL for any other.
+// Calls `handler` and catches the exceptions of a request, so that none ends the process: RESOURCE_EXHAUSTED
+// when memory runs out, INTERNAL for any other.
 absl::Status CallHandler(const std::function<absl::Status()>& handler);
 
 // Runs `handler(RpcRecord&)` on the pool and finishes the call with what it returns. A call whose caller
-// is gone, or whose deadline has passed, before its turn came is not run.
+// is gone, or whose deadline has passed, before its turn is not run.
 grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::CallbackServerContext* context,
                                    std::string method, std::function<absl::Status(RpcRecord&)> handler);
 
-// `size` as asked for, checked: 0 gives `standard`.
+// Checks the requested page size: 0 gives `standard`.
 // Errors: INVALID_ARGUMENT outside 1 to `most`.
 absl::StatusOr<int> CheckPageSize(int32_t size, int standard, int most);
 

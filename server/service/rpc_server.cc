@@ -17,10 +17,10 @@
 namespace quantlab {
 namespace {
 
-// A dataset of a hundred thousand uploaded files is named file by file.
+// A dataset of a hundred thousand uploaded files is listed file by file.
 constexpr int kMaxReceiveBytes = 64 << 20;
 
-// Reflection's library adds itself to every server of the program; this takes it out again.
+// Reflection's library adds itself to every server of the program; this removes it again.
 class WithoutReflection : public grpc::ServerBuilderOption {
  public:
   void UpdateArguments(grpc::ChannelArguments*) override {}
@@ -34,9 +34,9 @@ class WithoutReflection : public grpc::ServerBuilderOption {
 
 void Configure(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
-  // Two servers must not share a port without knowing of each other.
+  // Two servers must not share a port by accident.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  // Peers that vanished are noticed; long waits may be kept alive.
+  // Detects peers that vanished; long waits may be kept alive.
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 10'000);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -69,7 +69,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const std::vector<gr
   Address address = options.address;
   builder.AddListeningPort(address.ToGrpcTarget(), grpc::InsecureServerCredentials(), &port);
   for (grpc::Service* service : services) builder.RegisterService(service);
-  // Nobody else may connect, not even between binding and chmod.
+  // No other user may connect, not even between bind and chmod.
   const mode_t before = umask(0177);
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   umask(before);

@@ -1,4 +1,4 @@
-// The gRPC server: the three services, health, and reflection where asked for.
+// The gRPC server: the three services, health, and optionally reflection.
 #ifndef QUANTLAB_SERVER_SERVICE_RPC_SERVER_H_
 #define QUANTLAB_SERVER_SERVICE_RPC_SERVER_H_
 
@@ -23,7 +23,7 @@ struct RpcServerOptions {
 class RpcServer {
  public:
   // Serves until Shutdown. Borrows the services.
-  // Errors: FAILED_PRECONDITION or UNAVAILABLE the address cannot be had.
+  // Errors: FAILED_PRECONDITION or UNAVAILABLE the address is not available.
   static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const std::vector<grpc::Service*>& services,
                                                           const RpcServerOptions& options);
   ~RpcServer();
@@ -31,7 +31,7 @@ class RpcServer {
   // Where clients connect, with the port that was taken.
   const Address& address() const { return address_; }
 
-  // Takes no new calls, lets those that run end for up to `grace`, then cancels them.
+  // Accepts no new calls, waits up to `grace` for running ones to end, then cancels them.
   void Shutdown(absl::Duration grace);
 
  private:

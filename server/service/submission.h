@@ -1,5 +1,5 @@
-// From a SubmitExperiment request to an experiment and its runs: the limits of a request, the plan, and the
-// records that the coordinator stores.
+// Turns a SubmitExperiment request into an experiment and its runs: the limits of a request, the plan, and
+// the records that the coordinator stores.
 #ifndef QUANTLAB_SERVER_SERVICE_SUBMISSION_H_
 #define QUANTLAB_SERVER_SERVICE_SUBMISSION_H_
 
@@ -27,7 +27,7 @@ inline constexpr int64_t kMaxListedFilesInAllRuns = 2'000'000;
 // INVALID_ARGUMENT, with what is allowed, for a text or a list that is too long or a missing request_id.
 absl::Status CheckRequest(const v1::SubmitExperimentRequest& request);
 
-// A digest of all that decides what a request creates: files, uploaded inputs, `only`, no_reuse.
+// A digest of everything that determines what a request creates: files, uploaded inputs, `only`, no_reuse.
 std::string RequestDigest(const v1::SubmitExperimentRequest& request);
 
 // INVALID_ARGUMENT, with the reason REQUEST_ID_REUSED, unless `known` was created by the same request.

@@ -1,4 +1,4 @@
-// What users see of experiments: records put together into messages.
+// Views of experiments for users: combines records into messages.
 #ifndef QUANTLAB_SERVER_SERVICE_VIEWS_H_
 #define QUANTLAB_SERVER_SERVICE_VIEWS_H_
 
@@ -18,14 +18,14 @@ class Views {
  public:
   Views(StateRepository& state, EventRepository& events) : state_(state), events_(events) {}
 
-  // With its runs and their latest progress. File lists of models and datasets that users uploaded are left
-  // out of the configurations where they are long; their digests stay.
+  // With its runs and their latest progress. Long file lists of uploaded models and datasets are omitted from
+  // the configurations; their digests are kept.
   absl::StatusOr<v1::Experiment> Experiment(const std::string& id);
   absl::StatusOr<v1::Experiment> Experiment(const ExperimentRecord& record, ViewDetail detail);
 
   absl::StatusOr<ReportData> Report(const std::string& experiment_id, const std::string& version);
 
-  // The metrics of an experiment, run by run. The token names the last one that was given.
+  // The metrics of an experiment, run by run. The token identifies the last one returned.
   absl::StatusOr<v1::ListMetricsResponse> Metrics(const v1::ListMetricsRequest& request, int page_size);
 
  private:
@@ -36,11 +36,11 @@ class Views {
   EventRepository& events_;
 };
 
-// Leaves out file lists with more than this many entries.
+// Omits file lists with more than this many entries.
 inline constexpr int kMaxListedFiles = 100;
 void ShortenFileLists(v1::RunConfig* config);
 
-// The attempt of which a run's numbers are: its result's, else its last one; none before the first.
+// The attempt that a run's metrics come from: its result's, else its last one; none before the first.
 std::optional<AttemptKey> AttemptOfInterest(const RunRecord& run);
 
 }  // namespace quantlab

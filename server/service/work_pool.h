@@ -1,4 +1,4 @@
-// A fixed number of threads for work that may wait for the disk, so that gRPC's few threads never do.
+// A fixed number of threads for work that may wait for the disk, so that gRPC's few threads never block.
 #ifndef QUANTLAB_SERVER_SERVICE_WORK_POOL_H_
 #define QUANTLAB_SERVER_SERVICE_WORK_POOL_H_
 
@@ -56,8 +56,8 @@ class WorkPool {
     }
   }
 
-  // Handlers answer their calls also when they fail (CallHandler); what is thrown past them must not end the
-  // process.
+  // Handlers answer their calls also when they fail (CallHandler); an exception that escapes them must not
+  // end the process.
   static void RunTask(const std::function<void()>& task) {
     try {
       task();

@@ -1,4 +1,4 @@
-// WorkerService, the RPCs of workers. Idle calls of Sync wait without a thread.
+// WorkerService, the RPCs of workers. Waiting calls of Sync use no thread.
 #ifndef QUANTLAB_SERVER_SERVICE_WORKER_SERVICE_H_
 #define QUANTLAB_SERVER_SERVICE_WORKER_SERVICE_H_
 

@@ -1,13 +1,13 @@
-// The seam between the repositories and a SQL database: what a dialect implements, and how statements are
-// prepared, bound and executed through it.
+// The interface between the repositories and a SQL database: what a dialect implements, and how statements
+// are prepared, bound and executed.
 //
 // Statements are written once, in the subset of SQL that SQLite and PostgreSQL share: parameters are `?` or
 // `?N`, upserts ON CONFLICT … DO UPDATE, new keys come back by RETURNING. A dialect supplies connections
 // (Connection, Statement), the schema, and the meaning of its error codes; transitions, fencing, sequence
 // numbers and pages stay in the code above.
 //
-// Inside Guard() an error of the database is a SqlError and a refusal by the rules is a status; outside there
-// are statuses only.
+// Inside Guard() an error of the database is a SqlError and a violated rule is a status; outside there are
+// only statuses.
 #ifndef QUANTLAB_STORAGE_SQL_CONNECTION_H_
 #define QUANTLAB_STORAGE_SQL_CONNECTION_H_
 
@@ -83,15 +83,15 @@ class Connection {
   virtual void BeginWrite() = 0;
   // Begins a transaction that sees one state of the database.
   virtual void BeginRead() = 0;
-  // Whether a transaction has had no end yet; a database may have rolled back by itself after a grave error.
+  // Whether a transaction is open; a database may have rolled back by itself after a severe error.
   virtual bool InTransaction() const = 0;
 };
 
-// Wall time as the database keeps it: nanoseconds since 1970, clamped to what 64 bits hold.
+// Wall time as stored in the database: nanoseconds since 1970, clamped to 64 bits.
 int64_t NanosFromTime(absl::Time time);
 absl::Time TimeFromNanos(int64_t nanos);
 
-// One use of a prepared statement. Ends its statement's execution when it goes.
+// One use of a prepared statement. Its destructor ends the statement's execution.
 //
 //   Query query(connection, "SELECT name FROM runs WHERE key = ?");
 //   query.Bind(key);
@@ -121,7 +121,7 @@ class Query {
   bool Step() { return statement_.Step(); }
   // A statement without rows; returns the number of rows that it changed.
   int Execute() { return statement_.Execute(); }
-  // The key that INSERT … RETURNING key gives.
+  // The key that INSERT … RETURNING key returns.
   int64_t InsertedKey();
 
   bool IsNull(int column) const { return statement_.IsNull(column); }

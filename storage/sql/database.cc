@@ -24,7 +24,7 @@ absl::Status Database::Write(absl::string_view what, const Operation& operation)
     leading_ = true;
     batch = TakeBatch();
   }
-  // Those that wait are served in order, so the first turns of this leader may be for others.
+  // Waiting calls are served in order, so the first batches of this leader may be for others.
   while (true) {
     CommitBatch(batch);
     MutexLock lock(mutex_);
@@ -53,7 +53,7 @@ absl::Status Database::RunBatch(const std::vector<Pending*>& batch, bool* any) {
   for (Pending* pending : batch) {
     writer_->Execute("SAVEPOINT one");
     pending->result = Guard(pending->what, [&] { return (*pending->operation)(*writer_); });
-    // After a grave error (full disk) the database may have rolled everything back by itself.
+    // After a severe error (full disk) the database may have rolled everything back by itself.
     if (!writer_->InTransaction()) return pending->result;
     if (!pending->result.ok()) writer_->Execute("ROLLBACK TO SAVEPOINT one");
     writer_->Execute("RELEASE SAVEPOINT one");
@@ -68,7 +68,7 @@ void Database::CommitBatch(const std::vector<Pending*>& batch) {
   bool any = false;
   absl::Status status = Guard("committing", [&] { return RunBatch(batch, &any); });
   if (!status.ok()) {
-    // Nothing of the batch is stored: those that had gone well must hear so, too.
+    // Nothing of the batch is stored: calls that had succeeded fail too.
     for (Pending* pending : batch) {
       if (pending->result.ok()) pending->result = status;
     }

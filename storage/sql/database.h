@@ -1,7 +1,7 @@
 // A database with one writer and any number of readers, of any dialect.
 //
-// Writes share transactions: while one is being synced to disk, the next ones gather, and the first of
-// them to get the turn runs them all in one transaction, each behind a savepoint. A call returns when its
+// Writes share transactions (group commit): while one is being synced to disk, the next ones queue, and the
+// first of them runs them all in one transaction, each behind a savepoint. A call returns when its
 // transaction is durable (WAL, synchronous = FULL), and one that fails changes nothing.
 #ifndef QUANTLAB_STORAGE_SQL_DATABASE_H_
 #define QUANTLAB_STORAGE_SQL_DATABASE_H_
@@ -22,7 +22,7 @@
 namespace quantlab {
 
 struct DatabaseOptions {
-  // Called after each commit by the thread that did it: how long it took, and how many calls shared it.
+  // Called after each commit by the committing thread, with its duration and the number of calls in it.
   std::function<void(absl::Duration, int)> observe_commit;
   const Clock* clock = &Clock::Real();
 };
@@ -62,7 +62,7 @@ class Database {
     bool done = false;
   };
 
-  // A reader's connection inside a transaction, given back at the end.
+  // A reader's connection inside a transaction, returned at the end.
   class ReadLease {
    public:
     explicit ReadLease(Database& database);
@@ -83,7 +83,7 @@ class Database {
   const OpenReader open_reader_;
   const DatabaseOptions options_;
 
-  // The leader's alone.
+  // Used only by the leader.
   const std::unique_ptr<Connection> writer_;
 
   Mutex mutex_;

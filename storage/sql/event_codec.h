@@ -1,5 +1,5 @@
-// Events and records as the JSON texts that the database keeps: stable, readable with the sqlite3 shell,
-// tolerant of fields that a later version adds. Numbers that JSON lacks are the strings "NaN",
+// Events and records as the JSON texts in the database: stable, readable with the sqlite3 shell, tolerant of
+// fields that a later version adds. Numbers that JSON lacks are the strings "NaN",
 // "Infinity" and "-Infinity".
 #ifndef QUANTLAB_STORAGE_SQL_EVENT_CODEC_H_
 #define QUANTLAB_STORAGE_SQL_EVENT_CODEC_H_
@@ -13,7 +13,7 @@
 
 namespace quantlab {
 
-// What changes.kind says.
+// Values of changes.kind.
 enum class ChangeKind {
   kExperimentState = 0,
   kRunState = 1,

@@ -11,7 +11,7 @@
 namespace quantlab {
 namespace {
 
-// Not a secret: it keeps tokens from being used for another list, cut or made up by accident.
+// Not a secret: it prevents accidental use of a token for another list, and of truncated or invented ones.
 std::string Check(absl::string_view query, int64_t cursor) {
   return Sha256Hex(absl::StrCat("page-token-1\n", query, "\n", cursor)).substr(0, 16);
 }

@@ -1,4 +1,4 @@
-// Opaque tokens of keyset pagination: where the next page begins, bound to what was asked.
+// Opaque tokens of keyset pagination: the start of the next page, bound to the query.
 #ifndef QUANTLAB_STORAGE_SQL_PAGE_TOKEN_H_
 #define QUANTLAB_STORAGE_SQL_PAGE_TOKEN_H_
 
@@ -10,7 +10,7 @@
 
 namespace quantlab {
 
-// `query`: names the list and its filter; a token is good for that alone.
+// `query`: names the list and its filter; a token is valid only for that.
 std::string MakePageToken(absl::string_view query, int64_t cursor);
 
 // The cursor of a token that MakePageToken made for the same query; `first` for an empty token.

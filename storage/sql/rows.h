@@ -1,4 +1,4 @@
-// What both repositories ask of the tables. Everything here runs inside Guard() and may throw.
+// Queries that both repositories use. Everything here runs inside Guard() and may throw.
 #ifndef QUANTLAB_STORAGE_SQL_ROWS_H_
 #define QUANTLAB_STORAGE_SQL_ROWS_H_
 
@@ -22,7 +22,7 @@ struct RunKeys {
 };
 absl::StatusOr<RunKeys> FindRun(Connection& connection, const std::string& id);
 
-// The parts of an attempt's row that changes need.
+// The columns of an attempt's row that changes need.
 struct AttemptRow {
   int64_t key = 0;
   RunKeys run;

@@ -18,7 +18,7 @@ std::string Describe(const AttemptKey& key) {
 
 // --- appending ----------------------------------------------------------------------------------------
 
-// Only a running attempt may speak, and without leaving anything out.
+// Only a running attempt may report events, and without gaps.
 absl::Status CheckAppend(const AttemptKey& key, const AttemptRow& row, const std::vector<Event>& events) {
   if (row.state != RunState::kRunning) {
     return WithReason(
@@ -40,7 +40,7 @@ absl::Status CheckAppend(const AttemptKey& key, const AttemptRow& row, const std
   return absl::OkStatus();
 }
 
-// Keeps an attempt's last progress with its row, so that nobody has to search for it.
+// Keeps an attempt's last progress in its row, so that it need not be searched for.
 void SaveProgress(Connection& connection, int64_t attempt, const std::vector<Event>& events, int64_t after) {
   Query before(connection, "SELECT progress, phase_start FROM attempts WHERE key = ?");
   std::string content, phase;
@@ -143,7 +143,7 @@ absl::StatusOr<Page<LogEntry>> ReadLogs(Connection& connection, const LogFilter&
     QL_ASSIGN_OR_RETURN(const RunKeys keys, FindRun(connection, MakeRunId(filter.experiment_id, filter.run)));
     run = keys.run;
   }
-  // `kind = 4` in so many words, so that the index over log lines is used.
+  // `kind = 4` is a literal, so that the partial index over log lines is used.
   Query query(connection, QL_CHANGE_COLUMNS
               "WHERE changes.experiment = ?1 AND sequence > ?2 AND changes.kind = 4 AND severity >= ?3 "
               "AND changes.run = coalesce(?4, changes.run) AND (?5 = -1 OR attempts.number = "

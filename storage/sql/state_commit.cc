@@ -26,7 +26,7 @@ absl::Status Fenced(const AttemptKey& key, RunState state) {
       "ATTEMPT_FENCED");
 }
 
-// One StateChange on its way into the tables.
+// Applies one StateChange to the tables.
 class Commit {
  public:
   Commit(Connection& connection, const StateChange& change) : connection_(connection), change_(change) {}

@@ -1,4 +1,4 @@
-// How a StateChange is applied, inside the transaction that the database opened for it.
+// Applies a StateChange inside the transaction that the database opened for it.
 #ifndef QUANTLAB_STORAGE_SQL_STATE_COMMIT_H_
 #define QUANTLAB_STORAGE_SQL_STATE_COMMIT_H_
 
@@ -8,7 +8,7 @@
 
 namespace quantlab {
 
-// In this order: the end of an attempt, the transitions, the start of an attempt, wishes to cancel, the
+// In this order: the end of an attempt, the transitions, the start of an attempt, requests to cancel, the
 // reuse entry; then the experiments' own states. An error leaves the transaction to be rolled back.
 // Throws SqlError.
 absl::Status ApplyStateChange(Connection& connection, const StateChange& change);

@@ -9,7 +9,7 @@
 namespace quantlab {
 namespace {
 
-// "QLAB": tells our databases from others'.
+// "QLAB": distinguishes our databases from others.
 constexpr int64_t kApplicationId = 0x514C4142;
 
 int64_t Pragma(Connection& connection, const char* sql) {

@@ -1,5 +1,5 @@
-// The database's shape over time: numbered, forward-only migrations, storage/sqlite/migrations/NNNN_name.sql,
-// built into the program. A file that was released never changes; what it made is changed by a new one.
+// The database's schema: numbered, forward-only migrations, storage/sqlite/migrations/NNNN_name.sql, built
+// into the program. A released file never changes; a later migration changes what it made.
 #ifndef QUANTLAB_STORAGE_SQLITE_MIGRATIONS_H_
 #define QUANTLAB_STORAGE_SQLITE_MIGRATIONS_H_
 

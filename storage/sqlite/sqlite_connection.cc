@@ -54,7 +54,7 @@ class SqliteStatement : public Statement {
   int Execute() override {
     return Translate([&] { return statement_.exec(); });
   }
-  // What reset reports is the error that Step has thrown already.
+  // Reset reports the error that Step has already thrown.
   void Reset() noexcept override { statement_.tryReset(); }
 
   bool IsNull(int column) const override {
@@ -113,7 +113,7 @@ SqliteConnection::SqliteConnection(const std::string& path, const Options& optio
                     SQLite::OPEN_NOMUTEX,
                 static_cast<int>(absl::ToInt64Milliseconds(options.busy_timeout))) {
   Execute("PRAGMA foreign_keys = ON");
-  // Nothing in a database file, damaged or planted, may run code.
+  // A database file, damaged or crafted, must not run code.
   Execute("PRAGMA trusted_schema = OFF");
 }
 

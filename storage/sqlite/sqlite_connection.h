@@ -15,7 +15,7 @@
 
 namespace quantlab {
 
-// What an SQLite error means here, with the remedy in the message.
+// An SQLite error as a status, with the remedy in the message.
 absl::Status StatusFromSqlite(const SQLite::Exception& error);
 
 // Throws SqlError, never SQLite's exceptions.

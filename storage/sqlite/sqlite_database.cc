@@ -18,7 +18,7 @@ constexpr int kPageBytes = 8192;
 absl::Status CheckIntegrity(Connection& connection) {
   Query query(connection, "PRAGMA quick_check(1)");
   if (!query.Step() || query.Text(0) == "ok") return absl::OkStatus();
-  // The same words, remedy and code as for damage that is met later.
+  // The same message, remedy and code as for damage that is detected later.
   return Annotate(StatusFromSqlite(SQLite::Exception(query.Text(0), SQLITE_CORRUPT)), "checking quantlab.db");
 }
 
@@ -27,7 +27,7 @@ void SetUp(Connection& connection, const SqliteOptions& options) {
   connection.Execute(absl::StrCat("PRAGMA page_size = ", kPageBytes));
   connection.Execute("PRAGMA journal_mode = WAL");
   connection.Execute("PRAGMA synchronous = FULL");
-  // What a burst left of the log is given back at the next checkpoint.
+  // The next checkpoint truncates a log that a burst of writes has grown.
   connection.Execute("PRAGMA journal_size_limit = 67108864");
   if (options.max_bytes > 0) {
     connection.Execute(absl::StrCat("PRAGMA max_page_count = ", options.max_bytes / kPageBytes));
@@ -54,7 +54,7 @@ absl::StatusOr<std::unique_ptr<Database>> OpenSqliteDatabase(const std::string& 
                                                              const SqliteOptions& options,
                                                              const std::vector<Migration>& migrations) {
   QL_ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer, OpenWriter(path, options, migrations));
-  // The file's own name must survive a power cut, too.
+  // The file's directory entry must survive a power failure, too.
   QL_RETURN_IF_ERROR(SyncDirectory(DirectoryOf(path)));
   auto open_reader = [path, timeout = options.busy_timeout] {
     return SqliteConnection::Open(path, {true, timeout});

@@ -18,8 +18,8 @@ struct SqliteOptions {
   absl::Duration busy_timeout = absl::Seconds(10);
   // RESOURCE_EXHAUSTED when the file would grow beyond it; 0: no limit of its own.
   int64_t max_bytes = 0;
-  // A damaged file is noticed at once rather than when the damaged page is read. Reads the whole file, so
-  // larger ones are left to be noticed later.
+  // A damaged file is detected when it is opened rather than when the damaged page is read. Reads the whole
+  // file, so larger ones are not checked.
   int64_t check_up_to_bytes = int64_t{256} << 20;
   DatabaseOptions database;
 };
