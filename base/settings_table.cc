@@ -300,8 +300,8 @@ std::vector<SettingSpec> ListedAtTop() {
                                   .help = "Name of the experiment and of its results folder.",
                                   .help_zh = "实验及其结果目录的名称。",
                                   .in_key = InInputKey::kNo,
-                                  .allowed_words = "letters, digits, `.` `_` `-`, up to 64",
-                                  .allowed_words_zh = "字母、数字、`.` `_` `-`，至多 64 个",
+                                  .allowed_words = "letters and digits of any script, `.` `_` `-`, up to 64",
+                                  .allowed_words_zh = "任何文字的字母、数字、`.` `_` `-`，至多 64 个",
                                   .default_words = "the file's name",
                                   .default_words_zh = "文件名"}),
       Listed(

@@ -13,6 +13,7 @@
 #include "base/metric_spec.h"
 #include "base/param_check.h"
 #include "base/text/nearest_name.h"
+#include "server/config/experiment_name.h"
 #include "server/config/method_rules.h"
 #include "server/config/settings_reader.h"
 
@@ -134,24 +135,20 @@ bool IsNameCharacter(char c) {
 
 // The stem of the file, with what a name cannot have replaced.
 std::string DefaultName(const std::string& file) {
-  std::string name = std::filesystem::path(file).stem().string();
-  for (char& c : name) {
-    if (!IsNameCharacter(c)) c = '-';
-  }
-  while (!name.empty() && !absl::ascii_isalnum(static_cast<unsigned char>(name[0]))) name.erase(0, 1);
-  return name.empty() ? "experiment" : name.substr(0, 64);
+  const std::string name = MakeExperimentName(std::filesystem::path(file).stem().string());
+  return name.empty() ? "experiment" : name;
 }
 
 void ReadName(Fields& fields, const std::string& file, Diagnostics& diagnostics, std::string* name) {
   *name = DefaultName(file);
   const YamlNode* node = fields.Take("name");
   if (node == nullptr) return;
-  const std::string& text = node->text;
-  if (node->kind == YamlNode::Kind::kScalar && !text.empty() && text.size() <= 64 &&
-      std::all_of(text.begin(), text.end(), IsNameCharacter) &&
-      absl::ascii_isalnum(static_cast<unsigned char>(text[0]))) {
-    *name = text;
-    return;
+  if (node->kind == YamlNode::Kind::kScalar) {
+    const std::optional<std::string> valid = CheckExperimentName(node->text);
+    if (valid) {
+      *name = *valid;
+      return;
+    }
   }
   diagnostics.Error(node->at, messages::kWrongValue("name", YamlMessage(*node), messages::kNameRules()));
 }

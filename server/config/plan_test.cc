@@ -327,6 +327,17 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"device: [unclosed\n", "this is not YAML"},
         BadFile{"reuse: true\nreuse: false\n", "e.yaml:3:1: the key reuse stands here twice"}));
 
+TEST(PlanTest, NamesAreOfAnyScript) {
+  const auto name_of = [](const std::string& file, const std::string& text) {
+    return PlanExperiment({{{file, text + kMinimal}}, {}, {}, false}, RealCatalog()).name;
+  };
+  EXPECT_EQ(name_of("dir/实验一.yaml", ""), "实验一");
+  EXPECT_EQ(name_of("实验2024.yaml", ""), "实验2024");
+  EXPECT_EQ(name_of("my file.yaml", ""), "my-file");
+  EXPECT_EQ(name_of("~.yaml", ""), "experiment");
+  EXPECT_EQ(name_of("e.yaml", "name: 实验二\n"), "实验二");
+}
+
 TEST(PlanTest, EveryProblemIsCollected) {
   const PlanResult plan =
       Plan("experiments: {baseline: {modl: x}, awq: {}}\ndevice: tpu\ntraining: {epochs: x}\n");
