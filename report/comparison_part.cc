@@ -19,7 +19,6 @@ void WriteQuality(Writer& writer) {
     writer.Paragraph(writer.Say("No accuracy was measured.", "未测得准确率。"));
   }
   writer.Show(AccuracyTable(language, facts));
-  writer.Show(PairedTable(language, facts));
   if (!facts.pairs.empty()) {
     std::string significant;
     for (const PairFacts& pair : facts.pairs) {
@@ -29,7 +28,6 @@ void WriteQuality(Writer& writer) {
                          ? writer.Say("No pair of variants differs significantly in accuracy.",
                                       "没有任何两个方案的准确率有显著差异。")
                          : significant);
-    writer.Show(PairsTable(language, facts));
   }
 }
 
@@ -74,7 +72,9 @@ void WriteTogether(Writer& writer) {
   const Facts& facts = writer.facts();
   if (facts.comparisons.empty()) return;
   writer.Subsection(writer.Say("All together", "综合比较"));
-  writer.ShowFigure("comparisons/pareto");
+  writer.Show(SummaryTable(writer.language(), facts));
+  // It stands on the first page where that has no trade with speed.
+  if (writer.HasFigure("comparisons/trade")) writer.ShowFigure("comparisons/pareto");
   writer.ShowFigure("comparisons/radar");
   writer.ShowFigure("comparisons/dashboard");
 }

@@ -38,22 +38,33 @@ void WriteHead(Writer& writer) {
   writer.Paragraph(absl::StrCat(line, writer.Say(".", "。")));
 }
 
+// Whether there is anything to show in the appendix of tests.
+bool HasProof(const Facts& facts) {
+  return !PairedTable(Language::kEnglish, facts).rows.empty() || !facts.pairs.empty();
+}
+
 void WriteAbstract(Writer& writer) {
   writer.Unnumbered("Abstract", "摘要");
-  writer.Item(absl::StrCat(writer.Say("**For speed.** ", "**追求速度**："),
-                           ShipForSpeed(writer.language(), writer.facts())));
-  writer.Item(absl::StrCat(writer.Say("**For size.** ", "**追求体积**："),
-                           ShipForSize(writer.language(), writer.facts())));
-  writer.Item(absl::StrCat(writer.Say("**For accuracy.** ", "**追求准确率**："),
-                           ShipForAccuracy(writer.language(), writer.facts())));
+  const auto item = [&](const char* english, const char* chinese, Goal goal) {
+    const std::string line = GoalLine(writer.language(), writer.facts(), goal);
+    if (!line.empty()) writer.Item(absl::StrCat(writer.Say(english, chinese), line));
+  };
+  item("**Speed:** ", "**速度**：", Goal::kSpeed);
+  item("**Size:** ", "**体积**：", Goal::kSize);
+  item("**Memory:** ", "**内存**：", Goal::kMemory);
+  item("**Accuracy:** ", "**准确率**：", Goal::kAccuracy);
   writer.EndList();
-  writer.Paragraph(ChoiceSentence(writer.language(), writer.facts()));
+  if (!writer.ShowFigure("comparisons/trade")) writer.ShowFigure("comparisons/pareto");
+  writer.Show(AnswerTable(writer.language(), writer.facts()));
   for (const VariantFacts& variant : writer.facts().variants) {
     if (variant.same_as.empty()) continue;
     writer.Paragraph(writer.Fill("$0: $1", "$0：$1", Named(writer.language(), variant),
                                  SameModelSentence(writer.language(), writer.facts(), variant)));
   }
-  writer.Show(SummaryTable(writer.language(), writer.facts()));
+  if (HasProof(writer.facts())) {
+    writer.Paragraph(writer.Say("The proof: [paired tests](#appendix-paired-tests).",
+                                "依据见[配对检验](#附录配对检验)。"));
+  }
   const auto failed =
       std::count_if(writer.data().runs.begin(), writer.data().runs.end(),
                     [](const RunReport& run) { return run.run.state != RunState::kSucceeded; });
@@ -153,6 +164,14 @@ void WriteConclusion(Writer& writer) {
   writer.Paragraph(ShipForSpeed(writer.language(), writer.facts()));
   writer.Paragraph(ShipForSize(writer.language(), writer.facts()));
   writer.Paragraph(ShipForAccuracy(writer.language(), writer.facts()));
+  writer.Paragraph(ChoiceSentence(writer.language(), writer.facts()));
+}
+
+void WriteTests(Writer& writer) {
+  if (!HasProof(writer.facts())) return;
+  writer.Unnumbered("Appendix: paired tests", "附录：配对检验");
+  writer.Show(PairedTable(writer.language(), writer.facts()));
+  writer.Show(PairsTable(writer.language(), writer.facts()));
 }
 
 void WriteAppendices(Writer& writer) {
@@ -196,6 +215,7 @@ std::string RenderDocument(Language language, const Facts& facts, bool draw) {
   WriteConclusion(writer);
   writer.Unnumbered("References", "参考文献");
   writer.Raw(absl::StrCat(writer.References(), "\n"));
+  WriteTests(writer);
   WriteAppendices(writer);
   return writer.Take();
 }

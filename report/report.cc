@@ -45,10 +45,15 @@ std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<L
 
 std::string RenderSummary(const ReportData& data, Language language) {
   const Facts facts = CollectFacts(data);
-  std::string text =
-      absl::StrCat(Say(language, "Speed: ", "速度："), ShipForSpeed(language, facts), "\n",
-                   Say(language, "Size: ", "大小："), ShipForSize(language, facts), "\n",
-                   Say(language, "Accuracy: ", "准确率："), ShipForAccuracy(language, facts), "\n");
+  std::string text;
+  const auto add = [&](const char* english, const char* chinese, Goal goal) {
+    const std::string line = GoalLine(language, facts, goal);
+    if (!line.empty()) absl::StrAppend(&text, Say(language, english, chinese), line, "\n");
+  };
+  add("Speed: ", "速度：", Goal::kSpeed);
+  add("Size: ", "大小：", Goal::kSize);
+  add("Memory: ", "内存：", Goal::kMemory);
+  add("Accuracy: ", "准确率：", Goal::kAccuracy);
   for (const RunReport& run : data.runs) {
     if (run.run.state != RunState::kSucceeded) absl::StrAppend(&text, EndSentence(language, run), "\n");
   }

@@ -29,8 +29,8 @@ struct ReportFile {
 std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<Language>& languages,
                                      bool draw = true);
 
-// The answer alone, for a terminal: one line each for speed, size and accuracy, and one for each run that
-// did not succeed. Lines are ended.
+// The answer alone, for a terminal: one line each for speed, size, memory and accuracy, and one for each run
+// that did not succeed. Lines are ended.
 std::string RenderSummary(const ReportData& data, Language language);
 
 // A decision by constraints, for a terminal: what was asked, the answer, and a list with one line for each

@@ -46,6 +46,11 @@ void Writer::Show(const Table& table) {
   absl::StrAppend(&text_, TableMarkdown(table), "\n");
 }
 
+bool Writer::HasFigure(const std::string& path) const {
+  return std::any_of(figures_.begin(), figures_.end(),
+                     [&](const Figure& figure) { return figure.path == path; });
+}
+
 bool Writer::ShowFigure(const std::string& path) {
   const auto it = std::find_if(figures_.begin(), figures_.end(),
                                [&](const Figure& figure) { return figure.path == path; });

@@ -54,6 +54,7 @@ class Writer {
   // A figure of AllFigures() by its path ("results/accuracy"), with number and caption; nothing where there
   // is none. Returns whether there is one.
   bool ShowFigure(const std::string& path);
+  bool HasFigure(const std::string& path) const;
   std::string Cite(Source source) { return references_.Cite(source); }
   std::string References() const { return references_.List(); }
   // As it stands.

@@ -157,6 +157,20 @@ std::vector<const VariantFacts*> ParetoSet(const Facts& facts) {
   return set;
 }
 
+InputShape HeadlineShape(const Facts& facts) {
+  InputShape found;
+  for (const VariantFacts& variant : facts.variants) {
+    if (variant.measured.empty()) continue;
+    for (const auto& [shape, timing] : variant.measured[0].by_shape) {
+      const bool better =
+          found.batch_size == 0 || shape.batch_size < found.batch_size ||
+          (shape.batch_size == found.batch_size && shape.sequence_length > found.sequence_length);
+      if (better) found = shape;
+    }
+  }
+  return found;
+}
+
 std::tuple<bool, int, std::ptrdiff_t> PreferenceRank(const Facts& facts,
                                                      const std::vector<const VariantFacts*>& set,
                                                      const VariantFacts& variant) {

@@ -54,6 +54,10 @@ bool Dominates(const Facts& facts, const VariantFacts& one, const VariantFacts& 
 // The candidates that no other candidate dominates, in the order of the facts. Only these are recommended.
 std::vector<const VariantFacts*> ParetoSet(const Facts& facts);
 
+// What one number for speed means: the smallest batch that the first comparison timed, and of those with that
+// batch size the longest texts. Batch size 0: nothing was timed.
+InputShape HeadlineShape(const Facts& facts);
+
 // What a variant is chosen for.
 enum class Goal { kSpeed, kSize, kMemory, kAccuracy };
 

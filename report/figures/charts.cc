@@ -281,9 +281,4 @@ std::optional<Figure> SpeedChart(const Facts& facts) {
                 {{"results/speed.csv", panels.csv.Take()}}};
 }
 
-InputShape SmallestShape(const Facts& facts) {
-  const std::set<InputShape> shapes = TimedShapes(facts);
-  return shapes.empty() ? InputShape() : *shapes.begin();
-}
-
 }  // namespace quantlab::report

@@ -18,6 +18,8 @@ std::optional<Figure> MemoryChart(const Facts& facts);
 std::optional<Figure> SpeedChart(const Facts& facts);
 std::optional<Figure> RadarChart(const Facts& facts);
 std::optional<Figure> ParetoChart(const Facts& facts);
+// Accuracy over speed; absent too where the speeds are unreliable.
+std::optional<Figure> TradeChart(const Facts& facts);
 std::optional<Figure> Dashboard(const Facts& facts);
 std::optional<Figure> LayerChart(const Facts& facts);
 std::optional<Figure> FrontChart(const Facts& facts);
@@ -33,10 +35,6 @@ Figure ModelDiagram(const Facts& facts);
 std::vector<Figure> AllFigures(const Facts& facts);
 // What every script loads, and redraw.sh.
 std::vector<FigureData> FigureTools(const std::vector<Language>& languages);
-
-// What figures with one number for speed use: the smallest batch of the shortest texts that was timed.
-// Batch size 0: none.
-InputShape SmallestShape(const Facts& facts);
 
 }  // namespace quantlab::report
 

@@ -237,7 +237,7 @@ void SetDashboardTexts(Script& script, const char* unit, const InputShape& shape
 }  // namespace
 
 std::optional<Figure> RadarChart(const Facts& facts) {
-  const InputShape shape = SmallestShape(facts);
+  const InputShape shape = HeadlineShape(facts);
   std::vector<PlotRow> rows;
   std::vector<Profile> profiles;
   for (const PlotRow& row : PlotRows(facts)) {
@@ -303,7 +303,7 @@ std::optional<Figure> ParetoChart(const Facts& facts) {
       "comparisons/pareto",
       {"Accuracy over model size", "准确率与模型大小"},
       {"Accuracy over the size of the saved model, with the Pareto front. Differences smaller than the "
-       "intervals of the first figure mean nothing.",
+       "intervals of accuracy mean nothing.",
        "准确率与模型大小，虚线为帕累托前沿。小于准确率区间的差异没有意义。"},
       script.Body(scripts::kPareto),
       {{"comparisons/pareto.csv", csv.Take()}, {"comparisons/pareto_front.csv", FrontCsv(all)}}};
@@ -311,7 +311,7 @@ std::optional<Figure> ParetoChart(const Facts& facts) {
 
 std::optional<Figure> Dashboard(const Facts& facts) {
   const std::vector<PlotRow> rows = PlotRows(facts);
-  const InputShape shape = SmallestShape(facts);
+  const InputShape shape = HeadlineShape(facts);
   DashboardData data = CollectDashboard(rows, shape);
   if (data.accuracy.empty() || data.size.empty()) return std::nullopt;
   const double largest = std::max(data.size.high, data.memory.empty() ? 0 : data.memory.high);

@@ -40,7 +40,7 @@ std::vector<FigureData> FigureTools(const std::vector<Language>& languages) {
 std::vector<Figure> AllFigures(const Facts& facts) {
   std::vector<Figure> figures = {SystemDiagram(), ModelDiagram(facts)};
   for (auto* make : {&AccuracyChart, &SizeChart, &SpeedChart, &MemoryChart, &RadarChart, &ParetoChart,
-                     &Dashboard, &LayerChart, &FrontChart, &CurvesChart}) {
+                     &TradeChart, &Dashboard, &LayerChart, &FrontChart, &CurvesChart}) {
     auto figure = make(facts);
     if (!figure.has_value()) continue;
     if (ShowsVariants(figure->path)) {

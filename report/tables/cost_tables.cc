@@ -77,6 +77,41 @@ Row SummaryRow(Language language, const Facts& facts, const VariantFacts& varian
   return row;
 }
 
+Cell BytesCell(const Result* bytes) {
+  return bytes == nullptr ? EmptyCell() : NumberCell(bytes->value, FormatBytes(bytes->value));
+}
+
+Cell SpeedCell(Language language, const Facts& facts, const VariantFacts& variant, const InputShape& shape) {
+  const Result* const speedup = SpeedupOf(variant, 0, shape);
+  if (speedup == nullptr) return EmptyCell();
+  if (facts.comparisons[0].Reliable(shape)) return NumberCell(speedup->value, FormatRatio(speedup->value));
+  return NumberCell(speedup->value, Say(language, "unreliable", "不可靠"));
+}
+
+Row AnswerRow(Language language, const Facts& facts, const VariantFacts& variant, bool pareto,
+              const InputShape& shape) {
+  const Quantities known = KnownQuantities(facts);
+  Cell name = VariantCell(language, variant);
+  if (pareto) absl::StrAppend(&name.markdown, " ★");
+  Cell accuracy = EmptyCell();
+  const auto difference =
+      variant.baseline ? std::optional<Result>() : DifferenceOf(variant, facts.baseline());
+  if (variant.accuracy.has_value()) {
+    accuracy = NumberCell(variant.accuracy->value, FormatShare(variant.accuracy->value));
+    if (difference.has_value()) {
+      absl::StrAppend(&accuracy.markdown, Brackets(language, FormatPointsBare(difference->value)));
+    }
+  }
+  Row row = {name,
+             accuracy,
+             ExactCell(difference.has_value() ? std::optional<double>(difference->value) : std::nullopt),
+             {"", pareto ? "true" : "false"}};
+  if (shape.batch_size > 0) row.push_back(SpeedCell(language, facts, variant, shape));
+  if (known.size) row.push_back(BytesCell(FirstSize(variant)));
+  if (known.memory) row.push_back(BytesCell(FirstPeak(variant)));
+  return row;
+}
+
 // Kinds of memory in the order of their meaning; others follow by name.
 std::vector<std::string> MemoryKinds(const Facts& facts) {
   std::set<std::string> seen;
@@ -111,6 +146,31 @@ std::string MemoryTitle(Language language, const std::string& kind) {
 }
 
 }  // namespace
+
+Table AnswerTable(Language language, const Facts& facts) {
+  const InputShape shape = HeadlineShape(facts);
+  const Quantities known = KnownQuantities(facts);
+  Builder builder(
+      language, "answer",
+      "The variants at a glance, with the difference in accuracy from FP32 in percentage points. A "
+      "star marks the Pareto set: no other variant is at least as good in every quantity and better in "
+      "one.",
+      "各方案一览，括号内为相对 FP32 "
+      "的准确率之差（百分点）。星号标出帕累托集：没有其他方案在各项上均不劣于它且至少一项更优。");
+  builder.Text("variant", "Variant", "方案").Number("accuracy", Title(language, "accuracy"));
+  builder.Raw("accuracy_difference").Raw("pareto");
+  if (shape.batch_size > 0) {
+    builder.Number("speedup", absl::StrCat(Say(language, "Speed, ", "速度，"), ShapeText(language, shape)));
+  }
+  if (known.size) builder.Number("model_bytes", Say(language, "Size", "体积"));
+  if (known.memory) builder.Number("peak_bytes", Say(language, "Memory", "内存"));
+  const std::vector<const VariantFacts*> set = ParetoSet(facts);
+  for (const VariantFacts& variant : facts.variants) {
+    const bool pareto = std::find(set.begin(), set.end(), &variant) != set.end();
+    builder.Add(AnswerRow(language, facts, variant, pareto, shape));
+  }
+  return builder.Build();
+}
 
 Table SummaryTable(Language language, const Facts& facts) {
   Builder builder(

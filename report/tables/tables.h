@@ -11,7 +11,9 @@
 
 namespace quantlab::report {
 
-// One row per variant: the figures that people ask for first.
+// One row per variant, for the first screen: narrow enough for a phone. Speed is that of HeadlineShape().
+Table AnswerTable(Language language, const Facts& facts);
+// One row per variant: all that is known of it, at every shape.
 Table SummaryTable(Language language, const Facts& facts);
 // One row per variant: accuracy with interval, against the baseline, precision, recall, F1.
 Table AccuracyTable(Language language, const Facts& facts);

@@ -39,8 +39,10 @@ std::string AaSentence(Language language, const ComparisonFacts& comparison);
 
 // The variants that are worth choosing among, and what outdoes each of the others; empty for fewer than two.
 std::string ChoiceSentence(Language language, const Facts& facts);
-// The answer: what to ship for speed, size and accuracy, and what it costs in every other quantity.
-// Unreliable timings recommend nothing.
+// The answer in one line for each goal: what, how much, and at what price.
+std::string GoalLine(Language language, const Facts& facts, Goal goal);
+// The answer with its proof: what to ship for speed, size and accuracy, and what it costs in every other
+// quantity. Unreliable timings recommend nothing.
 std::string ShipForSpeed(Language language, const Facts& facts);
 std::string ShipForSize(Language language, const Facts& facts);
 std::string ShipForAccuracy(Language language, const Facts& facts);

@@ -557,6 +557,71 @@ TEST(ShipForSizeTest, NamesThePriceAndWhatALittleMoreSizeWouldBuy) {
           "In the other quantities: size 59.4 MB (FP32: 90.9 MB); peak memory 288 MB (FP32: 352 MB); accuracy"));
 }
 
+TEST(GoalLineTest, OneLineForEachGoalWithItsPrice) {
+  const Compared compared = SmallAndSlow();
+  EXPECT_EQ(
+      GoalLine(kEn, compared.facts, Goal::kSpeed),
+      "`eight`, speed 1.49× at batch size 8 × 128 tokens; with accuracy +0.20 points (no significant difference), "
+      "size 59.4 MB (FP32: 90.9 MB), peak memory 288 MB (FP32: 352 MB).");
+  EXPECT_EQ(
+      GoalLine(kZh, compared.facts, Goal::kSpeed),
+      "`eight`，速度 1.49×（批大小 8 × 128 词元）；同时准确率 +0.20 个百分点（差异不显著），体积 59.4 MB（FP32 为 90.9 "
+      "MB），内存峰值 288 MB（FP32 为 352 MB）。");
+  EXPECT_EQ(
+      GoalLine(kEn, compared.facts, Goal::kSize),
+      "`four`, 54.2 MB (FP32: 90.9 MB); with accuracy +0.10 points (no significant difference), speed 0.60× at "
+      "batch size 8 × 128 tokens, peak memory 301 MB (FP32: 352 MB).");
+  EXPECT_EQ(
+      GoalLine(kEn, compared.facts, Goal::kMemory),
+      "`eight`, 288 MB (FP32: 352 MB); with accuracy +0.20 points (no significant difference), speed 1.49× at "
+      "batch size 8 × 128 tokens, size 59.4 MB (FP32: 90.9 MB).");
+  EXPECT_EQ(
+      GoalLine(kEn, compared.facts, Goal::kAccuracy),
+      "FP32, 86.00%: nothing is significantly more accurate; no significant difference was found for `eight`, "
+      "`four`.");
+  EXPECT_EQ(GoalLine(kZh, compared.facts, Goal::kAccuracy),
+            "FP32，86.00%：没有方案显著更准确；与之差异不显著的有 `eight`、`four`。");
+}
+
+TEST(GoalLineTest, Fp32WhereNothingIsBetter) {
+  Compared compared({Baseline(0.86), Tested(-0.03, 0.001)});
+  compared.Size(0, 91.2e6, 1).Size(1, 99e6, 0.92).Speedup(1, Between(1.01, 0.98, 1.04));
+  EXPECT_EQ(GoalLine(kEn, compared.facts, Goal::kSpeed),
+            "FP32 at batch size 8 × 128 tokens, where nothing is surely faster.");
+  EXPECT_EQ(GoalLine(kZh, compared.facts, Goal::kSpeed),
+            "批大小为 8 × 128 词元时使用 FP32：没有方案确定更快。");
+  EXPECT_EQ(GoalLine(kEn, compared.facts, Goal::kSize), "FP32, 91.2 MB: nothing needs less.");
+  EXPECT_EQ(GoalLine(kZh, compared.facts, Goal::kSize), "FP32，91.2 MB：没有更小的方案。");
+  EXPECT_EQ(GoalLine(kEn, compared.facts, Goal::kAccuracy),
+            "FP32, 86.00%: nothing is significantly more accurate.");
+  EXPECT_EQ(GoalLine(kEn, compared.facts, Goal::kMemory), "");
+}
+
+TEST(GoalLineTest, WhatTheTestSaysOfTheAccuracy) {
+  const auto line = [](VariantFacts variant, Language language) {
+    Compared compared({Baseline(0.86), std::move(variant)});
+    compared.Size(0, 91.2e6, 1).Size(1, 59.3e6, 1.5);
+    return GoalLine(language, compared.facts, Goal::kSize);
+  };
+  EXPECT_THAT(line(Tested(-0.03, 0.001), kEn), HasSubstr("with accuracy -3.00 points (a significant loss)."));
+  EXPECT_THAT(line(Tested(-0.03, 0.001), kZh), HasSubstr("同时准确率 -3.00 个百分点（显著下降）。"));
+  EXPECT_THAT(line(Tested(0.03, 0.001), kEn), HasSubstr("with accuracy +3.00 points (a significant gain)."));
+  EXPECT_THAT(line(Tested(0.03, 0.001), kZh), HasSubstr("同时准确率 +3.00 个百分点（显著上升）。"));
+  EXPECT_THAT(line(Variant("q", Value(0.87)), kEn), HasSubstr("with accuracy +1.00 points (not tested)."));
+  EXPECT_THAT(line(Variant("q", Value(0.87)), kZh), HasSubstr("同时准确率 +1.00 个百分点（未检验）。"));
+  EXPECT_THAT(line(Variant("q"), kEn), HasSubstr("with accuracy unknown."));
+  EXPECT_THAT(line(Variant("q"), kZh), HasSubstr("同时准确率未知。"));
+}
+
+TEST(GoalLineTest, AVariantThatIsMoreAccurate) {
+  Compared compared({Baseline(0.86), Tested(0.02, 0.001)});
+  compared.Size(0, 91.2e6, 1).Size(1, 59.3e6, 1.5);
+  EXPECT_EQ(GoalLine(kEn, compared.facts, Goal::kAccuracy),
+            "`q`, 88.00%: accuracy +2.00 points (a significant gain); with size 59.3 MB (FP32: 91.2 MB).");
+  EXPECT_EQ(GoalLine(kZh, compared.facts, Goal::kAccuracy),
+            "`q`，88.00%：准确率 +2.00 个百分点（显著上升）；同时体积 59.3 MB（FP32 为 91.2 MB）。");
+}
+
 TEST(ChoiceSentenceTest, TheParetoSetAndWhatOutdoesTheOthers) {
   Compared compared = SmallAndSlow();
   EXPECT_EQ(
