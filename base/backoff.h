@@ -1,4 +1,4 @@
-// Pauses between retries that double, with jitter, so that many clients do not come back in step.
+// Exponential back-off with jitter, so that many clients do not retry at the same time.
 #ifndef QUANTLAB_BASE_BACKOFF_H_
 #define QUANTLAB_BASE_BACKOFF_H_
 

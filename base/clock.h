@@ -1,4 +1,4 @@
-// Time as a seam: everything that reads a clock or waits takes one of these.
+// The clock interface: everything that reads a clock or waits takes one of these.
 #ifndef QUANTLAB_BASE_CLOCK_H_
 #define QUANTLAB_BASE_CLOCK_H_
 
@@ -11,7 +11,7 @@ class Clock {
  public:
   virtual ~Clock() = default;
 
-  // Wall time, for people and records. May jump.
+  // Wall time, for users and records. May jump.
   virtual absl::Time Now() const = 0;
 
   // Time since an arbitrary point, never going back: for leases, time limits and rates.
@@ -21,7 +21,7 @@ class Clock {
   static const Clock& Real();
 };
 
-// A clock that stands still until told otherwise. For tests.
+// A clock that changes only when it is set. For tests.
 class FakeClock : public Clock {
  public:
   explicit FakeClock(absl::Time start = absl::FromUnixSeconds(1'700'000'000)) : now_(start) {}
@@ -33,7 +33,7 @@ class FakeClock : public Clock {
     now_ += by;
     monotonic_ += by;
   }
-  // Wall time alone, as an administrator does.
+  // Changes only the wall time, as an administrator does.
   void SetWallTime(absl::Time now) { now_ = now; }
 
  private:

@@ -1,7 +1,7 @@
-// A stable word for programs on an absl::Status, beside its code: "DISK_FULL", "ATTEMPT_FENCED".
+// A stable, machine-readable reason on an absl::Status, beside its code: "DISK_FULL", "ATTEMPT_FENCED".
 //
-// It travels as the reason of google.rpc.ErrorInfo (proto/status_bridge.h), so any room can set it
-// without seeing protobuf.
+// It is sent as the reason of google.rpc.ErrorInfo (proto/status_bridge.h), so any module can set it
+// without protobuf.
 #ifndef QUANTLAB_BASE_ERROR_REASON_H_
 #define QUANTLAB_BASE_ERROR_REASON_H_
 

@@ -1,6 +1,6 @@
-// What an attempt tells while it runs. The wire form is proto/quantlab/v1/event.proto, whose comments
-// give units and meanings.
-// Texts for people are English; `coded_…` beside one is the same as a message, for other languages. It is
+// The events that an attempt reports while it runs. The wire form is proto/quantlab/v1/event.proto, whose
+// comments give units and meanings.
+// Texts for users are English; `coded_…` beside one is the same as a message, for other languages. It is
 // empty where the program that wrote the event is older than messages.
 #ifndef QUANTLAB_BASE_EVENT_H_
 #define QUANTLAB_BASE_EVENT_H_
@@ -81,7 +81,7 @@ struct Event {
   EventKind kind;
 };
 
-// How a runner says that its attempt ended: the last line on its event pipe.
+// The end of an attempt as reported by its runner: the last line on its event pipe.
 struct RunnerFinished {
   bool ok = false;
   std::string code;  // name of the absl::StatusCode

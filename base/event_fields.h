@@ -12,7 +12,7 @@
 
 namespace quantlab {
 
-// What a field's value must satisfy when it arrives in a message.
+// The rule for a field's value in a received message.
 enum class FieldRule {
   kAny,
   kName,          // a text, not empty, of at most kMaxNameBytes (proto/convert.h)
@@ -83,7 +83,7 @@ struct EventFields<LogLine> {
 template <>
 struct EventFields<Artifact> {
   static constexpr const char* kName = "artifact";
-  // The runner knows only the name; the agent adds the rest.
+  // The runner sets only the name; the agent adds the rest.
   static constexpr auto kFields =
       std::make_tuple(EventField("name", &Artifact::name, FieldRule::kRelativePath),
                       EventField("sha256", &Artifact::sha256, FieldRule::kDigest, Presence::kMayBeAbsent),

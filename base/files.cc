@@ -128,7 +128,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, int64_t max_bytes)
     return absl::InvalidArgumentError(absl::StrCat(path, " is not a regular file"));
   }
   if (stat.st_size > max_bytes) return TooLarge(path, max_bytes);
-  // The size is a hint: files below /proc say 0, and others may grow while they are read.
+  // The size is a hint: files below /proc have 0, and others may grow while they are read.
   std::string content;
   content.reserve(static_cast<size_t>(stat.st_size));
   char buffer[64 * 1024];
@@ -151,7 +151,7 @@ absl::Status MakeDirectories(const std::string& path) {
     struct stat stat;
     if (mkdir(folder.c_str(), 0700) != 0) {
       const int error = errno;
-      // Whatever mkdir says, a folder that is there is what was wanted (EROFS, EACCES on its parent).
+      // An existing folder is a success whatever the error of mkdir (EROFS, EACCES on its parent).
       if (::stat(folder.c_str(), &stat) != 0) return FileError(error, "make the folder", folder);
       if (!S_ISDIR(stat.st_mode)) return FileError(ENOTDIR, "make the folder", folder);
     }

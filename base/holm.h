@@ -1,4 +1,4 @@
-// Holm's correction of p-values for the number of tests. Pure arithmetic; known to reports and the runner.
+// Holm's correction of p-values for the number of tests. Pure arithmetic; used by reports and the runner.
 #ifndef QUANTLAB_BASE_HOLM_H_
 #define QUANTLAB_BASE_HOLM_H_
 
@@ -6,8 +6,8 @@
 
 namespace quantlab {
 
-// P-values adjusted for several comparisons, in the order given. What is no number counts as a test without a
-// result, 1. Source: Holm 1979.
+// P-values adjusted for several comparisons, in the order given. NaN counts as a test without a result, 1.
+// Source: Holm 1979.
 std::vector<double> HolmAdjust(const std::vector<double>& p_values);
 
 }  // namespace quantlab

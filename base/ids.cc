@@ -18,7 +18,7 @@ void FillFromKernel(unsigned char* data, size_t size) {
     const ssize_t got = getrandom(data, size, 0);
     if (got < 0) {
       if (errno == EINTR) continue;
-      // Only a kernel without the call gets here, and an id that is not random is worse than none.
+      // Reached only on a kernel without the call; an id that is not random is worse than none.
       std::abort();
     }
     data += got;
@@ -38,7 +38,7 @@ std::string RandomId(int characters) {
 }
 
 std::string RandomId(int characters, const RandomBytes& random) {
-  // Bytes from here on are drawn again: 256 is no multiple of 36, and a plain remainder would favour
+  // Bytes from here on are drawn again: 256 is not a multiple of 36, and a plain remainder would favour
   // the first letters.
   constexpr int kLimit = 256 / static_cast<int>(kAlphabet.size()) * static_cast<int>(kAlphabet.size());
   std::string id;

@@ -1,4 +1,4 @@
-// Names that are made, not given: experiment ids, request ids, worker ids.
+// Generated names: experiment ids, request ids, worker ids.
 #ifndef QUANTLAB_BASE_IDS_H_
 #define QUANTLAB_BASE_IDS_H_
 
@@ -10,8 +10,8 @@
 
 namespace quantlab {
 
-// Fills `size` bytes at `data` with random ones. Tests give one that counts.
-// Threads: as the function given; the system's is safe.
+// Fills `size` bytes at `data` with random ones. Tests use a deterministic one.
+// Threads: depends on the function; the system's is safe.
 using RandomBytes = std::function<void(unsigned char* data, size_t size)>;
 
 // The kernel's generator (getrandom).
@@ -21,11 +21,11 @@ const RandomBytes& SystemRandom();
 std::string RandomId(int characters);
 std::string RandomId(int characters, const RandomBytes& random);
 
-// What of `name` can stand in an id, a folder and a URL: lower-case [a-z0-9] words joined by single '-',
-// at most 40 characters; "experiment" where nothing is left.
+// `name` in a form for ids, folders and URLs: lower-case [a-z0-9] words joined by single '-', at most 40
+// characters; "experiment" where nothing is left.
 std::string Slug(absl::string_view name);
 
-// "Quick look" gives "quick-look-k3f9a2". Unlikely to be taken, but not checked: the caller stores it.
+// "Quick look" gives "quick-look-k3f9a2". Collisions are unlikely but not checked: the caller stores it.
 std::string NewExperimentId(absl::string_view name);
 std::string NewExperimentId(absl::string_view name, const RandomBytes& random);
 

@@ -1,11 +1,11 @@
-// What a layer does in its model: the same words for every model family, in events, in the report and in the
-// engine. A role is a plain string, so that a stored one that a later version adds can still be read.
+// The role of a layer in its model: the same names for every model family, in events, in the report and in
+// the engine. A role is a plain string, so that a stored role of a later version can still be read.
 #ifndef QUANTLAB_BASE_LAYER_ROLE_H_
 #define QUANTLAB_BASE_LAYER_ROLE_H_
 
 namespace quantlab::layer_role {
 
-// Embedding tables, and the linear layer that brings their width to that of the encoder.
+// Embedding tables, and the linear layer that projects their width to that of the encoder.
 inline constexpr char kWordEmbedding[] = "embedding.word";
 inline constexpr char kPositionEmbedding[] = "embedding.position";
 inline constexpr char kTokenTypeEmbedding[] = "embedding.token_type";
@@ -20,7 +20,7 @@ inline constexpr char kFfnIn[] = "ffn.in";
 inline constexpr char kFfnOut[] = "ffn.out";
 
 // After the encoder layers. kHeadDense is the hidden layer of a classification head that has one of its own;
-// a pooler stands in the same place but belongs to the encoder.
+// a pooler has the same place but belongs to the encoder.
 inline constexpr char kPooler[] = "pooler";
 inline constexpr char kHeadDense[] = "classifier.dense";
 inline constexpr char kClassifier[] = "classifier";

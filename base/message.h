@@ -1,12 +1,12 @@
-// A message to people as data: a code with typed, named arguments. Sentences are made where they are shown,
-// in the reader's language (base/message_catalogue.h).
+// A message to users as data: a code with typed, named arguments. Sentences are made where they are shown, in
+// the reader's language (base/message_catalogue.h).
 //
 //   Message message = messages::kRunNeedsFailed("baseline", "FAILED");   // base/messages.h
 //   English(message)                      "needs baseline, which ended as FAILED"
 //   Render(Language::kChinese, message)   "依赖 baseline，而后者的结局是“失败”"
 //
-// All codes stand in base/message_list.inc, their sentences in base/messages/. docs/en/messages.md says how
-// to add one.
+// All codes are listed in base/message_list.inc, their sentences in base/messages/. docs/en/messages.md says
+// how to add one.
 #ifndef QUANTLAB_BASE_MESSAGE_H_
 #define QUANTLAB_BASE_MESSAGE_H_
 
@@ -47,7 +47,7 @@ struct MessageArgument {
 // How an argument is written. The type of its value follows from it (see the structs below).
 enum class ArgumentKind {
   kWord,      // a name, a path, a value that the user wrote: as it is
-  kTerm,      // a word of the catalogue's section [term] ("FAILED"), translated where it is there
+  kTerm,      // a word of the catalogue's section [term] ("FAILED"), translated where it is listed there
   kText,      // a text of unknown origin (an error of a library, a user's reason): quoted in Chinese
   kNumber,    // 1234
   kCount,     // 1,234

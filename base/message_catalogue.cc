@@ -25,7 +25,7 @@ constexpr char kTermSection[] = "term.";
 
 // ---- sentences -----------------------------------------------------------------------------------------
 
-// A part of a sentence: text, or what stands for an argument.
+// A part of a sentence: text, or a placeholder of an argument.
 struct Piece {
   std::string text;                                                // where `argument` is empty
   std::string argument;                                            // its name
@@ -33,7 +33,7 @@ struct Piece {
   std::string before, after;                                       // around it, where it is not empty
 };
 
-// What stands between braces. nullopt: it is malformed.
+// The text between braces. nullopt: it is malformed.
 std::optional<Piece> ParsePlaceholder(absl::string_view text) {
   Piece piece;
   const size_t question = text.find('?');

@@ -2,12 +2,12 @@
 //
 // They are data: base/messages/en.ini and zh.ini, built into the programs. Each line is `name = sentence`
 // below a [section]; the code of a message is "section.name". In a sentence
-//   {argument}            stands for the argument as its kind is written in that language;
-//   {argument|one|many}   stands for the first text where the integer argument is 1, else for the second;
-//   {argument?before|after}  stands for the argument between two texts, or for nothing where the argument
+//   {argument}            is replaced by the argument as its kind is written in that language;
+//   {argument|one|many}   is replaced by the first text where the integer argument is 1, else by the second;
+//   {argument?before|after}  is replaced by the argument between two texts, or by nothing where the argument
 //                         is empty; `|after` may be left out;
-//   {{ and }}             stand for braces, \n for the end of a line.
-// A test holds both files to base/message_list.inc: no message may lack a sentence or an argument.
+//   {{ and }}             are braces, \n is the end of a line.
+// A test compares both files with base/message_list.inc: no message may lack a sentence or an argument.
 //
 // Threads: safe; pure functions.
 #ifndef QUANTLAB_BASE_MESSAGE_CATALOGUE_H_
@@ -25,7 +25,7 @@
 
 namespace quantlab {
 
-// A declared message: what base/message_list.inc says of it.
+// A declared message: its entry in base/message_list.inc.
 struct MessageSpec {
   std::string code;
   std::vector<std::pair<std::string, ArgumentKind>> arguments;
@@ -36,7 +36,7 @@ const std::vector<MessageSpec>& AllMessages();
 // nullptr: unknown here, for instance of a later version.
 const MessageSpec* FindMessage(absl::string_view code);
 
-// True where this program can render `message`: its code is known, each declared argument is there with a
+// True where this program can render `message`: its code is known, each declared argument is present with a
 // value of its type, and the same holds for the messages within it.
 bool IsRenderable(const Message& message);
 
@@ -46,11 +46,11 @@ inline std::string English(const Message& message) {
   return Render(Language::kEnglish, message);
 }
 
-// What to show for a message that arrived with its English text: the sentence in the reader's language, or
-// the text where there is no message or it is unknown here.
+// The text to show for a message that was received with its English text: the sentence in the reader's
+// language, or the text where there is no message or it is unknown here.
 std::string RenderOr(Language language, const Message& message, absl::string_view text);
 
-// A word of section [term] ("FAILED"); a word that is not there stays as it is.
+// A word of section [term] ("FAILED"); other words are returned unchanged.
 std::string RenderTerm(Language language, absl::string_view word);
 
 // A message that only repeats a text of unknown origin; no message for an empty text.
@@ -65,7 +65,7 @@ Message MessageOr(const Message& message, absl::string_view text);
 absl::Status MessageStatus(absl::StatusCode code, const Message& message);
 // `status`, whose message is the English sentence of `message` already, with the message itself.
 absl::Status WithMessage(absl::Status status, const Message& message);
-// What a status carries; else its text as TextMessage. No message for OK.
+// The message of a status; else its text as TextMessage. No message for OK.
 Message MessageOf(const absl::Status& status);
 
 // ---- for tests -----------------------------------------------------------------------------------------

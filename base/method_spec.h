@@ -1,6 +1,6 @@
-// What a quantization method is called, what it takes, and where it runs: known to every part of the
-// system without LibTorch. The engine implements methods; the coordinator validates against the same
-// specs; `quantctl methods` prints them.
+// A quantization method's name, parameters and supported devices, available to every part of the system
+// without LibTorch. The engine implements methods; the coordinator validates against the same specs;
+// `quantctl methods` prints them.
 #ifndef QUANTLAB_BASE_METHOD_SPEC_H_
 #define QUANTLAB_BASE_METHOD_SPEC_H_
 
@@ -31,15 +31,15 @@ struct ParamSpec {
   std::string help;                  // one sentence: what it is for
 };
 
-// How a method stands to a kind of device.
+// The support of a method on a kind of device.
 struct DeviceSupport {
   std::string device;  // "cpu", "cuda"
   std::string level;   // "native", "fallback", "refused"
-  std::string detail;  // to what it falls back and where, or why it is refused; may be empty when native
+  std::string detail;  // the fallback, or why it is refused; may be empty when native
 };
 
-// What a method reads besides the FP32 checkpoint. Texts are drawn and put in order by the run's seed, so a
-// method without any gives the same with every seed.
+// The inputs of a method besides the FP32 checkpoint. Texts are drawn and ordered by the run's seed, so a
+// method without any gives the same result with every seed.
 struct MethodInputs {
   bool training_texts = false;     // calibration or training
   bool validation_texts = false;   // choices by measured accuracy
@@ -65,7 +65,7 @@ struct MethodSpec {
 // Every method that this version implements, in the order in which reports show them.
 const std::vector<MethodSpec>& AllMethods();
 
-// nullptr when there is none of that name.
+// nullptr for an unknown name.
 const MethodSpec* FindMethod(absl::string_view name);
 
 // `given` checked against `spec` and completed with defaults.

@@ -44,7 +44,7 @@ ParamSpec WeightBits() {
       "as fast as 8.");
 }
 
-// What the methods with a calibration share.
+// The common parameters of methods with a calibration.
 std::vector<ParamSpec> Calibration() {
   return {
       Integer("calibration_texts", 128, 1, 100000,
@@ -89,7 +89,7 @@ MethodInputs Trains(const Params&) {
   return inputs;
 }
 
-// Layers are chosen by what they do to validation texts and by their time; the whole model is not chosen.
+// Chooses layers by their effect on validation texts and by their time; mode whole chooses nothing.
 MethodInputs ReadByMixedPrecision(const Params& params) {
   MethodInputs inputs;
   const bool chooses = params.at("mode") == ParamValue(std::string("per_layer"));
@@ -273,7 +273,7 @@ MethodSpec WeightOnly() {
   return spec;
 }
 
-// What every method that quantizes takes besides its own parameters.
+// The parameters that every quantizing method has besides its own.
 ParamSpec Embeddings() {
   return Choice(
       "embeddings", {"keep", "int8"}, "keep",

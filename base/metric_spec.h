@@ -1,4 +1,4 @@
-// The one list of metrics: what experiment files may ask for, what runs measure, what reports show.
+// The list of metrics, shared by experiment files, runs and reports.
 #ifndef QUANTLAB_BASE_METRIC_SPEC_H_
 #define QUANTLAB_BASE_METRIC_SPEC_H_
 
@@ -9,7 +9,7 @@
 
 namespace quantlab {
 
-// What a model answered to the texts of one split.
+// A model's predictions on one split.
 struct SplitAnswers {
   const std::vector<int>& labels;     // the right classes
   const std::vector<int>& predicted;  // as many
@@ -17,8 +17,8 @@ struct SplitAnswers {
 };
 
 // A metric as users name it. One metric may be measured under several labels; those of its own are
-// documented with each entry's help. The comparison says of whom it speaks by `run` (the run name) and
-// `variant` (RunConfig::variant); a run's own metrics carry neither.
+// documented with each entry's help. The comparison's metrics have the labels `run` (the run name) and
+// `variant` (RunConfig::variant); a run's own metrics have neither.
 struct MetricSpec {
   std::string name;      // as in experiment files and events: "f1_score"
   std::string unit;      // base unit: "1", "s", "bytes", "texts/s"
@@ -29,16 +29,16 @@ struct MetricSpec {
   // Measured by the comparison (timing, memory and size, side by side), never by the run itself.
   bool needs_comparison = false;
   std::vector<std::string> aliases = {};  // further names accepted in experiment files: "f1"
-  // How every run computes it from the answers to a split; it is then recorded with the label split, and
-  // shown in the report, without another line of code. nullptr: the metric is measured elsewhere.
+  // Computes it in every run from the predictions on a split; it is then recorded with the label split, and
+  // shown in the report, without further code. nullptr: the metric is measured elsewhere.
   double (*of_answers)(const SplitAnswers& answers) = nullptr;
 };
 
 // In the order in which reports show them.
 const std::vector<MetricSpec>& AllMetrics();
 
-// What runs measure besides, without being asked: paired tests, the A/A check, training curves. Reports
-// show them in their places; a metric in neither list is shown under its own name.
+// Further metrics that runs always measure: paired tests, the A/A check, training curves. Reports show them
+// in their places; a metric in neither list is shown under its own name.
 const std::vector<MetricSpec>& SupportingMetrics();
 
 // By name or alias, of AllMetrics(); nullptr when there is none.

@@ -8,7 +8,7 @@
 
 namespace quantlab {
 
-// The shortest text that reads back to `value`; "NaN", "Infinity", "-Infinity" for what is no number.
+// The shortest text that reads back to `value`; "NaN", "Infinity" or "-Infinity" where it is not finite.
 template <typename Float>
 std::string RoundTrip(Float value) {
   if (std::isnan(value)) return "NaN";

@@ -27,7 +27,7 @@ struct ExperimentRecord {
   std::string id;  // "quick-k3f9a2"
   std::string name;
   std::string request_id;
-  std::string request_digest;  // of what the request asked for; empty for experiments of before it was kept
+  std::string request_digest;  // of the request's content; empty for experiments stored by earlier versions
   std::string submitter;
   std::string report_language = "both";  // zh, en, both
   int priority = 0;                      // higher first
@@ -54,17 +54,17 @@ struct RunRecord {
   std::string id;  // "<experiment>/<run name>"
   std::string experiment_id;
   std::string name;
-  // The RunConfig as text (JSON mapping of quantlab.v1.RunConfig): the scheduler and the storage do not
-  // look inside.
+  // The RunConfig as text (JSON mapping of quantlab.v1.RunConfig), which the scheduler and the storage do not
+  // parse.
   std::string config_json;
-  // What they do look at, copied out of it when the run is created:
+  // The fields that they use, copied from it when the run is created:
   RunKind kind = RunKind::kBaseline;
   std::string method;  // empty for baseline and comparison
   int method_version = 0;
   std::string device;
   uint64_t seed = 0;
-  // Digest of all that decides the result but for the worker: config without names, model and dataset
-  // digests, and the input keys of the runs that it needs. Empty: never reused (comparison).
+  // Digest of everything that determines the result, except the worker: config without names, model and
+  // dataset digests, and the input keys of the runs that it needs. Empty: never reused (comparison).
   std::string input_key;
   std::string folder;  // of its results, relative to the experiment's
   std::vector<RunDependency> needs;
@@ -78,7 +78,7 @@ struct RunRecord {
   int interruptions = 0;             // attempts that ended LOST or PREEMPTED since then
   std::optional<AttemptKey> result;  // set when SUCCEEDED
   bool reused = false;
-  // Someone wants the running attempt stopped; its worker learns so by Sync. Any transition clears it.
+  // A stop of the running attempt was requested; its worker gets it by Sync. Any transition clears it.
   bool cancel_requested = false;
   absl::Time create_time;
   std::optional<absl::Time> queue_time, start_time, end_time;

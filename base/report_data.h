@@ -1,5 +1,5 @@
-// Everything that a report is made of: what GetReportData answers, as domain types. The report is a
-// pure function of it.
+// The input of a report: the response of GetReportData, as domain types. The report is a pure function of
+// it.
 #ifndef QUANTLAB_BASE_REPORT_DATA_H_
 #define QUANTLAB_BASE_REPORT_DATA_H_
 
@@ -16,7 +16,7 @@ namespace quantlab {
 struct RunReport {
   RunRecord run;  // config_json is empty; `config` has it parsed
   RunConfig config;
-  std::optional<AttemptRecord> attempt;  // the one whose result this is
+  std::optional<AttemptRecord> attempt;  // the one that produced the result
   std::vector<AttemptRecord> attempts;
   std::vector<Metric> metrics;
   std::vector<Layer> layers;

@@ -1,5 +1,5 @@
-// Durable state behind interfaces: what core/ asks of storage/. tests/ hold every implementation to one
-// conformance suite (storage/repository_conformance.h).
+// Durable state behind interfaces, which core/ uses and storage/ implements. Every implementation is tested
+// by one conformance suite (storage/repository_conformance.h).
 //
 // Threads: all implementations are safe.
 // Errors:  NOT_FOUND unknown id; ABORTED an expected state did not hold, or an attempt is fenced;
@@ -22,7 +22,7 @@
 
 namespace quantlab {
 
-// One run going from one state to another.
+// The transition of one run from one state to another.
 struct RunTransition {
   std::string run_id;
   RunState from = RunState::kPending;  // what must hold, else the whole change is ABORTED
@@ -51,20 +51,20 @@ struct AttemptEnd {
   bool worker_fault = false;
 };
 
-// A result that later runs may take over.
+// A result that later runs may reuse.
 struct ReuseEntry {
   std::string key;  // input key, fingerprint and runner digest, hashed
   AttemptKey attempt;
 };
 
-// The wish to stop a run that is RUNNING: outlives a restart of the coordinator.
+// The request to stop a run that is RUNNING: survives a restart of the coordinator.
 struct CancelRequest {
   std::string run_id;   // ABORTED unless RUNNING
   std::string message;  // becomes the run's message
   Message coded_message = {};
 };
 
-// What happens together or not at all. Core computes it; storage applies it as
+// An atomic change. Core computes it; storage applies it as
 // `UPDATE … WHERE state = <expected>`, appends one entry per transition to the experiment's change log,
 // and derives the experiment's state anew.
 struct StateChange {
@@ -81,7 +81,7 @@ struct ExperimentFilter {
   std::string name;  // empty: all
 };
 
-// A page ends early once its entries have this many bytes of content; it has one entry at least.
+// A page ends early once its entries have this many bytes of content; it has at least one entry.
 inline constexpr int64_t kMaxPageBytes = 1 << 20;
 
 template <typename T>
@@ -95,7 +95,7 @@ class StateRepository {
   virtual ~StateRepository() = default;
 
   // Stores an experiment with its runs, and one entry of its change log for the state in which each run
-  // begins. Where the request_id is known already, stores nothing and returns the id that it has;
+  // begins. Where the request_id is already known, stores nothing and returns the experiment's id;
   // `created` says which.
   struct Created {
     std::string experiment_id;
@@ -128,7 +128,7 @@ class StateRepository {
 
 // One entry of an experiment's change log: a run's new state, the experiment's, or an attempt's event.
 struct Change {
-  int64_t sequence = 0;  // grows within the experiment, without regard to runs
+  int64_t sequence = 0;  // increases within the experiment, over all runs
   absl::Time time;
   std::string run_id;   // empty for a change of the experiment
   int64_t attempt = 0;  // 0 for a change of the run or the experiment
@@ -199,15 +199,15 @@ class ArtifactStore {
   };
   virtual absl::StatusOr<Stat> GetStat(const std::string& sha256) = 0;
 
-  // An upload that goes on at `offset` (at most what Stat said). One at a time per digest: a second one
+  // An upload that continues at `offset` (at most what Stat returned). One at a time per digest: a second one
   // is refused with ABORTED while the first is open, with ALREADY_EXISTS once the file is in the store.
   class Writer {
    public:
-    virtual ~Writer() = default;  // an unfinished upload stays, to be resumed
+    virtual ~Writer() = default;  // an unfinished upload is kept, to be resumed
     virtual absl::Status Append(absl::string_view data) = 0;
     // Syncs; checks the digest when all bytes are there, and publishes the file atomically. Returns the
     // durable size.
-    // Errors: DATA_LOSS wrong digest: what had arrived is discarded.
+    // Errors: DATA_LOSS wrong digest: the received part is discarded.
     virtual absl::StatusOr<int64_t> Close() = 0;
   };
   virtual absl::StatusOr<std::unique_ptr<Writer>> OpenWriter(const std::string& sha256, int64_t size,

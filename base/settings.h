@@ -24,7 +24,7 @@
 
 namespace quantlab {
 
-// The top-level keys that are read as they stand in the table. Name, seeds and runs have rules of their own.
+// The top-level keys that are read by the table. Name, seeds and runs have rules of their own.
 struct ExperimentOptions {
   std::string device = "cpu";
   int threads = 0;
@@ -41,7 +41,7 @@ using SettingValue = std::vector<ParamValue>;
 enum class InInputKey {
   kYes,
   kTimedShapes,  // for methods that choose by measured time (MethodInputs::timed_shapes)
-  kNo,           // it decides no result that is reused
+  kNo,           // it affects no result that is reused
 };
 
 enum class SettingOrigin {

@@ -1,4 +1,4 @@
-// How a line of the table of settings is made: for settings_table.cc and settings.cc alone.
+// Makes lines of the table of settings. Only for settings_table.cc and settings.cc.
 #ifndef QUANTLAB_BASE_SETTINGS_LINE_H_
 #define QUANTLAB_BASE_SETTINGS_LINE_H_
 
@@ -119,7 +119,7 @@ Setting<Section> Line(T Section::*field, SettingSpec spec, SettingOrigin origin)
   return {std::move(spec), field};
 }
 
-// A setting of the first version. There will be no more of them.
+// A setting of the first version. None will be added.
 template <typename Section, typename T>
 Setting<Section> Original(T Section::*field, SettingSpec spec) {
   return Line(field, std::move(spec), SettingOrigin::kOriginal);

@@ -8,8 +8,8 @@ namespace {
 // Programs that read results as JSON numbers keep integers only up to 2^53.
 constexpr double kMaxSeed = 9007199254740992;
 constexpr double kMaxTexts = 1e9;
-// Of a training step, of evaluation and of a timed pass. Text encoders gain nothing from larger batches, so a
-// larger number is most likely a typing error.
+// Of a training step, of evaluation and of a timed pass. Text encoders do not benefit from larger batches, so
+// a larger number is most likely a typing error.
 constexpr double kMaxBatch = 4096;
 // [CLS], one token and [SEP]; encoders have learned positions for 8192 tokens at most.
 constexpr double kMinTokens = 3, kMaxTokens = 8192;

@@ -1,4 +1,4 @@
-// SHA-256, the name of every artifact. Uses libcrypto, which has the processor's instructions for it.
+// SHA-256, the name of every artifact. Uses libcrypto, which uses the processor's instructions for it.
 #ifndef QUANTLAB_BASE_SHA256_H_
 #define QUANTLAB_BASE_SHA256_H_
 

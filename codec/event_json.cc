@@ -94,7 +94,7 @@ void ReadValue(const StoredJson& json, std::map<std::string, std::string>* value
 }
 
 void ReadValue(const StoredJson& json, double* value) {
-  // Where it is no number, get() throws with a message that says what it is.
+  // Where it is not a number, get() throws with a message that names its type.
   if (!NumberFromJson(json, value)) *value = json.get<double>();
 }
 
@@ -103,7 +103,7 @@ void ReadValue(const StoredJson& json, std::optional<T>* value) {
   ReadValue(json, &value->emplace());
 }
 
-// A message that only a later version can read is left out: the text beside it is shown instead.
+// A message that only a later version can read is dropped: the text beside it is shown instead.
 void ReadValue(const StoredJson& json, Message* value) {
   *value = MessageFromJson(json.dump()).value_or(Message());
 }

@@ -19,7 +19,7 @@ namespace quantlab {
 std::string RunnerEventToJson(const EventKind& event);
 std::string RunnerEventToJson(const RunnerFinished& finished);
 
-// The fields of an event as the database keeps them: named as in event.proto, in alphabetical order, integers
+// The fields of an event as stored in the database: named as in event.proto, in alphabetical order, integers
 // as numbers. The kind is stored beside the text, as the index in EventKind.
 std::string EventToStoredJson(const EventKind& event);
 

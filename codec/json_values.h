@@ -1,4 +1,4 @@
-// Values and names that JSON texts of this project share.
+// Common values and names of this project's JSON texts.
 #ifndef QUANTLAB_CODEC_JSON_VALUES_H_
 #define QUANTLAB_CODEC_JSON_VALUES_H_
 

@@ -20,7 +20,7 @@ std::shared_ptr<grpc::Channel> MakeChannel(const Address& address, const Channel
   }
   arguments.SetMaxReceiveMessageSize(options.max_message_bytes);
   arguments.SetMaxSendMessageSize(options.max_message_bytes);
-  // The one seam through which credentials will pass.
+  // Credentials will be added here.
   return grpc::CreateCustomChannel(address.ToGrpcTarget(), grpc::InsecureChannelCredentials(), arguments);
 }
 

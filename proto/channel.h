@@ -1,4 +1,4 @@
-// The one way in which programs of the project connect to a coordinator.
+// Connections to a coordinator, for all programs of the project.
 #ifndef QUANTLAB_PROTO_CHANNEL_H_
 #define QUANTLAB_PROTO_CHANNEL_H_
 
@@ -17,9 +17,9 @@ struct ChannelOptions {
   absl::Duration keepalive = absl::InfiniteDuration();
 };
 
-// Does not connect yet. Reconnects at most a second apart: callers have back-off of their own, and gRPC's
-// grows to two minutes. Proxy variables (http_proxy, …) are ignored for local addresses: a proxy cannot reach
-// this machine's loopback.
+// Does not connect yet. Reconnects at most a second apart: callers have their own back-off, and gRPC's grows
+// to two minutes. Proxy variables (http_proxy, …) are ignored for local addresses: a proxy cannot reach this
+// machine's loopback.
 std::shared_ptr<grpc::Channel> MakeChannel(const Address& address, const ChannelOptions& options);
 
 }  // namespace quantlab

@@ -1,4 +1,4 @@
-// What conversions from messages check, with errors that name the field: "files[3].path: …".
+// The checks of conversions from messages, with errors that name the field: "files[3].path: …".
 // Only for proto/*.cc.
 #ifndef QUANTLAB_PROTO_CHECKS_H_
 #define QUANTLAB_PROTO_CHECKS_H_

@@ -1,6 +1,6 @@
-// Between the messages of quantlab.v1 and the domain types of base/.
+// Converts between the messages of quantlab.v1 and the domain types of base/.
 //
-// ToProto never fails: strings that are no UTF-8 are made so. FromProto takes what came from outside: it
+// ToProto never fails: strings that are not UTF-8 are repaired. FromProto accepts external input: it
 // refuses, with INVALID_ARGUMENT and the path of the field ("config.dataset.asset.files[3].path: …"),
 // enums that are unspecified or unknown, paths that leave their folder, digests that are none, negative
 // sizes and counts, numbers that must be finite and are not, and what exceeds the limits below.
@@ -40,7 +40,7 @@ inline constexpr int kMaxItems = 100'000;         // files, layers, metrics, lab
 
 // --- time ---------------------------------------------------------------------------------------------
 
-// Clamped to what a Timestamp can say (years 1 to 9999).
+// Clamped to the range of a Timestamp (years 1 to 9999).
 google::protobuf::Timestamp ToProto(absl::Time time);
 absl::StatusOr<absl::Time> FromProto(const google::protobuf::Timestamp& time);
 
@@ -118,7 +118,7 @@ absl::StatusOr<ExperimentState> FromProto(v1::ExperimentState state);
 v1::SourceFile ToProto(const SourceFile& file);
 absl::StatusOr<SourceFile> FromProto(const v1::SourceFile& file);
 
-// Without runs. The request id stays behind: it belongs to whoever made it.
+// Without runs and without the request id, which is private to its caller.
 v1::Experiment ToProto(const ExperimentRecord& experiment);
 absl::StatusOr<ExperimentRecord> FromProto(const v1::Experiment& experiment);
 
@@ -134,7 +134,7 @@ absl::StatusOr<AttemptRecord> FromProto(const v1::Attempt& attempt);
 v1::AttemptRef ToProto(const AttemptKey& key);
 absl::StatusOr<AttemptKey> FromProto(const v1::AttemptRef& ref);
 
-// last_seen is the receiver's to set.
+// The receiver sets last_seen.
 v1::WorkerInfo ToProto(const WorkerRecord& worker);
 absl::StatusOr<WorkerRecord> FromProto(const v1::WorkerInfo& worker);
 

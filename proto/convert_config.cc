@@ -394,7 +394,7 @@ absl::StatusOr<Job> FromProto(const v1::Job& in) {
   out.dataset_folder = in.dataset_folder();
   out.output_folder = in.output_folder();
   QL_RETURN_IF_ERROR(AtLeast("attempt", out.attempt, 1));
-  // Which of the two folders a run needs depends on its kind; the runner says what it misses.
+  // Which of the two folders a run needs depends on its kind; the runner reports a missing one.
   if (!out.model_folder.empty()) QL_RETURN_IF_ERROR(AbsolutePath("model_folder", out.model_folder));
   if (!out.dataset_folder.empty()) QL_RETURN_IF_ERROR(AbsolutePath("dataset_folder", out.dataset_folder));
   QL_RETURN_IF_ERROR(AbsolutePath("output_folder", out.output_folder));

@@ -16,7 +16,7 @@ namespace {
 
 using namespace proto_checks;  // NOLINT: this file is made of them
 
-// What a Timestamp can say: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
+// The range of a Timestamp: 0001-01-01T00:00:00Z to 9999-12-31T23:59:59Z.
 constexpr int64_t kMinSeconds = -62'135'596'800;
 constexpr int64_t kMaxSeconds = 253'402'300'799;
 
@@ -322,7 +322,7 @@ absl::StatusOr<RunnerEvent> FromProto(const v1::RunnerEvent& event) {
     return RunnerEvent(std::move(finished));
   }
   if (event.has_artifact()) {
-    // The agent gives digest and size, from the file itself; what the runner says of them is not asked.
+    // The agent sets digest and size, from the file itself; the runner's values are ignored.
     QL_RETURN_IF_ERROR(RelativePath("artifact.name", event.artifact().name()));
     return RunnerEvent(EventKind(Artifact{event.artifact().name(), "", 0}));
   }

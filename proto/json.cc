@@ -35,7 +35,7 @@ std::string Print(const google::protobuf::Message& message) {
       pbu::NewTypeResolverForDescriptorPool(kUrlPrefix, google::protobuf::DescriptorPool::generated_pool());
   pbu::JsonPrintOptions options;
   std::string json;
-  // Fails only on strings that are no UTF-8 and times out of range; conversions make neither.
+  // Fails only on strings that are not UTF-8 and on times out of range; conversions make neither.
   const auto status = pbu::BinaryToJsonString(
       resolver, absl::StrCat(kUrlPrefix, "/", std::string(message.GetDescriptor()->full_name())),
       DeterministicBytes(message), &json, options);

@@ -11,7 +11,7 @@
 
 namespace quantlab {
 
-// lowerCamelCase names, 64-bit integers as strings, fields with their default value left out, map keys
+// lowerCamelCase names, 64-bit integers as strings, fields with their default value omitted, map keys
 // in order: the same message always gives the same text, on one line.
 std::string ToJson(const google::protobuf::Message& message);
 
@@ -19,7 +19,7 @@ std::string ToJson(const google::protobuf::Message& message);
 // Errors: INVALID_ARGUMENT says what is wrong and near which text.
 absl::Status FromJson(absl::string_view text, google::protobuf::Message* message);
 
-// RepairUtf8 (base/text/utf8.h): protobuf's strings must be UTF-8, and the output of a crashed program can be
+// RepairUtf8 (base/text/utf8.h): protobuf's strings must be UTF-8, and the output of a crashed program may be
 // anything.
 std::string ValidUtf8(absl::string_view text);
 

@@ -37,7 +37,7 @@ std::string EncodeDetails(int code, const std::string& message, const absl::Stat
   any->set_value(info.SerializeAsString());
   const Message coded_message = MessageOf(status);
   const std::string coded = ToProto(coded_message).SerializeAsString();
-  // A message that only repeats the text says nothing more.
+  // A message that only repeats the text adds nothing.
   if (coded_message.code != messages::kText.code() && coded.size() <= kMaxWireDetail) {
     any = details.add_details();
     any->set_type_url(kMessageUrl);

@@ -1,4 +1,4 @@
-// Text from outside made fit for where it is shown or stored. Pure functions.
+// Makes external text safe for display and storage. Pure functions.
 #ifndef QUANTLAB_BASE_TEXT_ESCAPE_H_
 #define QUANTLAB_BASE_TEXT_ESCAPE_H_
 

@@ -1,4 +1,4 @@
-// UTF-8: the one decoder of the project, and what is built on it. Pure functions.
+// UTF-8: the decoder of the project, and functions built on it. Pure functions.
 #ifndef QUANTLAB_BASE_TEXT_UTF8_H_
 #define QUANTLAB_BASE_TEXT_UTF8_H_
 
