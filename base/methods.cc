@@ -2,12 +2,34 @@
 #include <utility>
 
 #include "base/method_spec.h"
+#include "base/settings.h"
 
 namespace quantlab {
 namespace {
 
-constexpr char kInt8OnGpus[] =
-    "fused products on compute capability 9.0 where the build has them, elsewhere integer products by at::_int_mm";
+// What methods do on each kind of device (base/device.h), by the layers that they make.
+std::vector<DeviceSupport> FloatLayers() {
+  return {
+      {"cpu", "native", ""},
+      {"cuda", "native", ""},
+  };
+}
+
+std::vector<DeviceSupport> IntegerLayers(std::string on_cpu = "") {
+  return {
+      {"cpu", "native", std::move(on_cpu)},
+      {"cuda", "native",
+       "fused products on compute capability 9.0 where the build has them, elsewhere integer products by "
+       "at::_int_mm"},
+  };
+}
+
+std::vector<DeviceSupport> WeightOnlyLayers() {
+  return {
+      {"cpu", "native", "weights are dequantized and multiplied by at::linear where there is no AVX2"},
+      {"cuda", "fallback", "weights are dequantized and multiplied by at::linear"},
+  };
+}
 
 ParamSpec Choice(std::string name, std::vector<std::string> allowed, std::string default_value,
                  std::string help) {
@@ -26,6 +48,15 @@ ParamSpec Integer(std::string name, int64_t default_value, int64_t min, int64_t 
 
 ParamSpec Number(std::string name, double default_value, double min, double max, std::string help) {
   return {std::move(name), ParamType::kDouble, default_value, {}, min, max, std::move(help)};
+}
+
+// With the type and range of a setting of experiment files.
+ParamSpec LikeSetting(absl::string_view path, std::string name, ParamValue default_value, std::string help) {
+  ParamSpec param = FindSetting(path)->AsParam();
+  param.name = std::move(name);
+  param.default_value = std::move(default_value);
+  param.help = std::move(help);
+  return param;
 }
 
 ParamSpec Text(std::string name, std::string help) {
@@ -72,8 +103,9 @@ std::vector<ParamSpec> SmoothQuant() {
 
 std::vector<ParamSpec> ExtraTraining() {
   return {
-      Integer("epochs", 1, 1, 1000, "Further passes over the training texts."),
-      Number("learning_rate", 2e-5, 1e-9, 1, "Peak of the further training; the rest is as under training."),
+      LikeSetting("training.epochs", "epochs", int64_t{1}, "Further passes over the training texts."),
+      LikeSetting("training.learning_rate", "learning_rate", 2e-5,
+                  "Peak of the further training; the rest is as under training."),
   };
 }
 
@@ -128,7 +160,7 @@ MethodSpec DynamicQuantization() {
            "Use 7 bits for activations, as PyTorch does by default for CPUs whose 16-bit sums saturate. The "
            "kernels here are exact on every CPU, so it only costs accuracy."),
   };
-  spec.devices = {{"cpu", "native", ""}, {"cuda", "native", kInt8OnGpus}};
+  spec.devices = IntegerLayers();
   return spec;
 }
 
@@ -146,7 +178,7 @@ MethodSpec StaticQuantization() {
   spec.params = Calibration();
   Append(spec.params, {WeightGranularity(), WeightBits()});
   Append(spec.params, SmoothQuant());
-  spec.devices = {{"cpu", "native", ""}, {"cuda", "native", kInt8OnGpus}};
+  spec.devices = IntegerLayers();
   return spec;
 }
 
@@ -173,7 +205,7 @@ MethodSpec Qat() {
           Number("distillation", 0, 0, 1,
                  "Weight of the FP32 model's answers in the loss, beside the labels; 0: the labels alone."),
           Number("temperature", 2, 0.1, 100, "By which distillation softens both models' answers.")});
-  spec.devices = {{"cpu", "native", ""}, {"cuda", "native", kInt8OnGpus}};
+  spec.devices = IntegerLayers();
   return spec;
 }
 
@@ -192,7 +224,7 @@ MethodSpec Fp32Continued() {
   spec.control_of = "qat";
   spec.inputs = Trains;
   spec.params = ExtraTraining();
-  spec.devices = {{"cpu", "native", ""}, {"cuda", "native", ""}};
+  spec.devices = FloatLayers();
   return spec;
 }
 
@@ -227,10 +259,9 @@ MethodSpec MixedPrecision() {
   Append(spec.params, Calibration());
   Append(spec.params, {WeightGranularity()});
   Append(spec.params, SmoothQuant());
-  spec.devices = {{"cpu", "native",
-                   "half precision falls back to FP32 arithmetic on CPUs without AVX512_BF16 or AMX (bf16) "
-                   "or AVX512_FP16 (fp16)"},
-                  {"cuda", "native", kInt8OnGpus}};
+  spec.devices = IntegerLayers(
+      "half precision falls back to FP32 arithmetic on CPUs without AVX512_BF16 or AMX (bf16) or AVX512_FP16 "
+      "(fp16)");
   return spec;
 }
 
@@ -267,9 +298,7 @@ MethodSpec WeightOnly() {
       Flag("activation_order", false,
            "gptq only: round the inputs with the largest activations first, not in the order of the file."),
   };
-  spec.devices = {
-      {"cpu", "native", "weights are dequantized and multiplied by at::linear where there is no AVX2"},
-      {"cuda", "fallback", "weights are dequantized and multiplied by at::linear"}};
+  spec.devices = WeightOnlyLayers();
   return spec;
 }
 

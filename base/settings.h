@@ -18,6 +18,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "base/device.h"
 #include "base/language.h"
 #include "base/method_spec.h"
 #include "base/run_config.h"
@@ -26,7 +27,7 @@ namespace quantlab {
 
 // The top-level keys that are read by the table. Name, seeds and runs have rules of their own.
 struct ExperimentOptions {
-  std::string device = "cpu";
+  std::string device = Device().name();
   int threads = 0;
   int priority = 0;
   bool reuse = true;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/settings.h"
 
@@ -107,6 +108,11 @@ inline constexpr const char* kSectionName<TrainingConfig> = "training";
 template <>
 inline constexpr const char* kSectionName<EvaluationConfig> = "evaluation";
 
+// Of a limit: "1s", "720h".
+inline std::string DurationText(double seconds) {
+  return absl::FormatDuration(absl::Seconds(seconds));
+}
+
 template <typename Section, typename T>
 Setting<Section> Line(T Section::*field, SettingSpec spec, SettingOrigin origin) {
   spec.origin = origin;
@@ -115,6 +121,11 @@ Setting<Section> Line(T Section::*field, SettingSpec spec, SettingOrigin origin)
   if (spec.key_line.empty()) spec.key_line = origin == SettingOrigin::kAdded ? spec.path() : spec.field;
   spec.type = TypeOf<T>();
   spec.list = IsVector<T>::value;
+  if constexpr (std::is_same_v<T, absl::Duration>) {
+    const std::string min = DurationText(*spec.min), max = DurationText(*spec.max);
+    spec.allowed_words = absl::StrCat(min, " to ", max, ", as in 90m or 1h30m");
+    spec.allowed_words_zh = absl::StrCat(min, " 至 ", max, "，如 90m、1h30m");
+  }
   spec.default_value = ToValue(Section().*field);
   return {std::move(spec), field};
 }

@@ -1,5 +1,8 @@
 // The table of settings: one line for each, in the order of the input key and of reports.
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/device.h"
+#include "base/language.h"
 #include "base/settings_line.h"
 
 namespace quantlab::settings {
@@ -13,6 +16,18 @@ constexpr double kMaxTexts = 1e9;
 constexpr double kMaxBatch = 4096;
 // [CLS], one token and [SEP]; encoders have learned positions for 8192 tokens at most.
 constexpr double kMinTokens = 3, kMaxTokens = 8192;
+
+// "Where runs compute: cpu, the CPU; cuda, an NVIDIA GPU."
+std::string DeviceHelp(Language language) {
+  const bool english = language == Language::kEnglish;
+  std::vector<std::string> kinds;
+  for (const DeviceKind& kind : AllDeviceKinds()) {
+    kinds.push_back(english ? absl::StrCat("`", kind.name, "`, ", kind.title)
+                            : absl::StrCat("`", kind.name, "`，", kind.title_zh));
+  }
+  return english ? absl::StrCat("Where runs compute: ", absl::StrJoin(kinds, "; "), ".")
+                 : absl::StrCat("计算设备：", absl::StrJoin(kinds, "；"), "。");
+}
 
 constexpr char kCatalogOr[] = "the catalogue's entry, else ", kCatalogOrZh[] = "目录表中的设置，否则";
 
@@ -159,7 +174,6 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
 
 std::vector<Setting<TrainingConfig>> TrainingSettings() {
   return {
-      // As many as a method that trains further may have.
       Original(&TrainingConfig::epochs, {.key = "epochs",
                                          .min = 1,
                                          .max = 1000,
@@ -254,9 +268,9 @@ std::vector<Setting<EvaluationConfig>> EvaluationSettings() {
 std::vector<Setting<ExperimentOptions>> OptionSettings() {
   return {
       Original(&ExperimentOptions::device, {.key = "device",
-                                            .allowed = {"cpu", "cuda"},
-                                            .help = "Where runs compute.",
-                                            .help_zh = "计算设备。"}),
+                                            .allowed = DeviceKindNames(),
+                                            .help = DeviceHelp(Language::kEnglish),
+                                            .help_zh = DeviceHelp(Language::kChinese)}),
       Original(&ExperimentOptions::threads,
                {.key = "threads",
                 .min = 0,
@@ -281,9 +295,7 @@ std::vector<Setting<ExperimentOptions>> OptionSettings() {
                                                 .max = 720 * 3600,
                                                 .help = "Of one attempt of a run.",
                                                 .help_zh = "一次尝试的时限。",
-                                                .in_key = InInputKey::kNo,
-                                                .allowed_words = "1s to 720h, as in 90m or 1h30m",
-                                                .allowed_words_zh = "1s 至 720h，如 90m、1h30m"}),
+                                                .in_key = InInputKey::kNo}),
       Original(&ExperimentOptions::report_language, {.key = "report.language",
                                                      .allowed = {"zh", "en", "both"},
                                                      .help = "Languages of the report.",

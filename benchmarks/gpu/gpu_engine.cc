@@ -26,6 +26,7 @@
 #include "base/status_macros.h"
 #include "worker/engine/gpu/gpu_ops.h"
 #include "worker/engine/gpu/graph_cache.h"
+#include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/methods/method.h"
 #include "worker/engine/models/checkpoint.h"
@@ -177,7 +178,7 @@ class Contestant {
 int Main(int argc, char** argv) {
   std::map<std::string, std::string> options;
   for (int i = 1; i + 1 < argc; i += 2) options[argv[i]] = argv[i + 1];
-  if (const absl::Status status = CheckDevice("cuda"); !status.ok()) {
+  if (const absl::Status status = CheckDevice(Device("cuda")); !status.ok()) {
     std::cerr << "gpu_engine: " << status.message() << "\n";
     return 2;
   }

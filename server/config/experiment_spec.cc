@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/device.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/metric_spec.h"
@@ -303,8 +304,8 @@ std::vector<MethodVariant> Multiply(const std::vector<MethodVariant>& before, co
   return variants;
 }
 
-std::optional<MethodRequest> ReadMethod(const MethodSpec& spec, const YamlEntry& entry,
-                                        const std::string& device, Diagnostics& diagnostics) {
+std::optional<MethodRequest> ReadMethod(const MethodSpec& spec, const YamlEntry& entry, const Device& device,
+                                        Diagnostics& diagnostics) {
   Fields fields(&entry.value, absl::StrCat("experiments.", spec.name), diagnostics);
   bool enabled = true;
   fields.Bool("enabled", &enabled);
@@ -326,10 +327,9 @@ std::optional<MethodRequest> ReadMethod(const MethodSpec& spec, const YamlEntry&
   }
   fields.Done();
   if (!enabled) return std::nullopt;
-  for (const DeviceSupport& support : spec.devices) {
-    if (support.device == device && support.level == "refused") {
-      diagnostics.Error(entry.at, messages::kMethodRefusesDevice(spec.name, device, support.detail));
-    }
+  const DeviceSupport* const support = FindSupport(spec, device);
+  if (support != nullptr && support->level == "refused") {
+    diagnostics.Error(entry.at, messages::kMethodRefusesDevice(spec.name, device.name(), support->detail));
   }
   return request;
 }
@@ -365,7 +365,7 @@ Enabled ReadExperiments(const YamlNode* node, Diagnostics& diagnostics, Experime
     if (!fields.Has(method.name)) continue;
     for (const YamlEntry& entry : node->entries) {
       if (entry.key != method.name) continue;
-      if (auto request = ReadMethod(method, entry, spec->options.device, diagnostics)) {
+      if (auto request = ReadMethod(method, entry, Device(spec->options.device), diagnostics)) {
         spec->methods.push_back(std::move(*request));
       }
     }

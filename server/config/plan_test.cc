@@ -1,6 +1,8 @@
 #include "server/config/plan.h"
 
+#include <algorithm>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include <gmock/gmock.h>
@@ -8,6 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/settings.h"
 #include "base/sha256.h"
 
 namespace quantlab {
@@ -421,6 +425,55 @@ std::string LastKey(const std::string& experiments, const std::string& rest) {
     if (!run->input_key.empty()) return run->input_key;
   }
   return "";
+}
+
+// Values of the setting that differ from its default, of which at least one fits the rest of a file.
+std::vector<std::string> OtherValues(const SettingSpec& spec) {
+  std::vector<std::string> values;
+  if (spec.type == ParamType::kBool) values = {"true", "false"};
+  if (spec.type == ParamType::kString)
+    values = spec.allowed.empty() ? std::vector<std::string>{"1h"} : spec.allowed;
+  for (const std::optional<double>& limit : {spec.max, spec.min}) {
+    if (spec.type == ParamType::kInt) values.push_back(absl::StrCat(static_cast<int64_t>(*limit)));
+    if (spec.type == ParamType::kDouble) values.push_back(ParamToString(*limit));
+  }
+  const std::string usual = SettingToString(spec, spec.default_value);
+  values.erase(std::remove(values.begin(), values.end(), usual), values.end());
+  for (std::string& value : values) {
+    if (spec.list) value = spec.type == ParamType::kString ? "[good, bad]" : absl::StrCat("[", value, "]");
+  }
+  return values;
+}
+
+// The input key of a run that reads everything: it trains on, calibrates, chooses by accuracy and by time.
+std::string KeyWith(const SettingSpec& spec, const std::string& value) {
+  const std::vector<std::string> parts = absl::StrSplit(spec.path(), '.');
+  std::string text = "experiments: {baseline: {}, mixed_precision: {}}\n";
+  if (parts[0] != "dataset") absl::StrAppend(&text, "dataset: {validation_size: 100}\n");
+  absl::StrAppend(&text, absl::StrJoin(parts, ": {"), ": ", value);
+  if (parts[0] == "dataset" && spec.key != "validation_size")
+    absl::StrAppend(&text, ", validation_size: 100");
+  absl::StrAppend(&text, std::string(parts.size() - 1, '}'), "\n");
+  const PlanResult plan = Plan(text);
+  return plan.ok() ? plan.runs[1].input_key : "";
+}
+
+TEST(PlanTest, ASettingIsPartOfTheInputKeyAsItsLineInTheTableSays) {
+  const SettingSpec* const usual = FindSetting("priority");
+  const std::string key = KeyWith(*usual, "0");
+  ASSERT_FALSE(key.empty());
+  int checked = 0;
+  for (const SettingSpec& spec : AllSettings()) {
+    if (spec.origin == SettingOrigin::kListed || spec.path() == "evaluation.metrics") continue;
+    std::string other;
+    for (const std::string& value : OtherValues(spec)) {
+      if (other.empty()) other = KeyWith(spec, value);
+    }
+    ASSERT_FALSE(other.empty()) << spec.path();
+    EXPECT_EQ(other != key, spec.in_key != InInputKey::kNo) << spec.path();
+    ++checked;
+  }
+  EXPECT_GT(checked, 30);
 }
 
 TEST(PlanTest, InputKeysFollowTheShapesThatAMethodMeasuresCostAt) {

@@ -27,6 +27,7 @@ GUIDES = {
     "add-a-metric.md": "添加指标.md",
     "add-a-model-family.md": "添加模型族.md",
     "add-a-setting.md": "添加设置项.md",
+    "add-a-device.md": "添加设备.md",
     "bring-your-own-dataset.md": "使用自己的数据集.md",
     "bring-your-own-model.md": "使用自己的模型.md",
 }
@@ -116,9 +117,10 @@ class TranslationTest(unittest.TestCase):
 
 
 class CodeGuidesTest(unittest.TestCase):
-    """A new method, metric, model family and setting, in one copy of the sources, by the programs that are built from it."""
+    """A new method, metric, model family, setting and device, in one copy of the sources, by the programs that are built from it."""
 
-    GUIDES = ("add-a-method.md", "add-a-metric.md", "add-a-model-family.md", "add-a-setting.md")
+    GUIDES = ("add-a-method.md", "add-a-metric.md", "add-a-model-family.md", "add-a-setting.md",
+              "add-a-device.md")
 
     @classmethod
     def setUpClass(cls):
@@ -218,6 +220,16 @@ class CodeGuidesTest(unittest.TestCase):
         for guide in ("en/user-guide.md", "zh/使用说明.md"):
             self.assertIn("| `training.label_smoothing` |", (self.source / "docs" / guide).read_text(encoding="utf-8"))
         self.assertIn("training.label_smoothing,0.1", used.stdout)
+
+
+    def test_the_device_is_accepted_documented_and_missed_here(self):
+        built, used = self.done["add-a-device.md"]
+        self.assertNotIn("[  FAILED  ]", built.stdout)
+        self.assertIn("EveryMethodStatesWhatItDoesOnEveryKind", built.stdout)
+        self.assertIn("xpu, an Intel GPU", built.stdout)
+        for guide in ("en/user-guide.md", "zh/使用说明.md"):
+            self.assertIn("| cpu, cuda, xpu |", (self.source / "docs" / guide).read_text(encoding="utf-8"))
+        self.assertIn("a machine with an Intel GPU, its driver and an XPU build of torch", used.stdout)
 
 
 class InputGuidesTest(unittest.TestCase):

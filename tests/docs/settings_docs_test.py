@@ -10,6 +10,17 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import settings_docs
 import world as worlds
 
+# Options of quant-runner that stand for a setting, and what names a model that is not there.
+OPTIONS = {
+    "threads": ("bench", "--threads"),
+    "evaluation.batch_size": ("predict", "--batch-size"),
+    "evaluation.latency.batch_sizes": ("bench", "--batch-size"),
+    "evaluation.latency.sequence_lengths": ("bench", "--sequence-length"),
+    "evaluation.latency.min_samples": ("bench", "--min-samples"),
+    "evaluation.latency.min_duration": ("bench", "--min-duration"),
+}
+FOLDER = {"bench": ["/nowhere"], "predict": ["--model", "/nowhere"]}
+
 
 class SettingsDocsTest(unittest.TestCase):
     @classmethod
@@ -35,6 +46,21 @@ class SettingsDocsTest(unittest.TestCase):
     def test_every_section_needs_its_table(self):
         with self.assertRaises(SystemExit):
             self.rewritten("en", "no tables\n")
+
+    def test_options_of_the_runner_have_the_ranges_of_the_settings_that_they_stand_for(self):
+        if not (worlds.BIN / "quant-runner").exists():
+            self.skipTest("quant-runner is not built")
+        settings = {setting["key"]: setting for setting in self.settings}
+        for key, (command, option) in OPTIONS.items():
+            low, high, step = settings[key]["min"], settings[key]["max"], 1 if settings[key]["type"] == "int" else 0.5
+            for value, allowed in ((low - step, False), (low, True), (high, True), (high + step, False)):
+                with self.subTest(option=option, value=value):
+                    # An allowed one is refused later, for the folder that is not there.
+                    run = subprocess.run([worlds.BIN / "quant-runner", command, *FOLDER[command], f"{option}={value}"],
+                                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                         text=True)
+                    self.assertEqual("not in range" in run.stdout, not allowed, run.stdout)
+                    self.assertNotEqual(run.returncode, 0)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/methods/method.h"
 #include "worker/engine/models/checkpoint.h"
@@ -38,7 +39,7 @@ namespace {
 using Model = Encoder;
 
 struct Arguments {
-  std::string device = "cuda";
+  Device device = Device("cuda");
   std::string output = "device_check.json";
   std::string encoder;  // folder in the Hugging Face layout; empty: random weights
   int steps = 60;       // of the training that is compared
@@ -51,7 +52,7 @@ absl::StatusOr<Arguments> ParseArguments(int argc, char** argv) {
     if (i + 1 == argc) return absl::InvalidArgumentError(absl::StrCat(name, " needs a value"));
     const std::string value = argv[++i];
     if (name == "--device") {
-      arguments.device = value;
+      QL_ASSIGN_OR_RETURN(arguments.device, Device::Parse(value));
     } else if (name == "--output") {
       arguments.output = value;
     } else if (name == "--encoder") {
@@ -128,7 +129,7 @@ struct Check {
 class DeviceCheck {
  public:
   explicit DeviceCheck(Arguments arguments)
-      : arguments_(std::move(arguments)), device_(arguments_.device == "cuda" ? "cuda:0" : "cpu") {}
+      : arguments_(std::move(arguments)), device_(TorchDevice(arguments_.device)) {}
 
   // Each group records its own failures, so that one of them does not hide the others.
   void Run() {
@@ -140,7 +141,7 @@ class DeviceCheck {
 
   bool WriteReport() const {
     nlohmann::ordered_json report;
-    report["device"] = arguments_.device;
+    report["device"] = arguments_.device.name();
     report["weights"] = arguments_.encoder.empty() ? "random, MiniLM-L6's shape" : arguments_.encoder;
     report["environment"] = DescribeEnvironment(arguments_.device, 0).facts;
     report["loss_on_cpu"] = cpu_losses_;
@@ -315,7 +316,7 @@ class DeviceCheck {
   }
 
   absl::Status CheckMemory() {
-    if (arguments_.device == "cpu") return absl::OkStatus();
+    if (arguments_.device.is_cpu()) return absl::OkStatus();
     at::accelerator::emptyCache();
     at::accelerator::resetPeakStats(0);
     const double before = DeviceBytesInUse();

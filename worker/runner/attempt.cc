@@ -11,6 +11,7 @@
 #include "base/files.h"
 #include "base/message_catalogue.h"
 #include "base/status_macros.h"
+#include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/runner/job_json.h"
 #include "worker/runner/runner_environment.h"
@@ -35,7 +36,7 @@ Json MetricToJson(const Metric& metric) {
 }
 
 absl::Status SendEnvironment(Attempt& attempt, int threads) {
-  const Environment environment = DescribeRunner(attempt.config().device, threads);
+  const Environment environment = DescribeRunner(attempt.device(), threads);
   attempt.Send(environment);
   const Json json = {{"fingerprint", environment.fingerprint}, {"facts", environment.facts}};
   return attempt.WriteArtifact("environment.json",
@@ -103,7 +104,7 @@ absl::Status Attempt::WriteMetrics() {
 
 absl::Status RunAttempt(Attempt& attempt, const std::string& runner) {
   QL_RETURN_IF_ERROR(CheckJob(attempt.job()));
-  QL_RETURN_IF_ERROR(engine::CheckDevice(attempt.config().device));
+  QL_RETURN_IF_ERROR(engine::CheckDevice(attempt.device()));
   QL_RETURN_IF_ERROR(CheckOutputFolder(attempt.job().output_folder));
   const int threads = engine::SetUpDeterminism(attempt.config().threads, attempt.config().seed);
   QL_RETURN_IF_ERROR(SendEnvironment(attempt, threads));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/device.h"
 #include "base/event.h"
 #include "base/run_config.h"
 
@@ -28,6 +29,7 @@ class Attempt {
 
   const Job& job() const { return *job_; }
   const RunConfig& config() const { return job_->config; }
+  Device device() const { return Device(config().device); }
   std::string OutputPath(const std::string& name) const { return job_->output_folder + "/" + name; }
 
   bool ShouldStop() const { return should_stop_(); }

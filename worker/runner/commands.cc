@@ -14,6 +14,7 @@
 #include "base/method_spec.h"
 #include "base/numbers.h"
 #include "base/status_macros.h"
+#include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/side_by_side.h"
 #include "worker/engine/models/saved_model.h"
@@ -107,7 +108,7 @@ class Predictor {
     std::unique_ptr<Predictor> predictor(new Predictor(options));
     QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(options.model));
     predictor->model_ = std::move(loaded.model);
-    QL_RETURN_IF_ERROR(predictor->model_->To(at::Device(options.device)));
+    QL_RETURN_IF_ERROR(predictor->model_->To(engine::TorchDevice(options.device)));
     QL_ASSIGN_OR_RETURN(predictor->tokenizer_, engine::Tokenizer::Load(options.model));
     const int positions = static_cast<int>(predictor->model_->config().max_tokens());
     if (options.max_length > positions) {
@@ -214,7 +215,7 @@ absl::Status Bench(const BenchCommandOptions& options) {
 }
 
 absl::Status Info(bool as_json) {
-  const std::vector<std::string> devices = engine::AvailableDevices();
+  const std::vector<Device> devices = engine::AvailableDevices();
   // The same number of threads as an attempt that asks for none in particular.
   const Environment environment = DescribeRunner(devices.back(), engine::UsableCores());
   if (as_json) {
@@ -222,13 +223,13 @@ absl::Status Info(bool as_json) {
     for (const MethodSpec& spec : AllMethods())
       methods.push_back({{"name", spec.name}, {"version", spec.version}});
     const Json json = {{"version", 1},
-                       {"devices", devices},
+                       {"devices", DeviceNames(devices)},
                        {"methods", methods},
                        {"fingerprint", environment.fingerprint},
                        {"facts", environment.facts}};
     return Print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   }
-  std::string text = absl::StrCat("devices: ", absl::StrJoin(devices, ", "),
+  std::string text = absl::StrCat("devices: ", absl::StrJoin(DeviceNames(devices), ", "),
                                   "\nfingerprint: ", environment.fingerprint, "\n");
   for (const auto& [name, value] : environment.facts) absl::StrAppend(&text, name, ": ", value, "\n");
   AppendMethods(text);

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "base/device.h"
+#include "base/run_config.h"
 
 namespace quantlab::runner {
 
@@ -18,7 +20,7 @@ absl::Status Tokenize(const TokenizeOptions& options);
 
 struct PredictOptions {
   std::string model;
-  std::string device = "cpu";
+  Device device;
   int threads = 0;
   int max_length = 0;  // 0: as many tokens as the model has positions
   int batch_size = 1;
@@ -29,13 +31,13 @@ absl::Status Predict(const PredictOptions& options);
 
 struct BenchCommandOptions {
   std::vector<std::string> models;  // the first is the FP32 baseline
-  std::string device = "cpu";
+  Device device;
   int threads = 0;
-  std::vector<int> batch_sizes = {1, 8};
-  int sequence_length = 128;
-  int warmup_iterations = 3;
-  int min_samples = 30;
-  double min_duration_seconds = 2;
+  std::vector<int> batch_sizes = EvaluationConfig().latency_batch_sizes;
+  int sequence_length = EvaluationConfig().latency_sequence_lengths.front();
+  int warmup_iterations = EvaluationConfig().warmup_iterations;
+  int min_samples = EvaluationConfig().min_samples;
+  double min_duration_seconds = EvaluationConfig().min_duration_seconds;
   uint64_t seed = 42;
   bool json = false;
 };

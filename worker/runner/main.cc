@@ -14,10 +14,13 @@
 #include <climits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "base/device.h"
 #include "base/files.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/settings.h"
 #include "base/status_macros.h"
 #include "worker/runner/attempt.h"
 #include "worker/runner/commands.h"
@@ -109,12 +112,26 @@ int RunJob(const std::string& job_path, int events_fd) {
   return ExitCodeFor(status);
 }
 
-void AddDevice(CLI::App* command, std::string& device, int& threads) {
-  command->add_option("--device", device, "cpu or cuda")
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str();
+// The range of the setting of experiment files that an option stands for.
+CLI::Validator RangeOf(absl::string_view path) {
+  const SettingSpec& spec = *FindSetting(path);
+  if (spec.type == ParamType::kDouble) return CLI::Range(*spec.min, *spec.max);
+  return CLI::Range(static_cast<int64_t>(*spec.min), static_cast<int64_t>(*spec.max));
+}
+
+void AddDevice(CLI::App* command, Device& device, int& threads) {
+  command
+      ->add_option_function<std::string>(
+          "--device",
+          [&device](const std::string& text) {
+            const absl::StatusOr<Device> parsed = Device::Parse(text);
+            if (!parsed.ok()) throw CLI::ValidationError("--device", std::string(parsed.status().message()));
+            device = *parsed;
+          },
+          absl::StrCat(absl::StrJoin(DeviceKindNames(), " or "), "; KIND:1 is the second of its kind"))
+      ->default_str(device.name());
   command->add_option("--threads", threads, "Threads of the computation; 0: one for each core")
-      ->check(CLI::Range(0, 4096))
+      ->check(RangeOf("threads"))
       ->capture_default_str();
 }
 
@@ -174,7 +191,7 @@ void AddPredict(CLI::App& app, Action& action) {
           "--batch-size", options->batch_size,
           "Lines computed together, at most. With 1 a line's logits depend on nothing else, not in the "
           "last bit; more is faster where lines are short")
-      ->check(CLI::Range(1, 4096))
+      ->check(RangeOf("evaluation.batch_size"))
       ->capture_default_str();
   AddDevice(predict, options->device, options->threads);
   predict->footer(
@@ -191,17 +208,17 @@ void AddBench(CLI::App& app, Action& action) {
       ->required()
       ->expected(1, 64);
   bench->add_option("--batch-size", options->batch_sizes, "Texts of a batch; may be given several times")
-      ->check(CLI::Range(1, 4096))
+      ->check(RangeOf("evaluation.latency.batch_sizes"))
       ->expected(1)
       ->capture_default_str();
   bench->add_option("--sequence-length", options->sequence_length, "Tokens of each text")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(RangeOf("evaluation.latency.sequence_lengths"))
       ->capture_default_str();
   bench->add_option("--min-samples", options->min_samples, "Blocks, at least")
-      ->check(CLI::Range(1, 1 << 20))
+      ->check(RangeOf("evaluation.latency.min_samples"))
       ->capture_default_str();
   bench->add_option("--min-duration", options->min_duration_seconds, "Seconds for each model, at least")
-      ->check(CLI::Range(0.0, 86400.0))
+      ->check(RangeOf("evaluation.latency.min_duration"))
       ->capture_default_str();
   bench->add_option("--seed", options->seed, "Of the texts and the order within blocks")
       ->capture_default_str();

@@ -15,9 +15,11 @@
 #include "absl/strings/strip.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/settings.h"
 #include "base/status_macros.h"
 #include "platform/process.h"
 #include "worker/engine/measure/bench.h"
+#include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/models/saved_model.h"
 #include "worker/engine/train/evaluate.h"
@@ -79,11 +81,15 @@ absl::StatusOr<InputShape> ParseInputShape(const std::string& text) {
   const std::vector<std::string> parts = absl::StrSplit(text, 'x');
   InputShape shape;
   if (parts.size() != 2 || !absl::SimpleAtoi(parts[0], &shape.batch_size) ||
-      !absl::SimpleAtoi(parts[1], &shape.sequence_length) || shape.batch_size < 1 ||
-      shape.batch_size > 4096 || shape.sequence_length < 1 || shape.sequence_length > (1 << 20)) {
+      !absl::SimpleAtoi(parts[1], &shape.sequence_length)) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", text, "\" is no shape; write texts x tokens, as in 8x128"));
   }
+  // Only shapes that an experiment can time.
+  EvaluationConfig timed;
+  timed.latency_batch_sizes = {shape.batch_size};
+  timed.latency_sequence_lengths = {shape.sequence_length};
+  QL_RETURN_IF_ERROR(Annotate(CheckSettings(timed), text));
   return shape;
 }
 
@@ -95,7 +101,7 @@ absl::StatusOr<MemoryReport> MeasureMemory(const MemoryRequest& request) {
   MemoryReport report;
   QL_ASSIGN_OR_RETURN(report.start, engine::ReadProcessMemory());
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(request.model));
-  QL_RETURN_IF_ERROR(loaded.model->To(at::Device(request.device)));
+  QL_RETURN_IF_ERROR(loaded.model->To(engine::TorchDevice(request.device)));
   QL_ASSIGN_OR_RETURN(report.loaded, engine::ReadProcessMemory());
   QL_RETURN_IF_ERROR(RunShape(*loaded.model, request.shapes.front()));
   QL_ASSIGN_OR_RETURN(report.forward, engine::ReadProcessMemory());
@@ -119,8 +125,8 @@ std::string MemoryReportToJson(const MemoryReport& report) {
 absl::StatusOr<MemoryReport> MeasureMemoryInChild(const std::string& runner, const MemoryRequest& request,
                                                   const std::function<bool()>& should_stop) {
   std::vector<std::string> arguments = {
-      runner,     "measure-memory", "--model",   request.model,
-      "--device", request.device,   "--threads", absl::StrCat(request.threads)};
+      runner,     "measure-memory",      "--model",   request.model,
+      "--device", request.device.name(), "--threads", absl::StrCat(request.threads)};
   for (const InputShape& shape : request.shapes) {
     arguments.insert(arguments.end(),
                      {"--shape", absl::StrCat(shape.batch_size, "x", shape.sequence_length)});

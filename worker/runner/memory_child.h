@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "base/device.h"
 #include "worker/engine/measure/process_memory.h"
 
 namespace quantlab::runner {
@@ -20,7 +21,7 @@ struct InputShape {
 
 struct MemoryRequest {
   std::string model;  // folder
-  std::string device = "cpu";
+  Device device;
   int threads = 0;
   // Memory is measured with the first; the others only run, so that their kernels are audited too.
   std::vector<InputShape> shapes = {{}};

@@ -6,6 +6,7 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "worker/engine/measure/devices.h"
 #include "worker/engine/models/checkpoint.h"
 #include "worker/engine/models/saved_model.h"
 #include "worker/engine/train/trainer.h"
@@ -36,7 +37,7 @@ absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const en
   for (const std::string& layer : (*model)->initialized_layers()) {
     attempt.Log(absl::StrCat("the checkpoint has no ", layer, ": drawn at random with the run's seed"));
   }
-  QL_RETURN_IF_ERROR((*model)->To(at::Device(attempt.config().device)));
+  QL_RETURN_IF_ERROR((*model)->To(engine::TorchDevice(attempt.device())));
   return *std::move(model);
 }
 

@@ -248,8 +248,7 @@ absl::Status AuditAndMeasureMemory(Attempt& attempt, const std::string& runner,
                    "model");
     QL_ASSIGN_OR_RETURN(
         const MemoryReport report,
-        MeasureMemoryInChild(runner,
-                             {inputs[i].folder, attempt.config().device, attempt.config().threads, shapes},
+        MeasureMemoryInChild(runner, {inputs[i].folder, attempt.device(), attempt.config().threads, shapes},
                              [&] { return attempt.ShouldStop(); }));
     QL_RETURN_IF_ERROR(CheckKernels(inputs[i].variant, report));
     if (Wants(attempt, {"memory_usage"})) RecordMemory(attempt, inputs[i].variant, shapes.front(), report);
@@ -267,7 +266,7 @@ absl::Status RunComparison(Attempt& attempt, const std::string& runner) {
   std::vector<engine::SideBySide::Input> inputs;
   for (const ModelInput& input : attempt.job().inputs) inputs.push_back({input.variant, input.folder});
   attempt.Report(messages::kLoadingModels(), 0, static_cast<int64_t>(inputs.size()), "model");
-  QL_ASSIGN_OR_RETURN(const auto models, engine::SideBySide::Load(inputs, attempt.config().device));
+  QL_ASSIGN_OR_RETURN(const auto models, engine::SideBySide::Load(inputs, attempt.device()));
   for (size_t i = 0; i < inputs.size(); ++i) {
     QL_RETURN_IF_ERROR(CheckLayers(inputs[i].name, models->model(i)));
   }

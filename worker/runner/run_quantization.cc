@@ -10,6 +10,7 @@
 #include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_inputs.h"
+#include "worker/engine/measure/devices.h"
 #include "worker/engine/methods/method.h"
 #include "worker/engine/models/saved_model.h"
 #include "worker/runner/attempt.h"
@@ -72,7 +73,7 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
     return MessageStatus(absl::StatusCode::kInvalidArgument,
                          messages::kQuantizedAlready(baseline, loaded.plan->method));
   }
-  QL_RETURN_IF_ERROR(loaded.model->To(at::Device(attempt.config().device)));
+  QL_RETURN_IF_ERROR(loaded.model->To(engine::TorchDevice(attempt.device())));
   QL_ASSIGN_OR_RETURN(const auto method, engine::MakeQuantizationMethod(config.name));
   QL_ASSIGN_OR_RETURN(const Params params, ResolveParams(method->spec(), config.params));
   QL_ASSIGN_OR_RETURN(
@@ -89,7 +90,7 @@ absl::StatusOr<std::map<std::string, double>> LayerErrors(Attempt& attempt, cons
                                                           const engine::Tokenizer& tokenizer,
                                                           const engine::Encoder& model) {
   QL_ASSIGN_OR_RETURN(engine::LoadedModel fp32, engine::LoadModel(baseline));
-  QL_RETURN_IF_ERROR(fp32.model->To(at::Device(attempt.config().device)));
+  QL_RETURN_IF_ERROR(fp32.model->To(engine::TorchDevice(attempt.device())));
   std::vector<engine::Example> examples = data.validation.empty() ? data.train : data.validation;
   examples.resize(std::min<size_t>(examples.size(), kSqnrTexts));
   QL_ASSIGN_OR_RETURN(const engine::LabelledTexts texts,
@@ -126,7 +127,7 @@ absl::StatusOr<std::vector<int>> BaselinePredictions(Attempt& attempt, const std
   auto saved = LoadTestPredictions(test, attempt.config().dataset.max_length, baseline);
   if (!absl::IsNotFound(saved.status())) return saved;
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(baseline));
-  QL_RETURN_IF_ERROR(loaded.model->To(at::Device(attempt.config().device)));
+  QL_RETURN_IF_ERROR(loaded.model->To(engine::TorchDevice(attempt.device())));
   return PredictClasses(attempt, *loaded.model, tokenizer, data.test, messages::kEvaluatingBaseline());
 }
 
@@ -141,7 +142,7 @@ absl::Status RunQuantization(Attempt& attempt) {
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(attempt.OutputPath("model")));
   engine::Encoder& model = *loaded.model;
   QL_RETURN_IF_ERROR(CheckLabels(model.config(), data, baseline));
-  QL_RETURN_IF_ERROR(model.To(at::Device(attempt.config().device)));
+  QL_RETURN_IF_ERROR(model.To(engine::TorchDevice(attempt.device())));
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
                       LoadTokenizer(attempt.OutputPath("model"), model.config(), max_length));
   QL_ASSIGN_OR_RETURN(const auto sqnr, LayerErrors(attempt, data, baseline, *tokenizer, model));

@@ -4,7 +4,7 @@
 
 namespace quantlab::runner {
 
-Environment DescribeRunner(const std::string& device, int threads) {
+Environment DescribeRunner(const Device& device, int threads) {
   Environment environment = engine::DescribeEnvironment(device, threads);
   environment.facts["source_commit"] = QUANTLAB_SOURCE_COMMIT;
   return environment;

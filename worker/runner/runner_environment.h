@@ -4,13 +4,14 @@
 
 #include <string>
 
+#include "base/device.h"
 #include "worker/engine/measure/environment.h"
 
 namespace quantlab::runner {
 
 // engine::DescribeEnvironment, and the fact source_commit: the commit that this program was built from,
 // followed by " with local changes" where there were any. It is no part of the fingerprint.
-Environment DescribeRunner(const std::string& device, int threads);
+Environment DescribeRunner(const Device& device, int threads);
 
 }  // namespace quantlab::runner
 

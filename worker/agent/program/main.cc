@@ -12,8 +12,11 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/clock.h"
+#include "base/device.h"
 #include "base/ids.h"
+#include "base/settings.h"
 #include "base/status_macros.h"
 #include "catalog/catalog.h"
 #include "platform/environment.h"
@@ -231,14 +234,16 @@ int Main(int argc, char** argv) {
   app.footer(kFooter);
   app.set_version_flag("--version", kVersion);
   Settings settings;
+  const SettingSpec& threads = *FindSetting("threads");
   app.add_option("--coordinator", settings.coordinator, "unix:/PATH or HOST:PORT (this machine's loopback)");
   app.add_option("--data-dir", settings.data_dir, "Folder of this worker alone: its id, spools and cache");
   app.add_option("--runner", settings.runner, "quant-runner; default: beside this program");
   app.add_option("--devices", settings.devices,
-                 "Devices to offer (cpu, cuda); default: all that the runner has")
+                 absl::StrCat("Devices to offer (", absl::StrJoin(DeviceKindNames(), ", "),
+                              "); default: all that the runner has"))
       ->delimiter(',');
   app.add_option("--threads", settings.threads, "Threads of runs that do not say; 0: left to the runner")
-      ->check(CLI::Range(0, 4096));
+      ->check(CLI::Range(static_cast<int>(*threads.min), static_cast<int>(*threads.max)));
   app.add_option(
       "--assets-dir", settings.assets_dir,
       "Models and datasets of the catalogue; default: $QUANTLAB_ASSETS, else ~/.cache/quantlab/assets");

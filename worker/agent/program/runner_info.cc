@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/device.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "platform/digest.h"
@@ -108,9 +109,15 @@ absl::Status RestrictDevices(const std::vector<std::string>& wanted, v1::WorkerI
   const std::vector<std::string> has(info.devices().begin(), info.devices().end());
   for (const std::string& device : wanted) {
     if (std::find(has.begin(), has.end(), device) != has.end()) continue;
-    return absl::FailedPreconditionError(
-        absl::StrCat("--devices ", device, ": this machine's runner offers only ", absl::StrJoin(has, ", "),
-                     "; see quant-runner info for what is missing"));
+    const DeviceKind* const kind = FindDeviceKind(device);
+    if (kind == nullptr) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--devices ", device,
+                       ": there is no such device; allowed: ", absl::StrJoin(DeviceKindNames(), ", ")));
+    }
+    return absl::FailedPreconditionError(absl::StrCat("--devices ", device,
+                                                      ": this machine's runner offers only ",
+                                                      absl::StrJoin(has, ", "), "; it needs ", kind->needs));
   }
   info.clear_devices();
   for (const std::string& device : wanted) info.add_devices(device);

@@ -40,7 +40,9 @@ TEST(RunnerInfoTest, RestrictsDevicesToThoseThatAreThere) {
   info.add_devices("cpu");
   EXPECT_TRUE(RestrictDevices({}, info).ok());
   EXPECT_TRUE(RestrictDevices({"cpu"}, info).ok());
-  EXPECT_THAT(std::string(RestrictDevices({"cuda"}, info).message()), HasSubstr("offers only cpu"));
+  EXPECT_THAT(std::string(RestrictDevices({"cuda"}, info).message()),
+              HasSubstr("offers only cpu; it needs an NVIDIA GPU"));
+  EXPECT_THAT(std::string(RestrictDevices({"tpu"}, info).message()), HasSubstr("allowed: cpu, cuda"));
 }
 
 TEST(RunnerInfoTest, RunnersThatDoNotWorkAreSaidToBeSo) {

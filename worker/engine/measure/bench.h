@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/run_config.h"
 #include "worker/engine/measure/statistics.h"
 #include "worker/engine/models/encoder.h"
 
@@ -20,10 +21,10 @@ inline constexpr double kAaTolerance = 0.03;
 struct BenchOptions {
   int batch_size = 1;
   int sequence_length = 128;  // tokens of each text; all texts are of one length
-  int warmup_iterations = 3;
-  int min_samples = 30;             // blocks
-  double min_duration_seconds = 2;  // of each model
-  uint64_t seed = 0;                // of the texts, the order within blocks and the bootstrap
+  int warmup_iterations = EvaluationConfig().warmup_iterations;
+  int min_samples = EvaluationConfig().min_samples;                       // blocks
+  double min_duration_seconds = EvaluationConfig().min_duration_seconds;  // of each model
+  uint64_t seed = 0;  // of the texts, the order within blocks and the bootstrap
   // Seconds of a steady clock; tests may give their own. Empty: the system's.
   std::function<double()> now;
   // Called after each block; if it returns false, the result is CANCELLED. `seconds`: of the slowest model so

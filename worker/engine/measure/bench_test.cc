@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/temp_folder.h"
+#include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/mkldnn_linear.h"
 #include "worker/engine/measure/side_by_side.h"
@@ -119,9 +120,9 @@ TEST(SideBySideTest, WantsTheBaselineFirst) {
   ASSERT_TRUE(SaveModel(*model, std::nullopt, folder, folder + "/fp32").ok());
   const auto result = MakeQuantizationMethod("dynamic_quantization").value()->Apply(*model, {}, {}).value();
   ASSERT_TRUE(SaveModel(*model, result.plan, folder, folder + "/int8").ok());
-  EXPECT_TRUE(absl::IsInvalidArgument(SideBySide::Load({{"int8", folder + "/int8"}}, "cpu").status()));
-  EXPECT_FALSE(SideBySide::Load({}, "cpu").ok());
-  const auto models = SideBySide::Load({{"fp32", folder + "/fp32"}, {"int8", folder + "/int8"}}, "cpu");
+  EXPECT_TRUE(absl::IsInvalidArgument(SideBySide::Load({{"int8", folder + "/int8"}}, Device()).status()));
+  EXPECT_FALSE(SideBySide::Load({}, Device()).ok());
+  const auto models = SideBySide::Load({{"fp32", folder + "/fp32"}, {"int8", folder + "/int8"}}, Device());
   ASSERT_TRUE(models.ok()) << models.status();
   BenchOptions options;
   options.sequence_length = 8;
@@ -135,10 +136,10 @@ TEST(SideBySideTest, WantsTheBaselineFirst) {
 }
 
 TEST(EnvironmentTest, TheFingerprintChangesWithWhatChangesResults) {
-  const Environment one = DescribeEnvironment("cpu", 1), again = DescribeEnvironment("cpu", 1);
+  const Environment one = DescribeEnvironment(Device(), 1), again = DescribeEnvironment(Device(), 1);
   EXPECT_EQ(one.fingerprint, again.fingerprint);
   EXPECT_EQ(one.fingerprint.size(), 16u);
-  EXPECT_NE(one.fingerprint, DescribeEnvironment("cpu", 2).fingerprint);
+  EXPECT_NE(one.fingerprint, DescribeEnvironment(Device(), 2).fingerprint);
   for (const char* fact :
        {"cpu_model", "cpu_flags", "torch", "threads", "runner_sha256", "os", "int8_kernels"}) {
     EXPECT_FALSE(one.facts.at(fact).empty()) << fact;
@@ -146,10 +147,32 @@ TEST(EnvironmentTest, TheFingerprintChangesWithWhatChangesResults) {
 }
 
 TEST(EnvironmentTest, ADeviceThatIsNotThereIsRefusedWithTheReason) {
-  EXPECT_TRUE(CheckDevice("cpu").ok());
-  EXPECT_TRUE(absl::IsInvalidArgument(CheckDevice("tpu")));
+  EXPECT_TRUE(CheckDevice(Device()).ok());
+  EXPECT_TRUE(absl::IsInvalidArgument(CheckDevice(Device("tpu"))));
   if (AvailableDevices().size() > 1) GTEST_SKIP() << "there is a GPU";
-  EXPECT_TRUE(absl::IsFailedPrecondition(CheckDevice("cuda")));
+  for (const char* text : {"cuda", "cuda:0"}) {
+    const absl::Status status = CheckDevice(*Device::Parse(text));
+    EXPECT_TRUE(absl::IsFailedPrecondition(status));
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("device cuda is requested"));
+  }
+}
+
+TEST(EnvironmentTest, EveryKindOfDeviceHasItsBackend) {
+  for (const DeviceKind& kind : AllDeviceKinds()) {
+    const Device device(kind.name);
+    EXPECT_FALSE(absl::IsInvalidArgument(CheckDevice(device))) << kind.name;
+    EXPECT_EQ(TorchDevice(device).str(), kind.name);
+  }
+  EXPECT_EQ(TorchDevice(*Device::Parse("cuda:1")), at::Device("cuda:1"));
+}
+
+TEST(EnvironmentTest, AnIndexBeyondTheDevicesThatAreThereIsRefused) {
+  for (const Device& available : AvailableDevices()) {
+    EXPECT_TRUE(CheckDevice(*Device::Parse(available.kind() + ":0")).ok());
+    const absl::Status status = CheckDevice(*Device::Parse(available.kind() + ":999"));
+    EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+    EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("the last is " + available.kind() + ":"));
+  }
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <sched.h>
 #include <set>
@@ -11,10 +10,8 @@
 #include <unistd.h>
 
 #include <ATen/Context.h>
-#include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <ATen/detail/CUDAHooksInterface.h>
 #include <torch/version.h>
 
 #include "absl/strings/str_cat.h"
@@ -25,6 +22,8 @@
 #include "base/messages.h"
 #include "base/sha256.h"
 #include "worker/engine/kernels/int8_kernels.h"
+#include "worker/engine/measure/devices.h"
+#include "worker/engine/measure/proc_file.h"
 
 namespace quantlab::engine {
 namespace {
@@ -33,18 +32,6 @@ namespace {
 constexpr const char* kKernelVariables[] = {
     "ONEDNN_MAX_CPU_ISA",      "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
     "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR",         "OMP_NUM_THREADS"};
-
-std::string FirstLineValue(const std::string& path, absl::string_view key) {
-  std::ifstream file(path);
-  for (std::string line; std::getline(file, line);) {
-    absl::string_view text = line;
-    if (!absl::ConsumePrefix(&text, key)) continue;
-    const size_t colon = text.find(':');
-    if (colon != absl::string_view::npos)
-      return std::string(absl::StripAsciiWhitespace(text.substr(colon + 1)));
-  }
-  return "";
-}
 
 std::string OsName() {
   std::ifstream file("/etc/os-release");
@@ -64,15 +51,6 @@ std::string CpuFlags() {
   const std::string line = FirstLineValue("/proc/cpuinfo", "flags");
   const std::set<std::string> flags = absl::StrSplit(line, ' ', absl::SkipEmpty());
   return absl::StrJoin(flags, " ");
-}
-
-std::string GpuNames() {
-  std::set<std::string> names;
-  std::error_code error;
-  for (const auto& gpu : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", error)) {
-    names.insert(FirstLineValue((gpu.path() / "information").string(), "Model"));
-  }
-  return absl::StrJoin(names, ", ");
 }
 
 int64_t MemoryBytes() {
@@ -108,30 +86,7 @@ int SetUpDeterminism(int threads, uint64_t seed) {
   return count;
 }
 
-std::vector<std::string> AvailableDevices() {
-  std::vector<std::string> devices = {"cpu"};
-  if (at::hasCUDA() && at::detail::getCUDAHooks().deviceCount() > 0) devices.push_back("cuda");
-  return devices;
-}
-
-absl::Status CheckDevice(const std::string& device) {
-  const std::vector<std::string> devices = AvailableDevices();
-  if (std::find(devices.begin(), devices.end(), device) != devices.end()) return absl::OkStatus();
-  if (device != "cuda") {
-    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kNoSuchDevice(device));
-  }
-  return MessageStatus(absl::StatusCode::kFailedPrecondition, at::hasCUDA()
-                                                                  ? messages::kNoGpu(TORCH_VERSION)
-                                                                  : messages::kNoCudaInBuild(TORCH_VERSION));
-}
-
-int64_t PeakDeviceMemory(const std::string& device) {
-  if (device == "cpu") return 0;
-  const auto stats = at::accelerator::getDeviceStats(0);
-  return stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
-}
-
-Environment DescribeEnvironment(const std::string& device, int threads) {
+Environment DescribeEnvironment(const Device& device, int threads) {
   Environment environment;
   auto& facts = environment.facts;
   facts["cpu_model"] = FirstLineValue("/proc/cpuinfo", "model name");
@@ -142,8 +97,8 @@ Environment DescribeEnvironment(const std::string& device, int threads) {
   facts["cpu_capability"] = at::get_cpu_capability();
   facts["int8_kernels"] = Int8IsaName(BestInt8Isa());
   facts["kernel_variables"] = KernelVariables();
-  facts["device"] = device;
-  if (device == "cuda") facts["gpu"] = GpuNames();
+  facts["device"] = device.name();
+  if (!device.is_cpu()) facts["gpu"] = DeviceModels(device);
   std::string canonical;
   for (const auto& [name, value] : facts) {
     if (name != "cores") absl::StrAppend(&canonical, name, "=", value, "\n");

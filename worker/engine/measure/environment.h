@@ -4,11 +4,8 @@
 #define QUANTLAB_WORKER_ENGINE_MEASURE_ENVIRONMENT_H_
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
+#include "base/device.h"
 #include "base/event.h"
 
 namespace quantlab::engine {
@@ -21,19 +18,10 @@ int SetUpDeterminism(int threads, uint64_t seed);
 // Cores that this process may run on.
 int UsableCores();
 
-// "cpu", and "cuda" where LibTorch finds a GPU.
-std::vector<std::string> AvailableDevices();
-
-// Errors: FAILED_PRECONDITION the device is missing here; INVALID_ARGUMENT an unknown device.
-absl::Status CheckDevice(const std::string& device);
-
-// Peak bytes that LibTorch's allocator of the device has allocated in this process; 0 for "cpu".
-int64_t PeakDeviceMemory(const std::string& device);
-
 // Facts of this machine, library and program, and the fingerprint over those that can change a result:
 // CPU model and flags, threads, LibTorch, kernel choices, limits set in the environment, the GPU where
 // `device` is one. It excludes the runner's binary, which has a digest of its own.
-Environment DescribeEnvironment(const std::string& device, int threads);
+Environment DescribeEnvironment(const Device& device, int threads);
 
 }  // namespace quantlab::engine
 

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/mkldnn_linear.h"
 
 namespace quantlab::engine {
@@ -32,12 +33,12 @@ bool IsFp32Throughout(const Encoder& model) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SideBySide>> SideBySide::Load(const std::vector<Input>& inputs,
-                                                             const std::string& device) {
+                                                             const Device& device) {
   auto models = std::make_unique<SideBySide>();
   models->inputs_ = inputs;
   for (const Input& input : inputs) {
     QL_ASSIGN_OR_RETURN(LoadedModel loaded, LoadModel(input.folder));
-    QL_RETURN_IF_ERROR(loaded.model->To(at::Device(device)));
+    QL_RETURN_IF_ERROR(loaded.model->To(TorchDevice(device)));
     if (models->models_.empty() && loaded.plan) {
       return absl::InvalidArgumentError(
           absl::StrCat(input.folder, ": the first model must be the FP32 baseline"));

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/device.h"
 #include "worker/engine/measure/bench.h"
 #include "worker/engine/models/saved_model.h"
 
@@ -31,7 +32,7 @@ class SideBySide {
   // Loads all of them onto `device`. The first must be FP32.
   // Errors: those of LoadModel; INVALID_ARGUMENT the first is quantized, or the shapes of two differ.
   static absl::StatusOr<std::unique_ptr<SideBySide>> Load(const std::vector<Input>& inputs,
-                                                          const std::string& device);
+                                                          const Device& device);
 
   const Encoder& model(size_t i) const { return *models_[i].model; }
 

@@ -16,7 +16,7 @@
 #include "base/files.h"
 #include "base/testing/temp_folder.h"
 #include "worker/engine/calibration/layer_inputs.h"
-#include "worker/engine/measure/environment.h"
+#include "worker/engine/measure/devices.h"
 #include "worker/engine/models/checkpoint.h"
 #include "worker/engine/models/families.h"
 #include "worker/engine/models/random_encoder.h"
@@ -34,7 +34,7 @@ struct Variant {
   Params params;
   bool independent;       // of the batch
   double allowed = 0.35;  // largest error of a logit, as a share of the largest logit
-  std::string device = "cpu";
+  Device device;
   std::string family = "bert";
 };
 
@@ -101,10 +101,10 @@ std::vector<Variant> VariantsOfFamilies() {
 // BERT with every choice on every device that is here, the other families on the CPU.
 std::vector<Variant> AllVariants() {
   std::vector<Variant> variants = VariantsOfFamilies();
-  for (const std::string& device : AvailableDevices()) {
+  for (const Device& device : AvailableDevices()) {
     for (Variant variant : VariantsOnCpu()) {
       variant.device = device;
-      if (device != "cpu") variant.name += "_on_" + device;
+      if (!device.is_cpu()) variant.name += "_on_" + device.kind();
       variants.push_back(std::move(variant));
     }
   }
@@ -125,7 +125,7 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
 
   static std::unique_ptr<Encoder> MakeModel() {
     auto model = MakeRandomEncoder(SmallEncoderConfig(GetParam().family), 1).value();
-    EXPECT_TRUE(model->To(at::Device(GetParam().device)).ok());
+    EXPECT_TRUE(model->To(TorchDevice(GetParam().device)).ok());
     return model;
   }
 
@@ -229,7 +229,7 @@ TEST_P(MethodConformanceTest, SavedAndLoadedGivesTheSameBits) {
   ASSERT_NO_FATAL_FAILURE(Save(result->plan));
   const auto loaded = LoadModel(folder_ + "/model");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
-  ASSERT_TRUE(loaded->model->To(at::Device(GetParam().device)).ok());
+  ASSERT_TRUE(loaded->model->To(TorchDevice(GetParam().device)).ok());
   EXPECT_TRUE(at::equal(Logits(*loaded->model, texts_), Logits(*model_, texts_)));
   ASSERT_TRUE(loaded->plan.has_value());
   EXPECT_EQ(PlanToJson(*loaded->plan), PlanToJson(result->plan));
@@ -259,7 +259,7 @@ TEST_P(MethodConformanceTest, ATextDoesNotDependOnItsBatch) {
   std::vector<TokenizedText> reversed(texts_.rbegin(), texts_.rend());
   // LibTorch's own FP32 product may round otherwise for other numbers of rows, and so may a GPU's; everything
   // else is exact.
-  const bool on_gpu = GetParam().device != "cpu";
+  const bool on_gpu = !GetParam().device.is_cpu();
   bool rounds = on_gpu;
   for (const Layer& layer : DescribeLayers(*model_, 16)) rounds |= layer.effective == LinearFp32::kKind;
   const float tolerance = rounds ? 0.02f * together.abs().max().item<float>() : 0.0f;
