@@ -8,6 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/backoff.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/records.h"
 #include "base/status_macros.h"
 #include "platform/address.h"
@@ -49,10 +51,8 @@ Client::Client(ClientOptions options, std::shared_ptr<grpc::Channel> channel)
 
 absl::Status Client::ForPeople(absl::Status status) const {
   if (!absl::IsUnavailable(status)) return status;
-  return absl::UnavailableError(
-      absl::StrCat("no coordinator answers at ", options_.address, " (", status.message(),
-                   "). Start one there (quant-coordinator --listen ", options_.address,
-                   " …), or name another with --coordinator or QUANTLAB_COORDINATOR"));
+  return MessageStatus(absl::StatusCode::kUnavailable,
+                       messages::kNoCoordinatorAnswers(options_.address, status.message()));
 }
 
 absl::Status Client::Repeat(const std::function<absl::Status()>& attempt) {
@@ -224,7 +224,7 @@ absl::StatusOr<std::string> Client::ResolveExperiment(const std::string& name) {
   if (name == "latest") {
     QL_ASSIGN_OR_RETURN(const std::vector<v1::Experiment> newest, ListExperiments({}, 1));
     if (newest.empty()) {
-      return absl::NotFoundError("there is no experiment yet; submit one with 'quantctl run FILE'");
+      return MessageStatus(absl::StatusCode::kNotFound, messages::kNoExperimentYet());
     }
     return newest[0].id();
   }
@@ -235,23 +235,20 @@ absl::StatusOr<std::string> Client::ResolveExperiment(const std::string& name) {
     if (absl::StartsWith(experiment.id(), name)) matches.push_back(experiment.id());
   }
   if (matches.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat("no experiment '", name, "'; 'quantctl list' shows all there are"));
+    return MessageStatus(absl::StatusCode::kNotFound, messages::kExperimentUnknown(name));
   }
   if (matches.size() == 1) return matches[0];
   if (matches.size() > 5) {
     matches.resize(5);
     matches.push_back("…");
   }
-  return absl::InvalidArgumentError(absl::StrCat("'", name, "' is the beginning of several experiments: ",
-                                                 absl::StrJoin(matches, ", "), "; add a letter"));
+  return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kExperimentAmbiguous(name, matches));
 }
 
 absl::StatusOr<std::string> Client::ResolveRun(const std::string& name) {
   const size_t slash = name.find('/');
   if (slash == std::string::npos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", name, "' is not a run; write EXPERIMENT/RUN, as in latest/baseline"));
+    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kNotARun(name));
   }
   QL_ASSIGN_OR_RETURN(const std::string id, ResolveExperiment(name.substr(0, slash)));
   QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, GetExperiment(id));

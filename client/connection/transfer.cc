@@ -13,6 +13,8 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "platform/files.h"
@@ -29,8 +31,7 @@ constexpr int kMaxStalled = 10;
 constexpr absl::Duration kStreamDeadline = absl::Minutes(10);
 
 absl::Status Changed(const LocalFile& file) {
-  return absl::AbortedError(
-      absl::StrCat(file.path, " changed while it was being uploaded; submit again when it rests"));
+  return MessageStatus(absl::StatusCode::kAborted, messages::kFileChanged(file.path));
 }
 
 // One stream from `offset` to the end; OK when the coordinator has all of it.

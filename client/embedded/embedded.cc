@@ -15,6 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "platform/address.h"
@@ -304,7 +306,7 @@ absl::StatusOr<EmbeddedState> InspectEmbedded(const std::string& data_dir) {
 absl::Status StopEmbedded(const std::string& data_dir, absl::Duration timeout) {
   QL_ASSIGN_OR_RETURN(EmbeddedState state, InspectEmbedded(data_dir));
   if (!state.running || state.pid <= 1) {
-    return absl::NotFoundError(absl::StrCat("nothing runs in ", data_dir));
+    return MessageStatus(absl::StatusCode::kNotFound, messages::kNothingRuns(data_dir));
   }
   unlink(EmbeddedPaths(data_dir).keep.c_str());
   QL_RETURN_IF_ERROR(SignalProcess(state.pid, SIGTERM));

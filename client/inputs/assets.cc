@@ -8,6 +8,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "model_folder/model_folder.h"
@@ -92,12 +95,10 @@ absl::Status AddFile(const fs::path& path, const std::string& relative,
 }
 
 absl::Status Missing(const v1::RequiredInput& required, const std::vector<std::string>& tried) {
-  std::string remedy = required.remedy();
-  if (!remedy.empty() && !absl::EndsWith(remedy, ".")) remedy += ".";
-  return absl::NotFoundError(absl::StrCat(
-      "the ", required.role().empty() ? "input" : required.role(), " '", required.name(),
-      "' is not here; looked for ", absl::StrJoin(tried, " and "), ". ", remedy, remedy.empty() ? "" : " ",
-      "A place elsewhere is given with --asset '", required.name(), "=PATH'"));
+  const std::string role = required.role().empty() ? "input" : required.role();
+  return MessageStatus(
+      absl::StatusCode::kNotFound,
+      messages::kInputMissing(role, required.name(), tried, absl::StripSuffix(required.remedy(), ".")));
 }
 
 // An asset on this machine, listed and checked.

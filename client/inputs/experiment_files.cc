@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "base/text/utf8.h"
 #include "client/display/progress.h"
@@ -50,12 +51,11 @@ class Reader {
   static absl::StatusOr<std::string> ReadText(const std::string& path) {
     absl::StatusOr<std::string> content = ReadFile(path, kMaxBytes);
     if (absl::IsResourceExhausted(content.status())) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, " is larger than 1 MiB, which no experiment file may be"));
+      return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kFileTooBig(path));
     }
     QL_RETURN_IF_ERROR(content.status());
     if (!IsValidUtf8(*content)) {
-      return absl::InvalidArgumentError(absl::StrCat(path, " is not UTF-8 text; save it as UTF-8"));
+      return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kNotUtf8(path));
     }
     return content;
   }

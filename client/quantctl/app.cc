@@ -2,6 +2,9 @@
 #include <cstdio>
 #include <exception>
 
+#include "base/message_catalogue.h"
+#include "base/messages.h"
+#include "client/quantctl/command_line_text.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/settings_command.h"
@@ -9,50 +12,38 @@
 namespace quantlab::client {
 namespace {
 
-constexpr char kFooter[] =
-    R"(Names of experiments may be cut to a unique beginning; 'latest' is the newest one.
-Without a configured coordinator, one of your own is started in the data folder while it is needed.
-
-Environment (flags come first, then these, then ~/.config/quantlab/config.yaml):
-  QUANTLAB_COORDINATOR, QUANTLAB_DATA_DIR, QUANTLAB_RESULTS_DIR, QUANTLAB_CATALOG, QUANTLAB_OUTPUT,
-  QUANTLAB_CONFIG (another settings file), NO_COLOR
-
-Exit codes: quantctl help exit-codes
-
-Example:
-  quantctl run configs/quick.yaml)";
-
 void AddGlobalOptions(CommandLine& line) {
   CLI::App& app = *line.app;
-  const auto text = [&](const char* name, std::optional<std::string>* to, const char* what,
+  const auto text = [&](const char* name, std::optional<std::string>* to, const std::string& what,
                         const char* type) {
     app.add_option_function<std::string>(
            name, [to](const std::string& value) { *to = value; }, what)
         ->type_name(type);
   };
-  text("--coordinator", &line.flags.coordinator, "Address of the coordinator: unix:/PATH or HOST:PORT",
-       "ADDRESS");
-  text("--data-dir", &line.flags.data_dir, "Data folder of a service of your own", "DIR");
-  text("--results-dir", &line.flags.results_dir, "Where results are written [results]", "DIR");
-  text("--catalog", &line.flags.catalog, "Catalogue of models and datasets, for a service of your own",
-       "FILE");
+  text("--coordinator", &line.flags.coordinator, line.Say(messages::kHelpCoordinator()), "ADDRESS");
+  text("--data-dir", &line.flags.data_dir, line.Say(messages::kHelpDataDir()), "DIR");
+  text("--results-dir", &line.flags.results_dir, line.Say(messages::kHelpResultsDir()), "DIR");
+  text("--catalog", &line.flags.catalog, line.Say(messages::kHelpCatalog()), "FILE");
   app.add_option_function<std::string>(
          "-o,--output", [&line](const std::string& v) { line.flags.output = v; },
-         "Form of answers: table, json or yaml [table]")
+         line.Say(messages::kHelpOutput()))
       ->check(CLI::IsMember({"table", "json", "yaml"}))
       ->type_name("FORM");
   app.add_option_function<std::string>(
          "--lang", [&line](const std::string& v) { line.flags.language = v; },
-         "Language of tables, notes and errors: zh or en [by LC_ALL, LC_MESSAGES, LANG]")
+         line.Say(messages::kHelpLang()))
       ->check(CLI::IsMember({"zh", "en"}));
-  app.add_flag("--no-color", line.no_color, "No colours, as with NO_COLOR");
-  app.add_flag("-q,--quiet", line.quiet, "Only answers, warnings and errors");
+  app.add_flag("--no-color", line.no_color, line.Say(messages::kHelpNoColor()));
+  app.add_flag("-q,--quiet", line.quiet, line.Say(messages::kHelpQuiet()));
 }
 
-// CLI11 prints help to stdout and errors to stderr; its own codes become ours.
-int ReportParseEnd(const CLI::App& app, const CLI::ParseError& end) {
-  const int code = app.exit(end);
-  return code == 0 ? kExitOk : kExitUsage;
+// Help goes to standard output, errors to standard error; CLI11's exit codes become ours.
+int ReportParseEnd(const CommandLine& line, const CLI::ParseError& end) {
+  if (end.get_exit_code() == 0) return line.app->exit(end) == 0 ? kExitOk : kExitUsage;
+  // A Chinese colon brings its own space.
+  std::fprintf(stderr, line.language == Language::kEnglish ? "%s %s\n" : "%s%s\n",
+               RenderTerm(line.language, "error:").c_str(), line.Say(ParseProblem(*line.app, end)).c_str());
+  return kExitUsage;
 }
 
 int Perform(Session& session, const CommandLine& line) {
@@ -75,7 +66,8 @@ int Perform(Session& session, const CommandLine& line) {
 CLI::App* AddCommand(CommandLine& line, const std::string& name, const std::string& what,
                      const std::string& examples) {
   CLI::App* command = line.app->add_subcommand(name, what);
-  command->footer("Example:\n" + examples);
+  command->group(RenderTerm(line.language, "Subcommands"));
+  if (!examples.empty()) command->footer(line.Say(messages::kHelpExample(examples)));
   command->fallthrough();
   return command;
 }
@@ -83,15 +75,18 @@ CLI::App* AddCommand(CommandLine& line, const std::string& name, const std::stri
 int RunQuantctl(int argc, char** argv) {
   std::setlocale(LC_CTYPE, "");
   Session session;
-  CLI::App app("Quantization experiments: submit, follow, compare, report.", "quantctl");
-  app.footer(kFooter);
-  app.require_subcommand(1);
-  app.get_formatter()->column_width(34);
   CommandLine line;
+  line.language = LanguageOfArguments({argv + 1, argv + argc}, ProcessEnvironment());
+  CLI::App app(line.Say(messages::kHelpQuantctl()), "quantctl");
   line.app = &app;
+  app.set_help_flag("-h,--help", line.Say(messages::kHelpFlag()));
+  app.formatter(HelpFormatter(line.language));
+  app.get_formatter()->column_width(34);
+  app.footer(line.Say(messages::kHelpFooter()));
+  app.require_subcommand(1);
   AddGlobalOptions(line);
   AddSubmitCommands(line);
-  AddLookCommands(line);
+  AddInspectCommands(line);
   AddChangeCommands(line);
   AddResultCommands(line);
   AddDataCommands(line);
@@ -104,7 +99,7 @@ int RunQuantctl(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& end) {
-    return ReportParseEnd(app, end);
+    return ReportParseEnd(line, end);
   }
   try {
     return Perform(session, line);

@@ -106,27 +106,28 @@ absl::StatusOr<int> Supervise(Session& session, const SuperviseOptions& options)
 void AddChangeCommands(CommandLine& line) {
   const auto cancel = std::make_shared<ChangeOptions>();
   CLI::App* command =
-      AddCommand(line, "cancel", "Cancel what has not ended of an experiment, or one run",
+      AddCommand(line, "cancel", line.Say(messages::kHelpCancel()),
                  "  quantctl cancel latest --reason 'wrong dataset'\n  quantctl cancel latest/qat");
-  command->add_option("EXPERIMENT[/RUN]", cancel->name, "Experiment or run")->required();
-  command->add_option("--reason", cancel->reason, "Kept with the runs")->type_name("TEXT");
+  command->add_option("EXPERIMENT[/RUN]", cancel->name, line.Say(messages::kHelpExperimentOrRun()))
+      ->required();
+  command->add_option("--reason", cancel->reason, line.Say(messages::kHelpReason()))->type_name("TEXT");
   command->callback([&line, cancel] { line.action = [cancel](Session& s) { return Cancel(s, *cancel); }; });
 
   const auto retry = std::make_shared<ChangeOptions>();
-  command = AddCommand(line, "retry", "Queue again what failed, and what was skipped for it",
+  command = AddCommand(line, "retry", line.Say(messages::kHelpRetry()),
                        "  quantctl retry latest\n  quantctl retry quick-k3f9a2/comparison");
-  command->add_option("EXPERIMENT[/RUN]", retry->name, "Experiment or run")->required();
+  command->add_option("EXPERIMENT[/RUN]", retry->name, line.Say(messages::kHelpExperimentOrRun()))
+      ->required();
   command->callback([&line, retry] { line.action = [retry](Session& s) { return Retry(s, *retry); }; });
 
-  command = AddCommand(line, "stop", "Stop a service of your own that was left running",
+  command = AddCommand(line, "stop", line.Say(messages::kHelpStop()),
                        "  quantctl stop\n  quantctl --data-dir /data/quantlab stop");
   command->callback([&line] { line.action = Stop; });
 }
 
 void AddSuperviseCommand(CommandLine& line) {
   const auto options = std::make_shared<SuperviseOptions>();
-  CLI::App* command = AddCommand(line, "supervise",
-                                 "Keep a coordinator and a worker running (started by quantctl itself)", "");
+  CLI::App* command = AddCommand(line, "supervise", line.Say(messages::kHelpSupervise()), "");
   command->group("");
   command->add_option("--programs", options->programs)->required();
   command->add_option("--ready-fd", options->ready_fd);

@@ -15,13 +15,16 @@ namespace quantlab::client {
 // What the chosen command does: its exit code, or an error whose code decides that.
 using Action = std::function<absl::StatusOr<int>(Session&)>;
 
-// Where commands leave their action.
+// What parsing fills, and the language of help.
 struct CommandLine {
   CLI::App* app = nullptr;
+  Language language = Language::kEnglish;
   Action action;
   SettingFlags flags;
   bool no_color = false;
   bool quiet = false;
+
+  std::string Say(const Message& message) const { return Render(language, message); }
 };
 
 // A subcommand with its example in the help.
@@ -29,7 +32,7 @@ CLI::App* AddCommand(CommandLine& line, const std::string& name, const std::stri
                      const std::string& examples);
 
 void AddSubmitCommands(CommandLine& line);    // run, submit, validate, watch
-void AddLookCommands(CommandLine& line);      // list, get, logs, metrics, explain
+void AddInspectCommands(CommandLine& line);   // list, get, logs, metrics, explain
 void AddChangeCommands(CommandLine& line);    // cancel, retry, stop
 void AddServiceCommands(CommandLine& line);   // workers, methods, catalog, version, help, completion
 void AddResultCommands(CommandLine& line);    // download, report

@@ -246,22 +246,16 @@ absl::StatusOr<int> Compare(Session& session, const CompareCommand& options) {
 void AddExport(CommandLine& line) {
   const auto options = std::make_shared<ExportOptions>();
   CLI::App* command =
-      AddCommand(line, "export", "Write all runs, metrics and layers for your own tools",
+      AddCommand(line, "export", line.Say(messages::kHelpExport()),
                  "  quantctl export latest --format csv --output-dir tables\n"
                  "  quantctl export latest --format json | jq '.metrics[] | select(.step == 0)'\n"
                  "  quantctl export latest --table metrics > metrics.csv");
-  command->add_option("EXPERIMENT", options->name, "Experiment [latest]");
-  command
-      ->add_option("--format", options->format,
-                   "csv: runs.csv, metrics.csv and layers.csv in a folder; json: one document [csv]")
+  command->add_option("EXPERIMENT", options->name, line.Say(messages::kHelpExperimentLatest()));
+  command->add_option("--format", options->format, line.Say(messages::kHelpExportFormat()))
       ->check(CLI::IsMember({"csv", "json"}));
-  command
-      ->add_option("--output-dir", options->folder,
-                   "Folder for the files [csv: EXPERIMENT-export; json: standard output]")
+  command->add_option("--output-dir", options->folder, line.Say(messages::kHelpExportDir()))
       ->type_name("DIR");
-  command
-      ->add_option("--table", options->table,
-                   "Only this one of the CSV files, to standard output: runs, metrics or layers")
+  command->add_option("--table", options->table, line.Say(messages::kHelpExportTable()))
       ->check(CLI::IsMember({"runs", "metrics", "layers"}))
       ->type_name("NAME");
   command->callback(
@@ -270,16 +264,14 @@ void AddExport(CommandLine& line) {
 
 void AddCompare(CommandLine& line) {
   const auto options = std::make_shared<CompareCommand>();
-  CLI::App* command = AddCommand(line, "compare", "Show the results of several experiments side by side",
+  CLI::App* command = AddCommand(line, "compare", line.Say(messages::kHelpCompare()),
                                  "  quantctl compare quick-k3f9a2 latest --only-different\n"
                                  "  quantctl compare quick-k3f9a2 latest -o json | jq '.results[]'");
-  command
-      ->add_option("EXPERIMENT", options->names,
-                   "Two experiments or more; changes are told against the first")
+  command->add_option("EXPERIMENT", options->names, line.Say(messages::kHelpCompareNames()))
       ->required()
       ->expected(2, 100);
-  command->add_flag("--only-different", options->only_different, "Only the settings and results that differ");
-  command->add_flag("--min-max", options->min_max, "With the smallest and largest value over the seeds");
+  command->add_flag("--only-different", options->only_different, line.Say(messages::kHelpOnlyDifferent()));
+  command->add_flag("--min-max", options->min_max, line.Say(messages::kHelpMinMax()));
   command->callback(
       [&line, options] { line.action = [options](Session& s) { return Compare(s, *options); }; });
 }

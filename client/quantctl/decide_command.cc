@@ -147,7 +147,7 @@ absl::StatusOr<int> Decide(Session& session, const DecideOptions& options) {
 }
 
 void AddAmount(CLI::App* command, const char* name, std::optional<double>& to, const std::vector<Unit>& units,
-               const char* what, const char* type) {
+               const std::string& what, const char* type) {
   command
       ->add_option_function<std::string>(
           name,
@@ -165,18 +165,16 @@ void AddAmount(CLI::App* command, const char* name, std::optional<double>& to, c
 
 void AddDecideCommand(CommandLine& line) {
   const auto options = std::make_shared<DecideOptions>();
-  CLI::App* command =
-      AddCommand(line, "decide", "Find the variants that meet your constraints, and the best of them",
-                 "  quantctl decide latest --max-drop 0.5 --max-p90 12ms --max-size 60MB\n"
-                 "  quantctl decide latest --goal size --max-drop 1 --json | jq -r .best");
-  command->add_option("EXPERIMENT", options->name, "Experiment [latest]");
+  CLI::App* command = AddCommand(line, "decide", line.Say(messages::kHelpDecide()),
+                                 "  quantctl decide latest --max-drop 0.5 --max-p90 12ms --max-size 60MB\n"
+                                 "  quantctl decide latest --goal size --max-drop 1 --json | jq -r .best");
+  command->add_option("EXPERIMENT", options->name, line.Say(messages::kHelpExperimentLatest()));
   report::Constraints& limits = options->constraints;
-  AddAmount(command, "--max-drop", limits.accuracy_drop, kPoints,
-            "Percentage points of accuracy that may be lost", "POINTS");
-  AddAmount(command, "--max-p90", limits.p90, kTimes, "Time that 90 % of batches may take: 12ms, 0.5s",
-            "TIME");
-  AddAmount(command, "--max-size", limits.size, kBytes, "Bytes of the saved model: 60MB", "SIZE");
-  AddAmount(command, "--max-memory", limits.memory, kBytes, "Peak memory of a process: 300MB", "SIZE");
+  AddAmount(command, "--max-drop", limits.accuracy_drop, kPoints, line.Say(messages::kHelpMaxDrop()),
+            "POINTS");
+  AddAmount(command, "--max-p90", limits.p90, kTimes, line.Say(messages::kHelpMaxP90()), "TIME");
+  AddAmount(command, "--max-size", limits.size, kBytes, line.Say(messages::kHelpMaxSize()), "SIZE");
+  AddAmount(command, "--max-memory", limits.memory, kBytes, line.Say(messages::kHelpMaxMemory()), "SIZE");
   command
       ->add_option_function<std::string>(
           "--goal",
@@ -185,20 +183,16 @@ void AddDecideCommand(CommandLine& line) {
               if (word == name) options->goal = goal;
             }
           },
-          "What the best one is best in: speed, size, memory or accuracy [speed]")
+          line.Say(messages::kHelpGoal()))
       ->check(CLI::IsMember({"speed", "size", "memory", "accuracy"}))
       ->type_name("GOAL");
-  command
-      ->add_option("--batch-size", limits.shape.batch_size,
-                   "Texts of the batch that is meant [the smallest that was timed]")
+  command->add_option("--batch-size", limits.shape.batch_size, line.Say(messages::kHelpDecideBatch()))
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  command
-      ->add_option("--length", limits.shape.sequence_length,
-                   "Tokens of each of its texts [the longest that were timed]")
+  command->add_option("--length", limits.shape.sequence_length, line.Say(messages::kHelpDecideLength()))
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  command->add_flag("--json", options->json, "The same as -o json");
+  command->add_flag("--json", options->json, line.Say(messages::kHelpJson()));
   command->callback(
       [&line, options] { line.action = [options](Session& s) { return Decide(s, *options); }; });
 }

@@ -253,7 +253,7 @@ absl::StatusOr<int> Doctor(Session& session) {
 }  // namespace
 
 void AddDoctorCommand(CommandLine& line) {
-  CLI::App* command = AddCommand(line, "doctor", "Check the installation", "  quantctl doctor");
+  CLI::App* command = AddCommand(line, "doctor", line.Say(messages::kHelpDoctor()), "  quantctl doctor");
   command->callback([&line] { line.action = Doctor; });
 }
 

@@ -316,45 +316,46 @@ absl::StatusOr<int> Explain(Session& session, const std::string& name) {
 void AddLogs(CommandLine& line) {
   const auto options = std::make_shared<LogOptions>();
   CLI::App* command =
-      AddCommand(line, "logs", "Show what runs logged",
+      AddCommand(line, "logs", line.Say(messages::kHelpLogs()),
                  "  quantctl logs latest/baseline\n  quantctl logs latest --severity warning --all-attempts");
-  command->add_option("EXPERIMENT[/RUN]", options->name, "Experiment or run [latest]");
-  command->add_option("--severity", options->severity, "Least severity: debug, info, warning, error [info]")
+  command->add_option("EXPERIMENT[/RUN]", options->name, line.Say(messages::kHelpExperimentOrRunLatest()));
+  command->add_option("--severity", options->severity, line.Say(messages::kHelpSeverity()))
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}));
-  command->add_flag("--all-attempts", options->all_attempts, "Of every attempt, not only the latest");
-  command->add_flag("-f,--follow", options->follow, "Go on until the experiment ends");
+  command->add_flag("--all-attempts", options->all_attempts, line.Say(messages::kHelpAllAttempts()));
+  command->add_flag("-f,--follow", options->follow, line.Say(messages::kHelpFollow()));
   command->callback([&line, options] { line.action = [options](Session& s) { return Logs(s, *options); }; });
 }
 
 void AddMetrics(CommandLine& line) {
   const auto options = std::make_shared<MetricOptions>();
-  CLI::App* command = AddCommand(line, "metrics", "Show what runs measured, or which metrics there are",
+  CLI::App* command = AddCommand(line, "metrics", line.Say(messages::kHelpMetrics()),
                                  "  quantctl metrics latest --metric accuracy\n  quantctl metrics --list");
-  command->add_option("EXPERIMENT[/RUN]", options->name, "Experiment or run [latest]");
-  command->add_option("--metric", options->metric, "Only this one")->type_name("NAME");
-  command->add_flag("--curves", options->curves, "With the points of curves");
-  command->add_flag("--list", options->specs, "The metrics that experiment files may name");
+  command->add_option("EXPERIMENT[/RUN]", options->name, line.Say(messages::kHelpExperimentOrRunLatest()));
+  command->add_option("--metric", options->metric, line.Say(messages::kHelpMetric()))->type_name("NAME");
+  command->add_flag("--curves", options->curves, line.Say(messages::kHelpCurves()));
+  command->add_flag("--list", options->specs, line.Say(messages::kHelpMetricList()));
   command->callback(
       [&line, options] { line.action = [options](Session& s) { return Metrics(s, *options); }; });
 }
 
 }  // namespace
 
-void AddLookCommands(CommandLine& line) {
+void AddInspectCommands(CommandLine& line) {
   const auto list = std::make_shared<ListOptions>();
   CLI::App* command =
-      AddCommand(line, "list", "List experiments, newest first",
+      AddCommand(line, "list", line.Say(messages::kHelpList()),
                  "  quantctl list --state active\n  quantctl list -o json | jq '.experiments[].id'");
-  command->add_option("--state", list->state, "Only those: active, succeeded, failed, cancelled")
+  command->add_option("--state", list->state, line.Say(messages::kHelpState()))
       ->check(CLI::IsMember({"active", "succeeded", "failed", "cancelled"}));
-  command->add_option("--name", list->name, "Only those of this name");
-  command->add_option("--limit", list->limit, "At most so many; 0: all [50]")->check(CLI::NonNegativeNumber);
+  command->add_option("--name", list->name, line.Say(messages::kHelpName()));
+  command->add_option("--limit", list->limit, line.Say(messages::kHelpLimit()))
+      ->check(CLI::NonNegativeNumber);
   command->callback([&line, list] { line.action = [list](Session& s) { return List(s, *list); }; });
 
   const auto get = std::make_shared<std::string>("latest");
-  command = AddCommand(line, "get", "Show an experiment and its runs", "  quantctl get latest");
+  command = AddCommand(line, "get", line.Say(messages::kHelpGet()), "  quantctl get latest");
   command->alias("show");
-  command->add_option("EXPERIMENT", *get, "Experiment [latest]");
+  command->add_option("EXPERIMENT", *get, line.Say(messages::kHelpExperimentLatest()));
   command->callback([&line, get] { line.action = [get](Session& s) { return Get(s, *get); }; });
 
   AddLogs(line);
@@ -362,8 +363,8 @@ void AddLookCommands(CommandLine& line) {
 
   const auto run = std::make_shared<std::string>();
   command =
-      AddCommand(line, "explain", "Say why a run is where it is", "  quantctl explain latest/comparison");
-  command->add_option("EXPERIMENT/RUN", *run, "Run")->required();
+      AddCommand(line, "explain", line.Say(messages::kHelpExplain()), "  quantctl explain latest/comparison");
+  command->add_option("EXPERIMENT/RUN", *run, line.Say(messages::kHelpRunName()))->required();
   command->callback([&line, run] { line.action = [run](Session& s) { return Explain(s, *run); }; });
 }
 

@@ -101,7 +101,9 @@ TEST_F(QuantctlTest, SettingsNeedNoCoordinator) {
   const Outcome one = Run("settings training.epochs --coordinator 127.0.0.1:1");
   EXPECT_EQ(one.code, 0) << one.err;
   EXPECT_THAT(one.out, HasSubstr("an integer from 1 to 1000"));
-  EXPECT_THAT(one.out, HasSubstr("训练轮数"));
+  const Outcome chinese = Run("settings training.epochs --lang zh");
+  EXPECT_THAT(chinese.out, HasSubstr("训练轮数"));
+  EXPECT_THAT(chinese.out, HasSubstr("1 至 1000 的整数"));
   const Outcome section = Run("settings evaluation.latency");
   EXPECT_THAT(section.out, HasSubstr("evaluation.latency.batch_sizes"));
   EXPECT_THAT(section.out, Not(HasSubstr("training.")));
@@ -111,6 +113,20 @@ TEST_F(QuantctlTest, SettingsNeedNoCoordinator) {
   const Outcome unknown = Run("settings training.lerning_rate");
   EXPECT_NE(unknown.code, 0);
   EXPECT_THAT(unknown.err, HasSubstr("no setting 'training.lerning_rate'"));
+}
+
+TEST_F(QuantctlTest, HelpAndMistakesAreInTheChosenLanguage) {
+  const Outcome help = Run("--lang zh run --help");
+  EXPECT_EQ(help.code, 0) << help.err;
+  EXPECT_THAT(help.out, HasSubstr("提交实验，跟踪其进度，并写出结果"));
+  EXPECT_THAT(help.out, HasSubstr("用法: quantctl run [选项] FILE"));
+  EXPECT_THAT(help.out, HasSubstr("示例："));
+  EXPECT_THAT(Run("run --help").out, HasSubstr("Submit an experiment, follow it, and write its results"));
+  const Outcome unknown = Run("--lang zh rnu");
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("错误：没有命令 'rnu'；是否想用 run？"));
+  EXPECT_THAT(Run("export latest --format xml").err,
+              HasSubstr("error: --format is 'xml'; allowed: csv, json"));
 }
 
 TEST_F(QuantctlTest, WatchStreamsChangesForPrograms) {

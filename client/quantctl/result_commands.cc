@@ -134,25 +134,23 @@ absl::StatusOr<int> Report(Session& session, const ReportOptions& options) {
 
 void AddResultCommands(CommandLine& line) {
   const auto download = std::make_shared<DownloadOptions>();
-  CLI::App* command = AddCommand(line, "download", "Write an experiment's results, or fetch single artifacts",
+  CLI::App* command = AddCommand(line, "download", line.Say(messages::kHelpDownload()),
                                  "  quantctl download latest\n  quantctl download latest --list\n"
                                  "  quantctl download latest baseline/model --to /tmp/models");
-  command->add_option("EXPERIMENT", download->name, "Experiment [latest]");
-  command->add_option("ARTIFACT", download->artifacts,
-                      "RUN/NAME, or a folder of them; none: everything, into the results folder");
-  command->add_option("--to", download->to, "Folder for single artifacts [.]")->type_name("DIR");
-  command->add_flag("--list", download->list, "Only list them");
+  command->add_option("EXPERIMENT", download->name, line.Say(messages::kHelpExperimentLatest()));
+  command->add_option("ARTIFACT", download->artifacts, line.Say(messages::kHelpArtifact()));
+  command->add_option("--to", download->to, line.Say(messages::kHelpTo()))->type_name("DIR");
+  command->add_flag("--list", download->list, line.Say(messages::kHelpArtifactList()));
   command->callback(
       [&line, download] { line.action = [download](Session& s) { return Download(s, *download); }; });
 
   const auto report = std::make_shared<ReportOptions>();
-  command =
-      AddCommand(line, "report", "Write the report into the results folder (with -o json: print its data)",
-                 "  quantctl report latest --lang en\n  quantctl report latest --format html");
-  command->add_option("EXPERIMENT", report->name, "Experiment [latest]");
-  command->add_option("--lang", report->language, "zh, en or both [as the experiment file says]")
+  command = AddCommand(line, "report", line.Say(messages::kHelpReport()),
+                       "  quantctl report latest --lang en\n  quantctl report latest --format html");
+  command->add_option("EXPERIMENT", report->name, line.Say(messages::kHelpExperimentLatest()));
+  command->add_option("--lang", report->language, line.Say(messages::kHelpReportLang()))
       ->check(CLI::IsMember({"zh", "en", "both"}));
-  command->add_option("--format", report->formats, "md, html, pdf; Markdown is always written [md,html,pdf]")
+  command->add_option("--format", report->formats, line.Say(messages::kHelpReportFormat()))
       ->delimiter(',')
       ->check(CLI::IsMember({"md", "html", "pdf"}));
   command->callback([&line, report] { line.action = [report](Session& s) { return Report(s, *report); }; });

@@ -53,10 +53,10 @@ absl::StatusOr<int> Serve(Session& session, const ServeOptions& options) {
 void AddServeCommand(CommandLine& line) {
   const auto options = std::make_shared<ServeOptions>();
   CLI::App* command =
-      AddCommand(line, "serve", "Run a service of your own until Ctrl-C, and print its address",
+      AddCommand(line, "serve", line.Say(messages::kHelpServe()),
                  "  quantctl serve --data-dir /tmp/lab\n  quantctl serve -o json --until-eof < some_pipe");
-  command->add_flag("--no-worker", options->no_worker, "Only the coordinator: nothing is computed");
-  command->add_flag("--until-eof", options->until_eof, "End when standard input does, as its parent ends");
+  command->add_flag("--no-worker", options->no_worker, line.Say(messages::kHelpNoWorker()));
+  command->add_flag("--until-eof", options->until_eof, line.Say(messages::kHelpUntilEof()));
   command->callback([&line, options] { line.action = [options](Session& s) { return Serve(s, *options); }; });
 }
 

@@ -271,31 +271,30 @@ complete -o filenames -F _quantctl quantctl
 }  // namespace
 
 void AddServiceCommands(CommandLine& line) {
-  CLI::App* command = AddCommand(line, "workers", "List workers and what they do", "  quantctl workers");
+  CLI::App* command = AddCommand(line, "workers", line.Say(messages::kHelpWorkers()), "  quantctl workers");
   command->callback([&line] { line.action = Workers; });
 
   const auto method = std::make_shared<std::string>();
-  command = AddCommand(line, "methods", "Show quantization methods with their parameters",
+  command = AddCommand(line, "methods", line.Say(messages::kHelpMethods()),
                        "  quantctl methods dynamic_quantization");
-  command->add_option("METHOD", *method, "Only this one");
+  command->add_option("METHOD", *method, line.Say(messages::kHelpMethod()));
   command->callback([&line, method] { line.action = [method](Session& s) { return Methods(s, *method); }; });
 
-  command =
-      AddCommand(line, "catalog", "List the models and datasets that files may name", "  quantctl catalog");
+  command = AddCommand(line, "catalog", line.Say(messages::kHelpCatalogList()), "  quantctl catalog");
   command->callback([&line] { line.action = Catalog; });
 
-  command = AddCommand(line, "version", "Print the version", "  quantctl version -o json");
+  command = AddCommand(line, "version", line.Say(messages::kHelpVersion()), "  quantctl version -o json");
   command->callback([&line] { line.action = Version; });
 
   const auto topic = std::make_shared<std::string>();
-  command = AddCommand(line, "help", "Explain a command, or exit-codes", "  quantctl help exit-codes");
-  command->add_option("TOPIC", *topic, "A command, or exit-codes");
+  command = AddCommand(line, "help", line.Say(messages::kHelpHelp()), "  quantctl help exit-codes");
+  command->add_option("TOPIC", *topic, line.Say(messages::kHelpTopic()));
   command->callback([&line, topic] {
     line.action = [topic, app = line.app](Session& s) { return Help(s, *app, *topic); };
   });
 
-  command =
-      AddCommand(line, "completion", "Print completion for bash and zsh", "  source <(quantctl completion)");
+  command = AddCommand(line, "completion", line.Say(messages::kHelpCompletion()),
+                       "  source <(quantctl completion)");
   command->callback([&line] { line.action = [app = line.app](Session& s) { return Completion(s, *app); }; });
 }
 

@@ -8,6 +8,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "platform/files.h"
 
@@ -103,8 +105,7 @@ absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const VariableL
   }
   settings.output = choose(flags.output, "output", "table");
   if (settings.output != "table" && settings.output != "json" && settings.output != "yaml") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("output form '", settings.output, "' is unknown; allowed: table, json, yaml"));
+    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kOutputUnknown(settings.output));
   }
   if (settings.data_dir.empty()) return settings;
   std::error_code error;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
 #include "base/settings.h"
 #include "client/quantctl/exit_codes.h"
@@ -66,27 +67,39 @@ std::string Plain(const std::string& markdown) {
   return absl::StrReplaceAll(markdown, {{"`", ""}});
 }
 
-std::string DefaultText(const SettingSpec& spec) {
-  if (!spec.default_words.empty()) return spec.default_words;
+std::string DefaultText(const SettingSpec& spec, Language language) {
+  if (!spec.default_words.empty()) {
+    return language == Language::kEnglish ? spec.default_words : spec.default_words_zh;
+  }
   return SettingToString(spec, spec.default_value);
 }
 
+std::string HelpText(const SettingSpec& spec, Language language) {
+  return Plain(language == Language::kEnglish ? spec.help : spec.help_zh);
+}
+
 void PrintSettings(Session& session, const std::vector<const SettingSpec*>& settings) {
+  const Language language = session.language();
   Table table({{"KEY"}, {"DEFAULT"}, {"ALLOWED"}, {"MEANING"}});
   for (const SettingSpec* spec : settings) {
-    table.Add({spec->path(), DefaultText(*spec), Plain(DescribeAllowed(*spec)), Plain(spec->help)});
+    table.Add({spec->path(), DefaultText(*spec, language), Plain(DescribeAllowed(*spec, language)),
+               HelpText(*spec, language)});
   }
   session.Print(table);
 }
 
 void PrintSetting(Session& session, const SettingSpec& spec) {
-  session.Print(absl::StrCat(spec.path(), "\n  ", Plain(spec.help), "\n  ", Plain(spec.help_zh), "\n\n"));
-  session.Print(
-      absl::StrCat("  default  ", DefaultText(spec), "\n  allowed  ", Plain(DescribeAllowed(spec)), "\n"));
-  if (!spec.unit.empty()) session.Print(absl::StrCat("  unit     ", spec.unit, "\n"));
-  session.Print(absl::StrCat(
-      "  reuse    results are reused ",
-      spec.in_key == InInputKey::kNo ? "whatever its value" : "only where it has the same value", "\n"));
+  const Language language = session.language();
+  const auto print = [&](const char* label, const std::string& text) {
+    session.Print(absl::StrFormat("  %-7s  %s\n", session.Term(label), text));
+  };
+  session.Print(absl::StrCat(spec.path(), "\n  ", HelpText(spec, language), "\n\n"));
+  print("default", DefaultText(spec, language));
+  print("allowed", Plain(DescribeAllowed(spec, language)));
+  if (!spec.unit.empty()) print("unit", session.Term(spec.unit));
+  print("reuse",
+        session.Term(spec.in_key == InInputKey::kNo ? "results are reused whatever its value"
+                                                    : "results are reused only where it has the same value"));
 }
 
 // The setting that is named, or those of a section.
@@ -102,10 +115,7 @@ std::vector<const SettingSpec*> Named(const std::string& key) {
 absl::StatusOr<int> ShowSettings(Session& session, const std::string& key) {
   const std::vector<const SettingSpec*> settings = Named(key);
   if (settings.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat("experiment files have no setting '", key,
-                     "'; `quantctl settings` lists all, and `quantctl methods NAME` the "
-                     "parameters of a method"));
+    return MessageStatus(absl::StatusCode::kNotFound, messages::kSettingUnknown(key));
   }
   if (!session.is_table()) {
     Json list = Json::array();
@@ -129,9 +139,9 @@ std::vector<std::string> SettingKeys() {
 
 void AddSettingsCommand(CommandLine& line) {
   const auto key = std::make_shared<std::string>();
-  CLI::App* command = AddCommand(line, "settings", "Show the settings of experiment files",
+  CLI::App* command = AddCommand(line, "settings", line.Say(messages::kHelpSettings()),
                                  "  quantctl settings training\n  quantctl settings training.epochs");
-  command->add_option("KEY", *key, "Only this one, or those of a section");
+  command->add_option("KEY", *key, line.Say(messages::kHelpSettingsKey()));
   command->callback([&line, key] { line.action = [key](Session& s) { return ShowSettings(s, *key); }; });
 }
 

@@ -308,18 +308,18 @@ absl::StatusOr<int> Watch(Session& session, const std::string& name) {
   return ExitCodeOf(followed);
 }
 
-void AddFileOptions(CLI::App* command, const std::shared_ptr<SubmitOptions>& options) {
-  command->add_option("FILE", options->file, "Experiment file (YAML)")->required();
-  command->add_option("--only", options->only, "Only this run or method, with what it needs (repeatable)")
+void AddFileOptions(const CommandLine& line, CLI::App* command,
+                    const std::shared_ptr<SubmitOptions>& options) {
+  command->add_option("FILE", options->file, line.Say(messages::kHelpFile()))->required();
+  command->add_option("--only", options->only, line.Say(messages::kHelpOnly()))
       ->type_name("RUN")
       ->allow_extra_args(false);
-  command->add_flag("--no-reuse", options->no_reuse, "Compute everything anew");
+  command->add_flag("--no-reuse", options->no_reuse, line.Say(messages::kHelpNoReuse()));
 }
 
-void AddAssetOption(CLI::App* command, const std::shared_ptr<SubmitOptions>& options) {
-  command
-      ->add_option("--asset", options->assets,
-                   "Where a model or dataset of the file is on this machine (repeatable)")
+void AddAssetOption(const CommandLine& line, CLI::App* command,
+                    const std::shared_ptr<SubmitOptions>& options) {
+  command->add_option("--asset", options->assets, line.Say(messages::kHelpAsset()))
       ->type_name("NAME=PATH")
       ->allow_extra_args(false);
 }
@@ -329,35 +329,34 @@ void AddAssetOption(CLI::App* command, const std::shared_ptr<SubmitOptions>& opt
 void AddSubmitCommands(CommandLine& line) {
   const auto run = std::make_shared<SubmitOptions>();
   CLI::App* command =
-      AddCommand(line, "run", "Submit an experiment, follow it, and write its results",
+      AddCommand(line, "run", line.Say(messages::kHelpRun()),
                  "  quantctl run configs/quick.yaml\n"
                  "  quantctl run configs/quick.yaml --only dynamic_quantization --results-dir /tmp/results");
-  AddFileOptions(command, run);
-  AddAssetOption(command, run);
-  command->add_flag("--keep", run->keep, "Leave a service of your own running at the end");
+  AddFileOptions(line, command, run);
+  AddAssetOption(line, command, run);
+  command->add_flag("--keep", run->keep, line.Say(messages::kHelpKeep()));
   command->callback(
       [&line, run] { line.action = [run](Session& session) { return RunFile(session, *run); }; });
 
   const auto submit = std::make_shared<SubmitOptions>();
-  command = AddCommand(line, "submit", "Submit an experiment and return at once",
+  command = AddCommand(line, "submit", line.Say(messages::kHelpSubmit()),
                        "  id=$(quantctl submit configs/imdb_minilm.yaml)");
-  AddFileOptions(command, submit);
-  AddAssetOption(command, submit);
+  AddFileOptions(line, command, submit);
+  AddAssetOption(line, command, submit);
   command->callback(
       [&line, submit] { line.action = [submit](Session& s) { return SubmitDetached(s, *submit); }; });
 
   const auto validate = std::make_shared<SubmitOptions>();
-  command = AddCommand(line, "validate", "Check an experiment file without running anything",
+  command = AddCommand(line, "validate", line.Say(messages::kHelpValidate()),
                        "  quantctl validate configs/quick.yaml");
-  AddFileOptions(command, validate);
-  AddAssetOption(command, validate);
+  AddFileOptions(line, command, validate);
+  AddAssetOption(line, command, validate);
   command->callback(
       [&line, validate] { line.action = [validate](Session& s) { return ValidateFile(s, *validate); }; });
 
   const auto name = std::make_shared<std::string>("latest");
-  command = AddCommand(line, "watch", "Follow an experiment until it ends (with -o json: one change a line)",
-                       "  quantctl watch latest");
-  command->add_option("EXPERIMENT", *name, "Experiment [latest]");
+  command = AddCommand(line, "watch", line.Say(messages::kHelpWatch()), "  quantctl watch latest");
+  command->add_option("EXPERIMENT", *name, line.Say(messages::kHelpExperimentLatest()));
   command->callback([&line, name] { line.action = [name](Session& s) { return Watch(s, *name); }; });
 }
 

@@ -22,6 +22,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/records.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
@@ -135,8 +137,7 @@ class Writer {
     if (error) return FromError(error, "create", temp_);
     QL_ASSIGN_OR_RETURN(lock_, FileLock::Try((temp_ / kLock).string(), FileLock::Mode::kExclusive));
     if (lock_ == nullptr) {
-      return absl::AlreadyExistsError(
-          absl::StrCat("another quantctl is writing the results of ", data_.experiment().id()));
+      return MessageStatus(absl::StatusCode::kAlreadyExists, messages::kResultsBusy(data_.experiment().id()));
     }
     old_ = ReadMarker(target_);
     return absl::OkStatus();

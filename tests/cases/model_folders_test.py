@@ -245,7 +245,7 @@ class ModelFoldersTest(unittest.TestCase):
             with self.subTest(path), worlds.World(text) as world:
                 done = [world.quantctl(command, world.experiment) for command in ("validate", "run")]
                 self.assertEqual([d.returncode for d in done], [NOT_FOUND, NOT_FOUND], done[0].stderr)
-                self.assertIn(f"'{path}' is not here", done[0].stderr)
+                self.assertIn(f"'{path}' is missing", done[0].stderr)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ constexpr char kExitCodes[] =
     "  2  wrong usage of the command line\n"
     "  3  wrong input: a file, a model, a dataset, a job or a device that is not there\n"
     "  4  asked to stop (SIGTERM, SIGINT), and stopped between two steps\n"
-    "  5  the reader of the events went away\n"
+    "  5  the reader of the events disconnected\n"
     "  6  out of memory or disk space\n";
 
 std::string OwnPath() {
