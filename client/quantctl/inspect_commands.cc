@@ -63,8 +63,13 @@ absl::StatusOr<int> List(Session& session, const ListOptions& options) {
     session.Note(messages::kNoExperiments());
     return kExitOk;
   }
-  Table table(
-      {{"EXPERIMENT"}, {"STATE"}, {"RUNS", Align::kRight}, {"CREATED"}, {"TOOK", Align::kRight}, {"BY"}});
+  Table table({{"EXPERIMENT"},
+               {"STATE"},
+               {"RUNS", Align::kRight},
+               {"CREATED"},
+               {"TOOK", Align::kRight},
+               {"BY"},
+               {"NAME"}});
   for (const v1::Experiment& experiment : experiments) {
     const auto ended = std::count_if(experiment.runs().begin(), experiment.runs().end(),
                                      [](const v1::Run& run) { return IsEnded(run.state()); });
@@ -75,7 +80,8 @@ absl::StatusOr<int> List(Session& session, const ListOptions& options) {
                HumanTime(created, absl::Now(), session.language()),
                TookText(session.language(), true, created, experiment.has_end_time(),
                         ToTime(experiment.end_time())),
-               experiment.submitter()});
+               experiment.submitter(),
+               Printable(experiment.name())});
   }
   session.Print(table);
   return kExitOk;
