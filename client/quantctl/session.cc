@@ -12,12 +12,16 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text/escape.h"
 #include "client/quantctl/exit_codes.h"
 #include "platform/environment.h"
 #include "platform/files.h"
 
 namespace quantlab::client {
 namespace {
+
+// Of one error or warning, in bytes: none floods a terminal.
+constexpr size_t kMaxMessage = 4000;
 
 sigset_t HandledSignals() {
   sigset_t signals;
@@ -170,11 +174,11 @@ std::string Session::Label(absl::string_view word, absl::string_view color) cons
 }
 
 void Session::Warn(const std::string& message) {
-  WriteAll(STDERR_FILENO, absl::StrCat(Label("warning:", "\033[1;35m"), message, "\n"));
+  WriteAll(STDERR_FILENO, absl::StrCat(Label("warning:", "\033[1;35m"), Shorten(message, kMaxMessage), "\n"));
 }
 
 void Session::Error(const std::string& message) {
-  WriteAll(STDERR_FILENO, absl::StrCat(Label("error:", "\033[1;31m"), message, "\n"));
+  WriteAll(STDERR_FILENO, absl::StrCat(Label("error:", "\033[1;31m"), Shorten(message, kMaxMessage), "\n"));
 }
 
 }  // namespace quantlab::client

@@ -9,8 +9,10 @@
 #include <thread>
 #include <unistd.h>
 #include <utility>
+#include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "base/text/escape.h"
 #include "codec/event_json.h"
 
 namespace quantlab::runner {
@@ -34,6 +36,19 @@ void ExitWhenReaderGoes(int fd) {
     if ((watched.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) _exit(kExitPipeClosed);
   }
 }
+
+// No text of an event is longer: one that grows with the data (a list of a thousand names) is of no use to a
+// reader, and must not make a line that the agent leaves out.
+constexpr size_t kMaxText = 4096;
+
+struct Bound {
+  void operator()(Progress& progress) const { progress.phase = Shorten(progress.phase, kMaxText); }
+  void operator()(LogLine& line) const { line.message = Shorten(line.message, kMaxText); }
+  void operator()(Caveat& caveat) const { caveat.message = Shorten(caveat.message, kMaxText); }
+  void operator()(Layer& layer) const { layer.reason = Shorten(layer.reason, kMaxText); }
+  template <typename Other>
+  void operator()(Other&) const {}
+};
 
 }  // namespace
 
@@ -67,11 +82,15 @@ absl::StatusOr<std::unique_ptr<EventChannel>> EventChannel::Open(int fd) {
 }
 
 void EventChannel::Emit(const EventKind& event) {
-  WriteLine(RunnerEventToJson(event));
+  EventKind bounded = event;
+  std::visit(Bound(), bounded);
+  WriteLine(RunnerEventToJson(bounded));
 }
 
 void EventChannel::Finish(const RunnerFinished& finished) {
-  WriteLine(RunnerEventToJson(finished));
+  RunnerFinished bounded = finished;
+  bounded.message = Shorten(bounded.message, kMaxText);
+  WriteLine(RunnerEventToJson(bounded));
 }
 
 void EventChannel::WriteLine(std::string line) {

@@ -16,6 +16,7 @@ bool LineSplitter::Next(std::string& line, bool& too_long) {
     const size_t length = end - start_;
     const bool rest_of_skipped = skipping_;
     skipping_ = false;
+    thrown_away_ = 0;
     if (!rest_of_skipped) {
       ++lines_;
       too_long = length > max_line_;
@@ -34,6 +35,7 @@ bool LineSplitter::Next(std::string& line, bool& too_long) {
     too_long = true;
   }
   skipping_ = true;
+  thrown_away_ += buffer_.size();
   buffer_.clear();
   return report;
 }

@@ -25,6 +25,9 @@ class LineSplitter {
   // What stands after the last line end: an unfinished line, when the stream is over.
   bool Rest(std::string& line);
 
+  // Bytes of the line that is being thrown away; 0 where none is.
+  size_t thrown_away() const { return thrown_away_; }
+
   // Lines so far, for messages.
   int64_t lines() const { return lines_; }
 
@@ -33,6 +36,7 @@ class LineSplitter {
   std::string buffer_;
   size_t start_ = 0;
   bool skipping_ = false;
+  size_t thrown_away_ = 0;
   int64_t lines_ = 0;
 };
 

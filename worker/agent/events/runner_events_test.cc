@@ -46,6 +46,10 @@ TEST(LineSplitterTest, LongLinesAreReportedOnceAndSkipped) {
       for (std::string& line : Lines(splitter)) lines.push_back(line);
     }
     EXPECT_THAT(lines, ElementsAre("ok", "xxxxxxxxxx!", "after"));
+    EXPECT_EQ(splitter.thrown_away(), 0u);
+    splitter.Add(std::string(30, 'y'));
+    Lines(splitter);
+    EXPECT_EQ(splitter.thrown_away(), 30u);
   }
 }
 
