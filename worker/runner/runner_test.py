@@ -440,6 +440,18 @@ class RunnerTest(AttemptTest):
         self.assertRegex(info["facts"]["source_commit"], r"^([0-9a-f]{40}( with local changes)?|unknown: .+)$")
         self.assertIn(b"granularity", self.run_command("info").stdout)
 
+    def test_the_fingerprint_is_over_every_variable_that_libraries_choose_by(self):
+        prints = set()
+        for variable in ("", "OMP_THREAD_LIMIT=1", "OMP_THREAD_LIMIT=2", "MKL_DYNAMIC=0", "KMP_BLOCKTIME=0",
+                         "GLIBC_TUNABLES=glibc.malloc.arena_max=1"):
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
+            environment.update([variable.split("=", 1)] if variable else [])
+            info = json.loads(self.run_command("info", "--json", env=environment).stdout)
+            self.assertIn(variable, info["facts"]["kernel_variables"])
+            self.assertLessEqual({"microcode", "smt", "governor"}, set(info["facts"]))
+            prints.add(info["fingerprint"])
+        self.assertEqual(len(prints), 6)
+
     def test_bench_prints_a_table_or_json(self):
         models = [str(self.root / kind / "model") for kind in ("baseline", "quantization")]
         options = ["--sequence-length", "12", "--min-samples", "8", "--min-duration", "0", "--batch-size", "2"]

@@ -14,6 +14,7 @@
 #include <ATen/Version.h>
 #include <torch/version.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -28,10 +29,12 @@
 namespace quantlab::engine {
 namespace {
 
-// Variables that change which kernels run.
-constexpr const char* kKernelVariables[] = {
-    "ONEDNN_MAX_CPU_ISA",      "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
-    "MKL_ENABLE_INSTRUCTIONS", "MKL_CBWR",         "OMP_NUM_THREADS"};
+// What the names of variables begin with that change which kernels run, with how many threads, and with which
+// allocator: OpenMP's of GNU and LLVM, those of LibTorch and its libraries, the dynamic linker's and the C
+// library's.
+constexpr const char* kVariables[] = {
+    "ATEN_",   "DNNL_", "GLIBC_TUNABLES",       "GOMP_", "KMP_",    "LD_PRELOAD",
+    "MALLOC_", "MKL_",  "NVIDIA_TF32_OVERRIDE", "OMP_",  "ONEDNN_", "TORCH_ALLOW_TF32"};
 
 std::string OsName() {
   std::ifstream file("/etc/os-release");
@@ -57,12 +60,23 @@ int64_t MemoryBytes() {
   return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<int64_t>(sysconf(_SC_PAGE_SIZE));
 }
 
+// NAME=VALUE of those that are set, in order of name.
 std::string KernelVariables() {
-  std::vector<std::string> set;
-  for (const char* name : kKernelVariables) {
-    if (const char* value = std::getenv(name)) set.push_back(absl::StrCat(name, "=", value));
+  std::set<std::string> set;
+  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
+    for (const char* beginning : kVariables) {
+      if (absl::StartsWith(*variable, beginning)) set.insert(*variable);
+    }
   }
   return absl::StrJoin(set, " ");
+}
+
+// The content of a file of one line; empty where there is none, as in most virtual machines.
+std::string OneLine(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return std::string(absl::StripAsciiWhitespace(line));
 }
 
 }  // namespace
@@ -97,6 +111,9 @@ Environment DescribeEnvironment(const Device& device, int threads) {
   facts["cpu_capability"] = at::get_cpu_capability();
   facts["int8_kernels"] = Int8IsaName(BestInt8Isa());
   facts["kernel_variables"] = KernelVariables();
+  facts["microcode"] = FirstLineValue("/proc/cpuinfo", "microcode");
+  facts["smt"] = OneLine("/sys/devices/system/cpu/smt/active");
+  facts["governor"] = OneLine("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
   facts["device"] = device.name();
   if (!device.is_cpu()) facts["gpu"] = DeviceModels(device);
   std::string canonical;

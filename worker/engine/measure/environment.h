@@ -19,8 +19,9 @@ int SetUpDeterminism(int threads, uint64_t seed);
 int UsableCores();
 
 // Facts of this machine, library and program, and the fingerprint over those that can change a result:
-// CPU model and flags, threads, LibTorch, kernel choices, limits set in the environment, the GPU where
-// `device` is one. It excludes the runner's binary, which has a digest of its own.
+// CPU model, flags and microcode, SMT and frequency governor, threads, LibTorch, kernel choices, variables of
+// the environment that libraries choose by, the GPU where `device` is one. It excludes the runner's binary,
+// which has a digest of its own.
 Environment DescribeEnvironment(const Device& device, int threads);
 
 }  // namespace quantlab::engine
