@@ -45,11 +45,15 @@ struct AssetRef {
 struct DatasetConfig {
   AssetRef asset;
   std::string format = "auto";  // of DatasetFormatNames()
+  // Of the files without a byte order mark: an IANA name, or auto to guess; empty: UTF-8.
+  std::string encoding;
   std::string text_column = "text";
   std::string label_column = "label";
   std::string filter_column;  // keep only rows whose filter_column equals filter_value; empty: all
   std::string filter_value;
   std::vector<std::string> labels;  // class names in order of class index; empty: sorted distinct values
+  // "POSITIVE: positive": what the dataset calls a class of the model, where their names differ.
+  std::vector<std::string> label_map;
   // Splits: disjoint, deduplicated, stratified, fixed by split_seed alone. train_size 0: all that is left;
   // validation_size 0: none, or the dataset's own; test_size 0: the dataset's own, else what is left, or a
   // fifth where train_size is 0 too; -1: none. See MakeSplits.

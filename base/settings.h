@@ -63,6 +63,7 @@ struct SettingSpec {
   std::string key_line =
       "";  // name in the text below the input key; by default `field`, of added settings the path
   std::string older_key = "";  // a name that files may still use
+  bool pairs = false;          // of lists of texts: files have a map, whose entries become "key: value"
   InInputKey in_key = InInputKey::kYes;
   // In words, where the fields above do not say it.
   std::string allowed_words = "", allowed_words_zh = "";

@@ -74,6 +74,7 @@ CatalogSource ReadWheel(const YamlNode& node, const std::string& path, Diagnosti
 
 void ReadRows(Fields& fields, DatasetFormat* rows) {
   fields.OneOf("format", DatasetFormatNames(), &rows->format);
+  fields.Text("encoding", &rows->encoding);
   fields.Text("text_column", &rows->text_column);
   fields.Text("label_column", &rows->label_column);
   fields.Text("filter_column", &rows->filter_column);

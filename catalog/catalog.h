@@ -20,6 +20,7 @@ const char* AssetRoleName(AssetRole role);
 // How a dataset's rows are read, where the experiment file does not say otherwise.
 struct DatasetFormat {
   std::string format = "auto";
+  std::string encoding;
   std::string text_column = "text";
   std::string label_column = "label";
   std::string filter_column, filter_value;

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <set>
 #include <system_error>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -13,7 +13,6 @@
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "model_folder/first_bytes.h"
-#include "model_folder/safetensors_header.h"
 #include "model_folder/weight_files.h"
 
 namespace quantlab {
@@ -62,7 +61,7 @@ absl::Status CheckConfig(const std::string& path) {
 }
 
 absl::Status CheckShard(const std::string& path, const std::string& name, const WeightFiles& weights) {
-  QL_ASSIGN_OR_RETURN(const std::set<std::string> tensors, ReadSafetensorsNames(path));
+  QL_ASSIGN_OR_RETURN(const TensorShapes tensors, ReadSafetensorsShapes(path));
   for (const auto& [tensor, file] : weights.file_of) {
     if (file != name || tensors.count(tensor) > 0) continue;
     return absl::InvalidArgumentError(
@@ -124,6 +123,17 @@ absl::Status CheckModelFolder(const std::string& folder) {
     QL_RETURN_IF_ERROR(CheckShard((root / name).string(), name, weights));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<TensorShapes>> ReadTensorShapes(const std::string& folder) {
+  QL_ASSIGN_OR_RETURN(const WeightFiles weights, FindWeightFiles(folder));
+  if (weights.pickled) return std::optional<TensorShapes>();
+  TensorShapes all;
+  for (const std::string& name : weights.files) {
+    QL_ASSIGN_OR_RETURN(TensorShapes shapes, ReadSafetensorsShapes((fs::path(folder) / name).string()));
+    all.merge(shapes);
+  }
+  return std::optional<TensorShapes>(std::move(all));
 }
 
 absl::Status CheckPickleFile(const std::string& path) {

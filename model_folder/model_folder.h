@@ -5,11 +5,14 @@
 #ifndef QUANTLAB_MODEL_FOLDER_MODEL_FOLDER_H_
 #define QUANTLAB_MODEL_FOLDER_MODEL_FOLDER_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "model_folder/safetensors_header.h"
 
 namespace quantlab {
 
@@ -28,6 +31,10 @@ std::string MissingFromModel(const std::vector<std::string>& paths);
 // headers, the shards against their index. The tokenizer is checked by loading it.
 // Errors: INVALID_ARGUMENT names the file that is missing, or what is wrong with it.
 absl::Status CheckModelFolder(const std::string& folder);
+
+// Names and shapes of the tensors of all weight files; nullopt for a pytorch_model.bin, which only LibTorch
+// opens. Errors: those of FindWeightFiles and ReadSafetensorsShapes.
+absl::StatusOr<std::optional<TensorShapes>> ReadTensorShapes(const std::string& folder);
 
 // The first bytes of a pytorch_model.bin: INVALID_ARGUMENT names the path and what it is instead.
 absl::Status CheckPickleFile(const std::string& path);

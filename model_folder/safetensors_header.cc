@@ -38,9 +38,21 @@ uint64_t EndOf(const Json& entry) {
   return (*offsets)[1].is_number_unsigned() ? (*offsets)[1].get<uint64_t>() : 0;
 }
 
+// The shape of a tensor's entry; empty where it is malformed, which is left to the reader.
+std::vector<int64_t> ShapeOf(const Json& entry) {
+  const auto shape = entry.is_object() ? entry.find("shape") : entry.end();
+  if (!entry.is_object() || shape == entry.end() || !shape->is_array()) return {};
+  std::vector<int64_t> sides;
+  for (const Json& side : *shape) {
+    if (!side.is_number_integer()) return {};
+    sides.push_back(side.get<int64_t>());
+  }
+  return sides;
+}
+
 }  // namespace
 
-absl::StatusOr<std::set<std::string>> ReadSafetensorsNames(const std::string& path) {
+absl::StatusOr<TensorShapes> ReadSafetensorsShapes(const std::string& path) {
   QL_ASSIGN_OR_RETURN(const std::string first, ReadFirstBytes(path));
   if (const std::string text = DescribeText(first); !text.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, " ", text));
@@ -64,18 +76,18 @@ absl::StatusOr<std::set<std::string>> ReadSafetensorsNames(const std::string& pa
   }
   const Json json = Json::parse(header, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return Bad(path, "its header is not a JSON object");
-  std::set<std::string> names;
+  TensorShapes shapes;
   uint64_t end = 0;
   for (const auto& [name, entry] : json.items()) {
     if (name == "__metadata__") continue;
-    names.insert(name);
+    shapes[name] = ShapeOf(entry);
     end = std::max(end, EndOf(entry));
   }
   if (end > size - 8 - length) {
     return Bad(path, "its tensors take ", end, " bytes, but it has only ", size - 8 - length,
                " behind its header; is it truncated?");
   }
-  return names;
+  return shapes;
 }
 
 }  // namespace quantlab

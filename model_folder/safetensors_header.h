@@ -2,17 +2,22 @@
 #ifndef QUANTLAB_MODEL_FOLDER_SAFETENSORS_HEADER_H_
 #define QUANTLAB_MODEL_FOLDER_SAFETENSORS_HEADER_H_
 
-#include <set>
+#include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 
 namespace quantlab {
 
-// The names of its tensors, once the header has been read and every tensor found to lie within the file.
+// Names and shapes of tensors.
+using TensorShapes = std::map<std::string, std::vector<int64_t>>;
+
+// Those of its tensors, once the header has been read and every tensor found to lie within the file.
 // Finds what a download or a copy breaks; SafetensorsFile in worker/engine/tensors checks the rest.
 // Errors: NOT_FOUND; INVALID_ARGUMENT names the file and what is wrong with it.
-absl::StatusOr<std::set<std::string>> ReadSafetensorsNames(const std::string& path);
+absl::StatusOr<TensorShapes> ReadSafetensorsShapes(const std::string& path);
 
 }  // namespace quantlab
 

@@ -11,6 +11,7 @@ MAX_MIB=60
 CUTLASS_VERSION=4.2.0.0
 PACKAGES=(
   libabsl-dev libabsl20220623 libssl-dev libssl3 nlohmann-json3-dev libcli11-dev libutf8proc-dev libutf8proc2
+  libicu-dev libicu72
   libgtest-dev libgmock-dev googletest
 )
 # What neither the build nor the checks read.

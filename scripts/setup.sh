@@ -11,12 +11,12 @@ PACKAGES=(
   git ca-certificates g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-pip
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
   libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev
-  nlohmann-json3-dev libutf8proc-dev libgtest-dev libgmock-dev
+  nlohmann-json3-dev libutf8proc-dev libicu-dev libgtest-dev libgmock-dev
   # Figures and pages of reports; without them a report is Markdown, tables and data.
   gnuplot-nox pandoc weasyprint fonts-noto-cjk
 )
 TEST_PACKAGES=(clang-format-16 prometheus chromium poppler-utils)
-ALL_PACKAGES=(clang-16 clang-tidy-16 libbenchmark-dev gcovr)
+ALL_PACKAGES=(clang-16 libclang-rt-16-dev clang-tidy-16 libbenchmark-dev gcovr)
 
 case "${1:-}" in
   "") ;;

@@ -2,7 +2,7 @@
 # Sets up, builds and tests.
 #
 #   scripts/test.sh          the tests that every change must pass
-#   scripts/test.sh --all    with what takes longer: sanitizers, lock annotations, clang-tidy,
+#   scripts/test.sh --all    with what takes longer: sanitizers, short runs of the fuzzers, lock annotations, clang-tidy,
 #                            accuracy and determinism of configs/quick.yaml, many kills
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -39,6 +39,7 @@ for preset in asan-ubsan tsan; do
   build "$preset"
   run_ctest "$preset" --label-exclude 'long|system'
 done
+"$ROOT/scripts/fuzz.sh" --seconds 20
 build thread-safety
 step "clang-tidy"
 "$ROOT/scripts/tidy.sh"

@@ -39,15 +39,15 @@ WITHOUT_PLATFORM = {"base", "platform", "codec", "yaml", "server/core"} | {
     module for module in ALLOWED if module.startswith("report")}
 
 # The engine is a ladder: each folder may include those before it in this list.
-ENGINE = ["kernels", "text", "data", "tensors", "gpu", "layers", "models", "train", "calibration", "methods", "measure"]
+ENGINE = ["kernels", "text", "data", "families", "input_checks", "tensors", "gpu", "layers", "models", "train", "calibration", "methods", "measure"]
 for _index, _folder in enumerate(ENGINE):
     ALLOWED[f"worker/engine/{_folder}"] = {f"worker/engine/{below}" for below in ENGINE[:_index]}
 # So is the client.
 CLIENT = ["display", "connection", "inputs", "embedded", "results", "quantctl"]
 for _index, _folder in enumerate(CLIENT):
     ALLOWED[f"client/{_folder}"] = {f"client/{below}" for below in CLIENT[:_index]} | {"proto", "quantlab"}
-# Whether a model's tokenizer can be read is known before anything runs.
-ALLOWED["client/inputs"] |= {"model_folder", "worker/engine/text"}
+# What a run would refuse about its inputs is known before it runs.
+ALLOWED["client/inputs"] |= {"model_folder", "worker/engine/data", "worker/engine/input_checks"}
 ALLOWED["client/results"] |= {"report", "report/facts"}
 ALLOWED["client/quantctl"] |= {"report", "report/facts", "catalog"}
 # And the agent.
@@ -60,6 +60,7 @@ ALLOWED["worker/agent/program"] |= {"catalog"}
 ALLOWED["worker/agent/program/testing"] = {"worker/agent/connection", "tests", "quantlab"}
 
 ALLOWED["worker/engine/tensors"] |= {"model_folder"}
+ALLOWED["worker/engine/input_checks"] |= {"model_folder"}
 ALLOWED["worker/runner"] = {"codec", "model_folder"} | {f"worker/engine/{folder}" for folder in ENGINE}
 for _module in set(ALLOWED) - WITHOUT_PLATFORM:
     ALLOWED[_module] |= {"platform"}
@@ -72,7 +73,7 @@ TOP_LEVEL = {module.split("/")[0] for module in ALLOWED} | {"quantlab", "tests"}
 # Library headers -> the only modules that may use them.
 LIBRARIES = {
     re.compile(r"^(torch|ATen|c10)/"): {
-        f"worker/engine/{folder}" for folder in ENGINE if folder not in ("kernels", "text", "data")
+        f"worker/engine/{folder}" for folder in ENGINE if folder not in ("kernels", "text", "data", "families", "input_checks")
     },
     re.compile(r"^(sqlite3\.h|SQLiteCpp/)"): {"storage/sqlite"},
     re.compile(r"^(grpc|grpcpp|google)/"): {"proto", "server/service", "server/service/testing", "server/main"}
@@ -128,12 +129,12 @@ class ArchitectureTest(unittest.TestCase):
                         crossings.append(f"{path} includes {header}")
         self.assertEqual(crossings, [])
 
-    def test_only_the_models_folder_names_a_model_family(self):
+    def test_only_families_and_models_name_a_model_family(self):
         family = re.compile(r"bert|electra", re.IGNORECASE)
         named = []
         for path, text in sources():
             # Tokenizers do what BERT's or RoBERTa's do, and cite them.
-            if path.startswith("worker/") and not path.startswith(("worker/engine/models/", "worker/engine/text/")):
+            if path.startswith("worker/") and not path.startswith(("worker/engine/families/", "worker/engine/models/", "worker/engine/text/")):
                 named += [f"{path}: {line.strip()}" for line in text.splitlines() if family.search(line)]
         self.assertEqual(named, [])
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/messages.h"
@@ -154,6 +155,22 @@ void Fields::Words(const std::string& key, std::vector<std::string>* out) {
     words.push_back(item.text);
   }
   *out = std::move(words);
+}
+
+void Fields::Pairs(const std::string& key, std::vector<std::string>* out) {
+  const YamlNode* value = Take(key);
+  if (value == nullptr) return;
+  if (value->kind != YamlNode::Kind::kMap) return Wrong(*value, key, messages::kMapOfWords());
+  std::vector<std::string> pairs;
+  for (const YamlEntry& entry : value->entries) {
+    const bool plain = entry.value.kind == YamlNode::Kind::kScalar && !entry.value.text.empty();
+    // ": " is where the two are told apart again.
+    if (!plain || entry.key.empty() || absl::StrContains(entry.key, ": ")) {
+      return Wrong(entry.value, absl::StrCat(key, ".", entry.key), messages::kMapOfWords());
+    }
+    pairs.push_back(absl::StrCat(entry.key, ": ", entry.value.text));
+  }
+  *out = std::move(pairs);
 }
 
 void Fields::Ints(const std::string& key, int64_t min, int64_t max, std::vector<int>* out) {

@@ -46,6 +46,8 @@ class Fields {
   void OneOf(const std::string& key, const std::vector<std::string>& allowed, std::string* out);
   // A list of words; one word is read as a list of one.
   void Words(const std::string& key, std::vector<std::string>* out);
+  // A map of words, as "key: value" for each.
+  void Pairs(const std::string& key, std::vector<std::string>* out);
   void Ints(const std::string& key, int64_t min, int64_t max, std::vector<int>* out);
 
   // Reports unknown keys as errors, with the known ones and the nearest of them.

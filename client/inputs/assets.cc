@@ -15,7 +15,7 @@
 #include "base/status_macros.h"
 #include "model_folder/model_folder.h"
 #include "platform/environment.h"
-#include "worker/engine/text/tokenizer.h"
+#include "worker/engine/input_checks/input_checks.h"
 
 namespace quantlab::client {
 namespace {
@@ -64,12 +64,6 @@ absl::StatusOr<std::vector<fs::path>> ListFolder(const fs::path& root, const std
   return paths;
 }
 
-// Everything about a model that its files say without being run, the tokenizer as the runner will read it.
-absl::Status CheckModel(const fs::path& root) {
-  QL_RETURN_IF_ERROR(CheckModelFolder(root.string()));
-  return engine::Tokenizer::Load(root.string()).status();
-}
-
 // What workers need of a model's folder.
 std::vector<fs::path> SelectModelFiles(const std::vector<fs::path>& paths) {
   std::vector<std::string> names;
@@ -109,13 +103,8 @@ struct FoundAsset {
 
 absl::StatusOr<FoundAsset> ListAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
                                      const std::map<std::string, std::string>& overrides) {
-  QL_ASSIGN_OR_RETURN(const std::vector<std::string> candidates,
-                      AssetCandidates(required, experiment_folder, overrides));
-  std::error_code error;
-  const auto found = std::find_if(candidates.begin(), candidates.end(),
-                                  [&](const std::string& path) { return fs::exists(path, error); });
-  if (found == candidates.end()) return Missing(required, candidates);
-  FoundAsset asset{*found, {}};
+  QL_ASSIGN_OR_RETURN(const std::string found, LocateAsset(required, experiment_folder, overrides));
+  FoundAsset asset{found, {}};
   const bool is_model = required.role() == "model";
   if (!fs::is_directory(asset.root)) {
     if (!is_model) return asset;
@@ -123,7 +112,7 @@ absl::StatusOr<FoundAsset> ListAsset(const v1::RequiredInput& required, const st
   }
   QL_ASSIGN_OR_RETURN(asset.files, ListFolder(asset.root, required.role()));
   if (is_model) {
-    QL_RETURN_IF_ERROR(CheckModel(asset.root));
+    QL_RETURN_IF_ERROR(engine::CheckModel(asset.root.string()).status());
     asset.files = SelectModelFiles(asset.files);
   }
   if (asset.files.empty()) {
@@ -153,6 +142,18 @@ absl::StatusOr<std::vector<std::string>> AssetCandidates(
   if (required.path().empty() || required.path() == required.name()) return Paths{beside};
   if (beside == here) return Paths{here};
   return Paths{here, beside};
+}
+
+absl::StatusOr<std::string> LocateAsset(const v1::RequiredInput& required,
+                                        const std::string& experiment_folder,
+                                        const std::map<std::string, std::string>& overrides) {
+  QL_ASSIGN_OR_RETURN(const std::vector<std::string> candidates,
+                      AssetCandidates(required, experiment_folder, overrides));
+  std::error_code error;
+  const auto found = std::find_if(candidates.begin(), candidates.end(),
+                                  [&](const std::string& path) { return fs::exists(path, error); });
+  if (found == candidates.end()) return Missing(required, candidates);
+  return *found;
 }
 
 absl::StatusOr<LocalAsset> FindAsset(const v1::RequiredInput& required, const std::string& experiment_folder,

@@ -26,11 +26,16 @@ absl::StatusOr<std::vector<std::string>> AssetCandidates(const v1::RequiredInput
                                                          const std::string& experiment_folder,
                                                          const std::map<std::string, std::string>& overrides);
 
+// The first candidate that exists. Errors: NOT_FOUND says where it was looked for and what to do.
+absl::StatusOr<std::string> LocateAsset(const v1::RequiredInput& required,
+                                        const std::string& experiment_folder,
+                                        const std::map<std::string, std::string>& overrides);
+
 // The first candidate that exists, listed and hashed. `progress` (may be empty) hears of each file.
-// Of a model's folder what ModelFiles selects is taken, once the folder has been checked (model_folder/), its
-// tokenizer too; of a dataset's everything but hidden files and, in the aclImdb layout, what carries no
-// label. Links are followed. Errors: NOT_FOUND says where it was looked for and what to do; INVALID_ARGUMENT
-// it is there but not what its role needs.
+// Of a model's folder what ModelFiles selects is taken, once the folder has been checked as a run would; of a
+// dataset's everything but hidden files and, in the aclImdb layout, what carries no label. Links are
+// followed. Errors: NOT_FOUND says where it was looked for and what to do; INVALID_ARGUMENT it is there but
+// not what its role needs.
 absl::StatusOr<LocalAsset> FindAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
                                      const std::map<std::string, std::string>& overrides,
                                      const std::function<void(const std::string& path)>& progress);

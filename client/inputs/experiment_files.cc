@@ -11,6 +11,7 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "base/text/escape.h"
 #include "base/text/utf8.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
@@ -21,6 +22,8 @@ namespace {
 
 constexpr int64_t kMaxBytes = 1 << 20;
 constexpr size_t kMaxFiles = 64;
+// What a terminal shows of a file with errors everywhere: messages, and bytes of each.
+constexpr size_t kMaxDiagnostics = 20, kMaxMessage = 1000;
 
 v1::Diagnostic Error(const std::string& file, const YAML::Mark& mark, std::string message) {
   v1::Diagnostic diagnostic;
@@ -144,14 +147,23 @@ absl::StatusOr<ExperimentFiles> ReadExperimentFiles(const std::string& path) {
 std::string FormatDiagnostics(const std::vector<v1::Diagnostic>& diagnostics,
                               const std::vector<v1::SourceFile>& files, bool color, Language language) {
   std::string out;
+  size_t shown = 0;
   for (const v1::Diagnostic& diagnostic : diagnostics) {
+    if (++shown > kMaxDiagnostics) {
+      absl::StrAppend(&out,
+                      Render(language, messages::kMoreDiagnostics(
+                                           static_cast<int64_t>(diagnostics.size() - kMaxDiagnostics))),
+                      "\n");
+      break;
+    }
     const std::string kind = RenderTerm(language, diagnostic.error() ? "error:" : "warning:");
     const char* on = !color ? "" : diagnostic.error() ? "\033[1;31m" : "\033[1;35m";
     absl::StrAppend(&out, diagnostic.file());
     if (diagnostic.line() > 0) absl::StrAppend(&out, ":", diagnostic.line());
     if (diagnostic.line() > 0 && diagnostic.column() > 0) absl::StrAppend(&out, ":", diagnostic.column());
-    absl::StrAppend(&out, ": ", on, kind, color ? "\033[0m " : " ",
-                    ShownText(language, diagnostic.coded_message(), diagnostic.message()), "\n");
+    absl::StrAppend(
+        &out, ": ", on, kind, color ? "\033[0m " : " ",
+        Shorten(ShownText(language, diagnostic.coded_message(), diagnostic.message()), kMaxMessage), "\n");
     for (const v1::SourceFile& file : files) {
       if (file.name() == diagnostic.file()) {
         AppendQuote(file.content(), diagnostic.line(), diagnostic.column(), &out);

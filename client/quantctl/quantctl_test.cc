@@ -215,6 +215,37 @@ TEST_F(QuantctlTest, DiagnosticsQuoteTheFileAndNothingIsSubmitted) {
   EXPECT_EQ(fake_.With([](FakeState& s) { return s.submits.size(); }), 1u);
 }
 
+TEST_F(QuantctlTest, AResultsFolderThatCannotBeMadeIsRefusedFirst) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  folder_.Write("q.yaml", "experiments: {}\n");
+  folder_.Write("results", "a file");
+  for (const char* command : {"run q.yaml", "validate q.yaml"}) {
+    const Outcome outcome = Run(command);
+    EXPECT_EQ(outcome.code, 7);
+    EXPECT_THAT(outcome.err, HasSubstr("is not a folder"));
+  }
+  EXPECT_EQ(fake_.With([](FakeState& s) { return s.submits.size(); }), 0u);
+}
+
+TEST_F(QuantctlTest, ResultsThatCannotBeWrittenAreShownWithTheRemedy) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  folder_.Write("q.yaml", "experiments: {}\n");
+  // A file where the new folder is put together.
+  folder_.Write("results/.quick@quick-1.partial", "in the way");
+  const Outcome outcome = Run("run q.yaml");
+  EXPECT_NE(outcome.code, 0);
+  EXPECT_THAT(outcome.out, Not(HasSubstr("results: ")));
+  EXPECT_FALSE(outcome.out.empty());
+  EXPECT_THAT(outcome.err, HasSubstr("the results were not written: "));
+  EXPECT_THAT(outcome.err, HasSubstr("quantctl download quick-1"));
+}
+
+TEST_F(QuantctlTest, AnErrorIsNeverLongerThanATerminalTakes) {
+  const Outcome outcome = Run("get " + std::string(50'000, 'x'));
+  EXPECT_NE(outcome.code, 0);
+  EXPECT_LT(outcome.err.size(), 4096u);
+}
+
 TEST_F(QuantctlTest, LocalInputsAreUploadedAndNamed) {
   Have(MakeExperiment("quick-1", {"baseline"}));
   fake_.With([](FakeState& state) {
@@ -222,15 +253,25 @@ TEST_F(QuantctlTest, LocalInputsAreUploadedAndNamed) {
     input->set_name("reviews.csv");
     input->set_path("reviews.csv");
     input->set_role("dataset");
+    v1::RunConfig* config = state.validation.mutable_experiment()->mutable_runs(0)->mutable_config();
+    config->mutable_dataset()->mutable_asset()->set_name("reviews.csv");
+    config->mutable_dataset()->set_text_column("text");
+    config->mutable_dataset()->set_label_column("label");
   });
+  const std::string reviews = "text,label\na,good\nb,bad\nc,good\nd,bad\ne,good\nf,bad\n";
   folder_.Write("sub/q.yaml", "experiments: {}\n");
   EXPECT_EQ(Run("submit sub/q.yaml").code, 4);
   folder_.Write("sub/reviews.csv", "text,label\n");
+  const Outcome refused = Run("submit sub/q.yaml");
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_THAT(refused.err, HasSubstr("is empty: 0 rows were read"));
+  folder_.Write("sub/reviews.csv", reviews);
   const Outcome outcome = Run("submit sub/q.yaml");
+  EXPECT_THAT(outcome.err, HasSubstr("6 rows in 2 classes: bad (3), good (3)"));
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "quick-1\n");
-  fake_.With([](FakeState& state) {
-    EXPECT_EQ(state.artifacts.count(Sha256Hex("text,label\n")), 1u);
+  fake_.With([&reviews](FakeState& state) {
+    EXPECT_EQ(state.artifacts.count(Sha256Hex(reviews)), 1u);
     ASSERT_EQ(state.submits.back().inputs_size(), 1);
     EXPECT_EQ(state.submits.back().inputs(0).files(0).path(), "reviews.csv");
   });

@@ -98,6 +98,7 @@ absl::StatusOr<int> Download(Session& session, const DownloadOptions& options) {
     return options.list ? ListArtifacts(session, all) : DownloadSome(session, *client, all, options);
   }
   QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, *client, id, {}));
+  QL_RETURN_IF_ERROR(results.written);
   session.Print(results.folder + "\n");
   return kExitOk;
 }
@@ -126,6 +127,7 @@ absl::StatusOr<int> Report(Session& session, const ReportOptions& options) {
   fetch.html = options.Wants("html");
   fetch.pdf = options.Wants("pdf");
   QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, *client, id, fetch));
+  QL_RETURN_IF_ERROR(results.written);
   session.Print(results.summary);
   return kExitOk;
 }

@@ -141,6 +141,7 @@ Language SummaryLanguage(const Session& session, const Reported& reported) {
   return reported.languages.size() == 1 ? reported.languages.front() : session.language();
 }
 
+// `folder` is empty where there is none.
 std::string Summary(Session& session, const Reported& reported, const std::string& folder) {
   const ReportData& data = reported.data;
   const report::Facts facts = report::CollectFacts(data);
@@ -149,7 +150,9 @@ std::string Summary(Session& session, const Reported& reported, const std::strin
   const Table table = VariantTable(language, facts);
   if (!table.empty()) absl::StrAppend(&text, table.Render(session.out().color, 0, language), "\n");
   absl::StrAppend(&text, report::RenderSummary(data, SummaryLanguage(session, reported)),
-                  Caveats(language, data), "\n", session.Say(messages::kResultsIn(folder)), "\n");
+                  Caveats(language, data));
+  if (folder.empty()) return text;
+  absl::StrAppend(&text, "\n", session.Say(messages::kResultsIn(folder)), "\n");
   for (const TextFile& file : reported.files) {
     // Those that people open: the documents, which stand at the top.
     if (!absl::StrContains(file.path, '/'))
@@ -183,13 +186,17 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
   }
   TransferLine line(session);
   results.progress = [&line](int64_t done, int64_t total) { line.Show(done, total); };
-  QL_ASSIGN_OR_RETURN(const ResultsFolder folder, WriteResults(client, data, results));
-  if (!folder.moved_away.empty()) {
-    session.Note(messages::kOlderResultsMoved(folder.moved_away));
-  }
+  const absl::StatusOr<ResultsFolder> folder = WriteResults(client, data, results);
   line.Clear();
-  const std::string where = session.Say(messages::kResultsIn(folder.path)) + "\n";
-  return WrittenResults{folder.path, reported.ok() ? Summary(session, *reported, folder.path) : where};
+  if (!folder.ok()) {
+    return WrittenResults{folder.status(), "", reported.ok() ? Summary(session, *reported, "") : ""};
+  }
+  if (!folder->moved_away.empty()) {
+    session.Note(messages::kOlderResultsMoved(folder->moved_away));
+  }
+  const std::string where = session.Say(messages::kResultsIn(folder->path)) + "\n";
+  return WrittenResults{absl::OkStatus(), folder->path,
+                        reported.ok() ? Summary(session, *reported, folder->path) : where};
 }
 
 }  // namespace quantlab::client

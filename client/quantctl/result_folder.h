@@ -21,11 +21,13 @@ struct FetchOptions {
 std::string NoteLine(Language language, const std::string& text);
 
 struct WrittenResults {
+  absl::Status written;  // why the folder could not be written; `summary` is there nevertheless
   std::string folder;
   std::string summary;  // for people: a short table, what was subset, where the report is
 };
 
 // Writes results/<name> with the report in it. Says on standard error what it does.
+// Errors: the data could not be fetched, or the call was cancelled.
 absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
                                             const std::string& experiment_id, const FetchOptions& options);
 

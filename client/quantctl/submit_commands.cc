@@ -17,6 +17,7 @@
 #include "client/display/text.h"
 #include "client/inputs/assets.h"
 #include "client/inputs/experiment_files.h"
+#include "client/inputs/input_checks.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/live.h"
@@ -122,26 +123,22 @@ absl::Status CheckAssetsAreNeeded(const std::map<std::string, std::string>& over
 
 // Whether the inputs that `run` would upload are there and are what it would accept. What the catalogue
 // describes may still be fetched before it runs: its absence is a note.
-absl::Status CheckInputs(Session& session, const SubmitOptions& options, const Prepared& prepared) {
+absl::Status ReportInputs(Session& session, const SubmitOptions& options, const Prepared& prepared) {
   QL_ASSIGN_OR_RETURN(const auto overrides, ParseAssets(options.assets));
   QL_RETURN_IF_ERROR(CheckAssetsAreNeeded(overrides, prepared.checked));
   const std::string folder = std::filesystem::path(options.file).parent_path().string();
-  for (const v1::RequiredInput& required : prepared.checked.required_inputs()) {
-    const absl::Status status = CheckAsset(required, folder, overrides);
-    const bool from_catalogue = !required.path().empty() && required.path() != required.name();
-    if (!absl::IsNotFound(status) || !from_catalogue) {
-      QL_RETURN_IF_ERROR(status);
-    } else {
-      session.Note(absl::StrCat("not yet: ", Printable(status.message())));
-    }
+  QL_ASSIGN_OR_RETURN(const InputFindings findings, CheckInputs(prepared.checked, folder, overrides));
+  for (const std::string& absent : findings.absent) {
+    session.Note(absl::StrCat("not yet: ", Printable(absent)));
   }
+  if (findings.dataset) session.Note(Printable(session.Say(*findings.dataset)));
+  for (const Message& caveat : findings.caveats) session.Warn(Printable(session.Say(caveat)));
   return absl::OkStatus();
 }
 
 absl::Status UploadInputs(Session& session, Client& client, const SubmitOptions& options,
                           Prepared& prepared) {
   QL_ASSIGN_OR_RETURN(const auto overrides, ParseAssets(options.assets));
-  QL_RETURN_IF_ERROR(CheckAssetsAreNeeded(overrides, prepared.checked));
   const std::string folder = std::filesystem::path(options.file).parent_path().string();
   std::vector<LocalFile> files;
   StatusLine line(session);
@@ -177,6 +174,7 @@ std::vector<Message> DescribeSubsets(const v1::Experiment& experiment) {
 // From the file to an experiment in the queue.
 absl::StatusOr<v1::Experiment> SubmitFile(Session& session, const SubmitOptions& options, bool want_worker) {
   QL_ASSIGN_OR_RETURN(Prepared prepared, Check(session, options, want_worker));
+  QL_RETURN_IF_ERROR(ReportInputs(session, options, prepared));
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect(want_worker));
   QL_RETURN_IF_ERROR(UploadInputs(session, *client, options, prepared));
   prepared.request.set_validate_only(false);
@@ -224,17 +222,21 @@ absl::StatusOr<int> Finish(Session& session, Client& client, const Followed& fol
   QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, client, id, {}));
   if (session.is_table()) {
     session.Print(results.summary);
-    session.Note(messages::kAsPdfToo(id));
+    if (results.written.ok()) session.Note(messages::kAsPdfToo(id));
   } else {
     Json body = Json::object();
     body["experiment"] = ToJsonValue(followed.experiment);
     body["results"] = results.folder;
     session.PrintDocument("RunResult", body);
   }
-  return ExitCodeOf(followed);
+  // The service has everything still.
+  if (!results.written.ok()) session.Error(messages::kResultsNotWritten(MessageOf(results.written), id));
+  const int code = ExitCodeOf(followed);
+  return code == kExitOk ? ExitCodeOf(results.written) : code;
 }
 
 absl::StatusOr<int> RunFile(Session& session, const SubmitOptions& options) {
+  QL_RETURN_IF_ERROR(CheckResultsDir(session.settings().results_dir));
   QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, SubmitFile(session, options, /*want_worker=*/true));
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect(true));
   const bool embedded = session.embedded() != nullptr;
@@ -265,8 +267,9 @@ absl::StatusOr<int> SubmitDetached(Session& session, const SubmitOptions& option
 }
 
 absl::StatusOr<int> ValidateFile(Session& session, const SubmitOptions& options) {
+  QL_RETURN_IF_ERROR(CheckResultsDir(session.settings().results_dir));
   QL_ASSIGN_OR_RETURN(const Prepared prepared, Check(session, options, /*want_worker=*/false));
-  QL_RETURN_IF_ERROR(CheckInputs(session, options, prepared));
+  QL_RETURN_IF_ERROR(ReportInputs(session, options, prepared));
   const v1::Experiment& experiment = prepared.checked.experiment();
   if (!session.is_table()) {
     session.PrintDocument("Validation", ToJsonValue(prepared.checked));

@@ -353,6 +353,18 @@ class Writer {
 
 }  // namespace
 
+absl::Status CheckResultsDir(const std::string& results_dir) {
+  std::error_code error;
+  fs::path existing = fs::absolute(results_dir, error);
+  while (!fs::exists(existing, error) && existing.has_relative_path()) existing = existing.parent_path();
+  if (!fs::is_directory(existing, error)) {
+    return absl::FailedPreconditionError(absl::StrCat("results cannot be written to ", results_dir, ": ",
+                                                      existing.string(), " is not a folder"));
+  }
+  if (access(existing.c_str(), W_OK | X_OK) == 0) return absl::OkStatus();
+  return FromError(std::error_code(errno, std::generic_category()), "write results to", existing);
+}
+
 std::string MetricsCsv(const v1::RunReport& run) {
   std::string csv = "name,value,unit,low,high,samples,step,labels\n";
   for (const v1::Metric& metric : run.metrics()) {

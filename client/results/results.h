@@ -45,6 +45,11 @@ struct ResultsFolder {
   std::string moved_away;  // where an older folder of that name is now; empty: there was none
 };
 
+// Whether WriteResults could make its folder in `results_dir` now. Makes nothing.
+// Errors: PERMISSION_DENIED, or FAILED_PRECONDITION something else stands in the way; the message names the
+// path.
+absl::Status CheckResultsDir(const std::string& results_dir);
+
 // Writes the folder under a hidden name beside its place, and exchanges it for what stands there when it is
 // whole: at every moment `path` is complete, old or new. A call that was killed is continued by the next.
 // A folder of the same name that belongs to another experiment, or to nobody, is moved to "<name>@<its id>";

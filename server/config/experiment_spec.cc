@@ -410,6 +410,7 @@ void ApplyCatalogRows(const Catalog& catalog, ExperimentSpec* spec) {
   const CatalogEntry* entry = catalog.Find(spec->dataset_name.name, AssetRole::kDataset);
   if (entry == nullptr) return;
   spec->dataset.format = entry->rows.format;
+  spec->dataset.encoding = entry->rows.encoding;
   spec->dataset.text_column = entry->rows.text_column;
   spec->dataset.label_column = entry->rows.label_column;
   spec->dataset.filter_column = entry->rows.filter_column;

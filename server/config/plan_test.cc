@@ -318,6 +318,9 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"dataset: {train_size: -1}\n", "dataset.train_size is -1"},
         BadFile{"dataset: {labels: [a]}\n", "dataset.labels must be at least two"},
         BadFile{"dataset: {format: xml}\n", "dataset.format is xml"},
+        BadFile{"dataset: {label_map: [a]}\n", "dataset.label_map is a list; allowed: a map from words to words"},
+        BadFile{"dataset: {label_map: {a: [b]}}\n", "dataset.label_map.a is a list"},
+        BadFile{"dataset: {label_map: {\"a: b\": c}}\n", "allowed: a map from words to words"},
         BadFile{"evaluation: {metrics: [acuracy]}\n",
                 "e.yaml:2:24: there is no metric acuracy; did you mean accuracy?"},
         BadFile{"evaluation: {metrics: []}\n", "evaluation.metrics is empty"},
@@ -340,6 +343,14 @@ TEST(PlanTest, NamesAreOfAnyScript) {
   EXPECT_EQ(name_of("my file.yaml", ""), "my-file");
   EXPECT_EQ(name_of("~.yaml", ""), "experiment");
   EXPECT_EQ(name_of("e.yaml", "name: 实验二\n"), "实验二");
+}
+
+TEST(PlanTest, EncodingAndNamesOfClassesReachTheRun) {
+  const PlanResult plan =
+      Plan(std::string(kMinimal) + "dataset: {encoding: gbk, label_map: {POS: positive, 1: 'no: 1'}}\n");
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_EQ(plan.runs[0].config.dataset.encoding, "gbk");
+  EXPECT_EQ(plan.runs[0].config.dataset.label_map, (std::vector<std::string>{"POS: positive", "1: no: 1"}));
 }
 
 TEST(PlanTest, EveryProblemIsCollected) {

@@ -41,7 +41,9 @@ struct ValueReader {
     }
   }
   void operator()(std::vector<int>* out) const { fields.Ints(key, MinOf(spec), MaxOf(spec), out); }
-  void operator()(std::vector<std::string>* out) const { fields.Words(key, out); }
+  void operator()(std::vector<std::string>* out) const {
+    spec.pairs ? fields.Pairs(key, out) : fields.Words(key, out);
+  }
   void operator()(absl::Duration* out) const {
     fields.Duration(key, absl::Seconds(spec.min.value_or(0)), absl::Seconds(spec.max.value_or(0)),
                     messages::kDurationRange(spec.allowed_words), out);

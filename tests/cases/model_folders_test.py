@@ -6,6 +6,7 @@ A case is a change of the world, the command, the exit code and words of what is
 """
 
 import collections
+import csv
 import json
 import pathlib
 import pickle
@@ -190,6 +191,12 @@ REFUSED = {
     "a tokenizer of another language": (write("tokenizer_config.json", '{"tokenizer_class": "BertJapaneseTokenizer"}'),
                                         "tokenizer_class is BertJapaneseTokenizer, which is not supported; supported: "),
     "SentencePiece pieces in vocab.txt": (pieces_in_vocabulary, "holds SentencePiece pieces"),
+    "an architecture that is not supported": (lambda m: set_config(m, model_type="gpt2", architectures=["GPT2Model"]),
+                                              'model_type is "gpt2"; supported: bert, '),
+    "an architecture of another family": (lambda m: set_config(m, architectures=["RobertaModel"]), "a model of the family roberta, but"),
+    "heads that do not divide": (lambda m: set_config(m, num_attention_heads=5), "does not divide hidden_size"),
+    "a tokenizer of a larger model": (lambda m: set_config(m, vocab_size=7), "but config.json says vocab_size 7"),
+    "too few positions": (lambda m: set_config(m, max_position_embeddings=8), "max_length is 16, but the model has 8 positions"),
     "a step that is not known": (lambda m: (tokenizer_json(m), (m / "tokenizer.json").write_text(
         (m / "tokenizer.json").read_text().replace("BertPreTokenizer", "Digits"))), "its pre_tokenizer is of type Digits"),
 }
@@ -205,6 +212,25 @@ ACCEPTED = {
         lambda m: (m / "vocab.txt").write_text("\ufeff" + (m / "vocab.txt").read_text().replace("\n", " \t\r\n")), ""),
     "a classifier of other classes": (lambda m: classifier(m, 3), "its classifier has 3 classes"),
 }
+
+
+# Of a model that is fine-tuned already. name: (classes of the model, settings of the dataset, words that are said; "": it runs)
+FINE_TUNED = {
+    "no classifier": (None, "", "the checkpoint must be a fine-tuned classifier"),
+    "three classes": (("a", "b", "c"), "", "has 3 classes, but the dataset has 2"),
+    "other names": (("neg", "pos"), "", "dataset.label_map: {neg: bad, pos: good}"),
+    "other names with a map": (("neg", "pos"), ", label_map: {neg: bad, pos: good}", ""),
+    "a map of one name": (("neg", "pos"), ", label_map: {neg: bad}", "dataset.label_map: {pos: good}"),
+    "upper case": (("BAD", "GOOD"), "", ""),
+    "another order": (("GOOD", "BAD"), "", ""),
+    "no names": (("LABEL_0", "LABEL_1"), "", ""),
+}
+
+
+def fine_tuned(model, names):
+    """A classifier that answers by the sum of nothing: every text is of the first class."""
+    classifier(model, len(names))
+    set_config(model, id2label=dict(enumerate(names)), label2id={name: i for i, name in enumerate(names)})
 
 
 class ModelFoldersTest(unittest.TestCase):
@@ -228,6 +254,28 @@ class ModelFoldersTest(unittest.TestCase):
                 self.assertEqual(done.returncode, OK, done.stdout + done.stderr)
                 if words:
                     self.assertIn(words, world.quantctl("logs", "latest").stdout)
+
+    def test_classes_of_a_fine_tuned_model_are_matched_or_refused(self):
+        for name, (classes, settings, words) in FINE_TUNED.items():
+            text = TINY.replace("dataset: ./reviews.csv", "dataset: ./reviews.csv, fine_tune: false")
+            with self.subTest(name), worlds.World(text.replace("max_length: 16", "max_length: 16" + settings)) as world:
+                reviews = (world.folder / "reviews.csv").read_text()
+                (world.folder / "reviews.csv").write_text(reviews.replace(",0\n", ",bad\n").replace(",1\n", ",good\n"))
+                if classes:
+                    fine_tuned(world.folder / "model", classes)
+                before = (world.folder / "model" / "config.json").read_text()
+                for command in ("validate", "run"):
+                    done = world.quantctl(command, world.experiment)
+                    self.assertEqual(done.returncode, INVALID_INPUT if words else OK, done.stdout + done.stderr)
+                    self.assertIn(words, done.stderr)
+                if words:
+                    continue
+                saved = json.loads((world.results / "tiny/baseline/model/config.json").read_text())
+                own = list(classes) if "LABEL_0" not in classes else ["bad", "good"]
+                self.assertEqual([saved["id2label"][str(i)] for i in range(2)], own)
+                with open(world.results / "tiny/baseline/predictions.csv", newline="") as file:
+                    predicted = {row["predicted"] for row in csv.DictReader(file)}
+                self.assertEqual(predicted, {"good" if name == "another order" else "bad"}, before)
 
     def test_a_tilde_is_the_home_folder(self):
         text = TINY.replace("./model", "~/model").replace("./reviews.csv", "~/reviews.csv")

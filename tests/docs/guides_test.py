@@ -292,6 +292,9 @@ class InputGuidesTest(unittest.TestCase):
             self.refuse(message, guide, replace={"./reviews": f"./{name}"})
         shutil.copy(self.folder / "reviews/train.csv", self.copy("reviews", "two") / "more.csv")
         self.refuse("it is unclear which to read of", guide, replace={"./reviews": "./two"})
+        train = self.copy("reviews", "latin") / "train.csv"
+        train.write_text(train.read_text(encoding="utf-8") + "13,une scène ratée à éviter,bad\n", encoding="cp1252")
+        self.refuse("is not UTF-8; it is most likely in", guide, replace={"./reviews": "./latin"})
 
     def test_models_that_are_refused(self):
         guide = "bring-your-own-model.md"
@@ -311,8 +314,9 @@ class InputGuidesTest(unittest.TestCase):
         self.refuse("the model has 64 positions", guide, replace={"max_length: 32": "max_length: 128"})
         self.refuse("the checkpoint must be a fine-tuned classifier", guide, file="tuned.yaml",
                     replace={"./tuned": "./my-model"})
-        self.refuse("its classes are in the order", guide,
-                    replace={"./my-model": "./tuned, fine_tune: false", "[bad, good]": "[good, bad]"})
+        config = self.copy("tuned", "renamed") / "config.json"
+        config.write_text(config.read_text(encoding="utf-8").replace('"bad"', '"NEG"'), encoding="utf-8")
+        self.refuse("the model's classes are", guide, replace={"./my-model": "./renamed, fine_tune: false"})
 
 
 if __name__ == "__main__":

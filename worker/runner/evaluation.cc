@@ -10,7 +10,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
@@ -18,13 +17,16 @@
 #include "base/numbers.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
-#include "worker/engine/data/class_names.h"
+#include "base/text/list.h"
+#include "worker/engine/input_checks/input_checks.h"
 #include "worker/engine/measure/statistics.h"
 #include "worker/engine/train/evaluate.h"
 
 namespace quantlab::runner {
 namespace {
 
+// Of a message: entries of a list.
+constexpr size_t kMaxListed = 20;
 constexpr int64_t kMaxPredictionsBytes = int64_t{1} << 30;
 
 double SecondsSince(std::chrono::steady_clock::time_point start) {
@@ -104,12 +106,22 @@ void RecordFlips(Attempt& attempt, const Evaluation& evaluation, const std::vect
 
 void DescribeSplits(Attempt& attempt, const engine::Dataset& data) {
   const engine::DatasetSummary& s = data.summary;
-  attempt.Log(absl::StrCat(
-      "dataset ", attempt.config().dataset.asset.name, " (", data.format, "): ", s.rows_read, " rows; train ",
-      data.train.size(), ", validation ", data.validation.size(), ", test ", data.test.size(),
-      s.official_test ? " (official test split)" : "", "; filtered ", s.rows_filtered, ", duplicates ",
-      s.duplicates_dropped, ", conflicting ", s.conflicts_dropped, ", leaked ", s.leaked_dropped));
+  attempt.Log(absl::StrCat("dataset ", attempt.config().dataset.asset.name, " (", data.format, ", ",
+                           s.encoding, "): ", s.rows_read, " rows; train ", data.train.size(),
+                           ", validation ", data.validation.size(), ", test ", data.test.size(),
+                           s.official_test ? " (official test split)" : "", "; filtered ", s.rows_filtered,
+                           ", duplicates ", s.duplicates_dropped, ", conflicting ", s.conflicts_dropped,
+                           ", leaked ", s.leaked_dropped));
+  std::vector<std::string> classes;
+  for (size_t i = 0; i < data.labels.size(); ++i) {
+    classes.push_back(absl::StrCat(data.labels[i], " (", s.class_rows[i], ")"));
+  }
+  attempt.Log(absl::StrCat(data.labels.size(), " classes with their rows: ", SomeOf(classes, kMaxListed)));
   for (const std::string& note : s.notes) attempt.Log(note);
+  for (const Message& caveat : s.caveats) {
+    const std::string code = caveat.code.substr(caveat.code.find('.') + 1);
+    attempt.Warn(code, caveat);
+  }
   if (s.unused > 0) {
     const auto count = [](const std::vector<engine::Example>& split) {
       return static_cast<int64_t>(split.size());
@@ -168,15 +180,7 @@ absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::stri
                                                                  const engine::EncoderConfig& config,
                                                                  int max_length) {
   QL_ASSIGN_OR_RETURN(auto tokenizer, engine::Tokenizer::Load(folder));
-  if (tokenizer->vocab_size() > config.vocab_size) {
-    return MessageStatus(absl::StatusCode::kInvalidArgument,
-                         messages::kTokenizerTooLarge(folder, static_cast<int64_t>(tokenizer->vocab_size()),
-                                                      config.vocab_size));
-  }
-  if (max_length > config.max_tokens()) {
-    return MessageStatus(absl::StatusCode::kInvalidArgument,
-                         messages::kTooFewPositions(max_length, config.max_tokens()));
-  }
+  QL_RETURN_IF_ERROR(engine::CheckTokenizer(*tokenizer, config, folder, max_length));
   return tokenizer;
 }
 
@@ -230,11 +234,11 @@ absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt, engine::Encode
   return classes;
 }
 
-absl::Status CheckLabels(const engine::EncoderConfig& config, const engine::Dataset& data,
-                         const std::string& folder) {
-  if (engine::SameClasses(config.labels, data.labels)) return absl::OkStatus();
-  return MessageStatus(absl::StatusCode::kInvalidArgument,
-                       messages::kClassesDiffer(folder, config.labels, data.labels));
+absl::Status AlignWithModel(Attempt& attempt, const std::string& model_folder, engine::Dataset* data) {
+  QL_ASSIGN_OR_RETURN(const engine::EncoderConfig config,
+                      engine::ReadModelConfig(absl::StrCat(model_folder, "/config.json")));
+  const absl::Status aligned = engine::AlignClasses(config.labels, attempt.config().dataset.label_map, data);
+  return aligned.ok() ? aligned : Annotate(aligned, model_folder);
 }
 
 absl::Status WritePredictions(Attempt& attempt, const Evaluation& evaluation,

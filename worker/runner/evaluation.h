@@ -50,9 +50,9 @@ absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt, engine::Encode
                                                 const std::vector<engine::Example>& examples,
                                                 const Message& phase);
 
-// Errors: INVALID_ARGUMENT the classes of the model in `folder` are not those of the dataset.
-absl::Status CheckLabels(const engine::EncoderConfig& config, const engine::Dataset& data,
-                         const std::string& folder);
+// Puts the dataset's classes into the order of the model's in `model_folder`.
+// Errors: INVALID_ARGUMENT they are not the same.
+absl::Status AlignWithModel(Attempt& attempt, const std::string& model_folder, engine::Dataset* data);
 
 // predictions.csv: row, label, predicted, one logit for each class.
 absl::Status WritePredictions(Attempt& attempt, const Evaluation& evaluation, const engine::Dataset& dataset);

@@ -1,4 +1,5 @@
 // The baseline: fine-tunes a checkpoint, or uses one that is already fine-tuned, and evaluates it.
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -23,6 +24,7 @@ absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const en
   const TrainingConfig& training = attempt.config().training;
   engine::CheckpointOptions options;
   options.labels = data.labels;
+  options.label_map = attempt.config().dataset.label_map;
   options.build.initialize_missing_head = training.enabled;
   options.build.seed = attempt.config().seed;
   Message new_head;
@@ -50,6 +52,11 @@ void RecordSizes(Attempt& attempt, const engine::Dataset& data) {
   tell("train", data.train.size());
   tell("validation", data.validation.size());
   tell("test", data.test.size());
+  constexpr size_t kMaxClasses = 100;  // beyond, a table of them is of no use
+  for (size_t i = 0; i < std::min(data.labels.size(), kMaxClasses); ++i) {
+    const auto rows = static_cast<double>(data.summary.class_rows[i]);
+    attempt.Record(Metric{"class_rows", rows, "1", {{"class", data.labels[i]}}, 0, {}, {}, 0});
+  }
 }
 
 absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledTexts& data) {
@@ -75,7 +82,12 @@ absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledText
 
 absl::Status RunBaseline(Attempt& attempt) {
   const DatasetConfig& dataset = attempt.config().dataset;
-  QL_ASSIGN_OR_RETURN(const engine::Dataset data, ReadDataset(attempt));
+  QL_ASSIGN_OR_RETURN(engine::Dataset data, ReadDataset(attempt));
+  // A model that is trained takes the dataset's classes as they are, unless it is told how they belong
+  // together.
+  if (!attempt.config().training.enabled || !dataset.label_map.empty()) {
+    QL_RETURN_IF_ERROR(AlignWithModel(attempt, attempt.job().model_folder, &data));
+  }
   RecordSizes(attempt, data);
   QL_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadPretrained(attempt, data));
   QL_ASSIGN_OR_RETURN(const auto tokenizer,

@@ -65,8 +65,9 @@ engine::QuantizationContext MakeContext(Attempt& attempt, const MethodTexts& tex
   return context;
 }
 
-// Loads the baseline, quantizes it and saves the result; frees its memory afterwards.
-absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::string& baseline) {
+// Loads the baseline, quantizes it and saves the result; of it, only what a method trained stays in memory.
+absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::string& baseline,
+                      std::unique_ptr<engine::Encoder>* trained) {
   const MethodConfig& config = attempt.config().method;
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(baseline));
   if (loaded.plan) {
@@ -79,23 +80,29 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
   QL_ASSIGN_OR_RETURN(
       const MethodTexts texts,
       ReadMethodTexts(attempt, data, baseline, loaded.model->config(), method->spec().inputs(params)));
-  QL_ASSIGN_OR_RETURN(const engine::QuantizationResult result,
-                      method->Apply(*loaded.model, params, MakeContext(attempt, texts)));
+  engine::QuantizationContext context = MakeContext(attempt, texts);
+  context.keep_trained = [trained](std::unique_ptr<engine::Encoder> model) { *trained = std::move(model); };
+  QL_ASSIGN_OR_RETURN(const engine::QuantizationResult result, method->Apply(*loaded.model, params, context));
   return engine::SaveModel(*loaded.model, result.plan, baseline, attempt.OutputPath("model"));
 }
 
-// The error of each layer by itself, on texts outside the test split.
+// The error of each layer by itself, on texts outside the test split. `trained`: the model of its own weights,
+// where the method changed them; else the baseline's.
 absl::StatusOr<std::map<std::string, double>> LayerErrors(Attempt& attempt, const engine::Dataset& data,
                                                           const std::string& baseline,
                                                           const engine::Tokenizer& tokenizer,
-                                                          const engine::Encoder& model) {
-  QL_ASSIGN_OR_RETURN(engine::LoadedModel fp32, engine::LoadModel(baseline));
-  QL_RETURN_IF_ERROR(fp32.model->To(engine::TorchDevice(attempt.device())));
+                                                          const engine::Encoder& model,
+                                                          std::unique_ptr<engine::Encoder> trained) {
+  if (trained == nullptr) {
+    QL_ASSIGN_OR_RETURN(engine::LoadedModel fp32, engine::LoadModel(baseline));
+    trained = std::move(fp32.model);
+  }
+  QL_RETURN_IF_ERROR(trained->To(engine::TorchDevice(attempt.device())));
   std::vector<engine::Example> examples = data.validation.empty() ? data.train : data.validation;
   examples.resize(std::min<size_t>(examples.size(), kSqnrTexts));
   QL_ASSIGN_OR_RETURN(const engine::LabelledTexts texts,
                       TokenizeExamples(attempt, tokenizer, examples, "texts for layer errors"));
-  return engine::MeasureLayerSqnr(*fp32.model, model, texts.texts, attempt.config().evaluation.batch_size);
+  return engine::MeasureLayerSqnr(*trained, model, texts.texts, attempt.config().evaluation.batch_size);
 }
 
 // Reports the requested and effective precision of each layer, and the share of the work at each precision.
@@ -136,16 +143,17 @@ absl::StatusOr<std::vector<int>> BaselinePredictions(Attempt& attempt, const std
 absl::Status RunQuantization(Attempt& attempt) {
   const std::string baseline = attempt.job().inputs.front().folder;
   const int max_length = attempt.config().dataset.max_length;
-  QL_ASSIGN_OR_RETURN(const engine::Dataset data, ReadDataset(attempt));
-  QL_RETURN_IF_ERROR(Quantize(attempt, data, baseline));
+  QL_ASSIGN_OR_RETURN(engine::Dataset data, ReadDataset(attempt));
+  QL_RETURN_IF_ERROR(AlignWithModel(attempt, baseline, &data));
+  std::unique_ptr<engine::Encoder> trained;
+  QL_RETURN_IF_ERROR(Quantize(attempt, data, baseline, &trained));
   // Evaluates the saved model.
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(attempt.OutputPath("model")));
   engine::Encoder& model = *loaded.model;
-  QL_RETURN_IF_ERROR(CheckLabels(model.config(), data, baseline));
   QL_RETURN_IF_ERROR(model.To(engine::TorchDevice(attempt.device())));
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
                       LoadTokenizer(attempt.OutputPath("model"), model.config(), max_length));
-  QL_ASSIGN_OR_RETURN(const auto sqnr, LayerErrors(attempt, data, baseline, *tokenizer, model));
+  QL_ASSIGN_OR_RETURN(const auto sqnr, LayerErrors(attempt, data, baseline, *tokenizer, model, std::move(trained)));
   DescribePrecision(attempt, model, sqnr);
   QL_ASSIGN_OR_RETURN(const Evaluation test,
                       Evaluate(attempt, model, *tokenizer, data.test, "test", data.test_digest));

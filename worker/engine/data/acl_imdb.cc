@@ -21,7 +21,7 @@ class AclImdbFormat : public DatasetFormat {
  public:
   std::string_view name() const override { return "acl_imdb"; }
 
-  absl::StatusOr<std::vector<DataFile>> Find(const std::string& path) const override {
+  absl::StatusOr<std::vector<DataFile>> Find(const std::string& path, bool /*chosen*/) const override {
     for (const std::string& root : {path, path + "/aclImdb"}) {
       std::vector<DataFile> folders = FindIn(root);
       if (!folders.empty()) return folders;
@@ -29,20 +29,26 @@ class AclImdbFormat : public DatasetFormat {
     return std::vector<DataFile>();
   }
 
+  std::vector<std::string> TextFiles(const DataFile& folder) const override {
+    std::vector<std::string> paths;
+    for (const std::string& name : SortedNames(folder.path)) {
+      if (absl::EndsWith(name, ".txt")) paths.push_back(absl::StrCat(folder.path, "/", name));
+    }
+    return paths;
+  }
+
   absl::Status Read(const DataFile& folder, const DatasetConfig& config, const ReadLimits& limits,
                     const RowSink& sink) const override {
     if (!config.filter_column.empty()) {
       return FileError(folder.path, 0, messages::kNoColumnsToFilter(config.filter_column));
     }
-    bool any = false;
-    for (const std::string& name : SortedNames(folder.path)) {
-      if (!absl::EndsWith(name, ".txt")) continue;
-      any = true;
-      const std::string path = absl::StrCat(folder.path, "/", name);
-      QL_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path, limits.max_field_bytes));
+    const std::vector<std::string> paths = TextFiles(folder);
+    for (const std::string& path : paths) {
+      QL_ASSIGN_OR_RETURN(const std::string text,
+                          ReadTextFile(path, limits.max_field_bytes, config.encoding, sink));
       QL_RETURN_IF_ERROR(sink.row({text, folder.label, "", path, 0}));
     }
-    if (any) return absl::OkStatus();
+    if (!paths.empty()) return absl::OkStatus();
     return FileError(folder.path, 0, messages::kNoTextFiles());
   }
 

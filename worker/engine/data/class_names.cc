@@ -1,12 +1,23 @@
 #include "worker/engine/data/class_names.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
+#include <map>
 #include <memory>
+#include <numeric>
+#include <utility>
 
 #include <utf8proc.h>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
+#include "base/text/list.h"
+#include "base/text/utf8.h"
 
 namespace quantlab::engine {
 namespace {
@@ -25,6 +36,28 @@ std::string Folded(const std::string& name) {
   return std::string(absl::StripAsciiWhitespace(folded));
 }
 
+// White space as Unicode's property White_Space has it, and the invisible characters that editors leave.
+bool IsBlank(char32_t c) {
+  return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
+         (c >= 0x2000 && c <= 0x200B) || c == 0x2028 || c == 0x2029 || c == 0x202F || c == 0x205F ||
+         c == 0x3000 || c == 0xFEFF;
+}
+
+// The start of the last character of `text`, which must not be empty.
+size_t LastCharacter(std::string_view text) {
+  size_t at = text.size() - 1;
+  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
+  return at;
+}
+
+// The form in which labels are compared: that of names, and one form for each number.
+std::string PlainForm(const std::string& name) {
+  const std::string folded = Folded(name);
+  double number = 0;
+  if (folded.empty() || !absl::SimpleAtod(folded, &number) || !std::isfinite(number)) return folded;
+  return absl::StrFormat("%.17g", number);
+}
+
 // Whether the names are `prefix` with their index.
 bool AreNumbered(const std::vector<std::string>& names, const char* prefix) {
   for (size_t i = 0; i < names.size(); ++i) {
@@ -33,7 +66,74 @@ bool AreNumbered(const std::vector<std::string>& names, const char* prefix) {
   return true;
 }
 
+// What the map calls a class of the model; the name itself where it has none.
+std::string MappedName(const std::string& name, const std::vector<std::string>& label_map) {
+  for (const std::string& pair : label_map) {
+    const size_t colon = pair.find(": ");
+    if (colon != std::string::npos && SameClassName(pair.substr(0, colon), name))
+      return pair.substr(colon + 2);
+  }
+  return name;
+}
+
+// The one of `names` that is spelled alike, else the only one that is the same name; -1 where there is none.
+int IndexOf(const std::string& name, const std::vector<std::string>& names) {
+  int found = -1;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (names[i] == name) return static_cast<int>(i);
+  }
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (!SameClassName(names[i], name)) continue;
+    if (found >= 0) return -1;
+    found = static_cast<int>(i);
+  }
+  return found;
+}
+
+// Of a message: entries of a list.
+constexpr size_t kMaxListed = 20, kMaxSuggested = 4;
+
+// Entries for the map: the classes without a match, in the order of both lists.
+std::vector<std::string> SuggestedMap(const std::vector<std::string>& model,
+                                      const std::vector<std::string>& dataset,
+                                      const std::vector<int>& matched) {
+  std::vector<std::string> left, entries;
+  for (size_t i = 0; i < dataset.size(); ++i) {
+    if (std::find(matched.begin(), matched.end(), static_cast<int>(i)) == matched.end())
+      left.push_back(dataset[i]);
+  }
+  for (size_t i = 0, next = 0; i < model.size() && entries.size() < kMaxSuggested; ++i) {
+    if (matched[i] < 0 && next < left.size()) entries.push_back(absl::StrCat(model[i], ": ", left[next++]));
+  }
+  return entries;
+}
+
 }  // namespace
+
+std::string_view TrimBlanks(std::string_view text) {
+  while (!text.empty()) {
+    const DecodedCodePoint first = DecodeUtf8(text);
+    if (!first.valid || !IsBlank(first.code_point)) break;
+    text.remove_prefix(static_cast<size_t>(first.length));
+  }
+  while (!text.empty()) {
+    const size_t last = LastCharacter(text);
+    const DecodedCodePoint decoded = DecodeUtf8(text.substr(last));
+    if (!decoded.valid || !IsBlank(decoded.code_point)) break;
+    text.remove_suffix(text.size() - last);
+  }
+  return text;
+}
+
+std::vector<std::string> LookAlikes(const std::vector<std::string>& names) {
+  std::map<std::string, std::vector<std::string>> by_form;
+  for (const std::string& name : names) by_form[PlainForm(name)].push_back(name);
+  for (const std::string& name : names) {
+    std::vector<std::string>& alike = by_form[PlainForm(name)];
+    if (alike.size() > 1) return std::move(alike);
+  }
+  return {};
+}
 
 bool SameClassName(const std::string& a, const std::string& b) {
   return a == b || Folded(a) == Folded(b);
@@ -43,13 +143,30 @@ bool AreDefaultNames(const std::vector<std::string>& names) {
   return AreNumbered(names, "LABEL_");
 }
 
-bool SameClasses(const std::vector<std::string>& own, const std::vector<std::string>& dataset) {
-  if (own.size() != dataset.size()) return false;
-  if (AreDefaultNames(own) || AreNumbered(dataset, "")) return true;
-  for (size_t i = 0; i < own.size(); ++i) {
-    if (!SameClassName(own[i], dataset[i])) return false;
+absl::StatusOr<std::vector<int>> MatchClasses(const std::vector<std::string>& model,
+                                              const std::vector<std::string>& dataset,
+                                              const std::vector<std::string>& label_map) {
+  const std::vector<std::string> own = FirstOf(model, kMaxListed), labels = FirstOf(dataset, kMaxListed);
+  if (model.size() != dataset.size()) {
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kClassCountsDiffer(static_cast<int64_t>(model.size()), own,
+                                                      static_cast<int64_t>(dataset.size()), labels));
   }
-  return true;
+  std::vector<int> matched;
+  std::vector<std::string> names;
+  bool mapped = false;
+  for (const std::string& name : model) {
+    names.push_back(MappedName(name, label_map));
+    mapped |= names.back() != name;
+    matched.push_back(IndexOf(names.back(), dataset));
+  }
+  std::vector<int> sorted = matched, identity(model.size());
+  std::iota(identity.begin(), identity.end(), 0);
+  std::sort(sorted.begin(), sorted.end());
+  if (sorted == identity) return matched;
+  if (!mapped && (AreDefaultNames(model) || AreNumbered(dataset, ""))) return identity;
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kClassesUnmatched(own, labels, SuggestedMap(model, dataset, matched)));
 }
 
 }  // namespace quantlab::engine

@@ -1,9 +1,17 @@
 #include "worker/engine/data/class_names.h"
 
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace quantlab::engine {
 namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using Names = std::vector<std::string>;
 
 TEST(ClassNames, CaseNormalFormAndBlanksAtTheEndsMakeNoDifference) {
   EXPECT_TRUE(SameClassName("POSITIVE", "positive"));
@@ -17,14 +25,50 @@ TEST(ClassNames, CaseNormalFormAndBlanksAtTheEndsMakeNoDifference) {
   EXPECT_FALSE(SameClassName("", "neg"));
 }
 
-TEST(ClassNames, ClassesAreComparedByIndexAndNamesThatAreNoneFitAny) {
-  EXPECT_TRUE(SameClasses({"NEGATIVE", "POSITIVE"}, {"negative", "positive"}));
-  EXPECT_TRUE(SameClasses({"LABEL_0", "LABEL_1"}, {"bad", "good"}));
-  EXPECT_TRUE(SameClasses({"bad", "good"}, {"0", "1"}));
-  EXPECT_FALSE(SameClasses({"positive", "negative"}, {"negative", "positive"}));
-  EXPECT_FALSE(SameClasses({"neg", "pos"}, {"negative", "positive"}));
-  EXPECT_FALSE(SameClasses({"a", "b"}, {"a", "b", "c"}));
-  EXPECT_FALSE(SameClasses({"LABEL_1", "LABEL_0"}, {"bad", "good"}));
+TEST(ClassNames, ClassesAreMatchedByNameAndByIndexWhereOneSideHasNoNames) {
+  const Names kBadGood = {"bad", "good"}, kSigns = {"negative", "positive"};
+  EXPECT_THAT(*MatchClasses({"NEGATIVE", "POSITIVE"}, kSigns, {}), ElementsAre(0, 1));
+  EXPECT_THAT(*MatchClasses({"POSITIVE", "NEGATIVE"}, kSigns, {}), ElementsAre(1, 0));
+  EXPECT_THAT(*MatchClasses({"LABEL_0", "LABEL_1"}, kBadGood, {}), ElementsAre(0, 1));
+  EXPECT_THAT(*MatchClasses(kBadGood, {"0", "1"}, {}), ElementsAre(0, 1));
+  EXPECT_THAT(*MatchClasses({"A", "a"}, {"a", "A"}, {}), ElementsAre(1, 0));
+  EXPECT_FALSE(MatchClasses({"LABEL_1", "LABEL_0"}, kBadGood, {}).ok());
+  EXPECT_FALSE(MatchClasses({"x", "X"}, {"x", "y"}, {}).ok());
+}
+
+TEST(ClassNames, NamesThatCannotBeMatchedAreRefusedWithBothListsAndTheKey) {
+  const std::string error(MatchClasses({"neg", "pos"}, {"negative", "positive"}, {}).status().message());
+  EXPECT_EQ(
+      error,
+      "the model's classes are neg, pos; those of the dataset are negative, positive; where they are the same, "
+      "say so by dataset.label_map: {neg: negative, pos: positive}");
+  EXPECT_THAT(std::string(MatchClasses({"a", "b"}, {"a", "b", "c"}, {}).status().message()),
+              HasSubstr("the model has 2 classes (a, b), the dataset 3 (a, b, c)"));
+  Names many, others;
+  for (int i = 0; i < 900; ++i) {
+    many.push_back("class " + std::to_string(i));
+    others.push_back("label " + std::to_string(i));
+  }
+  EXPECT_LT(MatchClasses(many, others, {}).status().message().size(), 1500u);
+}
+
+TEST(ClassNames, TheMapSaysWhichClassesAreTheSame) {
+  const Names model = {"pos", "neg"}, dataset = {"negative", "positive"};
+  EXPECT_THAT(*MatchClasses(model, dataset, {"pos: positive", "neg: negative"}), ElementsAre(1, 0));
+  EXPECT_THAT(*MatchClasses(model, dataset, {"POS: Positive", "NEG: Negative", "none: such"}),
+              ElementsAre(1, 0));
+  EXPECT_THAT(*MatchClasses({"LABEL_0", "LABEL_1"}, dataset, {"LABEL_0: positive", "LABEL_1: negative"}),
+              ElementsAre(1, 0));
+  EXPECT_THAT(*MatchClasses(model, {"0", "1"}, {"pos: 0", "neg: 1"}), ElementsAre(0, 1));
+  EXPECT_THAT(std::string(MatchClasses(model, dataset, {"pos: positive"}).status().message()),
+              HasSubstr("label_map: {neg: negative}"));
+  EXPECT_FALSE(MatchClasses(model, dataset, {"pos: positive", "neg: positive"}).ok());
+}
+
+TEST(ClassNames, BlanksOfUnicodeAreTrimmed) {
+  EXPECT_EQ(TrimBlanks(" \t\u3000\u00A0\uFEFFa b\u2003\u200B\r\n"), "a b");
+  EXPECT_EQ(TrimBlanks("\u3000"), "");
+  EXPECT_EQ(TrimBlanks("\xFF \xFF"), "\xFF \xFF");
 }
 
 }  // namespace

@@ -18,7 +18,10 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
-#include "base/text/utf8.h"
+#include "base/text/escape.h"
+#include "base/text/list.h"
+#include "worker/engine/data/class_names.h"
+#include "worker/engine/data/encoding.h"
 #include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
 
@@ -27,6 +30,8 @@ namespace {
 
 // More distinct labels than this are taken for a wrong label_column.
 constexpr size_t kMaxClasses = 1000;
+// Labels are names, in reports and as labels of metrics, which have at most 256 bytes.
+constexpr size_t kMaxLabelBytes = 200;
 
 std::optional<int64_t> ParseInteger(const std::string& text) {
   int64_t value = 0;
@@ -35,10 +40,8 @@ std::optional<int64_t> ParseInteger(const std::string& text) {
   return value;
 }
 
-std::string Shorten(const std::string& text) {
-  constexpr size_t kShown = 60;
-  return text.size() <= kShown ? text : absl::StrCat(RepairUtf8(text.substr(0, kShown)), "…");
-}
+// Of a message: names in a list, and bytes of each.
+constexpr size_t kMaxListed = 20, kMaxShown = 60;
 
 // Gathers rows of all files; labels become class indices once all are known.
 class Collector {
@@ -47,7 +50,11 @@ class Collector {
 
   RowSink Sink(const DataFile& file) {
     return {[this, part = file.part](const RawRow& row) { return Add(row, part); },
-            [this](std::string note) { notes_.push_back(std::move(note)); }};
+            [this](std::string note) { notes_.push_back(std::move(note)); }, [this] { ++empty_; },
+            [this](int64_t count, const std::string& where) {
+              if (undefined_ == 0) first_undefined_ = where;
+              undefined_ += count;
+            }};
   }
 
   absl::StatusOr<ExamplePool> Finish(DatasetSummary* summary);
@@ -69,7 +76,8 @@ class Collector {
   std::map<std::string, int> label_indices_;
   std::vector<std::string> label_texts_;
   std::vector<std::string> notes_;
-  int64_t read_ = 0, filtered_ = 0, repaired_ = 0, unlabelled_ = 0;
+  std::string first_undefined_;
+  int64_t read_ = 0, filtered_ = 0, unlabelled_ = 0, empty_ = 0, undefined_ = 0;
 };
 
 absl::Status Collector::Add(const RawRow& row, Part part) {
@@ -82,31 +90,32 @@ absl::Status Collector::Add(const RawRow& row, Part part) {
     ++filtered_;
     return absl::OkStatus();
   }
-  const std::string label(absl::StripAsciiWhitespace(absl::string_view(row.label.data(), row.label.size())));
+  const std::string_view label = TrimBlanks(row.label);
   // Benchmarks publish a test split with secret labels in this form.
   if (part == Part::kTest && (label.empty() || label == "-1")) {
     ++unlabelled_;
     return absl::OkStatus();
   }
   QL_ASSIGN_OR_RETURN(const int label_text, LabelText(row));
-  Pending pending{{std::string(row.text), 0, number}, part, label_text};
-  if (!IsValidUtf8(row.text)) {
-    pending.example.text = RepairUtf8(row.text);
-    ++repaired_;
-  }
-  rows_.push_back(std::move(pending));
+  rows_.push_back({{std::string(row.text), 0, number}, part, label_text});
   return absl::OkStatus();
 }
 
 // Checks a label against the given ones here, where file and line are known.
 absl::StatusOr<int> Collector::LabelText(const RawRow& row) {
-  const std::string label(absl::StripAsciiWhitespace(absl::string_view(row.label.data(), row.label.size())));
+  const std::string label(TrimBlanks(row.label));
   if (label.empty()) return FileError(Where(row), 0, messages::kLabelEmpty());
+  if (label.size() > kMaxLabelBytes) {
+    return FileError(Where(row), 0,
+                     messages::kLabelTooLong(static_cast<int64_t>(label.size()), Shorten(label, kMaxShown),
+                                             static_cast<int64_t>(kMaxLabelBytes), config_.label_column));
+  }
   const auto known = label_indices_.find(label);
   if (known != label_indices_.end()) return known->second;
   int value = static_cast<int>(label_texts_.size());
   if (!config_.labels.empty()) {
-    const auto name = std::find(config_.labels.begin(), config_.labels.end(), label);
+    const auto name = std::find_if(config_.labels.begin(), config_.labels.end(),
+                                   [&label](const std::string& given) { return TrimBlanks(given) == label; });
     const std::optional<int64_t> index = ParseInteger(label);
     const auto count = static_cast<int64_t>(config_.labels.size());
     if (name != config_.labels.end()) {
@@ -115,7 +124,8 @@ absl::StatusOr<int> Collector::LabelText(const RawRow& row) {
       value = static_cast<int>(*index);
     } else {
       return FileError(Where(row), 0,
-                       messages::kLabelUnknown(Shorten(RepairUtf8(label)), config_.labels, count - 1));
+                       messages::kLabelUnknown(Shorten(label, kMaxShown), FirstOf(config_.labels, kMaxListed),
+                                               count - 1));
     }
   } else if (label_texts_.size() >= kMaxClasses) {
     return FileError(Where(row), 0,
@@ -143,7 +153,8 @@ absl::StatusOr<ExamplePool> Collector::Finish(DatasetSummary* summary) {
   ExamplePool pool;
   pool.labels = config_.labels.empty() ? SortedLabels() : config_.labels;
   if (config_.labels.empty() && pool.labels.size() == 1) {
-    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kOneClassOnly(pool.labels[0]));
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kOneClassOnly(Shorten(pool.labels[0], kMaxShown)));
   }
   std::vector<int> class_of(label_texts_.size());
   for (size_t i = 0; i < label_texts_.size(); ++i) {
@@ -160,11 +171,17 @@ absl::StatusOr<ExamplePool> Collector::Finish(DatasetSummary* summary) {
   }
   summary->rows_read = read_;
   summary->rows_filtered = filtered_;
+  summary->rows_empty = empty_;
   summary->notes = std::move(notes_);
+  if (empty_ > 0) summary->notes.push_back(absl::StrCat(empty_, " rows without any value were skipped."));
   if (unlabelled_ > 0)
     summary->notes.push_back(absl::StrCat(unlabelled_, " test rows without a label were left out."));
-  if (repaired_ > 0) {
-    summary->notes.push_back(absl::StrCat(repaired_, " rows had invalid UTF-8, which was read as U+FFFD."));
+  if (undefined_ > 0) {
+    summary->caveats.push_back(messages::kUndefinedCharacters(undefined_, first_undefined_));
+  }
+  if (std::vector<std::string> alike = LookAlikes(pool.labels); !alike.empty()) {
+    alike.resize(std::min(alike.size(), kMaxListed));
+    summary->caveats.push_back(messages::kLabelsLookAlike(alike));
   }
   return pool;
 }
@@ -191,7 +208,7 @@ absl::StatusOr<Source> FindSource(const DatasetConfig& config, const std::string
   for (const auto& format : AllFormats()) {
     if (!any && config.format != format->name()) continue;
     known = true;
-    QL_ASSIGN_OR_RETURN(std::vector<DataFile> files, format->Find(folder));
+    QL_ASSIGN_OR_RETURN(std::vector<DataFile> files, format->Find(folder, /*chosen=*/!any));
     if (!files.empty()) found.push_back({format.get(), std::move(files)});
   }
   if (!known) {
@@ -200,18 +217,58 @@ absl::StatusOr<Source> FindSource(const DatasetConfig& config, const std::string
   }
   if (found.size() == 1) return std::move(found[0]);
   if (found.empty()) {
-    return MessageStatus(absl::StatusCode::kNotFound, messages::kDatasetFormatAbsent(folder, config.format));
+    return MessageStatus(absl::StatusCode::kNotFound,
+                         messages::kDatasetFormatAbsent(folder, any ? "auto" : config.format));
   }
   return MessageStatus(absl::StatusCode::kInvalidArgument,
                        messages::kDatasetFormatAmbiguous(folder, std::string(found[0].format->name()),
                                                          std::string(found[1].format->name())));
 }
 
+// The encoding to read in: what the configuration names, or what the files look like.
+absl::StatusOr<std::string> ResolveEncoding(const std::string& encoding, const Source& source,
+                                            const std::string& folder, const ReadLimits& limits) {
+  QL_RETURN_IF_ERROR(CheckEncodingName(encoding));
+  if (absl::AsciiStrToLower(encoding) != "auto") return encoding;
+  EncodingGuess guess;
+  for (const DataFile& file : source.files) {
+    for (const std::string& path : source.format->TextFiles(file)) {
+      QL_ASSIGN_OR_RETURN(const std::string content, ReadBytes(path, limits.max_file_bytes));
+      guess.Add(content);
+    }
+  }
+  if (!guess.Name().empty()) return guess.Name();
+  return absl::InvalidArgumentError(
+      absl::StrCat("dataset ", folder,
+                   ": its encoding could not be guessed; set dataset.encoding to it, or save it as UTF-8"));
+}
+
+// What reading found, into what dividing found.
+void Combine(DatasetSummary read, DatasetSummary* total) {
+  total->rows_read = read.rows_read;
+  total->rows_filtered = read.rows_filtered;
+  total->rows_empty = read.rows_empty;
+  total->encoding = std::move(read.encoding);
+  total->class_rows = std::move(read.class_rows);
+  total->notes.insert(total->notes.begin(), read.notes.begin(), read.notes.end());
+  total->caveats = std::move(read.caveats);
+}
+
+std::vector<int64_t> CountClasses(const ExamplePool& pool) {
+  std::vector<int64_t> rows(pool.labels.size());
+  for (const auto* part : {&pool.rows, &pool.official_validation, &pool.official_test}) {
+    for (const Example& example : *part) ++rows[static_cast<size_t>(example.label)];
+  }
+  return rows;
+}
+
 }  // namespace
 
-absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& config, const std::string& folder) {
-  QL_ASSIGN_OR_RETURN(const Source source, FindSource(config, folder));
+absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& given, const std::string& folder) {
+  QL_ASSIGN_OR_RETURN(const Source source, FindSource(given, folder));
   const ReadLimits limits;
+  DatasetConfig config = given;
+  QL_ASSIGN_OR_RETURN(config.encoding, ResolveEncoding(given.encoding, source, folder, limits));
   Collector collector(config, limits);
   for (const DataFile& file : source.files) {
     QL_RETURN_IF_ERROR(source.format->Read(file, config, limits, collector.Sink(file)));
@@ -222,6 +279,10 @@ absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& config, const std::stri
     return MessageStatus(absl::StatusCode::kInvalidArgument,
                          messages::kDatasetEmpty(folder, summary.rows_read, summary.rows_filtered));
   }
+  summary.encoding = config.encoding.empty() ? "UTF-8" : config.encoding;
+  if (config.encoding != given.encoding)
+    summary.caveats.push_back(messages::kEncodingGuessed(config.encoding));
+  summary.class_rows = CountClasses(pool);
   if (pool.official_test.empty() && !pool.official_validation.empty()) {
     pool.official_test = std::move(pool.official_validation);
     pool.official_validation.clear();
@@ -231,11 +292,26 @@ absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& config, const std::stri
   absl::StatusOr<Dataset> dataset = MakeSplits(std::move(pool), config);
   if (!dataset.ok()) return Annotate(dataset.status(), absl::StrCat("dataset ", folder));
   dataset->format = std::string(source.format->name());
-  DatasetSummary& total = dataset->summary;
-  total.rows_read = summary.rows_read;
-  total.rows_filtered = summary.rows_filtered;
-  total.notes.insert(total.notes.begin(), summary.notes.begin(), summary.notes.end());
+  Combine(std::move(summary), &dataset->summary);
   return dataset;
+}
+
+absl::Status AlignClasses(const std::vector<std::string>& model, const std::vector<std::string>& label_map,
+                          Dataset* dataset) {
+  QL_ASSIGN_OR_RETURN(const std::vector<int> matched, MatchClasses(model, dataset->labels, label_map));
+  std::vector<int> class_of(matched.size());  // by the dataset's own index
+  const std::vector<std::string> labels = dataset->labels;
+  const std::vector<int64_t> rows = dataset->summary.class_rows;
+  for (size_t i = 0; i < matched.size(); ++i) {
+    const auto own = static_cast<size_t>(matched[i]);
+    class_of[own] = static_cast<int>(i);
+    dataset->labels[i] = labels[own];
+    if (own < rows.size()) dataset->summary.class_rows[i] = rows[own];
+  }
+  for (auto* split : {&dataset->train, &dataset->validation, &dataset->test}) {
+    for (Example& example : *split) example.label = class_of[static_cast<size_t>(example.label)];
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace quantlab::engine

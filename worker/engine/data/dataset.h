@@ -10,12 +10,13 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/message.h"
 #include "base/run_config.h"
 
 namespace quantlab::engine {
 
 struct Example {
-  std::string text;  // valid UTF-8: invalid bytes were read as Python's errors="replace" reads them
+  std::string text;  // valid UTF-8
   int label = 0;     // index into Dataset::labels
   int64_t row = 0;   // position among all rows of the dataset in reading order, from 0, filtered ones too
 };
@@ -23,13 +24,17 @@ struct Example {
 // Counts of the rows that did not enter a split, and why.
 struct DatasetSummary {
   int64_t rows_read = 0;
-  int64_t rows_filtered = 0;       // filter_column did not equal filter_value
-  int64_t duplicates_dropped = 0;  // repetitions of a text with the same label; the first is kept
-  int64_t conflicts_dropped = 0;   // rows of texts that appear with different labels; none is kept
-  int64_t leaked_dropped = 0;      // rows of an official training split whose text is held out as well
-  int64_t unused = 0;              // rows beyond the requested sizes
-  bool official_test = false;      // the test split is the dataset's own
-  std::vector<std::string> notes;  // anything else that a reader of the results should know, in sentences
+  int64_t rows_filtered = 0;        // filter_column did not equal filter_value
+  int64_t duplicates_dropped = 0;   // repetitions of a text with the same label; the first is kept
+  int64_t conflicts_dropped = 0;    // rows of texts that appear with different labels; none is kept
+  int64_t leaked_dropped = 0;       // rows of an official training split whose text is held out as well
+  int64_t unused = 0;               // rows beyond the requested sizes
+  bool official_test = false;       // the test split is the dataset's own
+  int64_t rows_empty = 0;           // rows without any value, which spreadsheets leave; not among rows_read
+  std::string encoding;             // of files without a byte order mark: "UTF-8"
+  std::vector<int64_t> class_rows;  // rows of each class, before they were divided
+  std::vector<std::string> notes;   // anything else that a reader of the results should know, in sentences
+  std::vector<Message> caveats;     // anything that may make the results worthless
 };
 
 struct Dataset {
@@ -56,8 +61,10 @@ struct ExamplePool {
 // Format "auto" is acl_imdb where there is train/pos, else the extension decides (.csv, .tsv, .jsonl, .tab).
 // Labels in the files are class names of `labels`, or class indices, or, when `labels` is empty, any
 // values: their sorted distinct values become the classes (by number where all are integers).
+// Blanks around labels do not count. The encoding "auto" is guessed from all files together.
 // Errors: NOT_FOUND no such folder or no file of a known format; INVALID_ARGUMENT a malformed file, an
-// unknown column, a label out of range (file and line are named), an empty dataset, too few rows;
+// unknown column, a label out of range (file and line are named), an empty dataset, too few rows, a file in
+// another encoding;
 // RESOURCE_EXHAUSTED a file or a field beyond the limits of readers.h.
 absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& config, const std::string& folder);
 
@@ -72,6 +79,11 @@ absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& config, const std::stri
 // with different labels none. A text in an official test or validation split is dropped from training.
 // Errors: INVALID_ARGUMENT fewer rows than requested, or a class without a row in train.
 absl::StatusOr<Dataset> MakeSplits(ExamplePool pool, const DatasetConfig& config);
+
+// Puts the dataset's classes into the order of a model's: afterwards class i is what the model's class i is
+// called here. The digests stay as they are: they name what was read. Errors: those of MatchClasses.
+absl::Status AlignClasses(const std::vector<std::string>& model, const std::vector<std::string>& label_map,
+                          Dataset* dataset);
 
 // SHA-256 (hex) over the lines "<SHA-256 of the text> <label>\n" of the examples in their order.
 std::string SplitDigest(const std::vector<Example>& examples);

@@ -62,7 +62,66 @@ TEST(Csv, ReadsWhatRfc4180Allows) {
 TEST(Csv, SkipsAByteOrderMark) {
   const auto data = LoadFile("d.csv", "\xEF\xBB\xBFtext,label\na,0\nb,1\n");
   ASSERT_TRUE(data.ok()) << data.status();
-  EXPECT_THAT(ErrorOf("d.csv", "\xFF\xFEt\0e\0"), HasSubstr("d.csv: is UTF-16"));
+}
+
+TEST(Csv, ReadsUtf16WithAByteOrderMark) {
+  std::string utf16 = "\xFF\xFE";
+  for (const char c : std::string("text,label\na,0\nb,1\n")) utf16 += {c, '\0'};
+  const auto data = LoadFile("d.csv", utf16);
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(TextsOf(data->train), ElementsAre("a", "b"));
+}
+
+TEST(Csv, SkipsAndCountsRowsWithoutAnyValue) {
+  for (const std::string end : {"\n", "\r\n", "\r"}) {
+    std::string csv;
+    for (const char* line : {"text,label,more", "a,0,", "b,1,x", ",,", "\"\",\"\",\"\"", "  ", " ,\u3000,\t"})
+      csv += line + end;
+    const auto data = LoadFile("d.csv", csv);
+    ASSERT_TRUE(data.ok()) << data.status();
+    EXPECT_THAT(TextsOf(data->train), ElementsAre("a", "b"));
+    EXPECT_EQ(data->summary.rows_empty, 4);
+    EXPECT_EQ(data->summary.rows_read, 2);
+    EXPECT_THAT(data->summary.notes, Contains("4 rows without any value were skipped."));
+  }
+  EXPECT_EQ(LoadFile("d.tsv", "text\tlabel\na\t0\nb\t1\n\t\n")->summary.rows_empty, 1);
+  EXPECT_EQ(
+      LoadFile(
+          "d.jsonl",
+          "{\"text\":\"a\",\"label\":0}\n{}\n{\"text\":null,\"label\":\" \"}\n{\"text\":\"b\",\"label\":1}\n")
+          ->summary.rows_empty,
+      2);
+}
+
+TEST(Csv, ALoneCarriageReturnEndsALine) {
+  const auto data = LoadFile("d.csv", "text,label\ra,0\r\"b\rc\",1\rd,0");
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(TextsOf(data->train), ElementsAre("a", "b\rc", "d"));
+  EXPECT_THAT(ErrorOf("d.csv", "text,label\r\"a\rb\",0\rc\r"), HasSubstr("d.csv:4: 1 field, but"));
+  EXPECT_TRUE(LoadFile("d.tsv", "text\tlabel\ra\t0\rb\t1\r").ok());
+  EXPECT_TRUE(LoadFile("d.jsonl", "{\"text\":\"a\",\"label\":0}\r{\"text\":\"b\",\"label\":1}\r").ok());
+}
+
+TEST(Csv, SeparatorsOfSpreadsheetsAreUnderstood) {
+  for (const char* csv :
+       {"text;label\na, b;0\n\"c;d\";1\n", "sep=;\ntext;label\na, b;0\n\"c;d\";1\n",
+        "sep=,\r\ntext,label\r\n\"a, b\",0\r\nc;d,1\r\n", "text\tlabel\na, b\t0\nc;d\t1\n"}) {
+    const auto data = LoadFile("d.csv", csv);
+    ASSERT_TRUE(data.ok()) << data.status();
+    EXPECT_THAT(TextsOf(data->train), ElementsAre("a, b", "c;d"));
+  }
+  EXPECT_THAT(ErrorOf("d.csv", "sep=;\n"), HasSubstr("d.csv: is empty"));
+  EXPECT_THAT(ErrorOf("d.csv", "a fine film,1\na bad one,0\n"),
+              HasSubstr("the first line must name the columns"));
+}
+
+TEST(Columns, ALongListIsCutWithACount) {
+  std::string header = "c0";
+  for (int i = 1; i < 5000; ++i) absl::StrAppend(&header, ",column ", i);
+  const std::string error = ErrorOf("d.csv", header + "\nx\n");
+  EXPECT_LT(error.size(), 1000u);
+  EXPECT_THAT(error, HasSubstr("column 9, and 4990 more"));
+  EXPECT_LT(ErrorOf("d.csv", std::string(100000, 'x') + "\n1\n").size(), 1000u);
 }
 
 TEST(Csv, ABrokenQuoteNamesFileAndLine) {
@@ -131,17 +190,20 @@ TEST(Jsonl, ReadsTextNumbersAndTruthValuesAsLabels) {
   const auto data = LoadFile("d.jsonl",
                              "{\"text\": \"a\\u00e9\", \"label\": 0}\r\n\n"
                              "{\"label\": 1.0, \"text\": \"\\ud83d\\ude00\", \"more\": {\"x\": []}}\n"
-                             "{\"text\": \"go\xFFod\", \"label\": \"1\"}");
+                             "{\"text\": \"good\", \"label\": \"1\"}");
   ASSERT_TRUE(data.ok()) << data.status();
-  EXPECT_THAT(TextsOf(data->train), ElementsAre("aé", "😀", "go\uFFFDod"));
+  EXPECT_THAT(TextsOf(data->train), ElementsAre("aé", "😀", "good"));
   EXPECT_THAT(LabelsOf(data->train), ElementsAre(0, 1, 1));
 }
 
 TEST(Jsonl, BadLinesAreNamed) {
   const std::string good = "{\"text\": \"a\", \"label\": 0}\n";
   EXPECT_THAT(ErrorOf("d.jsonl", good + "{\"text\": \"a\", \"label\": }"),
-              HasSubstr("d.jsonl:2: is not a JSON object"));
-  EXPECT_THAT(ErrorOf("d.jsonl", good + "[1]"), HasSubstr("d.jsonl:2: is not a JSON object"));
+              HasSubstr("d.jsonl:2: is not JSON: column 24: syntax error"));
+  EXPECT_THAT(ErrorOf("d.jsonl", good + "[1]"),
+              HasSubstr("d.jsonl:2: is a JSON list; each line must be one"));
+  EXPECT_THAT(ErrorOf("d.jsonl", good + "1"), HasSubstr("d.jsonl:2: is not a JSON object"));
+  EXPECT_THAT(ErrorOf("d.jsonl", good + "// a comment"), HasSubstr("d.jsonl:2: is not JSON: column 1"));
   EXPECT_THAT(ErrorOf("d.jsonl", good + "{\"text\": \"a\"}"),
               HasSubstr("d.jsonl:2: the object has no \"label\""));
   EXPECT_THAT(ErrorOf("d.jsonl", good + "{\"text\": [], \"label\": 0}"),
@@ -150,6 +212,20 @@ TEST(Jsonl, BadLinesAreNamed) {
               HasSubstr("d.jsonl:2: the label is empty"));
   EXPECT_THAT(ErrorOf("d.jsonl", std::string(100000, '[')), HasSubstr("d.jsonl:1: is nested too deeply"));
   EXPECT_THAT(ErrorOf("d.jsonl", "{\"txt\": \"a\", \"label\": 0}"), HasSubstr("no column \"text\""));
+}
+
+TEST(Jsonl, ReadsWhatPythonWritesBeyondJson) {
+  const auto data = LoadFile(
+      "d.jsonl",
+      "{\"text\": \"a NaN \\\" Infinity\", \"label\": 0, \"score\": NaN}\n"
+      "{\"text\": \"cut \\ud83d\", \"label\": 1, \"score\": [-Infinity, Infinity]}\n"
+      "{\"text\": \"\\ude00 \\ud83d\\ude00 \\ud83d\\u0041 \\\\ud83d\", \"label\": 1, \"score\": 1}\n");
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(TextsOf(data->train), ElementsAre("a NaN \" Infinity", "cut \uFFFD",
+                                                "\uFFFD 😀 \uFFFD"
+                                                "A \\ud83d"));
+  EXPECT_THAT(ErrorOf("d.jsonl", "{\"text\": \"a\", \"label\": NaN}\n"),
+              HasSubstr("d.jsonl:1: the label is empty"));
 }
 
 TEST(OrangeTab, TheHeaderSaysWhichColumnsHoldTextAndLabel) {
@@ -262,12 +338,44 @@ TEST(Labels, NamesAndIndicesOfTheGivenLabelsAreBothUnderstood) {
               HasSubstr("d.csv:2: label \"-1\" is out of range"));
 }
 
+TEST(Labels, BlanksOfUnicodeAreTrimmed) {
+  const auto data = LoadFile("d.csv", "text,label\na,\u3000好\u00A0\nb,好\nc,\uFEFF差\u200B\n");
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(data->labels, ElementsAre("好", "差"));
+  EXPECT_THAT(data->summary.class_rows, ElementsAre(2, 1));
+}
+
+TEST(Labels, ThatLookAlikeAreACaveat) {
+  for (const char* csv : {"text,label\na,Positive\nb,positive\nc,x\n", "text,label\na,1\nb,1.0\nc,x\n",
+                          "text,label\na,01\nb,1\nc,x\n", "text,label\na,caf\u00E9\nb,cafe\u0301\nc,x\n",
+                          "text,label\na,ＡＢ\nb,AB\nc,x\n"}) {
+    const auto data = LoadFile("d.csv", csv);
+    ASSERT_TRUE(data.ok()) << data.status();
+    EXPECT_EQ(data->labels.size(), 3u);
+    ASSERT_EQ(data->summary.caveats.size(), 1u) << csv;
+    EXPECT_EQ(data->summary.caveats[0].code, "caveat.labels_look_alike");
+  }
+  EXPECT_TRUE(LoadFile("d.csv", "text,label\na,1\nb,10\nc,0.1\nd,-1\n")->summary.caveats.empty());
+}
+
 TEST(Labels, OneClassOrFarTooManyAreErrors) {
   EXPECT_THAT(ErrorOf("d.csv", "text,label\na,1\nb,1\n"), HasSubstr("at least two classes"));
   EXPECT_THAT(ErrorOf("d.csv", "text,label\na,\n"), HasSubstr("d.csv:2: the label is empty"));
   std::string csv = "text,label\n";
   for (int i = 0; i < 1100; ++i) absl::StrAppend(&csv, "t", i, ",", i, "\n");
   EXPECT_THAT(ErrorOf("d.csv", csv), HasSubstr("d.csv:1002: more than 1000 different labels"));
+}
+
+TEST(Labels, ClassesTakeTheOrderOfAModel) {
+  auto data = LoadFile("d.csv", "text,label\na,negative\nb,positive\nc,negative\n");
+  ASSERT_TRUE(data.ok()) << data.status();
+  const std::string digest = data->train_digest;
+  ASSERT_TRUE(AlignClasses({"POS", "NEGATIVE"}, {"POS: positive"}, &*data).ok());
+  EXPECT_THAT(data->labels, ElementsAre("positive", "negative"));
+  EXPECT_THAT(LabelsOf(data->train), ElementsAre(1, 0, 1));
+  EXPECT_THAT(data->summary.class_rows, ElementsAre(1, 2));
+  EXPECT_EQ(data->train_digest, digest);
+  EXPECT_FALSE(AlignClasses({"POS", "NEG"}, {}, &*data).ok());
 }
 
 TEST(Finding, OneFileMayBeNamedAndDoubtIsAnError) {
@@ -286,6 +394,30 @@ TEST(Finding, OneFileMayBeNamedAndDoubtIsAnError) {
   tsv.format = "parquet";
   EXPECT_THAT(std::string(LoadDataset(tsv, formats.path()).status().message()),
               HasSubstr("expected auto, acl_imdb, csv, tsv, jsonl, tab"));
+}
+
+TEST(Finding, AFormatThatIsNamedWinsOverTheExtension) {
+  struct Case {
+    const char* name;
+    const char* format;
+    const char* content;
+  };
+  for (const Case& c :
+       {Case{"d.json", "jsonl", "{\"text\":\"a\",\"label\":0}\n{\"text\":\"b\",\"label\":1}\n"},
+        Case{"d.txt", "csv", "text,label\na,0\nb,1\n"}, Case{"d.csv", "tsv", "text\tlabel\na\t0\nb\t1\n"},
+        Case{"d", "tab", "text\tlabel\ns\td\n\t\na\t0\nb\t1\n"}}) {
+    TempFolder folder;
+    folder.Write(c.name, c.content);
+    DatasetConfig config = TrainOnly();
+    config.format = c.format;
+    for (const std::string& path : {folder.path(), absl::StrCat(folder.path(), "/", c.name)}) {
+      const auto data = LoadDataset(config, path);
+      ASSERT_TRUE(data.ok()) << data.status();
+      EXPECT_EQ(data->format, c.format);
+      EXPECT_THAT(TextsOf(data->train), ElementsAre("a", "b"));
+    }
+  }
+  EXPECT_THAT(ErrorOf("d.json", "{}"), HasSubstr("where a file has another extension, set dataset.format"));
 }
 
 }  // namespace

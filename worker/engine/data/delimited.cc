@@ -1,4 +1,5 @@
 // CSV (RFC 4180) and TSV (no quoting, as SST-2 is published): a header, then one record a row.
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,13 +11,32 @@
 
 #include "base/messages.h"
 #include "base/status_macros.h"
-#include "base/text/utf8.h"
+#include "base/text/escape.h"
 #include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
 #include "worker/engine/data/record_reader.h"
 
 namespace quantlab::engine {
 namespace {
+
+// How a CSV file separates its columns.
+struct Separator {
+  char character = ',';
+  bool has_line = false;  // a first line "sep=;", which spreadsheets write and read
+};
+
+// What the first line names, else what stands in a first line that has no commas: spreadsheets write
+// semicolons where the comma is the decimal point, and tabs into files that are called .csv.
+Separator SeparatorOf(std::string_view content) {
+  constexpr std::string_view kNamed = "sep=";
+  content.remove_prefix(std::min(content.find_first_not_of("\r\n"), content.size()));
+  const std::string_view line = content.substr(0, content.find_first_of("\r\n"));
+  if (line.substr(0, kNamed.size()) == kNamed && line.size() == kNamed.size() + 1) return {line.back(), true};
+  if (line.find(',') != std::string_view::npos) return {};
+  if (line.find(';') != std::string_view::npos) return {';', false};
+  if (line.find('\t') != std::string_view::npos) return {'\t', false};
+  return {};
+}
 
 class DelimitedFormat : public DatasetFormat {
  public:
@@ -25,35 +45,56 @@ class DelimitedFormat : public DatasetFormat {
 
   std::string_view name() const override { return name_; }
 
-  absl::StatusOr<std::vector<DataFile>> Find(const std::string& path) const override {
-    return FindByExtension(path, extensions_);
+  absl::StatusOr<std::vector<DataFile>> Find(const std::string& path, bool chosen) const override {
+    return FindByExtension(path, extensions_, chosen);
   }
 
   absl::Status Read(const DataFile& file, const DatasetConfig& config, const ReadLimits& limits,
                     const RowSink& sink) const override {
-    QL_ASSIGN_OR_RETURN(const std::string content, ReadTextFile(file.path, limits.max_file_bytes));
-    RecordReader reader(content, file.path, limits, syntax_);
-    std::vector<std::string> header, fields;
-    QL_ASSIGN_OR_RETURN(const bool has_header, reader.Next(&header));
+    QL_ASSIGN_OR_RETURN(const std::string content,
+                        ReadTextFile(file.path, limits.max_file_bytes, config.encoding, sink));
+    const Separator separator = syntax_.quoted ? SeparatorOf(content) : Separator{syntax_.separator, false};
+    RecordSyntax syntax = syntax_;
+    syntax.separator = separator.character;
+    RecordReader reader(content, file.path, limits, syntax);
+    std::vector<std::string> header;
+    QL_ASSIGN_OR_RETURN(bool has_header, reader.Next(&header));
+    if (separator.has_line) {
+      QL_ASSIGN_OR_RETURN(has_header, reader.Next(&header));
+    }
     if (!has_header) return FileError(file.path, 0, messages::kEmptyFile());
-    for (std::string& name : header) name = RepairUtf8(name);  // messages quote it
+    if (separator.character != syntax_.separator) {
+      sink.note(absl::StrCat(file.path, " separates its columns by ",
+                             JsonQuote(std::string(1, separator.character))));
+    }
     QL_ASSIGN_OR_RETURN(const std::optional<Columns> columns, FindColumns(header, file, config, sink));
     if (!columns.has_value()) return absl::OkStatus();
+    return ReadRows(reader, file, header, *columns, sink);
+  }
+
+ private:
+  static absl::Status ReadRows(RecordReader& reader, const DataFile& file,
+                               const std::vector<std::string>& header, const Columns& columns,
+                               const RowSink& sink) {
+    std::vector<std::string> fields;
     while (true) {
       QL_ASSIGN_OR_RETURN(const bool more, reader.Next(&fields));
       if (!more) return absl::OkStatus();
+      if (AllBlank(fields)) {
+        sink.empty_row();
+        continue;
+      }
       if (fields.size() != header.size()) {
         return FileError(
             file.path, reader.record_line(),
             messages::kFieldCount(static_cast<int64_t>(fields.size()), static_cast<int64_t>(header.size())));
       }
-      const std::string_view filter = columns->filter ? std::string_view(fields[*columns->filter]) : "";
+      const std::string_view filter = columns.filter ? std::string_view(fields[*columns.filter]) : "";
       QL_RETURN_IF_ERROR(
-          sink.row({fields[columns->text], fields[columns->label], filter, file.path, reader.record_line()}));
+          sink.row({fields[columns.text], fields[columns.label], filter, file.path, reader.record_line()}));
     }
   }
 
- private:
   const std::string name_;
   const std::vector<std::string> extensions_;
   const RecordSyntax syntax_;

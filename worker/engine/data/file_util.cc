@@ -15,11 +15,19 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/run_config.h"
+#include "base/status_macros.h"
+#include "base/text/escape.h"
+#include "base/text/list.h"
+#include "worker/engine/data/class_names.h"
+#include "worker/engine/data/encoding.h"
 
 namespace quantlab::engine {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Of a message: names in a list, and bytes of each.
+constexpr size_t kMaxListed = 10, kMaxShown = 60;
 
 std::string LowerExtension(const std::string& name) {
   return absl::AsciiStrToLower(fs::path(name).extension().string());
@@ -37,15 +45,6 @@ Part PartOf(const std::string& name) {
 bool IsWholeDataset(const DataFile& file) {
   const std::string stem = fs::path(file.path).stem().string();
   return stem.find_first_of("-_.") != std::string::npos;
-}
-
-// Removes a byte order mark, which some text editors write.
-absl::Status HandleByteOrderMark(const std::string& path, std::string* content) {
-  if (content->rfind("\xEF\xBB\xBF", 0) == 0) content->erase(0, 3);
-  if (content->rfind("\xFF\xFE", 0) == 0 || content->rfind("\xFE\xFF", 0) == 0) {
-    return FileError(path, 0, messages::kFileIsUtf16());
-  }
-  return absl::OkStatus();
 }
 
 // Position of `name`, or of one of its usual other names.
@@ -68,7 +67,9 @@ absl::StatusOr<std::optional<size_t>> FindColumn(const std::vector<std::string>&
 
 absl::Status NoColumn(const std::string& path, const std::string& role, const std::string& name,
                       const std::vector<std::string>& present) {
-  return FileError(path, 1, messages::kColumnMissing(name, present, role));
+  std::vector<std::string> shown;
+  for (const std::string& column : FirstOf(present, kMaxListed)) shown.push_back(Shorten(column, kMaxShown));
+  return FileError(path, 1, messages::kColumnMissing(Shorten(name, kMaxShown), shown, role));
 }
 
 }  // namespace
@@ -78,7 +79,7 @@ absl::Status FileError(const std::string& path, int64_t line, const Message& pro
   return MessageStatus(code, messages::kInContext(place, problem));
 }
 
-absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes) {
+absl::StatusOr<std::string> ReadBytes(const std::string& path, int64_t max_bytes) {
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (!fs::exists(status)) return FileError(path, 0, messages::kNoSuchFile(), absl::StatusCode::kNotFound);
@@ -93,8 +94,22 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_by
   if (!in || (size > 0 && !in.read(content.data(), size))) {
     return absl::UnavailableError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
   }
-  if (absl::Status bom = HandleByteOrderMark(path, &content); !bom.ok()) return bom;
   return content;
+}
+
+absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes,
+                                         const std::string& encoding, const RowSink& sink) {
+  QL_ASSIGN_OR_RETURN(std::string content, ReadBytes(path, max_bytes));
+  QL_ASSIGN_OR_RETURN(DecodedText decoded, DecodeText(std::move(content), encoding, path));
+  if (decoded.replaced > 0) {
+    sink.undefined(decoded.replaced, absl::StrCat(path, ":", decoded.first_replaced));
+  }
+  return std::move(decoded.text);
+}
+
+bool AllBlank(const std::vector<std::string>& fields) {
+  return std::all_of(fields.begin(), fields.end(),
+                     [](const std::string& field) { return TrimBlanks(field).empty(); });
 }
 
 std::vector<std::string> SortedNames(const std::string& folder) {
@@ -108,20 +123,25 @@ std::vector<std::string> SortedNames(const std::string& folder) {
 }
 
 absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
-                                                      const std::vector<std::string>& extensions) {
+                                                      const std::vector<std::string>& extensions,
+                                                      bool chosen) {
   const auto matches = [&extensions](const std::string& name) {
     return std::find(extensions.begin(), extensions.end(), LowerExtension(name)) != extensions.end();
   };
   std::error_code error;
   std::vector<DataFile> files;
+  std::vector<DataFile> others;
+  const auto add = [&](const std::string& file, const std::string& name) {
+    if (!fs::is_regular_file(file, error)) return;
+    if (!matches(name) && (!chosen || name[0] == '.')) return;
+    (matches(name) ? files : others).push_back({file, PartOf(name), ""});
+  };
   if (fs::is_regular_file(path, error)) {
-    if (matches(path)) files.push_back({path, Part::kUnsplit, ""});
-    return files;
+    add(path, fs::path(path).filename().string());
+  } else {
+    for (const std::string& name : SortedNames(path)) add(absl::StrCat(path, "/", name), name);
   }
-  for (const std::string& name : SortedNames(path)) {
-    const std::string file = absl::StrCat(path, "/", name);
-    if (matches(name) && fs::is_regular_file(file, error)) files.push_back({file, PartOf(name), ""});
-  }
+  if (files.empty()) files = std::move(others);
   std::stable_sort(files.begin(), files.end(),
                    [](const DataFile& a, const DataFile& b) { return a.part < b.part; });
   if (files.size() == 1 && IsWholeDataset(files[0])) files[0].part = Part::kUnsplit;
@@ -132,7 +152,7 @@ absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
     std::vector<std::string> names;
     names.reserve(files.size());
     for (const DataFile& file : files) names.push_back(fs::path(file.path).filename().string());
-    return FileError(path, 0, messages::kFilesAmbiguous(names));
+    return FileError(path, 0, messages::kFilesAmbiguous(FirstOf(names, kMaxListed)));
   }
   return files;
 }

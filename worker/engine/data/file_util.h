@@ -19,18 +19,27 @@ namespace quantlab::engine {
 absl::Status FileError(const std::string& path, int64_t line, const Message& problem,
                        absl::StatusCode code = absl::StatusCode::kInvalidArgument);
 
-// The whole file, without a UTF-8 byte order mark.
-// Errors: NOT_FOUND, RESOURCE_EXHAUSTED longer than max_bytes, INVALID_ARGUMENT not a file or UTF-16.
-absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes);
+// The bytes of a file.
+// Errors: NOT_FOUND, RESOURCE_EXHAUSTED longer than max_bytes, INVALID_ARGUMENT not a file.
+absl::StatusOr<std::string> ReadBytes(const std::string& path, int64_t max_bytes);
+
+// The whole file as UTF-8, without a byte order mark; see encoding.h.
+// Errors: those of ReadBytes and DecodeText.
+absl::StatusOr<std::string> ReadTextFile(const std::string& path, int64_t max_bytes,
+                                         const std::string& encoding, const RowSink& sink);
 
 // Names of what is in a folder, sorted by bytes; empty when it is not a readable folder.
 std::vector<std::string> SortedNames(const std::string& folder);
 
 // DatasetFormat::Find for formats of one file with one of `extensions` (".csv"): `path` itself, the only
 // such file in the folder, or files whose names end in train, validation (dev, valid, val) and test
-// ("train.tsv", "r8-test.tab").
+// ("train.tsv", "r8-test.tab"). `chosen`: where no file has one of the extensions, any do.
 absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
-                                                      const std::vector<std::string>& extensions);
+                                                      const std::vector<std::string>& extensions,
+                                                      bool chosen);
+
+// Whether every field is empty or blank.
+bool AllBlank(const std::vector<std::string>& fields);
 
 // Indices of the configured columns in `present`. Where a column has its default name and is absent, the
 // usual names of public datasets are tried instead ("sentence", "review", "sentiment").

@@ -1,9 +1,10 @@
 // JSON Lines: one object a line; text and labels are its members.
 #include <algorithm>
-#include <cmath>
+#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -13,7 +14,9 @@
 
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "base/text/escape.h"
 #include "base/text/utf8.h"
+#include "worker/engine/data/class_names.h"
 #include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
 
@@ -44,6 +47,71 @@ bool TooDeep(std::string_view json) {
   return false;
 }
 
+constexpr size_t kEscape = 6;  // \\uXXXX
+
+// The code unit of a JSON escape \\uXXXX at `at`; nullopt where there is none.
+std::optional<unsigned> UnicodeEscape(std::string_view json, size_t at) {
+  if (json.substr(at, 2) != "\\u" || at + kEscape > json.size()) return std::nullopt;
+  unsigned unit = 0;
+  const auto [end, error] = std::from_chars(json.data() + at + 2, json.data() + at + kEscape, unit, 16);
+  if (error != std::errc() || end != json.data() + at + kEscape) return std::nullopt;
+  return unit;
+}
+
+bool IsHighSurrogate(std::optional<unsigned> unit) {
+  return unit && *unit >= 0xD800 && *unit < 0xDC00;
+}
+
+bool IsLowSurrogate(std::optional<unsigned> unit) {
+  return unit && *unit >= 0xDC00 && *unit < 0xE000;
+}
+
+// Appends the escape sequence of a string that starts at `at`; one half of a surrogate pair alone, as a text
+// that was cut within an emoji has it, becomes U+FFFD. Returns how many bytes were read.
+size_t CopyEscape(std::string_view json, size_t at, std::string* out) {
+  const std::optional<unsigned> unit = UnicodeEscape(json, at);
+  const bool pair = IsHighSurrogate(unit) && IsLowSurrogate(UnicodeEscape(json, at + kEscape));
+  const size_t length = pair ? 2 * kEscape : unit ? kEscape : 2;
+  const bool alone = !pair && (IsHighSurrogate(unit) || IsLowSurrogate(unit));
+  out->append(alone ? "\\ufffd" : json.substr(at, length));
+  return length;
+}
+
+// What Python's json module writes and JSON does not have, made JSON: NaN, Infinity and -Infinity become
+// null.
+std::string WithoutExtensions(std::string_view json) {
+  std::string strict;
+  bool in_string = false;
+  size_t at = 0;
+  while (at < json.size()) {
+    if (in_string && json[at] == '\\') {
+      at += CopyEscape(json, at, &strict);
+      continue;
+    }
+    if (json[at] == '"') in_string = !in_string;
+    size_t word = 0;
+    for (const std::string_view name : {"-Infinity", "Infinity", "NaN"}) {
+      if (!in_string && word == 0 && json.substr(at, name.size()) == name) word = name.size();
+    }
+    strict += word > 0 ? std::string_view("null") : json.substr(at, 1);
+    at += std::max<size_t>(word, 1);
+  }
+  return strict;
+}
+
+// The only place where exceptions of the library appear.
+absl::StatusOr<Json> ParseJson(std::string_view text) {
+  try {
+    return Json::parse(text);
+  } catch (const Json::exception& e) {
+    const std::string_view what =
+        e.what();  // "[json.exception.parse_error.101] parse error at line 1, column 8: …"
+    const size_t start = what.find("column ");
+    return absl::InvalidArgumentError(
+        std::string(start == std::string_view::npos ? what : what.substr(start)));
+  }
+}
+
 // A member as text; nullopt when it is neither text, number nor truth value.
 std::optional<std::string> AsText(const Json& value) {
   if (value.is_string()) return value.get<std::string>();
@@ -58,25 +126,26 @@ class JsonlFormat : public DatasetFormat {
  public:
   std::string_view name() const override { return "jsonl"; }
 
-  absl::StatusOr<std::vector<DataFile>> Find(const std::string& path) const override {
-    return FindByExtension(path, {".jsonl", ".ndjson"});
+  absl::StatusOr<std::vector<DataFile>> Find(const std::string& path, bool chosen) const override {
+    return FindByExtension(path, {".jsonl", ".ndjson"}, chosen);
   }
 
   absl::Status Read(const DataFile& file, const DatasetConfig& config, const ReadLimits& limits,
                     const RowSink& sink) const override {
-    QL_ASSIGN_OR_RETURN(const std::string content, ReadTextFile(file.path, limits.max_file_bytes));
+    QL_ASSIGN_OR_RETURN(const std::string content,
+                        ReadTextFile(file.path, limits.max_file_bytes, config.encoding, sink));
     std::string_view rest = content;
     std::optional<Columns> columns;  // found in the first row, the same in all
     std::vector<std::string> names;
-    int64_t repaired = 0;
     for (int64_t line = 1; !rest.empty(); ++line) {
-      const size_t end = std::min(rest.find('\n'), rest.size());
-      const std::string_view text = rest.substr(0, end);
-      rest.remove_prefix(std::min(end + 1, rest.size()));
-      if (text.find_first_not_of(" \t\r") == std::string_view::npos) continue;
+      const std::string_view text = TakeLine(&rest);
+      if (text.find_first_not_of(" \t") == std::string_view::npos) continue;
       QL_RETURN_IF_ERROR(CheckField(text, limits, file.path, line));
-      repaired += IsValidUtf8(text) ? 0 : 1;
       QL_ASSIGN_OR_RETURN(const Json row, Parse(text, file.path, line));
+      if (IsEmptyRow(row)) {
+        sink.empty_row();
+        continue;
+      }
       if (names.empty()) {
         for (const auto& [name, value] : row.items()) names.push_back(name);
         QL_ASSIGN_OR_RETURN(columns, FindColumns(names, file, config, sink));
@@ -84,22 +153,35 @@ class JsonlFormat : public DatasetFormat {
       }
       QL_RETURN_IF_ERROR(Emit(row, names, *columns, file, line, sink));
     }
-    if (repaired > 0) {
-      sink.note(
-          absl::StrCat(file.path, ": ", repaired, " rows had invalid UTF-8, which was read as U+FFFD."));
-    }
     if (names.empty()) return FileError(file.path, 0, messages::kNoRows());
     return absl::OkStatus();
   }
 
  private:
+  // Up to the next line end (LF, CRLF or CR), which is dropped.
+  static std::string_view TakeLine(std::string_view* rest) {
+    const size_t end = std::min(rest->find_first_of("\r\n"), rest->size());
+    const std::string_view line = rest->substr(0, end);
+    rest->remove_prefix(end);
+    rest->remove_prefix(rest->substr(0, 2) == "\r\n" ? 2 : rest->empty() ? 0 : 1);
+    return line;
+  }
+
+  static bool IsEmptyRow(const Json& row) {
+    return std::all_of(row.begin(), row.end(), [](const Json& member) {
+      return member.is_null() ||
+             (member.is_string() && TrimBlanks(member.get_ref<const std::string&>()).empty());
+    });
+  }
+
   static absl::StatusOr<Json> Parse(std::string_view text, const std::string& path, int64_t line) {
-    if (TooDeep(text)) {
-      return FileError(path, line, messages::kJsonTooDeep());
-    }
-    Json row = Json::parse(RepairUtf8(text), nullptr, /*allow_exceptions=*/false);
-    if (row.is_object() && !row.empty()) return row;
-    return FileError(path, line, messages::kNotJsonObject());
+    if (TooDeep(text)) return FileError(path, line, messages::kJsonTooDeep());
+    absl::StatusOr<Json> row = ParseJson(text);
+    if (!row.ok()) row = ParseJson(WithoutExtensions(text));
+    if (row.ok() && row->is_object()) return row;
+    if (row.ok() && row->is_array()) return FileError(path, line, messages::kJsonList());
+    if (row.ok()) return FileError(path, line, messages::kNotJsonObject());
+    return FileError(path, line, messages::kNotJson(Shorten(RepairUtf8(std::string(row.status().message())), 200)));
   }
 
   static absl::StatusOr<std::string> Member(const Json& row, const std::string& name, const std::string& path,

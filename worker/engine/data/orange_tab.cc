@@ -15,7 +15,6 @@
 
 #include "base/messages.h"
 #include "base/status_macros.h"
-#include "base/text/utf8.h"
 #include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
 #include "worker/engine/data/record_reader.h"
@@ -56,7 +55,6 @@ absl::Status ReadHeader(RecordReader& reader, const std::string& path, Header* h
                                                  static_cast<int64_t>(columns)));
   }
   header->flags.resize(columns);  // editors drop separators at the end of a row
-  for (std::string& name : header->names) name = RepairUtf8(name);  // messages quote it
   return absl::OkStatus();
 }
 
@@ -102,13 +100,14 @@ class OrangeTabFormat : public DatasetFormat {
  public:
   std::string_view name() const override { return "tab"; }
 
-  absl::StatusOr<std::vector<DataFile>> Find(const std::string& path) const override {
-    return FindByExtension(path, {".tab"});
+  absl::StatusOr<std::vector<DataFile>> Find(const std::string& path, bool chosen) const override {
+    return FindByExtension(path, {".tab"}, chosen);
   }
 
   absl::Status Read(const DataFile& file, const DatasetConfig& config, const ReadLimits& limits,
                     const RowSink& sink) const override {
-    QL_ASSIGN_OR_RETURN(const std::string content, ReadTextFile(file.path, limits.max_file_bytes));
+    QL_ASSIGN_OR_RETURN(const std::string content,
+                        ReadTextFile(file.path, limits.max_file_bytes, config.encoding, sink));
     RecordSyntax syntax;
     syntax.separator = '\t';
     syntax.bare_quotes = true;
@@ -128,9 +127,10 @@ class OrangeTabFormat : public DatasetFormat {
     while (true) {
       QL_ASSIGN_OR_RETURN(const bool more, reader.Next(&fields));
       if (!more) return absl::OkStatus();
-      const bool empty =
-          std::all_of(fields.begin(), fields.end(), [](const std::string& f) { return f.empty(); });
-      if (empty) continue;
+      if (AllBlank(fields)) {
+        sink.empty_row();
+        continue;
+      }
       if (fields.size() != header.names.size()) {
         return FileError(file.path, reader.record_line(),
                          messages::kFieldCount(static_cast<int64_t>(fields.size()),

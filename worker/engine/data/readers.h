@@ -33,7 +33,7 @@ struct DataFile {
   std::string label;  // acl_imdb: the class of all texts in the folder
 };
 
-// Views are valid only during the call that gets them. `text` and `label` may hold any bytes.
+// Views are valid only during the call that gets them. All are valid UTF-8.
 struct RawRow {
   std::string_view text;
   std::string_view label;   // as in the file; empty: none given
@@ -48,6 +48,10 @@ std::string Where(const RawRow& row);
 struct RowSink {
   std::function<absl::Status(const RawRow&)> row;  // an error ends the reading
   std::function<void(std::string)> note;           // something that a reader of results should know
+  // A row whose fields are all empty, as spreadsheets leave at the end; it is no row.
+  std::function<void()> empty_row = [] {};
+  // Characters that the file's encoding does not define, read as U+FFFD, and where the first of them is.
+  std::function<void(int64_t count, const std::string& where)> undefined = [](int64_t, const std::string&) {};
 };
 
 // Threads: implementations have no state.
@@ -59,10 +63,14 @@ class DatasetFormat {
   virtual std::string_view name() const = 0;
 
   // The files of this format at `path` (a folder or a file), in reading order; may be empty.
+  // `chosen`: the user named the format, which then counts more than the extension of a file.
   // Errors: INVALID_ARGUMENT several files with unclear roles.
-  virtual absl::StatusOr<std::vector<DataFile>> Find(const std::string& path) const = 0;
+  virtual absl::StatusOr<std::vector<DataFile>> Find(const std::string& path, bool chosen) const = 0;
 
-  // Reads one of the files that Find returned, row by row.
+  // The files on this disk that Read reads for `file`.
+  virtual std::vector<std::string> TextFiles(const DataFile& file) const { return {file.path}; }
+
+  // Reads one of the files that Find returned, row by row, in the encoding of `config`, which is not "auto".
   // Errors: INVALID_ARGUMENT malformed (file and line are named), an unknown column;
   // RESOURCE_EXHAUSTED a limit.
   virtual absl::Status Read(const DataFile& file, const DatasetConfig& config, const ReadLimits& limits,

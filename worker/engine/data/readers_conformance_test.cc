@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "base/message_catalogue.h"
 #include "base/testing/temp_folder.h"
 #include "base/text/utf8.h"
 #include "worker/engine/data/dataset.h"
@@ -41,12 +42,13 @@ std::string Tsv(const Rows& rows) {
   return out;
 }
 
-// The byte FF, which JSON cannot hold, is written as it is.
+// Bytes that are not UTF-8, which JSON cannot hold, are written as they are.
 std::string Jsonl(const Rows& rows) {
   std::string out;
   for (const auto& [text, label] : rows) {
-    const nlohmann::json row = {{"text", absl::StrReplaceAll(text, {{"\xFF", "<FF>"}})}, {"label", label}};
-    out += absl::StrReplaceAll(row.dump(), {{"<FF>", "\xFF"}}) + "\n";
+    const std::string quoted =
+        IsValidUtf8(text) ? nlohmann::json(text).dump() : absl::StrCat("\"", text, "\"");
+    absl::StrAppend(&out, "{\"label\": \"", label, "\", \"text\": ", quoted, "}\n");
   }
   return out;
 }
@@ -177,13 +179,50 @@ TEST_P(ReaderConformance, ALabelOutOfRangeNamesTheFile) {
   EXPECT_THAT(std::string(data.status().message()), HasSubstr("label \"neg\" is out of range"));
 }
 
-TEST_P(ReaderConformance, RepairsInvalidUtf8AndSaysSo) {
+// "这部电影非常好看" in GBK; as Latin-1 characters no text at all.
+constexpr char kGbk[] = "\xd5\xe2\xb2\xbf\xb5\xe7\xd3\xb0\xb7\xc7\xb3\xa3\xba\xc3\xbf\xb4";
+
+TEST_P(ReaderConformance, RefusesWhatIsNotUtf8AndNamesTheLikelyEncoding) {
   const TempFolder folder;
-  GetParam().write(folder, {{"go\xFFod", "pos"}, {"bad", "neg"}});
+  GetParam().write(folder, {{kGbk, "pos"}, {"bad", "neg"}});
   const auto data = LoadDataset(Config(), folder.path());
+  EXPECT_EQ(data.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(data.status().message()), HasSubstr("is not UTF-8; it is most likely in GB18030"));
+  EXPECT_THAT(std::string(data.status().message()), HasSubstr(folder.path()));
+}
+
+TEST_P(ReaderConformance, ReadsAnotherEncodingWhereItIsNamedOrGuessed) {
+  const TempFolder folder;
+  GetParam().write(folder, {{kGbk, "pos"}, {"bad", "neg"}});
+  DatasetConfig config = Config();
+  for (const char* encoding : {"gbk", "auto"}) {
+    config.encoding = encoding;
+    const auto data = LoadDataset(config, folder.path());
+    ASSERT_TRUE(data.ok()) << data.status();
+    EXPECT_EQ(TrainOf(*data).count({"这部电影非常好看", 1}), 1u);
+    EXPECT_EQ(data->summary.encoding, encoding == std::string("auto") ? "GB18030" : "gbk");
+    EXPECT_EQ(data->summary.caveats.size(), encoding == std::string("auto") ? 1u : 0u);
+  }
+  config.encoding = "gkb";
+  EXPECT_THAT(std::string(LoadDataset(config, folder.path()).status().message()),
+              HasSubstr("not a known encoding"));
+}
+
+TEST_P(ReaderConformance, CountsTheCharactersThatTheEncodingDoesNotDefine) {
+  const TempFolder folder;
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += "很好";
+  GetParam().write(folder, {{text + "\xFF", "pos"}, {"bad", "neg"}});
+  EXPECT_THAT(std::string(LoadDataset(Config(), folder.path()).status().message()),
+              HasSubstr("a few bytes of it are damaged"));
+  DatasetConfig config = Config();
+  config.encoding = "utf-8";
+  const auto data = LoadDataset(config, folder.path());
   ASSERT_TRUE(data.ok()) << data.status();
-  EXPECT_EQ(TrainOf(*data).count({"go\uFFFDod", 1}), 1u);
-  EXPECT_THAT(data->summary.notes, testing::Contains(HasSubstr("had invalid UTF-8")));
+  EXPECT_EQ(TrainOf(*data).count({text + "\uFFFD", 1}), 1u);
+  ASSERT_EQ(data->summary.caveats.size(), 1u);
+  EXPECT_THAT(English(data->summary.caveats[0]),
+              HasSubstr("1 characters of the dataset's files are not defined"));
 }
 
 TEST_P(ReaderConformance, NothingIsAnError) {
@@ -204,7 +243,7 @@ TEST_P(ReaderConformance, LimitsAreHeld) {
   GetParam().write(folder, {{std::string(1000, 'x'), "pos"}, {"bad", "neg"}});
   for (const auto& format : AllFormats()) {
     if (format->name() != GetParam().format) continue;
-    const auto files = format->Find(folder.path());
+    const auto files = format->Find(folder.path(), /*chosen=*/true);
     ASSERT_TRUE(files.ok());
     ReadLimits limits;
     limits.max_field_bytes = 999;

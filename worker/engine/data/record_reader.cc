@@ -31,14 +31,16 @@ absl::StatusOr<bool> RecordReader::NextLine(std::vector<std::string>* fields) {
 
 // Takes a line end, if there is one at the start of what is left.
 bool RecordReader::TakeLineEnd() {
-  const size_t length = rest_.rfind("\r\n", 0) == 0 ? 2 : rest_.rfind('\n', 0) == 0 ? 1 : 0;
+  const size_t length = rest_.rfind("\r\n", 0) == 0                              ? 2
+                        : rest_.rfind('\n', 0) == 0 || rest_.rfind('\r', 0) == 0 ? 1
+                                                                                 : 0;
   rest_.remove_prefix(length);
   line_ += length > 0 ? 1 : 0;
   return length > 0;
 }
 
 bool RecordReader::AtFieldEnd() const {
-  return rest_.empty() || rest_[0] == syntax_.separator || rest_[0] == '\n' || rest_.rfind("\r\n", 0) == 0;
+  return rest_.empty() || rest_[0] == syntax_.separator || rest_[0] == '\n' || rest_[0] == '\r';
 }
 
 absl::Status RecordReader::ReadQuoted(std::string* field) {
@@ -62,22 +64,21 @@ absl::Status RecordReader::ReadQuoted(std::string* field) {
 
 absl::Status RecordReader::ReadBare(std::string* field) {
   const bool refuse_quotes = syntax_.quoted && !syntax_.bare_quotes;
-  const char ends[] = {syntax_.separator, '\n', refuse_quotes ? '"' : '\n'};
+  const char ends[] = {syntax_.separator, '\n', '\r', refuse_quotes ? '"' : '\n'};
   const size_t end = std::min(rest_.find_first_of(std::string_view(ends, sizeof ends)), rest_.size());
   if (end < rest_.size() && rest_[end] == '"') {
     return Malformed(line_, messages::kQuoteInBareField());
   }
-  size_t length = end;
-  if ((end == rest_.size() || rest_[end] == '\n') && end > 0 && rest_[end - 1] == '\r') --length;
-  Append(rest_.substr(0, length), field);
-  rest_.remove_prefix(length);
-  // A last line without its end may still have the CR of one.
-  if (rest_ == "\r") rest_.remove_prefix(1);
+  Append(rest_.substr(0, end), field);
+  rest_.remove_prefix(end);
   return CheckField(*field, limits_, path_, line_);
 }
 
 void RecordReader::Append(std::string_view text, std::string* field) {
-  line_ += std::count(text.begin(), text.end(), '\n');
+  for (size_t i = 0; i < text.size(); ++i) {
+    // A quoted field goes on after a quote of its own, so that a CRLF is never cut in two.
+    line_ += text[i] == '\n' || (text[i] == '\r' && (i + 1 == text.size() || text[i + 1] != '\n'));
+  }
   field->append(text);
 }
 

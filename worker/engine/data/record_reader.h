@@ -24,7 +24,7 @@ struct RecordSyntax {
   bool bare_quotes = false;
 };
 
-// Cuts `content` into records. Lines end in LF or CRLF.
+// Cuts `content` into records. Lines end in LF, CRLF or CR.
 // Ownership: borrows everything; `content`, `path` and `limits` outlive this object.
 // Errors:    INVALID_ARGUMENT malformed, RESOURCE_EXHAUSTED a field too long; both name file and line.
 class RecordReader {

@@ -16,9 +16,9 @@
 #include "base/files.h"
 #include "base/testing/temp_folder.h"
 #include "worker/engine/calibration/layer_inputs.h"
+#include "worker/engine/families/families.h"
 #include "worker/engine/measure/devices.h"
 #include "worker/engine/models/checkpoint.h"
-#include "worker/engine/models/families.h"
 #include "worker/engine/models/random_encoder.h"
 #include "worker/engine/models/saved_model.h"
 
@@ -221,6 +221,21 @@ TEST_P(MethodConformanceTest, PlansEveryLayerAndSaysWhatRuns) {
   }
   EXPECT_NEAR(share, 1.0, 1e-9);
   EXPECT_EQ(result->plan.family, GetParam().family);
+}
+
+// What a method trains and then quantizes is compared with its own weights.
+TEST_P(MethodConformanceTest, AModelThatWasTrainedIsHandedOverBeforeItIsQuantized) {
+  std::unique_ptr<Encoder> trained;
+  QuantizationContext context;
+  context.keep_trained = [&](std::unique_ptr<Encoder> model) { trained = std::move(model); };
+  ASSERT_TRUE(Apply(context).ok());
+  ASSERT_EQ(trained != nullptr, GetParam().method == "qat");
+  if (trained == nullptr) return;
+  const auto own = MeasureLayerSqnr(*trained, *model_, texts_, 4), before = MeasureLayerSqnr(*MakeModel(), *model_, texts_, 4);
+  ASSERT_TRUE(own.ok()) << own.status();
+  double gained = 0;
+  for (const auto& [layer, sqnr] : *own) gained += sqnr - before->at(layer);
+  EXPECT_GT(gained, 0) << "training moved the weights, which is not noise";
 }
 
 TEST_P(MethodConformanceTest, SavedAndLoadedGivesTheSameBits) {

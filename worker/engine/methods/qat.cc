@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/core/grad_mode.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
@@ -104,10 +105,27 @@ class Qat : public QuantizationMethod {
       ForEachFakeQuant(model, [](FakeQuantLinear& layer) { layer.SetObserving(false); });
     };
     QL_RETURN_IF_ERROR(TrainMore(model, ExtraTraining(params, context), context, training, freeze));
+    if (context.keep_trained) {
+      QL_ASSIGN_OR_RETURN(auto trained, TrainedModel(model));
+      context.keep_trained(std::move(trained));
+    }
     return Convert(model, context);
   }
 
  private:
+  // The FP32 model of the weights that training made, without the simulation.
+  static absl::StatusOr<std::unique_ptr<Encoder>> TrainedModel(const Encoder& model) {
+    TensorMap tensors;
+    for (const auto& [name, tensor] : model.StateTensors()) {
+      // Learned steps are of the simulation.
+      const bool step = absl::EndsWith(name, ".weight_step") || absl::EndsWith(name, ".input_step");
+      if (!step) tensors[name] = tensor.detach().clone();
+    }
+    QL_ASSIGN_OR_RETURN(auto trained, MakeEncoder(model.config(), Weights(std::move(tensors), "the trained model")));
+    QL_RETURN_IF_ERROR(trained->To(model.device()));
+    return trained;
+  }
+
   static absl::Status Prepare(Encoder& model, const Params& params, const QuantizationContext& context) {
     const LabelledTexts texts =
         SampleTexts(*context.train, Param<int64_t>(params, "calibration_texts"), context.seed);

@@ -8,14 +8,18 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "base/text/list.h"
 #include "worker/engine/data/class_names.h"
-#include "worker/engine/models/families.h"
+#include "worker/engine/families/families.h"
 #include "worker/engine/tensors/folder_weights.h"
 
 namespace quantlab::engine {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Of a message: entries of a list.
+constexpr size_t kMaxListed = 20;
 
 constexpr int64_t kMaxTokenizerFileBytes = 256 << 20;
 constexpr const char* kTokenizerFiles[] = {"vocab.txt",
@@ -37,19 +41,30 @@ std::string OutputOf(const EncoderConfig& config) {
 
 // Why the classifier of a checkpoint cannot answer with the dataset's classes; no message where it can, or
 // where there is none.
-Message WhyHeadDoesNotFit(const std::vector<std::string>& labels, const FolderWeights& weights,
+Message WhyHeadDoesNotFit(const std::vector<std::string>& labels, bool trained, const FolderWeights& weights,
                           const EncoderConfig& config) {
   const std::vector<std::string>& own = config.labels;
   const auto classifier = weights.tensors.find(OutputOf(config) + ".weight");
   if (classifier == weights.tensors.end()) return {};
   const int64_t rows = classifier->second.dim() == 0 ? 0 : classifier->second.size(0);
   if (rows != static_cast<int64_t>(labels.size())) {
-    return messages::kHeadClassCount(rows, static_cast<int64_t>(labels.size()), labels);
+    return messages::kHeadClassCount(rows, static_cast<int64_t>(labels.size()), FirstOf(labels, kMaxListed));
   }
-  if (labels != own && std::is_permutation(labels.begin(), labels.end(), own.begin(), own.end())) {
-    return messages::kHeadClassOrder(own, labels);
+  if (trained && labels != own && std::is_permutation(labels.begin(), labels.end(), own.begin(), own.end())) {
+    return messages::kHeadClassOrder(FirstOf(own, kMaxListed), FirstOf(labels, kMaxListed));
   }
   return {};
+}
+
+// Of a checkpoint that is not trained: its classes must be the dataset's, index by index.
+absl::Status CheckClasses(const CheckpointOptions& options, const std::vector<std::string>& own,
+                          const std::string& where) {
+  const auto matched = MatchClasses(own, options.labels, options.label_map);
+  if (!matched.ok()) return Annotate(matched.status(), where);
+  if (std::is_sorted(matched->begin(), matched->end())) return absl::OkStatus();
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kHeadRefused(where, messages::kHeadClassOrder(FirstOf(own, kMaxListed),
+                                                                               FirstOf(options.labels, kMaxListed))));
 }
 
 // Gives the config the dataset's classes. A classifier that does not fit them is dropped where a new one may
@@ -59,13 +74,11 @@ absl::Status ApplyLabels(const CheckpointOptions& options, FolderWeights& weight
   const bool trained = options.build.initialize_missing_head;
   const bool has_head = weights.tensors.count(OutputOf(config) + ".weight") > 0;
   std::vector<std::string>& own = config.labels;
-  Message why = WhyHeadDoesNotFit(options.labels, weights, config);
-  if (why.empty() && has_head && !trained && !SameClasses(own, options.labels)) {
-    why = messages::kHeadClassNames(own, options.labels);
-  }
+  const Message why = WhyHeadDoesNotFit(options.labels, trained, weights, config);
   if (!why.empty() && !trained) {
     return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kHeadRefused(weights.where, why));
   }
+  if (has_head && !trained) QL_RETURN_IF_ERROR(CheckClasses(options, own, weights.where));
   if (!why.empty()) {
     for (const char* part : {".weight", ".bias"}) weights.tensors.erase(OutputOf(config) + part);
     if (options.new_head != nullptr) *options.new_head = why;

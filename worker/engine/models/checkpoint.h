@@ -19,6 +19,8 @@ struct CheckpointOptions {
   // another number or order of classes is refused, or gets a new one where build.initialize_missing_head
   // allows it; one without a classifier gets one of this size.
   std::vector<std::string> labels;
+  // DatasetConfig::label_map: how these labels and the checkpoint's own belong together.
+  std::vector<std::string> label_map;
   // Where not null, set to the reason why the checkpoint's own classifier was not used.
   Message* new_head = nullptr;
   EncoderBuildOptions build;

@@ -112,7 +112,14 @@ TEST(CheckpointTest, LabelsOfTheDatasetMustFitTheClassifier) {
   EXPECT_EQ((*renamed)->config().labels, options.labels);
   options.build.initialize_missing_head = false;
   EXPECT_THAT(std::string(LoadCheckpoint(folder / "m", options).status().message()),
-              HasSubstr("its classes are a, b, c, those of the dataset x, y, z"));
+              AllOf(HasSubstr("the model's classes are a, b, c; those of the dataset are x, y, z"),
+                    HasSubstr("dataset.label_map: {a: x, b: y, c: z}")));
+  options.label_map = {"a: x", "b: y", "c: z"};
+  const auto mapped = LoadCheckpoint(folder / "m", options);
+  ASSERT_TRUE(mapped.ok()) << mapped.status();
+  EXPECT_THAT((*mapped)->config().labels, ::testing::ElementsAre("a", "b", "c"))
+      << "the model's own names stay";
+  options.label_map.clear();
   options.labels = {"A", " b", "C"};
   const auto respelled = LoadCheckpoint(folder / "m", options);
   ASSERT_TRUE(respelled.ok()) << respelled.status();

@@ -16,11 +16,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/layer_role.h"
+#include "worker/engine/families/encoder_config.h"
 #include "worker/engine/gpu/graph_cache.h"
 #include "worker/engine/layers/embedding.h"
 #include "worker/engine/layers/layer_norm.h"
 #include "worker/engine/layers/linear.h"
-#include "worker/engine/models/encoder_config.h"
 #include "worker/engine/models/packed_batch.h"
 #include "worker/engine/tensors/weights.h"
 

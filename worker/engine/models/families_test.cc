@@ -1,5 +1,5 @@
 // Every family is held to what transformers computes, and to what the seam promises.
-#include "worker/engine/models/families.h"
+#include "worker/engine/families/families.h"
 
 #include <algorithm>
 #include <map>

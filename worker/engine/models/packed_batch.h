@@ -13,8 +13,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "worker/engine/families/encoder_config.h"
 #include "worker/engine/layers/attention.h"
-#include "worker/engine/models/encoder_config.h"
 
 namespace quantlab::engine {
 

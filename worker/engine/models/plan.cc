@@ -10,8 +10,8 @@
 #include "base/message_catalogue.h"
 #include "base/message_json.h"
 #include "base/status_macros.h"
+#include "worker/engine/families/families.h"
 #include "worker/engine/layers/layer_kinds.h"
-#include "worker/engine/models/families.h"
 
 namespace quantlab::engine {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "worker/engine/models/families.h"
+#include "worker/engine/families/families.h"
 
 namespace quantlab::engine {
 

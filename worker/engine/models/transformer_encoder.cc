@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "base/layer_role.h"
 #include "base/status_macros.h"
+#include "worker/engine/families/families.h"
 #include "worker/engine/gpu/gpu_ops.h"
 #include "worker/engine/layers/activation.h"
 #include "worker/engine/layers/attention.h"
@@ -307,24 +308,25 @@ class Builder {
 
 }  // namespace
 
-EncoderLayout::Block BertBlockLayout() {
-  return {"attention.self.query",
-          "attention.self.key",
-          "attention.self.value",
-          "attention.output.dense",
-          "attention.output.LayerNorm",
-          "intermediate.dense",
-          "output.dense",
-          "output.LayerNorm",
-          /*attention_output_dropout=*/true};
-}
-
 absl::StatusOr<std::unique_ptr<Encoder>> MakeTransformerEncoder(const EncoderConfig& config,
                                                                 const EncoderLayout& layout, Weights weights,
                                                                 const EncoderBuildOptions& options) {
   const std::string where = weights.where();
   return CatchTorch(absl::StrCat("building the model of ", where),
                     [&] { return Builder(config, layout, std::move(weights), options).Build(); });
+}
+
+absl::StatusOr<std::unique_ptr<Encoder>> MakeEncoder(const EncoderConfig& config, Weights weights,
+                                                     const EncoderBuildOptions& options) {
+  const ModelFamily* family = FindModelFamily(config.family);
+  if (family == nullptr) {
+    return absl::InvalidArgumentError(absl::StrCat(weights.where(), ": there is no model family \"",
+                                                   config.family, "\"; supported: ", ModelFamilyNames()));
+  }
+  const bool has_prefix = weights.ContainsAny(family->prefix + ".");
+  QL_RETURN_IF_ERROR(weights.Rename(
+      [&](const std::string& name) { return CanonicalTensorName(*family, name, has_prefix); }));
+  return MakeTransformerEncoder(config, family->layout, std::move(weights), options);
 }
 
 }  // namespace quantlab::engine

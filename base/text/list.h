@@ -1,0 +1,19 @@
+// Lists of names for messages, which must not grow with what they tell about. Pure functions.
+#ifndef QUANTLAB_BASE_TEXT_LIST_H_
+#define QUANTLAB_BASE_TEXT_LIST_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace quantlab {
+
+// "a, b, c", of more than `most` names the first ones: "a, b, c and 97 more".
+std::string SomeOf(const std::vector<std::string>& names, size_t most);
+
+// The first `most` names, and where there are more "and 97 more" after them.
+std::vector<std::string> FirstOf(const std::vector<std::string>& names, size_t most);
+
+}  // namespace quantlab
+
+#endif  // QUANTLAB_BASE_TEXT_LIST_H_

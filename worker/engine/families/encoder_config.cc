@@ -1,0 +1,291 @@
+#include "worker/engine/families/encoder_config.h"
+
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/files.h"
+#include "base/status_macros.h"
+#include "worker/engine/families/families.h"
+
+namespace quantlab::engine {
+namespace {
+
+using Json = nlohmann::json;
+
+// Beyond any real model; keeps sizes of tensors far from overflow.
+constexpr int64_t kMaxSize = 1 << 24;
+constexpr int64_t kMaxWidth = 1 << 16;
+constexpr int64_t kMaxLayers = 1000;
+constexpr int64_t kMaxLabels = 100'000;
+constexpr int64_t kMaxFileBytes = 16 << 20;
+
+std::string DefaultLabel(int64_t index) {
+  return absl::StrCat("LABEL_", index);
+}
+
+// Settings by which models of these families come to compute something else, and their only value here.
+struct RequiredSetting {
+  const char* key;
+  const char* json;
+};
+constexpr RequiredSetting kRequired[] = {{"position_embedding_type", "\"absolute\""},
+                                         {"is_decoder", "false"},
+                                         {"add_cross_attention", "false"},
+                                         {"sinusoidal_pos_embds", "false"}};
+
+// Reads keys into fields; the first wrong one ends it.
+class Parser {
+ public:
+  Parser(const Json& json, const std::string& where) : json_(json), where_(where) {}
+
+  absl::StatusOr<EncoderConfig> Parse() {
+    QL_ASSIGN_OR_RETURN(const ModelFamily* const family, Family());
+    QL_RETURN_IF_ERROR(CheckRequired());
+    const ConfigKeys& keys = family->keys;
+    EncoderConfig config = family->defaults;
+    config.family = family->name;
+    QL_RETURN_IF_ERROR(ParseSizes(keys, config));
+    QL_RETURN_IF_ERROR(ParsePadding(config));
+    QL_RETURN_IF_ERROR(ParseActivation(keys.hidden_act, config));
+    QL_RETURN_IF_ERROR(Number(keys.layer_norm_eps, 0, 1, config.layer_norm_eps));
+    QL_RETURN_IF_ERROR(Number("initializer_range", 0, 100, config.initializer_range));
+    QL_RETURN_IF_ERROR(ParseDropout(*family, config));
+    QL_RETURN_IF_ERROR(ParseLabels(config));
+    return config;
+  }
+
+ private:
+  absl::Status Bad(const char* key, const std::string& what) const {
+    return absl::InvalidArgumentError(absl::StrCat(where_, ": ", key, " is ", what));
+  }
+  // nullptr for a key that is not there, and for no key.
+  const Json* Find(const char* key) const {
+    if (key == nullptr) return nullptr;
+    const auto it = json_.find(key);
+    return it == json_.end() || it->is_null() ? nullptr : &*it;
+  }
+
+  absl::StatusOr<const ModelFamily*> Family() const {
+    const ModelFamily* family = nullptr;
+    if (const Json* type = Find("model_type"); type != nullptr) {
+      if (type->is_string()) family = FindModelFamily(type->get<std::string>());
+      if (family == nullptr) {
+        return Bad("model_type", absl::StrCat(type->dump(), "; supported: ", ModelFamilyNames()));
+      }
+    }
+    if (const Json* names = Find("architectures"); names != nullptr) {
+      if (!names->is_array()) return Bad("architectures", absl::StrCat(names->dump(), "; allowed: a list"));
+      for (const Json& name : *names) QL_RETURN_IF_ERROR(CheckArchitecture(name, family));
+    }
+    return family == nullptr ? FindModelFamily(EncoderConfig().family) : family;
+  }
+
+  // Of the family so far, or the first to name one.
+  absl::Status CheckArchitecture(const Json& name, const ModelFamily*& family) const {
+    const ModelFamily* named = name.is_string() ? FindFamilyOfArchitecture(name.get<std::string>()) : nullptr;
+    if (named == nullptr) {
+      return Bad("architectures",
+                 absl::StrCat(name.dump(), "; supported are models of the families ", ModelFamilyNames()));
+    }
+    if (family != nullptr && family != named) {
+      return Bad("architectures", absl::StrCat(name.dump(), ", a model of the family ", named->name,
+                                               ", but model_type or another entry says ", family->name));
+    }
+    family = named;
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckRequired() const {
+    for (const RequiredSetting& setting : kRequired) {
+      const Json* value = Find(setting.key);
+      if (value == nullptr || value->dump() == setting.json) continue;
+      return Bad(setting.key, absl::StrCat(value->dump(), "; only ", setting.json, " is supported"));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ParseSizes(const ConfigKeys& keys, EncoderConfig& config) const {
+    QL_RETURN_IF_ERROR(Integer("vocab_size", 1, kMaxSize, config.vocab_size));
+    QL_RETURN_IF_ERROR(Integer(keys.hidden_size, 1, kMaxWidth, config.hidden_size));
+    QL_RETURN_IF_ERROR(Integer(keys.embedding_size, 1, kMaxWidth, config.embedding_size));
+    QL_RETURN_IF_ERROR(Integer(keys.num_hidden_layers, 1, kMaxLayers, config.num_hidden_layers));
+    QL_RETURN_IF_ERROR(Integer(keys.num_attention_heads, 1, kMaxWidth, config.num_attention_heads));
+    QL_RETURN_IF_ERROR(Integer(keys.intermediate_size, 1, kMaxSize, config.intermediate_size));
+    QL_RETURN_IF_ERROR(Integer("max_position_embeddings", 1, kMaxSize, config.max_position_embeddings));
+    QL_RETURN_IF_ERROR(Integer(keys.type_vocab_size, 1, kMaxSize, config.type_vocab_size));
+    if (config.hidden_size % config.num_attention_heads == 0) return absl::OkStatus();
+    return Bad(keys.num_attention_heads, absl::StrCat(config.num_attention_heads, ", which does not divide ",
+                                                      keys.hidden_size, " ", config.hidden_size));
+  }
+
+  absl::Status Integer(const char* key, int64_t min, int64_t max, int64_t& field) const {
+    const Json* value = Find(key);
+    if (value == nullptr) return absl::OkStatus();
+    // A uint64 beyond int64 would turn negative in get<int64_t>, which min refuses.
+    if (!value->is_number_integer() || value->get<int64_t>() < min || value->get<int64_t>() > max) {
+      return Bad(key, absl::StrCat(value->dump(), "; allowed: an integer from ", min, " to ", max));
+    }
+    field = value->get<int64_t>();
+    return absl::OkStatus();
+  }
+
+  absl::Status Number(const char* key, double min, double max, double& field) const {
+    const Json* value = Find(key);
+    if (value == nullptr) return absl::OkStatus();
+    if (!value->is_number() || !(value->get<double>() >= min && value->get<double>() <= max)) {
+      return Bad(key, absl::StrCat(value->dump(), "; allowed: a number from ", min, " to ", max));
+    }
+    field = value->get<double>();
+    return absl::OkStatus();
+  }
+
+  absl::Status ParsePadding(EncoderConfig& config) const {
+    if (json_.contains("pad_token_id") && json_["pad_token_id"].is_null()) config.pad_token_id = -1;
+    QL_RETURN_IF_ERROR(Integer("pad_token_id", -1, config.vocab_size - 1, config.pad_token_id));
+    if (config.positions_after_padding && config.pad_token_id < 0) {
+      return Bad("pad_token_id",
+                 absl::StrCat("null, but positions of the family ", config.family, " count from it"));
+    }
+    if (config.max_tokens() >= 1) return absl::OkStatus();
+    return Bad("max_position_embeddings",
+               absl::StrCat(config.max_position_embeddings, "; texts start at position ",
+                            config.first_position(), ", so it must be greater"));
+  }
+
+  absl::Status ParseActivation(const char* key, EncoderConfig& config) const {
+    const Json* value = Find(key);
+    if (value == nullptr) return absl::OkStatus();
+    const auto activation = value->is_string() ? FindActivation(value->get<std::string>()) : std::nullopt;
+    if (!activation) {
+      std::vector<std::string> names;
+      for (const ActivationEntry& entry : AllActivations()) names.push_back(entry.name);
+      return Bad(key, absl::StrCat(value->dump(), "; allowed: ", absl::StrJoin(names, ", ")));
+    }
+    config.hidden_act = *activation;
+    return absl::OkStatus();
+  }
+
+  absl::Status ParseDropout(const ModelFamily& family, EncoderConfig& config) const {
+    QL_RETURN_IF_ERROR(Number(family.keys.hidden_dropout, 0, 1, config.hidden_dropout_prob));
+    QL_RETURN_IF_ERROR(Number(family.keys.attention_dropout, 0, 1, config.attention_probs_dropout_prob));
+    config.classifier_dropout = family.classifier_dropout.value_or(config.hidden_dropout_prob);
+    return Number(family.keys.classifier_dropout, 0, 1, config.classifier_dropout);
+  }
+
+  // id2label where there is one, else num_labels, else two classes.
+  absl::Status ParseLabels(EncoderConfig& config) const {
+    int64_t count = 2;
+    QL_RETURN_IF_ERROR(Integer("num_labels", 1, kMaxLabels, count));
+    const Json* names = Find("id2label");
+    if (names == nullptr) {
+      config.labels.clear();
+      for (int64_t i = 0; i < count; ++i) config.labels.push_back(DefaultLabel(i));
+      return absl::OkStatus();
+    }
+    if (!names->is_object() || names->empty()) {
+      return Bad("id2label", absl::StrCat(names->dump(), "; allowed: {\"0\": name, \"1\": name, …}"));
+    }
+    if (Find("num_labels") != nullptr && count != static_cast<int64_t>(names->size())) {
+      return Bad("num_labels", absl::StrCat(count, ", but id2label has ", names->size(), " names"));
+    }
+    config.labels.assign(names->size(), "");
+    for (size_t i = 0; i < names->size(); ++i) {
+      const auto it = names->find(absl::StrCat(i));
+      const bool named = it != names->end() && (it->is_string() || it->is_number() || it->is_null());
+      if (!named) return Bad("id2label", absl::StrCat("without a name for class ", i, " of ", names->size()));
+      config.labels[i] = it->is_string() ? it->get<std::string>()
+                         : it->is_null() ? DefaultLabel(static_cast<int64_t>(i))
+                                         : it->dump();
+    }
+    return absl::OkStatus();
+  }
+
+  const Json& json_;
+  const std::string& where_;
+};
+
+absl::StatusOr<Json> ParseObject(const std::string& text, const std::string& where) {
+  try {
+    Json json = Json::parse(text);
+    if (json.is_object()) return json;
+    return absl::InvalidArgumentError(absl::StrCat(where, ": not a JSON object"));
+  } catch (const Json::exception& e) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ": not JSON: ", e.what()));
+  }
+}
+
+void WriteFamily(const ModelFamily& family, const EncoderConfig& config, Json& json) {
+  json["architectures"] = Json::array({family.architecture()});
+  json["model_type"] = family.name;
+  const ConfigKeys& keys = family.keys;
+  const auto write = [&json](const char* key, const auto& value) {
+    if (key != nullptr) json[key] = value;
+  };
+  write(keys.hidden_size, config.hidden_size);
+  write(keys.embedding_size, config.embedding_width());
+  write(keys.num_hidden_layers, config.num_hidden_layers);
+  write(keys.num_attention_heads, config.num_attention_heads);
+  write(keys.intermediate_size, config.intermediate_size);
+  write(keys.type_vocab_size, config.type_vocab_size);
+  write(keys.hidden_dropout, config.hidden_dropout_prob);
+  write(keys.attention_dropout, config.attention_probs_dropout_prob);
+  write(keys.classifier_dropout, config.classifier_dropout);
+  write(keys.layer_norm_eps, config.layer_norm_eps);
+  write(keys.position_embedding_type, "absolute");
+  // Another spelling of the same activation is kept.
+  const auto spelled = json.find(keys.hidden_act);
+  const bool same_activation = spelled != json.end() && spelled->is_string() &&
+                               FindActivation(spelled->get<std::string>()) == config.hidden_act;
+  if (!same_activation) json[keys.hidden_act] = ActivationName(config.hidden_act);
+}
+
+void WriteLabels(const EncoderConfig& config, Json& json) {
+  Json id2label = Json::object(), label2id = Json::object();
+  for (int64_t i = 0; i < config.num_labels(); ++i) {
+    id2label[absl::StrCat(i)] = config.labels[i];
+    label2id[config.labels[i]] = i;
+  }
+  json["id2label"] = id2label;
+  json["label2id"] = label2id;
+}
+
+}  // namespace
+
+absl::StatusOr<EncoderConfig> ParseModelConfig(const std::string& json, const std::string& where) {
+  QL_ASSIGN_OR_RETURN(const Json parsed, ParseObject(json, where));
+  QL_ASSIGN_OR_RETURN(EncoderConfig config, Parser(parsed, where).Parse());
+  config.source_json = json;
+  return config;
+}
+
+absl::StatusOr<EncoderConfig> ReadModelConfig(const std::string& path) {
+  QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxFileBytes));
+  return ParseModelConfig(text, path);
+}
+
+std::string ModelConfigToJson(const EncoderConfig& config) {
+  // Without exceptions: source_json was parsed once already, or is empty.
+  Json json = Json::parse(config.source_json, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object()) json = Json::object();
+  if (const ModelFamily* family = FindModelFamily(config.family); family != nullptr) {
+    WriteFamily(*family, config, json);
+  }
+  json["vocab_size"] = config.vocab_size;
+  json["max_position_embeddings"] = config.max_position_embeddings;
+  json["pad_token_id"] = config.pad_token_id < 0 ? Json() : Json(config.pad_token_id);
+  json["initializer_range"] = config.initializer_range;
+  json.erase("num_labels");  // said by id2label
+  // What is saved is FP32, whatever was read; transformers would round it again by the old word.
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    if (json.contains(key)) json[key] = "float32";
+  }
+  WriteLabels(config, json);
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace quantlab::engine

@@ -1,0 +1,81 @@
+#include "worker/engine/input_checks/input_checks.h"
+
+#include <filesystem>
+#include <memory>
+
+#include "base/message_catalogue.h"
+#include "base/messages.h"
+#include "base/status_macros.h"
+#include "base/text/list.h"
+#include "model_folder/model_folder.h"
+#include "worker/engine/data/class_names.h"
+#include "worker/engine/families/families.h"
+
+namespace quantlab::engine {
+namespace {
+
+// Of a message: entries of a list.
+constexpr size_t kMaxListed = 20;
+
+absl::Status CheckVocabulary(const Tokenizer& tokenizer, const EncoderConfig& config,
+                             const std::string& folder) {
+  if (tokenizer.vocab_size() <= config.vocab_size) return absl::OkStatus();
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kTokenizerTooLarge(folder, static_cast<int64_t>(tokenizer.vocab_size()),
+                                                    config.vocab_size));
+}
+
+absl::Status CheckPositions(const EncoderConfig& config, int max_length) {
+  if (max_length <= config.max_tokens()) return absl::OkStatus();
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kTooFewPositions(max_length, config.max_tokens()));
+}
+
+absl::Status MustBeClassifier(const Message& why) {
+  return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kMustBeClassifier(why));
+}
+
+std::optional<int64_t> ClassifierRows(const std::optional<TensorShapes>& shapes,
+                                      const EncoderConfig& config) {
+  if (!shapes) return std::nullopt;
+  const auto weight = shapes->find(FindModelFamily(config.family)->layout.head.output + ".weight");
+  return weight == shapes->end() || weight->second.empty() ? 0 : weight->second[0];
+}
+
+}  // namespace
+
+absl::StatusOr<CheckedModel> CheckModel(const std::string& folder) {
+  QL_RETURN_IF_ERROR(CheckModelFolder(folder));
+  CheckedModel model;
+  model.folder = folder;
+  QL_ASSIGN_OR_RETURN(model.config,
+                      ReadModelConfig((std::filesystem::path(folder) / "config.json").string()));
+  QL_ASSIGN_OR_RETURN(const std::optional<TensorShapes> shapes, ReadTensorShapes(folder));
+  model.classifier_rows = ClassifierRows(shapes, model.config);
+  QL_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Load(folder));
+  QL_RETURN_IF_ERROR(CheckVocabulary(*tokenizer, model.config, folder));
+  return model;
+}
+
+absl::Status CheckTokenizer(const Tokenizer& tokenizer, const EncoderConfig& config,
+                            const std::string& folder, int max_length) {
+  QL_RETURN_IF_ERROR(CheckVocabulary(tokenizer, config, folder));
+  return CheckPositions(config, max_length);
+}
+
+absl::Status CheckTogether(const RunConfig& config, const CheckedModel& model, const Dataset& dataset) {
+  QL_RETURN_IF_ERROR(CheckPositions(model.config, config.dataset.max_length));
+  if (config.training.enabled || !model.classifier_rows) return absl::OkStatus();
+  const int64_t rows = *model.classifier_rows;
+  if (rows == 0) return MustBeClassifier(messages::kNoClassifier(model.folder));
+  if (rows != static_cast<int64_t>(dataset.labels.size())) {
+    return MustBeClassifier(messages::kHeadRefused(
+        model.folder, messages::kHeadClassCount(rows, static_cast<int64_t>(dataset.labels.size()),
+                                                FirstOf(dataset.labels, kMaxListed))));
+  }
+  const absl::Status matched =
+      MatchClasses(model.config.labels, dataset.labels, config.dataset.label_map).status();
+  return matched.ok() ? matched : Annotate(matched, model.folder);
+}
+
+}  // namespace quantlab::engine
