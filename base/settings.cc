@@ -88,6 +88,8 @@ const std::vector<SettingSpec>& AllSettings() {
   static const auto* const all = [] {
     auto* specs = new std::vector<SettingSpec>(ListedAtTop());
     AppendSpecs<ExperimentOptions>(*specs);
+    for (SettingSpec& spec : ListedDecision()) specs->push_back(std::move(spec));
+    for (SettingSpec& spec : ListedCover()) specs->push_back(std::move(spec));
     for (SettingSpec& spec : ListedExperiments()) specs->push_back(std::move(spec));
     AppendSpecs<DatasetConfig>(*specs);
     specs->push_back(ListedOptimizer());

@@ -159,6 +159,9 @@ std::vector<Setting<ExperimentOptions>> OptionSettings();
 std::vector<SettingSpec> ListedAtTop();
 std::vector<SettingSpec> ListedExperiments();
 SettingSpec ListedOptimizer();
+// `decide` and `report.cover`: base/report_options.h.
+std::vector<SettingSpec> ListedDecision();
+std::vector<SettingSpec> ListedCover();
 
 }  // namespace quantlab::settings
 

@@ -413,6 +413,77 @@ std::vector<SettingSpec> ListedExperiments() {
   return all;
 }
 
+std::vector<SettingSpec> ListedDecision() {
+  const auto limit = [](const char* key, double max, const char* unit, const char* help,
+                        const char* help_zh) {
+    SettingSpec spec = Listed(ParamType::kDouble, {.key = key,
+                                                   .min = 0,
+                                                   .max = max,
+                                                   .unit = unit,
+                                                   .help = help,
+                                                   .help_zh = help_zh,
+                                                   .in_key = InInputKey::kNo,
+                                                   .default_words = "no limit",
+                                                   .default_words_zh = "不限"});
+    return spec;
+  };
+  std::vector<SettingSpec> all = {
+      limit("max_accuracy_drop", 100, "percentage points",
+            "Percentage points of accuracy that may be lost against the baseline.",
+            "相对基线允许损失的准确率（百分点）。"),
+      limit("max_p90_ms", 1e7, "ms", "Milliseconds that 90 % of batches may take.",
+            "90% 的批次不得超过的时间（毫秒）。"),
+      limit("max_size_mb", 1e9, "MB", "Size of the saved model, in 10^6 bytes.",
+            "保存的模型的大小（10^6 字节）。"),
+      limit("max_memory_mb", 1e9, "MB", "Peak memory of a fresh process, in 10^6 bytes.",
+            "新进程的内存峰值（10^6 字节）。"),
+      Listed(ParamType::kString,
+             {.key = "goal",
+              .allowed = {"speed", "size", "memory", "accuracy"},
+              .help = "What the best one of those that qualify is best in.",
+              .help_zh = "符合要求的方案中，最好的一个在哪方面最好。",
+              .in_key = InInputKey::kNo},
+             {std::string("speed")}),
+      limit("batch_size", kMaxBatch, "texts", "Texts of the batch that time and speed mean.",
+            "时间与速度所指批次的文本数。"),
+      limit("sequence_length", kMaxTokens, "tokens", "Tokens of each of its texts.",
+            "其中每条文本的词元数。"),
+  };
+  for (SettingSpec& spec : all) spec.section = "decide";
+  for (size_t i = all.size() - 2; i < all.size(); ++i) {
+    all[i].type = ParamType::kInt;
+    all[i].min = 1;
+    all[i].default_words = i + 1 < all.size() ? "the smallest that was timed" : "the longest that was timed";
+    all[i].default_words_zh = i + 1 < all.size() ? "计时过的最小值" : "计时过的最大值";
+  }
+  return all;
+}
+
+std::vector<SettingSpec> ListedCover() {
+  std::vector<SettingSpec> all;
+  const auto add = [&](const char* key, const char* help, const char* help_zh) {
+    SettingSpec spec = Listed(ParamType::kString, {.key = key,
+                                                   .help = help,
+                                                   .help_zh = help_zh,
+                                                   .in_key = InInputKey::kNo,
+                                                   .allowed_words = "a text of up to 300 bytes",
+                                                   .allowed_words_zh = "至多 300 字节的文本",
+                                                   .default_words = "none",
+                                                   .default_words_zh = "无"});
+    spec.section = "report.cover";
+    all.push_back(std::move(spec));
+  };
+  add("course", "Name of the course.", "课程名称。");
+  add("title", "Title of the report.", "报告题目。");
+  add("author", "Who hands it in.", "提交人姓名。");
+  add("student_id", "Student number.", "学号。");
+  add("class", "Class.", "班级。");
+  add("teacher", "Teacher.", "指导教师。");
+  add("school", "School or department.", "学校或院系。");
+  add("date", "Date, as it is to be printed.", "日期，按原样印出。");
+  return all;
+}
+
 SettingSpec ListedOptimizer() {
   SettingSpec spec = Listed(ParamType::kString,
                             {.key = "optimizer",

@@ -7,22 +7,37 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/substitute.h"
+#include "report/facts/decision.h"
 #include "report/facts/format.h"
 #include "report/facts/message_text.h"
 #include "report/facts/names.h"
+#include "report/page.h"
 #include "report/parts.h"
 #include "report/prose/prose.h"
 #include "report/tables/tables.h"
+#include "report/text/decision_sentences.h"
 #include "report/text/method_sentences.h"
 #include "report/text/sentences.h"
 
 namespace quantlab::report {
 namespace {
 
-void WriteHead(Writer& writer) {
+// "Course: … · Author: …", of the lines that the cover has.
+std::string CoverLine(Language language, const CoverOptions& cover) {
+  std::vector<std::string> parts;
+  for (const CoverField& field : CoverFields(language, cover)) {
+    parts.push_back(absl::StrCat(field.name, Say(language, ": ", "："), EscapeMarkdown(field.value)));
+  }
+  return absl::StrJoin(parts, " · ");
+}
+
+void WriteHead(Writer& writer, const ReportOptions& options) {
   const ExperimentRecord& experiment = writer.data().experiment;
-  writer.Title(
-      absl::StrCat(writer.Say("Quantization report: ", "课程设计报告："), EscapeMarkdown(experiment.name)));
+  const std::string title = options.cover.has_value() ? options.cover->title : "";
+  writer.Title(title.empty() ? absl::StrCat(writer.Say("Quantization report: ", "课程设计报告："),
+                                            EscapeMarkdown(experiment.name))
+                             : EscapeMarkdown(title));
+  if (options.cover.has_value()) writer.Paragraph(CoverLine(writer.language(), *options.cover));
   std::string line = writer.Fill("Experiment $0, submitted $1", "实验 $0，提交于 $1", Code(experiment.id),
                                  FormatUtc(experiment.create_time));
   if (experiment.end_time.has_value()) {
@@ -41,6 +56,17 @@ void WriteHead(Writer& writer) {
 // Whether there is anything to show in the appendix of tests.
 bool HasProof(const Facts& facts) {
   return !PairedTable(Language::kEnglish, facts).rows.empty() || !facts.pairs.empty();
+}
+
+// What the experiment file asks to be decided; nothing where it asks nothing.
+void WriteDecision(Writer& writer, const std::optional<DecisionOptions>& options) {
+  if (!options.has_value()) return;
+  const Decision decision = Decide(writer.facts(), ConstraintsOf(*options), GoalNamed(options->goal));
+  writer.Unnumbered("Decision", "决定");
+  writer.Paragraph(QuestionSentence(writer.language(), decision));
+  writer.Paragraph(AnswerSentence(writer.language(), decision));
+  for (const std::string& sentence : ChecksSentences(writer.language(), decision)) writer.Item(sentence);
+  writer.EndList();
 }
 
 void WriteAbstract(Writer& writer) {
@@ -201,9 +227,10 @@ void WriteAppendices(Writer& writer) {
 
 }  // namespace
 
-std::string RenderDocument(Language language, const Facts& facts, bool draw) {
+std::string RenderDocument(Language language, const Facts& facts, const ReportOptions& options, bool draw) {
   Writer writer(language, facts, draw);
-  WriteHead(writer);
+  WriteHead(writer, options);
+  WriteDecision(writer, options.decide);
   WriteAbstract(writer);
   WriteBackground(writer);
   WriteArchitecture(writer);

@@ -4,13 +4,15 @@
 
 #include <string>
 
+#include "base/report_options.h"
 #include "report/facts/facts.h"
 #include "report/facts/language.h"
 
 namespace quantlab::report {
 
 // draw: its figures will stand beside it; otherwise it says of each that it was not drawn.
-std::string RenderDocument(Language language, const Facts& facts, bool draw);
+// options: what the experiment file says of the report.
+std::string RenderDocument(Language language, const Facts& facts, const ReportOptions& options, bool draw);
 
 }  // namespace quantlab::report
 

@@ -43,8 +43,15 @@ ReportData Load(const std::string& name) {
   return data.ok() ? *data : ReportData();
 }
 
-std::vector<ReportFile> Render(const ReportData& data) {
-  return RenderReport(data, {Language::kChinese, Language::kEnglish});
+// The complete one has a cover, and a decision to make.
+std::vector<ReportFile> Render(const ReportData& data, const std::string& name) {
+  ReportOptions options;
+  if (name == "complete") {
+    options.decide = DecisionOptions{0.5, 12, 60, 300, "size", 0, 0};
+    options.cover = CoverOptions{
+        "Machine learning", "INT8 *encoders*", "A. Student", "20260001", "3", "B. Teacher", "", "2026-11-23"};
+  }
+  return RenderReport(data, {Language::kChinese, Language::kEnglish}, /*draw=*/true, options);
 }
 
 // What is stored of a situation: a file for each language and one for what is the same in both, each with a
@@ -106,7 +113,7 @@ class GoldenTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(GoldenTest, SameDataSameBytes) {
   const ReportData data = Load(GetParam());
-  const std::vector<ReportFile> files = Render(data);
+  const std::vector<ReportFile> files = Render(data, GetParam());
   if (std::getenv("QUANTLAB_UPDATE_GOLDEN") != nullptr) Store(GetParam(), files);
   auto rendered = SectionsOf(files);
   for (const std::string& part : kParts) {
@@ -118,7 +125,7 @@ TEST_P(GoldenTest, SameDataSameBytes) {
     }
     EXPECT_EQ(rendered[part].size(), stored.size()) << part;
   }
-  const std::vector<ReportFile> again = Render(data);
+  const std::vector<ReportFile> again = Render(data, GetParam());
   for (size_t i = 0; i < files.size(); ++i) EXPECT_EQ(files[i].content, again[i].content);
 }
 
@@ -133,7 +140,7 @@ size_t Columns(const std::string& line) {
 
 TEST(ReportTest, EveryRowOfATableHasItsColumns) {
   for (const std::string& name : Situations()) {
-    for (const ReportFile& file : Render(Load(name))) {
+    for (const ReportFile& file : Render(Load(name), name)) {
       if (!file.path.ends_with(".md")) continue;
       std::istringstream lines(file.content);
       std::string line;
@@ -160,7 +167,7 @@ TEST(ReportTest, OneLanguageGivesOneReport) {
 }
 
 TEST(ReportTest, NothingAtAllIsStillAReport) {
-  const std::vector<ReportFile> files = Render(ReportData());
+  const std::vector<ReportFile> files = Render(ReportData(), "");
   ASSERT_GE(files.size(), 2);
   EXPECT_NE(files[1].content.find("The experiment has no runs."), std::string::npos);
 }

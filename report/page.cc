@@ -1,11 +1,17 @@
 #include "report/page.h"
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "report/facts/format.h"
+#include "report/facts/phrases.h"
+#include "report/facts/verdict.h"
 #include "report/page/texts.h"
 
 namespace quantlab::report {
 namespace {
+
+constexpr char kNoFacts[] = R"({"speedColumn":false,"variants":[]})";
 
 // As text of HTML inside a pandoc template, where a dollar begins a variable.
 std::string EscapeTitle(absl::string_view title) {
@@ -13,16 +19,86 @@ std::string EscapeTitle(absl::string_view title) {
                              {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"$", "$$"}});
 }
 
+// As a JSON string that may stand in a <script>: "<" cannot end it there.
+std::string JsonText(absl::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : OneLine(text)) {
+    switch (c) {
+      case '"':
+      case '\\':
+        quoted += '\\';
+        quoted += c;
+        break;
+      case '<':
+        quoted += "\\u003c";
+        break;
+      default:
+        quoted += c;
+    }
+  }
+  return quoted + "\"";
+}
+
+std::string VariantJson(Language language, const Facts& facts, const VariantFacts& variant) {
+  const std::string& label = variant.label.In(language);
+  const Result* const speed = SpeedupOf(variant, 0, HeadlineShape(facts));
+  const bool tested = variant.p_value.has_value() && variant.p_value->seeds == 1;
+  return absl::StrCat(
+      "{\"name\":", JsonText(variant.name), ",\"label\":", JsonText(label.empty() ? variant.name : label),
+      ",\"accuracy\":",
+      JsonText(variant.accuracy.has_value() ? SpreadOf(language, *variant.accuracy, FormatShare) : ""),
+      ",\"speed\":", JsonText(speed == nullptr ? "" : SpreadOf(language, *speed, FormatRatio)),
+      ",\"p\":", JsonText(tested ? FormatPValue(variant.p_value->value) : ""), "}");
+}
+
+std::string CoverHtml(Language language, const CoverOptions& cover, absl::string_view title) {
+  std::string html =
+      absl::StrCat("<section class=\"cover\">\n<p class=\"cover-title\">",
+                   EscapeTitle(cover.title.empty() ? title : absl::string_view(cover.title)), "</p>\n<dl>\n");
+  for (const CoverField& field : CoverFields(language, cover)) {
+    absl::StrAppend(&html, "<div><dt>", field.name, "</dt><dd>", EscapeTitle(field.value), "</dd></div>\n");
+  }
+  return absl::StrCat(html, "</dl>\n</section>\n");
+}
+
 }  // namespace
 
-std::string PageTemplate(Language language, Medium medium, absl::string_view title) {
+std::string PageFacts(Language language, const Facts& facts) {
+  std::vector<std::string> variants;
+  for (const VariantFacts& variant : facts.variants)
+    variants.push_back(VariantJson(language, facts, variant));
+  return absl::StrCat("{\"speedColumn\":", HeadlineShape(facts).batch_size > 0 ? "true" : "false",
+                      ",\"variants\":[", absl::StrJoin(variants, ","), "]}");
+}
+
+std::vector<CoverField> CoverFields(Language language, const CoverOptions& cover) {
+  std::vector<CoverField> fields;
+  const auto add = [&](const char* english, const char* chinese, const std::string& value) {
+    if (!value.empty()) fields.push_back({Say(language, english, chinese), value});
+  };
+  add("School", "学校", cover.school);
+  add("Course", "课程", cover.course);
+  add("Author", "姓名", cover.author);
+  add("Student number", "学号", cover.student_id);
+  add("Class", "班级", cover.class_name);
+  add("Teacher", "指导教师", cover.teacher);
+  add("Date", "日期", cover.date);
+  return fields;
+}
+
+std::string PageTemplate(Language language, Medium medium, absl::string_view title, absl::string_view facts,
+                         const std::optional<CoverOptions>& cover) {
   const bool screen = medium == Medium::kScreen;
-  return absl::StrReplaceAll(screen ? page::kScreen : page::kPaper,
-                             {{"{{language}}", Say(language, "en", "zh-CN")},
-                              {"{{title}}", EscapeTitle(title)},
-                              {"{{contents}}", Say(language, "Contents", "目录")},
-                              {"{{style}}", screen ? page::kScreenStyle : page::kPaperStyle},
-                              {"{{script}}", page::kScript}});
+  return absl::StrReplaceAll(
+      screen ? page::kScreen : page::kPaper,
+      {{"{{language}}", Say(language, "en", "zh-CN")},
+       {"{{title}}", EscapeTitle(title)},
+       {"{{contents}}", Say(language, "Contents", "目录")},
+       {"{{style}}", screen ? page::kScreenStyle : page::kPaperStyle},
+       {"{{cover}}", cover.has_value() ? CoverHtml(language, *cover, title) : std::string()},
+       // A dollar begins a variable of the template.
+       {"{{facts}}", facts.empty() ? kNoFacts : absl::StrReplaceAll(facts, {{"$", "$$"}})},
+       {"{{script}}", page::kScript}});
 }
 
 }  // namespace quantlab::report

@@ -9,8 +9,47 @@ namespace {
 using testing::HasSubstr;
 
 TEST(PageTest, ATitleIsTextWhateverItHolds) {
-  const std::string page = PageTemplate(Language::kEnglish, Medium::kScreen, "</title><script>$x$ & \"");
+  const std::string page = PageTemplate(Language::kEnglish, Medium::kScreen, "</title><script>$x$ & \"", "");
   EXPECT_THAT(page, HasSubstr("<title>&lt;/title&gt;&lt;script&gt;$$x$$ &amp; &quot;</title>"));
+}
+
+TEST(PageTest, NamesCannotEndTheScriptOfFacts) {
+  Facts facts;
+  VariantFacts variant;
+  variant.name = "</script>\"\\$x$\n";
+  facts.variants = {variant};
+  const std::string json = PageFacts(Language::kEnglish, facts);
+  EXPECT_THAT(json, HasSubstr(R"("name":"\u003c/script>\"\\$x$")"));
+  EXPECT_THAT(PageTemplate(Language::kEnglish, Medium::kScreen, "t", json), HasSubstr("$$x$$\""));
+}
+
+TEST(PageTest, ACoverHasWhatTheFileSays) {
+  CoverOptions cover;
+  cover.title = "A <b> $t$";
+  cover.author = "Zhang";
+  const std::string page = PageTemplate(Language::kChinese, Medium::kPaper, "T", "", cover);
+  EXPECT_THAT(page, HasSubstr("<p class=\"cover-title\">A &lt;b&gt; $$t$$</p>"));
+  EXPECT_THAT(page, HasSubstr("<dt>姓名</dt><dd>Zhang</dd>"));
+  EXPECT_THAT(page, testing::Not(HasSubstr("学号")));
+  EXPECT_THAT(PageTemplate(Language::kChinese, Medium::kPaper, "T", ""),
+              testing::Not(HasSubstr("cover-title\">")));
+}
+
+TEST(PageTest, FactsHaveIntervalsAndTheUncorrectedP) {
+  Facts facts;
+  VariantFacts variant;
+  variant.name = "q";
+  Result accuracy, p;
+  accuracy.value = 0.9;
+  accuracy.low = 0.88;
+  accuracy.high = 0.92;
+  p.value = 0.03;
+  variant.accuracy = accuracy;
+  variant.p_value = p;
+  facts.variants = {variant};
+  EXPECT_EQ(PageFacts(Language::kEnglish, facts),
+            R"({"speedColumn":false,"variants":[{"name":"q","label":"q","accuracy":"95% interval 88.00% to )"
+            R"(92.00%","speed":"","p":"p = 0.030"}]})");
 }
 
 }  // namespace

@@ -12,13 +12,13 @@
 namespace quantlab::report {
 
 std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<Language>& languages,
-                                     bool draw) {
+                                     bool draw, const ReportOptions& options) {
   const Facts facts = CollectFacts(data);
   std::vector<ReportFile> files;
   files.reserve(languages.size());
   for (const Language language : languages) {
     files.push_back(
-        {Say(language, "report.en.md", "课程设计报告.md"), RenderDocument(language, facts, draw)});
+        {Say(language, "report.en.md", "课程设计报告.md"), RenderDocument(language, facts, options, draw)});
   }
   for (Figure& figure : AllFigures(facts)) {
     files.push_back({absl::StrCat("figures/", figure.path, ".gp"), std::move(figure.script)});

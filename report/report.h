@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/report_data.h"
+#include "base/report_options.h"
 #include "report/facts/decision.h"
 #include "report/facts/language.h"
 
@@ -26,8 +27,10 @@ struct ReportFile {
 // figures/ holds the data of each figure, the gnuplot script that draws it, and redraw.sh, which draws all of
 // them. draw: the documents refer to the drawn figures ("figures/results/accuracy.en.svg"), which whoever has
 // the files must make; without it they say how to draw them.
+//
+// options: what the experiment's files say of its report; they are not read here.
 std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<Language>& languages,
-                                     bool draw = true);
+                                     bool draw = true, const ReportOptions& options = {});
 
 // The answer alone, for a terminal: one line each for speed, size, memory and accuracy, and one for each run
 // that did not succeed. Lines are ended.

@@ -48,8 +48,8 @@ for _index, _folder in enumerate(CLIENT):
     ALLOWED[f"client/{_folder}"] = {f"client/{below}" for below in CLIENT[:_index]} | {"proto", "quantlab"}
 # What a run would refuse about its inputs is known before it runs.
 ALLOWED["client/inputs"] |= {"model_folder", "worker/engine/data", "worker/engine/input_checks"}
-ALLOWED["client/results"] |= {"report", "report/facts"}
-ALLOWED["client/quantctl"] |= {"report", "report/facts", "catalog"}
+ALLOWED["client/results"] |= {"report", "report/facts", "yaml"}
+ALLOWED["client/quantctl"] |= {"report", "report/facts", "catalog", "yaml"}
 # And the agent.
 AGENT = ["connection", "events", "inputs", "attempt", "program"]
 for _index, _folder in enumerate(AGENT):

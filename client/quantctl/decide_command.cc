@@ -15,14 +15,15 @@
 #include "proto/convert.h"
 #include "report/facts/decision.h"
 #include "report/report.h"
+#include "yaml/report_options.h"
 
 namespace quantlab::client {
 namespace {
 
 struct DecideOptions {
   std::string name = "latest";
-  report::Constraints constraints;
-  report::Goal goal = report::Goal::kSpeed;
+  report::Constraints constraints;  // those of the command line
+  std::optional<report::Goal> goal;
   bool json = false;
 };
 
@@ -129,13 +130,27 @@ Json ToJson(const report::Decision& decision) {
   return body;
 }
 
+// Each limit of the command line replaces that of the file.
+report::Constraints LaidOver(report::Constraints base, const report::Constraints& over) {
+  if (over.accuracy_drop) base.accuracy_drop = over.accuracy_drop;
+  if (over.p90) base.p90 = over.p90;
+  if (over.size) base.size = over.size;
+  if (over.memory) base.memory = over.memory;
+  if (over.shape.batch_size != 0) base.shape.batch_size = over.shape.batch_size;
+  if (over.shape.sequence_length != 0) base.shape.sequence_length = over.shape.sequence_length;
+  return base;
+}
+
 absl::StatusOr<int> Decide(Session& session, const DecideOptions& options) {
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
   QL_ASSIGN_OR_RETURN(const std::string id, client->ResolveExperiment(options.name));
   QL_ASSIGN_OR_RETURN(const v1::ReportData message, client->GetReportData(id));
   QL_ASSIGN_OR_RETURN(const ReportData data, FromProto(message));
   const report::Facts facts = report::CollectFacts(data);
-  const report::Decision decision = report::Decide(facts, options.constraints, options.goal);
+  const DecisionOptions of_file = ReportOptionsOf(data.experiment.files).decide.value_or(DecisionOptions());
+  const report::Decision decision =
+      report::Decide(facts, LaidOver(report::ConstraintsOf(of_file), options.constraints),
+                     options.goal.value_or(report::GoalNamed(of_file.goal)));
   if (options.json) {
     session.Print(RenderDocument("Decision", ToJson(decision), "json"));
   } else if (!session.is_table()) {

@@ -18,6 +18,7 @@
 #include "platform/files.h"
 #include "report/page.h"
 #include "report/report.h"
+#include "yaml/report_options.h"
 
 namespace quantlab::client {
 namespace {
@@ -51,7 +52,11 @@ const char* MarkdownName(Language language) {
 class Renderer {
  public:
   Renderer(const ReportData& data, const RenderOptions& options, fs::path folder)
-      : data_(data), options_(options), folder_(std::move(folder)) {}
+      : data_(data),
+        facts_(report::CollectFacts(data)),
+        from_file_(ReportOptionsOf(data.experiment.files)),
+        options_(options),
+        folder_(std::move(folder)) {}
 
   absl::StatusOr<RenderedReport> Run() {
     QL_RETURN_IF_ERROR(WriteReport(/*draw=*/true));
@@ -69,7 +74,7 @@ class Renderer {
 
  private:
   absl::Status WriteReport(bool draw) {
-    for (report::ReportFile& file : report::RenderReport(data_, options_.languages, draw)) {
+    for (report::ReportFile& file : report::RenderReport(data_, options_.languages, draw, from_file_)) {
       QL_RETURN_IF_ERROR(Write(folder_ / file.path, file.content));
       rendered_.files.push_back({std::move(file.path), std::move(file.content)});
     }
@@ -127,7 +132,9 @@ class Renderer {
     QL_ASSIGN_OR_RETURN(const std::string pandoc, FindProgram("pandoc"));
     const std::string title =
         absl::StrCat(data_.experiment.name, report::Say(language, ": quantization report", "：课程设计报告"));
-    QL_RETURN_IF_ERROR(Write(folder_ / "template.html", report::PageTemplate(language, medium, title)));
+    QL_RETURN_IF_ERROR(Write(folder_ / "template.html",
+                             report::PageTemplate(language, medium, title,
+                                                  report::PageFacts(language, facts_), from_file_.cover)));
     // Names and messages are escaped in the Markdown; without raw HTML nothing else could be markup either.
     std::vector<std::string> argv = {pandoc, "--from=commonmark-raw_html+pipe_tables+gfm_auto_identifiers",
                                      "--standalone", "--toc", "--toc-depth=2",
@@ -177,6 +184,8 @@ class Renderer {
   }
 
   const ReportData& data_;
+  const report::Facts facts_;  // borrows from it
+  const ReportOptions from_file_;
   const RenderOptions& options_;
   const fs::path folder_;
   RenderedReport rendered_;

@@ -223,6 +223,25 @@ void Choose(const Facts& facts, Decision& decision) {
 
 }  // namespace
 
+Constraints ConstraintsOf(const DecisionOptions& options) {
+  const auto scaled = [](const std::optional<double>& limit, double unit) {
+    return limit.has_value() ? std::optional<double>(*limit * unit) : std::nullopt;
+  };
+  Constraints constraints;
+  constraints.accuracy_drop = scaled(options.max_accuracy_drop, 0.01);
+  constraints.p90 = scaled(options.max_p90_ms, 1e-3);
+  constraints.size = scaled(options.max_size_mb, 1e6);
+  constraints.memory = scaled(options.max_memory_mb, 1e6);
+  constraints.shape = {options.batch_size, options.sequence_length};
+  return constraints;
+}
+
+Goal GoalNamed(absl::string_view word) {
+  if (word == "size") return Goal::kSize;
+  if (word == "memory") return Goal::kMemory;
+  return word == "accuracy" ? Goal::kAccuracy : Goal::kSpeed;
+}
+
 Decision Decide(const Facts& facts, const Constraints& constraints, Goal goal) {
   Decision decision;
   decision.constraints = constraints;

@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/string_view.h"
+#include "base/report_options.h"
 #include "report/facts/facts.h"
 #include "report/facts/verdict.h"
 
@@ -26,6 +28,11 @@ struct Constraints {
 
   bool any() const { return accuracy_drop || p90 || size || memory; }
 };
+
+// As an experiment file says them.
+Constraints ConstraintsOf(const DecisionOptions& options);
+// "speed", "size", "memory", "accuracy"; kSpeed for any other word.
+Goal GoalNamed(absl::string_view word);
 
 enum class Quantity { kAccuracyDrop, kP90, kSize, kMemory };
 

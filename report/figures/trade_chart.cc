@@ -13,7 +13,7 @@ namespace quantlab::report {
 namespace {
 
 // gnuplot's size of a point whose disc is the largest; the smallest stays visible.
-constexpr double kLargestDisc = 4.5, kSmallestDisc = 0.8;
+constexpr double kLargestDisc = 3.4, kSmallestDisc = 0.7;
 
 struct Point {
   const PlotRow* row;
@@ -86,7 +86,7 @@ std::vector<std::vector<std::string>> LabelFields(const Frame& frame, const std:
   std::vector<LabelSize> sizes;
   for (const Point& point : points) {
     spots.push_back({frame.x.Pixel(point.speed.value), frame.y.Pixel(100 * point.difference.value)});
-    sizes.push_back({TextWidth(point.row->label.In(language)) * 13 + 14, 26});
+    sizes.push_back({TextWidth(point.row->label.In(language)) * 13 + 30, 30});
   }
   const std::vector<Spot> labels = PlaceLabels(spots, sizes, frame.x.pixels, frame.y.pixels);
   std::vector<std::vector<std::string>> fields;

@@ -1,5 +1,16 @@
 (function () {
   'use strict';
+  var chinese = document.documentElement.lang.indexOf('zh') === 0;
+  function say(english, other) { return chinese ? other : english; }
+  function all(selector, within) { return Array.prototype.slice.call((within || document).querySelectorAll(selector)); }
+  function make(name, text, parent) {
+    var element = document.createElement(name);
+    if (text) { element.textContent = text; }
+    if (parent) { parent.appendChild(element); }
+    return element;
+  }
+
+  // ---- sorting ----
   var UNITS = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, 'µs': 1e-6, ms: 1e-3, s: 1, min: 60, h: 3600 };
   // "3 min 20 s" is one number.
   function duration(text) {
@@ -37,10 +48,12 @@
     });
     rows.forEach(function (row) { body.appendChild(row); });
   }
-  function enhance(table) {
+  function enhance(table, number) {
     var box = document.createElement('div');
     box.className = 'scroll';
     box.tabIndex = 0;
+    box.setAttribute('role', 'region');
+    box.setAttribute('aria-label', say('Table ', '表 ') + (number + 1));
     table.parentNode.insertBefore(box, table);
     box.appendChild(table);
     if (!table.tHead || !table.tBodies.length) { return; }
@@ -58,5 +71,140 @@
       });
     });
   }
-  Array.prototype.slice.call(document.querySelectorAll('main table')).forEach(enhance);
+
+  // ---- what the page knows of each variant: report/page.h ----
+  var facts = JSON.parse(document.getElementById('facts').textContent);
+  function nameIn(row) {
+    return row.cells.length ? row.cells[0].textContent.replace('★', '').trim() : '';
+  }
+  // The variant that a row is about: by its label, or by its label with its name in brackets.
+  function factOf(row) {
+    var name = nameIn(row);
+    for (var i = 0; i < facts.variants.length; ++i) {
+      var one = facts.variants[i], label = one.label;
+      if (name === label || name === label + ' (' + one.name + ')' || name === label + '（' + one.name + '）') {
+        return one;
+      }
+    }
+    return null;
+  }
+  function rowsOfVariants(tables) {
+    var found = [];
+    tables.forEach(function (table) {
+      if (!table.tBodies.length) { return; }
+      Array.prototype.slice.call(table.tBodies[0].rows).forEach(function (row) {
+        var fact = factOf(row);
+        if (fact) { found.push({ row: row, fact: fact }); }
+      });
+    });
+    return found;
+  }
+
+  // ---- intervals, on hover and on focus ----
+  function tell(cell, text) {
+    if (!cell || !text || cell.textContent.trim() === '—') { return; }
+    var span = document.createElement('span');
+    span.className = 'tip';
+    span.tabIndex = 0;
+    span.setAttribute('data-tip', text);
+    span.setAttribute('aria-label', cell.textContent.trim() + ', ' + text);
+    span.setAttribute('role', 'note');
+    while (cell.firstChild) { span.appendChild(cell.firstChild); }
+    cell.appendChild(span);
+  }
+  function addIntervals(table) {
+    rowsOfVariants([table]).forEach(function (found) {
+      tell(found.row.cells[1], found.fact.accuracy);
+      if (facts.speedColumn) { tell(found.row.cells[2], found.fact.speed); }
+    });
+  }
+
+  // ---- choosing variants ----
+  function addFilter(tables, before) {
+    var rows = rowsOfVariants(tables);
+    if (facts.variants.length < 3 || !rows.length) { return; }
+    var box = document.createElement('fieldset');
+    box.className = 'filter';
+    make('legend', say('Variants shown in the tables', '表中显示的方案'), box);
+    facts.variants.forEach(function (fact) {
+      var label = make('label', '', box), input = make('input', '', label);
+      input.type = 'checkbox';
+      input.checked = true;
+      label.appendChild(document.createTextNode(' ' + fact.label));
+      input.addEventListener('change', function () {
+        rows.forEach(function (one) { if (one.fact === fact) { one.row.hidden = !input.checked; } });
+      });
+    });
+    before.parentNode.insertBefore(box, before);
+  }
+
+  // ---- uncorrected p ----
+  function addUncorrected(tables) {
+    var changes = [], places = [];
+    tables.forEach(function (table) {
+      if (!table.tHead) { return; }
+      Array.prototype.slice.call(table.tHead.rows[0].cells).forEach(function (head, column) {
+        if (head.textContent.trim() !== 'p') { return; }
+        var before = changes.length;
+        rowsOfVariants([table]).forEach(function (found) {
+          var cell = found.row.cells[column];
+          if (found.fact.p && found.fact.p !== cell.textContent.trim()) {
+            changes.push({ cell: cell, corrected: cell.textContent, raw: found.fact.p });
+          }
+        });
+        if (changes.length > before) { places.push({ table: table, head: head.firstChild }); }
+      });
+    });
+    var inputs = [];
+    places.forEach(function (place) {
+      var label = document.createElement('label'), input = make('input', '', label);
+      label.className = 'switch';
+      input.type = 'checkbox';
+      inputs.push(input);
+      label.appendChild(document.createTextNode(say(' Show p without correction', ' 显示未校正的 p')));
+      place.table.parentNode.parentNode.insertBefore(label, place.table.parentNode);
+      input.addEventListener('change', function () {
+        inputs.forEach(function (other) { other.checked = input.checked; });
+        places.forEach(function (one) {
+          one.head.textContent = input.checked ? say('p, uncorrected', 'p（未校正）') : 'p';
+        });
+        changes.forEach(function (change) {
+          change.cell.textContent = input.checked ? change.raw : change.corrected;
+          change.cell.classList.toggle('raw', input.checked);
+        });
+      });
+    });
+  }
+
+  // ---- larger figures ----
+  function enlarge(image) {
+    var dialog = document.createElement('dialog');
+    dialog.setAttribute('aria-label', image.alt);
+    var close = make('button', say('Close', '关闭'), dialog), copy = image.cloneNode();
+    close.type = 'button';
+    dialog.appendChild(copy);
+    close.addEventListener('click', function () { dialog.close(); });
+    dialog.addEventListener('click', function (event) { if (event.target === dialog) { dialog.close(); } });
+    dialog.addEventListener('close', function () { dialog.remove(); image.parentNode.focus(); });
+    document.body.appendChild(dialog);
+    dialog.showModal();
+  }
+  function addEnlarging(image) {
+    var button = document.createElement('button');
+    button.type = 'button';
+    button.className = 'figure';
+    button.setAttribute('aria-label', say('Enlarge: ', '放大：') + image.alt);
+    image.parentNode.insertBefore(button, image);
+    button.appendChild(image);
+    button.addEventListener('click', function () { enlarge(image); });
+  }
+
+  var tables = all('main table');
+  tables.forEach(enhance);
+  if (tables.length) {
+    addIntervals(tables[0]);
+    addFilter(tables, tables[0].parentNode);
+    addUncorrected(tables);
+  }
+  all('main img').forEach(addEnlarging);
 })();

@@ -68,10 +68,6 @@ struct ExperimentSpec {
 ExperimentSpec ReadExperiment(const std::vector<SourceFile>& files, const Catalog& catalog,
                               Diagnostics& diagnostics);
 
-// The name of a file that another one includes: relative to it, without "." and "..".
-//   ResolveInclude("configs/a.yaml", "../b.yaml") == "b.yaml"
-std::string ResolveInclude(const std::string& includer, const std::string& included);
-
 }  // namespace quantlab
 
 #endif  // QUANTLAB_SERVER_CONFIG_EXPERIMENT_SPEC_H_

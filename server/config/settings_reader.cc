@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/messages.h"
 
 namespace quantlab {
@@ -80,6 +81,17 @@ void ReadSettings(Fields& fields, Diagnostics& diagnostics, Section* section, ab
     read(older);
     if (from.Has(key)) {
       diagnostics.Error(given->at, messages::kOlderNameToo(absl::StrCat(from.path(), ".", older), key));
+    }
+  }
+  // Maps within these maps that are read by code of their own.
+  for (const SettingSpec& spec : AllSettings()) {
+    if (spec.origin != SettingOrigin::kListed) continue;
+    for (auto& [map, map_fields] : inner) {
+      const std::string path = spec.path();
+      absl::string_view rest = path;
+      if (absl::ConsumePrefix(&rest, map_fields.path() + ".")) {
+        map_fields.Take(std::string(rest.substr(0, rest.find('.'))));
+      }
     }
   }
   for (auto& [map, map_fields] : inner) map_fields.Done();

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BIN = pathlib.Path(os.environ.get("QUANTLAB_BIN", ROOT / "build/release/bin"))
 GOLDEN = ROOT / "tests/golden/report"
 TOOLS = ("gnuplot", "pandoc", "weasyprint", "chromium", "pdfinfo", "pdffonts", "pdftoppm", "pdftotext")
-WIDTHS = {"desktop": 1280, "phone": 390}
+WIDTHS = {"phone": 390, "laptop": 1366, "wide": 1920}
 
 # Runs in a copy of the page: what a reader would meet, told to the page around it.
 PROBE = """<script>
@@ -48,11 +48,29 @@ function sorts() {
   button(0).click(); const names = column(table, 0);
   return {before: before, up: up, down: down, names: names};
 }
+// What the page offers beside reading: intervals, variants to hide, uncorrected p, larger figures.
+function offers() {
+  const box = document.querySelector('.filter input'), raw = document.querySelector('.switch input');
+  const figure = document.querySelector('button.figure'), told = {tips: document.querySelectorAll('.tip').length};
+  if (box) {
+    box.click(); told.hidden = document.querySelectorAll('tr[hidden]').length;
+    box.click(); told.shown = document.querySelectorAll('tr[hidden]').length;
+  }
+  if (raw) {
+    raw.click(); told.raw = document.querySelectorAll('td.raw').length;
+    raw.click(); told.corrected = document.querySelectorAll('td.raw').length;
+  }
+  if (figure) {
+    figure.click(); told.open = document.querySelectorAll('dialog[open]').length;
+    document.querySelector('dialog').close();
+  }
+  return told;
+}
 window.addEventListener('load', () => setTimeout(() => {
   const page = document.documentElement;
   parent.postMessage(JSON.stringify({
-    width: page.clientWidth, overflow: page.scrollWidth - page.clientWidth, sorts: sorts(),
-    figures: Array.from(document.images).map(look), remote: performance.getEntriesByType('resource')
+    offers: offers(), width: page.clientWidth, overflow: page.scrollWidth - page.clientWidth, sorts: sorts(),
+    figures: Array.from(document.querySelectorAll('main img')).map(look), remote: performance.getEntriesByType('resource')
       .map(e => e.name).filter(n => !n.startsWith('data:'))}), '*');
 }, 100));
 </script>"""
@@ -128,6 +146,7 @@ class PagesTest(unittest.TestCase):
                     self.assertEqual(found["remote"], [], "nothing is fetched")
                     self.check_figures(found["figures"], language)
                     self.check_sorting(found["sorts"], language)
+                    self.check_offers(found["offers"])
 
     def check_figures(self, figures, language):
         text = self.markdown(language).read_text(encoding="utf-8")
@@ -146,6 +165,14 @@ class PagesTest(unittest.TestCase):
         self.assertEqual(numbers(sorts["down"]), sorted(numbers(sorts["before"]), reverse=True))
         order = pinyin_order if language == "zh" else str.lower
         self.assertEqual(sorts["names"], sorted(sorts["names"], key=order))
+
+    def check_offers(self, offers):
+        self.assertGreater(offers["tips"], 5, "intervals are told on hover and focus")
+        self.assertGreater(offers["hidden"], 1, "a variant disappears from every table")
+        self.assertEqual(offers["shown"], 0)
+        self.assertGreater(offers["raw"], 1, "p without correction can be shown")
+        self.assertEqual(offers["corrected"], 0)
+        self.assertEqual(offers["open"], 1, "a figure is enlarged")
 
     def markdown(self, language):
         return self.folder / ("report.en.md" if language == "en" else "课程设计报告.md")
@@ -209,6 +236,7 @@ class FailedRunsTest(PagesTest):
 
     situation = "failed_baseline"
     options = ("--no-pdf",)
+    check_offers = lambda self, offers: None  # noqa: E731: there may be nothing to offer
     test_papers_have_fonts_and_no_blank_page = None
 
     def check_sorting(self, sorts, language):
@@ -225,6 +253,7 @@ class HostileNamesTest(PagesTest):
 
     situation = "hostile"
     options = ("--no-pdf",)
+    check_offers = lambda self, offers: None  # noqa: E731: there may be nothing to offer
     test_papers_have_fonts_and_no_blank_page = None
 
     def check_sorting(self, sorts, language):
