@@ -280,7 +280,12 @@ TEST_F(QuantctlTest, LocalInputsAreUploadedAndNamed) {
 TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
   Have(MakeExperiment("quick-1", {"baseline"}));
   EXPECT_EQ(Run("").code, 2);
+  EXPECT_THAT(Run("").err, HasSubstr("quantctl run configs/quick.yaml"));
+  EXPECT_THAT(Run("--lang zh").err, HasSubstr("运行一个实验"));
   EXPECT_EQ(Run("frobnicate").code, 2);
+  EXPECT_THAT(Run("frobnicate").err, HasSubstr("no command 'frobnicate'; all commands"));
+  EXPECT_THAT(Run("reprot latest").err, HasSubstr("no command 'reprot'; did you mean report?"));
+  EXPECT_THAT(Run("--lang zh reprot").err, HasSubstr("没有命令 'reprot'；是否想用 report？"));
   EXPECT_EQ(Run("list --state nonsense").code, 2);
   EXPECT_EQ(Run("get nothing").code, 4);
   EXPECT_EQ(Run("run none.yaml").code, 4);
