@@ -43,6 +43,8 @@ RunConfig FullConfig() {
   config.dataset.format = "csv";
   config.dataset.filter_column = "source";
   config.dataset.filter_value = "imdb";
+  config.dataset.encoding = "gbk";
+  config.dataset.label_map = {"POS: positive"};
   config.dataset.labels = {"neg", "pos"};
   config.dataset.split_seed = 7;
   config.dataset.train_size = 1000;

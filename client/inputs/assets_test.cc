@@ -120,7 +120,7 @@ TEST(AssetsTest, WhatIsMissingSaysWhereItWasLookedForAndWhatToDo) {
   const absl::Status status =
       FindAsset(Required("bert", "models/bert", "model"), folder.path(), {}, {}).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  for (const std::string& part : {std::string("models/bert and "), folder / "models/bert",
+  for (const std::string& part : {std::string("models/bert, "), folder / "models/bert",
                                   std::string("Get it from there."), std::string("--asset 'bert=PATH'")}) {
     EXPECT_THAT(std::string(status.message()), HasSubstr(part));
   }

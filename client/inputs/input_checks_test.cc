@@ -5,6 +5,7 @@
 
 #include "base/message_catalogue.h"
 #include "base/testing/temp_folder.h"
+#include "proto/convert.h"
 
 namespace quantlab::client {
 namespace {
@@ -18,6 +19,7 @@ struct Planned {
 
   Planned() {
     v1::RunConfig* const config = checked.mutable_experiment()->add_runs()->mutable_config();
+    *config = ToProto(RunConfig());  // every setting at its default
     config->set_kind(v1::RUN_KIND_BASELINE);
     config->set_run_name("baseline");
     config->set_device("cpu");
@@ -77,7 +79,7 @@ TEST(InputChecksTest, WhatWorkersFetchIsLeftToTheRun) {
   ASSERT_TRUE(findings.ok()) << findings.status();
   EXPECT_FALSE(findings->dataset.has_value());
   ASSERT_EQ(findings->absent.size(), 1u);
-  EXPECT_THAT(findings->absent[0], HasSubstr("'reviews' is not here"));
+  EXPECT_THAT(findings->absent[0], HasSubstr("'reviews' is missing"));
 }
 
 }  // namespace

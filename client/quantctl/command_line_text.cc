@@ -60,7 +60,8 @@ std::vector<std::string> OptionNames(const CLI::App& app) {
 Message UnknownArgument(const CLI::App& app, const std::string& argument) {
   const bool no_command = CommandOf(app) == app.get_name();
   if (absl::StartsWith(argument, "-")) {
-    return messages::kUnknownOption(argument, NearestName(argument, OptionNames(app)), CommandOf(app));
+    return messages::kUnknownOption(
+        argument, NearestName(argument.substr(0, argument.find('=')), OptionNames(app)), CommandOf(app));
   }
   if (no_command) return messages::kUnknownCommand(argument, NearestName(argument, CommandNames(app)));
   return messages::kUnexpectedArgument(argument, CommandOf(app));

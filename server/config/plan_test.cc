@@ -318,7 +318,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"dataset: {train_size: -1}\n", "dataset.train_size is -1"},
         BadFile{"dataset: {labels: [a]}\n", "dataset.labels must be at least two"},
         BadFile{"dataset: {format: xml}\n", "dataset.format is xml"},
-        BadFile{"dataset: {label_map: [a]}\n", "dataset.label_map is a list; allowed: a map from words to words"},
+        BadFile{"dataset: {label_map: [a]}\n",
+                "dataset.label_map is a list; allowed: a map from words to words"},
         BadFile{"dataset: {label_map: {a: [b]}}\n", "dataset.label_map.a is a list"},
         BadFile{"dataset: {label_map: {\"a: b\": c}}\n", "allowed: a map from words to words"},
         BadFile{"evaluation: {metrics: [acuracy]}\n",
@@ -450,6 +451,7 @@ std::vector<std::string> OtherValues(const SettingSpec& spec) {
   }
   const std::string usual = SettingToString(spec, spec.default_value);
   values.erase(std::remove(values.begin(), values.end(), usual), values.end());
+  if (spec.path() == "dataset.label_map") return {"{POS: positive}"};
   for (std::string& value : values) {
     if (spec.list) value = spec.type == ParamType::kString ? "[good, bad]" : absl::StrCat("[", value, "]");
   }

@@ -284,8 +284,8 @@ class ModelFoldersTest(unittest.TestCase):
             (world.folder / "model").rename(world.folder / "gone")
             done = world.quantctl("validate", world.experiment)
             self.assertEqual(done.returncode, NOT_FOUND, done.stderr)
-            self.assertIn(f"looked for {world.folder}/model. ", done.stderr)
-            self.assertIn("correct the path. A place elsewhere", done.stderr)
+            self.assertIn(f"looked for {world.folder}/model; ", done.stderr)
+            self.assertIn("correct the path. Give another place", done.stderr)
 
     def test_validate_looks_for_what_run_would_upload(self):
         for path in ("./nope", "./nope.csv"):

@@ -89,9 +89,9 @@ BAD_ASSETS = {
     "shapes that disagree with the config": (break_model(other_shape), ["intermediate"]),
     "empty weights file": (break_model(lambda path: path.write_bytes(b"")), ["model.safetensors"]),
     "broken quote": (lambda w: w.write("reviews.csv", 'text,label\ngood,1\n"never closed,0\n'),
-                     ["./reviews.csv:3: ", "quote"]),
+                     ["reviews.csv:3: ", "quote"]),
     "missing column": (lambda w: w.write("reviews.csv", "words,label\ngood,1\nbad,0\n"), ["text", "words"]),
-    "empty dataset": (lambda w: w.write("reviews.csv", "text,label\n"), ["reviews.csv", "no"]),
+    "empty dataset": (lambda w: w.write("reviews.csv", "text,label\n"), ["reviews.csv", "is empty"]),
 }
 
 
@@ -129,7 +129,7 @@ class BadInputTest(unittest.TestCase):
         with worlds.World(text) as world:
             with open(world.folder / "reviews.csv", "a") as file:
                 file.write("a film,7\n")
-            self.check(world.quantctl("run", world.experiment), FAILED_RUNS, ["reviews.csv", "7"])
+            self.check(world.quantctl("run", world.experiment), INVALID_INPUT, ["reviews.csv", "7"])
 
     def test_no_coordinator(self):
         with worlds.World() as world:

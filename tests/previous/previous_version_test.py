@@ -84,7 +84,7 @@ class PreviousVersionTest(unittest.TestCase):
     def test_a_failed_run_is_tried_again_from_its_stored_configuration(self):
         self.quantctl("retry", "failing")
         self.quantctl("watch", "failing", code=1)
-        self.assertIn("100000 rows", self.quantctl("explain", "failing/baseline").stdout)
+        self.assertIn("the train split should have 100,000 rows", self.quantctl("explain", "failing/baseline").stdout)
 
     def test_a_damaged_artifact_is_found_and_computed_again_with_the_stored_models(self):
         samples = hashlib.sha256(

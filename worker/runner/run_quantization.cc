@@ -86,8 +86,8 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
   return engine::SaveModel(*loaded.model, result.plan, baseline, attempt.OutputPath("model"));
 }
 
-// The error of each layer by itself, on texts outside the test split. `trained`: the model of its own weights,
-// where the method changed them; else the baseline's.
+// The error of each layer by itself, on texts outside the test split. `trained`: the model of its own
+// weights, where the method changed them; else the baseline's.
 absl::StatusOr<std::map<std::string, double>> LayerErrors(Attempt& attempt, const engine::Dataset& data,
                                                           const std::string& baseline,
                                                           const engine::Tokenizer& tokenizer,
@@ -153,7 +153,8 @@ absl::Status RunQuantization(Attempt& attempt) {
   QL_RETURN_IF_ERROR(model.To(engine::TorchDevice(attempt.device())));
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
                       LoadTokenizer(attempt.OutputPath("model"), model.config(), max_length));
-  QL_ASSIGN_OR_RETURN(const auto sqnr, LayerErrors(attempt, data, baseline, *tokenizer, model, std::move(trained)));
+  QL_ASSIGN_OR_RETURN(const auto sqnr,
+                      LayerErrors(attempt, data, baseline, *tokenizer, model, std::move(trained)));
   DescribePrecision(attempt, model, sqnr);
   QL_ASSIGN_OR_RETURN(const Evaluation test,
                       Evaluate(attempt, model, *tokenizer, data.test, "test", data.test_digest));

@@ -46,8 +46,8 @@ struct QuantizationContext {
   // Seconds of one forward pass of a layer over `rows` rows, for methods that choose by cost. Empty: they
   // measure it. Tests set it, since measured times differ from run to run.
   std::function<double(const Linear& layer, int64_t rows)> layer_seconds;
-  // Takes the FP32 model that a method trained before it quantized it: what the error of quantization is measured
-  // against, since the weights are no longer those of the model that was given. May be empty.
+  // Takes the FP32 model that a method trained before it quantized it: what the error of quantization is
+  // measured against, since the weights are no longer those of the model that was given. May be empty.
   std::function<void(std::unique_ptr<Encoder> trained)> keep_trained;
 
   // Call the callback of the same name where it is set. Report returns CANCELLED where `progress` returns

@@ -123,9 +123,9 @@ absl::StatusOr<int> Collector::LabelText(const RawRow& row) {
     } else if (index.has_value() && *index >= 0 && *index < count) {
       value = static_cast<int>(*index);
     } else {
-      return FileError(Where(row), 0,
-                       messages::kLabelUnknown(Shorten(label, kMaxShown), FirstOf(config_.labels, kMaxListed),
-                                               count - 1));
+      return FileError(
+          Where(row), 0,
+          messages::kLabelUnknown(Shorten(label, kMaxShown), FirstOf(config_.labels, kMaxListed), count - 1));
     }
   } else if (label_texts_.size() >= kMaxClasses) {
     return FileError(Where(row), 0,

@@ -181,7 +181,8 @@ class JsonlFormat : public DatasetFormat {
     if (row.ok() && row->is_object()) return row;
     if (row.ok() && row->is_array()) return FileError(path, line, messages::kJsonList());
     if (row.ok()) return FileError(path, line, messages::kNotJsonObject());
-    return FileError(path, line, messages::kNotJson(Shorten(RepairUtf8(std::string(row.status().message())), 200)));
+    return FileError(path, line,
+                     messages::kNotJson(Shorten(RepairUtf8(std::string(row.status().message())), 200)));
   }
 
   static absl::StatusOr<std::string> Member(const Json& row, const std::string& name, const std::string& path,

@@ -20,9 +20,9 @@ constexpr size_t kMaxListed = 20;
 absl::Status CheckVocabulary(const Tokenizer& tokenizer, const EncoderConfig& config,
                              const std::string& folder) {
   if (tokenizer.vocab_size() <= config.vocab_size) return absl::OkStatus();
-  return MessageStatus(absl::StatusCode::kInvalidArgument,
-                       messages::kTokenizerTooLarge(folder, static_cast<int64_t>(tokenizer.vocab_size()),
-                                                    config.vocab_size));
+  return MessageStatus(
+      absl::StatusCode::kInvalidArgument,
+      messages::kTokenizerTooLarge(folder, static_cast<int64_t>(tokenizer.vocab_size()), config.vocab_size));
 }
 
 absl::Status CheckPositions(const EncoderConfig& config, int max_length) {

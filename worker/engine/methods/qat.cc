@@ -121,7 +121,8 @@ class Qat : public QuantizationMethod {
       const bool step = absl::EndsWith(name, ".weight_step") || absl::EndsWith(name, ".input_step");
       if (!step) tensors[name] = tensor.detach().clone();
     }
-    QL_ASSIGN_OR_RETURN(auto trained, MakeEncoder(model.config(), Weights(std::move(tensors), "the trained model")));
+    QL_ASSIGN_OR_RETURN(auto trained,
+                        MakeEncoder(model.config(), Weights(std::move(tensors), "the trained model")));
     QL_RETURN_IF_ERROR(trained->To(model.device()));
     return trained;
   }

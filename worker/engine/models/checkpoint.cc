@@ -62,9 +62,10 @@ absl::Status CheckClasses(const CheckpointOptions& options, const std::vector<st
   const auto matched = MatchClasses(own, options.labels, options.label_map);
   if (!matched.ok()) return Annotate(matched.status(), where);
   if (std::is_sorted(matched->begin(), matched->end())) return absl::OkStatus();
-  return MessageStatus(absl::StatusCode::kInvalidArgument,
-                       messages::kHeadRefused(where, messages::kHeadClassOrder(FirstOf(own, kMaxListed),
-                                                                               FirstOf(options.labels, kMaxListed))));
+  return MessageStatus(
+      absl::StatusCode::kInvalidArgument,
+      messages::kHeadRefused(
+          where, messages::kHeadClassOrder(FirstOf(own, kMaxListed), FirstOf(options.labels, kMaxListed))));
 }
 
 // Gives the config the dataset's classes. A classifier that does not fit them is dropped where a new one may
