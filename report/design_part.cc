@@ -7,6 +7,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/text/list.h"
 #include "report/facts/format.h"
 #include "report/facts/message_text.h"
 #include "report/parts.h"
@@ -16,6 +17,8 @@
 
 namespace quantlab::report {
 namespace {
+
+constexpr size_t kMaxClasses = 20;
 
 bool Mentions(const AssetRef& asset, const char* word) {
   return absl::StrContains(absl::AsciiStrToLower(asset.name), word);
@@ -51,6 +54,16 @@ std::string SubsetCaveats(const Writer& writer) {
                      absl::StrJoin(seen, writer.Say("; ", "；")));
 }
 
+// The classes of the dataset, and how many rows each has; empty where no run reported them.
+std::string ClassesText(const Writer& writer) {
+  std::vector<std::string> classes;
+  for (const auto& [name, rows] : writer.facts().classes)
+    classes.push_back(writer.Fill("$0 ($1)", "$0（$1）", Code(name), FormatCount(rows)));
+  if (classes.empty()) return "";
+  return writer.Fill("Rows by class, before the split: $0.", "划分之前各类别的条数：$0。",
+                     absl::StrJoin(FirstOf(classes, kMaxClasses), writer.Say(", ", "、")));
+}
+
 void WriteData(Writer& writer) {
   writer.Subsection(writer.Say("Model and data", "模型与数据"));
   std::set<std::string> seen;
@@ -67,6 +80,9 @@ void WriteData(Writer& writer) {
       text = Join(writer.language(),
                   {text, writer.Fill("Only rows whose $0 is $1 are used.", "只使用 $0 为 $1 的行。",
                                      Code(dataset.filter_column), Code(dataset.filter_value))});
+    }
+    if (const std::string classes = ClassesText(writer); !classes.empty()) {
+      text = Join(writer.language(), {text, classes});
     }
     if (!seen.insert(text).second) continue;
     if (Mentions(config.model, "minilm")) {

@@ -20,6 +20,19 @@ void CollectSplits(MetricPool& pool, Facts& facts) {
   }
 }
 
+// Those of the first run that reported them: they depend on the dataset alone.
+void CollectClasses(MetricPool& pool, Facts& facts) {
+  for (const RunReport& run : facts.data->runs) {
+    const std::vector<Metric> rows = pool.AllOf(&run, "class_rows");
+    if (!facts.classes.empty()) continue;
+    for (const Metric& metric : rows) {
+      if (const auto name = Label(metric, "class")) {
+        facts.classes.emplace_back(*name, static_cast<int64_t>(metric.value));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 std::optional<Result> Summarize(const std::vector<Metric>& values) {
@@ -120,6 +133,7 @@ Facts CollectFacts(const ReportData& data) {
   CollectPairs(pool, facts);
   CollectPairedTests(pool, facts);
   CollectSplits(pool, facts);
+  CollectClasses(pool, facts);
   for (VariantFacts& variant : facts.variants) {
     CollectQuality(pool, variant);
     CollectPaired(pool, facts, variant);

@@ -158,6 +158,9 @@ struct Facts {
   std::vector<OtherMetric> other;                   // final metrics without a place of their own
   std::map<std::string, int64_t> split_texts;  // by "train", "validation", "test"; where a run reported them
 
+  // Classes of the dataset with their rows before the split; where a run reported them.
+  std::vector<std::pair<std::string, int64_t>> classes;
+
   const VariantFacts* baseline() const;  // null where there is none
   const VariantFacts* Find(const std::string& variant) const;
   // Those at which a comparison has the speedup of any variant.

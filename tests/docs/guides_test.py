@@ -253,7 +253,7 @@ class InputGuidesTest(unittest.TestCase):
         return (self.folder / f"results/{experiment}/baseline/log.txt").read_text(encoding="utf-8")
 
     def test_splits_and_columns_are_those_that_the_guide_names(self):
-        self.assertIn("(csv): 12 rows; train 6, validation 2, test 4 (official test split)", self.log("reviews"))
+        self.assertIn("(csv, UTF-8): 12 rows; train 6, validation 2, test 4 (official test split)", self.log("reviews"))
         self.assertIn("(jsonl): 8 rows; train 4, validation 0, test 4", self.log("jsonl"))
         self.assertIn("(tsv): 9 rows; train 6, validation 0, test 2; filtered 1", self.log("tsv"))
 
@@ -291,7 +291,7 @@ class InputGuidesTest(unittest.TestCase):
                 file.write(row + "\n")
             self.refuse(message, guide, replace={"./reviews": f"./{name}"})
         shutil.copy(self.folder / "reviews/train.csv", self.copy("reviews", "two") / "more.csv")
-        self.refuse("it is unclear which to read of", guide, replace={"./reviews": "./two"})
+        self.refuse("it is unclear which of", guide, replace={"./reviews": "./two"})
         train = self.copy("reviews", "latin") / "train.csv"
         train.write_text(train.read_text(encoding="utf-8") + "13,une scène ratée à éviter,bad\n", encoding="cp1252")
         self.refuse("is not UTF-8; it is most likely in", guide, replace={"./reviews": "./latin"})
