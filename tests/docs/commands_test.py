@@ -155,7 +155,9 @@ class SourceTree(worlds.World):
                 lines.append(line)
                 continue
             done = self.bash("\n".join(lines))
-            if done.returncode != 0:
+            # `decide` ends with 4 where none qualifies, as on a machine whose timings are unreliable.
+            expected = (0, 4) if lines and lines[-1].startswith("quantctl decide") else (0,)
+            if done.returncode not in expected:
                 failure = failure or f"exit code {done.returncode}\n{done.stdout}{done.stderr}"
             lines = []
             if line != "sleep ":
@@ -301,7 +303,8 @@ class TableTest(unittest.TestCase):
                     if "TWO" in words:
                         words = [words[0], *self.two_experiments(tree)]
                     done = tree.quantctl(*words, *self.ENDING.get(words[0], []), timeout=400, stdin=subprocess.DEVNULL)
-                    expected = (0, 6) if words[0] == "cancel" else (0,)
+                    # 4: none qualifies, as on a machine whose timings are unreliable.
+                    expected = {"cancel": (0, 6), "decide": (0, 4)}.get(words[0], (0,))
                     self.assertIn(done.returncode, expected, done.stdout + done.stderr)
 
 
