@@ -254,8 +254,8 @@ class InputGuidesTest(unittest.TestCase):
 
     def test_splits_and_columns_are_those_that_the_guide_names(self):
         self.assertIn("(csv, UTF-8): 12 rows; train 6, validation 2, test 4 (official test split)", self.log("reviews"))
-        self.assertIn("(jsonl): 8 rows; train 4, validation 0, test 4", self.log("jsonl"))
-        self.assertIn("(tsv): 9 rows; train 6, validation 0, test 2; filtered 1", self.log("tsv"))
+        self.assertIn("(jsonl, UTF-8): 8 rows; train 4, validation 0, test 4", self.log("jsonl"))
+        self.assertIn("(tsv, UTF-8): 9 rows; train 6, validation 0, test 2; filtered 1", self.log("tsv"))
 
     def test_a_fine_tuned_checkpoint_is_evaluated_and_not_trained(self):
         self.assertIn("no classifier: drawn at random", self.log("tune"))
