@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <vector>
 
@@ -19,6 +20,12 @@ namespace {
 constexpr int64_t kTailBytes = 8192;
 
 }  // namespace
+
+absl::StatusOr<int64_t> FreeBytes(const std::string& path) {
+  struct statvfs info;
+  if (statvfs(path.c_str(), &info) != 0) return FileError(errno, "inspect", path);
+  return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
+}
 
 std::string TailOf(const std::string& path, int lines) {
   std::ifstream in(path, std::ios::binary | std::ios::ate);

@@ -29,6 +29,9 @@ absl::Status RemoveTree(const std::string& path);
 // A second name for the same bytes: a hard link, or a copy if the file system has no hard links.
 absl::Status LinkOrCopy(const std::string& from, const std::string& to);
 
+// Bytes that this user may still write on the file system of `path`.
+absl::StatusOr<int64_t> FreeBytes(const std::string& path);
+
 // A new folder in the system's folder for temporary files, removed with everything in it when the object is
 // destroyed. `prefix` becomes part of its name.
 class ScratchFolder {

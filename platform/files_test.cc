@@ -65,5 +65,13 @@ TEST(ScratchFolderTest, IsRemovedWithItsContent) {
   EXPECT_FALSE(fs::exists(path));
 }
 
+TEST(FreeBytesTest, IsOfTheFileSystemOfThePath) {
+  const TempFolder folder;
+  const auto free = FreeBytes(folder.path());
+  ASSERT_TRUE(free.ok()) << free.status();
+  EXPECT_GT(*free, 0);
+  EXPECT_TRUE(absl::IsNotFound(FreeBytes(folder / "missing").status()));
+}
+
 }  // namespace
 }  // namespace quantlab

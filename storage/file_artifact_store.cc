@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <optional>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 #include <utility>
 
@@ -15,6 +14,7 @@
 #include "base/files.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "platform/files.h"
 
 namespace quantlab {
 namespace {
@@ -231,15 +231,14 @@ absl::Status FileArtifactStore::CheckSpace(const std::string& sha256, int64_t si
                                   options_.max_file_bytes, " are allowed"),
                      "ARTIFACT_TOO_LARGE");
   }
-  struct statvfs space;
-  if (statvfs(folder_.c_str(), &space) != 0) return StoreError(errno, "look at", folder_);
-  const double free = static_cast<double>(space.f_bavail) * static_cast<double>(space.f_frsize);
-  const double needed = static_cast<double>(size - offset) + static_cast<double>(options_.keep_free_bytes);
-  if (free >= needed) return absl::OkStatus();
-  return Exhausted(absl::StrCat("artifact ", sha256, " needs ", size - offset, " more bytes, and ", folder_,
-                                " has ", static_cast<int64_t>(free), " left, of which ",
-                                options_.keep_free_bytes, " stay free; free some space and try again"),
-                   "DISK_FULL");
+  QL_ASSIGN_OR_RETURN(const int64_t free, FreeBytes(folder_));
+  // Neither is negative, so this does not overflow.
+  if (free >= options_.keep_free_bytes && free - options_.keep_free_bytes >= size - offset)
+    return absl::OkStatus();
+  return Exhausted(
+      absl::StrCat("artifact ", sha256, " needs ", size - offset, " more bytes, and ", folder_, " has ", free,
+                   " left, of which ", options_.keep_free_bytes, " stay free; free some space and try again"),
+      "DISK_FULL");
 }
 
 absl::StatusOr<std::unique_ptr<ArtifactStore::Writer>> FileArtifactStore::OpenWriter(

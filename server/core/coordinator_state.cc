@@ -157,27 +157,37 @@ absl::Status CoordinatorState::EndAttempt(const AttemptEnd& end, std::optional<R
   const AttemptRecord attempt = lease->attempt;
   const RunRecord* run = FindRun(*active, end.key.run_id);
   const bool try_again =
-      run == nullptr || !end.worker_fault || RecordWorkerFault(*active, *run, end, attempt.worker_id);
+      run == nullptr || !end.worker_fault || WorthAnotherWorker(*active, *run, attempt.worker_id);
   ExperimentChange change(active->runs, parts_.clock->Now());
   QL_RETURN_IF_ERROR(change.Finish(end, try_again));
   change.change().remember = std::move(remember);
   QL_RETURN_IF_ERROR(Apply(*active, change));
-  if (end.outcome != RunState::kLost && !end.worker_fault) holds_.RecordHealthy(attempt.worker_id);
+  JudgeWorker(*active, end, attempt.worker_id);
   parts_.observer->OnAttemptEnd(attempt, end.outcome, end.time - attempt.start_time, end.message);
   return absl::OkStatus();
 }
 
-// The worker is held back in any case. The run waits for another worker after kMaxWorkerFaults faults: where
-// none that is connected could take it, waiting would only hide the reason from the user.
-bool CoordinatorState::RecordWorkerFault(Active& active, const RunRecord& run, const AttemptEnd& end,
-                                         const std::string& worker_id) {
-  holds_.RecordFault(worker_id, MessageOr(end.coded_message, end.message));
-  if (++active.worker_faults[run.id] < kMaxWorkerFaults) return true;
+// Whether a run that this worker could not execute goes back to the queue. After kMaxWorkerFaults faults only
+// where another connected worker could take it: else waiting would hide the reason from the user.
+bool CoordinatorState::WorthAnotherWorker(const Active& active, const RunRecord& run,
+                                          const std::string& worker_id) const {
+  const auto faults = active.worker_faults.find(run.id);
+  if (faults == active.worker_faults.end() || faults->second + 1 < kMaxWorkerFaults) return true;
   for (const WorkerRecord* worker : workers_.Connected()) {
     if (worker->id != worker_id && CanTake(run, *worker)) return true;
   }
-  active.worker_faults.erase(run.id);
   return false;
+}
+
+// What a committed end says of its worker: held back after a fault, healthy where its runner did its work.
+void CoordinatorState::JudgeWorker(Active& active, const AttemptEnd& end, const std::string& worker_id) {
+  if (end.worker_fault) {
+    holds_.RecordFault(worker_id, MessageOr(end.coded_message, end.message));
+    ++active.worker_faults[end.key.run_id];
+  } else if (end.outcome == RunState::kSucceeded || end.outcome == RunState::kFailed ||
+             end.outcome == RunState::kTimedOut) {
+    holds_.RecordHealthy(worker_id);
+  }
 }
 
 // Whether the worker is fit for the run and not held back.
@@ -291,6 +301,7 @@ absl::Status CoordinatorState::Retry(const std::string& experiment_id, const std
   }
   if (status.ok()) {
     active.experiment.state = ExperimentState::kActive;
+    active.worker_faults.clear();
     Dispatch();
   }
   Prune(experiment_id);

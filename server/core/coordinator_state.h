@@ -119,9 +119,8 @@ class CoordinatorState {
   absl::Status Apply(Active& active, ExperimentChange& change);
   void Absorb(Active& active, ExperimentChange& change);
   absl::Status EndAttempt(const AttemptEnd& end, std::optional<ReuseEntry> remember);
-  // Counts the fault, and says whether the run should be tried again.
-  bool RecordWorkerFault(Active& active, const RunRecord& run, const AttemptEnd& end,
-                         const std::string& worker_id);
+  bool WorthAnotherWorker(const Active& active, const RunRecord& run, const std::string& worker_id) const;
+  void JudgeWorker(Active& active, const AttemptEnd& end, const std::string& worker_id);
   bool CanTake(const RunRecord& run, const WorkerRecord& worker) const;
   absl::StatusOr<std::set<std::string>> IncompleteResults(const Active& active) const;
   absl::Status Lose(const AttemptKey& attempt, RunState outcome, const Message& why);

@@ -268,6 +268,43 @@ TEST_F(CoordinatorTest, WhereNoOtherWorkerCanTakeItARunFailsAfterThreeFaults) {
   EXPECT_THAT(repository_.GetRun("e/baseline")->message, HasSubstr("no space left on device"));
 }
 
+TEST_F(CoordinatorTest, AFaultWhoseCommitFailsCountsOnce) {
+  Submit("e");
+  const AttemptKey attempt = Take("w");
+  for (int i = 0; i < 3; ++i) {
+    repository_.FailCommits({Fault::kNotWritten});
+    EXPECT_FALSE(FinishByFault(attempt).ok());
+  }
+  EXPECT_FALSE(coordinator_->Workers()[0].hold.has_value());
+  ASSERT_TRUE(FinishByFault(attempt).ok());
+  EXPECT_EQ(State("e/baseline"), RunState::kQueued);
+  EXPECT_EQ(coordinator_->Workers()[0].hold->faults, 1);
+}
+
+TEST_F(CoordinatorTest, ACancelledAttemptDoesNotShowThatAWorkerIsHealthy) {
+  Submit("e");
+  ASSERT_TRUE(FinishByFault(Take("w")).ok());
+  Sync("w");
+  Pass(absl::Seconds(5));
+  const AttemptKey attempt = Take("w");
+  ASSERT_TRUE(coordinator_->Cancel("e", "", "enough").ok());
+  ASSERT_TRUE(Finish(attempt, RunState::kCancelled).ok());
+  EXPECT_EQ(coordinator_->Workers()[0].hold->faults, 1);
+}
+
+TEST_F(CoordinatorTest, ARetryByTheUserForgetsFaults) {
+  Submit("e");
+  for (const int hold : {5, 20, 80}) {
+    ASSERT_TRUE(FinishByFault(Take("w")).ok());
+    Sync("w");
+    Pass(absl::Seconds(hold));
+  }
+  EXPECT_EQ(State("e/baseline"), RunState::kFailed);
+  ASSERT_TRUE(coordinator_->Retry("e", "").ok());
+  ASSERT_TRUE(FinishByFault(Take("w")).ok());
+  EXPECT_EQ(State("e/baseline"), RunState::kQueued);
+}
+
 TEST_F(CoordinatorTest, ASucceededRunIsRetriedWhenItsArtifactIsGone) {
   Submit("e");
   const Artifact model = Model("fp32");

@@ -70,6 +70,7 @@ struct App::Parts {
   }
 
   absl::Status CheckArtifacts() {
+    log->Write(LogLevel::kInfo, "checking every artifact; the service starts when all have been read");
     QL_ASSIGN_OR_RETURN(const FileArtifactStore::Check check, storage->artifacts().CheckAll());
     for (const std::string& sha256 : check.damaged) {
       log->Write(LogLevel::kError, "a damaged artifact was set aside", {}, {{"sha256", sha256}});

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
@@ -182,9 +181,8 @@ Outcome Attempt::PreparationFailed(const absl::Status& why, bool worker_fault) c
 }
 
 bool Attempt::DiskIsFull() const {
-  struct statvfs info;
-  if (statvfs(environment_.options.data_folder.c_str(), &info) != 0) return false;
-  return static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize) < kFullDisk;
+  const absl::StatusOr<int64_t> available = FreeBytes(environment_.options.data_folder);
+  return available.ok() && *available < kFullDisk;
 }
 
 absl::StatusOr<Job> Attempt::Prepare() {

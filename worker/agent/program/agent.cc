@@ -1,7 +1,6 @@
 #include "worker/agent/program/agent.h"
 
 #include <algorithm>
-#include <sys/statvfs.h>
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
@@ -133,12 +132,11 @@ void Agent::RunAttempt(const v1::SyncResponse& response) {
 }
 
 bool Agent::HasSpace() {
-  struct statvfs info;
-  if (statvfs(environment_.options.data_folder.c_str(), &info) != 0) return true;
-  const auto available = static_cast<int64_t>(info.f_bavail) * static_cast<int64_t>(info.f_frsize);
-  const bool low = available < options_.min_free_bytes;
+  const absl::StatusOr<int64_t> available = FreeBytes(environment_.options.data_folder);
+  if (!available.ok()) return true;
+  const bool low = *available < options_.min_free_bytes;
   if (low != low_on_space_) {
-    log_.Warn(low ? absl::StrCat("taking no runs: only ", available >> 20, " MiB are free in ",
+    log_.Warn(low ? absl::StrCat("taking no runs: only ", *available >> 20, " MiB are free in ",
                                  environment_.options.data_folder, "; ", options_.min_free_bytes >> 20,
                                  " MiB are wanted")
                   : "taking runs again: there is free disk space");
