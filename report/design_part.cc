@@ -7,7 +7,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/text/list.h"
 #include "report/facts/format.h"
 #include "report/facts/message_text.h"
 #include "report/parts.h"
@@ -60,8 +59,11 @@ std::string ClassesText(const Writer& writer) {
   for (const auto& [name, rows] : writer.facts().classes)
     classes.push_back(writer.Fill("$0 ($1)", "$0（$1）", Code(name), FormatCount(rows)));
   if (classes.empty()) return "";
-  return writer.Fill("Rows by class, before the split: $0.", "划分之前各类别的条数：$0。",
-                     absl::StrJoin(FirstOf(classes, kMaxClasses), writer.Say(", ", "、")));
+  const size_t more = classes.size() - std::min(classes.size(), kMaxClasses);
+  classes.resize(classes.size() - more);
+  std::string list = absl::StrJoin(classes, writer.Say(", ", "、"));
+  if (more > 0) list = writer.Fill("$0 and $1 more", "$0 等，另有 $1 个类别", list, FormatCount(more));
+  return writer.Fill("Rows by class, before the split: $0.", "划分之前各类别的条数：$0。", list);
 }
 
 void WriteData(Writer& writer) {

@@ -8,6 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "report/facts/testing/variants.h"
+
 namespace quantlab::report {
 namespace {
 
@@ -15,46 +17,8 @@ using testing::ElementsAre;
 
 constexpr InputShape kSmall = {1, 128}, kLarge = {8, 128};
 
-Result Value(double value) {
-  Result result;
-  result.value = value;
-  return result;
-}
-
-Result Between(double value, double low, double high) {
-  Result result = Value(value);
-  result.low = low;
-  result.high = high;
-  return result;
-}
-
-const RunReport& AnyRun() {
-  static const auto* const run = new RunReport();
-  return *run;
-}
-
-// A variant with everything measured: 0.1 points lost, surely less than 0.5; p90 of 10 ms; twice FP32's
-// speed.
 VariantFacts Measured(const std::string& name) {
-  VariantFacts variant;
-  variant.name = name;
-  variant.method = name;
-  variant.runs = {&AnyRun()};
-  variant.succeeded = 1;
-  variant.accuracy = Between(0.9, 0.88, 0.92);
-  variant.difference = Between(-0.001, -0.003, 0.001);
-  variant.seed_differences = {{42, -0.001, -0.003, 0.001}};
-  quantlab::report::Measured measured;
-  for (const InputShape& shape : {kSmall, kLarge}) {
-    Timing timing;
-    timing.p90 = Between(0.010, 0.0098, 0.0104);
-    timing.speedup = Between(2, 1.9, 2.1);
-    measured.by_shape[shape] = timing;
-  }
-  measured.size = Value(50e6);
-  measured.memory["peak"] = Value(250e6);
-  variant.measured = {measured};
-  return variant;
+  return MeasuredVariant(name, {kSmall, kLarge});
 }
 
 VariantFacts Baseline() {

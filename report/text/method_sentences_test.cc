@@ -2,23 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "report/facts/testing/variants.h"
+
 namespace quantlab::report {
 namespace {
 
 constexpr Language kEn = Language::kEnglish, kZh = Language::kChinese;
-
-Result Value(double value) {
-  Result result;
-  result.value = value;
-  return result;
-}
-
-Result Interval(double value, double low, double high) {
-  Result result = Value(value);
-  result.low = low;
-  result.high = high;
-  return result;
-}
 
 TEST(FlipsSentenceTest, CountsByWhatBecameOfThem) {
   VariantFacts variant;
@@ -47,7 +36,7 @@ TEST(MarginSentenceTest, SaysWhetherItIsShown) {
             "It is not shown to stay within 1.00 points of the baseline, the margin set beforehand: the "
             "interval of "
             "the difference reaches beyond it.");
-  variant.difference = Interval(-0.004, -0.010003, 0.002);
+  variant.difference = Between(-0.004, -0.010003, 0.002);
   EXPECT_EQ(MarginSentence(kEn, variant),
             "It is not shown to stay within 1.00 points of the baseline, the margin set beforehand: the "
             "interval of "
@@ -61,7 +50,7 @@ TEST(MarginSentenceTest, SaysWhetherItIsShown) {
 TEST(PairSentenceTest, FollowsTheTest) {
   PairFacts pair{"qat", "static_quantization", {}, {}, {}, {}, {}};
   EXPECT_EQ(PairSentence(kEn, pair), "");
-  pair.difference = Interval(0.0072, 0.003, 0.0114);
+  pair.difference = Between(0.0072, 0.003, 0.0114);
   EXPECT_EQ(
       PairSentence(kEn, pair),
       "`qat` against `static_quantization`: +0.72 points (95% interval +0.30 to +1.14), not settled by one "
@@ -76,7 +65,7 @@ TEST(PairSentenceTest, FollowsTheTest) {
       PairSentence(kEn, pair),
       "`qat` against `static_quantization`: no significant difference, +0.72 points (95% interval +0.30 to "
       "+1.14), p = 0.30.");
-  pair.difference = Interval(-0.02, -0.03, -0.01);
+  pair.difference = Between(-0.02, -0.03, -0.01);
   pair.p_value = pair.holm_p = Value(0.01);
   EXPECT_EQ(
       PairSentence(kEn, pair),
@@ -263,14 +252,14 @@ struct Meaning {
 
 TEST(MeaningSentenceTest, SaysWhatItAmountsTo) {
   Meaning meaning;
-  meaning.Speedups(Interval(2, 1.9, 2.1), Interval(0.8, 0.7, 0.9));
+  meaning.Speedups(Between(2, 1.9, 2.1), Between(0.8, 0.7, 0.9));
   EXPECT_EQ(meaning.In(kEn),
             "**In short**: faster than FP32 at 1 and slower at 1 of 2 input shapes that were timed; "
             "compressed 3.80×; no significant difference in accuracy.");
   EXPECT_EQ(
       meaning.In(kZh),
       "**小结**：在所测的 2 种输入形状中，1 种快于 FP32，1 种慢于 FP32；压缩比 3.80×；准确率无显著差异。");
-  meaning.Speedups(Interval(1, 0.9, 1.1), Interval(1, 0.9, 1.1));
+  meaning.Speedups(Between(1, 0.9, 1.1), Between(1, 0.9, 1.1));
   meaning.variant.measured[0].ratio = Value(1.0);
   EXPECT_EQ(
       meaning.In(kEn),
@@ -282,9 +271,9 @@ TEST(MeaningSentenceTest, SaysWhatItAmountsTo) {
 
 TEST(MeaningSentenceTest, CountsReliableTimingsOnly) {
   Meaning meaning;
-  meaning.Speedups(Interval(0.8, 0.7, 0.9), Interval(2, 1.9, 2.1));
-  meaning.facts.comparisons[0].checks[{1, 128}] = {Interval(1.04, 1.02, 1.06), false};
-  meaning.facts.comparisons[0].checks[{8, 128}] = {Interval(1, 0.99, 1.01), true};
+  meaning.Speedups(Between(0.8, 0.7, 0.9), Between(2, 1.9, 2.1));
+  meaning.facts.comparisons[0].checks[{1, 128}] = {Between(1.04, 1.02, 1.06), false};
+  meaning.facts.comparisons[0].checks[{8, 128}] = {Between(1, 0.99, 1.01), true};
   EXPECT_EQ(meaning.In(kEn),
             "**In short**: faster than FP32 at every input shape that was timed (not counting 1 shape whose "
             "timing is "
