@@ -138,6 +138,9 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
 
   // Gives the method the texts that it says it reads, and no others.
   absl::StatusOr<QuantizationResult> Apply(QuantizationContext context = {}) {
+    return ApplyWith(GetParam().params, std::move(context));
+  }
+  absl::StatusOr<QuantizationResult> ApplyWith(const Params& params, QuantizationContext context) {
     if (inputs().training_texts) context.train = &train_;
     if (inputs().validation_texts) context.validation = &validation_;
     context.seed = 5;
@@ -153,8 +156,7 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
     // Texts this small are slower on two threads than on one.
     const int threads = at::get_num_threads();
     at::set_num_threads(1);
-    auto result =
-        MakeQuantizationMethod(GetParam().method).value()->Apply(*model_, GetParam().params, context);
+    auto result = MakeQuantizationMethod(GetParam().method).value()->Apply(*model_, params, context);
     at::set_num_threads(threads);
     return result;
   }
@@ -228,7 +230,10 @@ TEST_P(MethodConformanceTest, AModelThatWasTrainedIsHandedOverBeforeItIsQuantize
   std::unique_ptr<Encoder> trained;
   QuantizationContext context;
   context.keep_trained = [&](std::unique_ptr<Encoder> model) { trained = std::move(model); };
-  ASSERT_TRUE(Apply(context).ok());
+  Params params = GetParam().params;
+  // Moves the weights by more than rounding does.
+  if (GetParam().method == "qat") params["learning_rate"] = 0.01;
+  ASSERT_TRUE(ApplyWith(params, context).ok());
   ASSERT_EQ(trained != nullptr, GetParam().method == "qat");
   if (trained == nullptr) return;
   const auto own = MeasureLayerSqnr(*trained, *model_, texts_, 4),
@@ -236,7 +241,7 @@ TEST_P(MethodConformanceTest, AModelThatWasTrainedIsHandedOverBeforeItIsQuantize
   ASSERT_TRUE(own.ok()) << own.status();
   double gained = 0;
   for (const auto& [layer, sqnr] : *own) gained += sqnr - before->at(layer);
-  EXPECT_NE(gained, 0) << "training moved the weights: these are other models";
+  EXPECT_GT(gained, 0) << "training moved the weights, which is not noise";
 }
 
 TEST_P(MethodConformanceTest, SavedAndLoadedGivesTheSameBits) {
