@@ -116,7 +116,8 @@ std::string RenderBytes(Language language, int64_t bytes) {
     value /= 1024;
     unit = larger;
   }
-  return absl::StrFormat(std::abs(value) < 10 ? "%.1f %s" : "%.0f %s", value, unit);
+  return std::abs(value) < 10 ? absl::StrFormat("%.1f %s", value, unit)
+                              : absl::StrFormat("%.0f %s", value, unit);
 }
 
 std::string RenderDuration(Language language, double seconds) {
