@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "report/facts/names.h"
+#include "report/facts/testing/variants.h"
 
 namespace quantlab::report {
 namespace {
@@ -15,20 +16,6 @@ using testing::HasSubstr;
 
 constexpr Language kEn = Language::kEnglish;
 constexpr Language kZh = Language::kChinese;
-
-Result Value(double value) {
-  Result result;
-  result.value = value;
-  return result;
-}
-
-Result Between(double value, double low, double high, int64_t samples = 0) {
-  Result result = Value(value);
-  result.low = low;
-  result.high = high;
-  result.samples = samples;
-  return result;
-}
 
 Result OverSeeds(double value, double deviation, int seeds) {
   Result result = Value(value);

@@ -2,6 +2,7 @@
 #ifndef QUANTLAB_REPORT_FACTS_TESTING_VARIANTS_H_
 #define QUANTLAB_REPORT_FACTS_TESTING_VARIANTS_H_
 
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 
@@ -15,10 +16,11 @@ inline Result Value(double value) {
   return result;
 }
 
-inline Result Between(double value, double low, double high) {
+inline Result Between(double value, double low, double high, int64_t samples = 0) {
   Result result = Value(value);
   result.low = low;
   result.high = high;
+  result.samples = samples;
   return result;
 }
 
