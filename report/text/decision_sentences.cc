@@ -143,6 +143,12 @@ std::string MetClause(Language language, const Decision& decision, const Check& 
 
 std::string UnprovenClause(Language language, const Decision& decision, const Check& check) {
   const std::string value = Measured(language, check);
+  // A corrected confidence near 0 says little: the interval says how far the drop may go.
+  if (check.quantity == Quantity::kAccuracyDrop && check.confidence.value_or(1) < 0.5 && check.bound) {
+    return Fill(language, "$0, but it may drop by as much as $1 (95% interval)",
+                "$0，但最多可能下降 $1（95% 置信区间）", value,
+                Amount(language, check.quantity, *check.bound));
+  }
   if (check.quantity == Quantity::kAccuracyDrop && check.confidence.has_value()) {
     return Fill(language,
                 "$0, but that the drop is within the limit has only $1 confidence where 97.5% is required$2",

@@ -245,6 +245,16 @@ TEST(ChecksSentenceTest, WhatIsNotShown) {
           "准确率变化 -0.10 个百分点，但并非每个随机种子都有配对置信区间，不足以说明问题；批大小 1 × 128 词元时的 p90 延迟 10.0 ms，但其置信区间未知"));
 }
 
+TEST(ChecksSentenceTest, AWideIntervalIsToldByItsEnd) {
+  VariantFacts wide = Variant("q");
+  wide.seed_differences = {{42, 0, -0.024, 0.024}};
+  VariantFacts other = wide;
+  other.name = "s";
+  const Case vague({Baseline(), wide, other}, All(), Goal::kSpeed);
+  EXPECT_THAT(vague.Checks(kEn, 1), HasSubstr("but it may drop by as much as 2.40 points (95% interval)"));
+  EXPECT_THAT(vague.Checks(kZh, 1), HasSubstr("但最多可能下降 2.40 个百分点（95% 置信区间）"));
+}
+
 TEST(ChecksSentenceTest, SeveralSeedsAndSeveralTests) {
   VariantFacts seeds = Variant("q");
   seeds.runs = {&AnyRun(), &AnyRun()};
