@@ -32,11 +32,12 @@ constexpr Range kHangulSyllables[] = {{0xAC00, 0xD7A3}};
 // The range of a sorted table that holds c, or nullptr.
 template <typename T, size_t N>
 const T* FindRange(const T (&table)[N], char32_t c) {
-  const T* it = std::upper_bound(std::begin(table), std::end(table), c,
-                                 [](char32_t x, const T& r) { return x < r.first; });
-  if (it == std::begin(table)) return nullptr;
-  --it;
-  return c <= it->last ? it : nullptr;
+  const T* const after = std::upper_bound(std::begin(table), std::end(table), c,
+                                          [](char32_t x, const T& r) { return x < r.first; });
+  if (after == std::begin(table)) return nullptr;
+  // By index: clang 16's object-size check takes `*(after - 1)` of a table of one range for an overrun.
+  const T& range = table[after - std::begin(table) - 1];
+  return c <= range.last ? &range : nullptr;
 }
 
 template <size_t N, size_t M>
