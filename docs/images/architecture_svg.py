@@ -22,28 +22,28 @@ CLIENT_LINES = (
     ("follows the runs", "跟踪各个运行"),
     ("writes results/ and the report", "写出 results/ 和报告"),
 )
-COORDINATOR = ("keeps everything that must last", "保存一切需要持久的内容")
+COORDINATOR = ("keeps all durable state", "保存全部持久状态")
 SERVICE = ("service/: gRPC, health, metrics", "service/：gRPC、健康检查、指标")
-CONFIG = ("config/: experiment files to runs", "config/：实验文件到运行")
+CONFIG = ("config/: experiment files to runs", "config/：解析实验文件")
 CORE = ("core/: states, leases, queue", "core/：状态、租约、队列")
 DATABASE = ("SQLite: experiments, runs,", "SQLite：实验、运行、")
 DATABASE_2 = ("attempts, events", "尝试、事件")
 ARTIFACTS = ("artifacts, named", "制品，以 SHA-256")
 ARTIFACTS_2 = ("by SHA-256", "命名")
-WORKER = ("one a machine: CPU or GPU", "每台机器一个：CPU 或 GPU")
+WORKER = ("one per machine: CPU or GPU", "每台机器一个：CPU 或 GPU")
 WORKER_LINES = (
     ("lease loop, heartbeats", "租约循环、心跳"),
-    ("spool that outlives outages", "断线也不丢的暂存"),
+    ("spool during outages", "断线时暂存，不丢数据"),
     ("supervision, artifact cache", "监督、制品缓存"),
 )
-RUNNER = ("one process for each attempt; LibTorch", "每次尝试一个进程；LibTorch")
-ENGINE = ("text/", "data/", "model/", "train/", "quantize/", "measure/")
-ENGINE_NOTE = ("tokens · splits · BERT · AdamW · methods · timing", "分词 · 划分 · BERT · AdamW · 量化方法 · 测量")
+RUNNER = ("one process per attempt; LibTorch", "每次尝试一个进程；LibTorch")
+ENGINE = ("text/", "data/", "models/", "train/", "methods/", "measure/")
+ENGINE_NOTE = ("tokens · splits · encoders · AdamW · quantization · timing", "分词 · 划分 · 编码器 · AdamW · 量化方法 · 测量")
 SUBMIT = ("submit, watch", "提交、跟踪")
 SYNC = ("Sync, events,", "同步、事件、")
 SYNC_2 = ("artifacts", "制品")
-SPAWN = ("spawns; job.json down,", "启动；向下 job.json，")
-SPAWN_2 = ("events up a pipe", "事件由管道向上")
+SPAWN = ("spawns; passes job.json,", "启动；传入 job.json，")
+SPAWN_2 = ("reads events from a pipe", "从管道读取事件")
 SCRAPE = ("scrapes /metrics", "采集 /metrics")
 OPTIONAL = ("optional", "可选")
 OWN = (
@@ -126,9 +126,9 @@ def worker(picture):
 def runner(picture):
     x, y = 560, 420
     picture.program(x, y, 476, 112, "quant-runner", RUNNER, GREEN)
-    for column, room in enumerate(ENGINE):
+    for column, folder in enumerate(ENGINE):
         picture.box(x + 14 + 75.5 * column, y + 58, 70, 24, "#b8c2cc")
-        picture.text(x + 49 + 75.5 * column, y + 74.5, room, size=11.5, anchor="middle", mono=True)
+        picture.text(x + 49 + 75.5 * column, y + 74.5, folder, size=11.5, anchor="middle", mono=True)
     picture.text(x + 238, y + 102, ENGINE_NOTE, size=11.5, colour=GREY, anchor="middle")
 
 
