@@ -146,13 +146,14 @@ class GuideTest(unittest.TestCase):
         for chinese, english in pairs:
             self.assertEqual(heading_levels(chinese), heading_levels(english), english.name)
 
-    def test_both_languages_have_the_same_number_of_table_rows(self):
+    def test_both_languages_have_as_many_table_rows_and_list_items(self):
         for chinese, english in language_pairs():
             if english.name == "style.md":
                 continue  # each lists the words of its own language
-            counts = [len(re.findall(r"^\|", prose(path.read_text(encoding="utf-8")), flags=re.MULTILINE))
-                      for path in (chinese, english)]
-            self.assertEqual(*counts, english.name)
+            texts = [prose(path.read_text(encoding="utf-8")) for path in (chinese, english)]
+            for pattern in (r"^\|", r"^\s*(?:[-*]|\d+\.) "):
+                first, second = (len(re.findall(pattern, text, flags=re.MULTILINE)) for text in texts)
+                self.assertEqual(first, second, english.name)
 
     def test_datasets_of_the_design_are_in_the_catalogue(self):
         catalog = (ROOT / "configs/catalog.yaml").read_text(encoding="utf-8")
