@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "platform/files.h"
@@ -29,11 +31,12 @@ AssetFile ReadFileEntry(const YamlNode& node, const std::string& path, Diagnosti
   fields.Int("size", 0, kMaxFileBytes, &file.size);
   fields.Done();
   const std::string problem = RelativePathProblem(file.path);
-  if (!problem.empty()) diagnostics.Error(node.at, absl::StrCat(path, ".path ", problem));
+  if (!problem.empty())
+    diagnostics.Error(node.at, messages::kCatalogPathRefused(path + ".path", TextMessage(problem)));
   if (!IsSha256Hex(file.sha256)) {
-    diagnostics.Error(node.at, absl::StrCat(path, ".sha256 must be 64 lower-case hex digits"));
+    diagnostics.Error(node.at, messages::kCatalogDigestWrong(path + ".sha256"));
   }
-  if (file.size < 0) diagnostics.Error(node.at, absl::StrCat(path, ".size is missing"));
+  if (file.size < 0) diagnostics.Error(node.at, messages::kCatalogKeyMissing(path + ".size"));
   return file;
 }
 
@@ -47,7 +50,7 @@ CatalogSource ReadWheel(const YamlNode& node, const std::string& path, Diagnosti
   const YamlNode* files = fields.Take("files");
   fields.Done();
   if (source.package.empty() || source.version.empty()) {
-    diagnostics.Error(node.at, absl::StrCat(path, " needs package and version"));
+    diagnostics.Error(node.at, messages::kCatalogPackageMissing(path));
   }
   // Both are used on a command line and in a URL.
   for (const std::string& word : {source.package, source.version}) {
@@ -56,14 +59,14 @@ CatalogSource ReadWheel(const YamlNode& node, const std::string& path, Diagnosti
              c == '+';
     });
     if (!plain || (!word.empty() && word[0] == '-')) {
-      diagnostics.Error(node.at, absl::StrCat(path, ": ", word, " is no package name or version"));
+      diagnostics.Error(node.at, messages::kCatalogPackageWrong(path, word));
     }
   }
   if (!IsSha256Hex(source.wheel_sha256)) {
-    diagnostics.Error(node.at, absl::StrCat(path, ".sha256 must be 64 lower-case hex digits"));
+    diagnostics.Error(node.at, messages::kCatalogDigestWrong(path + ".sha256"));
   }
   if (files == nullptr || files->kind != YamlNode::Kind::kList || files->items.empty()) {
-    diagnostics.Error(node.at, absl::StrCat(path, ".files must be a list of at least one file"));
+    diagnostics.Error(node.at, messages::kCatalogNoFiles(path + ".files"));
     return source;
   }
   for (const YamlNode& item : files->items) {
@@ -99,9 +102,9 @@ CatalogEntry ReadEntry(const YamlEntry& yaml, Diagnostics& diagnostics) {
   }
   if (entry.role == AssetRole::kDataset) ReadRows(fields, &entry.rows);
   fields.Done();
-  if (role.empty()) diagnostics.Error(yaml.at, absl::StrCat(yaml.key, " needs role: model or dataset"));
+  if (role.empty()) diagnostics.Error(yaml.at, messages::kCatalogRoleMissing(yaml.key));
   if (entry.wheel.has_value() == !entry.path.empty()) {
-    diagnostics.Error(yaml.at, absl::StrCat(yaml.key, " needs exactly one of wheel and path"));
+    diagnostics.Error(yaml.at, messages::kCatalogOneSource(yaml.key));
   }
   return entry;
 }
@@ -112,8 +115,7 @@ void CheckNames(const std::vector<CatalogEntry>& entries, const std::string& fil
     std::vector<std::string> names = entry.aliases;
     names.push_back(entry.name);
     for (const std::string& name : names) {
-      if (!seen.insert(name).second)
-        diagnostics.Error({file, 0, 0}, absl::StrCat("the name ", name, " is given twice"));
+      if (!seen.insert(name).second) diagnostics.Error({file, 0, 0}, messages::kCatalogNameTwice(name));
     }
   }
 }
@@ -133,21 +135,23 @@ absl::StatusOr<Catalog> Catalog::Parse(const std::string& file, const std::strin
     fields.Int("version", 1, 1, &version);
     const YamlNode* entries = fields.Take("entries");
     fields.Done();
-    if (version == 0) diagnostics.Error({file, 0, 0}, "version: 1 is missing");
+    if (version == 0) diagnostics.Error({file, 0, 0}, messages::kCatalogNoVersion());
     if (entries != nullptr && entries->kind == YamlNode::Kind::kMap) {
       for (const YamlEntry& entry : entries->entries) {
         catalog.entries_.push_back(ReadEntry(entry, diagnostics));
       }
     } else {
       diagnostics.Error(entries == nullptr ? Location{file, 0, 0} : entries->at,
-                        "entries must be a map from names to models and datasets");
+                        messages::kCatalogNoEntries());
     }
     CheckNames(catalog.entries_, file, diagnostics);
   }
   if (!diagnostics.has_errors()) return catalog;
-  return absl::InvalidArgumentError(
-      absl::StrJoin(diagnostics.all(), "\n",
-                    [](std::string* out, const Diagnostic& d) { out->append(FormatDiagnostic(d)); }));
+  std::vector<Message> problems;
+  for (const Diagnostic& diagnostic : diagnostics.all()) {
+    if (diagnostic.error) problems.push_back(PlacedMessage(diagnostic));
+  }
+  return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kCatalogProblems(problems));
 }
 
 absl::StatusOr<Catalog> Catalog::Load(const std::string& path) {

@@ -84,7 +84,7 @@ entries:
               HasSubstr("c.yaml:4:11: a.role is mdel; allowed: model, dataset; did you mean model?"));
   EXPECT_THAT(message, HasSubstr("c.yaml:6:3: b needs exactly one of wheel and path"));
   EXPECT_THAT(message, HasSubstr("the name b is given twice"));
-  EXPECT_THAT(message, HasSubstr("--evil is no package name"));
+  EXPECT_THAT(message, HasSubstr("--evil is not the name or the version of a package"));
   EXPECT_THAT(message, HasSubstr("path must not have the part '..'"));
   EXPECT_THAT(message, HasSubstr("c.wheel.sha256 must be 64"));
 }

@@ -1,13 +1,14 @@
 #include "yaml/report_options.h"
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 #include "yaml/include_reader.h"
 
 namespace quantlab {
 namespace {
 
 // Longer texts are no line of a cover.
-constexpr size_t kMaxCoverBytes = 300;
+constexpr int64_t kMaxCoverBytes = 300;
 constexpr double kMaxPoints = 100, kMaxMilliseconds = 1e7, kMaxMegabytes = 1e9;
 
 void ReadLimit(Fields& fields, const std::string& key, double max, std::optional<double>& limit) {
@@ -18,9 +19,10 @@ void ReadLimit(Fields& fields, const std::string& key, double max, std::optional
 
 void ReadLine(Fields& fields, const std::string& key, Diagnostics& diagnostics, std::string& line) {
   fields.Text(key, &line);
-  if (line.size() <= kMaxCoverBytes) return;
-  diagnostics.Error(fields.at(), absl::StrCat(fields.path(), ".", key, " has ", line.size(),
-                                              " bytes; allowed: ", kMaxCoverBytes));
+  if (static_cast<int64_t>(line.size()) <= kMaxCoverBytes) return;
+  diagnostics.Error(fields.at(),
+                    messages::kCoverLineTooLong(absl::StrCat(fields.path(), ".", key),
+                                                static_cast<int64_t>(line.size()), kMaxCoverBytes));
   line.clear();
 }
 

@@ -57,7 +57,7 @@ std::string FolderName(const v1::Experiment& experiment) {
   for (char& c : name) {
     if (c == '/' || static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '_';
   }
-  if (name[0] == '.') name.insert(0, "_");
+  if (name[0] == '.') name = absl::StrCat("_", name);
   return std::string(Utf8Prefix(name, 200));
 }
 

@@ -94,18 +94,16 @@ Row AnswerRow(Language language, const Facts& facts, const VariantFacts& variant
   Cell name = VariantCell(language, variant);
   if (pareto) absl::StrAppend(&name.markdown, " ★");
   Cell accuracy = EmptyCell();
-  const auto difference =
-      variant.baseline ? std::optional<Result>() : DifferenceOf(variant, facts.baseline());
+  std::optional<double> points;
+  if (!variant.baseline) {
+    if (const auto difference = DifferenceOf(variant, facts.baseline())) points = difference->value;
+  }
   if (variant.accuracy.has_value()) {
     accuracy = NumberCell(variant.accuracy->value, FormatShare(variant.accuracy->value));
-    if (difference.has_value()) {
-      absl::StrAppend(&accuracy.markdown, Brackets(language, FormatPointsBare(difference->value)));
-    }
+    if (points.has_value())
+      absl::StrAppend(&accuracy.markdown, Brackets(language, FormatPointsBare(*points)));
   }
-  Row row = {name,
-             accuracy,
-             ExactCell(difference.has_value() ? std::optional<double>(difference->value) : std::nullopt),
-             {"", pareto ? "true" : "false"}};
+  Row row = {name, accuracy, ExactCell(points), {"", pareto ? "true" : "false"}};
   if (shape.batch_size > 0) row.push_back(SpeedCell(language, facts, variant, shape));
   if (known.size) row.push_back(BytesCell(FirstSize(variant)));
   if (known.memory) row.push_back(BytesCell(FirstPeak(variant)));
