@@ -3,12 +3,13 @@
 #
 #   quantlab_precompiled(torch HEADERS <ATen/ATen.h> … LINK quantlab::torch)   declares a set, once
 #   quantlab_use_precompiled(models torch)                                     a target reads it
+#   OPTIONS -O1                                                                in a declaration: for the header and its readers
 #
 # A file must still include what it uses: `-DQUANTLAB_PRECOMPILED=OFF` builds without them.
 option(QUANTLAB_PRECOMPILED "Precompile the headers of LibTorch and gRPC" ON)
 
 function(quantlab_precompiled name)
-  cmake_parse_arguments(ARG "" "" "HEADERS;LINK" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "HEADERS;LINK;OPTIONS" ${ARGN})
   if(NOT QUANTLAB_PRECOMPILED)
     return()
   endif()
@@ -19,6 +20,8 @@ function(quantlab_precompiled name)
   target_link_libraries(quantlab_precompiled_${name} PRIVATE quantlab_options ${ARG_LINK})
   # ccache needs this to find what a precompiled header replaces.
   target_compile_options(quantlab_precompiled_${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+  # GCC fails where a reader is optimized otherwise than the header.
+  target_compile_options(quantlab_precompiled_${name} PUBLIC ${ARG_OPTIONS})
   target_precompile_headers(quantlab_precompiled_${name} PRIVATE ${ARG_HEADERS})
   set_target_properties(quantlab_precompiled_${name} PROPERTIES
     CXX_COMPILER_LAUNCHER "${CMAKE_SOURCE_DIR}/cmake/compile_precompiled.sh;${CMAKE_CXX_COMPILER_LAUNCHER}")
@@ -29,6 +32,7 @@ function(quantlab_use_precompiled target name)
     return()
   endif()
   # GCC takes a precompiled header only where -fPIC is given as it was for the header; programs have -fPIE.
-  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess> -fPIC)
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess> -fPIC
+    $<TARGET_PROPERTY:quantlab_precompiled_${name},INTERFACE_COMPILE_OPTIONS>)
   target_precompile_headers(${target} REUSE_FROM quantlab_precompiled_${name})
 endfunction()
