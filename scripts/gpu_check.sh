@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds quant-runner against this machine's PyTorch and proves it on its GPU: the engine's tests, logits and
-# training against the CPU's, memory, a cancel, and the benchmark. Prints one table and writes one JSON file.
+# Builds quant-runner against this machine's PyTorch and checks it on the GPU: the engine's tests, logits and
+# training compared with the CPU, memory, a cancel, and the benchmark. Prints one table and writes one JSON file.
 #
 #   scripts/gpu_check.sh [--device cuda|cpu] [--output FOLDER] [--no-benchmark] [CHECK-OPTION...]
 #
-# Needs a CUDA build of PyTorch, nvcc, CMake and ninja, and no network: libraries come from the folder prefix
-# beside the sources where scripts/gpu_bundle.sh put them, else from the system. --device cpu does without a
-# GPU and without the benchmark. tests/gpu/run_checks.py has the further options.
+# Needs a CUDA build of PyTorch, nvcc, CMake and ninja, but no network: libraries come from the folder prefix
+# beside the sources if scripts/gpu_bundle.sh made the archive, or else from the system. --device cpu needs no
+# GPU and skips the benchmark. Further options are those of tests/gpu/run_checks.py.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 BUILD_SECONDS=240
@@ -33,7 +33,7 @@ configure_check() {
   local options=("-DQUANTLAB_TORCH_ROOT=$TORCH" "-B" "$BUILD_FOLDER")
   if [ -d "$PREFIX" ]; then
     options+=("-DCMAKE_PREFIX_PATH=$PREFIX/usr" "-DOPENSSL_ROOT_DIR=$PREFIX/usr")
-    # Debian's absl of 2022 relies on <cstdint> being included by others, which GCC 13 no longer does.
+    # Debian's Abseil of 2022 does not include <cstdint> itself, and GCC 13 no longer includes it indirectly.
     options+=("-DCMAKE_CXX_FLAGS=-isystem $PREFIX/usr/include -include cstdint")
     [ -d "$PREFIX/cutlass/include" ] && options+=("-DQUANTLAB_CUTLASS_INCLUDE=$PREFIX/cutlass/include")
   fi

@@ -1,5 +1,4 @@
-# Shared by the scripts of this folder: where things are, and how a long step is announced.
-# Meant to be sourced.
+# Paths and functions shared by the scripts in this folder. To be sourced.
 set -euo pipefail
 
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
@@ -19,7 +18,7 @@ die() {
   exit 1
 }
 
-# One job a core, and no more than one for 2 GiB of free memory: what a file with LibTorch in it takes.
+# One job per core, but at most one per 2 GiB of free memory, which a file that includes LibTorch needs.
 jobs() {
   local cores memory
   cores=$(nproc)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# From nothing to a report: installs what is missing, builds, fetches the encoder and the reviews, and
-# runs configs/quick.yaml through the real service. A second call installs, builds and fetches nothing
-# again, and reuses checkpoints and quantized models; timings are always measured anew.
+# From a fresh checkout to a report: installs missing packages, builds, downloads the encoder and the
+# reviews, and runs configs/quick.yaml with the real service. A second call skips installation, build and
+# download, and reuses checkpoints and quantized models; timings are always measured again.
 #
 #   scripts/run.sh                       configs/quick.yaml
-#   scripts/run.sh configs/my.yaml …     another experiment; further words go to `quantctl run`
+#   scripts/run.sh configs/my.yaml …     another experiment; further arguments go to `quantctl run`
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 "$ROOT/scripts/setup.sh"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes the tables of settings in both user guides, as `quantctl settings` lists them.
+"""Updates the tables of settings in both user guides from `quantctl settings`.
 
-    scripts/settings_docs.py           # writes them
-    scripts/settings_docs.py --check   # only says what would change, and fails
+    scripts/settings_docs.py           # updates them
+    scripts/settings_docs.py --check   # only shows the differences, and fails if there are any
 
-A table is one whose first key is a setting; tables of methods' parameters are written by hand.
+Only tables whose first key is a setting are updated; tables of methods' parameters are written by hand.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def read_settings(quantctl):
 
 
 def number(value):
-    """As people write it: 1e-9, 2^53, 1000000."""
+    """The number as text: 1e-9, 2^53, 1000000."""
     if value == 2**53:
         return "2^53"
     text = repr(value)
@@ -65,7 +65,7 @@ def rows(setting, language):
 
 
 def rewrite(text, settings, language):
-    """`text` with the rows of every table of settings replaced; each section must have its table."""
+    """Returns `text` with the rows of every settings table replaced; exits if a section has no table."""
     sections = {setting["key"]: setting["section"] for setting in settings}
     lines, written, i = text.split("\n"), set(), 0
     out = []
@@ -92,7 +92,7 @@ def rewrite(text, settings, language):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--check", action="store_true", help="only say what would change, and fail")
+    parser.add_argument("--check", action="store_true", help="only show the differences, and fail if there are any")
     arguments = parser.parse_args()
     folder = os.environ.get("QUANTLAB_BIN", ROOT / "build/release/bin")
     settings = read_settings(pathlib.Path(folder) / "quantctl")

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Installs what Quantlab needs and this machine lacks: Debian packages, and LibTorch from the torch wheel
-# in a virtual environment of the project's own (.venv). A second call installs nothing.
+# Installs missing dependencies: Debian packages, and LibTorch from the torch wheel in the project's virtual
+# environment (.venv). A second call installs nothing.
 #
-#   scripts/setup.sh            what building and running need, with the unit tests' libraries
-#   scripts/setup.sh --tests    what scripts/test.sh needs, with the Python client in .venv-tests
-#   scripts/setup.sh --all      what scripts/test.sh --all needs
+#   scripts/setup.sh            for building and running, with the unit tests' libraries
+#   scripts/setup.sh --tests    for scripts/test.sh, with the Python client in .venv-tests
+#   scripts/setup.sh --all      for scripts/test.sh --all
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 PACKAGES=(
@@ -12,7 +12,7 @@ PACKAGES=(
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
   libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev
   nlohmann-json3-dev libutf8proc-dev libicu-dev libgtest-dev libgmock-dev
-  # Figures and pages of reports; without them a report is Markdown, tables and data.
+  # Figures, HTML and PDF of reports; without them a report consists of Markdown, tables and data.
   gnuplot-nox pandoc weasyprint fonts-noto-cjk
 )
 TEST_PACKAGES=(clang-format-16 prometheus chromium poppler-utils)
@@ -38,12 +38,12 @@ as_root() {
   elif command -v sudo >/dev/null; then
     sudo "$@"
   else
-    die "these Debian packages are missing, and neither root nor sudo is at hand: ${missing[*]}"
+    die "these Debian packages are missing, and this user is not root and has no sudo: ${missing[*]}"
   fi
 }
 
 install_packages() {
-  command -v apt-get >/dev/null || die "this script knows Debian and Ubuntu (apt-get); elsewhere install: ${PACKAGES[*]}"
+  command -v apt-get >/dev/null || die "this script supports Debian and Ubuntu (apt-get); on other systems install: ${PACKAGES[*]}"
   mapfile -t missing < <(missing_packages)
   [ ${#missing[@]} -eq 0 ] && return
   step "Installing ${#missing[@]} Debian packages: ${missing[*]}"
@@ -51,7 +51,7 @@ install_packages() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" >&2
 }
 
-# A python3 that can make a virtual environment: the one in PATH, else Debian's.
+# Prints a python3 that can create virtual environments: the one in PATH, or else Debian's.
 python_for_venv() {
   local python
   for python in python3 /usr/bin/python3; do
@@ -75,14 +75,14 @@ install_torch() {
   touch "$stamp"
 }
 
-# The Python client as it stands in the source tree, with what its tests and the notebooks need. Its
-# generated code is made anew when proto/ changes.
+# Installs the Python client in editable mode, with the packages that its tests and the notebooks need. Its
+# code is generated again when proto/ changes.
 install_test_venv() {
   local stamp="$TEST_VENV/.installed" inputs
   inputs=$(cat "$ROOT"/tests/requirements.txt "$ROOT"/client/python/{pyproject.toml,setup.py} \
     "$ROOT"/proto/quantlab/v1/*.proto | sha256sum)
   [ "$(cat "$stamp" 2>/dev/null)" = "$inputs" ] && return
-  step "Installing the Python client and what its tests need into .venv-tests"
+  step "Installing the Python client and the packages of its tests into .venv-tests"
   "$(python_for_venv)" -m venv --clear "$TEST_VENV"
   "$TEST_VENV/bin/python" -m pip install --disable-pip-version-check -q -r "$ROOT/tests/requirements.txt" >&2 ||
     die "pip could not install tests/requirements.txt; check the network and try again"

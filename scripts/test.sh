@@ -2,8 +2,8 @@
 # Sets up, builds and tests.
 #
 #   scripts/test.sh          the tests that every change must pass
-#   scripts/test.sh --all    with what takes longer: sanitizers, short runs of the fuzzers, lock annotations, clang-tidy,
-#                            accuracy and determinism of configs/quick.yaml, many kills
+#   scripts/test.sh --all    also the long ones: sanitizers, short runs of the fuzzers, lock annotations, clang-tidy,
+#                            accuracy and determinism of configs/quick.yaml, repeated kills
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 ALL=no

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs clang-tidy 16 over the sources that do not need LibTorch, by the compile commands of the
-# thread-safety build (clang's own).
+# Runs clang-tidy 16 on the sources that do not need LibTorch, with the compile commands of the
+# thread-safety build, which uses clang.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$ROOT"

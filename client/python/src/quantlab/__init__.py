@@ -2,7 +2,7 @@
 
     import quantlab
 
-    with quantlab.connect() as lab:                      # the configured coordinator, else a service of your own
+    with quantlab.connect() as lab:                      # the configured coordinator, or else a private service
         experiment = lab.submit("configs/quick.yaml")
         experiment.wait(progress=True)
         print(experiment.metrics("accuracy")[["variant", "seed", "value"]])
