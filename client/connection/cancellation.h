@@ -1,4 +1,4 @@
-// One switch that ends waiting and streaming calls from another thread (Ctrl-C, a closing program).
+// Cancels waiting and streaming calls from another thread (Ctrl-C, a program that exits).
 #ifndef QUANTLAB_CLIENT_CONNECTION_CANCELLATION_H_
 #define QUANTLAB_CLIENT_CONNECTION_CANCELLATION_H_
 
@@ -19,10 +19,10 @@ class Cancellation {
 
   bool cancelled() const;
 
-  // Sleeps; true as soon as cancelled.
+  // Sleeps; returns true when cancelled.
   bool WaitFor(absl::Duration timeout) const;
 
-  // Calls `callback` when cancelled while the registration lives (at once if that has happened already).
+  // Calls `callback` on cancellation while the registration exists (immediately if already cancelled).
   // The callback must not touch this object. After the destructor of the registration the callback is
   // neither running nor will run.
   class Registration {

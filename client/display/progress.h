@@ -1,4 +1,4 @@
-// What each run of an experiment is doing, kept up to date from a watch, as lines for people.
+// The progress of each run of an experiment, updated from a watch, as lines for users.
 #ifndef QUANTLAB_CLIENT_DISPLAY_PROGRESS_H_
 #define QUANTLAB_CLIENT_DISPLAY_PROGRESS_H_
 
@@ -19,21 +19,21 @@ std::string StateName(v1::ExperimentState state);
 bool IsEnded(v1::RunState state);
 std::string SeverityName(v1::Severity severity);
 
-// A message that came with its English text, in the reader's language.
+// A message that has an English text, in the reader's language.
 std::string ShownText(Language language, const v1::Message& coded, const std::string& text);
 
-// A line of a log: as it is where it has no message, as most lines.
+// A line of a log; unchanged if it has no message, like most lines.
 std::string LogText(Language language, const v1::LogLine& line);
 
 absl::Time ToTime(const google::protobuf::Timestamp& time);
 
-// How far a phase is, and how fast.
+// The progress and speed of a phase.
 class PhaseMeter {
  public:
   void Update(const v1::Progress& progress, absl::Time at);
   bool known() const { return !progress_.phase().empty(); }
   const v1::Progress& progress() const { return progress_; }
-  // Per second, over the phase so far; absent before two points are known.
+  // Per second, over the phase so far; absent until there are two points.
   std::optional<double> Rate() const;
   std::optional<absl::Duration> Left() const;
   // "training 312/1563 step, 4.2/s, 4 min 58 s left".
@@ -52,7 +52,7 @@ class ProgressBoard {
  public:
   explicit ProgressBoard(const v1::Experiment& experiment, Language language = Language::kEnglish);
 
-  // Takes one change. Returns what deserves a line of its own: a run's new state, a warning of its log.
+  // Applies one change. Returns what should be printed as a line: a run's new state, a warning in its log.
   struct News {
     std::string run;
     v1::RunState state = v1::RUN_STATE_UNSPECIFIED;    // set for a new state
@@ -61,11 +61,11 @@ class ProgressBoard {
   };
   std::vector<News> Update(const v1::WatchExperimentResponse& change);
 
-  // Adds runs, and brings states up to date, from a fresh answer of the coordinator.
+  // Adds runs and updates states from a new answer of the coordinator.
   void Refresh(const v1::Experiment& experiment);
 
-  // One line per run for a terminal of `width` columns; when there are more runs than `height` lines, those
-  // that are busy come first and the last line counts the rest.
+  // One line per run for a terminal of `width` columns; if there are more runs than `height` lines, running
+  // ones come first and the last line counts the rest.
   std::vector<std::string> Draw(int width, int height, absl::Time now, bool color) const;
 
   // One line for each run that is running: for logs.

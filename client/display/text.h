@@ -1,4 +1,4 @@
-// Text on a terminal: columns that a string takes, and what may be printed of text from elsewhere.
+// Text on a terminal: the width of strings, and making foreign text printable.
 #ifndef QUANTLAB_CLIENT_DISPLAY_TEXT_H_
 #define QUANTLAB_CLIENT_DISPLAY_TEXT_H_
 
@@ -14,17 +14,17 @@ namespace quantlab::client {
 // Terminal columns: CJK and emoji take two, combining marks none; escape sequences are not expected.
 size_t DisplayWidth(absl::string_view text);
 
-// `text` cut to `width` columns, with an ellipsis where something was cut.
+// `text` truncated to `width` columns, with an ellipsis if something was removed.
 std::string Truncate(absl::string_view text, size_t width);
 
-// `text` with blanks to `width` columns; as it is when wider.
+// `text` padded with spaces to `width` columns; unchanged if wider.
 std::string Pad(absl::string_view text, size_t width, bool right = false);
 
-// Control characters made visible, damaged UTF-8 replaced: nothing that a log line or a name holds can move
-// the cursor or colour the terminal. Tabs become blanks.
+// Makes control characters visible and replaces invalid UTF-8, so that no log line or name can move the
+// cursor or colour the terminal. Tabs become spaces.
 std::string Printable(absl::string_view text);
 
-// "94.3 MB", "512 B": decimal, as disks are sold.
+// "94.3 MB", "512 B": decimal units.
 std::string HumanBytes(int64_t bytes);
 // "4 s", "2 min 05 s", "1 h 03 min", "350 ms".
 std::string HumanDuration(absl::Duration duration, Language language = Language::kEnglish);

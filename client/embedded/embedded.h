@@ -1,12 +1,12 @@
-// A coordinator and a worker of the user's own, started when needed and gone when nobody needs them.
+// A private coordinator and worker, started when needed and stopped when no longer used.
 //
 //   quantctl ──spawns──▶ quantctl supervise ──keeps──▶ quant-coordinator, quant-worker
 //
-// One supervising process per data folder, in a session of its own, shared by every quantctl that uses the
-// folder. It starts either program again when it dies, and stops both when the last user is gone, however
-// that one ended: users hold a shared lock on a file (users.lock), which the kernel lets go of. The two
-// programs hold the end of a pipe, so that they stop when the supervisor itself is killed; a user who finds
-// the supervisor gone starts another.
+// There is one supervisor process per data folder, in a separate session, shared by every quantctl that uses
+// the folder. It restarts either program if it dies, and stops both when the last user has exited in any way:
+// users hold a shared lock on a file (users.lock), which the kernel releases. The two programs hold the end
+// of a pipe, so that they stop if the supervisor itself is killed; a user who finds no supervisor starts
+// another one.
 //
 // Files in <data>/embedded: supervisor.lock (held by the supervisor; its pid), users.lock, worker.lock (held
 // by users who need a worker), address, failure (why the last supervisor ended, if not as planned), keep.
@@ -28,7 +28,7 @@
 
 namespace quantlab::client {
 
-// Where things of a data folder are.
+// Paths in a data folder.
 struct EmbeddedPaths {
   explicit EmbeddedPaths(std::string data_dir);
 
@@ -38,13 +38,14 @@ struct EmbeddedPaths {
   std::string coordinator_log, worker_log, supervisor_log;
 };
 
-// The coordinator's socket: in the data folder, or where that is too long for a socket or has characters that
-// gRPC's addresses cannot hold, in a folder of the user alone below `runtime_dir` (XDG_RUNTIME_DIR) or /tmp,
-// which is made. Errors: PERMISSION_DENIED such a folder is there and not the user's own.
+// The coordinator's socket: in the data folder; or, if that path is too long for a socket or has characters
+// that are invalid in gRPC's addresses, in a folder that only the user can access below `runtime_dir`
+// (XDG_RUNTIME_DIR) or /tmp, which is created. Errors: PERMISSION_DENIED it exists and belongs to another
+// user.
 absl::StatusOr<std::string> SocketPath(const std::string& data_dir, const std::string& runtime_dir);
 
-// catalog.yaml of an installation or of a source tree: share/quantlab beside the folder of programs, else
-// configs/ there or here or further up. Empty when there is none.
+// catalog.yaml of an installation or of a source tree: share/quantlab beside the folder of programs, or else
+// configs/ there, in the current folder or in one of its parents. Empty if there is none.
 std::string FindCatalog(const std::string& program_folder, const std::string& current_folder);
 
 struct EmbeddedOptions {
@@ -57,31 +58,32 @@ struct EmbeddedOptions {
   absl::Duration start_timeout = absl::Seconds(60);
 };
 
-// One user's hold on the service of a data folder.
+// One user's reference to the service of a data folder.
 //
 // Threads: safe.
 class EmbeddedService {
  public:
-  // Starts it unless it runs, and waits until the coordinator answers to its socket.
+  // Starts it unless it is running, and waits until the coordinator answers on its socket.
   // Errors: UNAVAILABLE it does not start, with the end of its log; NOT_FOUND a program is missing.
   static absl::StatusOr<std::unique_ptr<EmbeddedService>> Open(EmbeddedOptions options);
 
-  // Lets go, without waiting.
+  // Releases the reference, without waiting.
   ~EmbeddedService();
 
   const std::string& address() const { return address_; }
 
-  // Starts the supervisor again where it was killed; to be called when the coordinator does not answer.
+  // Restarts the supervisor if it was killed; to be called when the coordinator does not answer.
   // Errors: why the supervisor gave up.
   absl::Status EnsureRunning();
 
-  // From now on a worker is needed too.
+  // Also starts a worker.
   absl::Status WantWorker();
 
-  // Lets the service run on when its users are gone, until StopEmbedded.
+  // Keeps the service running after its users have exited, until StopEmbedded.
   absl::Status Keep();
 
-  // Lets go, and waits until the service has stopped if nobody else uses it. False where it goes on running.
+  // Releases the reference, and waits until the service has stopped unless it has other users. False if it
+  // keeps running.
   bool Close(absl::Duration timeout);
 
  private:
@@ -96,7 +98,7 @@ class EmbeddedService {
   const EmbeddedOptions options_;
   const EmbeddedPaths paths_;
   std::string address_;
-  // Own synchronisation. Of the supervisor that this process started, to be reaped; 0: none.
+  // Atomic. The supervisor that this process started, to be reaped; 0: none.
   std::atomic<pid_t> supervisor_pid_{0};
 
   Mutex mutex_;
@@ -104,7 +106,7 @@ class EmbeddedService {
   std::unique_ptr<FileLock> users_ ABSL_GUARDED_BY(mutex_), worker_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Whether a supervisor of this data folder runs, and its pid.
+// Whether a supervisor of this data folder is running, and its pid.
 struct EmbeddedState {
   bool running = false;
   int pid = 0;
@@ -113,19 +115,19 @@ struct EmbeddedState {
 };
 absl::StatusOr<EmbeddedState> InspectEmbedded(const std::string& data_dir);
 
-// Stops a service that runs. Errors: NOT_FOUND none does; DEADLINE_EXCEEDED.
+// Stops the running service. Errors: NOT_FOUND there is none; DEADLINE_EXCEEDED.
 absl::Status StopEmbedded(const std::string& data_dir, absl::Duration timeout);
 
 struct SupervisorOptions {
   std::string data_dir;
   std::string listen;  // "unix:/path"
-  // Complete but for what ChildKeeper adds.
+  // Complete except for what ChildKeeper adds.
   std::vector<std::string> coordinator = {}, worker = {};
-  int ready_fd = -1;  // gets "ready\n", or why not
+  int ready_fd = -1;  // gets "ready\n", or the error
 };
 
-// The supervising process: returns its exit status when nobody needs the service any longer, or once `stop`
-// is cancelled.
+// The supervisor process: returns its exit status when the service has no users left, or when `stop` is
+// cancelled.
 int RunSupervisor(const SupervisorOptions& options, const Cancellation& stop);
 
 }  // namespace quantlab::client

@@ -29,7 +29,7 @@ bool IsHidden(const fs::path& relative) {
                      [](const fs::path& part) { return absl::StartsWith(part.string(), "."); });
 }
 
-// aclImdb: reviews with a label are <split>/<pos|neg>/<id>.txt; the unlabelled rest is twice as much.
+// aclImdb: labelled reviews are <split>/<pos|neg>/<id>.txt; the unlabelled part is twice as large.
 bool IsLabelledReview(const fs::path& relative) {
   const std::string text = relative.generic_string();
   for (const char* folder : {"train/pos/", "train/neg/", "test/pos/", "test/neg/"}) {
@@ -64,7 +64,7 @@ absl::StatusOr<std::vector<fs::path>> ListFolder(const fs::path& root, const std
   return paths;
 }
 
-// What workers need of a model's folder.
+// The files of a model's folder that workers need.
 std::vector<fs::path> SelectModelFiles(const std::vector<fs::path>& paths) {
   std::vector<std::string> names;
   for (const fs::path& path : paths) names.push_back(path.generic_string());
@@ -138,7 +138,8 @@ absl::StatusOr<std::vector<std::string>> AssetCandidates(
   if (path.is_absolute()) return Paths{path.string()};
   const std::string beside = (fs::path(experiment_folder) / path).lexically_normal().string();
   const std::string here = path.lexically_normal().string();
-  // What the file itself names lies beside it; what the catalogue names lies where quantctl runs.
+  // Paths in the experiment file are relative to it; paths in the catalogue are relative to the current
+  // folder.
   if (required.path().empty() || required.path() == required.name()) return Paths{beside};
   if (beside == here) return Paths{here};
   return Paths{here, beside};

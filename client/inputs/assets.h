@@ -1,5 +1,4 @@
-// Folders and files of this machine that an experiment names: which of their files workers need, and the
-// digests of those.
+// Local folders and files that an experiment names: the files that workers need, with their digests.
 #ifndef QUANTLAB_CLIENT_INPUTS_ASSETS_H_
 #define QUANTLAB_CLIENT_INPUTS_ASSETS_H_
 
@@ -19,28 +18,27 @@ struct LocalAsset {
   std::vector<LocalFile> files;  // for UploadFiles, in the same order
 };
 
-// Where `required` is looked for on this machine, first to last. `overrides` maps names to paths (--asset).
-// A leading "~" is the user's home folder.
-// Errors: as HomeFolder (platform/environment.h).
+// The paths where `required` is searched on this machine, in order. `overrides` maps names to paths
+// (--asset). A leading "~" is the user's home folder. Errors: as HomeFolder (platform/environment.h).
 absl::StatusOr<std::vector<std::string>> AssetCandidates(const v1::RequiredInput& required,
                                                          const std::string& experiment_folder,
                                                          const std::map<std::string, std::string>& overrides);
 
-// The first candidate that exists. Errors: NOT_FOUND says where it was looked for and what to do.
+// The first candidate that exists. Errors: NOT_FOUND with the paths that were searched and the remedy.
 absl::StatusOr<std::string> LocateAsset(const v1::RequiredInput& required,
                                         const std::string& experiment_folder,
                                         const std::map<std::string, std::string>& overrides);
 
-// The first candidate that exists, listed and hashed. `progress` (may be empty) hears of each file.
-// Of a model's folder what ModelFiles selects is taken, once the folder has been checked as a run would; of a
-// dataset's everything but hidden files and, in the aclImdb layout, what carries no label. Links are
-// followed. Errors: NOT_FOUND says where it was looked for and what to do; INVALID_ARGUMENT it is there but
-// not what its role needs.
+// The first candidate that exists, listed and hashed. `progress` (may be empty) is called for each file.
+// From a model's folder, after the same checks as in a run, the files that ModelFiles selects; from a
+// dataset's folder, all files except hidden ones and, in the aclImdb layout, unlabelled ones. Links are
+// followed. Errors: NOT_FOUND with the paths that were searched and the remedy; INVALID_ARGUMENT it exists
+// but is unsuitable for its role.
 absl::StatusOr<LocalAsset> FindAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
                                      const std::map<std::string, std::string>& overrides,
                                      const std::function<void(const std::string& path)>& progress);
 
-// What FindAsset would say, without hashing the files.
+// Like FindAsset, but without hashing the files.
 absl::Status CheckAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
                         const std::map<std::string, std::string>& overrides);
 

@@ -22,7 +22,7 @@ namespace {
 
 constexpr int64_t kMaxBytes = 1 << 20;
 constexpr size_t kMaxFiles = 64;
-// What a terminal shows of a file with errors everywhere: messages, and bytes of each.
+// Limits of the output for a file with many errors: messages, and bytes of each.
 constexpr size_t kMaxDiagnostics = 20, kMaxMessage = 1000;
 
 v1::Diagnostic Error(const std::string& file, const YAML::Mark& mark, std::string message) {
@@ -90,7 +90,7 @@ class Reader {
                            " (names are relative to the folder of the file that includes them)")));
   }
 
-  // A text that YAML cannot read includes nothing here; the coordinator says what is wrong with it.
+  // Text that is not valid YAML has no includes here; the coordinator reports its errors.
   std::vector<Include> IncludesOf(const std::string& name, const std::string& content) {
     std::vector<Include> includes;
     try {
@@ -116,7 +116,7 @@ class Reader {
   ExperimentFiles result_;
 };
 
-// The line as it stands, and a caret below its column (counted in characters, as YAML does).
+// The line, and a caret below its column (counted in characters, as YAML does).
 void AppendQuote(const std::string& content, int line, int column, std::string* out) {
   const std::vector<std::string> lines = absl::StrSplit(content, '\n');
   if (line < 1 || line > static_cast<int>(lines.size())) return;

@@ -1,4 +1,4 @@
-// An experiment file with everything that it includes, as texts for the coordinator.
+// Reads an experiment file with its includes, as texts for the coordinator.
 #ifndef QUANTLAB_CLIENT_INPUTS_EXPERIMENT_FILES_H_
 #define QUANTLAB_CLIENT_INPUTS_EXPERIMENT_FILES_H_
 
@@ -12,17 +12,17 @@
 namespace quantlab::client {
 
 struct ExperimentFiles {
-  // The experiment file first, then what it includes, each once. Names are as the user reaches the files:
-  // an included file's is its path joined to the folder of the file that includes it.
+  // The experiment file first, then its includes, each once. Names are paths as seen by the user: that of an
+  // included file is joined to the folder of the file that includes it.
   std::vector<v1::SourceFile> files;
-  // What stands in the way of reading them: an include that is not there, a list that is none. Whatever
-  // else is wrong is the coordinator's to say.
+  // Errors in reading them: a missing include, a list of another type. All other errors are reported by the
+  // coordinator.
   std::vector<v1::Diagnostic> diagnostics;
 };
 
-// Reads `path` and, through the key `include` (one name or a list, relative to the file in which it
-// stands), everything below it. Looks at nothing but that key.
-// Errors: NOT_FOUND or PERMISSION_DENIED for `path` itself; INVALID_ARGUMENT it is larger than 1 MiB or no
+// Reads `path` and, recursively, the files in its key `include` (one name or a list, relative to the file
+// that contains it). Reads no other key.
+// Errors: NOT_FOUND or PERMISSION_DENIED for `path` itself; INVALID_ARGUMENT it is larger than 1 MiB or not
 // text.
 absl::StatusOr<ExperimentFiles> ReadExperimentFiles(const std::string& path);
 

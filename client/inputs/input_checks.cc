@@ -15,10 +15,10 @@
 namespace quantlab::client {
 namespace {
 
-// Of a line: classes, and bytes of each name.
+// Limits of a line: number of classes, and bytes of each name.
 constexpr size_t kMaxClasses = 20, kMaxShown = 60;
 
-// The run that reads model and dataset first; nullptr where the coordinator names no runs.
+// The run that reads model and dataset first; nullptr if the coordinator's answer has no runs.
 const v1::RunConfig* FirstRun(const v1::Experiment& experiment) {
   for (const v1::Run& run : experiment.runs()) {
     if (run.config().kind() == v1::RUN_KIND_BASELINE) return &run.config();
@@ -26,7 +26,7 @@ const v1::RunConfig* FirstRun(const v1::Experiment& experiment) {
   return nullptr;
 }
 
-// What is there but cannot be used is the input's fault, whatever is missing or too large in it.
+// Something missing or too large within an existing input is an error of the input: INVALID_ARGUMENT.
 absl::Status AsInvalid(const absl::Status& status) {
   const bool of_input = absl::IsNotFound(status) || absl::IsResourceExhausted(status);
   return of_input ? absl::InvalidArgumentError(status.message()) : status;
@@ -43,7 +43,7 @@ Message DescribeDataset(const std::string& name, const engine::Dataset& data) {
                               static_cast<int64_t>(data.labels.size()), classes);
 }
 
-// Where the input of a role is on this machine; nullopt where workers fetch it, or it may still be fetched.
+// The local path of a role's input; nullopt if workers download it, or if it may still be downloaded.
 absl::StatusOr<std::optional<std::string>> Locate(const v1::SubmitExperimentResponse& checked,
                                                   const std::string& role,
                                                   const std::string& experiment_folder,

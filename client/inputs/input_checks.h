@@ -1,4 +1,4 @@
-// What a run would refuse about the model and the dataset of an experiment, found on this machine before
+// Finds what a run would refuse in the model and the dataset of an experiment, on this machine, before
 // anything is uploaded.
 #ifndef QUANTLAB_CLIENT_INPUTS_INPUT_CHECKS_H_
 #define QUANTLAB_CLIENT_INPUTS_INPUT_CHECKS_H_
@@ -14,18 +14,18 @@
 
 namespace quantlab::client {
 
-// What was found in the inputs that are on this machine.
+// Findings about the inputs on this machine.
 struct InputFindings {
   std::optional<Message> dataset;  // its rows and classes
-  std::vector<Message> caveats;    // what may make the results worthless
+  std::vector<Message> caveats;    // reasons why the results may be unusable
   std::vector<std::string>
-      absent;  // inputs of the catalogue that may still be fetched: why they were not checked
+      absent;  // inputs of the catalogue that may still be downloaded: why they were not checked
 };
 
 // Reads the model and the dataset of `checked`, the answer to a validate_only request, as a run would:
-// family, tokenizer, encoding, columns, labels and sizes of the splits, and whether the two go together.
-// Inputs that are not on this machine because workers fetch them are left to the run. Errors: those of
-// LocateAsset, and INVALID_ARGUMENT what a run would end with.
+// family, tokenizer, encoding, columns, labels and sizes of the splits, and whether the two fit together.
+// Inputs that only workers download are not checked. Errors: those of LocateAsset, and INVALID_ARGUMENT the
+// error with which a run would end.
 absl::StatusOr<InputFindings> CheckInputs(const v1::SubmitExperimentResponse& checked,
                                           const std::string& experiment_folder,
                                           const std::map<std::string, std::string>& overrides);

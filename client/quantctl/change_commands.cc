@@ -1,4 +1,4 @@
-// cancel, retry, stop; and supervise, which is not for people.
+// cancel, retry, stop; and supervise, which is internal.
 #include <memory>
 
 #include "absl/strings/str_cat.h"

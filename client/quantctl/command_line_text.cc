@@ -28,7 +28,7 @@ class LocalizedFormatter : public CLI::Formatter {
   const Language language_;
 };
 
-// "quantctl", or "quantctl run" where that command was given.
+// "quantctl", or "quantctl run" if that command was given.
 std::string CommandOf(const CLI::App& app) {
   const std::vector<const CLI::App*> given =
       app.get_subcommands([](const CLI::App* command) { return command->parsed(); });
@@ -43,7 +43,7 @@ std::vector<std::string> CommandNames(const CLI::App& app) {
   return names;
 }
 
-// Those of `app` and of the commands that were given.
+// The options of `app` and of the given commands.
 std::vector<std::string> OptionNames(const CLI::App& app) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
@@ -67,7 +67,7 @@ Message UnknownArgument(const CLI::App& app, const std::string& argument) {
   return messages::kUnexpectedArgument(argument, CommandOf(app));
 }
 
-// An option explains the arguments after it, so it comes first.
+// An unknown option also explains the arguments after it, so it is reported first.
 std::string FirstUnknown(const std::vector<std::string>& unknown) {
   for (const std::string& argument : unknown) {
     if (absl::StartsWith(argument, "-")) return argument;

@@ -1,5 +1,5 @@
-// Help and errors of the command line in the user's language. CLI11 writes both in English: here its labels
-// are replaced, and its errors become messages.
+// Help and errors of the command line in the user's language. CLI11 writes both in English; this replaces its
+// labels and turns its errors into messages.
 #ifndef QUANTLAB_CLIENT_QUANTCTL_COMMAND_LINE_TEXT_H_
 #define QUANTLAB_CLIENT_QUANTCTL_COMMAND_LINE_TEXT_H_
 
@@ -15,14 +15,14 @@
 
 namespace quantlab::client {
 
-// The language before anything is parsed: that of --lang, else as ChooseLanguage says. `report` has a --lang
-// of its own, so one that follows it does not count.
+// The language before anything is parsed: that of --lang, or else of ChooseLanguage. `report` has its own
+// --lang, so one that follows it is ignored.
 Language LanguageOfArguments(const std::vector<std::string>& arguments, const VariableLookup& environment);
 
-// Writes --help with labels in `language`. Descriptions are written as they were given.
+// Writes --help with labels in `language`. Descriptions are not changed.
 std::shared_ptr<CLI::Formatter> HelpFormatter(Language language);
 
-// What is wrong with the command line that `app` has just refused with `error`, with the remedy.
+// The error of a command line that `app` refused with `error`, with the remedy.
 Message ParseProblem(const CLI::App& app, const CLI::ParseError& error);
 
 }  // namespace quantlab::client

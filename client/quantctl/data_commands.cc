@@ -1,4 +1,4 @@
-// export, compare: results for people's own tools, and of several experiments side by side.
+// export, compare: results for other tools, and several experiments side by side.
 #include <algorithm>
 #include <cerrno>
 #include <filesystem>
@@ -26,17 +26,17 @@ namespace {
 
 struct ExportOptions {
   std::string name = "latest";
-  std::string format;  // csv or json; empty: as --output says
+  std::string format;  // csv or json; empty: by --output
   std::string table;   // only this one, to standard output
   std::string folder;  // empty: csv into "<id>-export", json to standard output
 };
 
-// Each file is the old one or the new one, never half.
+// Replaces each file atomically.
 absl::Status WriteInto(const std::string& folder, const std::string& name, const std::string& content) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return FileError(error.value(), "create", folder);
-  // Not WriteFileAtomically, whose files are their user's alone: these are made to be handed on.
+  // Not WriteFileAtomically, whose files only the user can read: these are meant to be shared.
   const std::filesystem::path path = std::filesystem::path(folder) / name, part = path.string() + ".part";
   std::ofstream out(part, std::ios::binary | std::ios::trunc);
   errno = 0;

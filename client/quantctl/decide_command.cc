@@ -1,4 +1,4 @@
-// decide: which variants meet the user's constraints, and the best of them.
+// decide: the variants that meet the user's constraints, and the best of them.
 #include <array>
 #include <cmath>
 #include <memory>
@@ -29,9 +29,9 @@ struct DecideOptions {
 
 struct Unit {
   const char* suffix;
-  double factor;  // onto the unit of report::Constraints
+  double factor;  // converts to the unit of report::Constraints
 };
-// A number without a unit is in the first one. Longer suffixes come before those that end them.
+// A number without a unit has the first one. Longer suffixes come before their own endings.
 const std::vector<Unit> kPoints = {{"", 0.01}, {"%", 0.01}};
 const std::vector<Unit> kTimes = {{"", 1e-3}, {"ms", 1e-3}, {"us", 1e-6}, {"s", 1}};
 const std::vector<Unit> kBytes = {{"", 1e6},           {"KiB", 1024}, {"MiB", 1024.0 * 1024},

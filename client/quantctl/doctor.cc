@@ -1,4 +1,4 @@
-// doctor: whether everything that an experiment needs is here and works.
+// doctor: checks that everything an experiment needs is installed and works.
 #include <filesystem>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -42,7 +42,7 @@ Message Check(const char* term) {
 
 constexpr int64_t kEnoughSpace = int64_t{5} << 30;
 
-// Runs a program to its end; its exit code (or 128 + signal) and the end of its output.
+// Runs a program and returns its exit code (or 128 + signal) and the end of its output.
 absl::StatusOr<int> RunProgram(const std::vector<std::string>& argv, absl::Duration timeout,
                                std::string* output) {
   ProcessSpec spec;
@@ -151,7 +151,7 @@ std::vector<Finding> CheckAssets(Session& session, const std::string& programs) 
   }
   std::vector<Finding> findings = {{.check = Check("catalogue"), .detail = AsIs(catalog)}};
   for (const CatalogEntry& entry : entries->entries()) {
-    if (!entry.wheel.has_value()) continue;  // a path of the user's own
+    if (!entry.wheel.has_value()) continue;  // a path that the user provides
     Finding finding{.check = messages::kAssetCheck(entry.name)};
     const AssetCheck check = CheckAsset(absl::StrCat(*root, "/", entry.name), entry.wheel->files);
     finding.detail = AsIs(check.detail);

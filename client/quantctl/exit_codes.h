@@ -1,4 +1,4 @@
-// What quantctl's exit status means: part of its interface, documented in `quantctl help exit-codes`.
+// quantctl's exit codes: part of its interface, documented in `quantctl help exit-codes`.
 #ifndef QUANTLAB_CLIENT_QUANTCTL_EXIT_CODES_H_
 #define QUANTLAB_CLIENT_QUANTCTL_EXIT_CODES_H_
 
@@ -26,7 +26,7 @@ enum ExitCode : int {
 
 int ExitCodeOf(const absl::Status& status);
 
-// The table, for people.
+// The table as text.
 std::string ExitCodeHelp(Language language = Language::kEnglish);
 
 }  // namespace quantlab::client

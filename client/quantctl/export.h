@@ -1,7 +1,7 @@
-// All that an experiment measured, as flat tables for people's own tools.
+// All measurements of an experiment, as flat tables for other tools.
 //
-// Base units, every digit (a number reads back as the same double), times in UTC (RFC 3339). The columns
-// of a table stand in a fixed order; a newer version only adds columns.
+// Base units, all digits (a number reads back as the same double), times in UTC (RFC 3339). The columns
+// of a table have a fixed order; a newer version only adds columns.
 //
 // Threads: pure functions.
 #ifndef QUANTLAB_CLIENT_QUANTCTL_EXPORT_H_
@@ -15,7 +15,7 @@
 
 namespace quantlab::client {
 
-// Rows of scalars, objects and arrays; null where there is nothing.
+// Rows of scalars, objects and arrays; null if there is no value.
 struct ExportTable {
   std::string name;                     // "metrics", of the file metrics.csv
   std::vector<std::string> columns;     // "method_version"

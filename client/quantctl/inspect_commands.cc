@@ -1,4 +1,4 @@
-// list, get, logs, metrics, explain: what there is, and why.
+// list, get, logs, metrics, explain.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -87,7 +87,7 @@ absl::StatusOr<int> List(Session& session, const ListOptions& options) {
   return kExitOk;
 }
 
-// What a run is at, or why it ended.
+// The progress of a run, or why it ended.
 std::string RunDetail(const v1::Run& run, Language language) {
   if (run.state() == v1::RUN_STATE_RUNNING && run.has_progress()) {
     PhaseMeter meter;

@@ -23,12 +23,12 @@ constexpr absl::Duration kPlainEvery = absl::Seconds(15);
 constexpr int kPlainRepeat = 8;
 
 void WriteError(const std::string& text) {
-  if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // nobody looks
+  if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // the terminal has gone
 }
 
-// The board on the screen.
+// The progress display on the terminal.
 //
-// Threads: safe; draws on a thread of its own.
+// Threads: safe; draws on a separate thread.
 class LiveView {
  public:
   LiveView(Session& session, Client& client, const v1::Experiment& experiment, OnInterrupt on_interrupt)
@@ -70,7 +70,7 @@ class LiveView {
     return interrupted_;
   }
 
-  // Of these runs the reason for their end was shown.
+  // Runs for which the reason of their end was shown.
   std::set<std::string> told() const {
     MutexLock lock(mutex_);
     return told_;
@@ -111,7 +111,7 @@ class LiveView {
     }
   }
 
-  // A line per busy run where it has moved; now and then also where it has not.
+  // A line per running run if it has progressed; from time to time even if it has not.
   void NoteProgress() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::vector<std::string> lines = board_.PlainLines();
     if (lines == plain_ && ++plain_repeats_ < kPlainRepeat) return;
@@ -142,7 +142,7 @@ class LiveView {
     if (news.severity != v1::SEVERITY_UNSPECIFIED) {
       if (news.severity < v1::SEVERITY_WARNING) return;
       const bool error = news.severity == v1::SEVERITY_ERROR;
-      // "warning:", painted but for the colon.
+      // "warning:", coloured except for the colon.
       const std::string label = session_.Term(error ? "error:" : "warning:");
       const size_t colon = label.size() - (session_.language() == Language::kEnglish ? 1 : 3);
       Line(absl::StrCat(news.run, Colon(),
@@ -150,7 +150,7 @@ class LiveView {
                         Colon(), Printable(news.text)));
       return;
     }
-    // The board shows states; a reason, and a screen that is none, want words.
+    // The display shows states; reasons, and output that is no terminal, need lines of text.
     if (drawing() && news.text.empty()) return;
     const bool bad_end = IsEnded(news.state) && news.state != v1::RUN_STATE_SUCCEEDED;
     if (session_.quiet() && !bad_end) return;
@@ -218,7 +218,7 @@ absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::str
   request.set_id(experiment_id);
   if (!stream_changes) request.set_min_severity(v1::SEVERITY_WARNING);
   int64_t last = 0;
-  // A retry by somebody else makes an ended experiment active again.
+  // Another user's retry makes an ended experiment active again.
   do {
     request.set_after_sequence(last);
     const absl::Status status = client.Watch(request, [&](const v1::WatchExperimentResponse& change) {

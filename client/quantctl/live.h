@@ -1,4 +1,4 @@
-// Following an experiment on the screen until it ends.
+// Follows an experiment on the terminal until it ends.
 #ifndef QUANTLAB_CLIENT_QUANTCTL_LIVE_H_
 #define QUANTLAB_CLIENT_QUANTCTL_LIVE_H_
 
@@ -13,27 +13,27 @@ namespace quantlab::client {
 
 enum class OnInterrupt {
   kCancel,  // the first Ctrl-C cancels the experiment and waits for its end
-  kDetach,  // it leaves the experiment alone and ends the following
+  kDetach,  // it stops following and leaves the experiment running
 };
 
 struct Followed {
-  v1::Experiment experiment;  // as it ended; as it was last where `detached`
+  v1::Experiment experiment;  // the ended one; the last known one if `detached`
   bool interrupted = false;
   std::set<std::string> told;  // runs whose unhappy end was explained on the screen
   bool detached = false;
 };
 
-// Draws one line per run on a terminal, redrawn; prints a line per change, and one per busy run now and
-// then, elsewhere. With --output json or yaml each change goes to standard output as one line of JSON when
-// `stream_changes`. A second Ctrl-C ends the process with code 130 at once.
+// On a terminal, draws and updates one line per run; elsewhere, prints a line per change, and from time to
+// time one per running run. With --output json or yaml and `stream_changes`, each change is written to
+// standard output as one line of JSON. A second Ctrl-C ends the process immediately with code 130.
 absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::string& experiment_id,
                                 OnInterrupt on_interrupt, bool stream_changes);
 
-// One line for each run that ended otherwise than by success, with why, where that was not told before;
-// empty when there is nothing to say.
+// One line for each run that did not succeed, with the reason, unless it was shown before; empty if there is
+// none.
 std::string DescribeFailures(const Followed& followed, Language language = Language::kEnglish);
 
-// What a followed experiment means as an exit code.
+// The exit code for a followed experiment.
 int ExitCodeOf(const Followed& followed);
 
 }  // namespace quantlab::client

@@ -1,4 +1,4 @@
-// Answers for programs: JSON and YAML with a versioned schema.
+// Output for programs: JSON and YAML with a versioned schema.
 #ifndef QUANTLAB_CLIENT_QUANTCTL_OUTPUT_H_
 #define QUANTLAB_CLIENT_QUANTCTL_OUTPUT_H_
 
@@ -11,8 +11,8 @@ namespace quantlab::client {
 
 using Json = nlohmann::ordered_json;
 
-// The JSON mapping of protobuf (lowerCamelCase, 64-bit integers as strings), with every field that has a
-// default printed too, so that programs need not know the defaults.
+// The JSON mapping of protobuf (lowerCamelCase, 64-bit integers as strings), including fields with default
+// values, so that programs need not know the defaults.
 Json ToJsonValue(const google::protobuf::Message& message);
 
 // `{"schema": "quantlab.v1/<schema>", …fields of `body`}` as JSON or YAML, ending in a line break.

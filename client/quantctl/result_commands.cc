@@ -1,4 +1,4 @@
-// download, report: results onto this machine.
+// download, report: write results on this machine.
 #include <algorithm>
 #include <filesystem>
 #include <memory>
@@ -24,7 +24,7 @@ struct DownloadOptions {
   bool list = false;
 };
 
-// An artifact under the name by which people ask for it: "baseline/model/config.json".
+// An artifact with the name that users give: "baseline/model/config.json".
 struct NamedArtifact {
   std::string name;
   v1::Artifact artifact;

@@ -21,7 +21,7 @@
 namespace quantlab::client {
 namespace {
 
-// How far downloading is, on a terminal.
+// Progress of a download, on a terminal.
 class TransferLine {
  public:
   explicit TransferLine(Session& session) : session_(session) {}
@@ -41,7 +41,7 @@ class TransferLine {
 
  private:
   static void Write(const std::string& text) {
-    if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // nobody looks
+    if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // the terminal has gone
   }
 
   Session& session_;
@@ -126,7 +126,7 @@ absl::StatusOr<Reported> MakeReport(Session& session, const v1::ReportData& mess
   rendering.html = options.html;
   rendering.pdf = options.pdf;
   rendering.cancellation = &session.cancellation();
-  // Ctrl-C ends the programs that draw and set, too.
+  // Ctrl-C also ends the external programs that draw and typeset.
   session.interrupts().Handle([&session](int) { session.cancellation().Cancel(); });
   absl::StatusOr<RenderedReport> rendered = RenderFiles(reported.data, rendering);
   session.interrupts().Handle(nullptr);
@@ -136,12 +136,12 @@ absl::StatusOr<Reported> MakeReport(Session& session, const v1::ReportData& mess
   return reported;
 }
 
-// The reader's language where the report is made in both; else the report's.
+// The reader's language if the report is in both languages; or else the report's.
 Language SummaryLanguage(const Session& session, const Reported& reported) {
   return reported.languages.size() == 1 ? reported.languages.front() : session.language();
 }
 
-// `folder` is empty where there is none.
+// `folder` is empty if there is none.
 std::string Summary(Session& session, const Reported& reported, const std::string& folder) {
   const ReportData& data = reported.data;
   const report::Facts facts = report::CollectFacts(data);
@@ -154,7 +154,7 @@ std::string Summary(Session& session, const Reported& reported, const std::strin
   if (folder.empty()) return text;
   absl::StrAppend(&text, "\n", session.Say(messages::kResultsIn(folder)), "\n");
   for (const TextFile& file : reported.files) {
-    // Those that people open: the documents, which stand at the top.
+    // Only the documents, which are at the top level.
     if (!absl::StrContains(file.path, '/'))
       absl::StrAppend(&text, session.Say(messages::kReportIn(absl::StrCat(folder, "/report/", file.path))),
                       "\n");
@@ -176,7 +176,7 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
   results.results_dir = session.settings().results_dir;
   results.artifacts = options.artifacts;
   if (!options.language.empty()) data.mutable_experiment()->set_report_language(options.language);
-  // Results are kept even where no report can be made of them.
+  // Results are kept even if no report can be made from them.
   const absl::StatusOr<Reported> reported = MakeReport(session, data, options);
   if (absl::IsCancelled(reported.status())) return reported.status();
   if (reported.ok()) {

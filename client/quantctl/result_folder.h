@@ -1,4 +1,4 @@
-// Results of an experiment, fetched, written and summed up.
+// Downloads, writes and summarizes the results of an experiment.
 #ifndef QUANTLAB_CLIENT_QUANTCTL_RESULT_FOLDER_H_
 #define QUANTLAB_CLIENT_QUANTCTL_RESULT_FOLDER_H_
 
@@ -12,8 +12,8 @@ namespace quantlab::client {
 
 struct FetchOptions {
   Artifacts artifacts = Artifacts::kDownload;
-  std::string language;  // zh, en, both; empty: as the experiment file says
-  // Pages beside the Markdown, which is always written. Paper takes longest.
+  std::string language;  // zh, en, both; empty: as set in the experiment file
+  // Formats besides Markdown, which is always written. PDF takes longest.
   bool html = true, pdf = false;
 };
 
@@ -21,13 +21,13 @@ struct FetchOptions {
 std::string NoteLine(Language language, const std::string& text);
 
 struct WrittenResults {
-  absl::Status written;  // why the folder could not be written; `summary` is there nevertheless
+  absl::Status written;  // why the folder could not be written; `summary` is set even then
   std::string folder;
-  std::string summary;  // for people: a short table, what was subset, where the report is
+  std::string summary;  // for users: a short table, subsets of the data, the path of the report
 };
 
-// Writes results/<name> with the report in it. Says on standard error what it does.
-// Errors: the data could not be fetched, or the call was cancelled.
+// Writes results/<name> with the report. Reports its steps on standard error.
+// Errors: the data could not be downloaded, or the call was cancelled.
 absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
                                             const std::string& experiment_id, const FetchOptions& options);
 

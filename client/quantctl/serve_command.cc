@@ -1,4 +1,4 @@
-// serve: a service of one's own for as long as somebody wants it; other programs' way to one.
+// serve: runs a private service until it is stopped, for users and for other programs.
 #include <memory>
 #include <poll.h>
 #include <unistd.h>
@@ -10,7 +10,7 @@
 namespace quantlab::client {
 namespace {
 
-// How soon a supervisor that was killed is missed.
+// How often the supervisor is checked.
 constexpr absl::Duration kTick = absl::Milliseconds(500);
 
 struct ServeOptions {
@@ -18,7 +18,7 @@ struct ServeOptions {
   bool until_eof = false;
 };
 
-// Whether the other end of standard input is gone. What comes in is nobody's.
+// Whether the other end of standard input has been closed. Input is discarded.
 bool InputEnded() {
   pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
   if (poll(&input, 1, 0) <= 0) return false;

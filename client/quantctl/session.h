@@ -1,4 +1,4 @@
-// What every command of quantctl has at hand: settings, the coordinator, the terminal, Ctrl-C.
+// The context of every quantctl command: settings, the coordinator, the terminal, Ctrl-C.
 #ifndef QUANTLAB_CLIENT_QUANTCTL_SESSION_H_
 #define QUANTLAB_CLIENT_QUANTCTL_SESSION_H_
 
@@ -23,7 +23,7 @@
 
 namespace quantlab::client {
 
-// A file descriptor as people see it.
+// Properties of a file descriptor as a terminal.
 struct Terminal {
   bool is_terminal = false;
   bool color = false;
@@ -33,21 +33,21 @@ struct Terminal {
   static Terminal Of(int fd, bool no_color, const VariableLookup& environment);
 };
 
-// Turns SIGINT and SIGTERM into calls on a thread of its own. Must be made before any other thread is.
+// Turns SIGINT and SIGTERM into calls on a separate thread. Must be created before any other thread.
 class Interrupts {
  public:
   Interrupts();
   ~Interrupts();
 
-  // Called with 1, 2, … for each signal. Without a handler (the start) the first one ends the process with
-  // exit code 130.
+  // Called with 1, 2, … for each signal. Until a handler is set, the first signal ends the process with exit
+  // code 130.
   void Handle(std::function<void(int count)> handler);
   int count() const;
 
  private:
   void Loop();
 
-  // Set by the destructor, whose signal is not the user's.
+  // Set by the destructor, which sends a signal itself.
   std::atomic<bool> ending_{false};
   mutable Mutex mutex_;
   std::function<void(int)> handler_ ABSL_GUARDED_BY(mutex_);
@@ -57,29 +57,29 @@ class Interrupts {
 
 class Session {
  public:
-  // `flags` are those of the command line, complete. The language is known afterwards even where it fails.
+  // `flags` are all those of the command line. The language is known afterwards even if this fails.
   absl::Status Configure(const SettingFlags& flags, bool no_color, bool quiet);
 
-  // The coordinator: the one that is configured, else the data folder's own, which is started when it does
-  // not run.
+  // The configured coordinator, or else the private one of the data folder, which is started if it is not
+  // running.
   absl::StatusOr<Client*> Connect(bool want_worker = false);
   // Null unless Connect found no configured coordinator.
   EmbeddedService* embedded() { return embedded_.get(); }
-  // Lets go of the embedded service; with `wait` until it is gone.
+  // Releases the embedded service; with `wait`, waits until it has stopped.
   void Disconnect(bool wait);
 
   bool is_table() const { return settings_.output == "table"; }
-  // To standard output; complains (once) when that does not take it.
+  // Writes to standard output; reports (once) if that fails.
   void Print(const std::string& text);
   void Print(const Table& table);
   void PrintDocument(const std::string& schema, const Json& body);
-  // A message in the language of the answers to people.
+  // A message in the user's language.
   std::string Say(const Message& message) const { return Render(language_, message); }
   // A word of the catalogue's section [term]: a state, a unit.
   std::string Term(absl::string_view word) const { return RenderTerm(language_, word); }
 
-  // To standard error, each ending in a line break of its own.
-  void Note(const std::string& message);  // left out with --quiet
+  // Write to standard error, followed by a line break.
+  void Note(const std::string& message);  // not with --quiet
   void Note(const Message& message) { Note(Say(message)); }
   void Warn(const std::string& message);
   void Warn(const Message& message) { Warn(Say(message)); }
@@ -95,12 +95,12 @@ class Session {
   Cancellation& cancellation() { return cancellation_; }
   Interrupts& interrupts() { return interrupts_; }
 
-  // False where standard output failed (a full disk, not a closed pipe).
+  // False if standard output failed (a full disk, not a closed pipe).
   bool output_ok() const { return output_ok_; }
 
  private:
   absl::Status OpenEmbedded(bool want_worker);
-  // What a warning or an error begins with.
+  // The prefix of a warning or an error.
   std::string Label(absl::string_view word, absl::string_view color) const;
 
   Interrupts interrupts_;  // first: blocks the signals before any thread starts

@@ -62,7 +62,7 @@ Json ToDocument(const SettingSpec& spec) {
           {"help", {{"en", spec.help}, {"zh", spec.help_zh}}}};
 }
 
-// Help is Markdown, for the guides; a terminal shows its backticks as they are.
+// Help is Markdown, for the guides; on a terminal the backticks are left unchanged.
 std::string Plain(const std::string& markdown) {
   return absl::StrReplaceAll(markdown, {{"`", ""}});
 }
@@ -102,7 +102,7 @@ void PrintSetting(Session& session, const SettingSpec& spec) {
                                                     : "results are reused only where it has the same value"));
 }
 
-// The setting that is named, or those of a section.
+// The named setting, or the settings of a section.
 std::vector<const SettingSpec*> Named(const std::string& key) {
   std::vector<const SettingSpec*> named;
   if (const SettingSpec* exact = FindSetting(key)) return {exact};

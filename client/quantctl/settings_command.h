@@ -1,4 +1,4 @@
-// settings: the keys of experiment files, by the table in base/settings.h. Needs no coordinator.
+// settings: lists the keys of experiment files from the table in base/settings.h. Needs no coordinator.
 #ifndef QUANTLAB_CLIENT_QUANTCTL_SETTINGS_COMMAND_H_
 #define QUANTLAB_CLIENT_QUANTCTL_SETTINGS_COMMAND_H_
 

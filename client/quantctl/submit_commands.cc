@@ -1,4 +1,4 @@
-// run, submit, validate, watch: from a file to an experiment that has ended.
+// run, submit, validate, watch.
 #include <algorithm>
 #include <filesystem>
 #include <map>
@@ -47,7 +47,7 @@ absl::StatusOr<std::map<std::string, std::string>> ParseAssets(const std::vector
   return assets;
 }
 
-// The line on which long work reports how far it is: redrawn on a terminal, silent elsewhere.
+// A line with the progress of long work: updated on a terminal, not printed elsewhere.
 class StatusLine {
  public:
   explicit StatusLine(Session& session) : session_(session) {}
@@ -67,7 +67,7 @@ class StatusLine {
   absl::Time last_;
 };
 
-// Prints diagnostics; an error where one of them is.
+// Prints diagnostics; fails if one of them is an error.
 absl::Status ReportDiagnostics(Session& session, const std::vector<v1::Diagnostic>& diagnostics,
                                const ExperimentFiles& read) {
   int errors = 0;
@@ -88,7 +88,7 @@ struct Prepared {
   v1::SubmitExperimentResponse checked;
 };
 
-// Reads the file and has the coordinator check it.
+// Reads the file and lets the coordinator check it.
 absl::StatusOr<Prepared> Check(Session& session, const SubmitOptions& options, bool want_worker) {
   Prepared prepared;
   QL_ASSIGN_OR_RETURN(prepared.read, ReadExperimentFiles(options.file));
@@ -107,7 +107,7 @@ absl::StatusOr<Prepared> Check(Session& session, const SubmitOptions& options, b
   return prepared;
 }
 
-// An override that nothing needs is a mistake that must not pass in silence.
+// Refuses an unused override, which must be a mistake.
 absl::Status CheckAssetsAreNeeded(const std::map<std::string, std::string>& overrides,
                                   const v1::SubmitExperimentResponse& checked) {
   std::vector<std::string> needed;
@@ -121,8 +121,8 @@ absl::Status CheckAssetsAreNeeded(const std::map<std::string, std::string>& over
   return absl::OkStatus();
 }
 
-// Whether the inputs that `run` would upload are there and are what it would accept. What the catalogue
-// describes may still be fetched before it runs: its absence is a note.
+// Checks that the inputs that `run` would upload exist and are acceptable. A missing input of the catalogue
+// may still be downloaded before the run, so it is only a note.
 absl::Status ReportInputs(Session& session, const SubmitOptions& options, const Prepared& prepared) {
   QL_ASSIGN_OR_RETURN(const auto overrides, ParseAssets(options.assets));
   QL_RETURN_IF_ERROR(CheckAssetsAreNeeded(overrides, prepared.checked));
@@ -155,7 +155,7 @@ absl::Status UploadInputs(Session& session, Client& client, const SubmitOptions&
   });
 }
 
-// What is left out of the datasets, in one line each.
+// One line for each dataset of which only a subset is used.
 std::vector<Message> DescribeSubsets(const v1::Experiment& experiment) {
   std::vector<Message> lines;
   for (const v1::Run& run : experiment.runs()) {
@@ -171,7 +171,7 @@ std::vector<Message> DescribeSubsets(const v1::Experiment& experiment) {
   return lines;
 }
 
-// From the file to an experiment in the queue.
+// Checks the file, uploads its inputs and submits the experiment.
 absl::StatusOr<v1::Experiment> SubmitFile(Session& session, const SubmitOptions& options, bool want_worker) {
   QL_ASSIGN_OR_RETURN(Prepared prepared, Check(session, options, want_worker));
   QL_RETURN_IF_ERROR(ReportInputs(session, options, prepared));
@@ -183,7 +183,7 @@ absl::StatusOr<v1::Experiment> SubmitFile(Session& session, const SubmitOptions&
   const v1::Experiment& experiment = response.experiment();
   session.Note(messages::kExperimentOfRuns(experiment.id(), experiment.runs_size()));
   for (const Message& line : DescribeSubsets(experiment)) session.Note(line);
-  // An embedded worker may not have said yet what it can do.
+  // An embedded worker may not have reported its capabilities yet.
   if (session.embedded() == nullptr) {
     for (int i = 0; i < response.unplaceable_size(); ++i) {
       const v1::Message coded =
@@ -194,7 +194,7 @@ absl::StatusOr<v1::Experiment> SubmitFile(Session& session, const SubmitOptions&
   return experiment;
 }
 
-// Others of the data folder's experiments that an embedded worker now goes on with.
+// Other experiments of the data folder that the embedded worker now continues.
 void MentionUnfinished(Session& session, Client& client, const std::string& except) {
   v1::ListExperimentsRequest request;
   request.set_state(v1::EXPERIMENT_STATE_ACTIVE);
@@ -229,7 +229,7 @@ absl::StatusOr<int> Finish(Session& session, Client& client, const Followed& fol
     body["results"] = results.folder;
     session.PrintDocument("RunResult", body);
   }
-  // The service has everything still.
+  // The service still has all results.
   if (!results.written.ok()) session.Error(messages::kResultsNotWritten(MessageOf(results.written), id));
   const int code = ExitCodeOf(followed);
   return code == kExitOk ? ExitCodeOf(results.written) : code;
@@ -296,7 +296,7 @@ absl::StatusOr<int> Watch(Session& session, const std::string& name) {
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
   QL_ASSIGN_OR_RETURN(const std::string id, client->ResolveExperiment(name));
   QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, client->GetExperiment(id));
-  // Nobody else would do the work of an own service.
+  // A private service has no other worker to execute the runs.
   if (experiment.state() == v1::EXPERIMENT_STATE_ACTIVE) QL_RETURN_IF_ERROR(session.Connect(true).status());
   QL_ASSIGN_OR_RETURN(const Followed followed,
                       Follow(session, *client, id, OnInterrupt::kDetach, !session.is_table()));

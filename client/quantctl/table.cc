@@ -67,7 +67,7 @@ std::string Table::Render(bool color, int width, Language language) const {
       const std::string text = Truncate(cells[i], widths[i]);
       const bool right = columns_[i].align == Align::kRight;
       const std::string padded = Pad(text, widths[i], right);
-      // Colour covers the text, not the blanks around it.
+      // Colour only the text, not the padding.
       const std::string blanks(padded.size() - text.size(), ' ');
       const std::string painted = Paint(text, tones[i], color);
       if (i > 0) out += "  ";

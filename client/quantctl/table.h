@@ -1,4 +1,4 @@
-// Aligned tables for people.
+// Aligned tables for a terminal.
 #ifndef QUANTLAB_CLIENT_QUANTCTL_TABLE_H_
 #define QUANTLAB_CLIENT_QUANTCTL_TABLE_H_
 
@@ -23,8 +23,8 @@ struct Cell {
   Tone tone = Tone::kPlain;
 };
 
-// Columns as wide as their widest cell in terminal columns (CJK takes two), two blanks between, no blanks at
-// the end of a line. Cells are made printable; a line break in a cell begins a new line in its column.
+// Columns are as wide as their widest cell in terminal columns (CJK takes two), separated by two spaces, with
+// no trailing spaces. Cells are made printable; a line break in a cell starts a new line in its column.
 class Table {
  public:
   struct Column {
@@ -37,8 +37,8 @@ class Table {
   void Add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
   bool empty() const { return rows_.empty(); }
 
-  // `width`: terminal columns, to which the last column is cut; 0: never cut. Titles that are terms of the
-  // catalogue stand in `language`.
+  // `width`: terminal columns, to which the last column is truncated; 0: no limit. Titles that are terms of
+  // the catalogue are shown in `language`.
   std::string Render(bool color, int width = 0, Language language = Language::kEnglish) const;
 
  private:

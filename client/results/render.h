@@ -1,8 +1,8 @@
-// A report as people open it: its figures drawn, and its Markdown set as HTML and PDF, by programs that this
-// machine may have or not.
+// Renders a report: draws its figures and converts its Markdown to HTML and PDF, with external programs that
+// may be missing on this machine.
 //
-// gnuplot draws (figures/redraw.sh, as anyone can), pandoc makes the pages, weasyprint the paper. What is
-// missing or fails becomes a note with the remedy, and the report is made without it.
+// gnuplot draws (by figures/redraw.sh, which users can call too), pandoc makes HTML, weasyprint makes PDF. A
+// missing or failing program becomes a note with the remedy, and the report is made without its output.
 #ifndef QUANTLAB_CLIENT_RESULTS_RENDER_H_
 #define QUANTLAB_CLIENT_RESULTS_RENDER_H_
 
@@ -27,11 +27,11 @@ struct RenderedReport {
   // Paths relative to report/: all of RenderReport(), figures/…/*.svg and *.png, report.zh.html,
   // report.en.html, 课程设计报告.pdf, report.en.pdf.
   std::vector<TextFile> files;
-  std::vector<std::string> notes;  // for people: what could not be made, and what to do
+  std::vector<std::string> notes;  // for users: what could not be made, and the remedy
 };
 
-// Works in a folder of its own below the system's folder for temporary files, and removes it.
-// Errors: CANCELLED; those of files.
+// Works in a new folder below the system's folder for temporary files, and removes it.
+// Errors: CANCELLED; file errors.
 absl::StatusOr<RenderedReport> RenderFiles(const ReportData& data, const RenderOptions& options);
 
 }  // namespace quantlab::client

@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr char kMain[] = "experiment.yaml";
 
-// Of the file itself; empty where it has none, or cannot be read.
+// The name in the file itself; empty if it has none, or cannot be parsed.
 std::string NameIn(const std::string& yaml) {
   try {
     const YAML::Node name = YAML::Load(yaml)["name"];
@@ -26,24 +26,24 @@ std::string NameIn(const std::string& yaml) {
   }
 }
 
-// As YAML and JSON both read it.
+// Quoted so that both YAML and JSON can read it.
 std::string Quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// How often `path` goes up before it goes down.
+// The number of leading ".." in `path`.
 int Ups(const fs::path& path) {
   return static_cast<int>(std::count(path.begin(), path.end(), ".."));
 }
 
-// Where each file lies from the folder of the main one: "exp.yaml", "../base.yaml".
+// The path of each file relative to the folder of the main one: "exp.yaml", "../base.yaml".
 std::vector<fs::path> FromMain(const v1::Experiment& experiment) {
   const fs::path folder = fs::path(experiment.files(0).name()).lexically_normal().parent_path();
   std::vector<fs::path> paths;
   for (const v1::SourceFile& file : experiment.files()) {
     const fs::path path = fs::path(file.name()).lexically_normal();
     const fs::path relative = folder.empty() ? path : path.lexically_relative(folder);
-    // An include that was written as an absolute path is found there again, or nowhere.
+    // An include with an absolute path is only found at that path.
     paths.push_back(relative.empty() || relative.is_absolute() ? path.filename() : relative);
   }
   return paths;
@@ -59,7 +59,7 @@ std::vector<TextFile> RepeatableFiles(const v1::Experiment& experiment) {
   const std::vector<fs::path> paths = FromMain(experiment);
   int ups = 0;
   for (const fs::path& path : paths) ups = std::max(ups, Ups(path));
-  // Deep enough that no file lies above source/.
+  // Deep enough that no file is outside source/.
   fs::path folder = "source";
   for (int i = 0; i < ups; ++i) folder /= "folder";
   const std::string main = (folder / paths[0]).lexically_normal().generic_string();

@@ -1,4 +1,4 @@
-// The files of an experiment as they are kept with its results, so that it can be run again from there.
+// The files of an experiment as stored with its results, so that it can be run again from there.
 #ifndef QUANTLAB_CLIENT_RESULTS_REPEATABLE_H_
 #define QUANTLAB_CLIENT_RESULTS_REPEATABLE_H_
 
@@ -9,10 +9,11 @@
 
 namespace quantlab::client {
 
-// experiment.yaml first. It is the file as submitted where that stands alone and names itself; else the files
-// as submitted are below source/, as they lay to each other, and experiment.yaml includes the main one and
-// has the experiment's name. Paths to models and data in them stay as they were written. Source:
-// v1::Experiment::files, of which the first is the main one and the others are named from where it lay.
+// experiment.yaml first. It is the submitted file if that has no includes and sets its own name. Otherwise
+// the submitted files are below source/, in the same relative positions, and experiment.yaml includes the
+// main one and sets the experiment's name. Paths to models and data are not changed. Source:
+// v1::Experiment::files, where the first is the main file and the names of the others are relative to its
+// folder.
 std::vector<TextFile> RepeatableFiles(const v1::Experiment& experiment);
 
 }  // namespace quantlab::client

@@ -1,9 +1,9 @@
-// The results of an experiment as a folder that people keep.
+// Writes the results of an experiment as a folder.
 //
 //   results/quick/
-//     experiment.json              id, state, and what quantctl wrote here
+//     experiment.json              id, state, and the files that quantctl wrote here
 //     experiment.yaml, included/   as submitted
-//     report_data.json             everything that the report is made of
+//     report_data.json             the complete data of the report
 //     report/                      课程设计报告.md, report.en.md, tables/
 //     baseline/                    one folder per run (Run.folder)
 //       config.json, run.json, metrics.json, metrics.csv, log.txt, model/…, predictions.csv …
@@ -28,7 +28,7 @@ struct TextFile {
 
 enum class Artifacts {
   kDownload,
-  // Only those that an earlier results folder of the experiment has.
+  // Only if an earlier results folder of the experiment has them.
   kKeep,
 };
 
@@ -42,18 +42,18 @@ struct ResultsOptions {
 
 struct ResultsFolder {
   std::string path;        // "results/quick"
-  std::string moved_away;  // where an older folder of that name is now; empty: there was none
+  std::string moved_away;  // new path of an older folder of that name; empty: there was none
 };
 
-// Whether WriteResults could make its folder in `results_dir` now. Makes nothing.
-// Errors: PERMISSION_DENIED, or FAILED_PRECONDITION something else stands in the way; the message names the
+// Whether WriteResults could create its folder in `results_dir` now. Creates nothing.
+// Errors: PERMISSION_DENIED, or FAILED_PRECONDITION another file is in the way; the message names the
 // path.
 absl::Status CheckResultsDir(const std::string& results_dir);
 
-// Writes the folder under a hidden name beside its place, and exchanges it for what stands there when it is
-// whole: at every moment `path` is complete, old or new. A call that was killed is continued by the next.
-// A folder of the same name that belongs to another experiment, or to nobody, is moved to "<name>@<its id>";
-// files that the user put into an older folder of this experiment move along.
+// Writes the folder under a hidden name beside its final path, and exchanges the two when it is complete: at
+// any time `path` is complete, old or new. The next call continues one that was killed.
+// A folder of the same name that belongs to another experiment, or to none, is moved to "<name>@<its id>";
+// files that the user put into an older folder of this experiment are kept.
 // Errors: RESOURCE_EXHAUSTED the disk is full; ALREADY_EXISTS another process writes the same results;
 // DATA_LOSS an artifact is damaged; INVALID_ARGUMENT a name that leaves the folder.
 absl::StatusOr<ResultsFolder> WriteResults(Client& client, const v1::ReportData& data,

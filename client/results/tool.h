@@ -1,4 +1,4 @@
-// Runs an external program to its end: gnuplot, pandoc.
+// Runs an external program, such as gnuplot or pandoc, and waits for its end.
 #ifndef QUANTLAB_CLIENT_RESULTS_TOOL_H_
 #define QUANTLAB_CLIENT_RESULTS_TOOL_H_
 
@@ -12,13 +12,13 @@
 namespace quantlab::client {
 
 struct ToolCall {
-  std::vector<std::string> argv;  // argv[0] as FindProgram() gives it; no shell interprets any of it
-  std::string folder;             // where it runs
+  std::vector<std::string> argv;  // argv[0] from FindProgram(); not interpreted by a shell
+  std::string folder;             // working folder
   absl::Duration timeout = absl::Minutes(5);
 };
 
-// Waits for it. What it started dies with it on a timeout or when `cancellation` (may be null) fires.
-// Errors: DEADLINE_EXCEEDED; CANCELLED; INTERNAL with the last lines that it printed.
+// Waits for it. On a timeout or cancellation (`cancellation` may be null), its child processes are killed
+// too. Errors: DEADLINE_EXCEEDED; CANCELLED; INTERNAL with the last lines of its output.
 absl::Status RunTool(const ToolCall& call, const Cancellation* cancellation);
 
 }  // namespace quantlab::client

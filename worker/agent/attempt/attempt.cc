@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int64_t kMaxAssignment = 64 << 20;
-// With less than this free, a failure counts as the disk's.
+// With less free disk than this, a failure is attributed to the disk.
 constexpr int64_t kFullDisk = 8 << 20;
 constexpr int kOomScoreAdjustment = 500;
 
@@ -35,8 +35,8 @@ int64_t TotalSize(const std::vector<AssetFile>& files) {
   return total;
 }
 
-// Wakes a call of the coordinator when the attempt should stop: preparing has no loop of its own that
-// could look.
+// Ends calls to the coordinator when the attempt should stop: preparation has no loop that could check
+// for it.
 class CancelOnStop {
  public:
   CancelOnStop(AttemptControl* control, CallCanceller* canceller)
@@ -159,7 +159,7 @@ Outcome Attempt::PrepareAndRun() {
   const absl::Status written = WriteFileAtomically(folder_ + "/job.json", JobToJson(*job));
   if (!written.ok()) return PreparationFailed(written, /*worker_fault=*/true);
   Outcome outcome = RunRunner();
-  // The runner says that it cannot write; another worker can.
+  // The runner reported that it cannot write; another worker may be able to.
   if (outcome.state == v1::RUN_STATE_FAILED && DiskIsFull()) outcome.worker_fault = true;
   return outcome;
 }
@@ -262,7 +262,7 @@ Outcome Attempt::RunRunner() {
   supervisor.process.argv = {options.runner,        "run",         "--job",
                              folder_ + "/job.json", "--events-fd", absl::StrCat(kFirstChildFd)};
   supervisor.process.working_folder = folder_;
-  // The runner, not the agent, is what should go when memory runs out.
+  // When memory runs out, the kernel should kill the runner and not the agent.
   supervisor.process.oom_score_adjustment = kOomScoreAdjustment;
   supervisor.grace = options.grace;
   supervisor.max_event_line = options.max_event_line;
@@ -294,7 +294,7 @@ HandOver::Result Attempt::HandOverAll(const Outcome& outcome) {
   const v1::FinishAttemptRequest finish = FinishRequest(outcome);
   absl::Status written = spool_->AppendFinish(finish);
   if (absl::IsResourceExhausted(written) && outcome.state != v1::RUN_STATE_SUCCEEDED) {
-    // A full disk: what the runner made of a failed run is the first thing to go.
+    // The disk is full: the output of a failed run is removed first.
     const absl::Status removed = RemoveTree(OutputOf(folder_));
     written = removed.ok() ? spool_->AppendFinish(finish) : written;
   }
@@ -302,7 +302,7 @@ HandOver::Result Attempt::HandOverAll(const Outcome& outcome) {
   return hand_over_->Finish(finish);
 }
 
-// Where not even a spool could be made: nothing was recorded, so the end is all there is to tell.
+// For an attempt whose spool could not be created: no events were recorded, so only the end is reported.
 HandOver::Result Attempt::FinishWithoutSpool(const Outcome& outcome) {
   const v1::FinishAttemptRequest finish = FinishRequest(outcome);
   Backoff backoff(environment_.options.hand_over.first_pause, environment_.options.hand_over.longest_pause);
@@ -327,7 +327,7 @@ void Attempt::CleanUp(HandOver::Result result) {
   if (result == HandOver::Result::kAccepted) log_.Info("handed over");
   if (result == HandOver::Result::kFenced) log_.Warn("dropped: the coordinator has given it up");
   if (result == HandOver::Result::kAccepted && spool_ != nullptr) {
-    // Later runs on this worker will want some of it.
+    // Later runs on this worker may need some of these files.
     for (const v1::Artifact& artifact : spool_->artifacts()) {
       environment_.cache->Keep(absl::StrCat(OutputOf(folder_), "/", artifact.name()),
                                {artifact.sha256(), artifact.size()});

@@ -1,11 +1,11 @@
 // One attempt from its assignment to its accepted end.
 //
 // On disk, below data/attempts/<run>/<number>/:
-//   assignment.pb    quantlab.v1.Assignment, so that a restarted worker knows what this is
-//   events.spool     see spool.h; `acknowledged` beside it
-//   job.json         what the runner reads
+//   assignment.pb    quantlab.v1.Assignment, read again by a restarted worker
+//   events.spool     see spool.h; `acknowledged` is beside it
+//   job.json         the runner's input
 //   inputs/          links to the files of its inputs
-//   output/          what the runner makes
+//   output/          files written by the runner
 #ifndef QUANTLAB_WORKER_AGENT_ATTEMPT_ATTEMPT_H_
 #define QUANTLAB_WORKER_AGENT_ATTEMPT_ATTEMPT_H_
 
@@ -35,14 +35,14 @@ namespace quantlab::agent {
 struct AttemptOptions {
   std::string data_folder;  // absolute
   std::string runner;
-  int threads = 0;  // for runs that leave it open; 0: left to the runner
+  int threads = 0;  // of runs that do not specify a number; 0: the runner chooses
   absl::Duration grace = absl::Seconds(10);
   RecorderLimits recorder;
   HandOverOptions hand_over;
   size_t max_event_line = 1 << 20;
 };
 
-// What attempts share. Everything is borrowed.
+// Objects shared by all attempts. Everything is borrowed.
 struct AttemptEnvironment {
   AttemptOptions options;
   ProcessLauncher* launcher = nullptr;
@@ -54,10 +54,10 @@ struct AttemptEnvironment {
   LogScope log;
 };
 
-// Where the attempt's files lie.
+// The attempt's folder.
 std::string AttemptFolder(const std::string& data_folder, const v1::AttemptRef& attempt);
 
-// Folders of attempts that an earlier process left. Errors: what reading the data folder gave.
+// Folders of attempts that an earlier process left behind. Errors: those of reading the data folder.
 absl::StatusOr<std::vector<std::string>> FindAttempts(const std::string& data_folder);
 absl::StatusOr<v1::Assignment> ReadAssignment(const std::string& attempt_folder);
 
@@ -66,11 +66,11 @@ class Attempt {
  public:
   Attempt(AttemptEnvironment environment, v1::Assignment assignment, AttemptControl* control);
 
-  // Prepares, runs, hands over. What goes wrong becomes the attempt's outcome; the result only says
-  // whether its files were needed further.
+  // Prepares, runs, delivers. Failures become the attempt's outcome; the result only says whether the
+  // attempt's files were still needed.
   HandOver::Result Execute();
 
-  // Hands over what an earlier process left, ending it as LOST unless it had ended.
+  // Delivers an attempt that an earlier process left behind; if it had not ended, it ends as LOST.
   HandOver::Result Resume();
 
  private:

@@ -1,4 +1,4 @@
-// Gives what an attempt has spooled to the coordinator, while it runs and after it ended.
+// Delivers the spool of an attempt to the coordinator, while the attempt runs and after it has ended.
 #ifndef QUANTLAB_WORKER_AGENT_ATTEMPT_HAND_OVER_H_
 #define QUANTLAB_WORKER_AGENT_ATTEMPT_HAND_OVER_H_
 
@@ -22,9 +22,9 @@
 namespace quantlab::agent {
 
 struct HandOverOptions {
-  // Events wait this long for company.
+  // Events wait this long, so that several are sent together.
   absl::Duration batch_interval = absl::Milliseconds(200);
-  // Once the worker is stopping: how long Finish goes on trying before it leaves the rest on disk.
+  // When the worker is stopping: how long Finish keeps trying before it leaves the rest on disk.
   absl::Duration stop_patience = absl::Seconds(4);
   absl::Duration first_pause = absl::Milliseconds(100);
   absl::Duration longest_pause = absl::Seconds(5);
@@ -36,7 +36,7 @@ struct HandOverOptions {
 //
 //   Start ──▶ Notify… ──▶ Finish
 //
-// An answer that says that the attempt is fenced stops `control` with kFenced.
+// If the coordinator answers that the attempt is fenced, `control` is stopped with kFenced.
 //
 // Ownership: borrows everything given, which outlives it. Destroying it ends its calls and threads.
 // Threads:   one thread owns it.
@@ -44,7 +44,7 @@ class HandOver {
  public:
   enum class Result {
     kAccepted,  // the coordinator has everything
-    kFenced,    // the coordinator wants nothing of it
+    kFenced,    // the coordinator refuses everything of this attempt
     kLeft,      // the worker is stopping first; all is on disk
   };
 
@@ -58,8 +58,8 @@ class HandOver {
   // Something was appended to the spool.
   void Notify();
 
-  // Delivers all that is spooled, and `finish` last (its numbers and artifacts are filled in here). What
-  // the coordinator refuses for good turns the outcome into FAILED with the reason.
+  // Delivers the whole spool, and `finish` last (its numbers and artifacts are filled in here). If the
+  // coordinator permanently refuses something, the outcome becomes FAILED with the reason.
   Result Finish(v1::FinishAttemptRequest finish);
 
  private:
@@ -71,7 +71,7 @@ class HandOver {
   absl::Status Upload(const v1::Artifact& artifact, Backoff& backoff);
   absl::Status TryUpload(const v1::Artifact& artifact);
   bool Drained() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Waits until all is delivered, refused for good, or there is a reason to end.
+  // Waits until everything is delivered or permanently refused, or there is a reason to stop.
   void AwaitDrained();
   bool GivenUp();
   void Complete(v1::FinishAttemptRequest& finish);
@@ -92,10 +92,10 @@ class HandOver {
 
   Mutex mutex_;
   CondVar changed_;
-  bool ending_ ABSL_GUARDED_BY(mutex_) = false;     // threads leave
-  bool finishing_ ABSL_GUARDED_BY(mutex_) = false;  // no waiting for company
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;     // threads return
+  bool finishing_ ABSL_GUARDED_BY(mutex_) = false;  // events are sent at once
   bool skip_uploads_ ABSL_GUARDED_BY(mutex_) = false;
-  // Not OK: the coordinator will never take the rest.
+  // Not OK: the coordinator will never accept the rest.
   absl::Status events_refused_ ABSL_GUARDED_BY(mutex_);
   absl::Status uploads_refused_ ABSL_GUARDED_BY(mutex_);
   int gaps_ ABSL_GUARDED_BY(mutex_) = 0;

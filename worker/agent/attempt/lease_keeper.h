@@ -1,5 +1,5 @@
-// Keeps the lease of one attempt alive from a thread of its own, whatever else the agent is busy with, and
-// hears there that the attempt should stop.
+// Renews the lease of one attempt on a separate thread, independently of the agent's other work, and receives
+// the coordinator's requests to stop the attempt.
 #ifndef QUANTLAB_WORKER_AGENT_ATTEMPT_LEASE_KEEPER_H_
 #define QUANTLAB_WORKER_AGENT_ATTEMPT_LEASE_KEEPER_H_
 
@@ -15,13 +15,13 @@
 
 namespace quantlab::agent {
 
-// Synchronises every third of a lease, or as often as the coordinator wants. While the coordinator is away
-// it goes on trying; the attempt goes on too.
+// Calls Sync every third of a lease, or as often as the coordinator asks. While the coordinator is
+// unavailable it keeps trying, and the attempt continues.
 //
 // Ownership: borrows everything given. Destroying it ends its call and its thread.
 class LeaseKeeper {
  public:
-  // `lease` is what the coordinator said last; zero: not known.
+  // `lease` is the last value from the coordinator; zero: unknown.
   LeaseKeeper(const v1::WorkerInfo& worker, const v1::AttemptRef& attempt, absl::Duration lease,
               Coordinator* coordinator, AttemptControl* control, OutageLog* outage);
   ~LeaseKeeper();

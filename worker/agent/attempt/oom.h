@@ -1,4 +1,4 @@
-// Whether the kernel killed something for lack of memory, as far as counters tell.
+// Counts the kernel's out-of-memory kills.
 #ifndef QUANTLAB_WORKER_AGENT_ATTEMPT_OOM_H_
 #define QUANTLAB_WORKER_AGENT_ATTEMPT_OOM_H_
 
@@ -9,15 +9,15 @@
 
 namespace quantlab::agent {
 
-// Out-of-memory kills in this process's control group and on the whole machine, since it started. 0 where
-// the kernel does not say. `root` is "/" but in tests.
+// Out-of-memory kills in this process's control group and on the whole machine, since it started. 0 if the
+// kernel does not report them. `root` is "/" except in tests.
 struct OomCounts {
   int64_t group = 0;
   int64_t machine = 0;
 };
 OomCounts ReadOomCounts(const std::string& root = "/");
 
-// The number after `name` at the start of a line of `text`; 0 where there is none.
+// The number after `name` at the start of a line of `text`; 0 if there is none.
 int64_t CounterOf(absl::string_view text, absl::string_view name);
 
 }  // namespace quantlab::agent

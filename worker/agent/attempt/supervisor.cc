@@ -19,9 +19,9 @@ namespace {
 
 constexpr size_t kMaxOutputLine = 8192;
 constexpr int kReadsPerTurn = 16;
-// A line that is longer than so many longest ones never ends.
+// A line longer than this many times the limit is treated as endless.
 constexpr size_t kLongestLines = 64;
-// How long pipes are read after the runner has gone; only what is in them already should come.
+// How long pipes are read after the runner has exited; only what is already in them is expected.
 constexpr int kDrainTurns = 64;
 
 Outcome Crashed(const RunnerEnd& end) {
@@ -57,7 +57,7 @@ Outcome Classify(const RunnerEnd& end) {
       break;
   }
   if (!end.failure.ok()) {
-    // What the runner writes is refused with INVALID_ARGUMENT; all else is a spool that cannot be written.
+    // INVALID_ARGUMENT: the runner wrote something invalid; any other error: the spool cannot be written.
     return {v1::RUN_STATE_FAILED, MessageOf(end.failure), !absl::IsInvalidArgument(end.failure)};
   }
   if (succeeded) return {v1::RUN_STATE_SUCCEEDED, {}};
@@ -121,7 +121,7 @@ void Supervisor::Loop() {
   while (!process_->exit_status().has_value()) {
     const bool read_events = events_open_ && !recorder_->overfull();
     pollfd fds[] = {{process_->exit_fd(), POLLIN, 0},
-                    // Readable for ever after the first reason; from then on it is asked often instead.
+                    // Stays readable after the first reason; from then on it is polled by time instead.
                     {end_.stop == StopReason::kNone ? control_->wake_fd() : -1, POLLIN, 0},
                     {read_events ? events_.get() : -1, POLLIN, 0},
                     {output_open_ ? process_->output_fd() : -1, POLLIN, 0}};
@@ -134,7 +134,7 @@ void Supervisor::Loop() {
   }
 }
 
-// Milliseconds until something must be looked at that no descriptor tells.
+// Milliseconds until the next check that no descriptor triggers.
 int Supervisor::PollTimeout() const {
   const bool impatient = end_.stop != StopReason::kNone || recorder_->overfull();
   absl::Duration wait = impatient ? absl::Milliseconds(50) : absl::Milliseconds(500);
@@ -154,7 +154,7 @@ void Supervisor::ReadEvents(bool all) {
   char buffer[65536];
   for (int i = 0; i < kReadsPerTurn && end_.failure.ok() && (all || !recorder_->overfull()); ++i) {
     const ssize_t got = read(events_.get(), buffer, sizeof(buffer));
-    if (got < 0) return;  // nothing now
+    if (got < 0) return;  // nothing available
     if (got == 0) {
       events_open_ = false;
       std::string rest;
@@ -171,13 +171,13 @@ void Supervisor::ReadEvents(bool all) {
     }
   }
   if (end_.failure.ok()) return;
-  events_open_ = false;  // what it still has to say does not count
+  events_open_ = false;  // later events are ignored
 }
 
 void Supervisor::HandleLine(const std::string& line, bool too_long) {
   const auto place = [&] { return absl::StrCat("line ", event_lines_.lines(), " of the runner's events"); };
   if (too_long) {
-    // A run is worth more than one of its events; its end is always short.
+    // Losing one event is better than losing the run; the event of its end is always short.
     const absl::Status status = recorder_->RecordOutput(
         absl::StrCat(place(), " was left out: it is longer than ", options_.max_event_line, " bytes: \"",
                      CleanText(line, 120), "…\""));
@@ -205,7 +205,7 @@ void Supervisor::HandleLine(const std::string& line, bool too_long) {
 
 void Supervisor::HandleFinished(const v1::RunnerFinished& finished) {
   end_.finished = finished;
-  // Whoever reported the end has to be gone soon.
+  // A runner that has reported its end must exit soon.
   kill_at_ = std::min(kill_at_, clock_->Monotonic() + options_.grace);
 }
 
@@ -269,8 +269,8 @@ void Supervisor::Fail(const absl::Status& why) {
 
 void Supervisor::Drain() {
   for (int i = 0; i < kDrainTurns && output_open_; ++i) ReadOutput();
-  // Everything that it wrote before it went counts, however much waits for the coordinator: a pipe holds
-  // little.
+  // Everything that it wrote before it exited counts, regardless of the backlog for the coordinator: a pipe
+  // holds little.
   for (int i = 0; i < kDrainTurns && events_open_ && !StopNow(); ++i) ReadEvents(/*all=*/true);
 }
 

@@ -1,4 +1,4 @@
-// Runs the runner once and says how it ended.
+// Runs the runner once and determines how it ended.
 #ifndef QUANTLAB_WORKER_AGENT_ATTEMPT_SUPERVISOR_H_
 #define QUANTLAB_WORKER_AGENT_ATTEMPT_SUPERVISOR_H_
 
@@ -33,15 +33,15 @@ struct SupervisorOptions {
 struct Outcome {
   v1::RunState state = v1::RUN_STATE_UNSPECIFIED;
   Message message;  // why; none on success
-  // With FAILED: this worker could not execute the run, whatever the run is.
+  // With FAILED: the fault is this worker's; it could not execute any run.
   bool worker_fault = false;
 };
 
-// What is known when the runner is gone.
+// What is known after the runner has exited.
 struct RunnerEnd {
   ExitStatus exit;
   std::optional<v1::RunnerFinished> finished;
-  absl::Status failure;  // of the agent or of what the runner wrote: why it was killed
+  absl::Status failure;  // of the agent, or invalid output of the runner: why it was killed
   StopReason stop = StopReason::kNone;
   Message stop_detail;
   bool timed_out = false;
@@ -51,7 +51,7 @@ struct RunnerEnd {
   std::string last_output;
 };
 
-// The one place that decides what an attempt's end is called.
+// The only place that determines the outcome of an attempt.
 Outcome Classify(const RunnerEnd& end);
 
 // Ownership: borrows everything given.
@@ -61,14 +61,14 @@ class Supervisor {
   Supervisor(SupervisorOptions options, ProcessLauncher* launcher, EventRecorder* recorder,
              AttemptControl* control, const Clock* clock, LogScope log);
 
-  // Starts the runner, and returns when it and all that it started are gone.
+  // Starts the runner, and returns when it and all its child processes have exited.
   Outcome Run();
 
  private:
   absl::Status Launch();
   void Loop();
   int PollTimeout() const;
-  // `all`: however much waits for the coordinator already.
+  // `all`: regardless of how much is waiting for the coordinator.
   void ReadEvents(bool all);
   void HandleLine(const std::string& line, bool too_long);
   void HandleFinished(const v1::RunnerFinished& finished);

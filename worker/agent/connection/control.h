@@ -1,4 +1,4 @@
-// Why an attempt should stop: said by the lease keeper and by signals, heard by whoever works on it.
+// Why an attempt should stop: set by the lease keeper and by signals, read by the code that executes it.
 #ifndef QUANTLAB_WORKER_AGENT_CONNECTION_CONTROL_H_
 #define QUANTLAB_WORKER_AGENT_CONNECTION_CONTROL_H_
 
@@ -14,10 +14,10 @@ namespace quantlab::agent {
 // From weak to strong: a stronger reason replaces a weaker one, never the other way round.
 enum class StopReason {
   kNone,
-  kPreempted,     // the worker stops: gently
+  kPreempted,     // the worker is stopping gracefully
   kCancelled,     // the coordinator asked for it
-  kPreemptedNow,  // the worker stops at once
-  kFenced,        // the attempt belongs to somebody else
+  kPreemptedNow,  // the worker is stopping immediately
+  kFenced,        // the attempt no longer owns its run
 };
 
 // Threads: safe.
@@ -25,7 +25,7 @@ class AttemptControl {
  public:
   AttemptControl();
 
-  // `detail` is for people. Nothing changes where a stronger or equal reason was given before.
+  // `detail` is shown to users. No effect if an equal or stronger reason has been set.
   void Stop(StopReason reason, const Message& detail);
 
   StopReason reason() const;
@@ -34,7 +34,7 @@ class AttemptControl {
 
   // Readable once Stop was called, for poll(); never read from it.
   int wake_fd() const { return wake_.get(); }
-  // Sleeps for `duration`, shorter when a reason at or above `until` was given. True when it was.
+  // Sleeps for `duration`, or until a reason at or above `until` is set. True if it is set.
   bool Wait(absl::Duration duration, StopReason until);
 
  private:

@@ -1,4 +1,4 @@
-// Reports once when the coordinator becomes unreachable and once when it answers again.
+// Logs once when the coordinator becomes unreachable and once when it answers again.
 #ifndef QUANTLAB_WORKER_AGENT_CONNECTION_OUTAGE_LOG_H_
 #define QUANTLAB_WORKER_AGENT_CONNECTION_OUTAGE_LOG_H_
 

@@ -63,7 +63,7 @@ absl::Status EventRecorder::Record(v1::RunnerEvent event, const StopCheck& stop)
     case v1::RunnerEvent::kCaveat:
       out.mutable_caveat()->Swap(event.mutable_caveat());
       break;
-    default:  // `finished` is the supervisor's; a kind that this version does not know says nothing to it
+    default:  // the supervisor handles `finished`; unknown kinds are ignored
       return absl::OkStatus();
   }
   return Append(std::move(out));

@@ -1,4 +1,4 @@
-// Turns what a runner says into numbered events in the spool: artifacts are hashed, progress is thinned
+// Turns a runner's output into numbered events in the spool: artifacts are hashed, progress is thinned
 // out, output lines are limited.
 #ifndef QUANTLAB_WORKER_AGENT_EVENTS_EVENT_RECORDER_H_
 #define QUANTLAB_WORKER_AGENT_EVENTS_EVENT_RECORDER_H_
@@ -19,16 +19,16 @@
 namespace quantlab::agent {
 
 struct RecorderLimits {
-  // Progress within one phase is kept at most this often, and less often once this many bytes wait for a
-  // coordinator that is away.
+  // Progress within one phase is recorded at most this often, and less often once this many bytes are waiting
+  // for an unavailable coordinator.
   absl::Duration progress_interval = absl::Milliseconds(200);
   absl::Duration progress_interval_away = absl::Seconds(10);
   int64_t away_bytes = 1 << 20;
-  // Above this many waiting bytes the runner is no longer read: it waits.
+  // Above this many waiting bytes the runner's output is not read, so that it blocks.
   int64_t backlog_bytes = 256 << 20;
   // A runner that writes more than this fails.
   int64_t total_bytes = int64_t{1} << 30;
-  // Output lines that are kept: at once, then a second.
+  // Output lines that are kept: in a burst, then per second.
   int line_burst = 500;
   double lines_per_second = 50;
 };
@@ -37,12 +37,12 @@ struct RecorderLimits {
 // Threads:   one at a time.
 class EventRecorder {
  public:
-  // `recorded` is called after each event that was spooled.
+  // `recorded` is called after each spooled event.
   EventRecorder(Spool* spool, const Clock* clock, std::string output_folder, RecorderLimits limits,
                 std::function<void()> recorded);
 
-  // Errors: INVALID_ARGUMENT the event cannot be true (an artifact that is not there, or was announced
-  // with other content before); RESOURCE_EXHAUSTED the disk is full, or the runner wrote too much;
+  // Errors: INVALID_ARGUMENT the event is invalid (an artifact that does not exist, or was announced before
+  // with different content); RESOURCE_EXHAUSTED the disk is full, or the runner wrote too much;
   // CANCELLED by `stop` while an artifact was hashed.
   absl::Status Record(v1::RunnerEvent event, const StopCheck& stop);
 
@@ -51,10 +51,10 @@ class EventRecorder {
   absl::Status RecordLog(v1::Severity severity, absl::string_view message);
   absl::Status RecordProgress(v1::Progress progress);
 
-  // Spools progress that was held back long enough (`all`: any), and says how many lines were left out.
+  // Spools progress that was held back long enough (`all`: any), and the number of lines that were dropped.
   absl::Status Flush(bool all);
 
-  // True: do not read the runner for now.
+  // True: do not read the runner's output for now.
   bool overfull() const { return spool_->backlog_bytes() > limits_.backlog_bytes; }
   // The last lines of output, for the message of a crash.
   const std::vector<std::string>& last_output() const { return last_output_; }

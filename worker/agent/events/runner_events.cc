@@ -52,7 +52,7 @@ bool LineSplitter::Rest(std::string& line) {
 absl::StatusOr<v1::RunnerEvent> ParseRunnerEvent(absl::string_view line) {
   v1::RunnerEvent event;
   absl::Status status = FromJson(line, &event);
-  // What the coordinator would refuse must not get into the spool.
+  // An event that the coordinator would refuse must not enter the spool.
   if (status.ok()) status = FromProto(event).status();
   if (status.ok()) return event;
   return absl::InvalidArgumentError(

@@ -1,4 +1,4 @@
-// What comes out of a runner: lines on its event pipe, and lines on its standard error.
+// A runner's output: lines on its event pipe and on its standard error.
 #ifndef QUANTLAB_WORKER_AGENT_EVENTS_RUNNER_EVENTS_H_
 #define QUANTLAB_WORKER_AGENT_EVENTS_RUNNER_EVENTS_H_
 
@@ -11,21 +11,21 @@
 
 namespace quantlab::agent {
 
-// Cuts a stream of bytes into lines without ever holding more than one longest line.
+// Splits a stream of bytes into lines, buffering at most one line of the maximum length.
 class LineSplitter {
  public:
   explicit LineSplitter(size_t max_line) : max_line_(max_line) {}
 
   void Add(absl::string_view data) { buffer_.append(data.data(), data.size()); }
 
-  // The next whole line without its end, or false. A line longer than allowed comes as its first
-  // `max_line` bytes with `too_long` set; the rest of it is thrown away.
+  // The next complete line without its end, or false. Of a line that is too long, the first `max_line`
+  // bytes are returned with `too_long` set, and the rest is discarded.
   bool Next(std::string& line, bool& too_long);
 
-  // What stands after the last line end: an unfinished line, when the stream is over.
+  // The text after the last line end: an incomplete line at the end of the stream.
   bool Rest(std::string& line);
 
-  // Bytes of the line that is being thrown away; 0 where none is.
+  // Bytes of the line that is being discarded; 0 if there is none.
   size_t thrown_away() const { return thrown_away_; }
 
   // Lines so far, for messages.
@@ -40,7 +40,7 @@ class LineSplitter {
   int64_t lines_ = 0;
 };
 
-// Errors: INVALID_ARGUMENT says what is wrong with `line`, and quotes its beginning.
+// Errors: INVALID_ARGUMENT describes what is wrong with `line`, and quotes its beginning.
 absl::StatusOr<v1::RunnerEvent> ParseRunnerEvent(absl::string_view line);
 
 }  // namespace quantlab::agent

@@ -71,7 +71,7 @@ absl::Status ArtifactCache::Fetch(const std::string& sha256, int64_t size, Attem
       control.Wait(backoff.Next(), StopReason::kPreempted);
       continue;
     }
-    if (absl::IsOutOfRange(status)) {  // more here than there
+    if (absl::IsOutOfRange(status)) {  // the local part is longer than the artifact
       unlink(partial.c_str());
       ++damaged;
       continue;
@@ -146,7 +146,7 @@ void ArtifactCache::MakeRoom(int64_t bytes) {
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used < b.used; });
   for (const Entry& entry : entries) {
     if (total <= max_bytes_) return;
-    // Runs that use it have a link of their own.
+    // Runs that use it have their own links.
     if (fs::remove(entry.path, error)) total -= entry.size;
   }
 }

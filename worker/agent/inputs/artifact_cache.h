@@ -1,5 +1,5 @@
-// Artifacts on this machine, named by their digest: inputs fetched from the coordinator and outputs that
-// later runs will want.
+// Artifacts on this machine, named by their digest: inputs downloaded from the coordinator, and outputs that
+// later runs may need.
 #ifndef QUANTLAB_WORKER_AGENT_INPUTS_ARTIFACT_CACHE_H_
 #define QUANTLAB_WORKER_AGENT_INPUTS_ARTIFACT_CACHE_H_
 
@@ -19,24 +19,24 @@ namespace quantlab::agent {
 // Threads:   one at a time.
 class ArtifactCache {
  public:
-  // Keeps at most `max_bytes`, but for what the current attempt needs; the least recently used goes first.
+  // Keeps at most `max_bytes`, apart from what the current attempt needs; evicts the least recently used.
   ArtifactCache(std::string folder, int64_t max_bytes, Coordinator* coordinator)
       : folder_(std::move(folder)), max_bytes_(max_bytes), coordinator_(coordinator) {}
 
-  // Makes the folder; throws away what was left half-written by a process that died, but for downloads
-  // that can be resumed.
+  // Creates the folder; removes incomplete files of a process that died, except downloads that can be
+  // resumed.
   absl::Status Open();
 
-  // Puts the artifact at `path`, as a link into the cache. What is in the cache is hashed again before
-  // it is used; what is not is fetched, from where an interrupted download stopped, trying again while
-  // the coordinator is away. `progress` hears of bytes so far; may be empty.
-  // Errors: CANCELLED by `control`; DATA_LOSS the coordinator sent something else three times;
+  // Puts the artifact at `path`, as a link into the cache. A cached artifact is hashed again before it is
+  // used; a missing one is downloaded, resuming an interrupted download, with retries while the
+  // coordinator is unavailable. `progress` gets the bytes so far; may be empty.
+  // Errors: CANCELLED by `control`; DATA_LOSS the coordinator sent other content three times;
   // NOT_FOUND it does not have it; RESOURCE_EXHAUSTED the disk is full.
   absl::Status Place(const std::string& sha256, int64_t size, const std::string& path,
                      AttemptControl& control, CallCanceller* canceller,
                      const std::function<void(int64_t)>& progress);
 
-  // Takes a file whose digest the caller has just made. Failing is no error: it is only a cache.
+  // Adds a file whose digest the caller has just computed. Failure is no error: it is only a cache.
   void Keep(const std::string& path, const FileDigest& digest);
 
  private:

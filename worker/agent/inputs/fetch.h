@@ -1,4 +1,4 @@
-// `quant-worker fetch`: puts catalogue assets where workers, scripts and tests look for them.
+// `quant-worker fetch`: downloads catalogue assets into the folder that workers, scripts and tests use.
 #ifndef QUANTLAB_WORKER_AGENT_INPUTS_FETCH_H_
 #define QUANTLAB_WORKER_AGENT_INPUTS_FETCH_H_
 
@@ -16,7 +16,7 @@ struct FetchOptions {
   std::string assets_dir;          // as the flag; see AssetsRoot
 };
 
-// Tells what it does on standard error, and prints each asset's folder on standard output.
+// Reports its steps on standard error, and prints each asset's folder on standard output.
 // Errors: NOT_FOUND the catalogue has no such asset; otherwise as AssetStore::Provide.
 absl::Status Fetch(const FetchOptions& options, ProcessLauncher& launcher, int stop_fd);
 

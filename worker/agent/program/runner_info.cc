@@ -88,7 +88,7 @@ absl::StatusOr<v1::WorkerInfo> AskRunner(ProcessLauncher& launcher, const std::s
                                                       CleanText(result->output, 1000),
                                                       "; run it by hand to see what is missing"));
   }
-  // A warning of a library may stand before the answer.
+  // A library may print warnings before the answer.
   const size_t start = result->output.find('{');
   absl::StatusOr<v1::WorkerInfo> info =
       ParseRunnerInfo(start == std::string::npos ? result->output : result->output.substr(start));

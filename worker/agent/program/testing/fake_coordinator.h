@@ -1,4 +1,4 @@
-// The project's fake coordinator, as the agent calls one without a network.
+// The project's fake coordinator behind the agent's interface, without a network.
 #ifndef QUANTLAB_WORKER_AGENT_PROGRAM_TESTING_FAKE_COORDINATOR_H_
 #define QUANTLAB_WORKER_AGENT_PROGRAM_TESTING_FAKE_COORDINATOR_H_
 

@@ -1,5 +1,5 @@
-// A program in place of quant-runner, for tests of the agent: does what the run's name in its job says, well
-// or badly. Knows nothing but the command line and the event pipe.
+// Replaces quant-runner in tests of the agent. The run's name in the job selects its behaviour, correct or
+// faulty. Uses only the command line and the event pipe.
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -32,7 +32,7 @@ void Send(const std::string& line) {
   size_t done = 0;
   while (done < text.size()) {
     const ssize_t put = write(events_fd, text.data() + done, text.size() - done);
-    if (put <= 0) _exit(9);  // nobody listens any more
+    if (put <= 0) _exit(9);  // the reader has gone
     done += static_cast<size_t>(put);
   }
 }
@@ -83,7 +83,7 @@ void IgnoreTerm() {
   WaitForever();
 }
 
-// Succeeds once the file named by the environment is there: the test decides when.
+// Succeeds once the file named by the environment exists; the test creates it.
 void WaitForFile() {
   Log("waiting for the file");
   const char* path = getenv("QUANTLAB_TEST_FILE");
@@ -99,7 +99,7 @@ void LeaveChildBehind() {
   Finish();
 }
 
-// Says which of its inputs are there, with their sizes.
+// Reports which of its inputs exist, with their sizes.
 void ReportInputs() {
   size_t position = 0;
   const std::string mark = "\"folder\":\"";
@@ -243,7 +243,7 @@ const std::map<std::string, void (*)()>& Behaviours() {
        }},
       {"environment",
        [] {
-         // Descriptors that are open, but for 0, 1, 2 and the event pipe.
+         // Open descriptors other than 0, 1, 2 and the event pipe.
          int open_fds = 0;
          for (int fd = 0; fd < 256; ++fd) {
            if (fd > 2 && fd != events_fd && fcntl(fd, F_GETFD) >= 0) ++open_fds;
