@@ -19,7 +19,7 @@ namespace {
 
 using Labels = std::map<std::string, std::string>;
 
-// Facts such as the flags of a CPU are too long to be read side by side.
+// Facts such as CPU flags are too long for a table.
 constexpr size_t kLongestFact = 80;
 
 // The setting that every variant of a method has.
@@ -34,7 +34,7 @@ Machine MachineOf(const RunReport& run) {
   if (run.attempt.has_value()) {
     machine = {run.attempt->worker_fingerprint, run.attempt->worker_id, run.attempt->worker_hostname};
   }
-  // That of the run itself knows more: its threads, the kernels that it chose.
+  // The run's own fingerprint is more specific: its threads and the kernels that it chose.
   if (!run.environment.fingerprint.empty()) machine.fingerprint = run.environment.fingerprint;
   return machine;
 }
@@ -49,7 +49,7 @@ std::string MachineText(const Machine& machine) {
 
 using SettingKey = std::pair<std::string, std::string>;  // variant, key
 
-// Values of one experiment: several of one key, where its runs differ, each once and in order.
+// Values of one experiment: several per key if its runs differ, each once and in order.
 class Settings {
  public:
   void Add(const std::string& variant, const std::string& key, const std::string& value) {
@@ -109,13 +109,13 @@ std::vector<SettingRow> SettingRows(const std::vector<ReportData>& experiments) 
       rows.push_back(std::move(row));
     }
   }
-  // Those of the experiments as a whole first.
+  // Settings of whole experiments come first.
   std::stable_partition(rows.begin(), rows.end(), [](const SettingRow& row) { return row.variant.empty(); });
   return rows;
 }
 
-// Of a variant that only some experiments have, its method says enough: which parameters it would have
-// elsewhere, nobody asks.
+// For a variant that only some experiments have, only its method is listed, not the parameters that it would
+// have in the others.
 bool SaysNothing(const SettingRow& row, const std::set<std::string>& everywhere) {
   if (!row.variant.empty() && everywhere.count(row.variant) == 0 && row.key != kMethod) return true;
   return std::equal(row.values.begin() + 1, row.values.end(), row.values.begin());
@@ -141,7 +141,7 @@ struct Values {
   std::set<std::string> datasets;  // that the runs read, as DatasetText() has them
 };
 
-// Which texts a run reads: the dataset by its digest, or its name where that is not known, and its filter.
+// The texts that a run reads: the dataset's digest, or its name if that is unknown, and its filter.
 std::string DatasetText(const DatasetConfig& dataset) {
   std::string text = absl::StrCat("'", OneLine(dataset.asset.name), "'");
   if (!dataset.asset.digest.empty())
@@ -153,7 +153,7 @@ std::string DatasetText(const DatasetConfig& dataset) {
   return text;
 }
 
-// Of whom a metric speaks: a comparison names a run or a variant, any other run means itself.
+// The subject of a metric: in a comparison the labelled run or variant, in any other run the run itself.
 std::string Subject(const ReportData& data, const RunReport& run, const Metric& metric) {
   for (const char* label : {"run", "variant"}) {
     const auto it = metric.labels.find(label);
@@ -232,7 +232,7 @@ bool IsTiming(const std::string& metric, const std::string& unit) {
          metric == "aa_ratio";
 }
 
-// Quality: what an experiment file can ask for that is neither a time nor a size.
+// Quality: metrics that an experiment file can request and that are neither times nor sizes.
 bool IsOfTexts(const std::string& metric, const std::string& unit) {
   if (IsTiming(metric, unit) || unit == "bytes" || metric == "compression_ratio") return false;
   const auto& metrics = AllMetrics();
@@ -240,7 +240,7 @@ bool IsOfTexts(const std::string& metric, const std::string& unit) {
                      [&](const MetricSpec& spec) { return spec.name == metric; });
 }
 
-// Why two numbers may not be subtracted; empty where they may.
+// Why two numbers may not be subtracted; empty if they may.
 std::string TextsRefusal(const Spread& first, const Spread& other) {
   if (first.datasets == other.datasets) return "";
   return absl::StrCat("measured on different datasets: ", absl::StrJoin(first.datasets, ", "), " and ",
@@ -253,7 +253,7 @@ bool OneHost(const std::set<Machine>& machines) {
   });
 }
 
-// Why two timings may not be divided; empty where they may.
+// Why two timings may not be divided; empty if they may.
 std::string Refusal(const Spread& first, const Spread& other) {
   std::set<Machine> machines(first.machines.begin(), first.machines.end());
   machines.insert(other.machines.begin(), other.machines.end());
@@ -271,7 +271,7 @@ std::string Refusal(const Spread& first, const Spread& other) {
 }
 
 std::optional<Change> MakeChange(const ResultRow& row, const Spread& first, const Spread& other) {
-  // The difference of two probabilities says nothing.
+  // The difference of two p-values has no meaning.
   if (absl::EndsWith(row.metric, "_p_value") || row.metric == "aa_ratio") return std::nullopt;
   if (row.timing) {
     std::string reason = Refusal(first, other);
@@ -304,7 +304,7 @@ ResultRow MakeRow(const ResultKey& key, const std::vector<Results>& all) {
   return row;
 }
 
-// Names of variants: those of runs in their order, then any that only a comparison names.
+// Names of variants: those of runs in their order, then those that only a comparison has.
 std::vector<std::string> VariantOrder(const std::vector<ReportData>& experiments) {
   std::vector<std::string> order;
   for (const RunKind kind : {RunKind::kBaseline, RunKind::kQuantization, RunKind::kComparison}) {
@@ -389,7 +389,7 @@ void AddRefusals(const Comparison& comparison, std::vector<std::string>& notes) 
   }
 }
 
-// What decides which texts of a dataset are tested, of an experiment; empty where it has no runs.
+// The settings of an experiment that determine the test texts of its dataset; empty if it has no runs.
 std::string SplitText(const ReportData& data) {
   if (data.runs.empty()) return "";
   const DatasetConfig& dataset = data.runs[0].config.dataset;
@@ -397,7 +397,7 @@ std::string SplitText(const ReportData& data) {
                       ", validation_size ", dataset.validation_size, ", test_size ", dataset.test_size);
 }
 
-// The same dataset, split otherwise: the differences stand, with a warning.
+// The same dataset with a different split: differences are shown, with a warning.
 void AddSplits(const std::vector<ReportData>& experiments, std::vector<std::string>& notes) {
   for (size_t i = 1; i < experiments.size(); ++i) {
     if (experiments[0].runs.empty() || experiments[i].runs.empty()) continue;

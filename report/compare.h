@@ -1,8 +1,8 @@
 // Several experiments side by side: settings, results over seeds, and what changed from the first of them.
 //
-// Timings of different machines are never put into one ratio: two machines are the same where both the
-// worker and the execution fingerprint are. What was counted on texts of different datasets is never
-// subtracted. What is refused says why.
+// Timings of different machines are never divided by each other: machines are the same if both the worker and
+// the execution fingerprint are. Metrics of different datasets are never subtracted. Every refusal has a
+// reason.
 //
 // Threads: pure functions; the same bytes each time.
 #ifndef QUANTLAB_REPORT_COMPARE_H_
@@ -18,10 +18,10 @@
 namespace quantlab::report {
 
 struct CompareOptions {
-  bool only_different = false;  // leave out settings and results that are equal in all experiments
+  bool only_different = false;  // omit settings and results that are equal in all experiments
 };
 
-// Where a number was measured. Without a fingerprint it is unknown, and equal to no other.
+// The machine of a measurement. Without a fingerprint it is unknown, and equal to no other.
 struct Machine {
   std::string fingerprint, worker, hostname;
   friend auto operator<=>(const Machine&, const Machine&) = default;
@@ -30,7 +30,7 @@ struct Machine {
 
 // One number of one experiment, over its seeds.
 struct Spread {
-  int count = 0;  // values behind it: one per seed
+  int count = 0;  // number of values: one per seed
   double mean = 0;
   std::optional<double> deviation;  // standard deviation (n - 1); absent for one value
   double min = 0, max = 0;
@@ -44,7 +44,7 @@ struct Change {
   enum class Kind {
     kDifference,  // its mean minus the first one's
     kRatio,       // its mean over the first one's
-    kRefused,     // `reason` says why there is neither
+    kRefused,     // neither; see `reason`
   };
   Kind kind = Kind::kDifference;
   double value = 0;
@@ -62,8 +62,8 @@ struct ResultRow {
   std::string metric;
   std::map<std::string, std::string> labels;  // without run and variant
   std::string unit;
-  bool timing = false;                         // time went into it, so that it belongs to its machine
-  bool of_texts = false;                       // counted on test texts, so that it belongs to its dataset
+  bool timing = false;                         // depends on time, and so on the machine
+  bool of_texts = false;                       // computed on test texts, and so depends on the dataset
   std::vector<std::optional<Spread>> values;   // one per experiment
   std::vector<std::optional<Change>> changes;  // one per experiment; the first has none
 };
@@ -77,7 +77,7 @@ struct Comparison {
   std::vector<ComparedExperiment> experiments;
   std::vector<SettingRow> settings;
   std::vector<ResultRow> results;
-  std::vector<std::string> notes;  // what must be read with it
+  std::vector<std::string> notes;  // qualifications
 };
 
 // Final numbers of succeeded runs, variants in the order in which the experiments name them.
@@ -85,7 +85,7 @@ Comparison CompareExperiments(const std::vector<ReportData>& experiments, const 
 
 // "12.3 ms ± 400 µs (n = 3)", "0.8560 [0.8329, 0.8764]"; with `min_max` the smallest and largest value too.
 std::string SpreadText(const Spread& spread, const std::string& unit, bool min_max);
-// "1.25×", "+0.003100"; "refused" where it is.
+// "1.25×", "+0.003100"; "refused" for kRefused.
 std::string ChangeText(const Change& change, const std::string& unit);
 
 }  // namespace quantlab::report

@@ -10,8 +10,8 @@
 
 namespace quantlab::report {
 
-// draw: its figures will stand beside it; otherwise it says of each that it was not drawn.
-// options: what the experiment file says of the report.
+// draw: the figures will be drawn beside it; otherwise it states for each that it was not drawn.
+// options: the report settings of the experiment file.
 std::string RenderDocument(Language language, const Facts& facts, const ReportOptions& options, bool draw);
 
 }  // namespace quantlab::report

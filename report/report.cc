@@ -29,7 +29,7 @@ std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<L
   for (FigureData& tool : FigureTools(languages)) {
     files.push_back({absl::StrCat("figures/", tool.path), std::move(tool.csv)});
   }
-  // Headers and values of CSV are the same in every language.
+  // CSV files are the same in every language.
   for (const Table& table : AllTables(Language::kEnglish, facts)) {
     if (!table.rows.empty()) files.push_back({absl::StrCat("tables/", table.name, ".csv"), TableCsv(table)});
   }

@@ -29,8 +29,8 @@ struct ValueText {
   }
 };
 
-// A setting that came after the first version is left out at its default, so that the digest of an earlier
-// configuration stays as it was.
+// A setting that was added after the first version is omitted at its default, so that the digest of an
+// earlier configuration does not change.
 template <typename Section>
 void AddSetting(const Setting<Section>& setting, const Section& section, Lines& lines) {
   const SettingSpec& spec = setting.spec;

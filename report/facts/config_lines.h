@@ -1,4 +1,4 @@
-// A run's configuration as lines that people can read and a digest can be taken of.
+// A run's configuration as readable lines, from which a digest is computed.
 #ifndef QUANTLAB_REPORT_FACTS_CONFIG_LINES_H_
 #define QUANTLAB_REPORT_FACTS_CONFIG_LINES_H_
 
@@ -10,8 +10,8 @@
 
 namespace quantlab::report {
 
-// Every setting that decides the result, in a fixed order: ("dataset.max_length", "256"). The names of the
-// experiment, the run and the variant are not among them.
+// Every setting that determines the result, in a fixed order: ("dataset.max_length", "256"). The names of the
+// experiment, the run and the variant are not included.
 std::vector<std::pair<std::string, std::string>> ConfigLines(const RunConfig& config);
 
 // SHA-256 over ConfigLines() as "key=value\n": `cut -d, -f3,4 tables/configuration.csv` has the same lines.

@@ -49,12 +49,12 @@ std::string Fixed(double value, int decimals) {
   return text;
 }
 
-// Beyond these decimals a value is its threshold, but for the noise of arithmetic.
+// A value that differs only beyond these decimals equals the threshold; the rest is rounding noise.
 constexpr int kMostDecimals = 6;
-// A ratio this close to 1 is 1; one closer than this differs from it in no decimal that anybody reads.
+// A ratio this close to 1 is 1; for one closer than this no readable number of decimals shows a difference.
 constexpr double kNoise = 5e-7, kReadable = 5e-4;
 
-// With as few decimals, from `decimals` on, as tell the value from the threshold.
+// With the fewest decimals, at least `decimals`, that distinguish the value from the threshold.
 std::string FixedApart(double value, double threshold, int decimals) {
   for (int more = decimals; more <= kMostDecimals; ++more) {
     const std::string text = Fixed(value, more);
@@ -149,7 +149,7 @@ std::string FormatRatio(double ratio) {
   const double size = std::abs(ratio);
   if (!(size >= 0.095 && size < 9.995)) return FormatCompression(ratio);
   const double distance = std::abs(ratio - 1);
-  // Nobody reads "0.9999×".
+  // Avoids unreadable numbers such as "0.9999×".
   if (distance > kNoise && distance < kReadable) return ratio < 1 ? "<1.00×" : ">1.00×";
   return absl::StrCat(FixedApart(ratio, 1, 2), "×");
 }
@@ -187,7 +187,7 @@ std::string FormatByUnit(double value, absl::string_view unit, Language language
 std::string FormatExact(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  // Bytes and counts as what they are.
+  // Bytes and counts are integers.
   if (std::abs(value) < kHuge && value == std::trunc(value))
     return std::to_string(static_cast<int64_t>(value));
   std::array<char, 64> buffer;
@@ -225,9 +225,10 @@ std::string EscapeMarkdown(absl::string_view text) {
   const std::string line = OneLine(text);
   std::string escaped;
   for (size_t at = 0; at < line.size(); ++at) {
-    // An underscore inside a word means nothing; escaping it would only make the text hard to read.
+    // An underscore inside a word has no meaning in Markdown; escaping it would only make the text hard to
+    // read.
     const bool edge = line[at] == '_' && !(at > 0 && WordAt(line, at - 1) && WordAt(line, at + 1));
-    // "--" would be set as a dash.
+    // "--" would be rendered as a dash.
     const bool dash = line[at] == '-' && at > 0 && line[at - 1] == '-';
     if (AlwaysMarkup(line[at]) || edge || dash) escaped += '\\';
     escaped += line[at];
@@ -238,8 +239,8 @@ std::string EscapeMarkdown(absl::string_view text) {
 std::string Code(absl::string_view text) {
   std::string line = OneLine(text);
   if (line.empty()) return "";
-  // Neither a pipe (which ends a table's cell) nor a backtick can be escaped inside a code span so that
-  // every reader of Markdown agrees.
+  // Markdown parsers disagree on how to escape a pipe (which ends a table cell) or a backtick inside a code
+  // span.
   if (line.find_first_of("|`") != std::string::npos) return EscapeMarkdown(line);
   return absl::StrCat("`", line, "`");
 }

@@ -1,4 +1,4 @@
-// What a batch that was timed consists of.
+// The shape of a timed batch.
 #ifndef QUANTLAB_REPORT_FACTS_INPUT_SHAPE_H_
 #define QUANTLAB_REPORT_FACTS_INPUT_SHAPE_H_
 

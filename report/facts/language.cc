@@ -6,7 +6,7 @@
 namespace quantlab::report {
 namespace {
 
-// Of the first byte of a character in UTF-8: ideographs and full-width marks.
+// By the first byte of a character in UTF-8: ideographs and full-width punctuation.
 bool LeadsChinese(char lead) {
   const auto byte = static_cast<unsigned char>(lead);
   return (byte >= 0xE3 && byte <= 0xE9) || byte == 0xEF;

@@ -1,4 +1,4 @@
-// The languages that a report is written in.
+// The languages of reports.
 #ifndef QUANTLAB_REPORT_FACTS_LANGUAGE_H_
 #define QUANTLAB_REPORT_FACTS_LANGUAGE_H_
 
@@ -31,12 +31,12 @@ absl::StatusOr<std::vector<Language>> ParseLanguages(absl::string_view text);
 // "zh" or "en": in file names.
 const char* LanguageCode(Language language);
 
-// One of two texts that say the same.
+// Selects one of two texts with the same meaning.
 inline const char* Say(Language language, const char* english, const char* chinese) {
   return language == Language::kEnglish ? english : chinese;
 }
 
-// Replaces $0, $1, … in a Chinese text. A blank between the text and an argument is dropped where both are
+// Replaces $0, $1, … in a Chinese text. A space between the text and an argument is removed if both are
 // Chinese there: "使用 $0：" with "动态量化" gives "使用动态量化：".
 std::string FillChinese(absl::string_view text, const std::vector<std::string>& arguments);
 

@@ -45,9 +45,9 @@ const Role* FindRole(const std::string& name) {
   return nullptr;
 }
 
-// Gives a layer that was stored without a role the one that its name says; BERT was the only family then.
+// Derives the role of a layer that was stored without one from its name; BERT was the only family then.
 void PlaceByName(Layer& layer) {
-  // Longer endings first: ".output.dense" ends two kinds of layer.
+  // Longer endings first: two kinds of layer end in ".output.dense".
   static constexpr std::pair<const char*, const char*> kEndings[] = {
       {".attention.self.query", layer_role::kQuery},
       {".attention.self.key", layer_role::kKey},

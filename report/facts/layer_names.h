@@ -24,21 +24,21 @@ enum class ModelPart {
   kClassifier
 };
 
-// Where a layer stands in its model.
+// The position of a layer in its model.
 struct LayerPlace {
-  std::optional<ModelPart> part;  // none: its role is unknown here
-  std::optional<int64_t> block;   // index of the encoder layer; none: in none
-  Text short_name;                // "3 query"; with the end of the layer's name where the role is unknown
+  std::optional<ModelPart> part;  // none: unknown role
+  std::optional<int64_t> block;   // index of the encoder layer; none: outside the encoder layers
+  Text short_name;                // "3 query"; with the end of the layer's name if the role is unknown
 };
 
-// By the layer's role and block. Layers that were stored before these existed are placed by their names,
-// which were all of BERT.
+// From the layer's role and block. Layers that were stored before these existed are located by their names,
+// which were all BERT's.
 LayerPlace PlaceOf(const Layer& layer);
 
 bool KnownPrecision(const std::string& precision);
 // From most bits to fewest; unknown ones last.
 size_t PrecisionOrder(const std::string& precision);
-// "INT8 dynamic"; the name itself where it is unknown here.
+// "INT8 dynamic"; the name itself if it is unknown.
 Text PrecisionTitle(const std::string& precision);
 
 }  // namespace quantlab::report

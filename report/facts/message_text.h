@@ -1,8 +1,7 @@
-// What the programs said about a run, in the language of the report: caveats, why layers fell back, how runs
-// ended.
+// The programs' messages about a run, in the language of the report: caveats, fallback reasons, ends of runs.
 //
-// Pure functions; Markdown out. A message is rendered in the report's language. Where there is none, as in
-// results of versions without messages, the English text stands for it (stored_text.h).
+// Pure functions that return Markdown. A message is rendered in the report's language. Results of versions
+// without messages have only the English text (stored_text.h).
 #ifndef QUANTLAB_REPORT_FACTS_MESSAGE_TEXT_H_
 #define QUANTLAB_REPORT_FACTS_MESSAGE_TEXT_H_
 
@@ -17,7 +16,7 @@ namespace quantlab::report {
 // A message with its English text. Empty for an empty text.
 std::string MessageText(Language language, const Message& message, absl::string_view text);
 
-// A caveat's message, and what it is about where only its code is known here.
+// A caveat's message, or its subject if only its code is known.
 std::string CaveatText(Language language, const Caveat& caveat);
 
 }  // namespace quantlab::report

@@ -5,7 +5,7 @@
 namespace quantlab::report {
 namespace {
 
-// A label that the metric lacks does not contradict.
+// A label that the metric lacks also matches.
 bool Carries(const Metric& metric, const Labels& wanted) {
   return std::all_of(wanted.begin(), wanted.end(), [&](const auto& label) {
     const auto it = metric.labels.find(label.first);

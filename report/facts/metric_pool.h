@@ -1,5 +1,5 @@
-// The final metrics of an experiment, from which each fact takes its own, so that what no table shows is
-// known.
+// The final metrics of an experiment. Each fact takes its metrics from the pool, so that those which no table
+// shows can be listed.
 #ifndef QUANTLAB_REPORT_FACTS_METRIC_POOL_H_
 #define QUANTLAB_REPORT_FACTS_METRIC_POOL_H_
 
@@ -18,38 +18,38 @@ namespace quantlab::report {
 
 using Labels = std::map<std::string, std::string>;
 
-// The value of one label; nothing where the metric lacks it.
+// The value of one label; nullopt if the metric lacks it.
 std::optional<std::string> Label(const Metric& metric, const std::string& name);
 
-// Each metric is handed out once. Those of runs that did not succeed are none: what a run reported before it
-// failed is no result.
+// Each metric is handed out once. Metrics of runs that did not succeed are excluded: values reported before a
+// failure are not results.
 // Borrows the report data. Threads: one at a time.
 class MetricPool {
  public:
   explicit MetricPool(const ReportData& data);
 
-  // Of the runs of a variant itself, one value per run.
+  // From the runs of a variant, one value per run.
   std::vector<Metric> Own(const VariantFacts& variant, const std::string& name, const Labels& labels);
 
-  // Of a comparison, about a variant: one value per seed, or one for all.
+  // From a comparison, about a variant: one value per seed, or one for all.
   std::vector<Metric> Compared(const RunReport* comparison, const VariantFacts& variant,
                                const std::string& name, const Labels& labels);
 
   // The first value of a run itself.
   std::vector<Metric> OfRun(const RunReport* run, const std::string& name, const Labels& labels);
 
-  // Values that a label has among a comparison's metrics of one name about a variant (or about nobody).
+  // Values of a label among a comparison's metrics of one name about a variant (or about none).
   std::set<std::string> Values(const RunReport* comparison, const VariantFacts* variant,
                                const std::string& name, const std::string& label) const;
 
   // All values of a run under one name.
   std::vector<Metric> AllOf(const RunReport* run, const std::string& name, const Labels& labels = {});
 
-  // Those of a comparison that set one variant against another, not against `baseline`.
+  // Metrics of a comparison that compare a variant with another one, not with `baseline`.
   std::vector<Metric> Pairs(const RunReport* comparison, const std::string& name,
                             const std::string& baseline);
 
-  // What nobody has taken.
+  // Metrics that have not been taken.
   std::vector<OtherMetric> Rest() const;
 
  private:

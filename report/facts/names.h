@@ -1,4 +1,4 @@
-// Names of states and methods as a report shows them.
+// Names of states and methods in reports.
 #ifndef QUANTLAB_REPORT_FACTS_NAMES_H_
 #define QUANTLAB_REPORT_FACTS_NAMES_H_
 
@@ -11,11 +11,11 @@ namespace quantlab::report {
 
 // "succeeded", "已成功".
 std::string StateWord(Language language, RunState state);
-// "FP32 baseline", "Dynamic quantization", or the method's own name where it is unknown here: as plain text,
-// and as Markdown.
+// "FP32 baseline", "Dynamic quantization", or the method's identifier if it is unknown: as plain text, and as
+// Markdown.
 std::string PlainMethodTitle(Language language, const VariantFacts& variant);
 std::string MethodTitle(Language language, const VariantFacts& variant);
-// What text and tables call a variant, as Markdown: its label, or its name as code where it has none.
+// The name of a variant in text and tables, as Markdown: its label, or its name as code if it has none.
 std::string Named(Language language, const VariantFacts& variant);
 std::string Named(Language language, const Text& label, const std::string& name);
 

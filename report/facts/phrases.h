@@ -1,4 +1,4 @@
-// Parts that several sentences have.
+// Phrases that several sentences share.
 #ifndef QUANTLAB_REPORT_FACTS_PHRASES_H_
 #define QUANTLAB_REPORT_FACTS_PHRASES_H_
 
@@ -13,7 +13,7 @@ namespace quantlab::report {
 // One after the other, with a space between them in English. Empty ones are left out.
 std::string Join(Language language, const std::vector<std::string>& sentences);
 
-// "95% interval 89.10% to 92.40%", or "mean ± deviation over n seeds"; empty where there is neither.
+// "95% interval 89.10% to 92.40%", or "mean ± deviation over n seeds"; empty if there is neither.
 // `format` writes one bound.
 std::string SpreadOf(Language language, const Result& result, std::string (*format)(double));
 
@@ -26,11 +26,11 @@ std::string PointsWithSpread(Language language, const Result& difference);
 // "2.10× (95% interval …)".
 std::string RatioWithSpread(Language language, const Result& ratio);
 
-// "McNemar's paired test: p = 0.062", corrected where several variants were tested; the variant must have
-// one.
+// "McNemar's paired test: p = 0.062", corrected if several variants were tested; the variant must have a
+// test.
 std::string TestOf(Language language, const VariantFacts& variant);
 
-// Why nothing is known of what only a comparison measures.
+// Why there are no results of a comparison.
 std::string NotCompared(Language language, const Facts& facts, const char* what);
 
 }  // namespace quantlab::report

@@ -1,4 +1,4 @@
-// Texts that fit into a figure.
+// Texts that fit into figures.
 #ifndef QUANTLAB_REPORT_FACTS_PLOT_LABEL_H_
 #define QUANTLAB_REPORT_FACTS_PLOT_LABEL_H_
 
@@ -8,10 +8,10 @@
 
 namespace quantlab::report {
 
-// Text for a place `em` wide: valid UTF-8 on one line, cut with "…", without what gnuplot's reader of CSV
-// would take apart.
+// Text truncated with "…" to a width of `em`: valid UTF-8 on one line, without characters that gnuplot's CSV
+// reader would split.
 std::string PlotLabel(absl::string_view text, double em);
-// The same, but cut at its beginning: names of variants of a sweep begin alike.
+// The same, but truncated at its beginning: names of variants of a sweep have the same beginning.
 std::string PlotLabelEnd(absl::string_view text, double em);
 // Estimated width in units of the font size: 1 for a Chinese character.
 double TextWidth(absl::string_view text);

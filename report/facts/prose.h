@@ -1,4 +1,4 @@
-// Paragraphs that stand in resource files, one per language: see quantlab_bilingual_texts().
+// Paragraphs from resource files, one per language: see quantlab_bilingual_texts().
 #ifndef QUANTLAB_REPORT_FACTS_PROSE_H_
 #define QUANTLAB_REPORT_FACTS_PROSE_H_
 
@@ -12,7 +12,7 @@ struct Prose {
   const char* chinese;
 };
 
-// Whether both languages use the same arguments, in whatever order. The generated sources assert it.
+// Whether both languages use the same arguments, in any order. The generated sources assert it.
 constexpr bool SameArguments(absl::string_view english, absl::string_view chinese) {
   const auto used = [](absl::string_view text) {
     unsigned arguments = 0;

@@ -22,7 +22,7 @@ double Value(const Result* result, double sign) {
   return result == nullptr || !std::isfinite(result->value) ? kUnknown : sign * result->value;
 }
 
-// The quantities of Dominates(), each so that more is better; as many for every variant.
+// The quantities of Dominates(), higher is better; the same number for every variant.
 std::vector<double> MoreIsBetter(const Facts& facts, const VariantFacts& variant) {
   std::vector<double> values = {Value(variant.accuracy.has_value() ? &*variant.accuracy : nullptr, 1),
                                 Value(FirstSize(variant), -1), Value(FirstPeak(variant), -1)};
@@ -36,7 +36,7 @@ std::vector<double> MoreIsBetter(const Facts& facts, const VariantFacts& variant
   return values;
 }
 
-// How much stands against a variant for its accuracy: least first.
+// Ranks a variant by its accuracy verdict, best first.
 int AccuracyRank(const VariantFacts& variant, const VariantFacts* baseline) {
   if (variant.baseline) return 0;
   switch (Judge(variant, baseline)) {
@@ -175,7 +175,7 @@ std::tuple<bool, int, std::ptrdiff_t> PreferenceRank(const Facts& facts,
                                                      const std::vector<const VariantFacts*>& set,
                                                      const VariantFacts& variant) {
   const bool dominated = std::find(set.begin(), set.end(), &variant) == set.end();
-  // Facts hold variants in the order of methods.
+  // Variants in the facts are in the order of methods.
   return {dominated, AccuracyRank(variant, facts.baseline()), &variant - facts.variants.data()};
 }
 

@@ -1,4 +1,4 @@
-// Accuracy, size, memory and speed: a line per variant.
+// Accuracy, size, memory and speed: one row per variant.
 #include "report/figures/charts.h"
 
 #include <algorithm>
@@ -13,7 +13,7 @@
 namespace quantlab::report {
 namespace {
 
-// Smallest and largest of what is shown, with room on both sides.
+// The smallest and largest value shown, with a margin on both sides.
 class Range {
  public:
   void Add(std::optional<double> value) {
@@ -37,7 +37,7 @@ class Range {
   double largest() const { return high_; }
 
  private:
-  // Never 0, so that an axis has a length.
+  // Never 0, so that the axis has a length.
   double Pad() const {
     const double length = high_ - low_;
     return length > 0 ? 0.06 * length : std::max(std::abs(high_) * 0.05, 0.01);
@@ -52,7 +52,7 @@ bool AnyDeviation(const std::vector<PlotRow>& rows) {
   });
 }
 
-// Sets what scripts/rows.gp needs.
+// Sets the variables of scripts/rows.gp.
 void SetRows(Script& script, const std::vector<PlotRow>& rows, double right) {
   const auto pixels = [&](Language language) { return absl::StrCat(LabelPixels(rows, language) + 18, ".0"); };
   script.Set("rows", static_cast<double>(rows.size())).Set("width", 900).Set("right", right);
@@ -75,7 +75,7 @@ Unit UnitFor(double bytes) {
   return bytes >= 2e3 ? Unit{1e3, "kB"} : Unit{1, "B"};
 }
 
-// After a caption of what only a comparison measures, where there are several seeds.
+// Follows the caption of results of a comparison if there are several seeds.
 Text FirstSeedNote(const Facts& facts) {
   if (!facts.SeveralSeeds()) return {};
   return {" Measured with the models of the first seed.", "以第一个随机种子的模型测得。"};
@@ -123,7 +123,7 @@ std::optional<Figure> DrawBars(const Facts& facts, const BarChart& chart) {
                 {{absl::StrCat(chart.path, ".csv"), csv.Take()}}};
 }
 
-// The shapes of input that have times.
+// The input shapes that were timed.
 std::set<InputShape> TimedShapes(const Facts& facts) {
   std::set<InputShape> shapes;
   for (const VariantFacts& variant : facts.variants) {
@@ -139,7 +139,7 @@ std::string Milliseconds(std::optional<Result> result) {
   return CsvNumber(result->value * 1e3);
 }
 
-// What the panels need, an element each.
+// The variables of the panels, one element each.
 struct SpeedPanels {
   Csv csv{RowHeader({"panel", "batch_size", "sequence_length", "p50_ms", "p90_ms", "p99_ms", "speedup",
                      "speedup_low", "speedup_high"})};

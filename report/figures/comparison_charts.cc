@@ -1,4 +1,4 @@
-// What sets the variants against each other: radar, accuracy over size, and all of it on one page.
+// Figures that compare the variants: radar, accuracy over size, and an overview page.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -17,7 +17,7 @@ namespace {
 constexpr std::array<const char*, 5> kAxes = {"accuracy", "f1", "size", "speed", "memory"};
 using Profile = std::array<double, 5>;
 
-// Values on all five axes; none where one is missing or not positive.
+// Values on all five axes; nullopt if one is missing or not positive.
 std::optional<Profile> ProfileOf(const VariantFacts& variant, const InputShape& shape) {
   const Result* const speedup = SpeedupOf(variant, 0, shape);
   const Result* const size = FirstSize(variant);
@@ -32,7 +32,7 @@ std::optional<Profile> ProfileOf(const VariantFacts& variant, const InputShape& 
   return profile;
 }
 
-// 1 is the best of the experiment; less is better of size and memory.
+// 1 is the best in the experiment; lower is better for size and memory.
 double Score(const std::vector<Profile>& profiles, size_t axis, double value) {
   double best = profiles[0][axis];
   const bool less = axis == 2 || axis == 4;
@@ -41,13 +41,13 @@ double Score(const std::vector<Profile>& profiles, size_t axis, double value) {
   return less ? best / value : value / best;
 }
 
-// After what names a speed that is not to be trusted, as in the figure of speeds; `mark` may be shorter where
-// there is little room.
+// Follows the name of an unreliable speed, as in the figure of speeds; `mark` may be shorter if there is
+// little space.
 Text MarkUnreliable(const Facts& facts, const InputShape& shape, const Text& mark) {
   return facts.comparisons.empty() || facts.comparisons[0].Reliable(shape) ? Text() : mark;
 }
 
-// As high as the polygon or the legend needs, whichever is more.
+// The height of the polygon or of the legend, whichever is larger.
 void SetRadarSize(Script& script, const std::vector<PlotRow>& rows) {
   constexpr double kNotes = 46, kPolygon = 540, kAboveLegend = 63, kLegendRow = 24;
   const double legend = kAboveLegend + kLegendRow * static_cast<double>(rows.size()) + kNotes;
@@ -110,14 +110,14 @@ std::string FrontCsv(const std::vector<Candidate>& all) {
   return csv.Take();
 }
 
-// Where the data lies in the frame of the scatter plot: in MB (or another unit) and percent.
+// The position of the data in the frame of the scatter plot: in MB (or another unit) and percent.
 struct Frame {
   double unit = 1e6, x_low = 0, x_high = 1, y_low = 0, y_high = 1;
   double height = 540;
   static constexpr double kWidth = 900, kLeft = 100, kRight = 24, kTop = 40, kBottom = 66;
 
   explicit Frame(const std::vector<Candidate>& all) {
-    // Many labels need room.
+    // Many labels need space.
     height = std::max(height, 240 + 22 * static_cast<double>(all.size()));
     double largest = 0, low = 1e9, high = -1e9;
     for (const Candidate& one : all) {
@@ -144,7 +144,7 @@ struct Frame {
   double Y(double pixels) const { return y_low + pixels / Height() * (y_high - y_low); }
 };
 
-// Where a label lies, in the units of the axes, and whether it needs a line to its point.
+// The position of a label, in the units of the axes, and whether it needs a line to its point.
 struct Label {
   double x, y;
   bool lead;
@@ -165,7 +165,7 @@ std::vector<Label> Labels(const Frame& frame, const std::vector<Candidate>& all,
   return labels;
 }
 
-// Largest and smallest of one number over the variants.
+// The largest and smallest value of one number over the variants.
 struct Extent {
   double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
 
@@ -180,7 +180,7 @@ struct Extent {
     }
   }
   bool empty() const { return low > high; }
-  // Of an axis in percent that need not begin at 0; 0 where there is nothing.
+  // The start of a percentage axis that need not begin at 0; 0 if there are no values.
   double PercentLow() const { return empty() ? 0 : 100 * low - Pad(); }
   double PercentHigh() const { return empty() ? 0 : 100 * high + Pad(); }
   double PercentStep() const { return TickStep(empty() ? 1 : PercentHigh() - PercentLow(), 5); }
@@ -249,7 +249,7 @@ std::optional<Figure> RadarChart(const Facts& facts) {
   if (rows.size() < 2) return std::nullopt;
   Csv csv(RowHeader({"axis", "axis_name", "value", "score"}));
   for (size_t i = 0; i < rows.size(); ++i) {
-    // The first axis again, so that the line closes.
+    // Repeats the first axis to close the line.
     for (size_t axis = 0; axis <= kAxes.size(); ++axis) {
       const size_t at = axis % kAxes.size();
       const double value = profiles[i][at];
@@ -322,7 +322,7 @@ std::optional<Figure> Dashboard(const Facts& facts) {
   script.Set("height", std::max(2 * (30.0 * static_cast<double>(rows.size()) + 90), 560.0));
   script.Set("left", LabelPixels(rows, Language::kEnglish) + 18);
   script.Flag("has_accuracy", true).Flag("has_pareto", true).Set("unit", unit);
-  // Points on a panel this narrow need less room than in a figure of their own.
+  // Points on a narrow panel are smaller than in a separate figure.
   script.Set("accuracy_low", data.accuracy.PercentLow()).Set("accuracy_high", data.accuracy.PercentHigh());
   script.Set("accuracy_step", data.accuracy.PercentStep()).Set("f1_step", data.f1.PercentStep());
   script.Set("f1_low", data.f1.PercentLow()).Set("f1_high", data.f1.PercentHigh());

@@ -1,4 +1,4 @@
-// How the system is put together, and the model with what each variant runs each part of it in.
+// Diagrams of the system's components, and of the model with the precision of each part in each variant.
 #include <algorithm>
 #include <map>
 #include <vector>
@@ -96,7 +96,8 @@ const std::vector<PartBox>& Parts() {
   return *parts;
 }
 
-// Whether the layer before the classifier is of the classification head, where other models have a pooler.
+// Whether the layer before the classifier belongs to the classification head; other models have a pooler
+// there.
 bool HasHeadDense(const Facts& facts) {
   for (const VariantFacts& variant : facts.variants) {
     for (const RunReport* run : variant.runs) {
@@ -134,7 +135,7 @@ struct Share {
   size_t layers = 0;
 };
 
-// By precision, how many layers of one part ran in it.
+// The number of layers of one part, by precision.
 std::vector<Share> SharesOf(const RunReport& run, ModelPart part) {
   std::map<std::string, size_t> counts;
   for (const Layer& layer : run.layers) {
@@ -145,13 +146,13 @@ std::vector<Share> SharesOf(const RunReport& run, ModelPart part) {
   return shares;
 }
 
-// Dark fills need white letters.
+// Dark fills need white text.
 const char* TextColor(const std::string& fill) {
   return fill == "0072B2" || fill == "009E73" || fill == "000000" ? "FFFFFF" : "222222";
 }
 
-// What the tables of embeddings are kept in; empty: as they were. They are no linear layers, so a run does
-// not report them.
+// The precision of the embedding tables; empty: unchanged. They are not linear layers, so a run does not
+// report them.
 std::string EmbeddingPrecision(const VariantFacts& variant) {
   if (ParamOf(variant, "embeddings") == "int8") return "int8";
   return ParamOf(variant, "mode") == "whole" ? ParamOf(variant, "half") : "";
@@ -159,7 +160,7 @@ std::string EmbeddingPrecision(const VariantFacts& variant) {
 
 class ModelCells {
  public:
-  // Of every layer where `run` is null: FP32.
+  // If `run` is null, every layer is FP32.
   void Add(const PlotRow& row, const RunReport* run) {
     for (size_t i = 0; i < Parts().size(); ++i) AddPart(row, run, i);
     ++rows_;
@@ -195,7 +196,7 @@ class ModelCells {
     }
   }
 
-  // A narrow cell has room for less.
+  // A narrow cell has space for less text.
   static Text CellText(const Share& share, size_t kinds, double width) {
     if (kinds == 1) return PrecisionTitle(share.precision);
     if (width < 0.2) return {"", ""};
@@ -221,7 +222,7 @@ class ModelCells {
   size_t rows_ = 0;
 };
 
-// How often the encoder's block repeats; 0: not known.
+// The number of encoder blocks; 0: unknown.
 int64_t BlocksOf(const Facts& facts) {
   int64_t last = -1;
   for (const VariantFacts& variant : facts.variants) {

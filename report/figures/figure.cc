@@ -20,7 +20,7 @@ std::string Quoted(const std::string& text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "''"}}), "'");
 }
 
-// With a point: gnuplot divides integers as integers.
+// With a decimal point, because gnuplot divides integers as integers.
 std::string ScriptNumber(double value) {
   std::string number = FormatExact(value);
   if (number.find_first_of(".e") == std::string::npos) number += ".0";

@@ -1,4 +1,4 @@
-// What every script of a figure shares.
+// Files and captions that figures share.
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "report/facts/names.h"
@@ -8,12 +8,12 @@
 namespace quantlab::report {
 namespace {
 
-// Layers, fronts and curves are of runs.
+// Layers, fronts and curves belong to runs.
 bool ShowsVariants(const std::string& path) {
   return path != "results/layers" && path != "results/front" && path != "results/curves";
 }
 
-// Which variants are drawn as another one; follows a caption.
+// Lists the variants that are drawn as another one; follows a caption.
 std::string SameModelNote(Language language, const Facts& facts) {
   std::string note;
   for (const VariantFacts& variant : facts.variants) {

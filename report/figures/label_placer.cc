@@ -23,7 +23,7 @@ Box Around(const Spot& center, double width, double height) {
   return {center.x - width / 2, center.x + width / 2, center.y - height / 2, center.y + height / 2};
 }
 
-// Around a point, nearest first: right, left, above, below, and between.
+// Positions around a point, nearest first: right, left, above, below, and the diagonals.
 std::vector<Spot> Candidates(const Spot& point, const LabelSize& size) {
   std::vector<Spot> spots;
   for (int ring = 0; ring < kRings; ++ring) {

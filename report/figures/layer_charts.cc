@@ -1,4 +1,4 @@
-// What single layers suffer and run in, the front of mixed precision, and training curves.
+// Error and precision of single layers, the Pareto front of mixed precision, and training curves.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -14,7 +14,7 @@
 namespace quantlab::report {
 namespace {
 
-// Layers by their place in the model, and what is drawn of them.
+// Layers by their position in the model, and their data in the figures.
 class LayerGrid {
  public:
   explicit LayerGrid(const Facts& facts) {
@@ -51,7 +51,7 @@ class LayerGrid {
   const std::vector<std::string>& names() const { return names_; }
   const LayerPlace& place(size_t index) const { return places_[index]; }
 
-  // Where one block of the encoder ends and the next begins, between columns.
+  // Boundaries between encoder blocks, between columns.
   std::vector<double> Blocks() const {
     std::vector<double> blocks;
     for (size_t i = 1; i < names_.size(); ++i) {
@@ -113,7 +113,7 @@ void AddSqnr(LayerGrid& grid, LayerData& data) {
   if (!panel.labels.empty()) data.panels.push_back(panel);
 }
 
-// The precisions that a variant tried on single layers.
+// The precisions that a variant measured on single layers.
 std::vector<std::string> TriedPrecisions(const VariantFacts& variant) {
   std::vector<std::string> precisions;
   for (const LayerSensitivity& one : variant.sensitivity) {
@@ -132,7 +132,7 @@ bool HasDivergence(const LayerGrid& grid) {
   return false;
 }
 
-// A line per precision that was tried.
+// One line per measured precision.
 void AddDamage(LayerGrid& grid, LayerData& data) {
   Panel panel{HasDivergence(grid) ? "divergence" : "loss", {}};
   for (const PlotRow& row : grid.rows()) {
@@ -155,7 +155,7 @@ void AddPrecisions(LayerGrid& grid, LayerData& data) {
     if (layers.empty()) continue;
     data.StartRow(panel, row.label);
     for (const Layer& layer : layers) {
-      // All that are unknown here share one colour, and one entry of the legend.
+      // All unknown precisions share one colour and one entry in the legend.
       const std::string shown = KnownPrecision(layer.effective) ? layer.effective : "";
       const bool seen =
           std::find(data.precisions.begin(), data.precisions.end(), shown) != data.precisions.end();
@@ -163,7 +163,7 @@ void AddPrecisions(LayerGrid& grid, LayerData& data) {
       data.Add(panel, grid, layer.name, layer.effective, std::nullopt);
     }
   }
-  // In the order of the legend's colours, whatever ran first.
+  // In the order of the legend's colours, not of execution.
   std::sort(data.precisions.begin(), data.precisions.end(),
             [](const std::string& a, const std::string& b) { return PrecisionOrder(a) < PrecisionOrder(b); });
   panel.low = panel.high = 0;
@@ -205,7 +205,7 @@ void SetPanels(Script& script, const LayerData& data) {
   for (const std::string& precision : data.precisions) {
     const Text title = KnownPrecision(precision) ? PrecisionTitle(precision) : Text{"other", "其他"};
     absl::StrAppend(&colors, PrecisionColor(precision), " ");
-    // A space of another kind, which does not end a word.
+    // A non-breaking space, which does not end a word.
     absl::StrAppend(&english, absl::StrReplaceAll(title.english, {{" ", "\xC2\xA0"}}), " ");
     absl::StrAppend(&chinese, absl::StrReplaceAll(title.chinese, {{" ", "\xC2\xA0"}}), " ");
   }
@@ -214,12 +214,12 @@ void SetPanels(Script& script, const LayerData& data) {
   script.Set("legend_colors", Same(colors)).Set("legend_names", Text{english, chinese});
 }
 
-// Mean over a window around each point, so that single batches do not hide the course.
+// Mean over a window around each point, so that the trend is visible despite the noise of single batches.
 std::vector<double> Smoothed(const std::vector<double>& values) {
   const size_t reach = values.size() / 30;
   std::vector<double> smoothed;
   for (size_t i = 0; i < values.size(); ++i) {
-    // As far to the left as to the right, also at the ends: a lopsided window would shift them.
+    // Symmetric also at the ends, where an asymmetric window would shift the curve.
     const size_t wide = std::min({reach, i, values.size() - 1 - i});
     double sum = 0;
     for (size_t j = i - wide; j <= i + wide; ++j) sum += values[j];
@@ -231,8 +231,8 @@ std::vector<double> Smoothed(const std::vector<double>& values) {
 struct CurveData {
   Csv csv{{"series", "run", "step", "train_loss", "train_loss_smoothed", "learning_rate", "color"}};
   Csv legend{{"series", "run", "label_en", "label_zh", "color"}};
-  std::vector<double> marks;               // of each series: which of those that share its colour
-  std::map<std::string, double> of_color;  // how many series have a colour
+  std::vector<double> marks;               // of each series: its index among those with the same colour
+  std::map<std::string, double> of_color;  // number of series by colour
   int series = 0;
   int64_t last = 0;
   double highest = 0, legend_em = 4;
@@ -277,7 +277,7 @@ double CostOf(const VariantFacts& variant, const FrontPoint& point) {
   return FrontIsBySize(variant) ? point.bytes.value_or(NAN) / 1e6 : 1e3 * point.seconds.value_or(NAN);
 }
 
-// The points of a front that can be drawn, cheapest first.
+// The points of a front that have coordinates, cheapest first.
 std::vector<FrontPoint> DrawnPoints(const VariantFacts& variant) {
   std::vector<FrontPoint> points;
   for (const FrontPoint& point : variant.front) {
@@ -291,7 +291,7 @@ std::vector<FrontPoint> DrawnPoints(const VariantFacts& variant) {
   return points;
 }
 
-// Of an axis, with room on both sides of what it shows.
+// The range of an axis, with a margin on both sides.
 class AxisRange {
  public:
   void Add(double value) {
@@ -381,7 +381,7 @@ std::optional<Figure> FrontChart(const Facts& facts) {
   const VariantFacts* const variant = DrawnFront(facts);
   if (variant == nullptr) return std::nullopt;
   const std::vector<FrontPoint> points = DrawnPoints(*variant);
-  // Versions before did not record what the front was built on.
+  // Earlier versions did not record the quantities of the front.
   const bool predicted = std::all_of(points.begin(), points.end(), [](const FrontPoint& point) {
     return point.divergence && std::isfinite(*point.divergence);
   });

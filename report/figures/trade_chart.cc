@@ -1,4 +1,4 @@
-// What a variant gains and what it costs, in one figure: accuracy over speed, with size as area.
+// Gain and cost of the variants in one figure: accuracy over speed, with size as area.
 #include <algorithm>
 #include <cmath>
 
@@ -12,7 +12,7 @@
 namespace quantlab::report {
 namespace {
 
-// gnuplot's size of a point whose disc is the largest; the smallest stays visible.
+// gnuplot's point size of the largest disc, and of the smallest one that is still visible.
 constexpr double kLargestDisc = 3.4, kSmallestDisc = 0.7;
 
 struct Point {
@@ -42,7 +42,7 @@ std::vector<Point> PointsOf(const Facts& facts, const std::vector<PlotRow>& rows
   return points;
 }
 
-// One axis: what it shows, and how many pixels that takes.
+// One axis: its range and its length in pixels.
 struct Axis {
   double low = 0, high = 1, step = 1, pixels = 1;
 
@@ -79,7 +79,7 @@ struct Frame {
         y(AxisOf(points, &Point::difference, 100, height - kTop - kBottom)) {}
 };
 
-// Label fields of one language for each point: x, y, and whether a line leads to it.
+// Label fields of one language for each point: x, y, and whether it has a line.
 std::vector<std::vector<std::string>> LabelFields(const Frame& frame, const std::vector<Point>& points,
                                                   Language language) {
   std::vector<Spot> spots;
@@ -128,7 +128,7 @@ std::string DataCsv(const Facts& facts, const Frame& frame, const std::vector<Po
 
 std::optional<Figure> TradeChart(const Facts& facts) {
   const InputShape shape = HeadlineShape(facts);
-  // An unreliable speed is no axis to choose by.
+  // Unreliable speeds must not be the basis of a choice.
   if (facts.comparisons.empty() || !facts.comparisons[0].Reliable(shape)) return std::nullopt;
   const std::vector<PlotRow> rows = PlotRows(facts);
   const std::vector<Point> points = PointsOf(facts, rows, shape);

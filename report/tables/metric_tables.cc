@@ -1,4 +1,4 @@
-// Every number with its provenance, curves of training, and whatever else the runs measured.
+// Every number with its provenance, training curves, and all other metrics of the runs.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -18,7 +18,7 @@ std::string LabelsText(const Metric& metric) {
   return absl::StrJoin(metric.labels, " ", absl::PairFormatter("="));
 }
 
-// For people: a run of the same name as its variant needs no second mention.
+// In Markdown, a run with the same name as its variant is not repeated.
 Cell LabelsCell(const Metric& metric) {
   Metric shown = metric;
   const auto run = shown.labels.find("run"), variant = shown.labels.find("variant");
@@ -27,7 +27,7 @@ Cell LabelsCell(const Metric& metric) {
   return {EscapeMarkdown(LabelsText(shown)), OneLine(LabelsText(metric))};
 }
 
-// Shares are shown as percentages, ratios with ×, others by their unit.
+// Shares are shown as percentages, ratios with ×, others with their unit.
 std::string Shown(Language language, const Metric& metric, double value) {
   static const auto* const shares =
       new std::set<std::string>{"accuracy", "precision", "recall", "f1_score", "agreement"};
@@ -40,7 +40,7 @@ std::string Shown(Language language, const Metric& metric, double value) {
   return EscapeMarkdown(FormatByUnit(value, metric.unit, language));
 }
 
-// Where one curve is: name and labels.
+// The key of a curve: name and labels.
 using CurveKey = std::pair<std::string, std::string>;
 
 std::map<CurveKey, std::vector<const Metric*>> CurvesOf(const RunReport& run) {
@@ -78,8 +78,8 @@ Row MetricRow(Language language, const RunReport& run, const Metric& metric) {
           CodeCell(run.run.name)};
 }
 
-// Of AllMetrics(), and not of the validation split, at which training looks. What the tables above have is
-// left over only by another average than theirs.
+// Metrics of AllMetrics() except those of the validation split, which training uses. Metrics that the tables
+// above show remain only with other averages.
 bool CanBeAskedFor(const Metric& metric) {
   for (const char* shown : {"accuracy", "precision", "recall", "f1_score"}) {
     if (metric.name == shown) return false;

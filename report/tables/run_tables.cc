@@ -1,4 +1,4 @@
-// The runs: how they ended, on what and with what settings.
+// The runs: their ends, machines and settings.
 #include <algorithm>
 #include <map>
 
@@ -25,7 +25,7 @@ Cell DurationCell(const RunRecord& run) {
   return NumberCell(seconds, FormatSeconds(seconds));
 }
 
-// A list of CPU flags would fill a page: cut for people, whole for programs.
+// A list of CPU flags would fill a page: truncated in Markdown, complete in CSV.
 Cell LongTextCell(const std::string& text) {
   constexpr size_t kShown = 100;
   const std::string line = OneLine(text);
@@ -44,7 +44,7 @@ std::string Fact(const RunReport& run, const std::string& name) {
   return it == run.environment.facts.end() ? "" : it->second;
 }
 
-// The result's attempt where there is one, else the last.
+// The result's attempt if there is one, or else the last.
 Row SourceRow(Language language, const RunReport& run) {
   const AttemptRecord* const attempt = AttemptOf(run);
   const std::string fingerprint = !run.environment.fingerprint.empty() ? run.environment.fingerprint

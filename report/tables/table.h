@@ -1,4 +1,4 @@
-// A table once, as Markdown for people and as CSV for programs.
+// A table that is written both as Markdown for readers and as CSV for programs.
 #ifndef QUANTLAB_REPORT_TABLES_TABLE_H_
 #define QUANTLAB_REPORT_TABLES_TABLE_H_
 
@@ -13,23 +13,23 @@ namespace quantlab::report {
 struct Column {
   std::string id;       // header in CSV: "accuracy_low"; empty: not in CSV
   std::string title;    // header in Markdown; empty: not in Markdown
-  bool number = false;  // set flush right
+  bool number = false;  // right-aligned
 };
 
 // One cell in both forms.
 struct Cell {
-  std::string markdown;  // Markdown that may stand in a table
+  std::string markdown;  // Markdown that is valid in a table
   std::string csv;       // plain text; quoted when written
 };
 
 Cell TextCell(absl::string_view text);
 Cell CodeCell(absl::string_view text);
 Cell CountCell(int64_t value);
-// `shown` for people, the exact value for programs.
+// `shown` in Markdown, the exact value in CSV.
 Cell NumberCell(double value, const std::string& shown);
-// Nothing was measured: "—", and nothing in CSV.
+// Not measured: "—" in Markdown, empty in CSV.
 Cell EmptyCell();
-// In CSV only.
+// Only in CSV.
 Cell ExactCell(std::optional<double> value);
 
 struct Table {
@@ -39,7 +39,7 @@ struct Table {
   std::vector<std::vector<Cell>> rows;  // each as long as `columns`
 };
 
-// Header, rule and rows, each line ended; no caption. Empty where there are no rows.
+// Header, rule and rows, without caption; every line ends in a line break. Empty if there are no rows.
 std::string TableMarkdown(const Table& table);
 // Header and rows, lines ended with LF.
 std::string TableCsv(const Table& table);

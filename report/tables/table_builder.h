@@ -1,4 +1,4 @@
-// How tables are put together: a builder, and cells that several tables have.
+// A builder for tables, and cells that several tables share.
 #ifndef QUANTLAB_REPORT_TABLES_TABLE_BUILDER_H_
 #define QUANTLAB_REPORT_TABLES_TABLE_BUILDER_H_
 
@@ -38,17 +38,17 @@ class Builder {
     table_.columns.push_back({id, title, true});
     return *this;
   }
-  // In CSV only.
+  // Only in CSV.
   Builder& Raw(const std::string& id) {
     table_.columns.push_back({id, "", false});
     return *this;
   }
-  // A result: value with deviation for people; value, deviation and interval for programs.
+  // A result: value with deviation in Markdown; value, deviation and interval in CSV.
   Builder& Results(const std::string& id, const std::string& title) {
     table_.columns.push_back({id, title, true});
     return Raw(id + "_deviation").Raw(id + "_low").Raw(id + "_high");
   }
-  // The interval of a result, for people only.
+  // The interval of a result, only in Markdown.
   Builder& Interval() {
     table_.columns.push_back({"", Say(language_, "95% interval", "95% 置信区间"), true});
     return *this;
@@ -64,12 +64,12 @@ class Builder {
 
 void Append(Row& row, Row cells);
 
-// A number, and its deviation and interval for programs.
+// A number, with its deviation and interval in CSV.
 template <typename Format>
 Row ResultCells(const std::optional<Result>& result, Format format) {
   if (!result.has_value()) return {EmptyCell(), {}, {}, {}};
   std::string shown = format(result->value);
-  // What does not vary (a size) needs no "± 0".
+  // A constant value (a size) is shown without "± 0".
   if (result->deviation.value_or(0) != 0) {
     absl::StrAppend(&shown, " ± ", absl::StripPrefix(format(*result->deviation), "+"));
   }
@@ -83,21 +83,21 @@ Cell IntervalCell(Language language, const std::optional<Result>& result, Format
   return {absl::StrCat(format(*result->low), Say(language, " to ", " 至 "), format(*result->high)), ""};
 }
 
-// Of a metric, as its spec has it.
+// The title of a metric from its spec.
 std::string Title(Language language, const std::string& metric);
 
 Cell FlagCell(Language language, bool yes);
 
-// The name by which people know a variant; for programs, its name.
+// The label of a variant in Markdown, its name in CSV.
 Cell VariantCell(Language language, const VariantFacts& variant);
 
-// The column of a test's p: for people the corrected one, for programs the uncorrected one too.
+// The column of a test's p: in Markdown the corrected one, in CSV also the uncorrected one.
 void PColumns(Builder& builder, const std::string& title);
-// Their cells. Without a correction `corrected` is none. Over several seeds, at how many of them the
-// corrected p was below 0.05.
+// Their cells. Without a correction `corrected` is nullopt. For several seeds, the number of seeds for which
+// the corrected p was below 0.05.
 Row PCells(const std::optional<Result>& p, const std::optional<Result>& corrected, int significant);
 
-// Calls `add` for every comparison and variant of which the comparison measured anything.
+// Calls `add` for every comparison and every variant that it measured.
 template <typename Function>
 void ForEachMeasured(const Facts& facts, Function add) {
   for (size_t i = 0; i < facts.comparisons.size(); ++i) {
@@ -106,7 +106,7 @@ void ForEachMeasured(const Facts& facts, Function add) {
   }
 }
 
-// The comparison's run name is for programs, and for people only where there are several.
+// The comparison's run name is in CSV, and in Markdown only if there are several comparisons.
 void ComparisonColumn(Builder& builder, const Facts& facts);
 
 const AttemptRecord* AttemptOf(const RunReport& run);

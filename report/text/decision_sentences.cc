@@ -91,7 +91,7 @@ std::string GoalFigure(Language language, const Decision& decision, const Varian
 }
 
 std::string Confidence(double share) {
-  // Never rounded up onto certainty, nor onto what is required.
+  // Never rounded up to certainty or to the required confidence.
   return share > 0.9995 ? ">99.9%" : FormatShare(std::floor(share * 1e4) / 1e4);
 }
 
@@ -113,7 +113,7 @@ std::string Correction(Language language, const Check& check) {
   return Brackets(language, text);
 }
 
-// The measured change of accuracy, which a drop is not where the variant gains.
+// The measured change of accuracy, which is not called a drop if the variant gains.
 std::string Measured(Language language, const Check& check) {
   if (check.quantity == Quantity::kAccuracyDrop) {
     return Fill(language, "accuracy changes by $0", "准确率变化 $0", FormatPoints(-*check.value, language));
@@ -143,7 +143,7 @@ std::string MetClause(Language language, const Decision& decision, const Check& 
 
 std::string UnprovenClause(Language language, const Decision& decision, const Check& check) {
   const std::string value = Measured(language, check);
-  // A corrected confidence near 0 says little: the interval says how far the drop may go.
+  // A corrected confidence near 0 is not informative; the interval shows how large the drop may be.
   if (check.quantity == Quantity::kAccuracyDrop && check.confidence.value_or(1) < 0.5 && check.bound) {
     return Fill(language, "$0, but it may drop by as much as $1 (95% interval)",
                 "$0，但最多可能下降 $1（95% 置信区间）", value,

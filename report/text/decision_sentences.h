@@ -1,6 +1,6 @@
-// What a decision by constraints says, in sentences: see report/facts/decision.h.
+// Sentences about a decision by constraints: see report/facts/decision.h.
 //
-// Pure functions; Markdown out, escaped, as in sentences.h.
+// Pure functions that return escaped Markdown, as in sentences.h.
 #ifndef QUANTLAB_REPORT_TEXT_DECISION_SENTENCES_H_
 #define QUANTLAB_REPORT_TEXT_DECISION_SENTENCES_H_
 
@@ -12,14 +12,15 @@
 
 namespace quantlab::report {
 
-// What was asked for: the constraints and the goal.
+// The constraints and the goal.
 std::string QuestionSentence(Language language, const Decision& decision);
-// The best variant and those that cannot be told apart from it; or why there is none.
+// The best variant and those that cannot be distinguished from it; or why there is none.
 std::string AnswerSentence(Language language, const Decision& decision);
-// Of one variant: which constraints it meets, with what confidence, and which it does not, and by how much.
-// Without constraints, what it has of the goal.
+// For one variant: the constraints that it meets, with the confidence, and those that it does not, with the
+// difference. Without constraints, its value of the goal.
 std::string ChecksSentence(Language language, const Decision& decision, const VariantDecision& variant);
-// ChecksSentence() of every variant: the best one first, then those that meet everything, then the others.
+// ChecksSentence() of every variant: the best one first, then those that meet all constraints, then the
+// others.
 std::vector<std::string> ChecksSentences(Language language, const Decision& decision);
 
 }  // namespace quantlab::report

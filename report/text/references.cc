@@ -7,7 +7,7 @@
 namespace quantlab::report {
 namespace {
 
-// Of single methods.
+// References of single methods.
 const char* MethodText(Source source) {
   switch (source) {
     case Source::kAttention:

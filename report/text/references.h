@@ -1,4 +1,4 @@
-// The works that a report leans on, numbered in the order in which it cites them.
+// The works that a report cites, numbered in the order of citation.
 #ifndef QUANTLAB_REPORT_TEXT_REFERENCES_H_
 #define QUANTLAB_REPORT_TEXT_REFERENCES_H_
 
@@ -33,9 +33,9 @@ enum class Source {
 
 class References {
  public:
-  // "[3]"; the same source has the same number again.
+  // "[3]"; a source keeps its number.
   std::string Cite(Source source);
-  // The numbered list of what was cited, as Markdown.
+  // The numbered list of cited works, as Markdown.
   std::string List() const;
 
  private:
