@@ -14,7 +14,8 @@ CODE = re.compile(r"`+[^`]*`+|\]\([^)]*\)|!?\[|\$[^$]*\$|<[^>]*>|https?://\S+")
 END = re.compile(rf"{CJK}.*`[,;:?!]\s*$")
 # Each with the word that the project uses instead.
 OTHER_WORDS = {"变体": "方案", "比较运行": "对比运行", "观测器": "观察器", "Pareto 前沿": "帕累托前沿",
-               "产物": "制品", "轮子": "wheel 包", "提交状态": "写库（提交事务）"}
+               "产物": "制品", "轮子": "wheel 包", "提交状态": "写库（提交事务）", "自有服务": "私有服务",
+               "自己的服务": "私有服务", "沿用的": "复用的"}
 
 
 # What begins a line of its own: a heading, a table's row, an item, a quotation, a picture, HTML, a code block.
