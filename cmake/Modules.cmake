@@ -1,4 +1,4 @@
-# One way to declare a library and a test of this project.
+# Functions that declare the project's libraries and tests.
 #
 #   quantlab_library(storage SOURCES a.cc b.cc PUBLIC quantlab::base PRIVATE SQLiteCpp)
 #   quantlab_test(storage_test SOURCES a_test.cc DEPS quantlab::storage)
@@ -28,8 +28,8 @@ function(quantlab_program name)
   endif()
 endfunction()
 
-# SERIAL: the tests of this binary share something (a fixed port, all cores) and run one at a time.
-# PORTABLE: does not know where the sources are, so that ccache has its objects for a copy of them too.
+# SERIAL: the tests of this binary share a resource (a fixed port, all cores) and run one at a time.
+# PORTABLE: does not depend on the path of the sources, so that ccache can reuse its objects for a copy of them.
 # WHOLE: one ctest entry for the whole binary, for binaries that are slow to start.
 function(quantlab_test name)
   cmake_parse_arguments(ARG "SERIAL;PORTABLE;WHOLE" "TIMEOUT;PRECOMPILED" "SOURCES;DEPS" ${ARGN})

@@ -1,16 +1,16 @@
-# Texts that are built into a program: files under SOURCES become constants of one header.
+# Embeds texts in a program: the files become constants of one header.
 #
 #   quantlab_texts(HEADER report/page/texts.h NAMESPACE quantlab::report::page FILES script.js style.css)
 #
-# declares `extern const char kScript[]` and `kStyle[]`: the name of the file without its ending. What a file
-# holds is kept byte by byte. FILES are relative to the folder that calls; the source file to compile is
+# declares `extern const char kScript[]` and `kStyle[]`, named after the files without their extensions. The
+# content is kept byte by byte. FILES are relative to the calling folder; the source file to compile is
 # returned in ${NAME}_SOURCE.
 #
 #   quantlab_bilingual_texts(HEADER report/prose/prose.h NAMESPACE quantlab::report::prose FOLDER prose)
 #
-# declares `extern const Prose kName` for each FOLDER/en/name.md, which must have its FOLDER/zh/name.md; a text is
-# one paragraph, whose lines are joined: by a blank in English. A Chinese text stands on one line, since a
-# line break within it would show as a blank.
+# declares `extern const Prose kName` for each FOLDER/en/name.md, which must have its FOLDER/zh/name.md. A text is
+# one paragraph, whose lines are joined by a space in English. A Chinese text must be one line, because a line
+# break within it would be rendered as a space.
 
 function(_quantlab_constant_name out file)
   get_filename_component(stem ${file} NAME_WE)

@@ -3,7 +3,7 @@
 execute_process(COMMAND git -C ${SOURCE} rev-parse --show-toplevel
   OUTPUT_VARIABLE top OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)
 file(REAL_PATH ${SOURCE} source)
-# A copy within another project's checkout has no commit of its own.
+# A copy within another project's checkout has no commit.
 if(NOT failed AND top STREQUAL source)
   execute_process(COMMAND git -C ${SOURCE} rev-parse HEAD
     OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE failed)

@@ -1,8 +1,8 @@
 # quantlab::torch, an imported target made from the include and lib folders of the torch wheel.
 #
-# The wheel's own TorchConfig.cmake demands the whole CUDA toolkit for a CUDA build; a user with only
-# a driver has none. CUDA's libraries stay linked though no symbol of theirs is named here, because
-# they register their kernels when they are loaded (hence --no-as-needed).
+# The wheel's own TorchConfig.cmake requires the whole CUDA toolkit for a CUDA build, which users with only
+# a driver lack. CUDA's libraries are linked although none of their symbols is referenced, because they
+# register their kernels when they are loaded (hence --no-as-needed).
 set(QUANTLAB_TORCH_ROOT "" CACHE PATH "The torch folder of an installed wheel (…/site-packages/torch)")
 if(NOT QUANTLAB_TORCH_ROOT)
   if(DEFINED ENV{QUANTLAB_TORCH_ROOT})
@@ -40,7 +40,7 @@ list(GET _torch_openmp 0 _torch_openmp)
 target_compile_options(quantlab_torch INTERFACE -fopenmp)
 list(APPEND _torch_libraries ${_torch_openmp})
 target_link_options(quantlab_torch INTERFACE "LINKER:-rpath,${_torch_lib}" "LINKER:-rpath-link,${_torch_lib}")
-# libstdc++ before LibTorch, which exports an old std::filesystem of its own: with the symbols of one and the
-# inline code of another, programs of newer compilers crash.
+# libstdc++ before LibTorch, which exports its own old std::filesystem: if the symbols of one were used with the
+# inline code of the other, programs built with newer compilers would crash.
 target_link_libraries(quantlab_torch INTERFACE
   -Wl,--no-as-needed -lstdc++ ${_torch_libraries} -Wl,--as-needed Threads::Threads)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Prints a results folder of `quantctl run` as the Markdown table of docs/measurements.md.
+"""Prints a results folder of `quantctl run` as the Markdown tables of docs/en/measurements.md.
 
     python3 benchmarks/methods/table.py results/methods
 
-Reads report_data.json alone; every figure is one that a run measured. Below the table stand the bounds that the
-project sets itself, and whether this experiment keeps them.
+Reads only report_data.json; every number was measured by a run. Below the table it prints the bounds that the
+project requires, and whether this experiment meets them.
 """
 
 import json

@@ -120,7 +120,7 @@ HandOver::Result Attempt::Resume() {
                                             environment_.outage, log_, environment_.options.hand_over);
     hand_over_->Start();
     if (const auto finish = spool_->finish(); finish.has_value()) {
-      log_.Info("handing over an attempt that had ended before the worker was restarted");
+      log_.Info("delivering an attempt that ended before the worker was restarted");
       const HandOver::Result result = hand_over_->Finish(*finish);
       CleanUp(result);
       return result;
@@ -128,7 +128,7 @@ HandOver::Result Attempt::Resume() {
   } else {
     log_.Error(absl::StrCat("the event spool cannot be read: ", spool.status().ToString()));
   }
-  log_.Warn("giving back an attempt that a worker's restart has ended");
+  log_.Warn("returning an attempt that was ended by the worker's restart");
   const HandOver::Result result = HandOverAll(outcome);
   CleanUp(result);
   return result;
@@ -176,7 +176,7 @@ Outcome Attempt::PreparationFailed(const absl::Status& why, bool worker_fault) c
     case StopReason::kNone:
       break;
   }
-  log_.Error(absl::StrCat("preparing failed: ", why.ToString()));
+  log_.Error(absl::StrCat("the preparation failed: ", why.ToString()));
   return {v1::RUN_STATE_FAILED, messages::kPreparationFailed(MessageOf(why)), worker_fault || DiskIsFull()};
 }
 
@@ -298,7 +298,7 @@ HandOver::Result Attempt::HandOverAll(const Outcome& outcome) {
     const absl::Status removed = RemoveTree(OutputOf(folder_));
     written = removed.ok() ? spool_->AppendFinish(finish) : written;
   }
-  if (!written.ok()) log_.Error(absl::StrCat("the end of the attempt is not on disk: ", written.ToString()));
+  if (!written.ok()) log_.Error(absl::StrCat("cannot store the end of the attempt: ", written.ToString()));
   return hand_over_->Finish(finish);
 }
 
@@ -310,7 +310,7 @@ HandOver::Result Attempt::FinishWithoutSpool(const Outcome& outcome) {
     const absl::Status status = environment_.coordinator->FinishAttempt(finish, nullptr);
     if (status.ok()) return HandOver::Result::kAccepted;
     if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status)) {
-      log_.Error(absl::StrCat("the coordinator does not take the end of this attempt: ", status.ToString()));
+      log_.Error(absl::StrCat("the coordinator refused the end of this attempt: ", status.ToString()));
       return HandOver::Result::kFenced;
     }
     environment_.outage->Failed(status);
@@ -321,11 +321,11 @@ HandOver::Result Attempt::FinishWithoutSpool(const Outcome& outcome) {
 
 void Attempt::CleanUp(HandOver::Result result) {
   if (result == HandOver::Result::kLeft) {
-    log_.Info("left on disk; the next start of this worker hands it over");
+    log_.Info("left on disk; delivered at the next start of this worker");
     return;
   }
-  if (result == HandOver::Result::kAccepted) log_.Info("handed over");
-  if (result == HandOver::Result::kFenced) log_.Warn("dropped: the coordinator has given it up");
+  if (result == HandOver::Result::kAccepted) log_.Info("delivered");
+  if (result == HandOver::Result::kFenced) log_.Warn("dropped: the coordinator no longer accepts it");
   if (result == HandOver::Result::kAccepted && spool_ != nullptr) {
     // Later runs on this worker may need some of these files.
     for (const v1::Artifact& artifact : spool_->artifacts()) {

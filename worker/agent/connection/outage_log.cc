@@ -9,7 +9,7 @@ void OutageLog::Failed(const absl::Status& why) {
   if (away_) return;
   away_ = true;
   log_.Warn(absl::StrCat("the coordinator does not answer (", why.ToString(),
-                         "); going on, and trying again until it does"));
+                         "); continuing, with retries until it does"));
 }
 
 void OutageLog::Answered() {

@@ -130,7 +130,7 @@ absl::StatusOr<std::string> AssetStore::Provide(const std::string& name, const C
     return folder;
   }
   if (absl::IsCancelled(there)) return there;
-  if (!absl::IsNotFound(there)) Tell(absl::StrCat(name, ": fetched anew, since ", there.message()));
+  if (!absl::IsNotFound(there)) Tell(absl::StrCat(name, ": downloading again, because ", there.message()));
   QL_RETURN_IF_ERROR(Fetch(name, source, stop_fd, stop));
   QL_RETURN_IF_ERROR(Verify(name, source, stop));
   Tell(absl::StrCat(name, ": ready (", folder, ")"));
@@ -140,7 +140,7 @@ absl::StatusOr<std::string> AssetStore::Provide(const std::string& name, const C
 absl::Status AssetStore::Verify(const std::string& name, const CatalogSource& source, const StopCheck& stop) {
   const std::string folder = absl::StrCat(options_.root, "/", name);
   if (!fs::is_directory(fs::symlink_status(folder)))
-    return absl::NotFoundError(absl::StrCat(folder, " is not there"));
+    return absl::NotFoundError(absl::StrCat(folder, " does not exist"));
   const std::map<std::string, std::string> known = ReadStamps(StampPath(name));
   std::string stamps;
   bool changed = false;
