@@ -302,6 +302,33 @@ MethodSpec WeightOnly() {
   return spec;
 }
 
+MethodSpec Fp8Quantization() {
+  MethodSpec spec;
+  spec.name = "fp8_quantization";
+  spec.short_name = "fp8_quant";
+  spec.version = 1;
+  spec.title = "FP8 quantization";
+  spec.title_zh = "FP8 量化";
+  spec.help =
+      "FP8 (E4M3) weights, computed once, and activations, rounded while the model runs; both with float scales. "
+      "For GPUs with FP8 arithmetic (compute capability 9.0). Elsewhere it shows the accuracy of FP8, not its speed. "
+      "Needs no calibration data.";
+  spec.params = {
+      Choice(
+          "granularity", {"per_token", "per_tensor"}, "per_token",
+          "What shares one activation scale: each token, so that no text depends on its batch, or the whole "
+          "batch."),
+      WeightGranularity(),
+  };
+  spec.devices = {
+      {"cpu", "fallback", "weights and inputs are rounded to FP8 and multiplied by at::linear in FP32"},
+      {"cuda", "native",
+       "fused products on compute capability 9.0 where the build has them, elsewhere FP32 products of values "
+       "rounded to FP8"},
+  };
+  return spec;
+}
+
 // The parameters that every quantizing method has besides its own.
 ParamSpec Embeddings() {
   return Choice(
@@ -321,6 +348,7 @@ const std::vector<MethodSpec>& AllMethods() {
     all->push_back(Fp32Continued());
     all->push_back(MixedPrecision());
     all->push_back(WeightOnly());
+    all->push_back(Fp8Quantization());
     for (MethodSpec& method : *all) {
       if (method.quantizes) method.params.push_back(Embeddings());
     }

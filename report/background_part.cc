@@ -54,6 +54,10 @@ std::string DynamicTheory(Writer& writer) {
   return writer.Tell(prose::kDynamicQuantization, paper);
 }
 
+std::string Fp8Theory(Writer& writer) {
+  return writer.Tell(prose::kFp8Quantization, writer.Cite(Source::kFp8));
+}
+
 }  // namespace
 
 void WriteBackground(Writer& writer) {
@@ -81,6 +85,7 @@ std::string MethodTheory(Writer& writer, const VariantFacts& variant) {
     return ParamOf(variant, "mode") == "whole" ? HalfTheory(writer) : MixedTheory(writer);
   }
   if (variant.method == "weight_only") return WeightOnlyTheory(writer);
+  if (variant.method == "fp8_quantization") return Fp8Theory(writer);
   if (variant.spec != nullptr && !variant.spec->control_of.empty()) {
     return ControlSentence(writer.language(), writer.facts(), variant);
   }

@@ -76,6 +76,7 @@ const std::vector<std::pair<std::string, Text>>& Precisions() {
       new std::vector<std::pair<std::string, Text>>{{"fp32", {"FP32", "FP32"}},
                                                     {"fp16", {"FP16", "FP16"}},
                                                     {"bf16", {"BF16", "BF16"}},
+                                                    {"fp8", {"FP8", "FP8"}},
                                                     {"int8", {"INT8", "INT8"}},
                                                     {"int8_dynamic", {"INT8 dynamic", "INT8 动态"}},
                                                     {"int8_static", {"INT8 static", "INT8 静态"}},

@@ -154,7 +154,8 @@ std::vector<std::string> RowFields(const PlotRow& row, size_t number, const std:
 std::string MethodColor(const VariantFacts& variant) {
   static const auto* const colors = new std::map<std::string, const char*>{
       {"dynamic_quantization", "E69F00"}, {"static_quantization", "56B4E9"}, {"qat", "009E73"},
-      {"fp32_continued", "8C8C8C"},       {"mixed_precision", "0072B2"},     {"weight_only", "CC79A7"}};
+      {"fp32_continued", "8C8C8C"},       {"mixed_precision", "0072B2"},     {"weight_only", "CC79A7"},
+      {"fp8_quantization", "F0E442"}};
   if (variant.baseline) return "000000";
   const auto it = colors->find(variant.method);
   return it == colors->end() ? "D55E00" : it->second;
@@ -164,6 +165,7 @@ std::string PrecisionColor(const std::string& precision) {
   static const auto* const colors = new std::map<std::string, const char*>{{"fp32", "BBBBBB"},
                                                                            {"bf16", "0072B2"},
                                                                            {"fp16", "56B4E9"},
+                                                                           {"fp8", "9467BD"},
                                                                            {"int8", "E69F00"},
                                                                            {"int8_dynamic", "E69F00"},
                                                                            {"int8_static", "F0E442"},

@@ -116,7 +116,7 @@ TEST(TickStepTest, Table) {
 TEST(ColorTest, EachMethodHasItsOwn) {
   std::set<std::string> colors;
   for (const char* method : {"dynamic_quantization", "static_quantization", "qat", "fp32_continued",
-                             "mixed_precision", "weight_only", "another"}) {
+                             "mixed_precision", "weight_only", "fp8_quantization", "another"}) {
     VariantFacts variant;
     variant.method = method;
     EXPECT_TRUE(colors.insert(MethodColor(variant)).second) << method;

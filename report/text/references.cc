@@ -37,6 +37,8 @@ const char* MethodText(Source source) {
              "Networks with Mixed-Precision. ICCV 2019, 293–302. arXiv:1905.03696.";
     case Source::kBf16:
       return "Kalamkar D. et al. A Study of BFLOAT16 for Deep Learning Training. 2019. arXiv:1905.12322.";
+    case Source::kFp8:
+      return "Micikevicius P. et al. FP8 Formats for Deep Learning. 2022. arXiv:2209.05433.";
     default:
       return "";
   }

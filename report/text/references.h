@@ -29,6 +29,7 @@ enum class Source {
   kGptq,
   kHawq,
   kBf16,
+  kFp8,
 };
 
 class References {

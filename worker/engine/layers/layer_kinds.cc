@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/dynamic_int8_linear.h"
+#include "worker/engine/layers/fp8_linear.h"
 #include "worker/engine/layers/half_linear.h"
 #include "worker/engine/layers/static_int8_linear.h"
 #include "worker/engine/layers/weight_only_linear.h"
@@ -20,8 +21,8 @@ LayerKind Fp32() {
 
 const std::vector<LayerKind>& AllLayerKinds() {
   static const auto* const kinds = new std::vector<LayerKind>{
-      Fp32(),           Bf16Kind(),           Fp16Kind(),          DynamicInt8Kind(),
-      StaticInt8Kind(), Int8WeightOnlyKind(), Int4WeightOnlyKind()};
+      Fp32(),           Bf16Kind(),           Fp16Kind(),           DynamicInt8Kind(),
+      StaticInt8Kind(), Int8WeightOnlyKind(), Int4WeightOnlyKind(), Fp8Kind()};
   return *kinds;
 }
 

@@ -16,7 +16,8 @@ namespace quantlab::engine {
   METHOD(MakeQat)                 \
   METHOD(MakeFp32Continued)       \
   METHOD(MakeMixedPrecision)      \
-  METHOD(MakeWeightOnly)
+  METHOD(MakeWeightOnly)          \
+  METHOD(MakeFp8Quantization)
 
 #define QL_DECLARE(Make) std::unique_ptr<QuantizationMethod> Make();
 QL_EACH_METHOD(QL_DECLARE)

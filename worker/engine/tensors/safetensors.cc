@@ -76,9 +76,17 @@ struct Dtype {
   uint64_t size;  // bytes
 };
 constexpr Dtype kDtypes[] = {
-    {"F64", at::kDouble, 8}, {"I64", at::kLong, 8},      {"F32", at::kFloat, 4}, {"I32", at::kInt, 4},
-    {"F16", at::kHalf, 2},   {"BF16", at::kBFloat16, 2}, {"I16", at::kShort, 2}, {"I8", at::kChar, 1},
-    {"U8", at::kByte, 1},    {"BOOL", at::kBool, 1},
+    {"F64", at::kDouble, 8},
+    {"I64", at::kLong, 8},
+    {"F32", at::kFloat, 4},
+    {"I32", at::kInt, 4},
+    {"F16", at::kHalf, 2},
+    {"BF16", at::kBFloat16, 2},
+    {"I16", at::kShort, 2},
+    {"I8", at::kChar, 1},
+    {"U8", at::kByte, 1},
+    {"BOOL", at::kBool, 1},
+    {"F8_E4M3", at::kFloat8_e4m3fn, 1},
 };
 
 const Dtype* FindDtype(const std::string& name) {

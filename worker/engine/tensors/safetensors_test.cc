@@ -48,7 +48,7 @@ TEST(SafetensorsTest, ReadsWhatItWroteInEveryDtype) {
   TempFolder folder;
   TensorMap tensors;
   for (const at::ScalarType type : {at::kDouble, at::kLong, at::kFloat, at::kInt, at::kHalf, at::kBFloat16,
-                                    at::kShort, at::kChar, at::kByte, at::kBool}) {
+                                    at::kShort, at::kChar, at::kByte, at::kBool, at::kFloat8_e4m3fn}) {
     tensors[at::toString(type)] = at::arange(0, 15, at::dtype(at::kInt)).view({3, 5}).to(type);
   }
   tensors["transposed"] = tensors["Float"].t();

@@ -75,6 +75,12 @@ absl::StatusOr<at::Tensor> Weights::TakeFloat(const std::string& name, absl::Spa
                                                    at::toString(tensor.scalar_type()),
                                                    "; a floating-point one is wanted"));
   }
+  if (at::isFloat8Type(tensor.scalar_type())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(where_, ": tensor ", name,
+                     " is in FP8, whose scales this loader does not know; save the "
+                     "checkpoint in FP32, FP16 or BF16"));
+  }
   return CatchTorch(absl::StrCat(where_, ": tensor ", name),
                     [&] { return tensor.to(at::kFloat, /*non_blocking=*/false, /*copy=*/true); });
 }
