@@ -13,6 +13,7 @@
 #include "base/status_macros.h"
 #include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
+#include "worker/engine/measure/self_test.h"
 #include "worker/runner/job_json.h"
 #include "worker/runner/runner_environment.h"
 
@@ -41,6 +42,14 @@ absl::Status SendEnvironment(Attempt& attempt, int threads) {
   const Json json = {{"fingerprint", environment.fingerprint}, {"facts", environment.facts}};
   return attempt.WriteArtifact("environment.json",
                                json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+// A CPU that computes wrongly is found by nothing that it computes itself. Whatever a GPU fails by, the run
+// is not to blame: DATA_LOSS lets another worker execute it.
+absl::Status TestAccelerator(const Device& device) {
+  if (device.is_cpu()) return absl::OkStatus();
+  const absl::Status tested = engine::TestDevice(device);
+  return tested.ok() ? tested : absl::DataLossError(tested.message());
 }
 
 absl::Status CheckOutputFolder(const std::string& folder) {
@@ -107,6 +116,7 @@ absl::Status RunAttempt(Attempt& attempt, const std::string& runner) {
   QL_RETURN_IF_ERROR(engine::CheckDevice(attempt.device()));
   QL_RETURN_IF_ERROR(CheckOutputFolder(attempt.job().output_folder));
   const int threads = engine::SetUpDeterminism(attempt.config().threads, attempt.config().seed);
+  QL_RETURN_IF_ERROR(TestAccelerator(attempt.device()));
   QL_RETURN_IF_ERROR(SendEnvironment(attempt, threads));
   switch (attempt.config().kind) {
     case RunKind::kBaseline:

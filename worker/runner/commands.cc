@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
+#include "worker/engine/measure/self_test.h"
 #include "worker/engine/measure/side_by_side.h"
 #include "worker/engine/models/saved_model.h"
 #include "worker/engine/text/tokenizer.h"
@@ -212,6 +213,12 @@ absl::Status Bench(const BenchCommandOptions& options) {
                      {"sequence_length", options.sequence_length},
                      {"results", results}};
   return Print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+absl::Status SelfTest(const Device& device, int threads) {
+  engine::SetUpDeterminism(threads, /*seed=*/0);
+  QL_RETURN_IF_ERROR(engine::TestDevice(device));
+  return Print(absl::StrCat("device ", device.name(), " passed\n"));
 }
 
 absl::Status Info(bool as_json) {

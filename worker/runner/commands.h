@@ -46,6 +46,9 @@ absl::Status Bench(const BenchCommandOptions& options);
 // What this machine and LibTorch can do; `json` is what a worker reads.
 absl::Status Info(bool json);
 
+// Errors: those of engine::TestDevice.
+absl::Status SelfTest(const Device& device, int threads);
+
 // Writes to standard output. Errors: UNKNOWN it is closed or full.
 absl::Status Print(const std::string& text);
 

@@ -66,6 +66,8 @@ int ExitCodeFor(const absl::Status& status) {
       return kExitStopped;
     case absl::StatusCode::kResourceExhausted:
       return kExitNoResources;
+    case absl::StatusCode::kDataLoss:
+      return kExitDeviceFault;
     default:
       return kExitFailure;
   }

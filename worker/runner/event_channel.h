@@ -21,6 +21,7 @@ enum ExitCode {
   kExitStopped = 4,
   kExitPipeClosed = 5,
   kExitNoResources = 6,
+  kExitDeviceFault = 7,
 };
 int ExitCodeFor(const absl::Status& status);
 

@@ -41,7 +41,8 @@ constexpr char kExitCodes[] =
     "  3  wrong input: a file, a model, a dataset, a job or a device that is not there\n"
     "  4  asked to stop (SIGTERM, SIGINT), and stopped between two steps\n"
     "  5  the reader of the events disconnected\n"
-    "  6  out of memory or disk space\n";
+    "  6  out of memory or disk space\n"
+    "  7  the device failed its self-test\n";
 
 std::string OwnPath() {
   char path[PATH_MAX];
@@ -238,6 +239,22 @@ void AddInfo(CLI::App& app, Action& action) {
   info->callback([json, &action] { action = [json] { return Finish("info", Info(*json)); }; });
 }
 
+void AddSelfTest(CLI::App& app, Action& action) {
+  struct Options {
+    Device device;
+    int threads = 0;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* test = app.add_subcommand("self-test", "Test whether a device computes and remembers correctly");
+  AddDevice(test, options->device, options->threads);
+  test->footer(
+      "Example:\n  quant-runner self-test --device cuda:1\n\n"
+      "Every attempt on a GPU begins with this test; a worker whose GPU fails it is held back.");
+  test->callback([options, &action] {
+    action = [options] { return Finish("self-test", SelfTest(options->device, options->threads)); };
+  });
+}
+
 void AddMeasureMemory(CLI::App& app, Action& action) {
   auto request = std::make_shared<MemoryRequest>();
   auto shapes = std::make_shared<std::vector<std::string>>(1, "8x128");
@@ -281,6 +298,7 @@ int Main(int argc, char** argv) {
   AddPredict(app, action);
   AddBench(app, action);
   AddInfo(app, action);
+  AddSelfTest(app, action);
   AddMeasureMemory(app, action);
   try {
     app.parse(argc, argv);

@@ -429,6 +429,10 @@ class RunnerTest(AttemptTest):
         self.assertEqual(process.wait(timeout=60), 0)
         process.stdout.close()
 
+    def test_the_device_is_tested_on_demand(self):
+        self.assertEqual(self.run_command("self-test", "--device", "cpu").stdout, b"device cpu passed\n")
+        self.assertIn(b"7  the device failed its self-test", self.run_command("--help").stdout)
+
     def test_info_is_what_a_worker_advertises(self):
         info = json.loads(self.run_command("info", "--json").stdout)
         self.assertEqual(info["version"], 1)

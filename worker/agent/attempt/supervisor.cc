@@ -39,7 +39,9 @@ Outcome Finished(const v1::RunnerFinished& finished) {
   Message why = MessageOr(FromProto(finished.coded_message()).value_or(Message()),
                           CleanText(finished.message(), 16384));
   if (why.empty()) why = messages::kRunnerFailedSilently();
-  return {v1::RUN_STATE_FAILED, messages::kRunnerFailed(CleanText(finished.code(), 64), why)};
+  // The code of a device that failed its self-test.
+  const bool worker_fault = finished.code() == absl::StatusCodeToString(absl::StatusCode::kDataLoss);
+  return {v1::RUN_STATE_FAILED, messages::kRunnerFailed(CleanText(finished.code(), 64), why), worker_fault};
 }
 
 }  // namespace

@@ -88,6 +88,18 @@ TEST(ClassifyTest, ErrorOfTheRunnerComesInItsOwnWords) {
   EXPECT_EQ(English(Classify(end).message), "INVALID_ARGUMENT: label 7 is out of range");
 }
 
+TEST(ClassifyTest, ADeviceThatFailedItsSelfTestIsTheWorkersFault) {
+  RunnerEnd end = End(7, 0);
+  end.finished = Said(false);
+  end.finished->set_code("DATA_LOSS");
+  end.finished->set_message("the self-test of device cuda failed: an INT8 product is wrong");
+  EXPECT_EQ(Classify(end).state, v1::RUN_STATE_FAILED);
+  EXPECT_TRUE(Classify(end).worker_fault);
+  EXPECT_THAT(English(Classify(end).message), HasSubstr("INT8 product"));
+  end.finished->set_code("INTERNAL");
+  EXPECT_FALSE(Classify(end).worker_fault);
+}
+
 TEST(ClassifyTest, AgentsOwnReasonToKillIsTheMessage) {
   RunnerEnd end = End(0, SIGKILL);
   end.killed = true;
