@@ -1,6 +1,5 @@
 #include "client/results/render.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
@@ -10,6 +9,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
@@ -63,10 +63,9 @@ class Renderer {
     const absl::Status drawn = Draw();
     if (absl::IsCancelled(drawn)) return drawn;
     if (!drawn.ok()) {
-      Note("figures were not drawn", drawn, "gnuplot-nox",
+      Note(drawn_.empty() ? "figures were not drawn" : "some figures were not drawn", drawn, "gnuplot-nox",
            "sh figures/redraw.sh in the report's folder draws them");
-      rendered_.files.clear();
-      QL_RETURN_IF_ERROR(WriteReport(/*draw=*/false));
+      QL_RETURN_IF_ERROR(drawn_.empty() ? WriteWithoutFigures() : ReplaceMissingFigures());
     }
     for (const Language language : options_.languages) QL_RETURN_IF_ERROR(MakePages(language));
     return std::move(rendered_);
@@ -81,6 +80,42 @@ class Renderer {
     return absl::OkStatus();
   }
 
+  absl::Status WriteWithoutFigures() {
+    rendered_.files.clear();
+    return WriteReport(/*draw=*/false);
+  }
+
+  // Where a document shows a figure that gnuplot did not draw, it says so instead.
+  absl::Status ReplaceMissingFigures() {
+    for (TextFile& file : rendered_.files) {
+      if (!absl::EndsWith(file.path, ".md") || absl::StrContains(file.path, '/')) continue;
+      const Language language =
+          file.path == MarkdownName(Language::kChinese) ? Language::kChinese : Language::kEnglish;
+      std::vector<std::string> lines = absl::StrSplit(file.content, '\n');
+      for (std::string& line : lines) {
+        if (IsMissingFigure(line)) line = NotDrawn(language);
+      }
+      file.content = absl::StrJoin(lines, "\n");
+      QL_RETURN_IF_ERROR(Write(folder_ / file.path, file.content));
+    }
+    return absl::OkStatus();
+  }
+
+  // Only our own figures begin a line so: "!" and "[" of anything else are escaped.
+  bool IsMissingFigure(absl::string_view line) const {
+    const size_t link = line.rfind("](");
+    if (!absl::StartsWith(line, "![") || link == absl::string_view::npos || !absl::EndsWith(line, ".svg)"))
+      return false;
+    const std::string figure(line.substr(link + 2, line.size() - link - 2 - sizeof(".svg)") + 1));
+    return drawn_.count(figure + ".svg") == 0 || drawn_.count(figure + ".png") == 0;
+  }
+
+  static std::string NotDrawn(Language language) {
+    return report::Say(
+        language, "Not drawn here: gnuplot failed. `sh figures/redraw.sh` draws it from the data beside it.",
+        "此处未绘制：gnuplot 运行失败。运行 `sh figures/redraw.sh` 可由所附数据重新绘制。");
+  }
+
   absl::Status Run(std::vector<std::string> argv) {
     ToolCall call;
     call.argv = std::move(argv);
@@ -91,19 +126,18 @@ class Renderer {
   absl::Status Draw() {
     QL_RETURN_IF_ERROR(FindProgram("gnuplot").status());
     QL_ASSIGN_OR_RETURN(const std::string shell, FindProgram("sh"));
-    QL_RETURN_IF_ERROR(Run({shell, "figures/redraw.sh"}));
-    std::vector<std::string> drawn;
+    const absl::Status ran = Run({shell, "figures/redraw.sh"});
+    if (absl::IsCancelled(ran)) return ran;
     std::error_code error;
     for (auto it = fs::recursive_directory_iterator(folder_ / "figures", error);
          !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
       const std::string extension = it->path().extension().string();
       if (extension != ".svg" && extension != ".png") continue;
-      drawn.push_back(it->path().lexically_relative(folder_).generic_string());
+      drawn_.insert(it->path().lexically_relative(folder_).generic_string());
     }
     if (error) return FileError(error.value(), "list", (folder_ / "figures").string());
-    std::sort(drawn.begin(), drawn.end());
-    for (const std::string& path : drawn) QL_RETURN_IF_ERROR(Take(path));
-    return absl::OkStatus();
+    for (const std::string& path : drawn_) QL_RETURN_IF_ERROR(Take(path));
+    return ran;
   }
 
   absl::Status Take(const std::string& path) {
@@ -189,6 +223,7 @@ class Renderer {
   const RenderOptions& options_;
   const fs::path folder_;
   RenderedReport rendered_;
+  std::set<std::string> drawn_;  // figures, relative paths
   std::set<std::string> said_;
 };
 

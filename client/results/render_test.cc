@@ -1,5 +1,6 @@
 #include "client/results/render.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -81,6 +82,30 @@ TEST_F(RenderTest, AProgramThatFailsBecomesANoteWithWhatItSaid) {
   ASSERT_TRUE(rendered.ok()) << rendered.status();
   ASSERT_FALSE(rendered->notes.empty());
   EXPECT_THAT(rendered->notes.back(), HasSubstr("pandoc exited with code 7: no such template"));
+}
+
+TEST_F(RenderTest, AFigureThatGnuplotCannotDrawIsTheOnlyOneMissing) {
+  // Draws whatever it is asked for, and crashes at one figure.
+  Program("gnuplot",
+          "case \"$3\" in */system.gp) kill -SEGV $$ ;; esac\n"
+          "lang=${2#lang=\\'}; lang=${lang%%\\'*}; format=${2#*format=\\'}; format=${format%\\'}\n"
+          "echo '<svg/>' >\"${3%.gp}.$lang.$format\"");
+  const Path path(folder_.string() + ":/usr/bin:/bin");
+  const auto rendered = Render();
+  ASSERT_TRUE(rendered.ok()) << rendered.status();
+  EXPECT_THAT(rendered->notes[0], HasSubstr("some figures were not drawn"));
+  EXPECT_THAT(rendered->notes[0], HasSubstr("architecture/system.en.svg"));
+  const std::set<std::string> names = Names(*rendered);
+  EXPECT_EQ(names.count("figures/architecture/system.en.svg"), 0);
+  EXPECT_GT(std::count_if(names.begin(), names.end(),
+                          [](const std::string& name) { return name.ends_with(".en.svg"); }),
+            0);
+  for (const TextFile& file : rendered->files) {
+    if (file.path != "report.en.md") continue;
+    EXPECT_EQ(file.content.find("system.en.svg"), std::string::npos);
+    EXPECT_THAT(file.content, HasSubstr("Not drawn here: gnuplot failed."));
+    EXPECT_THAT(file.content, HasSubstr(".en.svg)"));
+  }
 }
 
 TEST_F(RenderTest, NothingIsLeftInTheTemporaryFolder) {

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <set>
-#include <stdio.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
@@ -22,18 +20,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "absl/strings/str_replace.h"
 #include "base/records.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "base/text/utf8.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
+#include "client/results/folder_exchange.h"
 #include "client/results/repeatable.h"
-#include "platform/file_lock.h"
 #include "platform/files.h"
-#include "platform/paths.h"
 
 namespace quantlab::client {
 namespace {
@@ -42,10 +38,8 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr char kMarker[] = "experiment.json";
-constexpr char kLock[] = ".lock";
 constexpr char kData[] = "report_data.json";
 constexpr int64_t kDataLimit = int64_t{1} << 30;
-constexpr int64_t kMarkerLimit = 64 << 20;
 
 absl::Status FromError(const std::error_code& error, const char* action, const fs::path& path) {
   return FileError(error.value(), action, path.string());
@@ -86,83 +80,32 @@ std::string Exact(double value) {
   return absl::StrFormat("%.17g", value);
 }
 
-// What is known of a results folder that stands there.
-struct Marker {
-  std::string id;
-  std::set<std::string> files;
-};
-
-Marker ReadMarker(const fs::path& folder) {
-  Marker marker;
-  const absl::StatusOr<std::string> text = ReadFile((folder / kMarker).string(), kMarkerLimit);
-  if (!text.ok()) return marker;
-  const Json json = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("id") || !json["id"].is_string()) return marker;
-  marker.id = json["id"].get<std::string>();
-  if (!json.contains("files") || !json["files"].is_array()) return marker;
-  for (const Json& file : json["files"]) {
-    if (file.is_string()) marker.files.insert(file.get<std::string>());
-  }
-  return marker;
-}
-
-// The folder under its hidden name.
+// Writes all files of the folder.
 class Writer {
  public:
   Writer(Client& client, const v1::ReportData& data, const ResultsOptions& options)
-      : client_(client),
-        data_(data),
-        options_(options),
-        root_(options.results_dir),
-        target_(root_ / FolderName(data.experiment())),
-        temp_(root_ /
-              absl::StrCat(".", FolderName(data.experiment()), "@", data.experiment().id(), ".partial")) {}
+      : client_(client), data_(data), options_(options) {}
 
   absl::StatusOr<ResultsFolder> Run() {
-    QL_RETURN_IF_ERROR(Prepare());
+    QL_ASSIGN_OR_RETURN(folder_, FolderExchange::Open(options_.results_dir, FolderName(data_.experiment()),
+                                                      data_.experiment().id()));
     QL_RETURN_IF_ERROR(WriteExperiment());
     for (const v1::RunReport& run : data_.runs()) QL_RETURN_IF_ERROR(WriteRun(run));
     QL_RETURN_IF_ERROR(FetchArtifacts());
-    QL_RETURN_IF_ERROR(RemoveLeftovers());
-    QL_RETURN_IF_ERROR(WriteMarker());
-    return Publish();
+    const std::string path = (fs::path(options_.results_dir) / FolderName(data_.experiment())).string();
+    QL_ASSIGN_OR_RETURN(std::string moved_away, folder_->Publish(Marker()));
+    return ResultsFolder{path, std::move(moved_away)};
   }
 
  private:
-  absl::Status Prepare() {
-    std::error_code error;
-    fs::create_directories(root_, error);
-    if (error) return FromError(error, "create", root_);
-    fs::create_directories(temp_, error);
-    if (error) return FromError(error, "create", temp_);
-    QL_ASSIGN_OR_RETURN(lock_, FileLock::Try((temp_ / kLock).string(), FileLock::Mode::kExclusive));
-    if (lock_ == nullptr) {
-      return MessageStatus(absl::StatusCode::kAlreadyExists, messages::kResultsBusy(data_.experiment().id()));
-    }
-    old_ = ReadMarker(target_);
-    return absl::OkStatus();
-  }
-
   absl::Status Write(const std::string& path, const std::string& content) {
-    QL_RETURN_IF_ERROR(Claim(path));
-    const fs::path full = temp_ / path;
+    QL_RETURN_IF_ERROR(folder_->Claim(path));
+    const fs::path full = folder_->New(path);
     std::ofstream out(full, std::ios::binary | std::ios::trunc);
     errno = 0;
     out.write(content.data(), static_cast<std::streamsize>(content.size()));
     out.close();
     return out ? absl::OkStatus() : FileError(errno != 0 ? errno : EIO, "write", full.string());
-  }
-
-  // Checks a path, makes its folder, and takes note that it is ours.
-  absl::Status Claim(const std::string& path) {
-    if (!IsSafeRelativePath(path)) {
-      return absl::InvalidArgumentError(absl::StrCat("the coordinator names a file '", Printable(path),
-                                                     "', which would leave the results folder"));
-    }
-    files_.insert(path);
-    std::error_code error;
-    fs::create_directories((temp_ / path).parent_path(), error);
-    return error ? FromError(error, "create", (temp_ / path).parent_path()) : absl::OkStatus();
   }
 
   absl::Status WriteExperiment() {
@@ -177,19 +120,20 @@ class Writer {
 
   // The other language, the other formats: true as long as the data are what they were made from.
   absl::Status KeepOtherReports() {
-    if (!InOldFolder(kData)) return absl::OkStatus();
-    const absl::StatusOr<std::string> before = ReadFile((target_ / kData).string(), kDataLimit);
+    if (folder_->Old(kData).empty()) return absl::OkStatus();
+    const absl::StatusOr<std::string> before = ReadFile(folder_->Old(kData).string(), kDataLimit);
     v1::ReportData old_data;
     if (!before.ok() || !google::protobuf::util::JsonStringToMessage(*before, &old_data).ok() ||
         BytesOf(old_data) != BytesOf(data_)) {
       return absl::OkStatus();
     }
-    for (const std::string& path : old_.files) {
-      if (!absl::StartsWith(path, "report/") || files_.count(path) > 0 || !InOldFolder(path)) continue;
-      QL_RETURN_IF_ERROR(Claim(path));
+    for (const std::string& path : folder_->old().files) {
+      const fs::path old = folder_->Old(path);
+      if (!absl::StartsWith(path, "report/") || folder_->files().count(path) > 0 || old.empty()) continue;
+      QL_RETURN_IF_ERROR(folder_->Claim(path));
       std::error_code error;
-      fs::copy_file(target_ / path, temp_ / path, fs::copy_options::overwrite_existing, error);
-      if (error) return FromError(error, "copy", target_ / path);
+      fs::copy_file(old, folder_->New(path), fs::copy_options::overwrite_existing, error);
+      if (error) return FromError(error, "copy", old);
     }
     return absl::OkStatus();
   }
@@ -215,8 +159,8 @@ class Writer {
   }
 
   absl::Status WriteLog(const v1::Run& run, const std::string& path) {
-    QL_RETURN_IF_ERROR(Claim(path));
-    std::ofstream out(temp_ / path, std::ios::binary | std::ios::trunc);
+    QL_RETURN_IF_ERROR(folder_->Claim(path));
+    std::ofstream out(folder_->New(path), std::ios::binary | std::ios::trunc);
     v1::ListLogsRequest request;
     request.set_experiment_id(data_.experiment().id());
     request.set_run(SplitRunId(run.id()).second);
@@ -228,20 +172,20 @@ class Writer {
     }));
     errno = 0;
     out.close();
-    return out ? absl::OkStatus() : FileError(errno != 0 ? errno : EIO, "write", (temp_ / path).string());
+    return out ? absl::OkStatus() : FileError(errno != 0 ? errno : EIO, "write", folder_->New(path).string());
   }
 
   absl::Status FetchArtifacts() {
     std::vector<LocalFile> wanted;
     int64_t total = 0, done = 0;
     for (const v1::RunReport& report : data_.runs()) {
-      for (const v1::Artifact& artifact : report.artifacts()) {
-        std::string path = RunFolder(report.run()) + "/" + artifact.name();
-        if (files_.count(path) > 0) path = RunFolder(report.run()) + "/artifacts/" + artifact.name();
-        if (options_.artifacts == Artifacts::kKeep && !InOldFolder(path)) continue;
-        QL_RETURN_IF_ERROR(Claim(path));
+      for (int i = 0; i < report.artifacts_size(); ++i) {
+        const v1::Artifact& artifact = report.artifacts(i);
+        const std::string path = PlaceOf(RunFolder(report.run()), artifact.name(), i);
+        if (options_.artifacts == Artifacts::kKeep && folder_->Old(path).empty()) continue;
+        QL_RETURN_IF_ERROR(folder_->Claim(path));
         TakeFromOldFolder(path, artifact.size());
-        wanted.push_back({(temp_ / path).string(), artifact.sha256(), artifact.size()});
+        wanted.push_back({folder_->New(path).string(), artifact.sha256(), artifact.size()});
         total += artifact.size();
       }
     }
@@ -255,100 +199,41 @@ class Writer {
     return absl::OkStatus();
   }
 
-  bool InOldFolder(const std::string& path) const {
-    std::error_code error;
-    return old_.id == data_.experiment().id() && fs::is_regular_file(target_ / path, error);
+  // Where the `index`-th artifact of a run goes: a name may be that of one of our files, or need a folder
+  // in the place of a file.
+  std::string PlaceOf(const std::string& folder, const std::string& name, int index) const {
+    const std::string numbered =
+        absl::StrCat(folder, "/artifacts/", index + 1, "_", absl::StrReplaceAll(name, {{"/", "_"}}));
+    const std::string free =
+        folder_->FirstFree({folder + "/" + name, folder + "/artifacts/" + name, numbered});
+    return free.empty() ? folder + "/" + name : free;
   }
 
   // A second name for a file that is here already; DownloadFile checks its digest.
   void TakeFromOldFolder(const std::string& path, int64_t size) {
+    const fs::path old = folder_->Old(path);
     std::error_code error;
-    if (!InOldFolder(path) || fs::exists(temp_ / path, error)) return;
-    if (static_cast<int64_t>(fs::file_size(target_ / path, error)) != size || error) return;
-    fs::create_hard_link(target_ / path, temp_ / path, error);
+    if (old.empty() || fs::exists(folder_->New(path), error)) return;
+    if (static_cast<int64_t>(fs::file_size(old, error)) != size || error) return;
+    fs::create_hard_link(old, folder_->New(path), error);
   }
 
-  // What a killed call left that does not belong here.
-  absl::Status RemoveLeftovers() {
-    std::vector<fs::path> stale;
-    std::error_code error;
-    for (auto it = fs::recursive_directory_iterator(temp_, error);
-         !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-      const std::string relative = it->path().lexically_relative(temp_).generic_string();
-      if (!it->is_directory() && relative != kLock && files_.count(relative) == 0)
-        stale.push_back(it->path());
-    }
-    if (error) return FromError(error, "list", temp_);
-    for (const fs::path& path : stale) QL_RETURN_IF_ERROR(RemoveTree(path.string()));
-    return absl::OkStatus();
-  }
-
-  absl::Status WriteMarker() {
-    files_.insert(kMarker);
+  std::string Marker() const {
     Json json = Json::object();
     json["schema"] = "quantlab.v1/Results";
     json["id"] = data_.experiment().id();
     json["name"] = data_.experiment().name();
     json["state"] = StateName(data_.experiment().state());
-    json["files"] = files_;
-    return WriteFileAtomically((temp_ / kMarker).string(),
-                               json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
-  }
-
-  absl::StatusOr<ResultsFolder> Publish() {
-    ResultsFolder result{target_.string(), ""};
-    fs::remove(temp_ / kLock);
-    std::error_code error;
-    const bool there = fs::exists(fs::symlink_status(target_, error));
-    if (there && old_.id == data_.experiment().id()) {
-      QL_RETURN_IF_ERROR(Exchange());
-    } else {
-      if (there) {
-        QL_ASSIGN_OR_RETURN(result.moved_away, MoveAway());
-      }
-      fs::rename(temp_, target_, error);
-      if (error) return FromError(error, "rename", temp_);
-    }
-    QL_RETURN_IF_ERROR(SyncDirectory(root_.string()));
-    return result;
-  }
-
-  // The new folder takes the old one's place in one step; then the user's own files move over.
-  absl::Status Exchange() {
-    if (renameat2(AT_FDCWD, temp_.c_str(), AT_FDCWD, target_.c_str(), RENAME_EXCHANGE) != 0) {
-      return FileError(errno, "rename", temp_.string());
-    }
-    std::error_code error;
-    for (auto it = fs::recursive_directory_iterator(temp_, error);
-         !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
-      const fs::path relative = it->path().lexically_relative(temp_);
-      if (it->is_directory() || old_.files.count(relative.generic_string()) > 0 ||
-          fs::exists(target_ / relative))
-        continue;
-      fs::create_directories((target_ / relative).parent_path(), error);
-      fs::rename(it->path(), target_ / relative, error);
-      if (error) return FromError(error, "move", it->path());
-    }
-    return RemoveTree(temp_.string());
-  }
-
-  absl::StatusOr<std::string> MoveAway() {
-    const std::string base = absl::StrCat(target_.string(), "@", old_.id.empty() ? "older" : old_.id);
-    std::string away = base;
-    std::error_code error;
-    for (int i = 2; fs::exists(fs::symlink_status(away, error)); ++i) away = absl::StrCat(base, ".", i);
-    fs::rename(target_, away, error);
-    if (error) return FromError(error, "rename", target_);
-    return away;
+    std::set<std::string> files = folder_->files();
+    files.insert(kMarker);
+    json["files"] = files;
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
   }
 
   Client& client_;
   const v1::ReportData& data_;
   const ResultsOptions& options_;
-  const fs::path root_, target_, temp_;
-  std::unique_ptr<FileLock> lock_;
-  Marker old_;
-  std::set<std::string> files_;
+  std::unique_ptr<FolderExchange> folder_;
 };
 
 }  // namespace

@@ -191,6 +191,25 @@ TEST_F(ResultsTest, AnArtifactNamedAsOneOfOursStandsAside) {
   EXPECT_EQ(ReadAll(Results("quick/baseline/artifacts/config.json")), "{}");
 }
 
+TEST_F(ResultsTest, ArtifactsWhoseNamesNeedAFolderInThePlaceOfAFileStandAside) {
+  v1::ReportData data = Data("quick-1");
+  AddArtifact(data.mutable_runs(0), "run.json/x", "1");
+  AddArtifact(data.mutable_runs(0), "predictions.csv/x", "2");
+  AddArtifact(data.mutable_runs(0), "model", "3");
+  AddArtifact(data.mutable_runs(0), "artifacts/run.json", "4");
+  AddArtifact(data.mutable_runs(0), "predictions.csv", "5");
+  AddArtifact(data.mutable_runs(0), "predictions.csv", "6");
+  const auto written = WriteResults(*client_, data, options_);
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_THAT(ReadAll(Results("quick/baseline/run.json")), HasSubstr("\"id\""));
+  EXPECT_EQ(ReadAll(Results("quick/baseline/artifacts/run.json/x")), "1");
+  EXPECT_EQ(ReadAll(Results("quick/baseline/artifacts/predictions.csv/x")), "2");
+  EXPECT_EQ(ReadAll(Results("quick/baseline/artifacts/model")), "3");
+  EXPECT_EQ(ReadAll(Results("quick/baseline/artifacts/artifacts/run.json")), "4");
+  EXPECT_EQ(ReadAll(Results("quick/baseline/artifacts/7_predictions.csv")), "5");
+  EXPECT_EQ(ReadAll(Results("quick/baseline/artifacts/8_predictions.csv")), "6");
+}
+
 TEST_F(ResultsTest, NamesThatLeaveTheFolderAreRefused) {
   v1::ReportData data = Data("quick-1");
   data.mutable_runs(0)->mutable_artifacts(1)->set_name("../../evil");
