@@ -2,6 +2,7 @@
 
 #include <string_view>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/text/utf8.h"
@@ -35,11 +36,20 @@ std::string JsonEscape(char c) {
   return byte < 0x20 || byte == 0x7f ? absl::StrFormat("\\u%04x", byte) : "";
 }
 
+// Whether a spreadsheet takes a field for a formula (OWASP, "CSV Injection"); an apostrophe before it makes
+// it text. Numbers stay as they are, and a dash alone marks an empty cell.
+bool IsFormula(absl::string_view text) {
+  double number;
+  return text.size() > 1 && absl::string_view("=+-@\t\r").find(text[0]) != absl::string_view::npos &&
+         !absl::SimpleAtod(text, &number);
+}
+
 }  // namespace
 
 std::string CsvField(absl::string_view text) {
-  if (text.find_first_of(",\"\r\n") == absl::string_view::npos) return std::string(text);
-  std::string quoted = "\"";
+  const bool formula = IsFormula(text);
+  if (text.find_first_of(",\"\r\n") == absl::string_view::npos) return absl::StrCat(formula ? "'" : "", text);
+  std::string quoted = formula ? "\"'" : "\"";
   for (const char c : text) {
     if (c == '"') quoted += '"';
     quoted += c;

@@ -17,6 +17,14 @@ TEST(CsvFieldTest, QuotesWhereRfc4180Demands) {
   EXPECT_EQ(CsvField("名字,值"), "\"名字,值\"");
 }
 
+TEST(CsvFieldTest, NoTextIsAFormulaOfASpreadsheet) {
+  EXPECT_EQ(CsvField("=cmd|' /C calc'!A0"), "'=cmd|' /C calc'!A0");
+  EXPECT_EQ(CsvField("=HYPERLINK(\"x\",\"y\")"), "\"'=HYPERLINK(\"\"x\"\",\"\"y\"\")\"");
+  for (const char* text : {"+1+1", "-2+3", "@SUM(A1)", "\t=1"}) EXPECT_EQ(CsvField(text)[0], '\'') << text;
+  EXPECT_EQ(CsvField("\r=1"), "\"'\r=1\"");
+  for (const char* text : {"-1", "+0.5", "-1e-9", "-inf", "-", "a=b", "2-3"}) EXPECT_EQ(CsvField(text), text);
+}
+
 TEST(JsonQuoteTest, EscapesWhatJsonDemands) {
   EXPECT_EQ(JsonQuote("plain 文字"), "\"plain 文字\"");
   EXPECT_EQ(JsonQuote("a\"b\\c"), R"("a\"b\\c")");

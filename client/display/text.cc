@@ -30,6 +30,13 @@ size_t WidthOf(utf8proc_int32_t code) {
   return width > 0 ? static_cast<size_t>(width) : 0;
 }
 
+// Characters that change the order or the lines in which a terminal shows others (Unicode Standard Annex 9
+// and "Trojan Source", CVE-2021-42574), so that a name could pass for another one.
+bool ChangesOrder(utf8proc_int32_t code) {
+  return code == 0x061c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
+         (code >= 0x2066 && code <= 0x2069);
+}
+
 }  // namespace
 
 size_t DisplayWidth(absl::string_view text) {
@@ -69,7 +76,7 @@ std::string Printable(absl::string_view text) {
     } else if (code < 0x20 || code == 0x7f) {
       out += '^';
       out += static_cast<char>(code ^ 0x40);
-    } else if (code >= 0x80 && code < 0xa0) {
+    } else if ((code >= 0x80 && code < 0xa0) || ChangesOrder(code)) {
       out += '?';
     } else {
       out.append(text.substr(at, length).data(), length);

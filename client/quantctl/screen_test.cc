@@ -40,6 +40,8 @@ TEST(TextTest, NothingOfALogLineReachesTheTerminalRaw) {
   EXPECT_EQ(Printable("\033[31mred\r\n"), "^[[31mred^M^J");
   EXPECT_EQ(Printable("\xff"), "\xef\xbf\xbd");
   EXPECT_EQ(Printable("\u009b31m"), "?31m");
+  EXPECT_EQ(Printable("safe\u202egpj.exe"), "safe?gpj.exe");
+  EXPECT_EQ(Printable("\u2066a\u2069\u200fb\u2028"), "?a??b?");
   EXPECT_EQ(Printable("好"), "好");
 }
 
