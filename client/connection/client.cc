@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/backoff.h"
+#include "base/clock.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/records.h"
@@ -23,10 +24,22 @@ constexpr absl::Duration kFirstPause = absl::Milliseconds(50);
 constexpr absl::Duration kLongestPause = absl::Seconds(2);
 // A watch is opened anew at least this often, so that even a stream that died in silence goes on.
 constexpr absl::Duration kWatchDeadline = absl::Minutes(5);
+// Times that a request is sent although each time the connection ended.
+constexpr int kMaxEndedConnections = 2;
 constexpr int kMaxMessageBytes = 256 << 20;
 
 bool IsAway(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
+// Whether the connection ended while the coordinator had the request, as opposed to there being none. gRPC
+// says it in its text alone (https://github.com/grpc/grpc/blob/v1.51.1/src/core/lib/iomgr/tcp_posix.cc).
+bool ConnectionEnded(const absl::Status& status) {
+  if (!absl::IsUnavailable(status)) return false;
+  for (const char* text : {"Socket closed", "Connection reset", "Broken pipe", "recvmsg", "sendmsg"}) {
+    if (absl::StrContains(status.message(), text)) return true;
+  }
+  return false;
 }
 
 absl::Status Cancelled() {
@@ -57,7 +70,7 @@ absl::Status Client::ForPeople(absl::Status status) const {
 
 absl::Status Client::Repeat(const std::function<absl::Status()>& attempt) {
   Backoff backoff(kFirstPause, kLongestPause);
-  const absl::Time start = absl::Now();
+  const absl::Duration start = Clock::Real().Monotonic();
   while (true) {
     if (options_.cancellation != nullptr && options_.cancellation->cancelled()) return Cancelled();
     absl::Status status = attempt();
@@ -66,7 +79,7 @@ absl::Status Client::Repeat(const std::function<absl::Status()>& attempt) {
       return status;
     }
     const absl::Duration patience = answered_ ? options_.patience : options_.first_patience;
-    if (absl::Now() - start > patience) return ForPeople(std::move(status));
+    if (Clock::Real().Monotonic() - start > patience) return ForPeople(std::move(status));
     if (options_.on_unavailable) QL_RETURN_IF_ERROR(options_.on_unavailable(status));
     const absl::Duration pause = backoff.Next();
     if (options_.cancellation == nullptr) {
@@ -83,12 +96,21 @@ absl::StatusOr<Response> Client::Call(Stub& stub,
                                                                    Response*),
                                       const Request& request, bool repeatable) {
   Response response;
+  int ended_connections = 0;
   const auto attempt = [&]() -> absl::Status {
     grpc::ClientContext context;
     context.set_deadline(absl::ToChronoTime(absl::Now() + options_.call_timeout));
     const Cancellation::Registration registration(options_.cancellation, [&context] { context.TryCancel(); });
     response.Clear();
-    return FromGrpcStatus((stub.*method)(&context, request, &response));
+    absl::Status status = FromGrpcStatus((stub.*method)(&context, request, &response));
+    if (ConnectionEnded(status) && ++ended_connections == kMaxEndedConnections) {
+      return absl::InternalError(absl::StrCat(
+          "the coordinator at ", options_.address, " ended the connection ", ended_connections,
+          " times while it had this request (", status.message(),
+          "); it is not sent again, since the request itself may be what ends the coordinator. Its "
+          "log says more"));
+    }
+    return status;
   };
   const absl::Status status = repeatable ? Repeat(attempt) : ForPeople(attempt());
   if (!status.ok()) return status;

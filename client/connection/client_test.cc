@@ -1,11 +1,16 @@
 #include "client/connection/client.h"
 
+#include <atomic>
+#include <cstring>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <thread>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/testing/temp_folder.h"
+#include "platform/unique_fd.h"
 #include "tests/fakes/fake_coordinator.h"
 
 namespace quantlab::client {
@@ -97,6 +102,55 @@ TEST_F(ClientTest, RepeatsASubmissionUnderTheSameRequestId) {
     EXPECT_EQ(state.submits[0].request_id(), "r1");
     EXPECT_EQ(state.submits[1].request_id(), "r1");
   });
+}
+
+// Accepts connections and ends each once a call has arrived, as a coordinator does that a request kills.
+class EndingServer {
+ public:
+  explicit EndingServer(const std::string& path) : listener_(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{AF_UNIX, {}};
+    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+    EXPECT_EQ(bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    EXPECT_EQ(listen(listener_.get(), 8), 0);
+    thread_ = std::thread([this] { Serve(); });
+  }
+  ~EndingServer() {
+    shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  int calls() const { return calls_; }
+
+ private:
+  void Serve() {
+    while (true) {
+      const UniqueFd connection(accept(listener_.get(), nullptr, nullptr));
+      if (!connection.valid()) return;
+      // An empty SETTINGS frame of HTTP/2 (RFC 9113, 6.5) lets the client send its call.
+      EXPECT_EQ(send(connection.get(), "\0\0\0\4\0\0\0\0\0", 9, MSG_NOSIGNAL), 9);
+      std::string received;
+      char buffer[4096];
+      ssize_t got;
+      while (received.find("application/grpc") == std::string::npos &&
+             (got = recv(connection.get(), buffer, sizeof(buffer), 0)) > 0) {
+        received.append(buffer, static_cast<size_t>(got));
+      }
+      ++calls_;
+    }
+  }
+
+  const UniqueFd listener_;
+  std::atomic<int> calls_{0};
+  std::thread thread_;
+};
+
+TEST_F(ClientTest, ARequestThatEndsTheConnectionIsSentTwiceAtMost) {
+  const EndingServer server(folder_ / "e.sock");
+  options_.address = "unix:" + (folder_ / "e.sock");
+  options_.first_patience = absl::Minutes(1);
+  const absl::Status status = client().GetExperiment("a").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInternal) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("not sent again"));
+  EXPECT_EQ(server.calls(), 2);
 }
 
 TEST_F(ClientTest, ACoordinatorThatIsNotThereIsNamedWithTheRemedy) {

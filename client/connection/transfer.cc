@@ -13,6 +13,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/clock.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/sha256.h"
@@ -27,6 +28,10 @@ constexpr size_t kChunkBytes = 1 << 20;
 constexpr int kStatBatch = 1000;
 // Broken streams in a row by which nothing more has arrived.
 constexpr int kMaxStalled = 10;
+constexpr absl::Duration kStalledPause = absl::Milliseconds(200);
+// While somebody else uploads the same file, how long nothing more of it may arrive. Longer than the
+// coordinator keeps the place of a transfer that stands still.
+constexpr absl::Duration kOthersPatience = absl::Minutes(1);
 // Of one stream; a transfer that takes longer goes on in the next.
 constexpr absl::Duration kStreamDeadline = absl::Minutes(10);
 
@@ -80,6 +85,11 @@ absl::StatusOr<v1::ArtifactStat> StatOne(Client& client, const std::string& sha2
   return response.artifacts(0);
 }
 
+// Another client's upload of the same file is open: its bytes are ours, too.
+bool IsOthersUpload(const absl::Status& status) {
+  return absl::IsAborted(status) && MessageOf(status).code != messages::kFileChanged.code();
+}
+
 // Where the content is wrong the file may have changed, or a byte on its way: look before a second try.
 absl::Status CheckUnchanged(const LocalFile& file) {
   QL_ASSIGN_OR_RETURN(const std::string now, Sha256OfFile(file.path));
@@ -89,6 +99,7 @@ absl::Status CheckUnchanged(const LocalFile& file) {
 absl::Status UploadOne(Client& client, const LocalFile& file, v1::ArtifactStat stat,
                        const std::function<void(int64_t)>& sent) {
   int stalled = 0;
+  absl::Duration moved = Clock::Real().Monotonic();  // when more of the file was last seen to have arrived
   for (bool corrected = false; !stat.present();) {
     const int64_t offset = std::clamp<int64_t>(stat.size(), 0, file.size);
     absl::Status status = UploadFrom(client, file, offset, sent);
@@ -97,15 +108,18 @@ absl::Status UploadOne(Client& client, const LocalFile& file, v1::ArtifactStat s
       corrected = true;
       QL_RETURN_IF_ERROR(CheckUnchanged(file));
     } else if (!absl::IsUnavailable(status) && !absl::IsDeadlineExceeded(status) &&
-               !absl::IsOutOfRange(status)) {
+               !absl::IsOutOfRange(status) && !IsOthersUpload(status)) {
       return Annotate(status, absl::StrCat("uploading ", file.path));
-    } else {
-      absl::SleepFor(absl::Milliseconds(200));
+    } else if (client.options().cancellation == nullptr) {
+      absl::SleepFor(kStalledPause);
+    } else if (client.options().cancellation->WaitFor(kStalledPause)) {
+      return absl::CancelledError(absl::StrCat("stopped while uploading ", file.path));
     }
     const int64_t before = stat.size();
     QL_ASSIGN_OR_RETURN(stat, StatOne(client, file.sha256));  // waits while the coordinator is away
-    stalled = stat.size() > before ? 0 : stalled + 1;
-    if (!stat.present() && stalled > kMaxStalled)
+    if (stat.size() > before) moved = Clock::Real().Monotonic();
+    stalled = stat.size() > before || IsOthersUpload(status) ? 0 : stalled + 1;
+    if (!stat.present() && (stalled > kMaxStalled || Clock::Real().Monotonic() - moved > kOthersPatience))
       return Annotate(status, absl::StrCat("uploading ", file.path));
   }
   return absl::OkStatus();

@@ -79,6 +79,18 @@ TEST_F(TransferTest, ABrokenUploadGoesOnWhereItStopped) {
   });
 }
 
+TEST_F(TransferTest, WaitsForAnotherUploadOfTheSameFile) {
+  const LocalFile file = Local("a", Content(1 << 20, 'z'));
+  // StatArtifacts, refused upload, StatArtifacts, refused upload; then the other one has finished.
+  const absl::Status others = absl::AbortedError("artifact … is being uploaded by someone else");
+  fake_.With([&](FakeState& state) {
+    state.failures = {absl::OkStatus(), others, absl::OkStatus(), others, absl::OkStatus()};
+  });
+  const absl::Status status = UploadFiles(*client_, {file}, {});
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_EQ(fake_.With([&](FakeState& s) { return s.artifacts.count(file.sha256); }), 1u);
+}
+
 TEST_F(TransferTest, AFileThatChangedIsNotUploaded) {
   const LocalFile file = Local("a", "before");
   folder_.Write("a", "after!");
