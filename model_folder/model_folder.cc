@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "base/text/json_depth.h"
 #include "model_folder/first_bytes.h"
 #include "model_folder/weight_files.h"
 
@@ -56,6 +57,7 @@ absl::Status CheckConfig(const std::string& path) {
   if (const std::string foreign = DescribeForeign(text); !foreign.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, " ", foreign));
   }
+  QL_RETURN_IF_ERROR(Annotate(CheckJsonDepth(text), path));
   if (Json::parse(text, nullptr, /*allow_exceptions=*/false).is_object()) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(path, ": is not a JSON object"));
 }

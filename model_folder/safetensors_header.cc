@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text/json_depth.h"
 #include "model_folder/first_bytes.h"
 
 namespace quantlab {
@@ -74,6 +75,7 @@ absl::StatusOr<TensorShapes> ReadSafetensorsShapes(const std::string& path) {
   if (!in.seekg(8) || !in.read(header.data(), static_cast<std::streamsize>(length))) {
     return absl::UnavailableError(absl::StrCat(path, ": cannot be read"));
   }
+  if (const absl::Status depth = CheckJsonDepth(header); !depth.ok()) return Bad(path, depth.message());
   const Json json = Json::parse(header, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return Bad(path, "its header is not a JSON object");
   TensorShapes shapes;

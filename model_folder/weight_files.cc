@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "base/text/json_depth.h"
 #include "model_folder/first_bytes.h"
 
 namespace quantlab {
@@ -39,6 +40,7 @@ absl::StatusOr<WeightFiles> ReadIndex(const fs::path& folder) {
   if (const std::string foreign = DescribeForeign(text); !foreign.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, " ", foreign));
   }
+  QL_RETURN_IF_ERROR(Annotate(CheckJsonDepth(text), path));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   const auto map = json.is_object() ? json.find("weight_map") : json.end();
   if (!json.is_object() || map == json.end() || !map->is_object() || map->empty()) {

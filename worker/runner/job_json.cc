@@ -10,6 +10,7 @@
 #include "base/messages.h"
 #include "base/settings.h"
 #include "base/status_macros.h"
+#include "base/text/json_depth.h"
 #include "worker/runner/json_fields.h"
 
 namespace quantlab::runner {
@@ -190,6 +191,7 @@ absl::Status CheckInputs(const Job& job) {
 }  // namespace
 
 absl::StatusOr<Job> ParseJob(absl::string_view text) {
+  QL_RETURN_IF_ERROR(Annotate(CheckJsonDepth(text), "job"));
   const auto json = nlohmann::json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return absl::InvalidArgumentError("job: not JSON, or cut off");
   absl::Status status;

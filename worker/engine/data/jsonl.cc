@@ -15,6 +15,7 @@
 #include "base/messages.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
+#include "base/text/json_depth.h"
 #include "base/text/utf8.h"
 #include "worker/engine/data/class_names.h"
 #include "worker/engine/data/file_util.h"
@@ -101,6 +102,7 @@ std::string WithoutExtensions(std::string_view json) {
 
 // The only place where exceptions of the library appear.
 absl::StatusOr<Json> ParseJson(std::string_view text) {
+  QL_RETURN_IF_ERROR(CheckJsonDepth({text.data(), text.size()}));
   try {
     return Json::parse(text);
   } catch (const Json::exception& e) {

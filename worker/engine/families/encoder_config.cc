@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "base/text/json_depth.h"
 #include "worker/engine/families/families.h"
 
 namespace quantlab::engine {
@@ -210,6 +211,7 @@ class Parser {
 };
 
 absl::StatusOr<Json> ParseObject(const std::string& text, const std::string& where) {
+  QL_RETURN_IF_ERROR(Annotate(CheckJsonDepth(text), where));
   try {
     Json json = Json::parse(text);
     if (json.is_object()) return json;

@@ -10,6 +10,7 @@
 #include "base/message_catalogue.h"
 #include "base/message_json.h"
 #include "base/status_macros.h"
+#include "base/text/json_depth.h"
 #include "worker/engine/families/families.h"
 #include "worker/engine/layers/layer_kinds.h"
 
@@ -317,6 +318,7 @@ std::string PlanToJson(const QuantizationPlan& plan) {
 }
 
 absl::StatusOr<QuantizationPlan> ParsePlan(const std::string& text, const std::string& where) {
+  QL_RETURN_IF_ERROR(Annotate(CheckJsonDepth(text), where));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return absl::InvalidArgumentError(absl::StrCat(where, ": not JSON, or cut off"));
   Reader reader(json, where);

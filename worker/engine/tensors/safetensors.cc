@@ -19,6 +19,7 @@
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "base/text/json_depth.h"
 #include "model_folder/first_bytes.h"
 #include "worker/engine/tensors/atomic_file.h"
 #include "worker/engine/tensors/torch_status.h"
@@ -161,6 +162,8 @@ class HeaderParser {
 
   // nlohmann::json keeps the last of several equal keys; here they are an error.
   absl::StatusOr<Json> ParseWithoutDuplicates(const char* begin, const char* end) {
+    const size_t size = static_cast<size_t>(end - begin);
+    if (const absl::Status depth = CheckJsonDepth({begin, size}); !depth.ok()) return Bad(depth.message());
     std::vector<std::set<std::string>> keys;
     std::string duplicate;
     const auto watch = [&](int depth, Json::parse_event_t event, Json& parsed) {

@@ -1,12 +1,14 @@
 #include "worker/engine/text/tokenizer_fields.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <system_error>
+#include <unordered_set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/text/json_depth.h"
 
 namespace quantlab::engine::tokenizer_fields {
 
@@ -34,6 +36,8 @@ absl::StatusOr<std::optional<std::string>> ReadIfPresent(const std::string& path
 absl::StatusOr<std::optional<Json>> ReadJsonObject(const std::string& path) {
   QL_ASSIGN_OR_RETURN(const std::optional<std::string> content, ReadIfPresent(path));
   if (!content.has_value()) return std::optional<Json>();
+  if (const absl::Status depth = CheckJsonDepth(*content); !depth.ok())
+    return Malformed(path, std::string(depth.message()));
   Json json = Json::parse(*content, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return Malformed(path, "is not a JSON object");
   return std::optional<Json>(std::move(json));
@@ -86,11 +90,21 @@ absl::Status AddToken(const Json& json, int32_t id, const std::string& path, Tok
   QL_RETURN_IF_ERROR(ReadBool(json, "lstrip", path, &token.lstrip));
   QL_RETURN_IF_ERROR(ReadBool(json, "rstrip", path, &token.rstrip));
   QL_RETURN_IF_ERROR(ReadBool(json, "normalized", path, &token.normalized));
-  const bool known =
-      std::any_of(spec->added_tokens.begin(), spec->added_tokens.end(),
-                  [&](const AddedToken& t) { return t.id == id || t.content == token.content; });
-  if (!known && !token.content.empty()) spec->added_tokens.push_back(std::move(token));
+  if (!token.content.empty()) spec->added_tokens.push_back(std::move(token));
   return absl::OkStatus();
+}
+
+void KeepFirstOfEach(std::vector<AddedToken>* tokens) {
+  std::unordered_set<int32_t> ids;
+  std::unordered_set<std::string> contents;
+  std::vector<AddedToken> kept;
+  for (AddedToken& token : *tokens) {
+    if (ids.count(token.id) > 0 || contents.count(token.content) > 0) continue;
+    ids.insert(token.id);
+    contents.insert(token.content);
+    kept.push_back(std::move(token));
+  }
+  *tokens = std::move(kept);
 }
 
 }  // namespace quantlab::engine::tokenizer_fields

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -38,9 +39,11 @@ absl::Status ReadToken(const Json& object, const char* key, const std::string& p
 
 absl::StatusOr<int32_t> TokenId(const Json& value, const std::string& path, const std::string& token);
 
-// Adds what `json` says about a token. The first of an id counts, so that a more specific file can be read
-// first.
+// Adds what `json` says about a token.
 absl::Status AddToken(const Json& json, int32_t id, const std::string& path, TokenizerSpec* spec);
+
+// Keeps the first token of each id and of each content: the more specific file is read first.
+void KeepFirstOfEach(std::vector<AddedToken>* tokens);
 
 }  // namespace quantlab::engine::tokenizer_fields
 

@@ -347,6 +347,7 @@ absl::StatusOr<TokenizerSpec> ReadTokenizerSpec(const std::string& folder) {
   if (map.has_value()) QL_RETURN_IF_ERROR(ReadTokenNames(*map, map_path, &spec));
   QL_RETURN_IF_ERROR(ReadTokenNames(config, config_path, &spec));
   QL_RETURN_IF_ERROR(ReadAddedTokens(config, config_path, folder, &spec));
+  KeepFirstOfEach(&spec.added_tokens);
   AddSpecialTokens(&spec);
   NameFrameTokens(&spec);
   spec.model_max_length = ReadMaxLength(config);

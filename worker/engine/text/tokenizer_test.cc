@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "base/testing/temp_folder.h"
+#include "worker/engine/text/tokenizer_fields.h"
 
 namespace quantlab::engine {
 namespace {
@@ -167,6 +168,29 @@ TEST(Tokenizer, AddedTokensAreFoundAsTheirFlagsSay) {
   EXPECT_EQ(pieces(R"("special":false,"normalized":true)", "a<USER>b"), "a <User> b");
   EXPECT_EQ(pieces(R"("normalized":false,"single_word":true)", "a<User> <User> b"), "a < user > <User> b");
   EXPECT_EQ(pieces(R"("normalized":false,"lstrip":true,"rstrip":true)", "a <User>  b"), "a <User> b");
+}
+
+TEST(Tokenizer, TheFirstAddedTokenOfAnIdAndOfATextIsKept) {
+  std::vector<AddedToken> tokens(4);
+  const std::pair<const char*, int32_t> given[] = {{"a", 1}, {"b", 1}, {"a", 2}, {"c", 2}};
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    tokens[i].content = given[i].first;
+    tokens[i].id = given[i].second;
+  }
+  tokenizer_fields::KeepFirstOfEach(&tokens);
+  ASSERT_EQ(tokens.size(), 2u);
+  EXPECT_EQ(tokens[0].content, "a");
+  EXPECT_EQ(tokens[1].content, "c") << "its id's other token was left out";
+}
+
+TEST(Tokenizer, RefusesFilesThatNestTooDeep) {
+  const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
+  const TempFolder folder({{"vocab.txt", kVocab}, {"tokenizer_config.json", R"({"x": )" + deep + "}"}});
+  const auto t = Tokenizer::Load(folder.path());
+  EXPECT_TRUE(absl::IsInvalidArgument(t.status()));
+  EXPECT_NE(t.status().message().find("tokenizer_config.json: its arrays and objects are nested"),
+            std::string::npos)
+      << t.status();
 }
 
 TEST(Tokenizer, ReadsTokensThatWereAddedBesideAVocabulary) {
