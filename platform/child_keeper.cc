@@ -6,8 +6,8 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "base/backoff.h"
+#include "base/clock.h"
 #include "platform/files.h"
 
 namespace quantlab {
@@ -126,9 +126,9 @@ void ChildKeeper::Loop() {
 
     MutexLock lock(mutex_);
     if (!stopping_ && failed >= options_.max_failed_starts) failure_ = GivenUp(failed, why);
-    const absl::Time deadline = absl::Now() + backoff.Next();
-    while (!stopping_ && failure_.ok() && absl::Now() < deadline)
-      changed_.WaitFor(mutex_, deadline - absl::Now());
+    const absl::Duration deadline = Clock::Real().Monotonic() + backoff.Next();
+    while (!stopping_ && failure_.ok() && Clock::Real().Monotonic() < deadline)
+      changed_.WaitFor(mutex_, deadline - Clock::Real().Monotonic());
     if (stopping_ || !failure_.ok()) {
       done_ = true;
       changed_.NotifyAll();
@@ -137,14 +137,20 @@ void ChildKeeper::Loop() {
   }
 }
 
+void ChildKeeper::Replace() {
+  MutexLock lock(mutex_);
+  if (process_ != nullptr) process_->Signal(SIGKILL);
+}
+
 void ChildKeeper::Stop(absl::Duration grace) {
   {
     MutexLock lock(mutex_);
     stopping_ = true;
     changed_.NotifyAll();
     if (process_ != nullptr) process_->Signal(SIGTERM);
-    const absl::Time deadline = absl::Now() + grace;
-    while (!done_ && absl::Now() < deadline) changed_.WaitFor(mutex_, deadline - absl::Now());
+    const absl::Duration deadline = Clock::Real().Monotonic() + grace;
+    while (!done_ && Clock::Real().Monotonic() < deadline)
+      changed_.WaitFor(mutex_, deadline - Clock::Real().Monotonic());
     if (!done_ && process_ != nullptr) process_->Signal(SIGKILL);
     while (!done_) changed_.Wait(mutex_);
   }

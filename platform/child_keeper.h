@@ -43,6 +43,9 @@ class ChildKeeper {
   pid_t pid() const;
   int starts() const;
 
+  // SIGKILL: the program is started again. For one that lives and does not do its work.
+  void Replace();
+
   // SIGTERM, and SIGKILL after `grace`. Returns when the child has ended. Idempotent.
   void Stop(absl::Duration grace);
 

@@ -210,6 +210,8 @@ absl::Status FileArtifactStore::DeleteStaleUploads() {
     struct stat stat;
     if (lstat(path.c_str(), &stat) != 0 || S_ISDIR(stat.st_mode)) continue;
     const bool stale = absl::TimeFromTimespec(stat.st_mtim) < oldest;
+    MutexLock lock(mutex_);
+    if (open_.count(entry->d_name) > 0) continue;
     // A file whose name is not a digest can never be resumed.
     if (stale || !IsSha256Hex(entry->d_name)) unlink(path.c_str());
   }

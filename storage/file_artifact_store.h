@@ -28,7 +28,7 @@ struct ArtifactStoreOptions {
   int64_t max_file_bytes = int64_t{64} << 30;
   // An upload is refused when it would leave less than this free on the disk.
   int64_t keep_free_bytes = int64_t{64} << 20;
-  // Uploads without progress for so long are deleted when the store is opened.
+  // Uploads without progress for so long are deleted by DeleteStaleUploads.
   absl::Duration stale_upload_age = absl::Hours(24);
   const Clock* clock = &Clock::Real();
 };
@@ -48,6 +48,9 @@ class FileArtifactStore : public ArtifactStore {
   absl::StatusOr<std::unique_ptr<Reader>> OpenReader(const std::string& sha256) override;
   absl::Status SetAside(const std::string& sha256) override;
 
+  // Deletes uploads that nobody has continued for a long time. Open calls it; call it from time to time.
+  absl::Status DeleteStaleUploads();
+
   struct Check {
     int64_t files = 0;
     int64_t bytes = 0;
@@ -64,7 +67,6 @@ class FileArtifactStore : public ArtifactStore {
 
   std::string PublishedPath(const std::string& sha256) const;
   std::string IncomingPath(const std::string& sha256) const;
-  absl::Status DeleteStaleUploads();
   absl::Status CheckFolder(const std::string& prefix, Check& check);
   absl::StatusOr<bool> HasItsDigest(const std::string& sha256, Check& check);
   absl::Status CheckSpace(const std::string& sha256, int64_t size, int64_t offset) const;

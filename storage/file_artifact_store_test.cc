@@ -274,6 +274,19 @@ TEST_F(FileArtifactStoreTest, StaleUploadsAreDeletedWhenTheStoreOpens) {
   EXPECT_EQ(FilesBelow(folder_), 0u);
 }
 
+TEST_F(FileArtifactStoreTest, StaleUploadsAreDeletedWhileTheStoreIsOpen) {
+  store_->OpenWriter(digest_, 10, 0).value()->Append("012").IgnoreError();
+  clock_.Advance(absl::Hours(25));
+  {
+    const auto continued = store_->OpenWriter(digest_, 10, 3);
+    ASSERT_TRUE(continued.ok()) << continued.status();
+    ASSERT_TRUE(store_->DeleteStaleUploads().ok());
+    EXPECT_EQ(Size(digest_), 3) << "somebody goes on with it";
+  }
+  ASSERT_TRUE(store_->DeleteStaleUploads().ok());
+  EXPECT_EQ(Size(digest_), 0);
+}
+
 TEST_F(FileArtifactStoreTest, LinksAreNotFollowed) {
   fs::create_symlink("/etc/passwd", folder_ + "/incoming/" + digest_);
   EXPECT_FALSE(store_->OpenWriter(digest_, 10, 0).ok());

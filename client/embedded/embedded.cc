@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
+#include "base/clock.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/sha256.h"
@@ -65,11 +66,11 @@ std::string ReadSmall(const std::string& path) {
 
 // What the supervisor writes to its ready pipe; empty when it ended without a word.
 absl::StatusOr<std::string> ReadAnswer(int fd, absl::Duration timeout) {
-  const absl::Time deadline = absl::Now() + timeout;
+  const absl::Duration deadline = Clock::Real().Monotonic() + timeout;
   std::string answer;
   while (answer.size() < kSmallFile) {
     pollfd waiting{fd, POLLIN, 0};
-    const absl::Duration left = deadline - absl::Now();
+    const absl::Duration left = deadline - Clock::Real().Monotonic();
     if (left <= absl::ZeroDuration()) return absl::DeadlineExceededError("no answer");
     const int changed = poll(&waiting, 1, static_cast<int>(absl::ToInt64Milliseconds(left)) + 1);
     if (changed < 0 && errno != EINTR) return FileError(errno, "wait for", "the supervisor");
@@ -149,8 +150,8 @@ absl::StatusOr<std::unique_ptr<EmbeddedService>> EmbeddedService::Open(EmbeddedO
 }
 
 absl::Status EmbeddedService::AwaitUsersLock() {
-  const absl::Time deadline = absl::Now() + kStopping;
-  while (absl::Now() < deadline) {
+  const absl::Duration deadline = Clock::Real().Monotonic() + kStopping;
+  while (Clock::Real().Monotonic() < deadline) {
     QL_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock,
                         FileLock::Try(paths_.users_lock, FileLock::Mode::kShared));
     if (lock != nullptr) {
@@ -166,8 +167,8 @@ absl::Status EmbeddedService::AwaitUsersLock() {
 }
 
 absl::Status EmbeddedService::WantWorker() {
-  const absl::Time deadline = absl::Now() + absl::Seconds(10);
-  while (absl::Now() < deadline) {
+  const absl::Duration deadline = Clock::Real().Monotonic() + absl::Seconds(10);
+  while (Clock::Real().Monotonic() < deadline) {
     QL_ASSIGN_OR_RETURN(std::unique_ptr<FileLock> lock,
                         FileLock::Try(paths_.worker_lock, FileLock::Mode::kShared));
     if (lock != nullptr) {
@@ -211,9 +212,9 @@ absl::Status EmbeddedService::SpawnSupervisor() {
 }
 
 absl::Status EmbeddedService::EnsureSupervisor() {
-  const absl::Time deadline = absl::Now() + options_.start_timeout;
+  const absl::Duration deadline = Clock::Real().Monotonic() + options_.start_timeout;
   absl::Status last = absl::UnavailableError("the embedded service does not start");
-  while (absl::Now() < deadline) {
+  while (Clock::Real().Monotonic() < deadline) {
     QL_ASSIGN_OR_RETURN(EmbeddedState state, InspectEmbedded(paths_.data));
     if (state.running) return absl::OkStatus();
     last = SpawnSupervisor();
@@ -227,8 +228,8 @@ absl::Status EmbeddedService::EnsureSupervisor() {
 }
 
 absl::Status EmbeddedService::ReadAddress() {
-  const absl::Time deadline = absl::Now() + options_.start_timeout;
-  while (absl::Now() < deadline) {
+  const absl::Duration deadline = Clock::Real().Monotonic() + options_.start_timeout;
+  while (Clock::Real().Monotonic() < deadline) {
     address_ = ReadSmall(paths_.address);
     struct stat info;
     const std::string path = std::string(absl::StripPrefix(address_, "unix:"));
@@ -271,8 +272,8 @@ bool EmbeddedService::Close(absl::Duration timeout) {
     users_.reset();
     if (keep_) return false;
   }
-  const absl::Time deadline = absl::Now() + timeout;
-  while (absl::Now() < deadline) {
+  const absl::Duration deadline = Clock::Real().Monotonic() + timeout;
+  while (Clock::Real().Monotonic() < deadline) {
     const auto stopped = FileLock::Try(paths_.supervisor_lock, FileLock::Mode::kShared);
     if (stopped.ok() && *stopped != nullptr) return true;
     // Neither may be taken while the supervisor stops; only one while there are other users.
@@ -310,8 +311,8 @@ absl::Status StopEmbedded(const std::string& data_dir, absl::Duration timeout) {
   }
   unlink(EmbeddedPaths(data_dir).keep.c_str());
   QL_RETURN_IF_ERROR(SignalProcess(state.pid, SIGTERM));
-  const absl::Time deadline = absl::Now() + timeout;
-  while (absl::Now() < deadline) {
+  const absl::Duration deadline = Clock::Real().Monotonic() + timeout;
+  while (Clock::Real().Monotonic() < deadline) {
     QL_ASSIGN_OR_RETURN(state, InspectEmbedded(data_dir));
     if (!state.running) return absl::OkStatus();
     absl::SleepFor(kPoll);

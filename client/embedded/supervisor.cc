@@ -9,11 +9,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
 #include "client/embedded/embedded.h"
+#include "platform/address.h"
 #include "platform/child_keeper.h"
 #include "platform/file_lock.h"
 #include "platform/files.h"
+#include "platform/probe.h"
 
 namespace quantlab::client {
 namespace {
@@ -21,6 +24,11 @@ namespace {
 constexpr absl::Duration kTick = absl::Milliseconds(200);
 constexpr absl::Duration kWorkerGrace = absl::Seconds(15);
 constexpr absl::Duration kCoordinatorGrace = absl::Seconds(10);
+// A coordinator that lives and serves no new connections is replaced after so many checks in a row. It
+// notices itself when its socket is removed; this is for one that is stopped or stuck.
+constexpr absl::Duration kCheckEvery = absl::Seconds(5);
+constexpr absl::Duration kCheckTimeout = absl::Seconds(3);
+constexpr int kMaxFailedChecks = 6;
 constexpr int64_t kLogLimit = 16 << 20;
 
 bool Exists(const std::string& path) {
@@ -55,6 +63,7 @@ class Supervisor {
     coordinator_.Start();
     while (status.ok()) {
       if (!announced_ && coordinator_.ready()) Announce();
+      CheckCoordinator();
       if (stop_.WaitFor(kTick)) status = absl::CancelledError("it was stopped (quantctl stop, or a signal)");
       if (status.ok()) status = coordinator_.failure();
       if (status.ok()) status = TendWorker();
@@ -107,6 +116,21 @@ class Supervisor {
     return 1;
   }
 
+  void CheckCoordinator() {
+    const absl::Duration now = Clock::Real().Monotonic();
+    if (now < next_check_) return;
+    next_check_ = now + kCheckEvery;
+    const absl::StatusOr<Address> address = ParseLocalAddress(options_.listen);
+    if (!coordinator_.ready() || !address.ok() || CheckServes(*address, kCheckTimeout).ok()) {
+      failed_checks_ = 0;
+      return;
+    }
+    if (++failed_checks_ < kMaxFailedChecks) return;
+    Log("the coordinator runs and does not answer: it is replaced");
+    failed_checks_ = 0;
+    coordinator_.Replace();
+  }
+
   absl::Status TendWorker() {
     if (worker_ != nullptr) return worker_->failure();
     if (!coordinator_.ready() || !HeldByOthers(paths_.worker_lock)) return absl::OkStatus();
@@ -139,6 +163,8 @@ class Supervisor {
   ChildKeeper coordinator_;
   std::unique_ptr<ChildKeeper> worker_;
   bool announced_ = false, told_ = false;
+  absl::Duration next_check_;  // monotonic
+  int failed_checks_ = 0;      // in a row
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "catalog/catalog.h"
 #include "platform/files.h"
+#include "platform/probe.h"
 #include "server/core/coordinator.h"
 #include "server/service/artifact_service.h"
 #include "server/service/core_log.h"
@@ -48,6 +49,7 @@ struct App::Parts {
   std::unique_ptr<WorkerService> workers;
   std::unique_ptr<ArtifactService> artifacts;
   std::unique_ptr<RpcServer> server;
+  SocketFile socket{Address{}};
   int failed_checks = 0;  // in a row
 
   absl::Status OpenCatalog(const std::string& path, Catalog* catalog) {
@@ -98,6 +100,7 @@ struct App::Parts {
     }
     QL_ASSIGN_OR_RETURN(server, RpcServer::Start({experiments.get(), workers.get(), artifacts.get()},
                                                  {options.listen, options.reflection}));
+    socket = SocketFile(server->address());
     return absl::OkStatus();
   }
 };
@@ -143,6 +146,12 @@ void App::Tick() {
   parts_->coordinator->Tick();
 }
 
+void App::CleanUp() {
+  if (const absl::Status status = parts_->storage->artifacts().DeleteStaleUploads(); !status.ok())
+    parts_->log->Write(LogLevel::kWarning, "removing old uploads", {},
+                       {{"error", std::string(status.message())}});
+}
+
 absl::Status App::CheckServes() {
   const absl::Status status = quantlab::CheckServes(parts_->server->address(), kServesTimeout);
   parts_->failed_checks = status.ok() ? 0 : parts_->failed_checks + 1;
@@ -150,6 +159,13 @@ absl::Status App::CheckServes() {
   parts_->log->Write(LogLevel::kError, "new connections are not served", {},
                      {{"error", std::string(status.message())}});
   return parts_->failed_checks < kMaxFailedChecks ? absl::OkStatus() : status;
+}
+
+absl::Status App::CheckSocket() const {
+  if (!parts_->socket.replaced()) return absl::OkStatus();
+  const std::string path = parts_->server->address().ToString();
+  parts_->log->Write(LogLevel::kError, "the socket was removed or replaced", {}, {{"address", path}});
+  return absl::UnavailableError(absl::StrCat("the socket of ", path, " was removed or replaced"));
 }
 
 void App::Stop() {

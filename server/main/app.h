@@ -26,8 +26,15 @@ class App {
   // few seconds; waits up to 5 s when nothing answers.
   absl::Status CheckServes();
 
+  // OK unless the socket's file was removed or replaced, after which nobody can connect: the process should
+  // exit with this error, so that its supervisor restarts it. Call it about four times a second.
+  absl::Status CheckSocket() const;
+
   // Call it about four times a second.
   void Tick();
+
+  // Removes what nobody needs any longer: uploads that were given up. Call it about once an hour.
+  void CleanUp();
 
   // Refuses new work, answers waiting calls, lets running ones end for a moment, and closes everything.
   void Stop();

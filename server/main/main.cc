@@ -2,6 +2,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <malloc.h>
 #include <memory>
 #include <poll.h>
 #include <signal.h>
@@ -20,6 +21,7 @@ namespace {
 
 constexpr int kTickMilliseconds = 250;
 constexpr int kTicksBetweenChecks = 40;
+constexpr int kTicksBetweenCleanUps = 4 * 3600;
 
 // Each connection and each upload needs a file; the soft limit is often 1024 where the hard one is far
 // higher.
@@ -53,6 +55,25 @@ void AnnounceReady(const std::string& target, int ready_fd) {
   close(ready_fd);
 }
 
+// Gives memory that the allocator keeps after a large request back to the system.
+class FreeMemory {
+ public:
+  // Walks the whole heap where more has become free since the last time; otherwise cheap.
+  void Return() {
+    const size_t free = mallinfo2().fordblks;
+    if (free > kept_ + kWorthReturning) {
+      malloc_trim(0);
+      kept_ = mallinfo2().fordblks;
+    } else if (free < kept_) {
+      kept_ = free;
+    }
+  }
+
+ private:
+  static constexpr size_t kWorthReturning = 32 << 20;
+  size_t kept_ = 0;  // free bytes after the last time; malloc_trim goes on counting them
+};
+
 bool IsOpen(int fd) {
   pollfd entry{fd, 0, 0};
   return fd < 0 || (poll(&entry, 1, 0) >= 0 && (entry.revents & POLLNVAL) == 0);
@@ -61,6 +82,7 @@ bool IsOpen(int fd) {
 // Returns OK at a signal or when the lifeline closes, an error when new connections are no longer served.
 // Bytes on the lifeline are ignored.
 absl::Status RunUntilStopped(App& app, int signals, int lifeline) {
+  FreeMemory memory;
   pollfd waits[2] = {{signals, POLLIN, 0}, {lifeline, POLLIN, 0}};
   for (int64_t tick = 1;; ++tick) {
     const int ready = poll(waits, lifeline >= 0 ? 2 : 1, kTickMilliseconds);
@@ -71,8 +93,11 @@ absl::Status RunUntilStopped(App& app, int signals, int lifeline) {
       if (read(lifeline, ignored, sizeof(ignored)) <= 0) return absl::OkStatus();
     }
     app.Tick();
+    if (absl::Status status = app.CheckSocket(); !status.ok()) return status;
+    if (tick % kTicksBetweenCleanUps == 0) app.CleanUp();
     if (tick % kTicksBetweenChecks != 0) continue;
     if (absl::Status status = app.CheckServes(); !status.ok()) return status;
+    memory.Return();
   }
 }
 
@@ -107,8 +132,8 @@ int Run(int argc, char** argv) {
   if (served.ok()) return kExitOk;
   std::fprintf(
       stderr,
-      "quant-coordinator: new connections are not served: %s. Raise the limit of open files (ulimit -n), "
-      "or connect fewer workers and clients\n",
+      "quant-coordinator: new connections are not served: %s. Where its socket is still there, raise the limit "
+      "of open files (ulimit -n), or connect fewer workers and clients\n",
       std::string(served.message()).c_str());
   return kExitInternal;
 }

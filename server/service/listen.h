@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "platform/address.h"
+#include "platform/probe.h"
 
 namespace quantlab {
 
@@ -18,12 +19,6 @@ absl::StatusOr<Address> ParseListenAddress(const std::string& text);
 // Removes a stale socket.
 // Errors: FAILED_PRECONDITION a process listens on it; ALREADY_EXISTS the path is a file other than a socket.
 absl::Status PrepareSocket(const std::string& path);
-
-// Connects to `address`, which ParseListenAddress made, and waits for the server's first bytes of HTTP/2.
-// gRPC stops accepting permanently when the process runs out of file descriptors, while its listener still
-// takes connections; this detects it.
-// Errors: UNAVAILABLE no connection; DEADLINE_EXCEEDED a connection, but no answer in time.
-absl::Status CheckServes(const Address& address, absl::Duration timeout);
 
 }  // namespace quantlab
 
