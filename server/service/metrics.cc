@@ -209,7 +209,9 @@ absl::Status Metrics::Serve(const std::string& address, std::function<Coordinato
   state_->scrape->stats = std::move(stats);
   // The one border at which prometheus-cpp's exceptions stop.
   try {
-    state_->exposer = std::make_unique<prometheus::Exposer>(address, /*num_threads=*/1);
+    // A connection without a whole request occupies one of the threads until its time is over.
+    state_->exposer = std::make_unique<prometheus::Exposer>(std::vector<std::string>{
+        "listening_ports", address, "num_threads", "16", "request_timeout_ms", "2000"});
   } catch (const std::exception& e) {
     return absl::UnavailableError(absl::StrCat("cannot serve metrics on ", address, ": ", e.what(),
                                                "; choose another with --metrics-listen, or off"));

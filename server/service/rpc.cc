@@ -28,6 +28,15 @@ bool IsServerError(absl::StatusCode code) {
   }
 }
 
+Lane LaneOf(const std::string& method) {
+  if (method == "SubmitExperiment") return Lane::kPlan;
+  for (const char* change :
+       {"CancelExperiment", "RetryExperiment", "Sync", "ReportEvents", "FinishAttempt"}) {
+    if (method == change) return Lane::kChange;
+  }
+  return Lane::kRead;
+}
+
 }  // namespace
 
 RpcRecord::RpcRecord(const RpcEnvironment& environment, std::string method)
@@ -65,13 +74,15 @@ grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::Call
                                    std::string method, std::function<absl::Status(RpcRecord&)> handler) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   auto record = std::make_shared<RpcRecord>(environment, std::move(method));
-  const bool accepted = environment.pool->Submit([context, reactor, record, handler = std::move(handler)] {
-    absl::Status status = context->IsCancelled()
-                              ? absl::CancelledError("the caller disconnected, or its deadline passed")
-                              : CallHandler([&] { return handler(*record); });
-    record->End(status);
-    reactor->Finish(ToGrpcStatus(status));
-  });
+  const bool accepted = environment.pool->Submit(
+      [context, reactor, record, handler = std::move(handler)] {
+        absl::Status status = context->IsCancelled()
+                                  ? absl::CancelledError("the caller disconnected, or its deadline passed")
+                                  : CallHandler([&] { return handler(*record); });
+        record->End(status);
+        reactor->Finish(ToGrpcStatus(status));
+      },
+      LaneOf(record->method()));
   if (!accepted) {
     const absl::Status status = MessageStatus(absl::StatusCode::kUnavailable, messages::kOverloaded());
     record->End(status);

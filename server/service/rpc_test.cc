@@ -1,6 +1,7 @@
 #include "server/service/rpc.h"
 
 #include <atomic>
+#include <future>
 #include <stdexcept>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -42,6 +43,20 @@ TEST(WorkPoolTest, ATaskThatThrowsDoesNotEndThePool) {
     EXPECT_TRUE(pool.Submit([&] { ++done; }));
   }
   EXPECT_EQ(done, 1);
+}
+
+TEST(WorkPoolTest, ALaneThatIsFullOrStuckDoesNotStopTheOthers) {
+  std::promise<void> go, read, planned;
+  const std::shared_future<void> gone = go.get_future().share();
+  WorkPool pool(1, 2);
+  EXPECT_TRUE(pool.Submit([gone] { gone.wait(); }));
+  while (pool.Submit([] {})) {  // until the queue of changes is full
+  }
+  EXPECT_TRUE(pool.Submit([&] { read.set_value(); }, Lane::kRead));
+  EXPECT_TRUE(pool.Submit([&] { planned.set_value(); }, Lane::kPlan));
+  read.get_future().wait();
+  planned.get_future().wait();
+  go.set_value();
 }
 
 TEST(PageSizeTest, ZeroIsTheStandardAndTheRestHasARange) {

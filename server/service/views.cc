@@ -68,7 +68,8 @@ absl::StatusOr<v1::Run> Views::RunView(const RunRecord& run, ViewDetail detail) 
     bare.config_json.clear();
     view = ToProto(bare);
   }
-  if (run.state != RunState::kRunning) return view;
+  // Each progress is a read of its own, too many for a list of experiments.
+  if (run.state != RunState::kRunning || detail != ViewDetail::kFull) return view;
   QL_ASSIGN_OR_RETURN(const auto progress, events_.GetProgress({run.id, run.attempts}));
   if (progress) {
     *view.mutable_progress() = ToProto(progress->progress);

@@ -18,8 +18,8 @@ class Views {
  public:
   Views(StateRepository& state, EventRepository& events) : state_(state), events_(events) {}
 
-  // With its runs and their latest progress. Long file lists of uploaded models and datasets are omitted from
-  // the configurations; their digests are kept.
+  // With its runs and, in full detail, the latest progress of each. Long file lists of uploaded models and
+  // datasets are omitted from the configurations; their digests are kept.
   absl::StatusOr<v1::Experiment> Experiment(const std::string& id);
   absl::StatusOr<v1::Experiment> Experiment(const ExperimentRecord& record, ViewDetail detail);
 

@@ -2,6 +2,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "base/message_catalogue.h"
@@ -78,7 +79,8 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
   }
 
   void Read() {
-    const bool accepted = parts_.rpc->pool->Submit([self = shared_from_this()] { self->ReadNow(); });
+    const bool accepted =
+        parts_.rpc->pool->Submit([self = shared_from_this()] { self->ReadNow(); }, Lane::kRead);
     if (!accepted)
       End(absl::UnavailableError("the coordinator is overloaded; resume from the last sequence number"));
   }
@@ -94,15 +96,20 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
   }
 
   absl::Status Fetch() {
-    // The state first: what was written before it ended is then among the changes.
-    QL_ASSIGN_OR_RETURN(const ExperimentRecord experiment, parts_.state->GetExperiment(experiment_));
+    // The state first: what was written before it ended is then among the changes. Read once, since reading
+    // it reads the experiment's files too; later states are among the changes.
+    if (!state_) {
+      QL_ASSIGN_OR_RETURN(const ExperimentRecord experiment, parts_.state->GetExperiment(experiment_));
+      state_ = experiment.state;
+    }
     QL_ASSIGN_OR_RETURN(const std::vector<Change> changes,
                         parts_.events->ReadChanges(experiment_, sequence_, kReadAtOnce, kReadBytesAtOnce));
     for (const Change& change : changes) {
       sequence_ = change.sequence;
+      if (change.experiment_state) state_ = change.experiment_state;
       if (Wanted(change)) messages_.push_back(ToProto(change));
     }
-    ended_ = changes.empty() && experiment.state != ExperimentState::kActive;
+    ended_ = changes.empty() && state_ != ExperimentState::kActive;
     empty_ = changes.empty();
     return absl::OkStatus();
   }
@@ -163,6 +170,7 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
 
   // Of whoever reads or writes: one thread at a time.
   int64_t sequence_;
+  std::optional<ExperimentState> state_;  // after sequence_, or later; none: not read yet
   std::deque<v1::WatchExperimentResponse> messages_;
   v1::WatchExperimentResponse current_;
   bool ended_ = false, empty_ = false;

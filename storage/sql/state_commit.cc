@@ -225,15 +225,25 @@ class Commit {
     return logs_.try_emplace(experiment, connection_, experiment).first->second;
   }
 
-  absl::Status DeriveState(int64_t experiment, ChangeLog& log) {
+  // As DeriveExperimentState. While a run has not ended, which is nearly always, one row tells; reading every
+  // run at each change made an experiment of many runs slow.
+  absl::StatusOr<ExperimentState> StateOf(int64_t experiment) {
+    Query open(
+        connection_,
+        "SELECT 1 FROM runs WHERE experiment = ? AND state IN ('PENDING', 'QUEUED', 'RUNNING') LIMIT 1");
+    if (open.Bind(experiment).Step()) return ExperimentState::kActive;
     std::vector<RunState> states;
-    Query runs(connection_, "SELECT state FROM runs WHERE experiment = ?");
+    Query runs(connection_, "SELECT DISTINCT state FROM runs WHERE experiment = ?");
     runs.Bind(experiment);
     while (runs.Step()) {
       QL_ASSIGN_OR_RETURN(const RunState state, ReadRunState(runs.Text(0)));
       states.push_back(state);
     }
-    const ExperimentState derived = DeriveExperimentState(states);
+    return DeriveExperimentState(states);
+  }
+
+  absl::Status DeriveState(int64_t experiment, ChangeLog& log) {
+    QL_ASSIGN_OR_RETURN(const ExperimentState derived, StateOf(experiment));
     const std::string name(ExperimentStateName(derived));
     std::optional<absl::Time> end;
     if (derived != ExperimentState::kActive) end = change_.time;
