@@ -12,6 +12,8 @@ namespace {
 
 using namespace proto_checks;  // NOLINT: this file is made of them
 
+// Stored, kept in memory and listed whole for every worker; a real one has a few kilobytes.
+constexpr size_t kMaxWorkerBytes = 64 << 10;
 constexpr double kMaxTimeLimitSeconds = 10.0 * 365 * 24 * 3600;
 
 absl::Status OptionalTime(absl::string_view field, bool has, const google::protobuf::Timestamp& from,
@@ -298,6 +300,9 @@ v1::WorkerInfo ToProto(const WorkerRecord& worker) {
 }
 
 absl::StatusOr<WorkerRecord> FromProto(const v1::WorkerInfo& in) {
+  if (in.ByteSizeLong() > kMaxWorkerBytes) {
+    return Bad("worker", absl::StrCat("has ", in.ByteSizeLong(), " bytes; allowed: ", kMaxWorkerBytes));
+  }
   WorkerRecord out;
   out.id = in.id();
   out.hostname = in.hostname();

@@ -591,6 +591,9 @@ TEST(ConvertTest, BadRecordsAreRefusedByField) {
   v1::WorkerInfo worker = ToProto(FullWorker());
   worker.set_id("a/b");
   EXPECT_THAT(Refusal(worker), HasSubstr("id: "));
+  worker = ToProto(FullWorker());
+  for (int i = 0; i < 100; ++i) (*worker.mutable_facts())[absl::StrCat("fact", i)] = std::string(1000, 'x');
+  EXPECT_THAT(Refusal(worker), HasSubstr("allowed: 65536"));
 
   v1::Job job = ToProto(Job{1, FullConfig(), 1, "", "", {}, "relative"});
   EXPECT_THAT(Refusal(job), HasSubstr("output_folder: "));

@@ -64,6 +64,7 @@ int64_t CoordinatorState::Sync(const SyncCall& call, SyncDone done) {
 // The answer that needs no waiting.
 absl::StatusOr<SyncAnswer> CoordinatorState::AnswerNow(const SyncCall& call) {
   if (stopping_) return absl::UnavailableError("the coordinator is shutting down; call again");
+  QL_RETURN_IF_ERROR(workers_.CheckIsTheSame(call.worker, leases_.FindByWorker(call.worker.id) != nullptr));
   RecordContact(call.worker);
   // A worker has one call at a time: the caller of an earlier one has given up.
   if (auto earlier = waiting_.TakeOf(call.worker.id)) Answer(*std::move(earlier), MakeAnswer(kIdleSync));

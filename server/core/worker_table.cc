@@ -2,9 +2,13 @@
 
 #include <algorithm>
 
+#include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
+
 namespace quantlab {
 namespace {
 
+constexpr char kFolderId[] = "folder_id";  // worker/agent/program/folder_id.h
 constexpr absl::Duration kStoreInterval = absl::Minutes(1);
 
 bool SameCapabilities(const WorkerRecord& a, const WorkerRecord& b) {
@@ -17,6 +21,19 @@ bool SameCapabilities(const WorkerRecord& a, const WorkerRecord& b) {
 }
 
 }  // namespace
+
+absl::Status WorkerTable::CheckIsTheSame(const WorkerRecord& record, bool busy) const {
+  const auto known = entries_.find(record.id);
+  if (known == entries_.end() || !(busy || IsConnected(known->second))) return absl::OkStatus();
+  const WorkerRecord& other = known->second.record;
+  const auto folder = record.facts.find(kFolderId), others_folder = other.facts.find(kFolderId);
+  if (folder == record.facts.end() || others_folder == other.facts.end()) return absl::OkStatus();
+  if (folder->second == others_folder->second && record.hostname == other.hostname) return absl::OkStatus();
+  return WithReason(absl::AlreadyExistsError(absl::StrCat(
+                        "worker ", record.id, " works already, on ", other.hostname, ", and this one on ",
+                        record.hostname, " has the same id in another data folder")),
+                    "WORKER_ID_IN_USE");
+}
 
 void WorkerTable::Restore(const WorkerRecord& record) {
   Entry& entry = entries_[record.id];

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/records.h"
@@ -21,6 +22,11 @@ class WorkerTable {
 
   // Adds a worker as it was stored. It is not connected until its next contact.
   void Restore(const WorkerRecord& record);
+
+  // ALREADY_EXISTS where `record` has the id of a connected worker (or of one that is `busy`: it has a lease)
+  // and comes from another folder: one of the two folders is a copy. Workers of before did not send their
+  // folder's id.
+  absl::Status CheckIsTheSame(const WorkerRecord& record, bool busy) const;
 
   // The worker called: its record is replaced and its last contact is now. True when the record should be
   // stored, because it changed or because the stored time of contact is older than a minute.

@@ -6,6 +6,7 @@
 namespace quantlab {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
@@ -62,6 +63,26 @@ TEST_F(WorkerTableTest, ARecordIsStoredWhenItChangedOrItsTimeIsOld) {
   clock_.Advance(absl::Seconds(1));
   EXPECT_TRUE(table_.Contact(Worker("w", "2")));
   EXPECT_TRUE(table_.Contact(Worker("w", "2"))) << "storing it failed: the next contact tries again";
+}
+
+TEST_F(WorkerTableTest, ACopyOfAWorkersFolderIsRefusedWhileTheWorkerIsThere) {
+  const auto in_folder = [](const std::string& folder, const std::string& hostname) {
+    WorkerRecord worker = Worker("w");
+    worker.hostname = hostname;
+    worker.facts["folder_id"] = folder;
+    return worker;
+  };
+  EXPECT_TRUE(table_.CheckIsTheSame(in_folder("1", "a"), false).ok());
+  table_.Contact(in_folder("1", "a"));
+  EXPECT_TRUE(table_.CheckIsTheSame(in_folder("1", "a"), false).ok()) << "it was restarted";
+  EXPECT_TRUE(table_.CheckIsTheSame(Worker("w"), false).ok()) << "of an older version";
+  const absl::Status copy = table_.CheckIsTheSame(in_folder("2", "b"), false);
+  EXPECT_TRUE(absl::IsAlreadyExists(copy)) << copy;
+  EXPECT_THAT(std::string(copy.message()), HasSubstr("worker w works already, on a, and this one on b"));
+  EXPECT_TRUE(absl::IsAlreadyExists(table_.CheckIsTheSame(in_folder("1", "b"), false))) << "a cloned machine";
+  clock_.Advance(absl::Seconds(31));
+  EXPECT_TRUE(absl::IsAlreadyExists(table_.CheckIsTheSame(in_folder("2", "b"), true))) << "it has a lease";
+  EXPECT_TRUE(table_.CheckIsTheSame(in_folder("2", "b"), false).ok()) << "the folder was moved";
 }
 
 TEST_F(WorkerTableTest, AWallClockThatWasSetBackDoesNotStopStoring) {

@@ -114,7 +114,10 @@ void HandOver::SendEvents() {
 
 bool HandOver::SendBatch() {
   // Durable before it leaves: a number that the coordinator has is never given twice.
-  if (absl::Status synced = spool_->Sync(); !synced.ok()) log_.Warn(synced.ToString());
+  if (absl::Status synced = spool_->Sync(); !synced.ok()) {
+    log_.Warn(absl::StrCat("events wait until they are durable on this worker: ", synced.ToString()));
+    return false;
+  }
   absl::StatusOr<Spool::Batch> batch = spool_->Read(kMaxEvents, kMaxBytes);
   if (!batch.ok()) {
     Refuse(batch.status(), &HandOver::events_refused_);

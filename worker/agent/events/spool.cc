@@ -66,11 +66,11 @@ absl::Status WriteAt(int fd, const std::string& data, int64_t offset) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Spool>> Spool::Open(const std::string& folder) {
+absl::StatusOr<std::unique_ptr<Spool>> Spool::Open(const std::string& folder, SyncFile sync_file) {
   const std::string path = absl::StrCat(folder, "/events.spool");
   UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   if (!file.valid()) return FileError(errno, "open", path);
-  std::unique_ptr<Spool> spool(new Spool(folder, std::move(file)));
+  std::unique_ptr<Spool> spool(new Spool(folder, std::move(file), sync_file));
   QL_RETURN_IF_ERROR(Annotate(spool->Recover(), path));
   return spool;
 }
@@ -171,8 +171,25 @@ absl::Status Spool::Sync() {
 
 absl::Status Spool::SyncLocked() {
   if (synced_ == size_) return absl::OkStatus();
-  if (fdatasync(file_.get()) != 0) return FileError(errno, "write", "the event spool");
+  if (sync_failed_) QL_RETURN_IF_ERROR(RewriteUnsynced());
+  sync_failed_ = sync_file_(file_.get()) != 0;
+  if (sync_failed_) return FileError(errno, "write", "the event spool");
   synced_ = size_;
+  return absl::OkStatus();
+}
+
+absl::Status Spool::RewriteUnsynced() {
+  constexpr int64_t kChunk = 1 << 20;
+  std::string buffer;
+  for (int64_t offset = synced_; offset < size_;) {
+    buffer.resize(static_cast<size_t>(std::min(kChunk, size_ - offset)));
+    QL_ASSIGN_OR_RETURN(const int64_t got,
+                        ReadAt(file_.get(), buffer.data(), static_cast<int64_t>(buffer.size()), offset));
+    if (got <= 0) return absl::DataLossError("the event spool became shorter while it was in use");
+    buffer.resize(static_cast<size_t>(got));
+    QL_RETURN_IF_ERROR(WriteAt(file_.get(), buffer, offset));
+    offset += got;
+  }
   return absl::OkStatus();
 }
 

@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -33,7 +34,10 @@ class Spool {
  public:
   // Opens or creates the spool in `folder`.
   // Errors: DATA_LOSS it is not a spool; otherwise as platform/files.h.
-  static absl::StatusOr<std::unique_ptr<Spool>> Open(const std::string& folder);
+  // `sync_file` makes a file's content durable, as fdatasync(2) does: replaced in tests.
+  using SyncFile = int (*)(int fd);
+  static absl::StatusOr<std::unique_ptr<Spool>> Open(const std::string& folder,
+                                                     SyncFile sync_file = fdatasync);
 
   Spool(const Spool&) = delete;
   Spool& operator=(const Spool&) = delete;
@@ -45,7 +49,8 @@ class Spool {
   // Writes how the attempt ended and makes the whole spool durable.
   absl::Status AppendFinish(const v1::FinishAttemptRequest& finish);
 
-  // Makes what was appended durable, if it is not yet.
+  // Makes what was appended durable, if it is not yet. After an error nothing of it counts as durable, and
+  // the next call writes it anew: Linux takes pages that it could not write for clean.
   absl::Status Sync();
 
   struct Batch {
@@ -70,7 +75,8 @@ class Spool {
   std::vector<v1::Artifact> artifacts() const;
 
  private:
-  Spool(std::string folder, UniqueFd file) : folder_(std::move(folder)), file_(std::move(file)) {}
+  Spool(std::string folder, UniqueFd file, SyncFile sync_file)
+      : folder_(std::move(folder)), file_(std::move(file)), sync_file_(sync_file) {}
 
   struct Record {
     char type = 0;
@@ -81,14 +87,17 @@ class Spool {
   absl::StatusOr<std::optional<Record>> ReadRecord(int64_t offset, int64_t end) const;
   absl::Status AppendRecord(char type, const std::string& payload) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status SyncLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status RewriteUnsynced() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void StoreAcknowledged() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::string folder_;
   const UniqueFd file_;
+  const SyncFile sync_file_;
 
   mutable Mutex mutex_;
-  int64_t size_ ABSL_GUARDED_BY(mutex_) = 0;    // of whole records
-  int64_t synced_ ABSL_GUARDED_BY(mutex_) = 0;  // as far as durable
+  int64_t size_ ABSL_GUARDED_BY(mutex_) = 0;          // of whole records
+  int64_t synced_ ABSL_GUARDED_BY(mutex_) = 0;        // as far as durable
+  bool sync_failed_ ABSL_GUARDED_BY(mutex_) = false;  // the last one
   int64_t last_number_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t acknowledged_ ABSL_GUARDED_BY(mutex_) = 0;
   // Where the first unacknowledged event starts; where each event of the last batch ends.

@@ -1,6 +1,8 @@
 #include "worker/agent/events/spool.h"
 
+#include <cerrno>
 #include <fstream>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -48,6 +50,31 @@ class SpoolTest : public ::testing::Test {
 
   TempFolder folder_;
 };
+
+// A disk that cannot make anything durable until it is repaired.
+bool disk_is_broken = false;
+int SyncUnlessBroken(int fd) {
+  if (!disk_is_broken) return fdatasync(fd);
+  errno = EIO;
+  return -1;
+}
+
+TEST_F(SpoolTest, WhatCouldNotBeMadeDurableIsWrittenAnew) {
+  auto spool = Spool::Open(folder_.path(), SyncUnlessBroken).value();
+  Append(*spool, "a");
+  ASSERT_TRUE(spool->Sync().ok());
+  const std::string durable = Content();
+  Append(*spool, "b");
+  const std::string content = Content();
+  disk_is_broken = true;
+  EXPECT_FALSE(spool->Sync().ok());
+  EXPECT_FALSE(spool->Sync().ok()) << "a second try does not make it durable either";
+  disk_is_broken = false;
+  ASSERT_TRUE(spool->Sync().ok());
+  EXPECT_EQ(Content(), content);
+  EXPECT_EQ(content.substr(0, durable.size()), durable);
+  EXPECT_THAT(Read(*spool), ElementsAre("1a", "2b"));
+}
 
 TEST_F(SpoolTest, NumbersEventsAndGivesThemUntilTheyAreAcknowledged) {
   auto spool = Open();

@@ -62,13 +62,48 @@ bool Agent::Pause(absl::Duration duration) {
 absl::Status Agent::Run() {
   QL_RETURN_IF_ERROR(Recover());
   Backoff backoff(options_.first_pause, options_.longest_pause);
-  while (!stopping()) TakeRun(backoff);
+  while (!stopping()) QL_RETURN_IF_ERROR(TakeRun(backoff));
+  return absl::OkStatus();
+}
+
+absl::Status Agent::CheckRefusal(const absl::Status& answer) {
+  if (!absl::IsAlreadyExists(answer)) {
+    if (answer.ok()) refused_since_.reset();
+    return absl::OkStatus();
+  }
+  const absl::Duration now = Clock::Real().Monotonic();
+  if (!refused_since_) refused_since_ = now;
+  if (now - *refused_since_ < options_.id_patience) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat(
+      answer.message(), "; if ", environment_.options.data_folder,
+      " is a copy, remove worker_id and attempts/ in it, and the worker starts under an id of its own"));
+}
+
+absl::Status Agent::Introduce(const v1::AttemptRef& attempt) {
+  v1::SyncRequest request;
+  *request.mutable_worker() = options_.worker;
+  *request.mutable_attempt() = attempt;
+  Backoff backoff(options_.first_pause, options_.longest_pause);
+  while (!stopping()) {
+    const absl::Status answer = environment_.coordinator->Sync(request, &idle_calls_).status();
+    QL_RETURN_IF_ERROR(CheckRefusal(answer));
+    // What else is wrong, handing over finds out.
+    const bool again =
+        absl::IsUnavailable(answer) || absl::IsDeadlineExceeded(answer) || absl::IsAlreadyExists(answer);
+    if (!again || idle_calls_.cancelled()) return absl::OkStatus();
+    environment_.outage->Failed(answer);
+    Pause(backoff.Next());
+  }
   return absl::OkStatus();
 }
 
 absl::Status Agent::Recover() {
   QL_ASSIGN_OR_RETURN(const std::vector<std::string> folders, FindAttempts(environment_.options.data_folder));
+  bool introduced = false;
   for (const std::string& folder : folders) {
+    const absl::StatusOr<v1::Assignment> assignment = ReadAssignment(folder);
+    if (!introduced && assignment.ok()) QL_RETURN_IF_ERROR(Introduce(assignment->attempt()));
+    introduced = introduced || assignment.ok();
     if (stopping()) break;
     ResumeAttempt(folder);
   }
@@ -92,7 +127,7 @@ void Agent::ResumeAttempt(const std::string& folder) {
   DropControl();
 }
 
-void Agent::TakeRun(Backoff& backoff) {
+absl::Status Agent::TakeRun(Backoff& backoff) {
   v1::SyncRequest request;
   *request.mutable_worker() = options_.worker;
   request.set_wants_run(HasSpace());
@@ -100,10 +135,11 @@ void Agent::TakeRun(Backoff& backoff) {
   request.set_max_wait_seconds(ready_ ? absl::ToDoubleSeconds(options_.max_wait) : 0);
   const absl::Duration start = Clock::Real().Monotonic();
   const absl::StatusOr<v1::SyncResponse> response = environment_.coordinator->Sync(request, &idle_calls_);
+  QL_RETURN_IF_ERROR(CheckRefusal(response.status()));
   if (!response.ok()) {
     if (!idle_calls_.cancelled()) environment_.outage->Failed(response.status());
     Pause(backoff.Next());
-    return;
+    return absl::OkStatus();
   }
   environment_.outage->Answered();
   backoff.Reset();
@@ -113,11 +149,15 @@ void Agent::TakeRun(Backoff& backoff) {
     if (options_.ready) options_.ready();
     ready_ = true;
   }
-  if (response->has_assignment()) return RunAttempt(*response);
+  if (response->has_assignment()) {
+    RunAttempt(*response);
+    return absl::OkStatus();
+  }
   // A coordinator that does not hold the call open must not be asked in a tight loop.
   const absl::Duration asked = Clock::Real().Monotonic() - start;
   const absl::Duration pause = absl::Seconds(std::clamp(response->next_sync_seconds(), 0.0, 5.0));
   if (!first && asked < absl::Seconds(1)) Pause(std::max(pause, absl::Milliseconds(200)) - asked);
+  return absl::OkStatus();
 }
 
 void Agent::RunAttempt(const v1::SyncResponse& response) {

@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -31,6 +32,9 @@ struct AgentOptions {
   int64_t min_free_bytes = int64_t{256} << 20;
   absl::Duration first_pause = absl::Milliseconds(100);
   absl::Duration longest_pause = absl::Seconds(5);
+  // How long a worker whose id is in use goes on asking: one that moved to another machine is refused until
+  // its old lease has run out.
+  absl::Duration id_patience = absl::Minutes(1);
   // Called once, when the coordinator has answered for the first time.
   std::function<void()> ready;
 };
@@ -42,7 +46,8 @@ class Agent {
   Agent(AgentOptions options, AttemptEnvironment environment);
 
   // Hands over what an earlier process left, then works until stopped.
-  // Errors: what makes working impossible (the data folder cannot be read).
+  // Errors: what makes working impossible: the data folder cannot be read; ALREADY_EXISTS the coordinator
+  // knows another worker with this id, whose folder is not this one.
   absl::Status Run();
 
   // Takes nothing new, and ends the attempt under way: gently, or (`now`) at once. May be called again
@@ -51,6 +56,8 @@ class Agent {
 
  private:
   absl::Status Recover();
+  // Asks the coordinator whether this worker may go on with what its folder holds, before it does.
+  absl::Status Introduce(const v1::AttemptRef& attempt);
   void ResumeAttempt(const std::string& folder);
   void RunAttempt(const v1::SyncResponse& response);
   // The attempt under way is told when the worker stops.
@@ -60,8 +67,11 @@ class Agent {
   bool stopping();
   // True when the worker stops.
   bool Pause(absl::Duration duration);
-  // One turn of the loop while idle.
-  void TakeRun(Backoff& backoff);
+  // One turn of the loop while idle. Errors: ALREADY_EXISTS as Run.
+  absl::Status TakeRun(Backoff& backoff);
+  // ALREADY_EXISTS once the coordinator has refused this worker for longer than options_.id_patience; else
+  // OK.
+  absl::Status CheckRefusal(const absl::Status& answer);
 
   const AgentOptions options_;
   const AttemptEnvironment environment_;
@@ -69,6 +79,7 @@ class Agent {
   CallCanceller idle_calls_;
   bool ready_ = false;
   bool low_on_space_ = false;
+  std::optional<absl::Duration> refused_since_;  // monotonic
 
   Mutex mutex_;
   CondVar changed_;

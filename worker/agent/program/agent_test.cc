@@ -56,6 +56,7 @@ class AgentTest : public ::testing::Test {
     options.min_free_bytes = 0;
     options.first_pause = absl::Milliseconds(2);
     options.longest_pause = absl::Milliseconds(20);
+    options.id_patience = absl::Milliseconds(50);
     options.ready = [this] { ready_ = true; };
     agent_ = std::make_unique<Agent>(options, environment);
     thread_ = std::thread([this] { result_ = agent_->Run(); });
@@ -571,6 +572,29 @@ TEST_F(AgentTest, DamagedSpoolIsGivenBackWithoutItsEvents) {
   coordinator_.SetFault(nullptr);
   StartAgent();
   EXPECT_EQ(coordinator_.AwaitFinish(attempt).finish->outcome(), v1::RUN_STATE_LOST);
+}
+
+TEST_F(AgentTest, AWorkerWhoseIdIsInUseEndsBeforeItTouchesWhatItsFolderHolds) {
+  coordinator_.Queue("ignore_term");
+  coordinator_.SetFault([](const std::string& call) {
+    return call == "ReportEvents" ? absl::UnavailableError("not now") : absl::OkStatus();
+  });
+  StartAgent();
+  coordinator_.AwaitCalls("ReportEvents", 1);
+  StopAgent(true);
+  ASSERT_FALSE(NothingLeft()) << "this test needs something to resume";
+  coordinator_.SetFault([](const std::string& call) {
+    return call == "Sync" ? absl::AlreadyExistsError("worker worker-test works already") : absl::OkStatus();
+  });
+  const int reports = coordinator_.Calls("ReportEvents"), ends = coordinator_.Calls("FinishAttempt");
+  StartAgent();
+  thread_.join();
+  agent_.reset();
+  EXPECT_TRUE(absl::IsAlreadyExists(result_)) << result_;
+  EXPECT_THAT(std::string(result_.message()), HasSubstr("remove worker_id and attempts/ in it"));
+  EXPECT_EQ(coordinator_.Calls("ReportEvents"), reports);
+  EXPECT_EQ(coordinator_.Calls("FinishAttempt"), ends);
+  EXPECT_FALSE(NothingLeft());
 }
 
 }  // namespace

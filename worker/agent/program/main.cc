@@ -26,6 +26,7 @@
 #include "platform/process.h"
 #include "worker/agent/inputs/fetch.h"
 #include "worker/agent/program/agent.h"
+#include "worker/agent/program/folder_id.h"
 #include "worker/agent/program/runner_info.h"
 
 namespace quantlab::agent {
@@ -42,7 +43,7 @@ constexpr char kFooter[] =
     "second one stops at once. What could not be handed over is kept, and handed over at the next start.\n"
     "\n"
     "Exit codes: 0 stopped as asked or done; 1 error; 2 usage; 3 quant-runner is missing or does not work;\n"
-    "  4 the data folder is in use; 5 could not download (network, pip); 6 a digest is wrong; 130 "
+    "  4 the data folder or the worker's id is in use; 5 could not download (network, pip); 6 a digest is wrong; 130 "
     "interrupted";
 
 struct Settings {
@@ -67,6 +68,8 @@ int ExitCodeOf(const absl::Status& status) {
       return 6;
     case absl::StatusCode::kInvalidArgument:
       return 2;
+    case absl::StatusCode::kAlreadyExists:
+      return 4;
     case absl::StatusCode::kCancelled:
       return 130;
     default:
@@ -221,6 +224,9 @@ int RunWorker(Settings settings, ProcessLauncher& launcher, int signal_fd) {
   if (absl::IsCancelled(usable)) return 0;
   if (usable.ok()) usable = RestrictDevices(settings.devices, *worker);
   if (!usable.ok()) return Report(usable, 3);
+  const absl::StatusOr<std::string> folder_id = FolderId(settings.data_dir + "/lock");
+  if (!folder_id.ok()) return Report(folder_id.status(), 1);
+  (*worker->mutable_facts())[kFolderIdFact] = *folder_id;
   worker->set_id(*id);
   worker->set_hostname(Hostname());
   worker->set_version(kVersion);
