@@ -21,7 +21,7 @@ endif()
 
 find_package(Threads REQUIRED)
 find_package(absl REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
 
 add_library(quantlab_options INTERFACE)
 target_compile_options(quantlab_options INTERFACE -Wall -Wextra -Wno-unused-parameter)

@@ -115,8 +115,9 @@ absl::StatusOr<Address> ParseLocalAddress(absl::string_view text, bool port_may_
   if (address.is_local()) return address;
   return absl::FailedPreconditionError(absl::StrCat(
       "address '", text,
-      "' is beyond this machine, which needs TLS and tokens; until those exist only unix:/PATH, localhost, "
-      "127.x.x.x and [::1] are allowed. Use an SSH tunnel: ssh -L 7420:127.0.0.1:7420 HOST"));
+      "' is beyond this machine, where only encrypted connections are allowed: a coordinator needs --tls-cert "
+      "and --tls-key (quantctl admin init-ca makes both). Without them only unix:/PATH, localhost, 127.x.x.x "
+      "and [::1] are allowed"));
 }
 
 }  // namespace quantlab

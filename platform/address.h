@@ -35,8 +35,7 @@ struct Address {
 // outside 1 to 65535 (0 to 65535 if `port_may_be_zero`, which takes any free port when listening).
 absl::StatusOr<Address> ParseAddress(absl::string_view text, bool port_may_be_zero = false);
 
-// ParseAddress, and FAILED_PRECONDITION unless the address is local: beyond this machine there is neither
-// encryption nor authentication yet.
+// ParseAddress, and FAILED_PRECONDITION unless the address is local: for connections without TLS.
 absl::StatusOr<Address> ParseLocalAddress(absl::string_view text, bool port_may_be_zero = false);
 
 }  // namespace quantlab

@@ -6,6 +6,7 @@
 #include "platform/files.h"
 #include "storage/folder_lock.h"
 #include "storage/sql/sql_event_repository.h"
+#include "storage/sql/sql_identity_repository.h"
 #include "storage/sql/sql_state_repository.h"
 
 namespace quantlab {
@@ -19,11 +20,13 @@ class FolderStorage : public Storage {
         database_(std::move(database)),
         artifacts_(std::move(artifacts)),
         states_(*database_),
-        events_(*database_) {}
+        events_(*database_),
+        identities_(*database_) {}
 
   StateRepository& states() override { return states_; }
   EventRepository& events() override { return events_; }
   FileArtifactStore& artifacts() override { return *artifacts_; }
+  IdentityRepository& identities() override { return identities_; }
 
  private:
   // In this order: the lock goes last.
@@ -32,6 +35,7 @@ class FolderStorage : public Storage {
   const std::unique_ptr<FileArtifactStore> artifacts_;
   SqlStateRepository states_;
   SqlEventRepository events_;
+  SqlIdentityRepository identities_;
 };
 
 }  // namespace

@@ -1,8 +1,8 @@
 // Everything durable of one coordinator, in one data folder:
 //
 //   <folder>/lock          held while a coordinator uses the folder
-//   <folder>/quantlab.db   experiments, runs, attempts, events (SQLite, with -wal and -shm beside it)
-//   <folder>/artifacts/    files (storage/file_artifact_store.h)
+//   <folder>/quantlab.db   experiments, runs, attempts, events, identities (SQLite, with -wal and -shm beside
+//   it) <folder>/artifacts/    files (storage/file_artifact_store.h)
 #ifndef QUANTLAB_STORAGE_STORAGE_H_
 #define QUANTLAB_STORAGE_STORAGE_H_
 
@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/identities.h"
 #include "base/repositories.h"
 #include "storage/file_artifact_store.h"
 #include "storage/sqlite/sqlite_database.h"
@@ -30,6 +31,7 @@ class Storage {
   virtual StateRepository& states() = 0;
   virtual EventRepository& events() = 0;
   virtual FileArtifactStore& artifacts() = 0;
+  virtual IdentityRepository& identities() = 0;
 };
 
 // Opens the folder, creating what is missing.

@@ -11,10 +11,11 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.MULTILINE)
 ALLOWED = {
     "base": set(),
     "platform": set(),
+    "security": set(),
     "logging": set(),
     "yaml": set(),
     "catalog": {"yaml"},
-    "proto": {"quantlab"},  # quantlab/v1/*.pb.h is the generated contract
+    "proto": {"quantlab", "security"},  # quantlab/v1/*.pb.h is the generated contract
     "codec": set(),
     "model_folder": set(),
     "storage/sql": {"codec"},
@@ -27,11 +28,11 @@ ALLOWED = {
     "report": {"report/facts", "report/tables", "report/figures", "report/text"},
     "server/core": set(),
     "server/config": {"server/core", "catalog", "model_folder", "yaml"},
-    "server/service": {"server/core", "server/config", "catalog", "logging", "proto", "quantlab"},
+    "server/service": {"server/core", "server/config", "catalog", "logging", "proto", "quantlab", "security"},
     "server/service/testing": {"server/core", "server/config", "server/service", "catalog", "logging", "storage",
                                "proto", "quantlab"},
     "server/main": {"server/core", "server/config", "server/service", "catalog", "logging", "storage", "proto",
-                    "quantlab"},
+                    "quantlab", "security"},
 }
 
 # Pure functions and state machines: they use nothing of the operating system.
@@ -45,7 +46,7 @@ for _index, _folder in enumerate(ENGINE):
 # So is the client.
 CLIENT = ["display", "connection", "inputs", "embedded", "results", "quantctl"]
 for _index, _folder in enumerate(CLIENT):
-    ALLOWED[f"client/{_folder}"] = {f"client/{below}" for below in CLIENT[:_index]} | {"proto", "quantlab"}
+    ALLOWED[f"client/{_folder}"] = {f"client/{below}" for below in CLIENT[:_index]} | {"proto", "quantlab", "security"}
 # What a run would refuse about its inputs is known before it runs.
 ALLOWED["client/inputs"] |= {"model_folder", "worker/engine/data", "worker/engine/input_checks"}
 ALLOWED["client/results"] |= {"report", "report/facts", "yaml"}
@@ -54,7 +55,7 @@ ALLOWED["client/quantctl"] |= {"report", "report/facts", "catalog", "yaml"}
 AGENT = ["connection", "events", "inputs", "attempt", "program"]
 for _index, _folder in enumerate(AGENT):
     ALLOWED[f"worker/agent/{_folder}"] = (
-        {f"worker/agent/{below}" for below in AGENT[:_index]} | {"logging", "proto", "quantlab"})
+        {f"worker/agent/{below}" for below in AGENT[:_index]} | {"logging", "proto", "quantlab", "security"})
 ALLOWED["worker/agent/inputs"] |= {"catalog"}
 ALLOWED["worker/agent/program"] |= {"catalog"}
 ALLOWED["worker/agent/program/testing"] = {"worker/agent/connection", "tests", "quantlab"}
@@ -78,6 +79,7 @@ LIBRARIES = {
     re.compile(r"^(sqlite3\.h|SQLiteCpp/)"): {"storage/sqlite"},
     re.compile(r"^(grpc|grpcpp|google)/"): {"proto", "server/service", "server/service/testing", "server/main"}
     | {f"client/{folder}" for folder in CLIENT} | {f"worker/agent/{folder}" for folder in AGENT},
+    re.compile(r"^openssl/"): {"base", "security"},
     re.compile(r"^spdlog/"): {"logging"},
     re.compile(r"^prometheus/"): {"server/service", "server/main"},
     re.compile(r"^yaml-cpp/"): {"yaml", "client/inputs", "client/results", "client/quantctl"},
@@ -97,7 +99,7 @@ def module_of(path):
 
 
 def sources():
-    for module in ("base", "platform", "logging", "yaml", "catalog", "codec", "model_folder", "proto", "storage", "report",
+    for module in ("base", "platform", "security", "logging", "yaml", "catalog", "codec", "model_folder", "proto", "storage", "report",
                    "server", "client", "worker"):
         for path in sorted((ROOT / module).rglob("*")):
             if path.suffix in (".h", ".cc") and not path.name.endswith("_test.cc"):

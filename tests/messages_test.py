@@ -12,7 +12,7 @@ USED = re.compile(r"messages::(k\w+)")
 # Titles stand in the initializer of a Table, or are added to its columns.
 COLUMNS = re.compile(r"(?:Table table\(|columns = |columns\.push_back\()(\{.*?\})\)?;", re.DOTALL)
 TITLE = re.compile(r'\{"([A-Z][^"]*)"')
-FOLDERS = ("base", "catalog", "client", "codec", "logging", "model_folder", "platform", "proto", "report", "server",
+FOLDERS = ("base", "catalog", "client", "codec", "logging", "model_folder", "platform", "proto", "report", "security", "server",
            "storage", "worker", "yaml")
 
 

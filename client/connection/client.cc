@@ -49,10 +49,15 @@ absl::Status Cancelled() {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Create(ClientOptions options) {
-  const absl::StatusOr<Address> address = ParseLocalAddress(options.address);
+  const absl::StatusOr<Address> address = ParseAddress(options.address);
   if (!address.ok()) return Annotate(address.status(), "the coordinator");
   options.address = address->ToString();
-  std::shared_ptr<grpc::Channel> channel = MakeChannel(*address, {.max_message_bytes = kMaxMessageBytes});
+  if (!address->is_local() && options.security.authority.empty()) {
+    return MessageStatus(absl::StatusCode::kFailedPrecondition,
+                         messages::kAddressNeedsCa(address->ToString()));
+  }
+  std::shared_ptr<grpc::Channel> channel =
+      MakeChannel(*address, {.max_message_bytes = kMaxMessageBytes, .security = options.security});
   return std::unique_ptr<Client>(new Client(std::move(options), std::move(channel)));
 }
 
@@ -60,7 +65,8 @@ Client::Client(ClientOptions options, std::shared_ptr<grpc::Channel> channel)
     : options_(std::move(options)),
       experiments_(v1::ExperimentService::NewStub(channel)),
       artifacts_(v1::ArtifactService::NewStub(channel)),
-      workers_(v1::WorkerService::NewStub(channel)) {}
+      workers_(v1::WorkerService::NewStub(channel)),
+      admin_(v1::AdminService::NewStub(channel)) {}
 
 absl::Status Client::ForPeople(absl::Status status) const {
   if (!absl::IsUnavailable(status)) return status;
@@ -199,6 +205,20 @@ absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers() {
 
 absl::StatusOr<v1::StatArtifactsResponse> Client::StatArtifacts(const v1::StatArtifactsRequest& request) {
   return Call(*artifacts_, &v1::ArtifactService::StubInterface::StatArtifacts, request);
+}
+
+absl::StatusOr<v1::CreateIdentityResponse> Client::CreateIdentity(const v1::CreateIdentityRequest& request) {
+  return Call(*admin_, &v1::AdminService::StubInterface::CreateIdentity, request, /*repeatable=*/false);
+}
+
+absl::StatusOr<v1::Identity> Client::RevokeIdentity(const std::string& name) {
+  v1::RevokeIdentityRequest request;
+  request.set_name(name);
+  return Call(*admin_, &v1::AdminService::StubInterface::RevokeIdentity, request);
+}
+
+absl::StatusOr<v1::ListIdentitiesResponse> Client::ListIdentities() {
+  return Call(*admin_, &v1::AdminService::StubInterface::ListIdentities, v1::ListIdentitiesRequest());
 }
 
 absl::Status Client::WatchOnce(const v1::WatchExperimentRequest& request, const WatchHandler& handler,

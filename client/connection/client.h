@@ -22,6 +22,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/connection/cancellation.h"
+#include "proto/channel.h"
+#include "quantlab/v1/admin.grpc.pb.h"
 #include "quantlab/v1/artifact.grpc.pb.h"
 #include "quantlab/v1/experiment.grpc.pb.h"
 #include "quantlab/v1/worker.grpc.pb.h"
@@ -29,8 +31,9 @@
 namespace quantlab::client {
 
 struct ClientOptions {
-  // "unix:/path" or "host:port" with a loopback host.
+  // "unix:/path" or "host:port"; beyond loopback with an authority in `security`.
   std::string address;
+  ChannelSecurity security = {};
   // Of each single attempt of a unary call.
   absl::Duration call_timeout = absl::Seconds(60);
   // How long a call goes on trying before the coordinator has ever answered, and after it has.
@@ -69,6 +72,10 @@ class Client {
   absl::StatusOr<v1::ListCatalogResponse> ListCatalog();
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers();
   absl::StatusOr<v1::StatArtifactsResponse> StatArtifacts(const v1::StatArtifactsRequest& request);
+  // Not repeated: the token of an answer that was lost cannot be shown again.
+  absl::StatusOr<v1::CreateIdentityResponse> CreateIdentity(const v1::CreateIdentityRequest& request);
+  absl::StatusOr<v1::Identity> RevokeIdentity(const std::string& name);
+  absl::StatusOr<v1::ListIdentitiesResponse> ListIdentities();
 
   // Follows an experiment until it has ended, across broken streams and restarts of the coordinator: each
   // change once, in order. `request.after_sequence` is where it starts.
@@ -106,6 +113,7 @@ class Client {
   const std::unique_ptr<v1::ExperimentService::StubInterface> experiments_;
   const std::unique_ptr<v1::ArtifactService::StubInterface> artifacts_;
   const std::unique_ptr<v1::WorkerService::StubInterface> workers_;
+  const std::unique_ptr<v1::AdminService::StubInterface> admin_;
   // Own synchronisation.
   std::atomic<bool> answered_{false};
 };

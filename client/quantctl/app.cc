@@ -25,6 +25,12 @@ void AddGlobalOptions(CommandLine& line) {
   text("--data-dir", &line.flags.data_dir, line.Say(messages::kHelpDataDir()), "DIR");
   text("--results-dir", &line.flags.results_dir, line.Say(messages::kHelpResultsDir()), "DIR");
   text("--catalog", &line.flags.catalog, line.Say(messages::kHelpCatalog()), "FILE");
+  text("--token-file", &line.flags.token_file, line.Say(messages::kHelpTokenFile()), "FILE");
+  text("--ca-file", &line.flags.ca_file, line.Say(messages::kHelpCaFile()), "FILE");
+  text("--ca-fingerprint", &line.flags.ca_fingerprint, line.Say(messages::kHelpCaFingerprint()), "SHA256");
+  text("--client-certificate", &line.flags.client_certificate, line.Say(messages::kHelpClientCertificate()),
+       "FILE");
+  text("--client-key", &line.flags.client_key, line.Say(messages::kHelpClientKey()), "FILE");
   app.add_option_function<std::string>(
          "-o,--output", [&line](const std::string& v) { line.flags.output = v; },
          line.Say(messages::kHelpOutput()))
@@ -122,6 +128,7 @@ int RunQuantctl(int argc, char** argv) {
   AddServeCommand(line);
   AddServiceCommands(line);
   AddSettingsCommand(line);
+  AddAdminCommands(line);
   AddDoctorCommand(line);
   AddSuperviseCommand(line);
   try {

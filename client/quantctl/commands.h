@@ -39,6 +39,7 @@ void AddResultCommands(CommandLine& line);    // download, report
 void AddDataCommands(CommandLine& line);      // export, compare
 void AddDecideCommand(CommandLine& line);     // decide
 void AddServeCommand(CommandLine& line);      // serve
+void AddAdminCommands(CommandLine& line);     // admin add-user, add-worker, revoke, list, init-ca
 void AddDoctorCommand(CommandLine& line);     // doctor
 void AddSuperviseCommand(CommandLine& line);  // supervise (hidden)
 

@@ -231,6 +231,8 @@ absl::StatusOr<int> Completion(Session& session, CLI::App& app) {
     for (const CLI::Option* option : command->get_options()) {
       for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
     }
+    for (const CLI::App* nested : command->get_subcommands([](const CLI::App*) { return true; }))
+      options.push_back(nested->get_name());
     if (command->get_name() == "settings") {
       for (std::string& key : SettingKeys()) options.push_back(std::move(key));
     }

@@ -22,6 +22,8 @@ namespace {
 
 // Of one error or warning, in bytes: none floods a terminal.
 constexpr size_t kMaxMessage = 4000;
+// For the certificate of a coordinator that is known by its authority's fingerprint.
+constexpr absl::Duration kFetchTimeout = absl::Seconds(10);
 
 sigset_t HandledSignals() {
   sigset_t signals;
@@ -135,6 +137,10 @@ absl::StatusOr<Client*> Session::Connect(bool want_worker) {
     options.first_patience = absl::Seconds(30);
     options.patience = absl::Minutes(10);
     options.on_unavailable = [this](const absl::Status&) { return embedded_->EnsureRunning(); };
+  }
+  if (embedded_ == nullptr) {
+    QL_ASSIGN_OR_RETURN(const Address address, ParseAddress(options.address));
+    QL_ASSIGN_OR_RETURN(options.security, LoadSecurity(address, settings_.security, kFetchTimeout));
   }
   QL_ASSIGN_OR_RETURN(client_, Client::Create(std::move(options)));
   return client_.get();

@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
@@ -19,7 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 using Values = std::map<std::string, std::string>;
 
-constexpr const char* kKeys[] = {"coordinator", "data_dir", "results_dir", "catalog", "output"};
+constexpr const char* kKeys[] = {
+    "coordinator", "data_dir",       "results_dir",        "catalog",   "output", "token_file",
+    "ca_file",     "ca_fingerprint", "client_certificate", "client_key"};
 constexpr int64_t kMaxBytes = 64 << 10;
 
 absl::Status Wrong(const std::string& path, const YAML::Mark& mark, absl::string_view what) {
@@ -38,8 +41,7 @@ absl::StatusOr<Values> Parse(const std::string& path, const std::string& content
       for (const char* name : kKeys) known = known || key == name;
       if (!known) {
         return Wrong(path, entry.first.Mark(),
-                     absl::StrCat("unknown key '", key,
-                                  "'; allowed: coordinator, data_dir, results_dir, catalog, output"));
+                     absl::StrCat("unknown key '", key, "'; allowed: ", absl::StrJoin(kKeys, ", ")));
       }
       if (!entry.second.IsScalar())
         return Wrong(path, entry.second.Mark(), absl::StrCat("'", key, "' must be one text"));
@@ -100,7 +102,14 @@ absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const VariableL
   }
   settings.results_dir = choose(flags.results_dir, "results_dir", "results");
   settings.catalog = choose(flags.catalog, "catalog", "");
-  for (std::string* path : {&settings.data_dir, &settings.results_dir, &settings.catalog}) {
+  SecurityFiles& security = settings.security;
+  security.token = choose(flags.token_file, "token_file", "");
+  security.ca = choose(flags.ca_file, "ca_file", "");
+  security.ca_fingerprint = choose(flags.ca_fingerprint, "ca_fingerprint", "");
+  security.certificate = choose(flags.client_certificate, "client_certificate", "");
+  security.key = choose(flags.client_key, "client_key", "");
+  for (std::string* path : {&settings.data_dir, &settings.results_dir, &settings.catalog, &security.token,
+                            &security.ca, &security.certificate, &security.key}) {
     QL_ASSIGN_OR_RETURN(*path, ExpandHome(*path, environment));
   }
   settings.output = choose(flags.output, "output", "table");

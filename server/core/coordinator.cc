@@ -84,6 +84,22 @@ std::vector<WorkerStatus> Coordinator::Workers() {
   return Locked([](CoordinatorState& state) { return state.Workers(); });
 }
 
+absl::StatusOr<std::string> Coordinator::HolderOf(const AttemptKey& attempt) {
+  return Locked([&](CoordinatorState& state) { return state.HolderOf(attempt); });
+}
+
+std::optional<AttemptKey> Coordinator::HeldBy(const std::string& worker_id) {
+  return Locked([&](CoordinatorState& state) { return state.HeldBy(worker_id); });
+}
+
+absl::StatusOr<std::optional<Assignment>> Coordinator::AssignmentOf(const std::string& worker_id) {
+  return Locked([&](CoordinatorState& state) { return state.AssignmentOf(worker_id); });
+}
+
+int64_t Coordinator::UnfinishedRunsOf(const std::string& submitter) {
+  return Locked([&](CoordinatorState& state) { return state.UnfinishedRunsOf(submitter); });
+}
+
 void Coordinator::Tick() {
   Locked([](CoordinatorState& state) {
     state.Tick();

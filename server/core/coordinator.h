@@ -14,6 +14,7 @@
 #define QUANTLAB_SERVER_CORE_COORDINATOR_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,17 @@ class Coordinator {
   // Idempotent. FAILED_PRECONDITION until all events and artifacts are stored.
   absl::Status Finish(const AttemptEnd& end);
   std::vector<WorkerStatus> Workers();
+
+  // ---- who may do what ----
+
+  // The id of the worker that executes the attempt, or did. Errors: NOT_FOUND.
+  absl::StatusOr<std::string> HolderOf(const AttemptKey& attempt);
+  // The attempt that a worker executes now.
+  std::optional<AttemptKey> HeldBy(const std::string& worker_id);
+  // The same with its run and inputs, read anew.
+  absl::StatusOr<std::optional<Assignment>> AssignmentOf(const std::string& worker_id);
+  // Of the submitter's active experiments.
+  int64_t UnfinishedRunsOf(const std::string& submitter);
 
   // ---- time ----
 

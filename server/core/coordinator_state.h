@@ -95,6 +95,10 @@ class CoordinatorState {
   void Tick();
   void StopWaiting();
   CoordinatorStats Stats();
+  absl::StatusOr<std::string> HolderOf(const AttemptKey& attempt);
+  std::optional<AttemptKey> HeldBy(const std::string& worker_id);
+  absl::StatusOr<std::optional<Assignment>> AssignmentOf(const std::string& worker_id);
+  int64_t UnfinishedRunsOf(const std::string& submitter) const;
 
   // Renews the lease of the attempt for a full term, since its worker is alive.
   void Renew(const AttemptKey& attempt) { leases_.Renew(attempt); }

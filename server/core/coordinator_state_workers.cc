@@ -230,6 +230,39 @@ std::vector<WorkerStatus> CoordinatorState::Workers() {
   return all;
 }
 
+// ---- who holds what --------------------------------------------------------------------------------------
+
+absl::StatusOr<std::string> CoordinatorState::HolderOf(const AttemptKey& attempt) {
+  if (const Lease* lease = leases_.Find(attempt)) return lease->attempt.worker_id;
+  QL_ASSIGN_OR_RETURN(const AttemptRecord stored, parts_.state->GetAttempt(attempt));
+  return stored.worker_id;
+}
+
+std::optional<AttemptKey> CoordinatorState::HeldBy(const std::string& worker_id) {
+  const Lease* lease = leases_.FindByWorker(worker_id);
+  return lease == nullptr ? std::nullopt : std::optional(lease->attempt.key);
+}
+
+absl::StatusOr<std::optional<Assignment>> CoordinatorState::AssignmentOf(const std::string& worker_id) {
+  const std::optional<AttemptKey> key = HeldBy(worker_id);
+  if (!key) return std::nullopt;
+  QL_ASSIGN_OR_RETURN(Active * active, FindActive(SplitRunId(key->run_id).first));
+  const RunRecord* run = FindRun(*active, key->run_id);
+  if (run == nullptr) return std::nullopt;
+  QL_ASSIGN_OR_RETURN(auto inputs, CollectInputs(*parts_.events, active->runs, *run));
+  return Assignment{*key, *run, std::move(inputs)};
+}
+
+int64_t CoordinatorState::UnfinishedRunsOf(const std::string& submitter) const {
+  int64_t count = 0;
+  for (const auto& [id, active] : active_) {
+    if (active.experiment.submitter != submitter) continue;
+    count += std::count_if(active.runs.begin(), active.runs.end(),
+                           [](const RunRecord& run) { return !IsEnded(run.state); });
+  }
+  return count;
+}
+
 // ---- waiting calls ---------------------------------------------------------------------------------------
 
 void CoordinatorState::Answer(WaitingSync call, absl::StatusOr<SyncAnswer> answer) {

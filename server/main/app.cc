@@ -9,7 +9,10 @@
 #include "catalog/catalog.h"
 #include "platform/files.h"
 #include "platform/probe.h"
+#include "security/certificates.h"
 #include "server/core/coordinator.h"
+#include "server/service/access.h"
+#include "server/service/admin_service.h"
 #include "server/service/artifact_service.h"
 #include "server/service/core_log.h"
 #include "server/service/experiment_service.h"
@@ -44,10 +47,16 @@ struct App::Parts {
   std::unique_ptr<Storage> storage;
   std::unique_ptr<Coordinator> coordinator;
   std::unique_ptr<WorkPool> pool;
+  std::unique_ptr<IdentityDirectory> identities;
+  std::unique_ptr<CallerLimits> limits;
+  std::unique_ptr<AuditLog> audit;
+  std::unique_ptr<Access> access;
   RpcEnvironment rpc;
   std::unique_ptr<ExperimentService> experiments;
   std::unique_ptr<WorkerService> workers;
   std::unique_ptr<ArtifactService> artifacts;
+  std::unique_ptr<AdminService> admin;
+  std::string certificate;  // the chain that was served at the start, PEM; empty without TLS
   std::unique_ptr<RpcServer> server;
   SocketFile socket{Address{}};
   int failed_checks = 0;  // in a row
@@ -84,22 +93,49 @@ struct App::Parts {
     return absl::OkStatus();
   }
 
-  void BuildServices(Catalog catalog) {
+  absl::Status OpenAccess(const Options& options) {
+    identities = std::make_unique<IdentityDirectory>(&storage->identities(), &Clock::Real());
+    QL_RETURN_IF_ERROR(identities->Load());
+    limits = std::make_unique<CallerLimits>(options.limits, &Clock::Real());
+    if (!options.audit_log.empty()) {
+      LogOptions audit_options;
+      audit_options.json = options.log.json;
+      audit_options.file = options.audit_log;
+      QL_ASSIGN_OR_RETURN(auto file, Log::Open(audit_options));
+      audit = std::make_unique<AuditLog>(std::move(file), &Clock::Real());
+    }
+    access = std::make_unique<Access>(options.require_auth, identities.get(), limits.get(), audit.get());
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<RemoteAccess> DescribeRemote(const Options& options) {
+    // On a Unix socket nobody joins.
+    const std::string address =
+        options.advertise.empty() && options.local ? options.listen.ToString() : options.advertise;
+    if (!options.tls) return RemoteAccess{address, ""};
+    QL_ASSIGN_OR_RETURN(certificate, CheckTlsFiles(*options.tls));
+    QL_ASSIGN_OR_RETURN(std::string fingerprint, LastFingerprint(certificate));
+    return RemoteAccess{address, std::move(fingerprint)};
+  }
+
+  void BuildServices(Catalog catalog, RemoteAccess remote) {
     pool = std::make_unique<WorkPool>(kPoolThreads, kPoolQueue);
-    rpc = {log.get(), metrics.get(), pool.get(), &Clock::Real()};
+    rpc = {log.get(), metrics.get(), pool.get(), &Clock::Real(), access.get()};
     experiments = std::make_unique<ExperimentService>(
         ExperimentServiceParts{rpc, coordinator.get(), &storage->states(), &storage->events(),
                                &storage->artifacts(), std::move(catalog), QUANTLAB_VERSION});
     workers = std::make_unique<WorkerService>(rpc, coordinator.get());
-    artifacts = std::make_unique<ArtifactService>(rpc, &storage->artifacts());
+    artifacts = std::make_unique<ArtifactService>(rpc, &storage->artifacts(), coordinator.get());
+    admin = std::make_unique<AdminService>(rpc, coordinator.get(), std::move(remote));
   }
 
   absl::Status Listen(const Options& options) {
     if (!options.metrics_address.empty()) {
       QL_RETURN_IF_ERROR(metrics->Serve(options.metrics_address, [this] { return coordinator->Stats(); }));
     }
-    QL_ASSIGN_OR_RETURN(server, RpcServer::Start({experiments.get(), workers.get(), artifacts.get()},
-                                                 {options.listen, options.reflection}));
+    QL_ASSIGN_OR_RETURN(server,
+                        RpcServer::Start({experiments.get(), workers.get(), artifacts.get(), admin.get()},
+                                         {options.listen, options.reflection, options.tls, options.local}));
     socket = SocketFile(server->address());
     return absl::OkStatus();
   }
@@ -122,8 +158,10 @@ absl::StatusOr<std::unique_ptr<App>> App::Start(const Options& options, int* exi
   QL_RETURN_IF_ERROR(parts->OpenCatalog(options.catalog, &catalog));
   *exit_code = kExitDataFolder;
   QL_RETURN_IF_ERROR(parts->OpenData(options));
-  parts->BuildServices(std::move(catalog));
+  QL_RETURN_IF_ERROR(parts->OpenAccess(options));
   *exit_code = kExitListen;
+  QL_ASSIGN_OR_RETURN(RemoteAccess remote, parts->DescribeRemote(options));
+  parts->BuildServices(std::move(catalog), std::move(remote));
   const absl::Status listening = parts->Listen(options);
   if (!listening.ok()) {
     parts->metrics->StopServing();
@@ -153,7 +191,10 @@ void App::CleanUp() {
 }
 
 absl::Status App::CheckServes() {
-  const absl::Status status = quantlab::CheckServes(parts_->server->address(), kServesTimeout);
+  const Address& address = parts_->server->address();
+  const absl::Status status = parts_->certificate.empty()
+                                  ? quantlab::CheckServes(address, kServesTimeout)
+                                  : CheckServesTls(address, parts_->certificate, kServesTimeout);
   parts_->failed_checks = status.ok() ? 0 : parts_->failed_checks + 1;
   if (status.ok()) return status;
   parts_->log->Write(LogLevel::kError, "new connections are not served", {},

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace quantlab {
 namespace {
@@ -43,9 +44,39 @@ std::string DefaultCatalog() {
 // As given by flags, before it is checked.
 struct Raw {
   Options options;
+  TlsFiles tls;
   std::string listen, metrics, log_format = "text", log_level = "info";
   double lease_seconds = 30;
 };
+
+void DeclareSecurity(CLI::App& app, Raw& raw) {
+  Options& options = raw.options;
+  app.add_option("--tls-cert", raw.tls.certificate,
+                 "Certificate with its chain (PEM); needed beyond loopback, where only TLS 1.3 is spoken; a "
+                 "replaced file is used without a restart");
+  app.add_option("--tls-key", raw.tls.key, "Its private key (PEM), readable by this user alone");
+  app.add_option("--tls-client-ca", raw.tls.client_ca,
+                 "Accept client certificates of this authority (PEM) in place of tokens");
+  app.add_flag("--require-auth", options.require_auth,
+               "On loopback too every call needs a token; DATA-DIR/coordinator.sock stays open to this user");
+  app.add_option("--advertise", options.advertise,
+                 "HOST:PORT that 'quantctl admin add-worker' prints (default: the one of --listen)");
+  app.add_option("--audit-log", options.audit_log,
+                 "Who changed what and who was refused, or off (default: DATA-DIR/audit.log where tokens are "
+                 "needed)");
+  app.add_option("--max-requests-per-second", options.limits.requests_per_second, "Of one identity")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  app.add_option("--max-open-calls", options.limits.open_calls, "Streams and transfers of one identity")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--max-upload-bytes-per-day", options.limits.upload_bytes_per_day, "Of one identity")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--max-unfinished-runs", options.limits.unfinished_runs, "Of one submitter")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
 
 void Declare(CLI::App& app, Raw& raw) {
   app.footer(kFooter);
@@ -55,8 +86,9 @@ void Declare(CLI::App& app, Raw& raw) {
       ->required();
   app.add_option(
       "--listen", raw.listen,
-      "unix:/PATH (default: unix:DATA-DIR/coordinator.sock, for this user alone), or HOST:PORT on this machine's "
-      "loopback; port 0 takes a free one");
+      "unix:/PATH (default: unix:DATA-DIR/coordinator.sock, for this user alone), or HOST:PORT: this machine's "
+      "loopback, or with --tls-cert any address; port 0 takes a free one");
+  DeclareSecurity(app, raw);
   app.add_option(
       "--catalog", raw.options.catalog,
       "Models and datasets that experiment files may name (default: configs/catalog.yaml, or the installed "
@@ -95,16 +127,37 @@ absl::Status ReadMetricsAddress(const Raw& raw, Options& options) {
   return absl::OkStatus();
 }
 
+// The address and what belongs to it.
+absl::Status ReadListen(const Raw& raw, Options& options) {
+  const std::string own_socket = absl::StrCat("unix:", options.data_dir, "/coordinator.sock");
+  if (raw.tls.certificate.empty() != raw.tls.key.empty())
+    return absl::InvalidArgumentError("--tls-cert and --tls-key belong together");
+  if (!raw.tls.certificate.empty()) options.tls = raw.tls;
+  if (!options.tls && !raw.tls.client_ca.empty())
+    return absl::InvalidArgumentError("--tls-client-ca needs --tls-cert and --tls-key");
+  QL_ASSIGN_OR_RETURN(options.listen, ParseListenAddress(raw.listen.empty() ? own_socket : raw.listen,
+                                                         options.tls.has_value()));
+  if (options.tls && options.listen.is_socket())
+    return absl::InvalidArgumentError("--tls-cert needs --listen HOST:PORT; a Unix socket has no TLS");
+  if (options.tls && options.reflection)
+    return absl::InvalidArgumentError(
+        "--reflection is for this machine only and cannot be combined with --tls-cert");
+  const bool tokens = options.tls || options.require_auth;
+  if (tokens && !options.listen.is_socket()) {
+    QL_ASSIGN_OR_RETURN(options.local, ParseListenAddress(own_socket));
+  }
+  if (tokens && options.audit_log.empty()) options.audit_log = options.data_dir + "/audit.log";
+  if (options.audit_log == "off") options.audit_log.clear();
+  if (options.advertise.empty()) return absl::OkStatus();
+  return Annotate(ParseAddress(options.advertise).status(), "--advertise");
+}
+
 absl::Status Check(Raw& raw) {
   Options& options = raw.options;
   if (options.data_dir.empty()) return absl::InvalidArgumentError("--data-dir is empty");
   std::error_code error;
   options.data_dir = std::filesystem::absolute(options.data_dir, error).lexically_normal().string();
-  const std::string listen =
-      raw.listen.empty() ? absl::StrCat("unix:", options.data_dir, "/coordinator.sock") : raw.listen;
-  auto address = ParseListenAddress(listen);
-  if (!address.ok()) return address.status();
-  options.listen = *std::move(address);
+  QL_RETURN_IF_ERROR(ReadListen(raw, options));
   if (options.catalog.empty()) options.catalog = DefaultCatalog();
   options.lease_term = absl::Seconds(raw.lease_seconds);
   if (absl::Status parsed = ParseLogOptions(raw.log_level, raw.log_format, &options.log); !parsed.ok())

@@ -2,12 +2,15 @@
 #ifndef QUANTLAB_SERVER_MAIN_OPTIONS_H_
 #define QUANTLAB_SERVER_MAIN_OPTIONS_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "logging/log.h"
+#include "server/service/caller_limits.h"
 #include "server/service/listen.h"
+#include "server/service/rpc_server.h"
 
 namespace quantlab {
 
@@ -31,6 +34,13 @@ struct Options {
   int ready_fd = -1;     // write the address here when serving; -1: none
   bool reflection = false;
   bool check_artifacts = false;
+  // On loopback too a call needs a token; always true in effect where there is TLS.
+  bool require_auth = false;
+  std::optional<TlsFiles> tls;
+  std::optional<Address> local;  // this machine's own socket, beside a port that needs tokens
+  std::string advertise;         // where other machines reach the coordinator; empty: they do not
+  std::string audit_log;         // empty: none
+  CallerLimitOptions limits;
   LogOptions log;
 };
 

@@ -5,8 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
+#include "base/run_config.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "proto/convert.h"
 #include "proto/status_bridge.h"
 
 namespace quantlab {
@@ -22,47 +26,113 @@ absl::Status CheckDigest(const std::string& sha256) {
 
 }  // namespace
 
-grpc::Status ArtifactService::StatArtifacts(grpc::ServerContext*, const v1::StatArtifactsRequest* request,
+// ---- who may ---------------------------------------------------------------------------------------------
+
+// Workers may ask for artifacts and store them only while they execute a run.
+absl::Status ArtifactService::CheckExecutes(const RpcRecord& record) {
+  if (record.grant() != Grant::kUpload) return absl::OkStatus();
+  const IdentityRecord& identity = *record.caller().identity;
+  if (coordinator_->HeldBy(identity.worker_id)) return absl::OkStatus();
+  return WithReason(MessageStatus(absl::StatusCode::kAborted, messages::kNoAttemptToUploadFor(identity.name)),
+                    "ATTEMPT_FENCED");
+}
+
+absl::Status ArtifactService::CountUpload(const RpcRecord& record, int64_t bytes) {
+  if (record.grant() != Grant::kUpload && record.grant() != Grant::kQuota) return absl::OkStatus();
+  return rpc_.access->limits().CountUpload(record.caller().name(), bytes);
+}
+
+absl::StatusOr<ArtifactService::Inputs> ArtifactService::ReadInputs(const std::string& worker_id) {
+  QL_ASSIGN_OR_RETURN(const std::optional<Assignment> assignment, coordinator_->AssignmentOf(worker_id));
+  Inputs inputs;
+  if (!assignment) return inputs;
+  inputs.attempt = assignment->attempt;
+  QL_ASSIGN_OR_RETURN(const RunConfig config, RunConfigFromJson(assignment->run.config_json));
+  for (const AssetRef* asset : {&config.model, &config.dataset.asset}) {
+    for (const AssetFile& file : asset->files) inputs.digests.insert(file.sha256);
+  }
+  for (const AssignmentInput& input : assignment->inputs) {
+    for (const Artifact& file : input.files) inputs.digests.insert(file.sha256);
+  }
+  return inputs;
+}
+
+absl::Status ArtifactService::CheckAssigned(const RpcRecord& record, const std::string& sha256) {
+  if (record.grant() != Grant::kAssigned) return absl::OkStatus();
+  const IdentityRecord& identity = *record.caller().identity;
+  const std::optional<AttemptKey> attempt = coordinator_->HeldBy(identity.worker_id);
+  bool known = false, assigned = false;
+  {
+    MutexLock lock(mutex_);
+    const auto cached = inputs_.find(identity.worker_id);
+    known = attempt && cached != inputs_.end() && cached->second.attempt == *attempt;
+    assigned = known && cached->second.digests.count(sha256) > 0;
+  }
+  if (attempt && !known) {
+    QL_ASSIGN_OR_RETURN(Inputs inputs, ReadInputs(identity.worker_id));
+    assigned = inputs.digests.count(sha256) > 0;
+    MutexLock lock(mutex_);
+    inputs_[identity.worker_id] = std::move(inputs);
+  }
+  if (assigned) return absl::OkStatus();
+  return WithReason(MessageStatus(absl::StatusCode::kPermissionDenied,
+                                  messages::kArtifactNotAssigned(sha256, identity.name)),
+                    "ARTIFACT_NOT_ASSIGNED");
+}
+
+// ---- calls -----------------------------------------------------------------------------------------------
+
+grpc::Status ArtifactService::StatArtifacts(grpc::ServerContext* context,
+                                            const v1::StatArtifactsRequest* request,
                                             v1::StatArtifactsResponse* response) {
-  RpcRecord record(rpc_, "StatArtifacts");
+  RpcRecord record(rpc_, *context, "StatArtifacts");
   record.frequent = true;
-  const absl::Status status = CallHandler([&]() -> absl::Status {
-    if (request->sha256_size() > kMaxStats) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(request->sha256_size(), " digests; allowed: ", kMaxStats));
-    }
-    for (const std::string& sha256 : request->sha256()) {
-      QL_RETURN_IF_ERROR(CheckDigest(sha256));
-      QL_ASSIGN_OR_RETURN(const ArtifactStore::Stat stat, store_->GetStat(sha256));
-      v1::ArtifactStat* out = response->add_artifacts();
-      out->set_sha256(sha256);
-      out->set_present(stat.present);
-      out->set_size(stat.size);
-    }
-    return absl::OkStatus();
-  });
+  absl::Status status = record.admitted();
+  if (status.ok()) status = CallHandler([&] { return Stat(*request, record, response); });
   record.End(status);
   return ToGrpcStatus(status);
+}
+
+absl::Status ArtifactService::Stat(const v1::StatArtifactsRequest& request, const RpcRecord& record,
+                                   v1::StatArtifactsResponse* response) {
+  QL_RETURN_IF_ERROR(CheckExecutes(record));
+  if (request.sha256_size() > kMaxStats) {
+    return absl::InvalidArgumentError(absl::StrCat(request.sha256_size(), " digests; allowed: ", kMaxStats));
+  }
+  for (const std::string& sha256 : request.sha256()) {
+    QL_RETURN_IF_ERROR(CheckDigest(sha256));
+    QL_ASSIGN_OR_RETURN(const ArtifactStore::Stat stat, store_->GetStat(sha256));
+    v1::ArtifactStat* out = response->add_artifacts();
+    out->set_sha256(sha256);
+    out->set_present(stat.present);
+    out->set_size(stat.size);
+  }
+  return absl::OkStatus();
 }
 
 grpc::Status ArtifactService::UploadArtifact(grpc::ServerContext* context,
                                              grpc::ServerReader<v1::UploadArtifactRequest>* reader,
                                              v1::UploadArtifactResponse* response) {
-  RpcRecord record(rpc_, "UploadArtifact");
-  Transfers::Slot slot(transfers_, [context] { context->TryCancel(); });
-  absl::Status status = slot.status();
-  if (status.ok()) status = CallHandler([&] { return Upload(reader, slot, response); });
+  RpcRecord record(rpc_, *context, "UploadArtifact");
+  absl::Status status = record.admitted();
+  if (status.ok()) status = CheckExecutes(record);
+  if (status.ok()) {
+    Transfers::Slot slot(transfers_, [context] { context->TryCancel(); });
+    status = slot.status();
+    if (status.ok()) status = CallHandler([&] { return Upload(reader, record, slot, response); });
+  }
   record.End(status);
   return ToGrpcStatus(status);
 }
 
-absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactRequest>* reader,
+absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactRequest>* reader, RpcRecord& record,
                                      Transfers::Slot& slot, v1::UploadArtifactResponse* response) {
   v1::UploadArtifactRequest message;
   if (!reader->Read(&message)) return absl::InvalidArgumentError("an upload without a message");
   const std::string sha256 = message.sha256();
   const int64_t size = message.size();
   QL_RETURN_IF_ERROR(CheckDigest(sha256));
+  record.object = sha256;
   if (size < 0 || message.offset() < 0)
     return absl::InvalidArgumentError("size and offset must not be negative");
   auto writer = store_->OpenWriter(sha256, size, message.offset());
@@ -77,6 +147,7 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
       return absl::InvalidArgumentError(
           absl::StrCat("a chunk of ", message.data().size(), " bytes; allowed: ", kChunkBytes));
     }
+    QL_RETURN_IF_ERROR(CountUpload(record, static_cast<int64_t>(message.data().size())));
     QL_RETURN_IF_ERROR((*writer)->Append(message.data()));
     slot.Touch();
   } while (reader->Read(&message));
@@ -89,10 +160,16 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
 grpc::Status ArtifactService::DownloadArtifact(grpc::ServerContext* context,
                                                const v1::DownloadArtifactRequest* request,
                                                grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) {
-  RpcRecord record(rpc_, "DownloadArtifact");
-  Transfers::Slot slot(transfers_, [context] { context->TryCancel(); });
-  absl::Status status = slot.status();
-  if (status.ok()) status = CallHandler([&] { return Download(*request, slot, writer); });
+  RpcRecord record(rpc_, *context, "DownloadArtifact");
+  absl::Status status = record.admitted();
+  if (status.ok()) status = CheckDigest(request->sha256());
+  if (status.ok()) record.object = request->sha256();
+  if (status.ok()) status = CallHandler([&] { return CheckAssigned(record, request->sha256()); });
+  if (status.ok()) {
+    Transfers::Slot slot(transfers_, [context] { context->TryCancel(); });
+    status = slot.status();
+    if (status.ok()) status = CallHandler([&] { return Download(*request, slot, writer); });
+  }
   record.End(status);
   return ToGrpcStatus(status);
 }
@@ -109,7 +186,6 @@ absl::Status ArtifactService::Damaged(const std::string& sha256) {
 
 absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& request, Transfers::Slot& slot,
                                        grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) {
-  QL_RETURN_IF_ERROR(CheckDigest(request.sha256()));
   QL_ASSIGN_OR_RETURN(const auto reader, store_->OpenReader(request.sha256()));
   if (request.offset() < 0 || request.offset() > reader->size()) {
     return absl::OutOfRangeError(

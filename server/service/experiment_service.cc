@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/ids.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
@@ -68,12 +69,15 @@ absl::Status ExperimentService::Submit(const v1::SubmitExperimentRequest& reques
     QL_ASSIGN_OR_RETURN(const auto known, parts_.state->FindExperimentByRequest(request.request_id()));
     if (known) return Replay(known->id, request, record, response);
   }
-  QL_ASSIGN_OR_RETURN(const Submission submission, PlanSubmission(request, parts_.catalog));
+  QL_ASSIGN_OR_RETURN(Submission submission, PlanSubmission(request, parts_.catalog));
+  // Whoever has an identity submits under its name and no other.
+  if (record.caller().identity) submission.experiment.submitter = record.caller().name();
   const PlanResult& plan = submission.plan;
   for (const RequiredAsset& required : plan.required) Fill(required, response->add_required_inputs());
   for (const Diagnostic& diagnostic : plan.diagnostics.all()) Fill(diagnostic, response->add_diagnostics());
   if (request.validate_only()) return plan.ok() ? Validate(submission, response) : absl::OkStatus();
   if (!plan.ok()) return FirstError(plan.diagnostics);
+  QL_RETURN_IF_ERROR(CheckQueueQuota(record, static_cast<int64_t>(plan.runs.size())));
   QL_RETURN_IF_ERROR(CheckUploads(*parts_.artifacts, submission.inputs));
   return Store(submission, request, record, response);
 }
@@ -86,6 +90,27 @@ absl::Status ExperimentService::Replay(const std::string& id, const v1::SubmitEx
   QL_RETURN_IF_ERROR(CheckSameRequest(known, request));
   QL_ASSIGN_OR_RETURN(*response->mutable_experiment(), views_.Experiment(id));
   return absl::OkStatus();
+}
+
+absl::Status ExperimentService::CheckQueueQuota(const RpcRecord& record, int64_t runs) {
+  if (record.grant() != Grant::kQuota) return absl::OkStatus();
+  const int64_t most = parts_.rpc.access->limits().options().unfinished_runs;
+  const std::string name = record.caller().name();
+  const int64_t total = parts_.coordinator->UnfinishedRunsOf(name) + runs;
+  if (total <= most) return absl::OkStatus();
+  return WithReason(
+      MessageStatus(absl::StatusCode::kResourceExhausted, messages::kQueueQuotaUsed(name, total, most)),
+      "QUEUE_QUOTA_USED");
+}
+
+absl::Status ExperimentService::CheckOwner(const RpcRecord& record, const std::string& id) {
+  if (record.grant() != Grant::kOwn) return absl::OkStatus();
+  QL_ASSIGN_OR_RETURN(const ExperimentRecord experiment, parts_.state->GetExperiment(id));
+  const std::string name = record.caller().name();
+  if (experiment.submitter == name) return absl::OkStatus();
+  const std::string owner = experiment.submitter.empty() ? "-" : experiment.submitter;
+  return WithReason(MessageStatus(absl::StatusCode::kPermissionDenied, messages::kNotYours(id, owner, name)),
+                    "NOT_YOURS");
 }
 
 absl::Status ExperimentService::Validate(const Submission& submission,
@@ -169,9 +194,9 @@ grpc::ServerUnaryReactor* ExperimentService::ListExperiments(grpc::CallbackServe
 }
 
 grpc::ServerWriteReactor<v1::WatchExperimentResponse>* ExperimentService::WatchExperiment(
-    grpc::CallbackServerContext*, const v1::WatchExperimentRequest* request) {
+    grpc::CallbackServerContext* context, const v1::WatchExperimentRequest* request) {
   const WatchParts parts{&parts_.rpc, parts_.state, parts_.events, &parts_.coordinator->feed()};
-  return StartWatch(parts, *request, watches_, kMaxWatches);
+  return StartWatch(parts, *context, *request, watches_, kMaxWatches);
 }
 
 grpc::ServerUnaryReactor* ExperimentService::ListLogs(grpc::CallbackServerContext* context,
@@ -274,6 +299,7 @@ grpc::ServerUnaryReactor* ExperimentService::CancelExperiment(grpc::CallbackServ
                                                               v1::Experiment* response) {
   return RunUnary(parts_.rpc, context, "CancelExperiment", [=, this](RpcRecord& record) -> absl::Status {
     record.subject = {request->id(), request->run(), 0};
+    QL_RETURN_IF_ERROR(CheckOwner(record, request->id()));
     if (request->reason().size() > kMaxReasonBytes) {
       return MessageStatus(
           absl::StatusCode::kInvalidArgument,
@@ -290,6 +316,7 @@ grpc::ServerUnaryReactor* ExperimentService::RetryExperiment(grpc::CallbackServe
                                                              v1::Experiment* response) {
   return RunUnary(parts_.rpc, context, "RetryExperiment", [=, this](RpcRecord& record) -> absl::Status {
     record.subject = {request->id(), request->run(), 0};
+    QL_RETURN_IF_ERROR(CheckOwner(record, request->id()));
     QL_RETURN_IF_ERROR(parts_.coordinator->Retry(request->id(), request->run()));
     QL_ASSIGN_OR_RETURN(*response, views_.Experiment(request->id()));
     return absl::OkStatus();

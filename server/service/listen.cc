@@ -7,11 +7,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "security/certificates.h"
+#include "security/pinned_authority.h"
 
 namespace quantlab {
 
-absl::StatusOr<Address> ParseListenAddress(const std::string& text) {
-  QL_ASSIGN_OR_RETURN(Address address, ParseLocalAddress(text, /*port_may_be_zero=*/true));
+absl::StatusOr<Address> ParseListenAddress(const std::string& text, bool tls) {
+  QL_ASSIGN_OR_RETURN(Address address, tls ? ParseAddress(text, /*port_may_be_zero=*/true)
+                                           : ParseLocalAddress(text, /*port_may_be_zero=*/true));
   if (absl::EqualsIgnoreCase(address.host, "localhost")) address.host = "127.0.0.1";
   return address;
 }
@@ -33,6 +36,16 @@ absl::Status PrepareSocket(const std::string& path) {
   if (unlink(path.c_str()) != 0)
     return absl::ErrnoToStatus(errno, absl::StrCat("cannot remove the old socket ", path));
   return absl::OkStatus();
+}
+
+absl::Status CheckServesTls(const Address& address, const std::string& certificate, absl::Duration timeout) {
+  QL_ASSIGN_OR_RETURN(const std::string fingerprint, LastFingerprint(certificate));
+  Address peer = address;
+  if (peer.host == "0.0.0.0") peer.host = "127.0.0.1";
+  if (peer.host == "::") peer.host = "::1";
+  const absl::Status status = FetchAuthority(peer, fingerprint, timeout).status();
+  // Served, with a certificate that was exchanged since.
+  return absl::IsPermissionDenied(status) ? absl::OkStatus() : status;
 }
 
 }  // namespace quantlab

@@ -15,6 +15,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "quantlab/v1/admin.pb.h"
 #include "quantlab/v1/artifact.pb.h"
 #include "quantlab/v1/experiment.pb.h"
 #include "quantlab/v1/worker.pb.h"
@@ -62,7 +63,7 @@ const std::vector<std::string>& RpcNames() {
     auto* all = new std::vector<std::string>();
     for (const google::protobuf::FileDescriptor* file :
          {v1::SubmitExperimentRequest::descriptor()->file(), v1::SyncRequest::descriptor()->file(),
-          v1::StatArtifactsRequest::descriptor()->file()}) {
+          v1::StatArtifactsRequest::descriptor()->file(), v1::CreateIdentityRequest::descriptor()->file()}) {
       for (int s = 0; s < file->service_count(); ++s) {
         for (int m = 0; m < file->service(s)->method_count(); ++m)
           all->push_back(file->service(s)->method(m)->name());

@@ -40,7 +40,7 @@ class Metrics {
   std::unique_ptr<State> state_;
 };
 
-// Every RPC of the three services, as the descriptors of their files have them: "SubmitExperiment", …
+// Every RPC of all services, as the descriptors of their files have them: "SubmitExperiment", …
 const std::vector<std::string>& RpcNames();
 
 }  // namespace quantlab

@@ -39,12 +39,23 @@ Lane LaneOf(const std::string& method) {
 
 }  // namespace
 
-RpcRecord::RpcRecord(const RpcEnvironment& environment, std::string method)
-    : environment_(environment), method_(std::move(method)), start_(environment.clock->Monotonic()) {}
+RpcRecord::RpcRecord(const RpcEnvironment& environment, const grpc::ServerContextBase& context,
+                     std::string method)
+    : environment_(environment),
+      method_(std::move(method)),
+      peer_(context.peer()),
+      start_(environment.clock->Monotonic()) {
+  absl::StatusOr<Admission> admission = environment.access->Admit(context, method_, &caller_);
+  admitted_ = admission.status();
+  if (!admission.ok()) return;
+  grant_ = admission->grant;
+  open_call_ = std::move(admission->open_call);
+}
 
 void RpcRecord::End(const absl::Status& status) const {
   const absl::Duration took = environment_.clock->Monotonic() - start_;
   environment_.metrics->OnRpc(method_, status.code(), took);
+  environment_.access->Audit({caller_.name(), "", method_, peer_, object, subject}, caller_, status);
   LogLevel level = frequent ? LogLevel::kDebug : LogLevel::kInfo;
   if (!status.ok() && !absl::IsCancelled(status))
     level = IsServerError(status.code()) ? LogLevel::kWarning : LogLevel::kInfo;
@@ -73,7 +84,12 @@ absl::Status CallHandler(const std::function<absl::Status()>& handler) {
 grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::CallbackServerContext* context,
                                    std::string method, std::function<absl::Status(RpcRecord&)> handler) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  auto record = std::make_shared<RpcRecord>(environment, std::move(method));
+  auto record = std::make_shared<RpcRecord>(environment, *context, std::move(method));
+  if (!record->admitted().ok()) {
+    record->End(record->admitted());
+    reactor->Finish(ToGrpcStatus(record->admitted()));
+    return reactor;
+  }
   const bool accepted = environment.pool->Submit(
       [context, reactor, record, handler = std::move(handler)] {
         absl::Status status = context->IsCancelled()

@@ -1,9 +1,10 @@
-// The common part of all RPCs: they run on the pool, are logged and counted, and answer with machine-readable
-// statuses.
+// The common part of all RPCs: whether the caller may make them is decided first (access.h); they run on the
+// pool, are logged and counted, and answer with machine-readable statuses.
 #ifndef QUANTLAB_SERVER_SERVICE_RPC_H_
 #define QUANTLAB_SERVER_SERVICE_RPC_H_
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -13,6 +14,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "logging/log.h"
+#include "server/service/access.h"
 #include "server/service/metrics.h"
 #include "server/service/work_pool.h"
 
@@ -24,26 +26,43 @@ struct RpcEnvironment {
   Metrics* metrics = nullptr;
   WorkPool* pool = nullptr;
   const Clock* clock = nullptr;
+  Access* access = nullptr;
 };
 
-// One call from its start to its end.
+// One call from its start to its end. Every handler makes one first, and does nothing unless `admitted` is
+// OK.
 class RpcRecord {
  public:
-  RpcRecord(const RpcEnvironment& environment, std::string method);
+  // Asks `environment.access` whether the caller may make this call.
+  RpcRecord(const RpcEnvironment& environment, const grpc::ServerContextBase& context, std::string method);
+
+  // OK, or why the caller may not; to be passed to End.
+  const absl::Status& admitted() const { return admitted_; }
+  // Under which conditions it may: the handler checks them.
+  Grant grant() const { return grant_; }
+  // Who calls; no identity: this machine's user.
+  const Caller& caller() const { return caller_; }
 
   // The experiment, run and attempt of the call, for its log line.
   LogSubject subject;
+  // What the call is about besides, for the audit log: an identity's name, an artifact's digest.
+  std::string object;
   // Frequent calls are logged only when they fail, or at level debug.
   bool frequent = false;
 
-  // Counts and logs the end.
+  // Counts, logs and audits the end.
   void End(const absl::Status& status) const;
   const std::string& method() const { return method_; }
 
  private:
   const RpcEnvironment& environment_;
   const std::string method_;
+  const std::string peer_;
   const absl::Duration start_;
+  Caller caller_;
+  Grant grant_ = Grant::kNo;
+  std::shared_ptr<void> open_call_;
+  absl::Status admitted_;
 };
 
 // Calls `handler` and catches the exceptions of a request, so that none ends the process: RESOURCE_EXHAUSTED

@@ -24,12 +24,13 @@ constexpr int64_t kReadBytesAtOnce = 256 << 10;
 class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
               public std::enable_shared_from_this<Watch> {
  public:
-  Watch(const WatchParts& parts, const v1::WatchExperimentRequest& request, std::atomic<int>& open)
+  Watch(const WatchParts& parts, const grpc::ServerContextBase& context,
+        const v1::WatchExperimentRequest& request, std::atomic<int>& open)
       : parts_(parts),
         experiment_(request.id()),
         min_severity_(request.min_severity()),
         open_(open),
-        record_(*parts.rpc, "WatchExperiment"),
+        record_(*parts.rpc, context, "WatchExperiment"),
         sequence_(request.after_sequence()) {
     record_.subject.experiment = experiment_;
     ++open_;
@@ -37,6 +38,7 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
 
   void Start(bool refused) {
     self_ = shared_from_this();
+    if (!record_.admitted().ok()) return End(record_.admitted());
     if (sequence_ < 0) return End(absl::InvalidArgumentError("after_sequence is negative"));
     if (refused) return End(MessageStatus(absl::StatusCode::kResourceExhausted, messages::kTooManyStreams()));
     subscription_ = parts_.feed->Subscribe(experiment_, [weak = weak_from_this()] {
@@ -184,9 +186,10 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
 }  // namespace
 
 grpc::ServerWriteReactor<v1::WatchExperimentResponse>* StartWatch(const WatchParts& parts,
+                                                                  const grpc::ServerContextBase& context,
                                                                   const v1::WatchExperimentRequest& request,
                                                                   std::atomic<int>& open, int most) {
-  auto watch = std::make_shared<Watch>(parts, request, open);
+  auto watch = std::make_shared<Watch>(parts, context, request, open);
   watch->Start(open.load() > most);
   return watch.get();
 }

@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
@@ -79,12 +81,45 @@ absl::StatusOr<SyncCall> ReadCall(const v1::SyncRequest& request,
   return call;
 }
 
+// ---- what a worker may touch -----------------------------------------------------------------------------
+
+absl::Status Denied(const Message& message, absl::string_view reason) {
+  return WithReason(MessageStatus(absl::StatusCode::kPermissionDenied, message), reason);
+}
+
+absl::Status CheckWorkerId(const RpcRecord& record, const std::string& claimed) {
+  if (record.grant() != Grant::kLease) return absl::OkStatus();
+  const IdentityRecord& identity = *record.caller().identity;
+  if (identity.worker_id == claimed) return absl::OkStatus();
+  return Denied(messages::kWorkerIdOfOther(identity.name, identity.worker_id, claimed), "WORKER_ID_OF_OTHER");
+}
+
+// The same answer for another's attempt and for one that does not exist.
+absl::Status CheckHolder(const RpcRecord& record, Coordinator& coordinator, const AttemptKey& attempt) {
+  if (record.grant() != Grant::kLease) return absl::OkStatus();
+  const IdentityRecord& identity = *record.caller().identity;
+  const absl::StatusOr<std::string> holder = coordinator.HolderOf(attempt);
+  if (!holder.ok() && !absl::IsNotFound(holder.status())) return holder.status();
+  if (holder.ok() && *holder == identity.worker_id) return absl::OkStatus();
+  return Denied(messages::kAttemptNotHeld(attempt.run_id, attempt.number, identity.name), "ATTEMPT_NOT_HELD");
+}
+
+// Leaves what submitters need to know: which devices and methods there are.
+void RemoveMachine(v1::WorkerInfo* worker) {
+  worker->clear_hostname();
+  worker->clear_fingerprint();
+  worker->clear_runner_sha256();
+  worker->clear_version();
+  worker->clear_facts();
+}
+
 // One call of Sync, which may wait. The coordinator's answer and the caller's disconnection race; the one
 // that takes the reactor out of the shared state finishes the call.
 class SyncReactor : public grpc::ServerUnaryReactor {
  public:
-  SyncReactor(const RpcEnvironment& rpc, Coordinator* coordinator, v1::SyncResponse* response)
-      : coordinator_(coordinator), state_(std::make_shared<State>(rpc)) {
+  SyncReactor(const RpcEnvironment& rpc, const grpc::ServerContextBase& context, Coordinator* coordinator,
+              v1::SyncResponse* response)
+      : coordinator_(coordinator), state_(std::make_shared<State>(rpc, context)) {
     state_->reactor = this;
     state_->response = response;
     state_->record.frequent = true;
@@ -92,6 +127,9 @@ class SyncReactor : public grpc::ServerUnaryReactor {
 
   void Start(const RpcEnvironment& rpc, const v1::SyncRequest* request,
              std::chrono::system_clock::time_point deadline) {
+    absl::Status allowed = state_->record.admitted();
+    if (allowed.ok()) allowed = CheckWorkerId(state_->record, request->worker().id());
+    if (!allowed.ok()) return Finish(state_, allowed);
     const bool accepted =
         rpc.pool->Submit([state = state_, coordinator = coordinator_, call = ReadCall(*request, deadline)] {
           const absl::Status status = CallHandler([&] {
@@ -117,7 +155,7 @@ class SyncReactor : public grpc::ServerUnaryReactor {
 
  private:
   struct State {
-    explicit State(const RpcEnvironment& rpc) : record(rpc, "Sync") {}
+    State(const RpcEnvironment& rpc, const grpc::ServerContextBase& context) : record(rpc, context, "Sync") {}
     RpcRecord record;
     Mutex mutex;
     SyncReactor* reactor ABSL_GUARDED_BY(mutex) = nullptr;  // nullptr: finished
@@ -173,10 +211,13 @@ class SyncReactor : public grpc::ServerUnaryReactor {
 // ---- events ----------------------------------------------------------------------------------------------
 
 absl::StatusOr<std::vector<Event>> ReadEvents(const v1::ReportEventsRequest& request) {
-  if (request.events_size() > kMaxEvents || static_cast<int64_t>(request.ByteSizeLong()) > kMaxEventBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(request.events_size(), " events with ",
-                                                   request.ByteSizeLong(), " bytes; allowed: ", kMaxEvents,
-                                                   " with ", kMaxEventBytes));
+  if (request.events_size() > kMaxEvents) {
+    return absl::InvalidArgumentError(absl::StrCat(request.events_size(), " events; allowed: ", kMaxEvents));
+  }
+  const auto bytes = static_cast<int64_t>(request.ByteSizeLong());
+  if (bytes > kMaxEventBytes) {
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kRequestTooLarge("ReportEvents", bytes, kMaxEventBytes));
   }
   std::vector<Event> events;
   for (int i = 0; i < request.events_size(); ++i) {
@@ -194,7 +235,7 @@ absl::StatusOr<std::vector<Event>> ReadEvents(const v1::ReportEventsRequest& req
 
 grpc::ServerUnaryReactor* WorkerService::Sync(grpc::CallbackServerContext* context,
                                               const v1::SyncRequest* request, v1::SyncResponse* response) {
-  auto* reactor = new SyncReactor(rpc_, coordinator_, response);
+  auto* reactor = new SyncReactor(rpc_, *context, coordinator_, response);
   reactor->Start(rpc_, request, context->deadline());
   return reactor;
 }
@@ -206,6 +247,7 @@ grpc::ServerUnaryReactor* WorkerService::ReportEvents(grpc::CallbackServerContex
     record.frequent = true;
     QL_ASSIGN_OR_RETURN(const AttemptKey attempt, FromProto(request->attempt()));
     record.subject = SubjectOf(attempt.run_id, attempt.number);
+    QL_RETURN_IF_ERROR(CheckHolder(record, *coordinator_, attempt));
     QL_ASSIGN_OR_RETURN(const std::vector<Event> events, ReadEvents(*request));
     QL_ASSIGN_OR_RETURN(const int64_t through, coordinator_->ReportEvents(attempt, events));
     rpc_.metrics->OnEvents(static_cast<int64_t>(events.size()));
@@ -224,6 +266,7 @@ grpc::ServerUnaryReactor* WorkerService::FinishAttempt(grpc::CallbackServerConte
           absl::StrCat(request->artifacts_size(), " artifacts; allowed: ", kMaxArtifacts));
     }
     QL_ASSIGN_OR_RETURN(const AttemptEnd end, FromProto(*request));
+    QL_RETURN_IF_ERROR(CheckHolder(record, *coordinator_, end.key));
     return coordinator_->Finish(end);
   });
 }
@@ -236,6 +279,7 @@ grpc::ServerUnaryReactor* WorkerService::ListWorkers(grpc::CallbackServerContext
     for (const WorkerStatus& status : coordinator_->Workers()) {
       v1::WorkerStatus* out = response->add_workers();
       *out->mutable_worker() = ToProto(status.worker);
+      if (record.grant() == Grant::kNames) RemoveMachine(out->mutable_worker());
       out->set_state(status.state == WorkerState::kBusy   ? v1::WORKER_STATE_BUSY
                      : status.state == WorkerState::kIdle ? v1::WORKER_STATE_IDLE
                                                           : v1::WORKER_STATE_GONE);

@@ -108,6 +108,23 @@ void Fill(Storage& storage) {
   worker.methods = {{"dynamic_quantization", 1}};
   worker.last_seen = kTime;
   ASSERT_TRUE(storage.states().SaveWorker(worker).ok());
+  IdentityRecord identity;
+  identity.name = "alice";
+  identity.role = Role::kSubmitter;
+  identity.token_sha256 = digest;
+  identity.create_time = kTime;
+  identity.expire_time = kTime + absl::Hours(24);
+  ASSERT_TRUE(storage.identities().CreateIdentity(identity).ok());
+}
+
+// Since version 4.
+void ExpectIdentity(Storage& storage) {
+  const auto identities = storage.identities().ListIdentities();
+  ASSERT_TRUE(identities.ok()) << identities.status();
+  ASSERT_EQ(identities->size(), 1u);
+  EXPECT_EQ((*identities)[0].name, "alice");
+  EXPECT_EQ((*identities)[0].role, Role::kSubmitter);
+  EXPECT_EQ((*identities)[0].expire_time, kTime + absl::Hours(24));
 }
 
 void ExpectFilled(Storage& storage) {
@@ -151,6 +168,9 @@ TEST_F(GoldenStorageTest, DatabasesOfEveryVersionOpenAndSayWhatTheySaid) {
     auto storage = OpenStorage(folder);
     ASSERT_TRUE(storage.ok()) << storage.status();
     ASSERT_NO_FATAL_FAILURE(ExpectFilled(**storage)) << "version " << migration.version;
+    if (migration.version >= 4) {
+      ASSERT_NO_FATAL_FAILURE(ExpectIdentity(**storage));
+    }
 
     const std::string fresh = absl::StrCat(folder_, "/fresh", migration.version);
     ASSERT_TRUE(OpenStorage(fresh).ok());

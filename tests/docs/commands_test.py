@@ -32,6 +32,7 @@ NOT_RUN = {
 
 # A word of the documents -> what stands for it here.
 STANDS_FOR = {
+    "quant-worker --data-dir /var/lib/quantlab/worker": "quant-worker --data-dir {folder}/var/joined",
     "/run/quantlab": "{folder}/run",
     "/var/lib/quantlab": "{folder}/var",
     "/backup": "{folder}/backup",
@@ -39,6 +40,12 @@ STANDS_FOR = {
     # The other end of the tunnel: a coordinator of this machine, on a free port.
     "ssh -N -L 7070:127.0.0.1:7070 coordinator-host &": "true",
     "127.0.0.1:7070": "{tunnel}",
+    # Other machines are this one.
+    "/etc/quantlab": "{folder}/etc",
+    "0.0.0.0:7420": "{remote}",
+    "coordinator.example:7420": "{remote}",
+    "--host coordinator.example": "--host 127.0.0.1",
+    "sh join-gpu1": "sed 's#/var/lib/quantlab/worker#{folder}/var/joined#' join-gpu1 | sh",
 }
 
 SERVICE = re.compile(r"^(?:quant-coordinator|quant-worker (?!fetch)|sleep )")
@@ -88,7 +95,7 @@ class SourceTree(worlds.World):
     def __init__(self):
         super().__init__()
         self.services = []
-        self.tunnel = f"127.0.0.1:{free_port()}"
+        self.tunnel, self.remote = (f"127.0.0.1:{free_port()}" for _ in range(2))
         worlds.make_model(self.folder / "my-model", positions=256)
         self.experiment.unlink()
         rows = (self.folder / "reviews.csv").read_text().splitlines()[1:]
@@ -126,7 +133,7 @@ class SourceTree(worlds.World):
 
     def localise(self, command):
         for theirs, ours in STANDS_FOR.items():
-            command = command.replace(theirs, ours.format(folder=self.folder, tunnel=self.tunnel))
+            command = command.replace(theirs, ours.format(folder=self.folder, tunnel=self.tunnel, remote=self.remote))
         return command
 
     def serve(self, command):

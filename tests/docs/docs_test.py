@@ -64,9 +64,9 @@ def help_of(program, *words):
     return run.stdout + run.stderr
 
 
-def commands_of(program):
+def commands_of(program, *words):
     """Subcommands as --help lists them."""
-    text = help_of(program)
+    text = help_of(program, *words)
     section = re.search(r"^(?:Subcommands|SUBCOMMANDS):\n((?:[ \t]+.*\n?)+)", text, flags=re.MULTILINE)
     return set(re.findall(r"^  (\w[\w-]*)", section.group(1), flags=re.MULTILINE)) if section else set()
 
@@ -277,6 +277,9 @@ class CommandTest(unittest.TestCase):
                     known = set(general)
                     if first in commands:
                         known |= options_of(help_of(program, first))
+                        nested = words.split(first, 1)[1].split()[:1]
+                        if nested and nested[0] in commands_of(program, first):
+                            known |= options_of(help_of(program, first, *nested))
                     elif not words.split() or not words.split()[0].startswith("-"):
                         self.assertTrue(first == "" or first in commands or not commands, f"no command {first}")
                     self.assertEqual(sorted(options_of(words.split(" | ")[0]) - known), [])

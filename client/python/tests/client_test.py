@@ -3,6 +3,7 @@
 import os
 import pathlib
 import socket
+import subprocess
 import tempfile
 import threading
 import unittest
@@ -241,6 +242,40 @@ class WithoutCoordinatorTest(unittest.TestCase):
             with self.subTest(address=address), self.assertRaises(error):
                 calls.check_address(address)
         self.assertEqual(calls.check_address("unix:///run/q.sock"), "unix:/run/q.sock")
+
+    def test_a_token_signs_in_over_tls_and_streams_take_it_too(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            quantctl = [worlds.BIN / "quantctl"]
+            subprocess.run([*quantctl, "-q", "admin", "init-ca", "--dir", folder / "tls", "--host", "127.0.0.1"], check=True)
+            process = subprocess.Popen(
+                [worlds.BIN / "quant-coordinator", "--data-dir", folder / "data", "--listen", "127.0.0.1:0", "--tls-cert",
+                 folder / "tls/server.crt", "--tls-key", folder / "tls/server.key", "--catalog",
+                 worlds.ROOT / "configs/catalog.yaml", "--metrics-listen", "off", "--log-level", "error"],
+                stdout=subprocess.PIPE, text=True)
+            try:
+                address = process.stdout.readline().split()[1]
+                token = folder / "token"
+                subprocess.run([*quantctl, "-q", "--coordinator", f"unix:{folder}/data/coordinator.sock", "admin", "add-user",
+                                "alice", "--out", token], check=True)
+                options = {"token_file": token, "ca_file": folder / "tls/ca.crt", "first_patience": 0}
+                with quantlab.connect(address, **options) as lab:
+                    experiment = lab.submit({"experiments": {"baseline": {"model": "minilm", "dataset": "imdb"}},
+                                             "evaluation": {"metrics": ["accuracy"]}})
+                    experiment.cancel()
+                    self.assertGreater(len(list(experiment.watch())), 0)
+                with quantlab.connect(address, **{**options, "token_file": None}) as lab:
+                    with self.assertRaisesRegex(quantlab.NotAllowed, "requires a token"):
+                        lab.methods()
+                with self.assertRaises(quantlab.Conflict):
+                    quantlab.connect("10.1.1.1:80", token_file=token)
+                token.chmod(0o644)
+                with self.assertRaisesRegex(quantlab.NotAllowed, "chmod 600"):
+                    quantlab.connect(address, **options)
+            finally:
+                process.terminate()
+                process.wait(timeout=30)
+                process.stdout.close()
 
     def test_a_program_that_is_missing_is_named(self):
         with self.assertRaisesRegex(quantlab.NotFound, "none/quantctl"):

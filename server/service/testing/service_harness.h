@@ -1,10 +1,11 @@
-// The three services over a real core and a temporary repository, called through gRPC inside the process,
+// The services over a real core and a temporary repository, called through gRPC inside the process,
 // with a clock that stands still. For unit tests of the services.
 #ifndef QUANTLAB_SERVER_SERVICE_TESTING_SERVICE_HARNESS_H_
 #define QUANTLAB_SERVER_SERVICE_TESTING_SERVICE_HARNESS_H_
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <grpcpp/grpcpp.h>
@@ -18,6 +19,7 @@
 #include "catalog/catalog.h"
 #include "proto/status_bridge.h"
 #include "server/core/coordinator.h"
+#include "server/service/admin_service.h"
 #include "server/service/artifact_service.h"
 #include "server/service/experiment_service.h"
 #include "server/service/worker_service.h"
@@ -39,23 +41,34 @@ class ServiceTest : public testing::Test {
                                       CoordinatorOptions{});
     ASSERT_TRUE(coordinator_->Recover().ok());
     pool_ = std::make_unique<WorkPool>(2, 100);
-    const RpcEnvironment rpc{log_.get(), &metrics_, pool_.get(), &clock_};
+    ASSERT_TRUE(identities_.emplace(&storage_->identities(), &clock_).Load().ok());
+    limits_.emplace(limit_options_, &clock_);
+    LogOptions audit;
+    audit.file = folder_ / "audit";
+    audit_.emplace(*Log::Open(audit), &clock_);
+    access_.emplace(require_auth_, &*identities_, &*limits_, &*audit_);
+    const RpcEnvironment rpc{log_.get(), &metrics_, pool_.get(), &clock_, &*access_};
     const std::string catalog = QUANTLAB_SOURCE_DIR "/configs/catalog.yaml";
     experiment_service_ = std::make_unique<ExperimentService>(ExperimentServiceParts{
         rpc, coordinator_.get(), &storage_->states(), &storage_->events(), &storage_->artifacts(),
         *Catalog::Parse(catalog, *ReadFile(catalog, 1 << 20)), "1.2.3"});
     worker_service_ = std::make_unique<WorkerService>(rpc, coordinator_.get());
-    artifact_service_ = std::make_unique<ArtifactService>(rpc, &storage_->artifacts());
+    artifact_service_ = std::make_unique<ArtifactService>(rpc, &storage_->artifacts(), coordinator_.get());
+    admin_service_ =
+        std::make_unique<AdminService>(rpc, coordinator_.get(), RemoteAccess{"host:1", std::string(64, 'a')});
     grpc::ServerBuilder builder;
     builder.RegisterService(experiment_service_.get());
     builder.RegisterService(worker_service_.get());
     builder.RegisterService(artifact_service_.get());
+    builder.RegisterService(admin_service_.get());
     server_ = builder.BuildAndStart();
     ASSERT_NE(server_, nullptr);
     const auto channel = server_->InProcessChannel({});
     experiments_ = v1::ExperimentService::NewStub(channel);
     workers_ = v1::WorkerService::NewStub(channel);
     artifacts_ = v1::ArtifactService::NewStub(channel);
+    admin_ = v1::AdminService::NewStub(channel);
+    channel_ = channel;
   }
 
   void TearDown() override {
@@ -69,6 +82,7 @@ class ServiceTest : public testing::Test {
   absl::Status Call(Stub& stub, grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response* response) {
     grpc::ClientContext context;
+    if (!token_.empty()) context.AddMetadata("authorization", "Bearer " + token_);
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
     return FromGrpcStatus((stub.*method)(&context, request, response));
   }
@@ -131,13 +145,24 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<Log> log_;
   std::unique_ptr<Coordinator> coordinator_;
   std::unique_ptr<WorkPool> pool_;
+  // Set them before SetUp of this class.
+  bool require_auth_ = false;
+  CallerLimitOptions limit_options_;
+  std::string token_;  // of the calls that follow; empty: none
+  std::optional<IdentityDirectory> identities_;
+  std::optional<CallerLimits> limits_;
+  std::optional<AuditLog> audit_;
+  std::optional<Access> access_;
   std::unique_ptr<ExperimentService> experiment_service_;
   std::unique_ptr<WorkerService> worker_service_;
   std::unique_ptr<ArtifactService> artifact_service_;
+  std::unique_ptr<AdminService> admin_service_;
   std::unique_ptr<grpc::Server> server_;
+  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::ExperimentService::Stub> experiments_;
   std::unique_ptr<v1::WorkerService::Stub> workers_;
   std::unique_ptr<v1::ArtifactService::Stub> artifacts_;
+  std::unique_ptr<v1::AdminService::Stub> admin_;
 };
 
 }  // namespace quantlab

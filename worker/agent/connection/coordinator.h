@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "proto/channel_security.h"
 #include "quantlab/v1/artifact.pb.h"
 #include "quantlab/v1/worker.pb.h"
 
@@ -69,8 +70,9 @@ class Coordinator {
 };
 
 // By gRPC. `address` is "unix:PATH" or "host:port".
-// Errors: INVALID_ARGUMENT for another form; FAILED_PRECONDITION for a host beyond loopback.
-absl::StatusOr<std::unique_ptr<Coordinator>> ConnectCoordinator(const std::string& address);
+// Errors: INVALID_ARGUMENT for another form; those of LoadSecurity (proto/channel_security.h).
+absl::StatusOr<std::unique_ptr<Coordinator>> ConnectCoordinator(const std::string& address,
+                                                                const SecurityFiles& security = {});
 
 }  // namespace quantlab::agent
 

@@ -163,12 +163,15 @@ CallCanceller::Scope::~Scope() {
   canceller_->calls_.erase(this);
 }
 
-absl::StatusOr<std::unique_ptr<Coordinator>> ConnectCoordinator(const std::string& address) {
-  const absl::StatusOr<Address> parsed = ParseLocalAddress(address);
+absl::StatusOr<std::unique_ptr<Coordinator>> ConnectCoordinator(const std::string& address,
+                                                                const SecurityFiles& files) {
+  const absl::StatusOr<Address> parsed = ParseAddress(address);
   if (!parsed.ok()) return Annotate(parsed.status(), "--coordinator");
+  QL_ASSIGN_OR_RETURN(ChannelSecurity security, LoadSecurity(*parsed, files, kCallTimeout));
   // Keepalive finds connections that died without a word; a dataset of many files makes a long assignment.
-  return std::make_unique<GrpcCoordinator>(
-      MakeChannel(*parsed, {.max_message_bytes = 64 << 20, .keepalive = absl::Seconds(30)}));
+  return std::make_unique<GrpcCoordinator>(MakeChannel(
+      *parsed,
+      {.max_message_bytes = 64 << 20, .keepalive = absl::Seconds(30), .security = std::move(security)}));
 }
 
 }  // namespace quantlab::agent

@@ -27,6 +27,7 @@
 #include "worker/agent/inputs/fetch.h"
 #include "worker/agent/program/agent.h"
 #include "worker/agent/program/folder_id.h"
+#include "worker/agent/program/join.h"
 #include "worker/agent/program/runner_info.h"
 
 namespace quantlab::agent {
@@ -38,6 +39,7 @@ constexpr char kFooter[] =
     "Example:\n"
     "  quant-worker --coordinator unix:/run/quantlab/coordinator.sock --data-dir /var/lib/quantlab/worker\n"
     "  quant-worker fetch --catalog configs/catalog.yaml minilm imdb\n"
+    "  quant-worker --data-dir /var/lib/quantlab/worker    after 'quant-worker join'\n"
     "\n"
     "SIGTERM or SIGINT stops gently: the runner gets --grace seconds, and its run goes back to the queue. A\n"
     "second one stops at once. What could not be handed over is kept, and handed over at the next start.\n"
@@ -55,6 +57,7 @@ struct Settings {
   double full_store_hours = 24;
   int lifeline_fd = -1, ready_fd = -1;
   std::string log_level = "info", log_format = "text";
+  SecurityFiles security;
 };
 
 int ExitCodeOf(const absl::Status& status) {
@@ -90,20 +93,6 @@ int SignalDescriptor() {
   for (int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, number);
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-absl::StatusOr<std::string> WorkerId(const std::string& data_dir) {
-  const std::string path = data_dir + "/worker_id";
-  absl::StatusOr<std::string> id = ReadFile(path, 256);
-  if (id.ok()) {
-    while (!id->empty() && id->back() == '\n') id->pop_back();
-    if (!id->empty() && EscapeName(*id) == *id) return id;
-    return absl::InvalidArgumentError(absl::StrCat(path, " holds no worker id; remove it to get a new one"));
-  }
-  if (!absl::IsNotFound(id.status())) return id.status();
-  const std::string fresh = absl::StrCat("worker-", RandomId(8));
-  QL_RETURN_IF_ERROR(WriteFileAtomically(path, fresh + "\n"));
-  return fresh;
 }
 
 std::string Hostname() {
@@ -205,7 +194,8 @@ int RunWorker(Settings settings, ProcessLauncher& launcher, int signal_fd) {
   for (std::string* path : {&settings.data_dir, &settings.runner}) {
     if (const absl::Status status = Absolute(*path); !status.ok()) return Report(status, 1);
   }
-  absl::StatusOr<std::unique_ptr<Coordinator>> coordinator = ConnectCoordinator(settings.coordinator);
+  absl::StatusOr<std::unique_ptr<Coordinator>> coordinator =
+      ConnectCoordinator(settings.coordinator, settings.security);
   if (!coordinator.ok()) return Report(coordinator.status(), 2);
   if (const absl::Status made = MakeDirectories(settings.data_dir); !made.ok()) return Report(made, 1);
   const absl::StatusOr<std::unique_ptr<FileLock>> lock = FileLock::Try(settings.data_dir + "/lock");
@@ -233,6 +223,26 @@ int RunWorker(Settings settings, ProcessLauncher& launcher, int signal_fd) {
   return Serve(settings, log, *worker, **coordinator, launcher, signal_fd);
 }
 
+// The first line of standard input.
+std::string ReadToken() {
+  std::string token;
+  for (char c; token.size() < 256 && read(STDIN_FILENO, &c, 1) == 1 && c != '\n';) token.push_back(c);
+  return token;
+}
+
+int RunJoin(Settings settings) {
+  if (settings.coordinator.empty() || settings.data_dir.empty()) {
+    return Report(
+        absl::InvalidArgumentError("join needs --coordinator and --data-dir; see quant-worker join --help"),
+        2);
+  }
+  settings.security.token.clear();
+  const absl::Status joined = Join({settings.coordinator, settings.data_dir, settings.security, ReadToken()});
+  if (!joined.ok()) return Report(joined, ExitCodeOf(joined));
+  printf("joined; start the worker with: quant-worker --data-dir %s\n", settings.data_dir.c_str());
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   const int signal_fd = SignalDescriptor();
   const std::unique_ptr<ProcessLauncher> launcher = MakeProcessLauncher();
@@ -241,8 +251,17 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", kVersion);
   Settings settings;
   const SettingSpec& threads = *FindSetting("threads");
-  app.add_option("--coordinator", settings.coordinator, "unix:/PATH or HOST:PORT (this machine's loopback)");
-  app.add_option("--data-dir", settings.data_dir, "Folder of this worker alone: its id, spools and cache");
+  app.add_option("--coordinator", settings.coordinator,
+                 "unix:/PATH or HOST:PORT; beyond this machine with --ca-file or --ca-fingerprint");
+  app.add_option("--data-dir", settings.data_dir,
+                 "Folder of this worker alone: its id, token, spools and cache");
+  app.add_option("--token-file", settings.security.token,
+                 "File with this worker's token, readable by this user alone; default: the data folder's");
+  app.add_option(
+      "--ca-file", settings.security.ca,
+      "Certificate (PEM) of the authority that signed the coordinator's; default: the data folder's");
+  app.add_option("--ca-fingerprint", settings.security.ca_fingerprint,
+                 "Instead of --ca-file: SHA-256 of that certificate");
   app.add_option("--runner", settings.runner, "quant-runner; default: beside this program");
   app.add_option("--devices", settings.devices,
                  absl::StrCat("Devices to offer (", absl::StrJoin(DeviceKindNames(), ", "),
@@ -271,6 +290,12 @@ int Main(int argc, char** argv) {
   fetch_command->add_option("--assets-dir", fetch.assets_dir, "Where to; default as above");
   fetch_command->add_option("names", fetch.names, "Assets; default: all that can be fetched");
   fetch_command->footer("Example:\n  quant-worker fetch --catalog configs/catalog.yaml minilm imdb");
+  CLI::App* join_command = app.add_subcommand(
+      "join",
+      "Exchanges a token of 'quantctl admin add-worker', read from standard input, for a lasting one");
+  join_command->footer(
+      "Example:\n  quant-worker join --coordinator HOST:7420 --ca-fingerprint SHA256 --data-dir DIR < TOKEN-FILE");
+  join_command->fallthrough();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -280,9 +305,17 @@ int Main(int argc, char** argv) {
     const absl::Status fetched = Fetch(fetch, *launcher, signal_fd);
     return Report(fetched, absl::IsNotFound(fetched) ? 2 : ExitCodeOf(fetched));
   }
+  if (join_command->parsed()) return RunJoin(std::move(settings));
+  if (!settings.data_dir.empty()) {
+    const absl::Status joined = UseJoinedFiles(settings.data_dir, &settings.coordinator, &settings.security);
+    if (!joined.ok()) return Report(joined, 2);
+  }
   if (settings.coordinator.empty() || settings.data_dir.empty()) {
     return Report(
-        absl::InvalidArgumentError("--coordinator and --data-dir are needed; see quant-worker --help"), 2);
+        absl::InvalidArgumentError(
+            "--coordinator and --data-dir are needed (after 'quant-worker join' only --data-dir); see "
+            "quant-worker --help"),
+        2);
   }
   return RunWorker(std::move(settings), *launcher, signal_fd);
 }

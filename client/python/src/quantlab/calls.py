@@ -1,5 +1,6 @@
 """Calls with deadlines, repeated where that does no harm while the coordinator is away."""
 
+import os
 import random
 import re
 import time
@@ -21,8 +22,8 @@ _AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 _BROKEN = (*_AWAY, grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.CANCELLED)
 
 
-def check_address(address):
-    """"unix:/path" or "host:port" with a loopback host: beyond it, there is no encryption yet."""
+def check_address(address, encrypted=False):
+    """"unix:/path" or "host:port"; unless the connection is encrypted, with a loopback host."""
     if address.startswith("unix:"):
         path = address[5:][2:] if address.startswith("unix://") else address[5:]
         if not path.startswith("/"):
@@ -31,14 +32,66 @@ def check_address(address):
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise errors.InvalidInput(f"address '{address}' is neither unix:/PATH nor HOST:PORT, as in 127.0.0.1:7420")
-    if host not in ("localhost", "[::1]") and not re.fullmatch(r"127(\.\d+){3}", host):
-        raise errors.Conflict(f"address '{address}' is beyond loopback, which needs encryption and a token; use an "
-                              "SSH tunnel: ssh -L 7420:127.0.0.1:7420 HOST")
+    if not encrypted and host not in ("localhost", "[::1]") and not re.fullmatch(r"127(\.\d+){3}", host):
+        raise errors.Conflict(f"address '{address}' is beyond loopback, where only encrypted connections are allowed: "
+                              "name the coordinator's certificate authority with ca_file or QUANTLAB_CA_FILE")
     return address
 
 
-def open_channel(address):
-    return grpc.insecure_channel(check_address(address), options=_OPTIONS)
+def read_token(path):
+    """The token in a file that only its owner can read."""
+    try:
+        with open(path, encoding="ascii") as file:
+            info = os.fstat(file.fileno())
+            if info.st_mode & 0o077 or info.st_uid not in (0, os.geteuid()):
+                raise errors.NotAllowed(f"{path} can be read by others; run: chmod 600 {path}")
+            token = file.read(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise errors.InvalidInput(f"{path}: {error}") from error
+    if not re.fullmatch(r"qlt_[A-Za-z0-9_-]{43}", token):
+        raise errors.InvalidInput(f"{path} holds no token; it must have exactly one line with the token")
+    return token
+
+
+class _CallDetails(grpc.ClientCallDetails):
+    def __init__(self, details, metadata):
+        for name in ("method", "timeout", "credentials", "wait_for_ready", "compression"):
+            setattr(self, name, getattr(details, name, None))
+        self.metadata = metadata
+
+
+class _Token(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor, grpc.StreamUnaryClientInterceptor):
+    """Adds the token to each call; gRPC's call credentials refuse loopback without TLS."""
+
+    def __init__(self, token):
+        self._header = ("authorization", f"Bearer {token}")
+
+    def _call(self, proceed, details, request):
+        return proceed(_CallDetails(details, [*(details.metadata or ()), self._header]), request)
+
+    def intercept_unary_unary(self, continuation, client_call_details, request):
+        return self._call(continuation, client_call_details, request)
+
+    def intercept_unary_stream(self, continuation, client_call_details, request):
+        return self._call(continuation, client_call_details, request)
+
+    def intercept_stream_unary(self, continuation, client_call_details, request_iterator):
+        return self._call(continuation, client_call_details, request_iterator)
+
+
+def open_channel(address, token_file=None, ca_file=None):
+    """With `ca_file` (PEM) over TLS, except to a Unix socket. The token is sent with every call."""
+    target = check_address(address, encrypted=bool(ca_file))
+    if ca_file and not target.startswith("unix:"):
+        try:
+            with open(ca_file, "rb") as file:
+                credentials = grpc.ssl_channel_credentials(file.read())
+        except OSError as error:
+            raise errors.InvalidInput(f"{ca_file}: {error}") from error
+        channel = grpc.secure_channel(target, credentials, options=_OPTIONS)
+    else:
+        channel = grpc.insecure_channel(target, options=_OPTIONS)
+    return grpc.intercept_channel(channel, _Token(read_token(token_file))) if token_file else channel
 
 
 class Backoff:

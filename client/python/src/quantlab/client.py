@@ -17,15 +17,16 @@ from quantlab.v1 import (
 
 
 class Client:
-    """Talks to the coordinator at `address`: "unix:/path", or "host:port" on loopback.
+    """Talks to the coordinator at `address`: "unix:/path" or "host:port"; beyond loopback with `ca_file`, the
+    certificate (PEM) of the authority that the coordinator's comes from. `token_file` holds the token to sign in with.
 
     Each call has a deadline (`timeout` seconds for one attempt). Calls that may be repeated without harm are
     repeated with back-off while the coordinator is away: `first_patience` seconds before it has ever answered,
     `patience` after that. Threads: safe, as gRPC's channels are. Close it, or use it in a `with` block.
     """
 
-    def __init__(self, address, timeout=60, patience=120, first_patience=3, on_close=None):
-        self._channel = calls.open_channel(address)
+    def __init__(self, address, timeout=60, patience=120, first_patience=3, on_close=None, token_file=None, ca_file=None):
+        self._channel = calls.open_channel(address, token_file, ca_file)
         self._on_close = on_close
         self.address = address
         self.caller = calls.Caller(address, timeout, patience, first_patience)

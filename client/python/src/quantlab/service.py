@@ -25,6 +25,9 @@ def connect(address=None, service=None, **options):
     the settings file cannot be read.
     """
     address = address or os.environ.get("QUANTLAB_COORDINATOR") or _configured()
+    if address:
+        options.setdefault("token_file", os.environ.get("QUANTLAB_TOKEN_FILE") or None)
+        options.setdefault("ca_file", os.environ.get("QUANTLAB_CA_FILE") or None)
     return Client(address, **options) if address else local(**(service or {}), **options)
 
 

@@ -1,0 +1,212 @@
+// admin: who may use a coordinator, and the certificates by which it is known.
+#include <memory>
+#include <unistd.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "base/messages.h"
+#include "base/status_macros.h"
+#include "client/display/progress.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/exit_codes.h"
+#include "security/authority.h"
+#include "security/secret_file.h"
+
+namespace quantlab::client {
+namespace {
+
+struct AddOptions {
+  std::string name;
+  std::string role = "submitter";
+  double days = 365;
+  std::string out;
+};
+
+struct AuthorityFlags {
+  std::string folder;
+  std::vector<std::string> hosts, clients;
+};
+
+std::string RoleOf(const v1::Identity& identity) {
+  return absl::AsciiStrToLower(absl::StripPrefix(v1::Role_Name(identity.role()), "ROLE_"));
+}
+
+v1::Role RoleNamed(const std::string& name) {
+  v1::Role role = v1::ROLE_UNSPECIFIED;
+  v1::Role_Parse("ROLE_" + absl::AsciiStrToUpper(name), &role);
+  return role;
+}
+
+std::string TimeText(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime("%Y-%m-%d %H:%M", ToTime(time), absl::LocalTimeZone());
+}
+
+absl::StatusOr<v1::CreateIdentityResponse> Create(Session& session, const AddOptions& options) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect(/*want_worker=*/false));
+  v1::CreateIdentityRequest request;
+  request.set_name(options.name);
+  request.set_role(RoleNamed(options.role));
+  request.set_valid_seconds(options.days * 86400);
+  return client->CreateIdentity(request);
+}
+
+absl::StatusOr<int> AddUser(Session& session, const AddOptions& options) {
+  if (!options.out.empty() && access(options.out.c_str(), F_OK) == 0)
+    return absl::AlreadyExistsError(absl::StrCat(options.out, " exists; choose another name, or remove it"));
+  QL_ASSIGN_OR_RETURN(v1::CreateIdentityResponse answer, Create(session, options));
+  const v1::Identity& identity = answer.identity();
+  if (!options.out.empty()) {
+    QL_RETURN_IF_ERROR(WriteSecretFile(options.out, answer.token() + "\n"));
+    answer.clear_token();
+    session.Note(messages::kTokenWrittenTo(options.out));
+  }
+  if (!session.is_table()) {
+    session.PrintDocument("CreatedIdentity", ToJsonValue(answer));
+  } else if (options.out.empty()) {
+    session.Note(
+        messages::kIdentityAdded(identity.name(), RoleOf(identity), TimeText(identity.expire_time())));
+    session.Print(answer.token() + "\n");
+  }
+  return kExitOk;
+}
+
+// To be pasted into a shell; the token goes through a pipe and so into no list of processes.
+std::string JoinCommand(const v1::CreateIdentityResponse& answer) {
+  const std::string fingerprint =
+      answer.ca_sha256().empty() ? "" : absl::StrCat(" --ca-fingerprint ", answer.ca_sha256());
+  return absl::StrCat("echo ", answer.token(), " | quant-worker join --coordinator ", answer.remote_address(),
+                      fingerprint, " --data-dir /var/lib/quantlab/worker\n");
+}
+
+absl::StatusOr<int> AddWorker(Session& session, const AddOptions& options) {
+  QL_ASSIGN_OR_RETURN(const v1::CreateIdentityResponse answer, Create(session, options));
+  if (!session.is_table()) {
+    session.PrintDocument("CreatedIdentity", ToJsonValue(answer));
+    return kExitOk;
+  }
+  if (answer.remote_address().empty()) {
+    session.Warn(messages::kNotReachable());
+    session.Print(answer.token() + "\n");
+    return kExitOk;
+  }
+  session.Note(messages::kJoinThisWay(answer.identity().name(), TimeText(answer.identity().expire_time())));
+  session.Print(JoinCommand(answer));
+  return kExitOk;
+}
+
+absl::StatusOr<int> Revoke(Session& session, const std::string& name) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect(/*want_worker=*/false));
+  QL_ASSIGN_OR_RETURN(const v1::Identity identity, client->RevokeIdentity(name));
+  if (session.is_table()) {
+    session.Note(messages::kIdentityRevoked(identity.name()));
+  } else {
+    session.PrintDocument("Identity", ToJsonValue(identity));
+  }
+  return kExitOk;
+}
+
+Cell StateOf(Session& session, const v1::Identity& identity) {
+  if (identity.has_revoke_time()) return {session.Term("REVOKED"), Tone::kBad};
+  if (ToTime(identity.expire_time()) <= absl::Now()) return {session.Term("EXPIRED"), Tone::kBad};
+  if (identity.waits_for_join()) return {session.Term("JOINING"), Tone::kBusy};
+  return {session.Term("VALID"), Tone::kGood};
+}
+
+absl::StatusOr<int> List(Session& session) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect(/*want_worker=*/false));
+  QL_ASSIGN_OR_RETURN(const v1::ListIdentitiesResponse answer, client->ListIdentities());
+  if (!session.is_table()) {
+    session.PrintDocument("IdentityList", ToJsonValue(answer));
+    return kExitOk;
+  }
+  Table table({{"IDENTITY"}, {"RIGHTS"}, {"STATE"}, {"EXPIRES"}, {"WORKER"}});
+  for (const v1::Identity& identity : answer.identities()) {
+    table.Add({identity.name(), RoleOf(identity), StateOf(session, identity),
+               TimeText(identity.expire_time()), identity.worker_id()});
+  }
+  session.Print(table);
+  return kExitOk;
+}
+
+absl::StatusOr<int> InitCa(Session& session, const AuthorityFlags& flags) {
+  AuthorityOptions options{flags.folder, flags.hosts, flags.clients, absl::Now()};
+  if (options.hosts.empty()) {
+    char name[256] = "";
+    gethostname(name, sizeof(name) - 1);
+    options.hosts = {name, "localhost", "127.0.0.1"};
+  }
+  QL_ASSIGN_OR_RETURN(const std::string fingerprint, InitAuthority(options));
+  session.Note(messages::kAuthorityMade(flags.folder, fingerprint));
+  for (const std::string& client : flags.clients)
+    session.Note(messages::kClientCertificateMade(absl::StrCat(flags.folder, "/", client, ".crt"), client));
+  if (!session.is_table())
+    session.PrintDocument("Authority", Json{{"folder", flags.folder}, {"sha256", fingerprint}});
+  return kExitOk;
+}
+
+CLI::App* AddAdmin(CommandLine& line, CLI::App* admin, const char* name, const Message& what,
+                   const char* examples) {
+  CLI::App* command = admin->add_subcommand(name, line.Say(what));
+  command->group(RenderTerm(line.language, "Subcommands"));
+  command->footer(line.Say(messages::kHelpExample(examples)));
+  command->fallthrough();
+  return command;
+}
+
+void AddAddCommands(CommandLine& line, CLI::App* admin) {
+  const auto user = std::make_shared<AddOptions>();
+  CLI::App* command = AddAdmin(line, admin, "add-user", messages::kHelpAddUser(),
+                               "  quantctl admin add-user alice --out alice.token\n"
+                               "  quantctl admin add-user grafana --role viewer --days 30");
+  command->add_option("NAME", user->name, line.Say(messages::kHelpIdentityName()))->required();
+  command->add_option("--role", user->role, line.Say(messages::kHelpRole()))
+      ->check(CLI::IsMember({"viewer", "submitter", "admin"}));
+  command->add_option("--days", user->days, line.Say(messages::kHelpValidDays()))
+      ->check(CLI::Range(1.0, 3650.0));
+  command->add_option("--out", user->out, line.Say(messages::kHelpTokenOut()))->type_name("FILE");
+  command->callback([&line, user] { line.action = [user](Session& s) { return AddUser(s, *user); }; });
+
+  const auto worker = std::make_shared<AddOptions>();
+  worker->role = "worker";
+  command =
+      AddAdmin(line, admin, "add-worker", messages::kHelpAddWorker(), "  quantctl admin add-worker gpu1");
+  command->add_option("NAME", worker->name, line.Say(messages::kHelpIdentityName()))->required();
+  command->add_option("--days", worker->days, line.Say(messages::kHelpValidDays()))
+      ->check(CLI::Range(1.0, 3650.0));
+  command->callback(
+      [&line, worker] { line.action = [worker](Session& s) { return AddWorker(s, *worker); }; });
+}
+
+}  // namespace
+
+void AddAdminCommands(CommandLine& line) {
+  CLI::App* admin = AddCommand(line, "admin", line.Say(messages::kHelpAdmin()),
+                               "  quantctl admin init-ca --dir /etc/quantlab/tls --host coordinator.example\n"
+                               "  quantctl admin add-user alice --out alice.token\n"
+                               "  quantctl admin add-worker gpu1\n"
+                               "  quantctl admin list");
+  admin->require_subcommand(1);
+  AddAddCommands(line, admin);
+
+  const auto name = std::make_shared<std::string>();
+  CLI::App* command =
+      AddAdmin(line, admin, "revoke", messages::kHelpRevoke(), "  quantctl admin revoke alice");
+  command->add_option("NAME", *name, line.Say(messages::kHelpIdentityName()))->required();
+  command->callback([&line, name] { line.action = [name](Session& s) { return Revoke(s, *name); }; });
+
+  command = AddAdmin(line, admin, "list", messages::kHelpAdminList(), "  quantctl admin list");
+  command->callback([&line] { line.action = List; });
+
+  const auto flags = std::make_shared<AuthorityFlags>();
+  command =
+      AddAdmin(line, admin, "init-ca", messages::kHelpInitCa(),
+               "  quantctl admin init-ca --dir /etc/quantlab/tls --host coordinator.example --host 10.0.0.5");
+  command->add_option("--dir", flags->folder, line.Say(messages::kHelpCaDir()))->required()->type_name("DIR");
+  command->add_option("--host", flags->hosts, line.Say(messages::kHelpCaHost()))->type_name("HOST");
+  command->add_option("--client", flags->clients, line.Say(messages::kHelpCaClient()))->type_name("NAME");
+  command->callback([&line, flags] { line.action = [flags](Session& s) { return InitCa(s, *flags); }; });
+}
+
+}  // namespace quantlab::client
