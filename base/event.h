@@ -60,6 +60,9 @@ struct Layer {
   Message coded_reason = {};
   std::string role = {};              // base/layer_role.h; empty in events stored before there were roles
   std::optional<int64_t> block = {};  // index of its encoder layer; none: in none, or not known
+  // The median over tokens of the same ratio of each token's output, dB: unlike sqnr_db, not ruled by the few
+  // tokens with the largest outputs. None: as sqnr_db, or from an older runner.
+  std::optional<double> median_sqnr_db = {};
 };
 
 struct Environment {

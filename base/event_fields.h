@@ -107,7 +107,8 @@ struct EventFields<Layer> {
       EventField("sqnr_db", &Layer::sqnr_db, FieldRule::kAny, Presence::kMayBeAbsent),
       EventField("coded_reason", &Layer::coded_reason, FieldRule::kAny, Presence::kMayBeAbsent),
       EventField("role", &Layer::role, FieldRule::kShortText, Presence::kMayBeAbsent),
-      EventField("block", &Layer::block, FieldRule::kCount, Presence::kMayBeAbsent));
+      EventField("block", &Layer::block, FieldRule::kCount, Presence::kMayBeAbsent),
+      EventField("median_sqnr_db", &Layer::median_sqnr_db, FieldRule::kAny, Presence::kMayBeAbsent));
 };
 
 template <>

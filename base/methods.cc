@@ -87,6 +87,9 @@ std::vector<ParamSpec> Calibration() {
       Number("percentile", 99.99, 50.001, 100,
              "Of the observer percentile: the share of values, in percent, that lie below the upper end; "
              "the lower end mirrors it."),
+      Number("averaging_constant", 0.01, 0.0001, 1,
+             "Of the observer moving_average: weight of each new batch of 32 texts. Small ones need many "
+             "batches; with few, the range is that of the first."),
   };
 }
 
@@ -94,7 +97,7 @@ std::vector<ParamSpec> SmoothQuant() {
   return {
       Choice("smooth_quant", {"off", "given", "search"}, "search",
              "SmoothQuant: moves outliers of input features into the weights, with the exponent smooth_alpha "
-             "or with the best one of each layer."),
+             "or with the best one of each layer under the observer that is used."),
       Number("smooth_alpha", 0.5, 0, 1,
              "Of smooth_quant given: 0 leaves outliers in the activations, 1 moves them into the weights."),
       Flag("bias_correction", true, "Take each channel's mean error on the calibration texts off its bias."),
@@ -168,7 +171,7 @@ MethodSpec StaticQuantization() {
   MethodSpec spec;
   spec.name = "static_quantization";
   spec.short_name = "static_quant";
-  spec.version = 1;
+  spec.version = 2;
   spec.title = "Static quantization";
   spec.title_zh = "静态量化";
   spec.help =
@@ -232,7 +235,7 @@ MethodSpec MixedPrecision() {
   MethodSpec spec;
   spec.name = "mixed_precision";
   spec.short_name = "mixed_precision";
-  spec.version = 1;
+  spec.version = 2;
   spec.title = "Mixed precision";
   spec.title_zh = "混合精度";
   spec.help =
@@ -249,12 +252,14 @@ MethodSpec MixedPrecision() {
              "speed: the fastest assignment of the measured front within max_accuracy_drop; size: the least "
              "harmful one found within size_budget."),
       Number("max_accuracy_drop", 0.005, 0, 1,
-             "Accuracy on the validation texts that may be lost against FP32, as a share."),
+             "Accuracy on the validation texts that may be lost against FP32, as a share; the loss and one "
+             "standard error of it must be within."),
       Number("size_budget", 0.3, 0.01, 1, "Bytes of the linear layers, as a share of those in FP32."),
       Text("pin",
            "Layers whose precision is given, as in \"classifier=fp32, *.output.dense=bf16\"; * stands for "
            "any characters. With mode per_layer only."),
-      Integer("sensitivity_texts", 64, 1, 100000, "Validation texts on which each layer's harm is measured."),
+      Integer("sensitivity_texts", 128, 1, 100000,
+              "Validation texts on which each layer's harm is measured."),
   };
   Append(spec.params, Calibration());
   Append(spec.params, {WeightGranularity()});
@@ -269,7 +274,7 @@ MethodSpec WeightOnly() {
   MethodSpec spec;
   spec.name = "weight_only";
   spec.short_name = "weight_only";
-  spec.version = 1;
+  spec.version = 2;
   spec.title = "Weight-only quantization";
   spec.title_zh = "仅权重量化";
   spec.help =
@@ -293,7 +298,8 @@ MethodSpec WeightOnly() {
       Integer("calibration_texts", 128, 1, 100000,
               "gptq only: training texts, drawn with the run's seed, whose activations it calibrates on."),
       Number("damping", 0.01, 1e-6, 1,
-             "gptq only: what is added to the diagonal of the Hessian, as a share of its mean; more for few "
+             "gptq only: what is added to the diagonal of the Hessian, as a share of its mean. Layers with "
+             "fewer calibration rows than inputs may take 10 or 100 times as much, by the error on other "
              "texts."),
       Flag("activation_order", false,
            "gptq only: round the inputs with the largest activations first, not in the order of the file."),

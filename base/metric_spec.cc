@@ -94,8 +94,8 @@ std::vector<MetricSpec> CostMetrics() {
        .title_zh = "推理时间",
        .help =
            "Time of one forward pass of a batch. Labels: batch_size, sequence_length, quantile (p50, "
-           "p90, p99; p99 only from 1,000 samples on), with a 95 % interval of order statistics where there "
-           "are enough samples (p90: 36).",
+           "p90, p99; p99 only from 1,000 samples on), with a 95 % interval over processes; of a single process "
+           "where it has enough samples (p90: 36).",
        .higher_is_better = false,
        .needs_comparison = true,
        .aliases = {"latency"}},
@@ -109,16 +109,17 @@ std::vector<MetricSpec> CostMetrics() {
        .unit = "1",
        .title = "Speedup",
        .title_zh = "加速比",
-       .help = "Median over paired blocks of the time of the best FP32 path over the variant's, with a "
-               "bootstrap 95 % interval. Labels: batch_size, sequence_length.",
+       .help = "Time of the best FP32 path over the variant's: the median over paired blocks, averaged over "
+               "processes, with a 95 % interval from one process to another (evaluation.latency.processes). "
+               "Labels: batch_size, sequence_length.",
        .needs_comparison = true},
       {.name = "memory_usage",
        .unit = "bytes",
        .title = "Memory usage",
        .title_zh = "内存占用",
-       .help = "Memory of a fresh process that loads only this variant. Label kind: peak, load or "
-               "forward (growth of resident memory after loading, and after one forward pass), each of "
-               "them also as _anonymous and _file; on a GPU device_peak, of LibTorch's allocator there. "
+       .help = "Memory of a fresh process that loads only this variant. Label kind: peak (the most that was "
+               "resident, over one forward pass) or load (growth of resident memory by loading, also as "
+               "load_anonymous and load_file); on a GPU device_peak, of LibTorch's allocator there. "
                "Labels batch_size and sequence_length: of the pass, the largest that is timed.",
        .higher_is_better = false,
        .needs_comparison = true,
@@ -156,8 +157,22 @@ std::vector<MetricSpec> PairedMetrics() {
        .unit = "1",
        .title = "Not inferior",
        .title_zh = "非劣",
-       .help = "1 where the low end of the paired interval of the accuracy difference lies above minus "
-               "the margin (evaluation.non_inferiority_margin), else 0. Labels: split, margin."},
+       .help = "1 where non_inferiority_p_value is at most 0.025, else 0; by itself, without Holm's "
+               "correction. Labels: split, margin."},
+      {.name = "non_inferiority_p_value",
+       .unit = "1",
+       .title = "Non-inferiority p-value",
+       .title_zh = "非劣检验 p 值",
+       .help =
+           "Exact one-sided test of a loss of accuracy by the margin (evaluation.non_inferiority_margin) or "
+           "more, against the baseline on the same texts. Labels: split, margin."},
+      {.name = "non_inferiority_p_holm",
+       .unit = "1",
+       .title = "Non-inferiority p-value, Holm-corrected",
+       .title_zh = "非劣检验 p 值（Holm 校正）",
+       .help = "The same p-values of all variants, corrected for their number after Holm. Measured by the "
+               "comparison. Labels: split, margin.",
+       .needs_comparison = true},
       {.name = "mcnemar_p_holm",
        .unit = "1",
        .title = "McNemar p-value, Holm-corrected",
@@ -169,9 +184,10 @@ std::vector<MetricSpec> PairedMetrics() {
        .unit = "1",
        .title = "A/A ratio",
        .title_zh = "A/A 比值",
-       .help = "The best FP32 path timed against itself in the same blocks as the variants, with a "
-               "bootstrap 95 % interval, which must lie within 0.97 to 1.03. Labels: batch_size, "
-               "sequence_length.",
+       .help =
+           "The best FP32 path timed against itself in the same blocks as the variants, with a 95 % "
+           "interval, which must reach 1 % or less to each side and hold 1 (or miss it by less than half a "
+           "percent). Labels: batch_size, sequence_length, processes (how many measured it).",
        .needs_comparison = true},
   };
 }

@@ -85,7 +85,7 @@ struct EvaluationConfig {
   std::vector<std::string> metrics;  // names of base/metric_spec.h
   int batch_size = 32;               // of accuracy evaluation
   // Accuracy that a variant may lose against the baseline, as a share, and still be called not inferior: when
-  // the low end of its paired interval lies above minus this.
+  // a loss of this or more is excluded (base/paired_margin.h).
   double non_inferiority_margin = 0.01;
   // Of the comparison.
   std::vector<int> latency_batch_sizes = {1, 8};
@@ -93,6 +93,7 @@ struct EvaluationConfig {
   int warmup_iterations = 3;
   int min_samples = 30;             // blocks per variant, batch size and length
   double min_duration_seconds = 2;  // per variant, batch size and length
+  int processes = 5;                // that share the blocks; more where the A/A interval asks for it
 };
 
 // A model that the run reads: the output of another run, as a folder.

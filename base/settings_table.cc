@@ -78,6 +78,20 @@ std::vector<Setting<EvaluationConfig>> LatencySettings() {
                 .help_zh = "每个方案、批大小和长度至少的秒数。",
                 .field = "min_duration_seconds",
                 .in_key = InInputKey::kNo}),
+      Added(
+          &EvaluationConfig::processes,
+          {.key = "latency.processes",
+           .min = 1,
+           .max = 50,
+           .unit = "processes",
+           .help = "Processes that share the blocks and are started one after another, each with fresh "
+                   "models; up to three times as many until the A/A interval is within 1 %. Intervals "
+                   "then hold from one process to the next; with 1, within that one only.",
+           .help_zh =
+               "依次启动、分担区块的进程数，每个进程重新加载模型；A/A 区间未收窄到 1% 以内时，最多增至三倍。"
+               "置信区间因此涵盖进程之间的差异；为 1 时只涵盖一个进程之内。",
+           .field = "processes",
+           .in_key = InInputKey::kNo}),
   };
 }
 
@@ -279,8 +293,9 @@ std::vector<Setting<EvaluationConfig>> EvaluationSettings() {
            .max = 1,
            .help =
                "Accuracy that a variant may lose against FP32, as a share, and still be called not inferior: "
-               "the low end of its paired interval must lie above minus this.",
-           .help_zh = "相对 FP32 允许损失的准确率（比例）：配对区间的下限高于其相反数时，称为非劣。"}),
+               "an exact one-sided test must exclude a loss of this or more. Fixed at submission.",
+           .help_zh = "相对 FP32 允许损失的准确率（比例）：精确单侧检验排除达到或超过该值的损失时，称为非劣。"
+                      "提交时即固定。"}),
   };
   for (Setting<EvaluationConfig>& setting : LatencySettings()) all.push_back(std::move(setting));
   return all;

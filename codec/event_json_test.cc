@@ -56,6 +56,8 @@ std::vector<StoredCase> StoredCases() {
   Layer placed = layer;
   placed.role = "ffn.in";
   placed.block = 0;
+  Layer median = layer;
+  median.median_sqnr_db = 40.25;
   Layer unmeasured = layer;
   unmeasured.sqnr_db.reset();
   const std::string layer_start =
@@ -72,6 +74,9 @@ std::vector<StoredCase> StoredCases() {
        R"({"name":"predictions.csv","sha256":"dddd","size":12})"},
       {layer, layer_start + R"(,"sqnr_db":31.5})"},
       {unmeasured, layer_start + "}"},
+      {median, R"({"bytes":1000,"bytes_fp32":4000,"effective":"fp32","in_features":384,"kernel":"sgemm",)"
+               R"("macs_share":0.5,"median_sqnr_db":40.25,"name":"layer.0","out_features":1536,)"
+               R"("reason":"too small","requested":"int8","sqnr_db":31.5})"},
       {placed, R"({"block":0,)" + layer_start.substr(1) + R"(,"role":"ffn.in","sqnr_db":31.5})"},
       {Environment{"avx512", {{"cores", "2"}}}, R"({"facts":{"cores":"2"},"fingerprint":"avx512"})"},
       {Caveat{"lost", "lost", messages::kTimeLimitIgnored()},

@@ -23,7 +23,7 @@ _SIZES = {
         "dataset": {"split_seed": 7, "train_size": 200, "validation_size": 60, "test_size": 200, "max_length": 32},
         "training": {"epochs": 1, "batch_size": 8, "learning_rate": 1e-4, "dropout": False},
         "evaluation": {"latency": {"batch_sizes": [1], "sequence_lengths": [32], "warmup_iterations": 1,
-                                   "min_samples": 10, "min_duration": 0.1}},
+                                   "min_samples": 10, "min_duration": 0.1, "processes": 2}},
     },
     "full": {
         "seeds": [1, 2, 3],

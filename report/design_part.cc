@@ -142,7 +142,8 @@ void WriteMeasuring(Writer& writer) {
                       ? Plural(evaluation.warmup_iterations, "warm-up iteration", "warm-up iterations")
                       : absl::StrCat(evaluation.warmup_iterations, " 次"),
                   evaluation.min_samples, FormatSeconds(evaluation.min_duration_seconds),
-                  writer.Cite(Source::kBootstrap)));
+                  SpeedIntervalSentence(writer.language(), writer.facts().comparisons[0],
+                                        writer.Cite(Source::kBootstrap))));
   writer.Paragraph(FirstSeedSentence(writer.language(), writer.facts()));
 }
 

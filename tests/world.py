@@ -129,7 +129,7 @@ dataset: {train_size: 120, validation_size: 20, test_size: 80, max_length: 24}
 training: {epochs: 4, batch_size: 8, learning_rate: 0.002}
 evaluation:
   metrics: [accuracy, f1_score, model_size, inference_time, memory_usage]
-  latency: {batch_sizes: [1], sequence_lengths: [16], warmup_iterations: 1, min_samples: 10, min_duration: 0.1}
+  latency: {batch_sizes: [1], sequence_lengths: [16], warmup_iterations: 1, min_samples: 10, min_duration: 0.1, processes: 2}
 """
 
 

@@ -207,13 +207,15 @@ ExportTable LayerTable(const v1::ReportData& data) {
       row.Set("bytes_fp32", layer.bytes_fp32()).Set("bytes", layer.bytes());
       row.Set("sqnr_db", layer.has_sqnr_db() ? Json(layer.sqnr_db()) : Json());
       row.Set("role", Text(layer.role())).Set("block", layer.has_block() ? Json(layer.block()) : Json());
+      row.Set("median_sqnr_db", layer.has_median_sqnr_db() ? Json(layer.median_sqnr_db()) : Json());
       rows.push_back(std::move(row));
     }
   }
-  return MakeTable("layers",
-                   Columns({"layer", "in_features", "out_features", "requested", "effective", "kernel",
-                            "reason", "macs_share", "bytes_fp32", "bytes", "sqnr_db", "role", "block"}),
-                   rows);
+  return MakeTable(
+      "layers",
+      Columns({"layer", "in_features", "out_features", "requested", "effective", "kernel", "reason",
+               "macs_share", "bytes_fp32", "bytes", "sqnr_db", "role", "block", "median_sqnr_db"}),
+      rows);
 }
 
 std::string CsvText(const Json& value) {

@@ -26,6 +26,10 @@ void CollectFlips(MetricPool& pool, VariantFacts& variant);
 
 // McNemar's tests against the baseline, with Holm's correction over the variants of each seed.
 void CollectPairedTests(MetricPool& pool, Facts& facts);
+
+// Whether each variant is shown to lose less than its margin, from its counted answers, corrected after Holm
+// for the variants of its seed. After CollectFlips and CollectPaired.
+void CollectMarginTests(MetricPool& pool, Facts& facts);
 // The same between variants. Comes before what takes the numbers of a variant, which would take these for
 // comparisons with the baseline.
 void CollectPairs(MetricPool& pool, Facts& facts);

@@ -3,6 +3,9 @@
 namespace quantlab::report {
 namespace {
 
+// Beyond what a test split can have; the test takes time in proportion.
+constexpr int64_t kMaxTexts = 10'000'000;
+
 const char* AverageOf(const VariantFacts& variant) {
   for (const RunReport* run : variant.runs) {
     for (const Metric& metric : run->metrics) {
@@ -10,6 +13,26 @@ const char* AverageOf(const VariantFacts& variant) {
     }
   }
   return "macro";
+}
+
+// From the changed answers of the run with that seed.
+std::optional<PairedAnswers> AnswersOf(const VariantFacts& variant, uint64_t seed) {
+  std::optional<double> lost, gained;
+  int64_t total = 0;
+  for (const RunReport* run : variant.runs) {
+    if (run->run.seed != seed) continue;
+    for (const Metric& metric : run->metrics) {
+      if (metric.name != "label_flips" || Label(metric, "split") != "test") continue;
+      const std::string direction = Label(metric, "direction").value_or("");
+      if (direction == "right_to_wrong") lost = metric.value;
+      if (direction == "wrong_to_right") gained = metric.value;
+      total = metric.samples;
+    }
+  }
+  const bool counted = lost.has_value() && gained.has_value() && *lost >= 0 && *gained >= 0 && total > 0 &&
+                       total <= kMaxTexts && *lost + *gained <= static_cast<double>(total);
+  if (!counted) return std::nullopt;
+  return PairedAnswers{static_cast<int64_t>(*lost), static_cast<int64_t>(*gained), total};
 }
 
 }  // namespace
@@ -48,7 +71,8 @@ void CollectPaired(MetricPool& pool, const Facts& facts, VariantFacts& variant) 
   const auto differences = find("accuracy_difference");
   variant.difference = summarize(differences);
   for (const auto& [seed, metric] : differences) {
-    variant.seed_differences.push_back({seed, metric.value, metric.low, metric.high});
+    variant.seed_differences.push_back(
+        {seed, metric.value, metric.low, metric.high, AnswersOf(variant, seed)});
   }
   variant.agreement = summarize(find("agreement"));
 }
@@ -60,6 +84,8 @@ void CollectFlips(MetricPool& pool, VariantFacts& variant) {
   variant.lost = find("right_to_wrong");
   variant.gained = find("wrong_to_right");
   variant.other_flips = find("wrong_to_wrong");
+  // Tested here, for every seed and with Holm's correction: CollectMarginTests.
+  pool.Own(variant, "non_inferiority_p_value", {{"split", "test"}});
   const std::vector<Metric> held = pool.Own(variant, "non_inferior", {{"split", "test"}});
   variant.non_inferior = Summarize(held);
   if (!held.empty()) variant.margin = Label(held[0], "margin").value_or("");

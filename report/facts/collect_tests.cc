@@ -1,6 +1,8 @@
 #include <algorithm>
 
+#include "absl/strings/numbers.h"
 #include "base/holm.h"
+#include "base/paired_margin.h"
 #include "report/facts/collect.h"
 
 namespace quantlab::report {
@@ -28,6 +30,23 @@ struct TestFamily {
   std::vector<VariantFacts*> variants;
   std::vector<Metric> tests;
 };
+
+// The tests of each variant, corrected within the family of its seed, by seed.
+std::map<VariantFacts*, std::vector<Metric>> CorrectedByVariant(
+    const std::map<uint64_t, TestFamily>& families) {
+  std::map<VariantFacts*, std::vector<Metric>> corrected;
+  for (const auto& [seed, family] : families) {
+    const std::vector<Metric> tests = Corrected(family.tests);
+    for (size_t i = 0; i < tests.size(); ++i) corrected[family.variants[i]].push_back(tests[i]);
+  }
+  return corrected;
+}
+
+// 1 where a test excludes a loss by the margin, else 0.
+std::vector<Metric> Shown(std::vector<Metric> tests) {
+  for (Metric& test : tests) test.value = test.value <= kNonInferiorityError ? 1 : 0;
+  return tests;
+}
 
 // A variant's tests by seed: of its runs, or where those have none, of a comparison.
 std::map<uint64_t, Metric> PairedTests(MetricPool& pool, const Facts& facts, const VariantFacts& variant) {
@@ -70,12 +89,7 @@ void CollectPairedTests(MetricPool& pool, Facts& facts) {
       pool.Compared(comparison.run, variant, "mcnemar_p_holm", {});
     }
   }
-  std::map<VariantFacts*, std::vector<Metric>> corrected;
-  for (const auto& [seed, family] : families) {
-    const std::vector<Metric> tests = Corrected(family.tests);
-    for (size_t i = 0; i < tests.size(); ++i) corrected[family.variants[i]].push_back(tests[i]);
-  }
-  for (const auto& [variant, tests] : corrected) {
+  for (const auto& [variant, tests] : CorrectedByVariant(families)) {
     variant->holm_p = Summarize(tests);
     variant->significant_seeds = CountSignificant(tests);
   }
@@ -84,6 +98,43 @@ void CollectPairedTests(MetricPool& pool, Facts& facts) {
     const VariantFacts& first = *facts.Find(variant.same_as);
     variant.holm_p = first.holm_p;
     variant.significant_seeds = first.significant_seeds;
+  }
+}
+
+void CollectMarginTests(MetricPool& pool, Facts& facts) {
+  std::map<uint64_t, TestFamily> families;
+  for (VariantFacts& variant : facts.variants) {
+    for (const ComparisonFacts& comparison : facts.comparisons) {
+      pool.Compared(comparison.run, variant, "non_inferiority_p_holm", {});
+    }
+    double margin = 0;
+    if (!absl::SimpleAtod(variant.margin, &margin) || !(margin >= 0)) continue;
+    std::vector<Metric> tests;
+    for (const SeedDifference& difference : variant.seed_differences) {
+      if (!difference.answers.has_value()) continue;
+      Metric test;
+      test.value = NonInferiorityPValue(*difference.answers, margin);
+      test.samples = difference.answers->total;
+      tests.push_back(test);
+      if (!variant.same_as.empty()) continue;
+      families[difference.seed].variants.push_back(&variant);
+      families[difference.seed].tests.push_back(test);
+    }
+    // Without the counts, what was recorded stands.
+    if (tests.empty() || tests.size() < variant.seed_differences.size()) continue;
+    variant.margin_p = Summarize(tests);
+  }
+  for (const auto& [variant, tests] : CorrectedByVariant(families)) {
+    if (!variant->margin_p.has_value()) continue;
+    variant->margin_holm_p = Summarize(tests);
+    variant->non_inferior = Summarize(Shown(tests));
+  }
+  for (VariantFacts& variant : facts.variants) {
+    if (variant.same_as.empty() || !variant.margin_p.has_value()) continue;
+    const VariantFacts& first = *facts.Find(variant.same_as);
+    if (!first.margin_holm_p.has_value()) continue;
+    variant.margin_holm_p = first.margin_holm_p;
+    variant.non_inferior = first.non_inferior;
   }
 }
 

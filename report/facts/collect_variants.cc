@@ -37,7 +37,7 @@ void FindSameModels(std::vector<VariantFacts>& variants) {
   for (VariantFacts& variant : variants) {
     for (const VariantFacts& before : variants) {
       if (&before == &variant) break;
-      if (before.baseline || !before.same_as.empty() || !SameModels(before, variant)) continue;
+      if (!before.same_as.empty() || !SameModels(before, variant)) continue;
       variant.same_as = before.name;
       break;
     }

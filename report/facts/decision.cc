@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/holm.h"
+#include "base/paired_margin.h"
 
 namespace quantlab::report {
 namespace {
@@ -14,9 +15,10 @@ double NormalTail(double z) {
   return 0.5 * std::erfc(z / std::sqrt(2.0));
 }
 
-// The p of "the accuracy drops by `margin` or more", by the normal distribution that the interval stands for.
-// Absent without an interval.
+// The p of "the accuracy drops by `margin` or more": exact where the answers were counted, else by the normal
+// distribution that the interval stands for. Absent without either.
 std::optional<double> NonInferiorityP(const SeedDifference& difference, double margin) {
+  if (difference.answers.has_value()) return NonInferiorityPValue(*difference.answers, std::max(0.0, margin));
   if (!difference.low.has_value() || !difference.high.has_value()) return std::nullopt;
   const double centre = (*difference.low + *difference.high) / 2;
   const double error = (*difference.high - *difference.low) / (2 * kTwoSided95);

@@ -144,6 +144,7 @@ Facts CollectFacts(const ReportData& data) {
       variant.measured.push_back(CollectMeasured(pool, comparison.run, variant));
     }
   }
+  CollectMarginTests(pool, facts);
   facts.other = pool.Rest();
   return facts;
 }

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/method_spec.h"
+#include "base/paired_margin.h"
 #include "base/report_data.h"
 #include "report/facts/input_shape.h"
 #include "report/facts/language.h"
@@ -77,6 +78,8 @@ struct SeedDifference {
   uint64_t seed = 0;
   double value = 0;
   std::optional<double> low, high;
+  // Texts that only the baseline, or only the variant, gets right, of all; absent where nobody counted.
+  std::optional<PairedAnswers> answers = {};
 };
 
 struct VariantFacts {
@@ -87,8 +90,8 @@ struct VariantFacts {
   bool baseline = false;
   std::vector<const RunReport*> runs;  // by seed; never empty
   int succeeded = 0;
-  // The variant before this one whose model files are the same, byte for byte, for every seed; empty: none.
-  // Such a variant is not ranked, tested or drawn a second time.
+  // The variant before this one (or the baseline) whose model files are the same, byte for byte, for every
+  // seed; empty: none. Such a variant is not ranked, tested or drawn a second time.
   std::string same_as;
 
   // On the test split.
@@ -102,8 +105,10 @@ struct VariantFacts {
   int significant_seeds = 0, significant_uncorrected = 0;
   // Texts whose class differs from the baseline's, by what became of them.
   std::optional<Result> lost, gained, other_flips;
-  std::optional<Result> non_inferior;  // 1 or 0
-  std::string margin;                  // that it was held against, as measured: "0.01"
+  // Of the exact test of a loss by the margin or more (base/paired_margin.h): its p, that p corrected for the
+  // variants of its seed (samples: how many), and 1 or 0 for whether such a loss is excluded.
+  std::optional<Result> margin_p, margin_holm_p, non_inferior;
+  std::string margin;  // that it was held against, as measured: "0.01"
 
   std::vector<LayerSensitivity> sensitivity;  // of the first run that has any
   std::vector<FrontPoint> front;              // by time
@@ -115,6 +120,7 @@ struct VariantFacts {
 struct AaCheck {
   std::optional<Result> ratio;
   bool reliable = true;
+  int64_t processes = 0;  // that measured it; 0: one, by a version that did not say so
 };
 
 struct ComparisonFacts {

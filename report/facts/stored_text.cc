@@ -108,11 +108,18 @@ constexpr Phrase kPhrases[] = {
 
 // What a caveat is about.
 const char* CodeTitle(const std::string& code) {
-  static const auto* const titles = new std::map<std::string, const char*>{
-      {"subset", "只使用了部分数据"},          {"fallback", "精度回退"},
-      {"fp32_path", "FP32 路径的选择"},        {"sequence_length", "文本长度受模型限制"},
-      {"aa_check_failed", "A/A 检验未通过"},   {"accuracy_budget_missed", "未满足准确率预算"},
-      {"size_budget_missed", "未满足体积预算"}};
+  static const auto* const titles =
+      new std::map<std::string, const char*>{{"subset", "只使用了部分数据"},
+                                             {"fallback", "精度回退"},
+                                             {"fp32_path", "FP32 路径的选择"},
+                                             {"sequence_length", "文本长度受模型限制"},
+                                             {"absolute_times", "绝对时间受干扰"},
+                                             {"same_model", "同一模型"},
+                                             {"moving_average_short", "滑动平均批次过少"},
+                                             {"few_calibration_rows", "校准输入过少"},
+                                             {"aa_check_failed", "A/A 检验未通过"},
+                                             {"accuracy_budget_missed", "未满足准确率预算"},
+                                             {"size_budget_missed", "未满足体积预算"}};
   const auto it = titles->find(code);
   return it == titles->end() ? "" : it->second;
 }

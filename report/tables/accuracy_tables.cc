@@ -74,6 +74,7 @@ Table PairedTable(Language language, const Facts& facts) {
   builder.Results("wrong_to_wrong", Say(language, "Wrong to wrong", "由错变错"));
   PColumns(builder, "p");
   builder.Text("non_inferior", "No worse", "不劣于基线").Text("margin", "Margin", "界值");
+  builder.Raw("non_inferiority_p").Raw("non_inferiority_p_holm");
   const auto count = [](double value) {
     return value == std::floor(value) ? FormatCount(static_cast<int64_t>(value)) : FormatNumber(value, 3);
   };
@@ -86,6 +87,9 @@ Table PairedTable(Language language, const Facts& facts) {
     Append(row, PCells(variant.p_value, variant.holm_p, variant.significant_seeds));
     row.push_back(variant.non_inferior ? FlagCell(language, variant.non_inferior->value == 1) : EmptyCell());
     row.push_back(MarginCell(language, variant.margin));
+    for (const auto* p : {&variant.margin_p, &variant.margin_holm_p}) {
+      row.push_back(p->has_value() ? TextCell(FormatExact((*p)->value)) : EmptyCell());
+    }
     builder.Add(row);
   }
   return builder.Build();

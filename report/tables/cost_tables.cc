@@ -117,7 +117,7 @@ std::vector<std::string> MemoryKinds(const Facts& facts) {
     for (const auto& [kind, result] : measured.memory) seen.insert(kind);
   });
   std::vector<std::string> kinds;
-  for (const char* stem : {"peak", "load", "forward"}) {
+  for (const char* stem : {"peak", "load"}) {
     for (const char* part : {"", "_anonymous", "_file"}) {
       const std::string kind = absl::StrCat(stem, part);
       if (seen.erase(kind) > 0) kinds.push_back(kind);
@@ -136,9 +136,7 @@ std::string MemoryTitle(Language language, const std::string& kind) {
       {"load", {"Growth on load", "加载增量"}},
       {"load_anonymous", {"On load, anonymous", "加载增量（匿名）"}},
       {"load_file", {"On load, file-backed", "加载增量（文件映射）"}},
-      {"forward", {"Growth after a pass", "前向增量"}},
-      {"forward_anonymous", {"After a pass, anonymous", "前向增量（匿名）"}},
-      {"forward_file", {"After a pass, file-backed", "前向增量（文件映射）"}}};
+  };
   const auto it = titles->find(kind);
   return it == titles->end() ? EscapeMarkdown(kind) : Say(language, it->second.first, it->second.second);
 }

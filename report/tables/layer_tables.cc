@@ -127,6 +127,7 @@ Table LayerDetailsTable(Language language, const Facts& facts) {
   builder.Text("effective", "Ran", "实际").Text("kernel", "Kernel", "内核").Text("reason", "Reason", "原因");
   builder.Number("macs_share", "Multiply-adds", "乘加占比").Number("bytes_fp32", "FP32 bytes", "FP32 字节");
   builder.Number("bytes", "Bytes", "字节").Number("sqnr_db", "SQNR, dB", "SQNR（dB）");
+  builder.Number("median_sqnr_db", "Median SQNR of a token, dB", "词元 SQNR 中位数（dB）");
   for (const VariantFacts& variant : facts.variants) {
     for (const RunReport* run : variant.runs) {
       if (run->run.state != RunState::kSucceeded) continue;
@@ -143,7 +144,9 @@ Table LayerDetailsTable(Language language, const Facts& facts) {
              NumberCell(layer.macs_share, FormatShare(layer.macs_share)),
              CountCell(layer.bytes_fp32),
              CountCell(layer.bytes),
-             layer.sqnr_db ? NumberCell(*layer.sqnr_db, FormatNumber(*layer.sqnr_db, 3)) : EmptyCell()});
+             layer.sqnr_db ? NumberCell(*layer.sqnr_db, FormatNumber(*layer.sqnr_db, 3)) : EmptyCell(),
+             layer.median_sqnr_db ? NumberCell(*layer.median_sqnr_db, FormatNumber(*layer.median_sqnr_db, 3))
+                                  : EmptyCell()});
       }
     }
   }

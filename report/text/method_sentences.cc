@@ -175,6 +175,21 @@ std::string ReachClause(Language language, const VariantFacts& variant, double m
               FormatPoints(*variant.difference->low, language, -margin));
 }
 
+// Why a loss within the margin is not shown: the test's p, or for results without counted answers the
+// interval.
+std::string MarginClause(Language language, const VariantFacts& variant, const std::string& reach) {
+  const auto& p = variant.margin_holm_p;
+  if (!p.has_value()) {
+    return Fill(language, "the interval of the difference reaches beyond it$0", "差值的置信区间超出该界值$0",
+                reach);
+  }
+  const std::string corrected =
+      IsCorrected(p) ? Say(language, ", corrected for the number of variants", "（已按方案数校正）") : "";
+  if (p->seeds > 1) return Say(language, "the exact one-sided test does not show it", "精确单侧检验未能证明");
+  return Fill(language, "the exact one-sided test gives p = $0$1, where 0.025 at most is needed",
+              "精确单侧检验得 p = $0$1，须不大于 0.025", FormatNumber(p->value, 3), corrected);
+}
+
 }  // namespace
 
 std::string ControlSentence(Language language, const Facts& facts, const VariantFacts& control) {
@@ -239,12 +254,9 @@ std::string MarginSentence(Language language, const VariantFacts& variant) {
                 "可以认为其不比基线差超过 $0（事先设定的界值）。", points);
   }
   if (variant.non_inferior->value == 0) {
-    return Fill(
-        language,
-        "It is not shown to stay within $0 of the baseline, the margin set beforehand: the interval of the "
-        "difference reaches beyond it$1.",
-        "不能证明其与基线之差在 $0（事先设定的界值）以内：差值的置信区间超出该界值$1。", points,
-        known ? ReachClause(language, variant, margin) : "");
+    return Fill(language, "It is not shown to stay within $0 of the baseline, the margin set beforehand: $1.",
+                "不能证明其与基线之差在 $0（事先设定的界值）以内：$1。", points,
+                MarginClause(language, variant, known ? ReachClause(language, variant, margin) : ""));
   }
   return Fill(language, "In $0 of its seeds it is shown to stay within $1 of the baseline.",
               "在 $0 的随机种子中可证明其与基线之差在 $1 以内。", FormatShare(variant.non_inferior->value),

@@ -47,6 +47,21 @@ TEST(MarginSentenceTest, SaysWhetherItIsShown) {
       "个百分点。");
 }
 
+TEST(MarginSentenceTest, GivesThePOfTheTestWhereAnswersWereCounted) {
+  VariantFacts variant;
+  variant.non_inferior = Value(0);
+  variant.margin = "0.01";
+  variant.margin_holm_p = Value(0.0692);
+  EXPECT_EQ(
+      MarginSentence(kEn, variant),
+      "It is not shown to stay within 1.00 points of the baseline, the margin set beforehand: the exact "
+      "one-sided test gives p = 0.0692, where 0.025 at most is needed.");
+  variant.margin_holm_p->samples = 3;
+  EXPECT_EQ(MarginSentence(kZh, variant),
+            "不能证明其与基线之差在 1.00 个百分点（事先设定的界值）以内：精确单侧检验得 p = "
+            "0.0692（已按方案数校正），须不大于 0.025。");
+}
+
 TEST(PairSentenceTest, FollowsTheTest) {
   PairFacts pair{"qat", "static_quantization", {}, {}, {}, {}, {}};
   EXPECT_EQ(PairSentence(kEn, pair), "");

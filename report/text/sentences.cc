@@ -164,6 +164,17 @@ const char* EnglishClause(RunState state) {
   return "is in an unknown state";
 }
 
+// The fewest and the most processes that measured a shape; zeros where nothing says.
+std::pair<int64_t, int64_t> ProcessesOf(const ComparisonFacts& comparison) {
+  std::pair<int64_t, int64_t> processes = {0, 0};
+  for (const auto& [shape, check] : comparison.checks) {
+    if (check.processes <= 0) continue;
+    processes.first = processes.first == 0 ? check.processes : std::min(processes.first, check.processes);
+    processes.second = std::max(processes.second, check.processes);
+  }
+  return processes;
+}
+
 }  // namespace
 
 std::string AccuracySentence(Language language, const VariantFacts& variant) {
@@ -256,21 +267,10 @@ std::string MemorySentence(Language language, const Measured& measured) {
     const auto it = measured.memory.find(kind);
     return it == measured.memory.end() ? nullptr : &it->second;
   };
-  std::string peak_text, growth_text;
-  if (const Result* peak = find("peak")) {
-    peak_text = Fill(language, "A fresh process that loads only this model peaks at $0 of memory.",
-                     "只加载该模型的新进程内存峰值为 $0。", FormatBytes(peak->value));
-  }
-  const Result* const growth = find("forward");
-  const Result* const anonymous = find("forward_anonymous");
-  const Result* const file = find("forward_file");
-  if (growth != nullptr && anonymous != nullptr && file != nullptr) {
-    growth_text = Fill(
-        language, "Loading it and one forward pass take $0 of that, $1 anonymous and $2 backed by files.",
-        "加载与一次前向计算使内存增加 $0，其中匿名内存 $1，文件映射 $2。", FormatBytes(growth->value),
-        FormatBytes(anonymous->value), FormatBytes(file->value));
-  }
-  return Join(language, {peak_text, growth_text});
+  const Result* const peak = find("peak");
+  if (peak == nullptr) return "";
+  return Fill(language, "A fresh process that loads only this model peaks at $0 of memory.",
+              "只加载该模型的新进程内存峰值为 $0。", FormatBytes(peak->value));
 }
 
 std::string PrecisionSentence(Language language, const std::vector<Layer>& layers) {
@@ -335,6 +335,35 @@ std::string FirstSeedSentence(Language language, const Facts& facts) {
               facts.comparisons[0].run->run.seed);
 }
 
+std::string SpeedIntervalSentence(Language language, const ComparisonFacts& comparison,
+                                  const std::string& cite) {
+  const auto [fewest, most] = ProcessesOf(comparison);
+  if (most == 0) {
+    return Fill(language, "The speedup is the median of the ratios with a bootstrap interval $0.",
+                "加速比为比值的中位数，区间由自助法给出 $0。", cite);
+  }
+  if (most == 1) {
+    return Fill(
+        language,
+        "The speedup is the median of the ratios; its interval, by a bootstrap of blocks that follow each "
+        "other $0, holds within the one process that measured it and not from one process to another.",
+        "加速比为比值的中位数；区间由连续区块的自助法给出 $0，只适用于测量它的这一个进程，不涵盖进程之间的差异。",
+        cite);
+  }
+  const std::string processes =
+      fewest == most ? absl::StrCat(most) : absl::StrCat(fewest, Say(language, " to ", " 至 "), most);
+  return Fill(
+      language,
+      "$0 processes, one after another and each with freshly loaded models, share these blocks. The "
+      "speedup is the geometric mean of their medians; its interval, by Student's t, holds from one "
+      "process to another on this machine, for texts of random tokens of one length, without tokenization. "
+      "Intervals of times come from resampling whole processes $1.",
+      "这些区块由 $0 "
+      "个依次启动的进程分担，每个进程重新加载模型。加速比为各进程中位数的几何平均；区间由学生 t 分布给出，"
+      "涵盖本机上进程之间的差异；文本为等长的随机词元，不含分词时间。时间的区间由对进程整体重抽样得出 $1。",
+      processes, cite);
+}
+
 std::string AaSentence(Language language, const ComparisonFacts& comparison) {
   std::vector<std::string> parts;
   for (const auto& [shape, check] : comparison.checks) {
@@ -349,11 +378,14 @@ std::string AaSentence(Language language, const ComparisonFacts& comparison) {
     return Say(language, "No A/A check was recorded, so the timings are without that safeguard.",
                "未记录 A/A 检验，时间数据没有这一层保障。");
   }
-  std::string text = parts.empty()
-                         ? ""
-                         : Fill(language, "A/A check (FP32 against itself, to stay within 0.97 to 1.03): $0.",
-                                "A/A 检验（FP32 与自身比较，应在 0.97 至 1.03 之内）：$0。",
-                                absl::StrJoin(parts, Say(language, "; ", "；")));
+  const std::string rule =
+      ProcessesOf(comparison).second > 0
+          ? Say(language, "its interval at most 1% to each side and around 1", "区间半宽不超过 1% 且包含 1")
+          : Say(language, "to stay within 0.97 to 1.03", "应在 0.97 至 1.03 之内");
+  std::string text = parts.empty() ? ""
+                                   : Fill(language, "A/A check (FP32 against itself, $1): $0.",
+                                          "A/A 检验（FP32 与自身比较，$1）：$0。",
+                                          absl::StrJoin(parts, Say(language, "; ", "；")), rule);
   if (comparison.unreliable.empty()) return text;
   std::vector<std::string> reasons;
   for (const Caveat& caveat : comparison.unreliable) {

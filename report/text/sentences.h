@@ -34,6 +34,10 @@ std::string EndSentence(Language language, const RunReport& run);
 std::string NoComparisonSentence(Language language, const Facts& facts);
 // Whose models speed, size and memory are of, where there are several seeds; else empty.
 std::string FirstSeedSentence(Language language, const Facts& facts);
+// What the speedup is, and what its interval covers: the processes that the A/A checks say measured it.
+// `cite`: of the bootstrap.
+std::string SpeedIntervalSentence(Language language, const ComparisonFacts& comparison,
+                                  const std::string& cite);
 // Whether the A/A check of a comparison held.
 std::string AaSentence(Language language, const ComparisonFacts& comparison);
 

@@ -267,22 +267,15 @@ TEST(SizeSentenceTest, WithAndWithoutRatios) {
             "保存的模型大小为 59.3 MB，压缩比为 1.54×；仅计被量化的层为 3.92×。");
 }
 
-TEST(MemorySentenceTest, SplitsThePeakWhereItIsKnown) {
+TEST(MemorySentenceTest, GivesThePeakAndNothingThatDiffersBetweenProcesses) {
   Measured measured;
+  EXPECT_EQ(MemorySentence(kEn, measured), "");
+  measured.memory["forward"] = Value(120e6);
   EXPECT_EQ(MemorySentence(kEn, measured), "");
   measured.memory["peak"] = Value(312e6);
   EXPECT_EQ(MemorySentence(kEn, measured),
             "A fresh process that loads only this model peaks at 312 MB of memory.");
-  measured.memory["forward"] = Value(120e6);
-  measured.memory["forward_anonymous"] = Value(90e6);
-  measured.memory["forward_file"] = Value(30e6);
-  EXPECT_EQ(
-      MemorySentence(kEn, measured),
-      "A fresh process that loads only this model peaks at 312 MB of memory. Loading it and one forward pass "
-      "take 120 MB of that, 90.0 MB anonymous and 30.0 MB backed by files.");
-  EXPECT_EQ(MemorySentence(kZh, measured),
-            "只加载该模型的新进程内存峰值为 312 MB。加载与一次前向计算使内存增加 120 MB，其中匿名内存 90.0 "
-            "MB，文件映射 30.0 MB。");
+  EXPECT_EQ(MemorySentence(kZh, measured), "只加载该模型的新进程内存峰值为 312 MB。");
 }
 
 Layer MadeLayer(const char* requested, const char* effective, double share, const char* reason = "") {
@@ -723,6 +716,28 @@ TEST(AaSentenceTest, PassedFailedAndMissing) {
   EXPECT_TRUE(comparison.Reliable({1, 128}));
   EXPECT_FALSE(comparison.Reliable({8, 128}));
   EXPECT_FALSE(comparison.Reliable({32, 128}));
+}
+
+TEST(AaSentenceTest, SeveralProcessesHaveAnotherRule) {
+  ComparisonFacts comparison;
+  comparison.checks[{1, 128}] = {Between(1.001, 0.995, 1.006), true, 5};
+  EXPECT_EQ(
+      AaSentence(kEn, comparison),
+      "A/A check (FP32 against itself, its interval at most 1% to each side and around 1): batch size 1 × "
+      "128 tokens: 1.001 (95% interval 0.9950 to 1.006) passed.");
+}
+
+TEST(SpeedIntervalSentenceTest, SaysWhatTheIntervalCovers) {
+  ComparisonFacts comparison;
+  comparison.checks[{1, 128}] = {Between(1.001, 0.995, 1.006), true};
+  EXPECT_EQ(SpeedIntervalSentence(kEn, comparison, "[7]"),
+            "The speedup is the median of the ratios with a bootstrap interval [7].");
+  comparison.checks[{1, 128}].processes = 1;
+  EXPECT_THAT(SpeedIntervalSentence(kEn, comparison, "[7]"), HasSubstr("not from one process to another"));
+  comparison.checks[{1, 128}].processes = 5;
+  comparison.checks[{8, 128}] = {Between(1.001, 0.995, 1.006), true, 10};
+  EXPECT_THAT(SpeedIntervalSentence(kEn, comparison, "[7]"), HasSubstr("5 to 10 processes"));
+  EXPECT_THAT(SpeedIntervalSentence(kZh, comparison, "[7]"), HasSubstr("由 5 至 10 个依次启动的进程"));
 }
 
 TEST(FactsTest, MeanAndDeviationOverSeeds) {

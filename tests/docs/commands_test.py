@@ -52,7 +52,7 @@ SERVICE = re.compile(r"^(?:quant-coordinator|quant-worker (?!fetch)|sleep )")
 ONE_LANGUAGE = "report: {language: en}\n"  # setting a page takes longer than the tiny experiment
 TINY_LATENCY = """\
   batch_size: 32
-  latency: {batch_sizes: [1], sequence_lengths: [16], warmup_iterations: 1, min_samples: 10, min_duration: 0.1}
+  latency: {batch_sizes: [1], sequence_lengths: [16], warmup_iterations: 1, min_samples: 10, min_duration: 0.1, processes: 2}
 """
 QUICK = (worlds.EXPERIMENT.replace("name: tiny", "name: quick").replace("./model", "../my-model")
          .replace("./reviews.csv", "../tiny.csv") + ONE_LANGUAGE)

@@ -24,7 +24,7 @@ experiments:
   comparison: {}
 dataset: {text_column: words, label_column: mood, train_size: 160, validation_size: 30, test_size: 80, max_length: 24}
 training: {epochs: 8, batch_size: 8, learning_rate: 0.003}
-evaluation: {latency: {batch_sizes: [1], sequence_lengths: [16], warmup_iterations: 1, min_samples: 10, min_duration: 0.05}}
+evaluation: {latency: {batch_sizes: [1], sequence_lengths: [16], warmup_iterations: 1, min_samples: 10, min_duration: 0.05, processes: 2}}
 """
 LESSER = """\
 name: lesser
@@ -37,7 +37,7 @@ experiments:
   comparison: {}
 dataset: {text_column: words, label_column: mood, train_size: 60, validation_size: 30, test_size: 40, max_length: 24}
 training: {epochs: 1, batch_size: 8, learning_rate: 0.002}
-evaluation: {latency: {batch_sizes: [1], sequence_lengths: [16], warmup_iterations: 1, min_samples: 10, min_duration: 0.05}}
+evaluation: {latency: {batch_sizes: [1], sequence_lengths: [16], warmup_iterations: 1, min_samples: 10, min_duration: 0.05, processes: 2}}
 """
 
 

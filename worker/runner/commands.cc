@@ -53,17 +53,17 @@ Json TimesToJson(const engine::BenchTimes& times, int batch_size) {
 }
 
 Json ResultToJson(const engine::SideBySideResult& result, int batch_size) {
-  Json models = Json::array({TimesToJson(result.bench.reference, batch_size)});
-  for (const engine::BenchTimes& times : result.bench.entries)
-    models.push_back(TimesToJson(times, batch_size));
+  const engine::BenchResult& bench = result.bench.result;
+  Json models = Json::array({TimesToJson(bench.reference, batch_size)});
+  for (const engine::BenchTimes& times : bench.entries) models.push_back(TimesToJson(times, batch_size));
   return {{"batch_size", batch_size},
           {"fp32_path", result.fp32_path},
           {"other_fp32_path", result.other_fp32_path},
           {"other_fp32_ratio", result.other_fp32_ratio},
-          {"aa_ratio", result.bench.twin.speedup},
-          {"aa_low", result.bench.twin.speedup_interval.low},
-          {"aa_high", result.bench.twin.speedup_interval.high},
-          {"reliable", result.bench.reliable},
+          {"aa_ratio", bench.twin.speedup},
+          {"aa_low", bench.twin.speedup_interval.low},
+          {"aa_high", bench.twin.speedup_interval.high},
+          {"reliable", bench.check.reliable()},
           {"models", models}};
 }
 
@@ -74,7 +74,7 @@ std::string ResultRow(const engine::BenchTimes& times, int batch_size) {
 }
 
 std::string ResultTable(const engine::SideBySideResult& result, int batch_size, int tokens) {
-  const engine::BenchResult& bench = result.bench;
+  const engine::BenchResult& bench = result.bench.result;
   std::string text = absl::StrFormat("batch %d x %d tokens, %d samples of each model\n", batch_size, tokens,
                                      bench.reference.summary.samples);
   absl::StrAppend(&text, "     p50 ms    p90 ms    texts/s   speedup [95 %]       model\n",
@@ -87,7 +87,9 @@ std::string ResultTable(const engine::SideBySideResult& result, int batch_size, 
   }
   absl::StrAppendFormat(&text, "; A/A pair %.3f [%.3f, %.3f]: %s\n\n", bench.twin.speedup,
                         bench.twin.speedup_interval.low, bench.twin.speedup_interval.high,
-                        bench.reliable ? "reliable" : "UNRELIABLE, the machine is doing something else");
+                        !bench.check.narrow     ? "UNRELIABLE: wider than 1 % to each side"
+                        : !bench.check.unbiased ? "UNRELIABLE: one model against itself is not 1"
+                                                : "reliable");
   return text;
 }
 
@@ -200,6 +202,7 @@ absl::Status Bench(const BenchCommandOptions& options) {
     bench.warmup_iterations = options.warmup_iterations;
     bench.min_samples = options.min_samples;
     bench.min_duration_seconds = options.min_duration_seconds;
+    bench.until_narrow = true;
     bench.seed = options.seed;
     QL_ASSIGN_OR_RETURN(const engine::SideBySideResult result, models->Run(bench));
     if (!options.json) QL_RETURN_IF_ERROR(Print(ResultTable(result, batch_size, options.sequence_length)));
@@ -219,6 +222,11 @@ absl::Status SelfTest(const Device& device, int threads) {
   engine::SetUpDeterminism(threads, /*seed=*/0);
   QL_RETURN_IF_ERROR(engine::TestDevice(device));
   return Print(absl::StrCat("device ", device.name(), " passed\n"));
+}
+
+absl::Status PrintTimes(const TimingRequest& request) {
+  QL_ASSIGN_OR_RETURN(const std::vector<ShapeTimes> times, MeasureTimes(request));
+  return Print(TimesToJson(times));
 }
 
 absl::Status Info(bool as_json) {

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "base/device.h"
 #include "base/run_config.h"
+#include "worker/runner/timing_child.h"
 
 namespace quantlab::runner {
 
@@ -42,6 +43,9 @@ struct BenchCommandOptions {
   bool json = false;
 };
 absl::Status Bench(const BenchCommandOptions& options);
+
+// Times models in this process and prints the report for the process that started it (timing_json.h).
+absl::Status PrintTimes(const TimingRequest& request);
 
 // What this machine and LibTorch can do; `json` is what a worker reads.
 absl::Status Info(bool json);

@@ -1,5 +1,6 @@
 #include "worker/runner/compare_accuracy.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -7,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/holm.h"
+#include "base/numbers.h"
+#include "base/paired_margin.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/statistics.h"
 #include "worker/runner/evaluation.h"
@@ -17,18 +20,23 @@ namespace {
 struct Answers {
   std::string variant;
   TestPredictions predictions;
+  size_t first = 0;  // index of the first answers of the same model
 };
 
 // The baseline's, and those of variants that answered the same texts.
-absl::StatusOr<std::vector<Answers>> ReadAnswers(Attempt& attempt) {
+absl::StatusOr<std::vector<Answers>> ReadAnswers(Attempt& attempt, const std::vector<size_t>& first_of_same) {
   std::vector<Answers> answers;
-  for (const ModelInput& input : attempt.job().inputs) {
+  std::map<size_t, size_t> index;  // of the answers of an input
+  for (size_t i = 0; i < attempt.job().inputs.size(); ++i) {
+    const ModelInput& input = attempt.job().inputs[i];
     auto predictions = ReadTestPredictions(input.folder);
     if (!predictions.ok() && !absl::IsNotFound(predictions.status())) return predictions.status();
     const bool comparable = predictions.ok() && !predictions->labels.empty() &&
                             (answers.empty() || predictions->digest == answers[0].predictions.digest);
     if (comparable) {
-      answers.push_back({input.variant, *std::move(predictions)});
+      // Where the first of the same models has no answers here, this one stands for them.
+      const size_t first = index.emplace(first_of_same[i], answers.size()).first->second;
+      answers.push_back({input.variant, *std::move(predictions), first});
       continue;
     }
     attempt.Log(absl::StrCat(input.variant, ": no saved answers to these test texts; no paired test"));
@@ -41,23 +49,39 @@ absl::StatusOr<statistics::McNemar> Test(const TestPredictions& first, const Tes
   return statistics::CompareModels(first.labels, first.predicted, second.predicted);
 }
 
+// One value of a family of tests, of each variant; `name` is corrected after Holm.
+void RecordFamily(Attempt& attempt, const std::string& name, const std::vector<Answers>& answers,
+                  const std::vector<double>& p_values, const std::map<std::string, std::string>& labels) {
+  // The same model again is no further hypothesis, and FP32 again is none at all.
+  std::vector<size_t> tested;
+  std::vector<double> values;
+  for (size_t i = 1; i < answers.size(); ++i) {
+    if (answers[i].first != i) continue;
+    tested.push_back(i);
+    values.push_back(p_values[i]);
+  }
+  const std::vector<double> adjusted = HolmAdjust(values);
+  for (size_t i = 1; i < answers.size(); ++i) {
+    const auto at = std::find(tested.begin(), tested.end(), answers[i].first);
+    const double value = at == tested.end() ? p_values[i] : adjusted[at - tested.begin()];
+    Metric metric{name, value, "1", labels, 0, {}, {}, static_cast<int64_t>(adjusted.size())};
+    metric.labels["variant"] = answers[i].variant;
+    metric.labels["split"] = answers[i].predictions.split;
+    attempt.Record(std::move(metric));
+  }
+}
+
 absl::Status RecordHolm(Attempt& attempt, const std::vector<Answers>& answers) {
-  std::vector<double> p_values;
+  const double margin = attempt.config().evaluation.non_inferiority_margin;
+  const auto total = static_cast<int64_t>(answers[0].predictions.labels.size());
+  std::vector<double> mcnemar = {1}, non_inferiority = {0};  // the baseline's own, not recorded
   for (size_t i = 1; i < answers.size(); ++i) {
     QL_ASSIGN_OR_RETURN(const auto test, Test(answers[0].predictions, answers[i].predictions));
-    p_values.push_back(test.p_value);
+    mcnemar.push_back(test.p_value);
+    non_inferiority.push_back(NonInferiorityPValue({test.only_first, test.only_second, total}, margin));
   }
-  const std::vector<double> adjusted = HolmAdjust(p_values);
-  for (size_t i = 0; i < adjusted.size(); ++i) {
-    attempt.Record(Metric{"mcnemar_p_holm",
-                          adjusted[i],
-                          "1",
-                          {{"variant", answers[i + 1].variant}, {"split", answers[i + 1].predictions.split}},
-                          0,
-                          {},
-                          {},
-                          static_cast<int64_t>(adjusted.size())});
-  }
+  RecordFamily(attempt, "mcnemar_p_holm", answers, mcnemar, {});
+  RecordFamily(attempt, "non_inferiority_p_holm", answers, non_inferiority, {{"margin", RoundTrip(margin)}});
   return absl::OkStatus();
 }
 
@@ -78,8 +102,8 @@ absl::Status RecordPair(Attempt& attempt, const Answers& first, const Answers& s
 
 }  // namespace
 
-absl::Status CompareAccuracy(Attempt& attempt) {
-  QL_ASSIGN_OR_RETURN(const std::vector<Answers> answers, ReadAnswers(attempt));
+absl::Status CompareAccuracy(Attempt& attempt, const std::vector<size_t>& first_of_same) {
+  QL_ASSIGN_OR_RETURN(const std::vector<Answers> answers, ReadAnswers(attempt, first_of_same));
   if (answers.size() < 2) return absl::OkStatus();
   QL_RETURN_IF_ERROR(RecordHolm(attempt, answers));
   if (answers.size() - 1 > kMaxPairedVariants) {
@@ -89,6 +113,7 @@ absl::Status CompareAccuracy(Attempt& attempt) {
   }
   for (size_t i = 1; i < answers.size(); ++i) {
     for (size_t j = i + 1; j < answers.size(); ++j) {
+      if (answers[i].first != i || answers[j].first != j) continue;
       QL_RETURN_IF_ERROR(RecordPair(attempt, answers[i], answers[j]));
     }
   }

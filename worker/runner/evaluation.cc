@@ -15,6 +15,7 @@
 #include "base/messages.h"
 #include "base/metric_spec.h"
 #include "base/numbers.h"
+#include "base/paired_margin.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "base/text/list.h"
@@ -78,13 +79,16 @@ absl::Status RecordQuality(Attempt& attempt, const Evaluation& evaluation, int c
   return absl::OkStatus();
 }
 
-// 1 where the paired interval of the difference lies above minus the margin, which was declared beforehand.
-void RecordNonInferiority(Attempt& attempt, const statistics::Interval& difference, const std::string& split,
-                          int64_t total) {
+// Whether a loss by the margin, which was declared beforehand, or more is excluded.
+void RecordNonInferiority(Attempt& attempt, const PairedAnswers& answers, const std::string& split) {
   const double margin = attempt.config().evaluation.non_inferiority_margin;
-  Metric metric = QualityMetric("non_inferior", difference.low > -margin ? 1 : 0, split, total);
-  metric.labels["margin"] = RoundTrip(margin);
-  attempt.Record(std::move(metric));
+  const double p = NonInferiorityPValue(answers, margin);
+  for (const auto& [name, value] :
+       {std::pair{"non_inferiority_p_value", p}, {"non_inferior", p <= kNonInferiorityError ? 1.0 : 0.0}}) {
+    Metric metric = QualityMetric(name, value, split, answers.total);
+    metric.labels["margin"] = RoundTrip(margin);
+    attempt.Record(std::move(metric));
+  }
 }
 
 // Counts the texts whose class changed, by direction.
@@ -332,7 +336,7 @@ absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const 
   difference.low = paired.low;
   difference.high = paired.high;
   attempt.Record(std::move(difference));
-  RecordNonInferiority(attempt, paired, evaluation.split, total);
+  RecordNonInferiority(attempt, {test.only_first, test.only_second, total}, evaluation.split);
   RecordFlips(attempt, evaluation, baseline);
   attempt.Record(
       QualityMetric("mcnemar_p_value", test.p_value, evaluation.split, test.only_first + test.only_second));

@@ -75,8 +75,8 @@ absl::StatusOr<TestPredictions> ReadTestPredictions(const std::string& model_fol
 absl::StatusOr<std::vector<int>> LoadTestPredictions(const Evaluation& same_split, int max_length,
                                                      const std::string& model_folder);
 
-// Records agreement, accuracy_difference, non_inferior, label_flips and mcnemar_p_value of `evaluation`
-// against the baseline.
+// Records agreement, accuracy_difference, non_inferiority_p_value, non_inferior, label_flips and
+// mcnemar_p_value of `evaluation` against the baseline.
 absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const std::vector<int>& baseline);
 
 }  // namespace quantlab::runner

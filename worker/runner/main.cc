@@ -27,6 +27,7 @@
 #include "worker/runner/event_channel.h"
 #include "worker/runner/job_json.h"
 #include "worker/runner/memory_child.h"
+#include "worker/runner/timing_child.h"
 
 namespace quantlab::runner {
 namespace {
@@ -278,6 +279,42 @@ void AddMeasureMemory(CLI::App& app, Action& action) {
   });
 }
 
+void AddMeasureTimes(CLI::App& app, Action& action) {
+  auto request = std::make_shared<TimingRequest>();
+  auto shapes = std::make_shared<std::vector<std::string>>(1, "8x128");
+  request->warmup_iterations = EvaluationConfig().warmup_iterations;
+  request->min_samples = EvaluationConfig().min_samples;
+  CLI::App* times =
+      app.add_subcommand("measure-times", "Time saved models in one process, print samples as JSON");
+  times->add_option("models", request->models, "Folders of saved models; the first is the FP32 baseline")
+      ->required()
+      ->expected(1, 64);
+  times
+      ->add_option("--shape", *shapes,
+                   "Texts of the batch and tokens of each; =KERNEL sets the kernel of the FP32 reference")
+      ->check([](const std::string& text) { return std::string(ParseTimedInput(text).status().message()); })
+      ->capture_default_str();
+  times->add_option("--warm-up", request->warmup_iterations, "Blocks before anything is counted")
+      ->check(RangeOf("evaluation.latency.warmup_iterations"))
+      ->capture_default_str();
+  times->add_option("--min-samples", request->min_samples, "Blocks, at least")
+      ->check(CLI::Range(1, 1000000))
+      ->capture_default_str();
+  times->add_option("--min-duration", request->min_duration_seconds, "Seconds for each model, at least")
+      ->check(RangeOf("evaluation.latency.min_duration"))
+      ->capture_default_str();
+  times->add_flag("--until-narrow", request->until_narrow, "Go on while the A/A interval is too wide");
+  times->add_option("--seed", request->seed, "Of the texts and the order within blocks")
+      ->capture_default_str();
+  AddDevice(times, request->device, request->threads);
+  times->footer(
+      "Example:\n  quant-runner measure-times baseline/model dynamic_quant/model --shape 8x128=at::linear");
+  times->callback([request, shapes, &action] {
+    for (const std::string& text : *shapes) request->inputs.push_back(*ParseTimedInput(text));
+    action = [request] { return Finish("measure-times", PrintTimes(*request)); };
+  });
+}
+
 // Activations of megabytes are allocated and freed in every layer. By default glibc returns each to the
 // kernel and faults it in again, page by page, in every forward pass. Kept, they count as memory in use.
 void KeepMemoryBetweenLayers() {
@@ -300,6 +337,7 @@ int Main(int argc, char** argv) {
   AddInfo(app, action);
   AddSelfTest(app, action);
   AddMeasureMemory(app, action);
+  AddMeasureTimes(app, action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -88,11 +88,10 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
 
 // The error of each layer by itself, on texts outside the test split. `trained`: the model of its own
 // weights, where the method changed them; else the baseline's.
-absl::StatusOr<std::map<std::string, double>> LayerErrors(Attempt& attempt, const engine::Dataset& data,
-                                                          const std::string& baseline,
-                                                          const engine::Tokenizer& tokenizer,
-                                                          const engine::Encoder& model,
-                                                          std::unique_ptr<engine::Encoder> trained) {
+absl::StatusOr<std::map<std::string, engine::LayerSqnr>> LayerErrors(
+    Attempt& attempt, const engine::Dataset& data, const std::string& baseline,
+    const engine::Tokenizer& tokenizer, const engine::Encoder& model,
+    std::unique_ptr<engine::Encoder> trained) {
   if (trained == nullptr) {
     QL_ASSIGN_OR_RETURN(engine::LoadedModel fp32, engine::LoadModel(baseline));
     trained = std::move(fp32.model);
@@ -107,12 +106,15 @@ absl::StatusOr<std::map<std::string, double>> LayerErrors(Attempt& attempt, cons
 
 // Reports the requested and effective precision of each layer, and the share of the work at each precision.
 void DescribePrecision(Attempt& attempt, const engine::Encoder& model,
-                       const std::map<std::string, double>& sqnr) {
+                       const std::map<std::string, engine::LayerSqnr>& sqnr) {
   std::map<std::string, double> shares;
   std::map<std::string, int> counts;
   std::map<std::string, std::pair<std::string, Message>> reasons;  // by text: one of the layers, the message
   for (Layer& layer : engine::DescribeLayers(model, attempt.config().dataset.max_length)) {
-    if (const auto it = sqnr.find(layer.name); it != sqnr.end()) layer.sqnr_db = it->second;
+    if (const auto it = sqnr.find(layer.name); it != sqnr.end()) {
+      layer.sqnr_db = it->second.total;
+      layer.median_sqnr_db = it->second.median;
+    }
     attempt.Send(layer);
     shares[layer.effective] += layer.macs_share;
     ++counts[layer.effective];

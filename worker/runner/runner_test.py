@@ -2,6 +2,7 @@
 
 Needs nothing but Python's standard library; QUANTLAB_BIN names the folder of the program.
 """
+import csv
 import itertools
 import json
 import os
@@ -12,6 +13,7 @@ import signal
 import struct
 import subprocess
 import tempfile
+import time
 import unittest
 
 RUNNER = str(pathlib.Path(os.environ["QUANTLAB_BIN"]) / "quant-runner")
@@ -144,7 +146,7 @@ class AttemptTest(unittest.TestCase):
                           "training": {"enabled": True, "epochs": 8, "batchSize": 8, "learningRate": 5e-3,
                                        "weightDecay": 0.01, "warmupRatio": 0.1, "maxGradNorm": 1, "adamBeta1": 0.9,
                                        "adamBeta2": 0.999, "adamEpsilon": 1e-8, "dropout": True, "dtype": "fp32"},
-                          "method": {}, "evaluation": {"batchSize": 16, "latencyBatchSizes": [1, 2],
+                          "method": {}, "evaluation": {"batchSize": 16, "processes": 2, "latencyBatchSizes": [1, 2],
                                                        "latencySequenceLengths": [12, 7], "warmupIterations": 1,
                                                        "minSamples": 12, "minDurationSeconds": 0.02}}}
         inputs = [{"run": "baseline", "variant": "baseline", "folder": str(cls.root / "baseline" / "model")}]
@@ -296,10 +298,23 @@ class RunnerTest(AttemptTest):
                 self.find(events, "throughput", variant=variant, **shape)
             self.find(events, "aa_ratio", **shape)
         self.assertGreater(self.find(events, "compression_ratio", variant="d", part="quantized_layers")["value"], 1.5)
-        for kind in ("load", "load_anonymous", "load_file", "forward", "peak"):
+        for kind in ("load", "load_anonymous", "load_file", "peak"):
             self.find(events, "memory_usage", variant="d", kind=kind)
-        rows = (self.root / "comparison" / "samples.csv").read_text().splitlines()
-        self.assertGreaterEqual(len(rows), 1 + 4 * 3 * 12)
+        with open(self.root / "comparison" / "samples.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        measured = [row for row in rows if row["phase"] == "measured"]
+        self.assertEqual({row["process"] for row in measured} & {"0", "1"}, {"0", "1"})
+        self.assertEqual({row["variant"] for row in measured}, {"reference", "reference_again", "d"})
+        shapes = {(row["batch_size"], row["sequence_length"]) for row in measured}
+        self.assertEqual(shapes, {("1", "12"), ("2", "12"), ("1", "7"), ("2", "7")})
+        for row in measured[:3]:
+            self.assertEqual(row["block"], "0")
+        self.assertEqual({row["position"] for row in measured[:3]}, {"0", "1", "2"})
+        starts = [float(row["start"]) for row in measured if (row["process"], row["batch_size"], row["sequence_length"])
+                  == ("0", "1", "12")]
+        self.assertEqual(starts, sorted(starts))
+        self.assertLess(abs(starts[0] - time.time()), 3600)
+        self.assertIn("processes", self.find(events, "aa_ratio", batch_size="1", sequence_length="7")["labels"])
         names = {metric["name"] for metric in json.loads((self.root / "comparison" / "metrics.json").read_text())["metrics"]}
         self.assertIn("speedup", names)
 
@@ -324,7 +339,28 @@ class RunnerTest(AttemptTest):
         self.assertEqual(code, 0)
         # The paired test costs nothing and is always made.
         self.assertEqual({metric["name"] for metric in self.metrics(events)},
-                         {"model_size", "compression_ratio", "mcnemar_p_holm"})
+                         {"model_size", "compression_ratio", "mcnemar_p_holm", "non_inferiority_p_holm"})
+
+    def test_the_same_model_is_tested_and_timed_once(self):
+        copy = self.root / "copy"
+        shutil.copytree(self.root / "quantization" / "model", copy)
+        job = self.job("comparison", "same")
+        job["inputs"].append({"run": "e", "variant": "e", "method": "mixed_precision", "folder": str(copy)})
+        job["config"]["evaluation"].update(latencyBatchSizes=[1], latencySequenceLengths=[7])
+        code, events = self.run_job(job)
+        self.assertEqual(code, 0, events[-1])
+        said = [e["caveat"]["message"] for e in events if e.get("caveat", {}).get("code") == "same_model"]
+        self.assertEqual(said, ["e is the same model as d, byte for byte: it is tested and timed once, and both have "
+                                "those numbers"])
+        for metric, labels in (("speedup", {}), ("inference_time", {"quantile": "p50"}), ("memory_usage", {"kind": "peak"}),
+                               ("mcnemar_p_holm", {}), ("non_inferiority_p_holm", {})):
+            first, again = (self.find(events, metric, variant=v, **labels) for v in "de")
+            self.assertEqual(first["value"], again["value"], metric)
+        # One hypothesis, not two: nothing to correct.
+        self.assertEqual(self.find(events, "mcnemar_p_holm", variant="e")["samples"], 1)
+        self.assertFalse([m for m in self.metrics(events) if "against" in m["labels"]])
+        with open(self.root / "same" / "samples.csv", newline="") as file:
+            self.assertNotIn("e", {row["variant"] for row in csv.DictReader(file)})
 
     def test_bad_jobs_end_with_a_clear_last_event(self):
         def broken(change):

@@ -22,7 +22,7 @@ EXPERIMENT = {
     "dataset": {"train_size": 120, "validation_size": 20, "test_size": 80, "max_length": 24},
     "training": {"epochs": 4, "batch_size": 8, "learning_rate": 0.002},
     "evaluation": {"latency": {"batch_sizes": [1], "sequence_lengths": [16], "warmup_iterations": 1,
-                               "min_samples": 10, "min_duration": 0.1}},
+                               "min_samples": 10, "min_duration": 0.1, "processes": 2}},
 }
 
 

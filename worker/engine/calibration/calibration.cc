@@ -1,6 +1,7 @@
 #include "worker/engine/calibration/calibration.h"
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -20,6 +21,9 @@ namespace {
 
 // Rows of each input that the search for alpha looks at.
 constexpr int64_t kSampleRows = 512;
+
+// Share of the first batch in a moving average above which a caveat says so.
+constexpr double kMaxFirstBatch = 0.5;
 
 // Layers that read one tensor.
 struct Group {
@@ -120,7 +124,8 @@ class Calibrator {
     std::as_const(model_).ForEachLinear(
         [&](const LayerInfo& info, const Linear& layer) { weights[info.name] = AsFp32(layer).weight(); });
     for (Group& group : groups_) {
-      SmoothingProblem problem{group.input_max, {}, {}, options_.weight_per_channel, options_.weight_bits};
+      SmoothingProblem problem{group.input_max,     {}, {}, options_.observer, options_.weight_per_channel,
+                               options_.weight_bits};
       for (const std::string& layer : group.layers) problem.weights.push_back(weights.at(layer));
       at::Tensor s;
       if (options_.smoothing == Smoothing::kSearch) {
@@ -165,6 +170,16 @@ class Calibrator {
   int64_t done_ = 0, total_ = 0;
 };
 
+// A moving average of few batches is little more than the first of them.
+void WarnOfFewBatches(int64_t texts, const ObserverOptions& observer, const QuantizationContext& context) {
+  if (observer.kind != ObserverKind::kMovingAverage) return;
+  const int64_t batches = (texts + kCalibrationBatch - 1) / kCalibrationBatch;
+  const double first = std::pow(1 - observer.averaging_constant, static_cast<double>(batches - 1));
+  if (first > kMaxFirstBatch) {
+    context.Warn("moving_average_short", messages::kMovingAverageShort(batches, first));
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::map<std::string, LayerCalibration>> CalibrateInputs(Encoder& model,
@@ -172,6 +187,7 @@ absl::StatusOr<std::map<std::string, LayerCalibration>> CalibrateInputs(Encoder&
                                                                         const CalibrationOptions& options,
                                                                         const QuantizationContext& context) {
   if (texts.texts.empty()) return absl::FailedPreconditionError("calibration needs training texts");
+  WarnOfFewBatches(static_cast<int64_t>(texts.texts.size()), options.observer, context);
   return Calibrator(model, texts, options, context).Run();
 }
 
@@ -189,6 +205,7 @@ CalibrationOptions CalibrationOptionsFrom(const Params& params) {
   CalibrationOptions options;
   options.observer.kind = ObserverKindFromName(Param<std::string>(params, "observer")).value();
   options.observer.percentile = Param<double>(params, "percentile");
+  options.observer.averaging_constant = Param<double>(params, "averaging_constant");
   options.weight_per_channel = Param<std::string>(params, "weight_granularity") == "per_channel";
   // Not every method with a calibration has these.
   if (params.count("weight_bits") > 0) {

@@ -62,6 +62,34 @@ class WatchScope {
   Encoder& model_;
 };
 
+// The indices of all texts, in the order in which they are drawn.
+std::vector<size_t> DrawingOrder(const LabelledTexts& texts, uint64_t seed) {
+  std::vector<size_t> order(texts.texts.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  SplitMix64 random(seed);
+  Shuffle(&order, &random);
+  return order;
+}
+
+LabelledTexts Chosen(const LabelledTexts& texts, const std::vector<size_t>& indices) {
+  LabelledTexts chosen;
+  for (const size_t i : indices) {
+    chosen.texts.push_back(texts.texts[i]);
+    if (!texts.labels.empty()) chosen.labels.push_back(texts.labels[i]);
+  }
+  return chosen;
+}
+
+// Of each row's noise over signal; a row without a signal (0 / 0) has none.
+std::optional<double> MedianSqnr(std::vector<double>& rows) {
+  std::erase_if(rows, [](double ratio) { return std::isnan(ratio); });
+  if (rows.empty()) return std::nullopt;
+  const auto middle = rows.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2);
+  std::nth_element(rows.begin(), middle, rows.end());
+  if (!(*middle > 0) || !std::isfinite(*middle)) return std::nullopt;
+  return -10 * std::log10(*middle);
+}
+
 }  // namespace
 
 absl::Status VisitLayerInputs(Encoder& model, absl::Span<const TokenizedText> texts, int batch_size,
@@ -84,27 +112,28 @@ absl::Status VisitLayerInputs(Encoder& model, absl::Span<const TokenizedText> te
 }
 
 LabelledTexts SampleTexts(const LabelledTexts& texts, int64_t count, uint64_t seed) {
-  std::vector<size_t> order(texts.texts.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  SplitMix64 random(seed);
-  Shuffle(&order, &random);
+  std::vector<size_t> order = DrawingOrder(texts, seed);
   order.resize(std::min(order.size(), static_cast<size_t>(std::max<int64_t>(0, count))));
   std::sort(order.begin(), order.end());
-  LabelledTexts sample;
-  for (const size_t i : order) {
-    sample.texts.push_back(texts.texts[i]);
-    if (!texts.labels.empty()) sample.labels.push_back(texts.labels[i]);
-  }
-  return sample;
+  return Chosen(texts, order);
 }
 
-absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(Encoder& fp32, const Encoder& quantized,
-                                                               absl::Span<const TokenizedText> texts,
-                                                               int batch_size) {
+LabelledTexts HeldOutTexts(const LabelledTexts& texts, int64_t used, int64_t count, uint64_t seed) {
+  std::vector<size_t> order = DrawingOrder(texts, seed);
+  order.erase(order.begin(), order.begin() + std::min<int64_t>(std::max<int64_t>(0, used),
+                                                               static_cast<int64_t>(order.size())));
+  order.resize(std::min(order.size(), static_cast<size_t>(std::max<int64_t>(0, count))));
+  return Chosen(texts, order);
+}
+
+absl::StatusOr<std::map<std::string, LayerSqnr>> MeasureLayerSqnr(Encoder& fp32, const Encoder& quantized,
+                                                                  absl::Span<const TokenizedText> texts,
+                                                                  int batch_size) {
   struct Pair {
     const Linear* reference = nullptr;
     const Linear* quantized = nullptr;
     double signal = 0, noise = 0;
+    std::vector<double> rows;  // noise over signal of each
   };
   std::map<std::string, Pair> pairs;
   quantized.ForEachLinear([&](const LayerInfo& info, const Linear& layer) {
@@ -119,12 +148,16 @@ absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(Encoder& fp32, co
         if (it == pairs.end()) return;
         const at::Tensor y = it->second.reference->Forward(x).to(at::kDouble);
         const at::Tensor q = it->second.quantized->Forward(x).to(at::kDouble);
-        it->second.signal += y.square().sum().item<double>();
-        it->second.noise += (y - q).square().sum().item<double>();
+        const at::Tensor signal = y.square().sum(-1).cpu(), noise = (y - q).square().sum(-1).cpu();
+        it->second.signal += signal.sum().item<double>();
+        it->second.noise += noise.sum().item<double>();
+        const at::Tensor ratio = (noise / signal).contiguous();
+        const double* const values = ratio.const_data_ptr<double>();
+        it->second.rows.insert(it->second.rows.end(), values, values + ratio.numel());
       }));
-  std::map<std::string, double> sqnr;
-  for (const auto& [name, pair] : pairs) {
-    if (pair.noise > 0) sqnr[name] = 10 * std::log10(pair.signal / pair.noise);
+  std::map<std::string, LayerSqnr> sqnr;
+  for (auto& [name, pair] : pairs) {
+    if (pair.noise > 0) sqnr[name] = {10 * std::log10(pair.signal / pair.noise), MedianSqnr(pair.rows)};
   }
   return sqnr;
 }

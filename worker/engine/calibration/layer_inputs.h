@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -31,13 +32,23 @@ absl::Status VisitLayerInputs(Encoder& model, absl::Span<const TokenizedText> te
 // `count` texts (or all, where there are fewer) drawn without replacement by `seed`, in order of index.
 LabelledTexts SampleTexts(const LabelledTexts& texts, int64_t count, uint64_t seed);
 
-// Signal to quantization noise, dB, of each linear layer of `quantized` that is not FP32: ten times the
-// decimal logarithm of sum(y^2) / sum((y - q)^2), where y is the output of the FP32 layer and q of the
-// quantized one, both given the FP32 model's inputs for `texts`, on the device of both models. A layer
-// whose outputs are equal to the bit is left out.
-absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(Encoder& fp32, const Encoder& quantized,
-                                                               absl::Span<const TokenizedText> texts,
-                                                               int batch_size);
+// The first `count` texts (or all, where there are fewer) of those that SampleTexts(texts, used, seed) leaves
+// out, in its order of drawing: for judging what was found on the others.
+LabelledTexts HeldOutTexts(const LabelledTexts& texts, int64_t used, int64_t count, uint64_t seed);
+
+// Signal to quantization noise, dB, of a layer's output: ten times the decimal logarithm of
+// sum(y^2) / sum((y - q)^2), where y is the output of the FP32 layer and q of the quantized one.
+struct LayerSqnr {
+  double total = 0;  // over all rows: ruled by the rows with the largest outputs
+  std::optional<double>
+      median;  // over rows of each row's own; absent where half of them are equal to the bit
+};
+
+// Of each linear layer of `quantized` that is not FP32, both given the FP32 model's inputs for `texts`, on
+// the device of both models. A layer whose outputs are equal to the bit is left out.
+absl::StatusOr<std::map<std::string, LayerSqnr>> MeasureLayerSqnr(Encoder& fp32, const Encoder& quantized,
+                                                                  absl::Span<const TokenizedText> texts,
+                                                                  int batch_size);
 
 }  // namespace quantlab::engine
 

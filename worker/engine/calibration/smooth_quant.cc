@@ -1,5 +1,7 @@
 #include "worker/engine/calibration/smooth_quant.h"
 
+#include <memory>
+
 #include <ATen/ATen.h>
 
 #include "worker/engine/layers/int8_linear.h"
@@ -10,9 +12,20 @@ namespace {
 constexpr double kAlphaStep = 0.05;
 constexpr int kAlphaSteps = 20;
 
+// The range that the observer chooses for x; of an observer that cannot, as for a NaN, the extremes.
+ActivationRange RangeOf(const at::Tensor& x, const ObserverOptions& options) {
+  const std::unique_ptr<Observer> observer = MakeObserver(options);
+  observer->Observe(x);
+  if (observer->wants_second_pass()) observer->ObserveAgain(x);
+  const absl::StatusOr<ActivationRange> range = observer->Range();
+  if (range.ok()) return *range;
+  return {x.min().item<float>(), x.max().item<float>()};
+}
+
 // x after quantization to 8 bits and back, with one range for all of it.
-at::Tensor RoundTrip(const at::Tensor& x) {
-  const ActivationParams params = ChooseActivationParams(x.min().item<float>(), x.max().item<float>(), false);
+at::Tensor RoundTrip(const at::Tensor& x, const ObserverOptions& observer) {
+  const ActivationRange range = RangeOf(x, observer);
+  const ActivationParams params = ChooseActivationParams(range.min, range.max, false);
   return at::fake_quantize_per_tensor_affine(x, params.scale, params.zero_point, 0, 255);
 }
 
@@ -25,7 +38,7 @@ at::Tensor RoundTripWeights(const at::Tensor& weight, const SmoothingProblem& pr
 // s undefined: no smoothing.
 double OutputError(const SmoothingProblem& problem, const std::vector<at::Tensor>& outputs,
                    const at::Tensor& s) {
-  const at::Tensor x = RoundTrip(s.defined() ? problem.sample / s : problem.sample);
+  const at::Tensor x = RoundTrip(s.defined() ? problem.sample / s : problem.sample, problem.observer);
   double error = 0;
   for (size_t i = 0; i < outputs.size(); ++i) {
     const at::Tensor& w = problem.weights[i];

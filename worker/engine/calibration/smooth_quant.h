@@ -13,6 +13,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "worker/engine/calibration/observer.h"
+
 namespace quantlab::engine {
 
 // s_j = max|X_j|^alpha / max|W_j|^(1 - alpha) (eq. 4), float [in]; 1 where either maximum is 0.
@@ -30,12 +32,14 @@ struct SmoothingProblem {
   at::Tensor input_max;             // [in], over all calibration inputs
   at::Tensor sample;                // [rows, in] some of them
   std::vector<at::Tensor> weights;  // [out, in] of each layer that reads this input
+  ObserverOptions observer;         // that will choose the range of the smoothed input
   bool per_channel = true;          // granularity of the weights' scales
   int weight_bits = 8;
 };
 
 // Of alpha = 0, 0.05, …, 1 and of no smoothing the one with the least squared error of the quantized layers'
-// outputs on the sample. Deterministic.
+// outputs on the sample, the ranges chosen by the observer from the smoothed sample: another observer would
+// judge by values that the one in use cuts off. Deterministic.
 SmoothingChoice SearchSmoothing(const SmoothingProblem& problem);
 
 }  // namespace quantlab::engine

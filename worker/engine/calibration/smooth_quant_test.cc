@@ -56,8 +56,38 @@ TEST(SmoothingFactorsTest, FeaturesThatAreNeverUsedStay) {
   EXPECT_TRUE(at::allclose(s, at::tensor({1.f, 1.f, 3.f})));
 }
 
+// The error of outputs with inputs cut at quantiles and rounded to 256 levels, weights left as they are.
+double ErrorWithQuantiles(const SmoothingProblem& problem, const at::Tensor& s, double low, double high) {
+  const at::Tensor x = problem.sample / s;
+  const at::Tensor ends = at::quantile(x.flatten(), at::tensor({low, high}, at::kFloat));
+  const double scale = (ends[1] - ends[0]).item<double>() / 255;
+  const at::Tensor rounded =
+      ((x.clamp(ends[0].item<double>(), ends[1].item<double>()) - ends[0]) / scale).round() * scale + ends[0];
+  const at::Tensor w = problem.weights[0] * s;
+  return (x.matmul(w.t()) - rounded.matmul(w.t())).square().sum().item<double>();
+}
+
+TEST(SearchSmoothingTest, AnotherObserverIsSearchedWithItself) {
+  // Outliers that make up a twentieth of the values: percentiles at 97 cut them off unless they are smoothed
+  // away.
+  SmoothingProblem problem;
+  problem.sample = at::randn({400, 20});
+  problem.sample.select(1, 3).mul_(40);
+  problem.input_max = problem.sample.abs().amax(0);
+  problem.weights = {at::randn({16, 20})};
+  problem.observer.kind = ObserverKind::kMinMax;
+  const SmoothingChoice by_extremes = SearchSmoothing(problem);
+  problem.observer.kind = ObserverKind::kPercentile;
+  problem.observer.percentile = 97;
+  const SmoothingChoice by_percentiles = SearchSmoothing(problem);
+  ASSERT_TRUE(by_extremes.alpha.has_value() && by_percentiles.alpha.has_value());
+  EXPECT_LE(ErrorWithQuantiles(problem, by_percentiles.factors, 0.03, 0.97),
+            1.05 * ErrorWithQuantiles(problem, by_extremes.factors, 0.03, 0.97));
+}
+
 TEST(SearchSmoothingTest, AnOutlierFeatureIsSmoothed) {
   SmoothingProblem problem;
+  problem.observer.kind = ObserverKind::kMinMax;
   problem.sample = at::randn({200, 32});
   problem.sample.select(1, 5).mul_(60);
   problem.input_max = problem.sample.abs().amax(0);

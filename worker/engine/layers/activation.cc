@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
@@ -60,27 +61,52 @@ at::Tensor ActivateAll(Activation activation, const at::Tensor& x) {
   return x;
 }
 
+// Over x itself.
+void ActivateOver(Activation activation, at::Tensor x) {
+  if (activation == Activation::kGelu) {
+    at::gelu_(x);
+  } else if (activation == Activation::kGeluTanh) {
+    at::gelu_(x, "tanh");
+  } else {
+    x.copy_(ActivateAll(activation, x));
+  }
+}
+
+// Whether rows have to be computed apart, so that each depends on itself alone.
+bool NeedsWholeRows(Activation activation, const at::Tensor& x) {
+  const bool exact_anyway = activation == Activation::kRelu || activation == Activation::kLinear;
+  return !at::GradMode::is_enabled() && x.is_cpu() && x.dim() == 2 && x.numel() > 0 && !exact_anyway;
+}
+
+// Calls `run` with ranges of rows that are computed together, in parallel. Rows of whole vectors have no
+// remainder, however many there are; other rows are computed one by one.
+void ForRows(const at::Tensor& x, const std::function<void(int64_t begin, int64_t rows)>& run) {
+  const int64_t width = x.size(1);
+  const bool full_vectors = width % kVectorStep == 0;
+  at::parallel_for(0, x.size(0), std::max<int64_t>(1, kMinElementsPerTask / width),
+                   [&](int64_t begin, int64_t end) {
+                     at::NoGradGuard no_grad;  // grad mode belongs to a thread
+                     const int64_t step = full_vectors ? end - begin : 1;
+                     for (int64_t row = begin; row < end; row += step) run(row, step);
+                   });
+}
+
 }  // namespace
 
 at::Tensor Activate(Activation activation, const at::Tensor& x) {
-  const bool exact_anyway = activation == Activation::kRelu || activation == Activation::kLinear;
-  if (at::GradMode::is_enabled() || !x.is_cpu() || x.dim() != 2 || x.numel() == 0 || exact_anyway) {
-    return ActivateAll(activation, x);
-  }
-  const int64_t rows = x.size(0), width = x.size(1);
-  // Rows of whole vectors have no remainder, however many there are; other rows are computed one by one.
-  const bool full_vectors = width % kVectorStep == 0;
+  if (!NeedsWholeRows(activation, x)) return ActivateAll(activation, x);
   const at::Tensor input = x.contiguous();
   at::Tensor output = at::empty_like(input);
-  const auto run = [&](int64_t begin, int64_t end) {
-    at::NoGradGuard no_grad;  // grad mode belongs to a thread
-    const int64_t step = full_vectors ? end - begin : 1;
-    for (int64_t row = begin; row < end; row += step) {
-      output.narrow(0, row, step).copy_(ActivateAll(activation, input.narrow(0, row, step)));
-    }
-  };
-  at::parallel_for(0, rows, std::max<int64_t>(1, kMinElementsPerTask / width), run);
+  ForRows(input, [&](int64_t begin, int64_t rows) {
+    output.narrow(0, begin, rows).copy_(ActivateAll(activation, input.narrow(0, begin, rows)));
+  });
   return output;
+}
+
+at::Tensor ActivateInPlace(Activation activation, at::Tensor x) {
+  if (!NeedsWholeRows(activation, x) || !x.is_contiguous()) return Activate(activation, x);
+  ForRows(x, [&](int64_t begin, int64_t rows) { ActivateOver(activation, x.narrow(0, begin, rows)); });
+  return x;
 }
 
 }  // namespace quantlab::engine

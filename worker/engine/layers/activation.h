@@ -15,6 +15,10 @@ namespace quantlab::engine {
 // ULPs), and where chunks end depends on the number of rows and threads. So rows are never cut here.
 at::Tensor Activate(Activation activation, const at::Tensor& x);
 
+// The same values, written over x where that is possible (without gradients, on a CPU); x must be the
+// caller's alone. Spares a second tensor of the widest shape of a model and a pass over it.
+at::Tensor ActivateInPlace(Activation activation, at::Tensor x);
+
 }  // namespace quantlab::engine
 
 #endif  // QUANTLAB_WORKER_ENGINE_LAYERS_ACTIVATION_H_

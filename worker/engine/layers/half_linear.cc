@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "worker/engine/layers/packed_product.h"
 
 namespace quantlab::engine {
 namespace {
@@ -77,6 +78,18 @@ LayerKind HalfKind(const char* name, at::ScalarType dtype) {
   return kind;
 }
 
+// In oneDNN's layout; undefined where there is none, and at::linear is used.
+at::Tensor Packed(const at::Tensor& weight) {
+  if (!weight.is_cpu() || weight.scalar_type() != at::kBFloat16) return {};
+  try {
+    at::Tensor packed = PackWeight(weight, std::nullopt);
+    PackedProduct(at::zeros({1, weight.size(1)}, weight.options()), packed, {}, Activation::kLinear);
+    return packed;
+  } catch (const std::exception&) {
+    return {};  // this build or CPU has no such kernel
+  }
+}
+
 }  // namespace
 
 Message WhyNotHalf(at::ScalarType dtype, const at::Device& device) {
@@ -107,9 +120,14 @@ void HalfLinear::Prepare() {
   const at::ScalarType dtype = reason_.empty() ? weight_.scalar_type() : at::kFloat;
   run_weight_ = weight_.to(dtype);
   run_bias_ = bias_.defined() ? bias_.to(dtype) : at::Tensor();
+  packed_ = Packed(run_weight_);
 }
 
 at::Tensor HalfLinear::Forward(const at::Tensor& x) const {
+  if (packed_.defined()) {
+    return PackedProduct(x.detach().to(at::kBFloat16), packed_, run_bias_, Activation::kLinear)
+        .to(x.scalar_type());
+  }
   const auto bias = run_bias_.defined() ? std::optional<at::Tensor>(run_bias_) : std::nullopt;
   return at::linear(x.detach().to(run_weight_.scalar_type()), run_weight_, bias).to(x.scalar_type());
 }
@@ -141,7 +159,8 @@ std::vector<at::Tensor> HalfLinear::ForwardTogether(const at::Tensor& x,
 }
 
 LayerPrecision HalfLinear::precision() const {
-  return {kind(), reason_.empty() ? kind() : LinearFp32::kKind, "at::linear", reason_};
+  return {kind(), reason_.empty() ? kind() : LinearFp32::kKind,
+          packed_.defined() ? "mkldnn::_linear_pointwise" : "at::linear", reason_};
 }
 
 std::string HalfLinear::kind() const {

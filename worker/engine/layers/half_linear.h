@@ -52,6 +52,7 @@ class HalfLinear : public Linear {
 
   at::Tensor weight_, bias_;          // as saved
   at::Tensor run_weight_, run_bias_;  // what Forward reads: the same, or FP32 where it falls back
+  at::Tensor packed_;                 // run_weight_ for oneDNN's BF16 kernels on the CPU; undefined for none
   Message reason_;                    // of the fallback; empty for none
 
   struct Weights {

@@ -11,7 +11,7 @@
 namespace quantlab::engine {
 
 at::Tensor Linear::ForwardInto(const at::Tensor& x, Activation activation, const Linear& next) const {
-  return next.Forward(Activate(activation, Forward(x)));
+  return next.Forward(ActivateInPlace(activation, Forward(x)));
 }
 
 std::vector<at::Tensor> Linear::ForwardTogether(const at::Tensor& x,

@@ -18,6 +18,10 @@ double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+double SystemSeconds() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 // Fisher-Yates, the same on every standard library.
 void Shuffle(std::vector<size_t>& order, std::mt19937_64& random) {
   for (size_t i = order.size(); i > 1; --i) {
@@ -29,8 +33,9 @@ void Shuffle(std::vector<size_t>& order, std::mt19937_64& random) {
 class Blocks {
  public:
   Blocks(std::vector<const Encoder*> models, const BenchOptions& options)
-      : models_(std::move(models)), options_(options), random_(options.seed), seconds_(models_.size()) {
+      : models_(std::move(models)), options_(options), random_(options.seed), totals_(models_.size()) {
     if (!options_.now) options_.now = SteadySeconds;
+    epoch_ = SystemSeconds() - options_.now();
   }
 
   absl::Status Prepare() {
@@ -42,40 +47,49 @@ class Blocks {
     return absl::OkStatus();
   }
 
-  // Fills seconds().
-  absl::Status Run() {
-    for (auto& times : seconds_) times.clear();
+  absl::Status WarmUp() {
     for (int i = 0; i < options_.warmup_iterations; ++i) QL_RETURN_IF_ERROR(Block(false));
-    std::vector<double> totals(models_.size());
-    const auto enough = [&] {
-      const double least = *std::min_element(totals.begin(), totals.end());
-      return static_cast<int64_t>(seconds_[0].size()) >= options_.min_samples &&
-             least >= options_.min_duration_seconds;
-    };
+    return absl::OkStatus();
+  }
+
+  // Measures blocks until `enough` is true, which is asked before each.
+  absl::Status Run(const std::function<bool()>& enough) {
     while (!enough()) {
       QL_RETURN_IF_ERROR(Block(true));
-      for (size_t m = 0; m < models_.size(); ++m) totals[m] += seconds_[m].back();
-      const double slowest = *std::max_element(totals.begin(), totals.end());
-      if (options_.progress && !options_.progress(static_cast<int64_t>(seconds_[0].size()), slowest)) {
+      const double slowest = *std::max_element(totals_.begin(), totals_.end());
+      if (options_.progress && !options_.progress(blocks_, slowest)) {
         return absl::CancelledError("stopped between two blocks of the measurement");
       }
     }
     return absl::OkStatus();
   }
 
-  const std::vector<std::vector<double>>& seconds() const { return seconds_; }
+  // Whether the limits of the options are reached.
+  bool Complete() const {
+    return blocks_ >= options_.min_samples &&
+           *std::min_element(totals_.begin(), totals_.end()) >= options_.min_duration_seconds;
+  }
+
+  int64_t blocks() const { return blocks_; }
+  const std::vector<BenchSample>& samples() const { return samples_; }
 
  private:
   absl::Status Block(bool record) {
     std::vector<size_t> order(models_.size());
     std::iota(order.begin(), order.end(), 0);
     Shuffle(order, random_);
-    for (size_t m : order) {
+    for (size_t position = 0; position < order.size(); ++position) {
+      const size_t m = order[position];
       const double start = options_.now();
       QL_ASSIGN_OR_RETURN(const at::Tensor logits, models_[m]->Forward(batch_));
       logits.to(at::kCPU);  // waits for the device
-      if (record) seconds_[m].push_back(options_.now() - start);
+      if (!record) continue;
+      const double seconds = options_.now() - start;
+      samples_.push_back(
+          {blocks_, static_cast<int64_t>(position), static_cast<int64_t>(m), epoch_ + start, seconds});
+      totals_[m] += seconds;
     }
+    if (record) ++blocks_;
     return absl::OkStatus();
   }
 
@@ -84,21 +98,11 @@ class Blocks {
   std::mt19937_64 random_;
   std::vector<TokenizedText> texts_;
   PackedBatch batch_;
-  std::vector<std::vector<double>> seconds_;
+  double epoch_ = 0;  // of the steady clock, in seconds since 1970
+  std::vector<BenchSample> samples_;
+  std::vector<double> totals_;  // seconds, by model
+  int64_t blocks_ = 0;
 };
-
-BenchTimes Compare(std::string name, const std::vector<double>& reference, std::vector<double> seconds,
-                   uint64_t seed) {
-  BenchTimes times;
-  std::vector<double> ratios(seconds.size());
-  for (size_t i = 0; i < ratios.size(); ++i) ratios[i] = reference[i] / seconds[i];
-  times.name = std::move(name);
-  times.summary = statistics::Summarize(seconds);
-  times.speedup = statistics::Median(ratios);
-  times.speedup_interval = statistics::BootstrapMedianInterval(ratios, seed);
-  times.seconds = std::move(seconds);
-  return times;
-}
 
 }  // namespace
 
@@ -114,21 +118,8 @@ std::vector<TokenizedText> MakeBenchTexts(const EncoderConfig& config, int texts
   return result;
 }
 
-BenchResult AnalyzeBlocks(const std::vector<std::string>& names,
-                          const std::vector<std::vector<double>>& seconds, uint64_t seed) {
-  BenchResult result;
-  result.reference = Compare(names[0], seconds[0], seconds[0], seed);
-  result.twin = Compare(names[1], seconds[0], seconds[1], seed);
-  for (size_t m = 2; m < names.size(); ++m) {
-    result.entries.push_back(Compare(names[m], seconds[0], seconds[m], seed + m));
-  }
-  result.reliable = result.twin.speedup_interval.low >= 1 - kAaTolerance &&
-                    result.twin.speedup_interval.high <= 1 + kAaTolerance;
-  return result;
-}
-
-absl::StatusOr<BenchResult> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
-                                     const BenchOptions& options) {
+absl::StatusOr<BenchRun> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
+                                  const BenchOptions& options) {
   const at::NoGradGuard no_grad;
   std::vector<const Encoder*> models = {reference.model, reference.model};
   std::vector<std::string> names = {reference.name, reference.name};
@@ -138,14 +129,16 @@ absl::StatusOr<BenchResult> RunBench(const BenchEntry& reference, const std::vec
   }
   Blocks blocks(models, options);
   QL_RETURN_IF_ERROR(blocks.Prepare());
+  QL_RETURN_IF_ERROR(blocks.WarmUp());
+  QL_RETURN_IF_ERROR(blocks.Run([&] { return blocks.Complete(); }));
+  const int64_t asked = blocks.blocks();
   BenchResult result;
-  for (int attempt = 1; attempt <= 2; ++attempt) {
-    QL_RETURN_IF_ERROR(blocks.Run());
-    result = AnalyzeBlocks(names, blocks.seconds(), options.seed);
-    result.attempts = attempt;
-    if (result.reliable) break;
+  for (int extension = 1;; ++extension) {
+    result = AnalyzeProcesses(names, {TimesOf(blocks.samples(), models.size())}, options.seed);
+    if (!options.until_narrow || result.check.narrow || extension == kMaxExtension) break;
+    QL_RETURN_IF_ERROR(blocks.Run([&] { return blocks.blocks() >= asked * (extension + 1); }));
   }
-  return result;
+  return BenchRun{blocks.samples(), std::move(result)};
 }
 
 }  // namespace quantlab::engine

@@ -10,13 +10,13 @@
 
 #include "absl/status/statusor.h"
 #include "base/run_config.h"
-#include "worker/engine/measure/statistics.h"
+#include "worker/engine/measure/timings.h"
 #include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
 
-// Largest distance from 1 of the A/A pair's interval before the timings count as unreliable.
-inline constexpr double kAaTolerance = 0.03;
+// How many times as many blocks, or processes, are measured at most until the A/A interval is narrow.
+inline constexpr int kMaxExtension = 3;
 
 struct BenchOptions {
   int batch_size = 1;
@@ -24,6 +24,9 @@ struct BenchOptions {
   int warmup_iterations = EvaluationConfig().warmup_iterations;
   int min_samples = EvaluationConfig().min_samples;                       // blocks
   double min_duration_seconds = EvaluationConfig().min_duration_seconds;  // of each model
+  // Goes on while the A/A interval is wider than CheckAa allows, up to kMaxExtension times the blocks that
+  // the limits above asked for.
+  bool until_narrow = false;
   uint64_t seed = 0;  // of the texts, the order within blocks and the bootstrap
   // Seconds of a steady clock; tests may give their own. Empty: the system's.
   std::function<double()> now;
@@ -37,37 +40,20 @@ struct BenchEntry {
   const Encoder* model = nullptr;  // borrowed
 };
 
-struct BenchTimes {
-  std::string name;
-  std::vector<double> seconds;  // one for each block
-  statistics::SampleSummary summary;
-  // Reference over this one, of each block: the median and its 95 % interval.
-  double speedup = 1;
-  statistics::Interval speedup_interval;
+// What one process measured.
+struct BenchRun {
+  std::vector<BenchSample> samples;  // models: the reference, its twin, the entries
+  BenchResult result;                // of this process alone
 };
 
-struct BenchResult {
-  BenchTimes reference;
-  std::vector<BenchTimes> entries;  // in the order given
-  // The reference against itself: twice in every block, as if it were two models.
-  BenchTimes twin;
-  bool reliable = false;  // the twin's interval is within 1 -+ kAaTolerance
-  int attempts = 0;       // 2 where the first was unreliable
-};
-
-// Times `reference` (twice in every block) and `entries` on the same texts. Each attempt starts with a
-// warm-up; where the A/A pair disagrees, everything is measured once more.
-// Device work is timed to its end: the logits are copied to the host.
-// Errors: CANCELLED; those of the models.
-absl::StatusOr<BenchResult> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
-                                     const BenchOptions& options);
+// Times `reference` (twice in every block) and `entries` on the same texts, after a warm-up. No block is left
+// out. Device work is timed to its end: the logits are copied to the host. Errors: CANCELLED; those of the
+// models.
+absl::StatusOr<BenchRun> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
+                                  const BenchOptions& options);
 
 // `texts` random texts of `length` tokens, fixed by `seed`.
 std::vector<TokenizedText> MakeBenchTexts(const EncoderConfig& config, int texts, int length, uint64_t seed);
-
-// The analysis of finished blocks; [models][blocks] seconds, the reference first, its twin second.
-BenchResult AnalyzeBlocks(const std::vector<std::string>& names,
-                          const std::vector<std::vector<double>>& seconds, uint64_t seed);
 
 }  // namespace quantlab::engine
 

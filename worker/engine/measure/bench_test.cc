@@ -17,34 +17,6 @@
 namespace quantlab::engine {
 namespace {
 
-std::vector<double> Constant(size_t n, double value) {
-  return std::vector<double>(n, value);
-}
-
-TEST(AnalyzeBlocksTest, SpeedupIsTheMedianOfRatiosWithinBlocks) {
-  // A slow block hits both models alike: the ratio does not see it.
-  std::vector<double> reference = Constant(40, 2.0), faster = Constant(40, 1.0);
-  reference[3] = 20;
-  faster[3] = 10;
-  faster[7] = 100;  // an outlier of one model alone
-  const BenchResult result = AnalyzeBlocks({"fp32", "fp32", "int8"}, {reference, reference, faster}, 1);
-  EXPECT_EQ(result.entries[0].speedup, 2.0);
-  EXPECT_EQ(result.entries[0].speedup_interval.low, 2.0);
-  EXPECT_EQ(result.entries[0].speedup_interval.high, 2.0);
-  EXPECT_EQ(result.entries[0].name, "int8");
-  EXPECT_TRUE(result.reliable);
-}
-
-TEST(AnalyzeBlocksTest, AnAaPairThatDisagreesMakesAllUnreliable) {
-  const BenchResult apart = AnalyzeBlocks({"a", "a"}, {Constant(40, 1.0), Constant(40, 1.05)}, 1);
-  EXPECT_FALSE(apart.reliable);
-  EXPECT_NEAR(apart.twin.speedup, 1 / 1.05, 1e-12);
-  // Right in the middle, but too wide to say anything.
-  std::vector<double> noisy;
-  for (int i = 0; i < 10; ++i) noisy.push_back(i % 2 == 0 ? 0.8 : 1.25);
-  EXPECT_FALSE(AnalyzeBlocks({"a", "a"}, {Constant(10, 1.0), noisy}, 1).reliable);
-}
-
 class RunBenchTest : public ::testing::Test {
  protected:
   RunBenchTest() : model_(MakeRandomEncoder(SmallEncoderConfig(), 1).value()) {
@@ -64,23 +36,44 @@ class RunBenchTest : public ::testing::Test {
 TEST_F(RunBenchTest, MeasuresAtLeastTheSamplesAndTheDuration) {
   auto result = RunBench({"fp32", model_.get()}, {{"same", model_.get()}}, options_);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(result->reference.summary.samples, 5);
-  EXPECT_EQ(result->entries[0].summary.samples, 5);
-  EXPECT_EQ(result->attempts, 1);
+  EXPECT_EQ(result->result.reference.summary.samples, 5);
+  EXPECT_EQ(result->result.entries[0].summary.samples, 5);
+  EXPECT_EQ(result->samples.size(), 15u);
   options_.min_duration_seconds = 9;
   result = RunBench({"fp32", model_.get()}, {}, options_);
   ASSERT_TRUE(result.ok());
-  EXPECT_EQ(result->reference.summary.samples, 9);
+  EXPECT_EQ(result->result.reference.summary.samples, 9);
 }
 
-TEST_F(RunBenchTest, TriesOnceMoreAndThenSaysUnreliable) {
+TEST_F(RunBenchTest, GoesOnUntilTheAaIntervalIsNarrowAndNoLonger) {
   // Time runs ever faster: within each block the model that comes later looks slower.
   double step = 1;
   options_.now = [&] { return clock_ += (step *= 1.3); };
-  const auto result = RunBench({"fp32", model_.get()}, {}, options_);
-  ASSERT_TRUE(result.ok());
-  EXPECT_EQ(result->attempts, 2);
-  EXPECT_FALSE(result->reliable);
+  auto run = RunBench({"fp32", model_.get()}, {}, options_);
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(run->result.blocks, 5);
+  EXPECT_FALSE(run->result.check.narrow);
+  options_.until_narrow = true;
+  run = RunBench({"fp32", model_.get()}, {}, options_);
+  ASSERT_TRUE(run.ok());
+  EXPECT_EQ(run->result.blocks, 5 * kMaxExtension);
+  EXPECT_FALSE(run->result.check.reliable());
+  options_.now = [this] { return clock_ += 1; };
+  run = RunBench({"fp32", model_.get()}, {}, options_);
+  EXPECT_EQ(run->result.blocks, 5);
+  EXPECT_TRUE(run->result.check.reliable());
+}
+
+TEST_F(RunBenchTest, SamplesHaveTheirOrderAndTheirTime) {
+  const auto run = RunBench({"fp32", model_.get()}, {{"same", model_.get()}}, options_);
+  ASSERT_TRUE(run.ok());
+  for (size_t i = 0; i < run->samples.size(); ++i) {
+    const BenchSample& sample = run->samples[i];
+    EXPECT_EQ(sample.block, static_cast<int64_t>(i / 3));
+    EXPECT_EQ(sample.position, static_cast<int64_t>(i % 3));
+    EXPECT_EQ(sample.seconds, 1);
+    if (i > 0) EXPECT_NEAR(sample.start - run->samples[i - 1].start, 2, 1e-3);
+  }
 }
 
 TEST_F(RunBenchTest, StopsBetweenBlocks) {
@@ -130,9 +123,15 @@ TEST(SideBySideTest, WantsTheBaselineFirst) {
   options.min_duration_seconds = 0;
   const auto times = (*models)->Run(options);
   ASSERT_TRUE(times.ok()) << times.status();
-  EXPECT_EQ(times->bench.entries.size(), 1u);
-  EXPECT_GT(times->bench.entries[0].speedup, 0);
+  EXPECT_EQ(times->bench.result.entries.size(), 1u);
+  EXPECT_GT(times->bench.result.entries[0].speedup, 0);
   EXPECT_FALSE(times->fp32_path.empty());
+  EXPECT_EQ(times->trial.empty(), times->other_fp32_path.empty());
+  // A later process takes the path that was chosen.
+  const auto again = (*models)->Run(options, times->fp32_path);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->fp32_path, times->fp32_path);
+  EXPECT_TRUE(again->trial.empty() && again->other_fp32_path.empty());
 }
 
 TEST(EnvironmentTest, TheFingerprintChangesWithWhatChangesResults) {

@@ -1,42 +1,25 @@
 #include "worker/engine/measure/mkldnn_linear.h"
 
-#include <optional>
 #include <utility>
 #include <vector>
 
 #include <ATen/Functions.h>
-#include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/util/Exception.h>
 
 #include "absl/strings/str_cat.h"
+#include "worker/engine/layers/packed_product.h"
 
 namespace quantlab::engine {
-namespace {
-
-at::Tensor ReorderWeight(const at::Tensor& weight, int64_t rows) {
-  using Reorder = at::Tensor(const at::Tensor&, std::optional<c10::SymInt>);
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_reorder_linear_weight", "").typed<Reorder>();
-  return op.call(weight, c10::SymInt(rows));
-}
-
-at::Tensor LinearPointwise(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
-  using Pointwise =
-      at::Tensor(const at::Tensor&, const at::Tensor&, const std::optional<at::Tensor>&, std::string_view,
-                 c10::List<std::optional<at::Scalar>>, std::optional<std::string_view>);
-  static const auto op =
-      c10::Dispatcher::singleton().findSchemaOrThrow("mkldnn::_linear_pointwise", "").typed<Pointwise>();
-  return op.call(x, weight, bias.defined() ? std::optional<at::Tensor>(bias) : std::nullopt, "none",
-                 c10::List<std::optional<at::Scalar>>(), "");
-}
-
-}  // namespace
-
 MkldnnLinear::MkldnnLinear(at::Tensor weight, at::Tensor bias, int64_t rows)
-    : weight_(std::move(weight)), bias_(std::move(bias)), packed_(ReorderWeight(weight_, rows)) {}
+    : weight_(std::move(weight)), bias_(std::move(bias)), packed_(PackWeight(weight_, rows)) {}
 
 at::Tensor MkldnnLinear::Forward(const at::Tensor& x) const {
-  return LinearPointwise(x, packed_, bias_);
+  return PackedProduct(x, packed_, bias_, Activation::kLinear);
+}
+
+at::Tensor MkldnnLinear::ForwardInto(const at::Tensor& x, Activation activation, const Linear& next) const {
+  if (!IsFused(activation)) return Linear::ForwardInto(x, activation, next);
+  return next.Forward(PackedProduct(x, packed_, bias_, activation));
 }
 
 std::map<std::string, at::Tensor> MkldnnLinear::tensors() const {

@@ -24,6 +24,8 @@ class MkldnnLinear : public Linear {
   MkldnnLinear(at::Tensor weight, at::Tensor bias, int64_t rows);
 
   at::Tensor Forward(const at::Tensor& x) const override;
+  // With the activation in the kernel of the product, as INT8 layers have it.
+  at::Tensor ForwardInto(const at::Tensor& x, Activation activation, const Linear& next) const override;
   int64_t in_features() const override { return weight_.size(1); }
   int64_t out_features() const override { return weight_.size(0); }
   std::string kind() const override { return "fp32"; }

@@ -52,32 +52,38 @@ absl::StatusOr<std::unique_ptr<SideBySide>> SideBySide::Load(const std::vector<I
   return models;
 }
 
-absl::StatusOr<SideBySideResult> SideBySide::Run(const BenchOptions& options) const {
+absl::Status SideBySide::ChoosePath(const BenchOptions& options, const Encoder& packed,
+                                    SideBySideResult& result) const {
+  BenchOptions trial = options;
+  trial.min_samples = std::clamp(options.min_samples / 2, 5, 20);
+  trial.min_duration_seconds = std::min(0.5, options.min_duration_seconds);
+  trial.until_narrow = false;
+  trial.progress = nullptr;
+  QL_ASSIGN_OR_RETURN(BenchRun both, RunBench({kPlainKernel, models_[0].model.get()},
+                                              {{MkldnnLinear::kKernel, &packed}}, trial));
+  const double speedup = both.result.entries[0].speedup;
+  const bool packed_wins = speedup > 1;
+  result.fp32_path = packed_wins ? MkldnnLinear::kKernel : kPlainKernel;
+  result.other_fp32_path = packed_wins ? kPlainKernel : MkldnnLinear::kKernel;
+  result.other_fp32_ratio = packed_wins ? speedup : 1 / speedup;
+  result.trial = std::move(both.samples);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<SideBySideResult> SideBySide::Run(const BenchOptions& options,
+                                                 const std::string& fp32_path) const {
   SideBySideResult result;
-  result.fp32_path = kPlainKernel;
+  result.fp32_path = fp32_path.empty() ? kPlainKernel : fp32_path;
   const Encoder* reference = models_[0].model.get();
   LoadedModel packed;
-  if (reference->device().is_cpu()) {
+  if (reference->device().is_cpu() && fp32_path != kPlainKernel) {
     QL_ASSIGN_OR_RETURN(packed, LoadModel(inputs_[0].folder));
     const absl::Status usable = UseMkldnnLinears(*packed.model, options.batch_size, options.sequence_length);
-    if (!usable.ok() && !absl::IsUnimplemented(usable)) return usable;
-    if (usable.ok()) {
-      BenchOptions trial = options;
-      trial.min_samples = std::clamp(options.min_samples / 2, 5, 20);
-      trial.min_duration_seconds = std::min(0.5, options.min_duration_seconds);
-      trial.progress = nullptr;
-      QL_ASSIGN_OR_RETURN(
-          const BenchResult both,
-          RunBench({kPlainKernel, reference}, {{MkldnnLinear::kKernel, packed.model.get()}}, trial));
-      const double speedup = both.entries[0].speedup;
-      const bool packed_wins = speedup > 1;
-      result.other_fp32_path = packed_wins ? kPlainKernel : MkldnnLinear::kKernel;
-      result.other_fp32_ratio = packed_wins ? speedup : 1 / speedup;
-      if (packed_wins) {
-        result.fp32_path = MkldnnLinear::kKernel;
-        reference = packed.model.get();
-      }
+    if (!usable.ok() && (!absl::IsUnimplemented(usable) || !fp32_path.empty())) return usable;
+    if (usable.ok() && fp32_path.empty()) {
+      QL_RETURN_IF_ERROR(ChoosePath(options, *packed.model, result));
     }
+    if (result.fp32_path == MkldnnLinear::kKernel) reference = packed.model.get();
   }
   std::vector<BenchEntry> entries;
   std::vector<LoadedModel> packed_entries;

@@ -14,10 +14,13 @@
 namespace quantlab::engine {
 
 struct SideBySideResult {
-  BenchResult bench;            // the reference is the first model on its best FP32 path
+  BenchRun bench;               // the reference is the first model on its best FP32 path
   std::string fp32_path;        // the chosen kernel: "at::linear"
-  std::string other_fp32_path;  // the other one; empty where there is only one
+  std::string other_fp32_path;  // the other one; empty where there is only one, or none was timed
   double other_fp32_ratio = 1;  // its time over that of the chosen one
+  // What the choice was made from; models: at::linear, again, the other path. Empty where there was no
+  // choice.
+  std::vector<BenchSample> trial;
 };
 
 // Ownership: owns the models.
@@ -36,10 +39,13 @@ class SideBySide {
 
   const Encoder& model(size_t i) const { return *models_[i].model; }
 
-  // Finds the best FP32 path for this batch by timing both, then times everything against it.
-  absl::StatusOr<SideBySideResult> Run(const BenchOptions& options) const;
+  // Times everything against the FP32 path `fp32_path`, the fp32_path of an earlier result for this batch.
+  // Empty: finds the best one by timing both. Errors: UNIMPLEMENTED the path does not exist here.
+  absl::StatusOr<SideBySideResult> Run(const BenchOptions& options, const std::string& fp32_path = "") const;
 
  private:
+  absl::Status ChoosePath(const BenchOptions& options, const Encoder& packed, SideBySideResult& result) const;
+
   std::vector<Input> inputs_;
   std::vector<LoadedModel> models_;
 };

@@ -82,6 +82,30 @@ SampleSummary Summarize(const std::vector<double>& values);  // not empty
 // every platform. `values` must not be empty. Source: Efron 1979.
 Interval BootstrapMedianInterval(const std::vector<double>& values, uint64_t seed, int resamples = 2000);
 
+// Positive values in order of time, in groups that are independent of each other: the blocks of a process, by
+// process. Neighbours within a group may be alike, and groups may differ. No group may be empty.
+using Groups = std::vector<std::vector<double>>;
+
+struct Estimate {
+  double value = 0;
+  Interval interval;
+};
+
+// The geometric mean over groups of each group's median, and its 95 % interval by Student's t of the
+// logarithms of those medians: what is alike within a group makes no interval too narrow.
+// benchmarks/error_rates.cc holds its coverage. Of a single group, the median with the percentile interval of
+// a moving-block bootstrap, which holds for that group only. Source: Student 1908; Kunsch 1989, Annals of
+// Statistics 17 (moving blocks).
+Estimate GroupedMedianRatio(const Groups& groups, uint64_t seed);
+
+// 95 % interval of a quantile of all values together: its standard error from resampling whole groups, on the
+// scale of logarithms, times Student's t for the number of groups. Of a single group as above.
+// Source: Davison & Hinkley 1997, section 3.8 (resampling of whole groups).
+Interval GroupedQuantileInterval(const Groups& groups, double q, uint64_t seed, int resamples = 2000);
+
+// The two-sided 95 % point of Student's t distribution; degrees >= 1.
+double StudentT95(int64_t degrees);
+
 }  // namespace quantlab::statistics
 
 #endif  // QUANTLAB_WORKER_ENGINE_MEASURE_STATISTICS_H_

@@ -240,7 +240,7 @@ TEST_P(MethodConformanceTest, AModelThatWasTrainedIsHandedOverBeforeItIsQuantize
              before = MeasureLayerSqnr(*MakeModel(), *model_, texts_, 4);
   ASSERT_TRUE(own.ok()) << own.status();
   double gained = 0;
-  for (const auto& [layer, sqnr] : *own) gained += sqnr - before->at(layer);
+  for (const auto& [layer, sqnr] : *own) gained += sqnr.total - before->at(layer).total;
   EXPECT_GT(gained, 0) << "training moved the weights, which is not noise";
 }
 

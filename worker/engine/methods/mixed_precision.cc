@@ -2,7 +2,6 @@
 // measured sensitivity and measured cost.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -17,17 +16,18 @@
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/layers/half_linear.h"
+#include "worker/engine/methods/answers.h"
 #include "worker/engine/methods/assignment.h"
 #include "worker/engine/methods/layer_palette.h"
 #include "worker/engine/methods/method.h"
 #include "worker/engine/methods/pinned_layers.h"
 #include "worker/engine/models/saved_model.h"
-#include "worker/engine/train/evaluate.h"
 
 namespace quantlab::engine {
 namespace {
 
 constexpr char kInt8[] = "int8";
+constexpr double kTwoSided95 = 1.959963984540054;
 // Texts on which each layer's own error is measured.
 constexpr int64_t kSqnrTexts = 16;
 // Corners of the front that are measured as whole models, before the search among them.
@@ -36,47 +36,6 @@ constexpr size_t kFrontPoints = 6;
 constexpr int kMaxBisections = 4;
 
 using Precisions = std::map<std::string, std::string>;  // by layer
-
-// A model's predictions on a set of texts.
-struct Answers {
-  std::vector<std::vector<float>> logits;
-  double loss = 0, accuracy = 0;
-  bool finite = true;  // false: a logit is not finite, as when FP16 overflows
-};
-
-double LogSumExp(const std::vector<float>& logits) {
-  const double top = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float v : logits) sum += std::exp(v - top);
-  return top + std::log(sum);
-}
-
-absl::StatusOr<Answers> Ask(Encoder& model, const LabelledTexts& texts, int batch_size) {
-  Answers answers;
-  QL_ASSIGN_OR_RETURN(answers.logits, PredictLogits(model, texts.texts, batch_size));
-  const double n = static_cast<double>(texts.texts.size());
-  for (size_t i = 0; i < texts.texts.size(); ++i) {
-    const std::vector<float>& row = answers.logits[i];
-    answers.loss += (LogSumExp(row) - row[texts.labels[i]]) / n;
-    answers.accuracy += (Argmax(row) == texts.labels[i]) / n;
-    answers.finite &= std::all_of(row.begin(), row.end(), [](float v) { return std::isfinite(v); });
-  }
-  return answers;
-}
-
-// Mean over texts of KL(reference || other), in nats; infinite where a logit of `other` is not finite.
-double Divergence(const Answers& reference, const Answers& other) {
-  if (!other.finite) return std::numeric_limits<double>::infinity();
-  double sum = 0;
-  for (size_t i = 0; i < reference.logits.size(); ++i) {
-    const double a = LogSumExp(reference.logits[i]), b = LogSumExp(other.logits[i]);
-    for (size_t c = 0; c < reference.logits[i].size(); ++c) {
-      const double log_p = reference.logits[i][c] - a, log_q = other.logits[i][c] - b;
-      sum += std::exp(log_p) * (log_p - log_q);
-    }
-  }
-  return std::max(0.0, sum / static_cast<double>(reference.logits.size()));
-}
 
 // The search for an assignment within one call of Quantize.
 class Search {
@@ -165,8 +124,9 @@ class Search {
         if (precision != LayerPalette::kFp32) {
           palette_.Install({{layer, precision}});
           QL_ASSIGN_OR_RETURN(const Answers answers, Ask(model_, sample_, batch_size_));
-          choice.divergence = Divergence(reference, answers);
-          RecordAnswers(layer, precision, choice.divergence, answers.loss - reference.loss);
+          const Divergence divergence = DivergenceOf(reference, answers);
+          choice.divergence = divergence.mean;
+          RecordAnswers(layer, precision, divergence, answers.loss - reference.loss);
         }
         choices.choices.push_back(choice);
         QL_RETURN_IF_ERROR(context_.Report(messages::kMeasuringSensitivity(), ++done, total, "layer"));
@@ -200,26 +160,32 @@ class Search {
     return absl::OkStatus();
   }
 
-  void RecordAnswers(const std::string& layer, const std::string& precision, double divergence,
+  void RecordAnswers(const std::string& layer, const std::string& precision, const Divergence& divergence,
                      double loss_increase) const {
-    if (std::isinf(divergence)) {
+    if (std::isinf(divergence.mean)) {
       context_.Log(absl::StrCat(layer, " alone in ", precision, " makes the model's answers no numbers"));
       return;
     }
-    RecordSensitivity(layer, precision, "divergence", divergence);
+    RecordSensitivity(layer, precision, "divergence", divergence.mean, divergence.standard_error);
     RecordSensitivity(layer, precision, "loss_increase", loss_increase);
   }
 
+  // With a standard error over texts, the 95 % interval.
   void RecordSensitivity(const std::string& layer, const std::string& precision, const char* measure,
-                         double value) const {
-    context_.Record(Metric{"layer_sensitivity",
-                           value,
-                           std::string(measure) == "sqnr_db" ? "dB" : "1",
-                           {{"layer", layer}, {"precision", precision}, {"measure", measure}},
-                           0,
-                           {},
-                           {},
-                           static_cast<int64_t>(sample_.texts.size())});
+                         double value, std::optional<double> standard_error = {}) const {
+    Metric metric{"layer_sensitivity",
+                  value,
+                  std::string(measure) == "sqnr_db" ? "dB" : "1",
+                  {{"layer", layer}, {"precision", precision}, {"measure", measure}},
+                  0,
+                  {},
+                  {},
+                  static_cast<int64_t>(sample_.texts.size())};
+    if (standard_error.has_value()) {
+      metric.low = std::max(0.0, value - kTwoSided95 * *standard_error);
+      metric.high = value + kTwoSided95 * *standard_error;
+    }
+    context_.Record(std::move(metric));
   }
 
   // Of layers of one shape the first is timed.
@@ -296,23 +262,19 @@ class Search {
     return points;
   }
 
-  // The cheapest point of the front whose accuracy on the validation texts is within the budget.
+  // The cheapest point of the front whose loss of accuracy on the validation texts is within the budget with
+  // one standard error of it: what just meets a budget on few texts misses it on others.
   absl::StatusOr<size_t> WithinAccuracy() {
     InstallFp32();
     QL_ASSIGN_OR_RETURN(fp32_, Ask(model_, *context_.validation, batch_size_));
-    const double least = fp32_->accuracy - Param<double>(params_, "max_accuracy_drop");
-    // Half a text of slack: the sums of equal counts may differ in their last bit.
-    const double slack = 0.5 / static_cast<double>(context_.validation->texts.size());
-    const auto good = [&](const Answers& answers) {
-      return answers.finite && answers.accuracy >= least - slack;
-    };
+    const auto good = [&](const Answers& answers) { return WithinBudget(answers, /*errors=*/1); };
     std::optional<size_t> best, too_cheap;
     for (const size_t point : SpreadPoints()) {
       QL_ASSIGN_OR_RETURN(const Answers answers, Measure(point));
       if (good(answers) && !best) best = point;
       if (!good(answers) && !best) too_cheap = point;
     }
-    if (!best) return NoneIsGoodEnough(least);
+    if (!best) return NoneIsGoodEnough();
     for (int i = 0; too_cheap && i<kMaxBisections&& * best - *too_cheap> 1; ++i) {
       const size_t middle = (*best + *too_cheap) / 2;
       QL_ASSIGN_OR_RETURN(const Answers answers, Measure(middle));
@@ -321,13 +283,31 @@ class Search {
     return *best;
   }
 
-  size_t NoneIsGoodEnough(double least) {
+  // `errors`: standard errors that must be within the budget besides the loss itself.
+  bool WithinBudget(const Answers& answers, double errors) const {
+    const AccuracyDrop drop = DropOf(*fp32_, answers);
+    // Half a text of slack: sums of equal counts may differ in their last bit.
+    const double slack = 0.5 / static_cast<double>(context_.validation->texts.size());
+    return answers.finite &&
+           drop.value + errors * drop.standard_error <= Param<double>(params_, "max_accuracy_drop") + slack;
+  }
+
+  // The most accurate point that was measured, with what is wrong with it.
+  size_t NoneIsGoodEnough() {
     size_t best = front_.size() - 1;
     for (const auto& [point, answers] : measured_) {
       if (answers.finite && answers.accuracy > measured_.at(best).accuracy) best = point;
     }
-    context_.Warn("accuracy_budget_missed",
-                  messages::kAccuracyBudgetMissed(least, measured_.at(best).accuracy));
+    const double budget = Param<double>(params_, "max_accuracy_drop");
+    const Answers& chosen = measured_.at(best);
+    if (WithinBudget(chosen, /*errors=*/0)) {
+      const AccuracyDrop drop = DropOf(*fp32_, chosen);
+      context_.Warn("accuracy_budget_uncertain",
+                    messages::kAccuracyBudgetUncertain(drop.value, drop.value + drop.standard_error, budget));
+    } else {
+      context_.Warn("accuracy_budget_missed",
+                    messages::kAccuracyBudgetMissed(fp32_->accuracy - budget, chosen.accuracy));
+    }
     return best;
   }
 

@@ -1,4 +1,6 @@
 // The method weight_only: INT8 or INT4 weights, floating-point activations; rounded to nearest or by GPTQ.
+#include <algorithm>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -20,6 +22,8 @@ namespace {
 
 // Calibration texts per batch. Affects only the memory for their activations.
 constexpr int kHessianBatch = 8;
+// Training texts outside the calibration on which its errors are measured again.
+constexpr int64_t kHeldOutTexts = 64;
 
 // By layer, of its inputs. Layers that read the same tensor (query, key, value) share one.
 using Hessians = std::map<std::string, std::shared_ptr<Hessian>>;
@@ -50,25 +54,64 @@ absl::StatusOr<Hessians> CollectHessians(Encoder& model, const LabelledTexts& sa
   return hessians;
 }
 
-// calibration.csv: the inputs on which each layer was rounded, and the remaining error of its output (gptq.h,
-// OutputError) beside that of rounding to nearest.
+// calibration.csv: the inputs on which each layer was rounded, the damping that was used, and the remaining
+// error of its output (gptq.h, OutputError) beside that of rounding to nearest: on the calibration texts,
+// which the rounding has seen, and on other training texts, where there are any.
 class CalibrationLog {
  public:
-  void Add(const std::string& layer, const at::Tensor& weight, const GridWeights& rounded,
-           const Hessian& hessian, const GridOptions& grid) {
+  // hessian: of the calibration texts; others: of the others, or null.
+  void Add(const std::string& layer, const at::Tensor& weight, const GridWeights& rounded, double damping,
+           const Hessian& hessian, const Hessian* others, const GridOptions& grid) {
     const at::Tensor matrix = hessian.Matrix();
-    const auto error = [&](const GridWeights& weights) {
-      return OutputError(weight, Dequantize(weights, grid.group_size, grid.bf16_scales), matrix);
+    const GridWeights nearest = RoundToNearest(weight, grid).value();
+    const auto error = [&](const GridWeights& weights, const at::Tensor& h) {
+      return RoundTrip(OutputError(weight, Dequantize(weights, grid.group_size, grid.bf16_scales), h));
     };
-    absl::StrAppend(
-        &csv_, layer, ",", hessian.rows(), ",", at::eq(matrix.diagonal(), 0).sum().item().toLong(), ",",
-        RoundTrip(error(RoundToNearest(weight, grid).value())), ",", RoundTrip(error(rounded)), "\n");
+    absl::StrAppend(&csv_, layer, ",", hessian.rows(), ",",
+                    at::eq(matrix.diagonal(), 0).sum().item().toLong(), ",", RoundTrip(damping), ",",
+                    error(nearest, matrix), ",", error(rounded, matrix), ",");
+    if (others != nullptr) {
+      const at::Tensor h = others->Matrix();
+      absl::StrAppend(&csv_, others->rows(), ",", error(nearest, h), ",", error(rounded, h), "\n");
+    } else {
+      csv_ += "0,,\n";
+    }
   }
   const std::string& csv() const { return csv_; }
 
  private:
-  std::string csv_ = "layer,rows,unused_inputs,error_nearest,error_gptq\n";
+  std::string csv_ =
+      "layer,rows,unused_inputs,damping,error_nearest,error_gptq,rows_held_out,error_nearest_held_out,"
+      "error_gptq_held_out\n";
 };
+
+// A layer's weights rounded by GPTQ.
+struct Rounded {
+  GridWeights weights;
+  double damping = 0;
+};
+
+// With more damping where there are fewer rows than inputs, so that the Hessian says nothing about most
+// directions: the damping with the least error on other texts. others: null where there are none.
+absl::StatusOr<Rounded> RoundByGptq(const at::Tensor& weight, const Hessian& hessian, const Hessian* others,
+                                    GptqOptions options) {
+  const at::Tensor matrix = hessian.Matrix();
+  const bool few = others != nullptr && hessian.rows() < weight.size(1);
+  Rounded best;
+  std::optional<double> least;
+  for (const double factor : {1.0, 10.0, 100.0}) {
+    GptqOptions damped = options;
+    damped.damping = std::min(1.0, options.damping * factor);
+    QL_ASSIGN_OR_RETURN(GridWeights weights, Gptq(weight, matrix, damped));
+    if (!few) return Rounded{std::move(weights), damped.damping};
+    const double error = OutputError(
+        weight, Dequantize(weights, options.grid.group_size, options.grid.bf16_scales), others->Matrix());
+    if (least.has_value() && error >= *least) continue;
+    least = error;
+    best = {std::move(weights), damped.damping};
+  }
+  return best;
+}
 
 class WeightOnly : public QuantizationMethod {
  public:
@@ -83,16 +126,30 @@ class WeightOnly : public QuantizationMethod {
         return Make(layer, RoundToNearest(layer.weight(), options.grid), options.grid);
       });
     }
-    const LabelledTexts sample =
-        SampleTexts(*context.train, Param<int64_t>(params, "calibration_texts"), context.seed);
-    QL_ASSIGN_OR_RETURN(const Hessians hessians, CollectHessians(model, sample, context));
+    const int64_t count = Param<int64_t>(params, "calibration_texts");
+    QL_ASSIGN_OR_RETURN(const Hessians hessians,
+                        CollectHessians(model, SampleTexts(*context.train, count, context.seed), context));
+    const LabelledTexts held_out = HeldOutTexts(*context.train, count, kHeldOutTexts, context.seed);
+    Hessians others;
+    if (!held_out.texts.empty()) {
+      QL_ASSIGN_OR_RETURN(others, CollectHessians(model, held_out, context));
+    }
     CalibrationLog log;
-    QL_RETURN_IF_ERROR(ReplaceLinears(model, context, [&](const std::string& name, const LinearFp32& layer) {
-      const Hessian& hessian = *hessians.at(name);
-      auto rounded = Gptq(layer.weight(), hessian.Matrix(), options);
-      if (rounded.ok()) log.Add(name, layer.weight(), *rounded, hessian, options.grid);
-      return Make(layer, std::move(rounded), options.grid);
-    }));
+    std::optional<Message> few;  // of the first layer with few rows
+    QL_RETURN_IF_ERROR(ReplaceLinears(
+        model, context,
+        [&](const std::string& name, const LinearFp32& layer) -> absl::StatusOr<std::unique_ptr<Linear>> {
+          const Hessian& hessian = *hessians.at(name);
+          const Hessian* const other = others.empty() ? nullptr : others.at(name).get();
+          QL_ASSIGN_OR_RETURN(const Rounded rounded, RoundByGptq(layer.weight(), hessian, other, options));
+          log.Add(name, layer.weight(), rounded.weights, rounded.damping, hessian, other, options.grid);
+          if (rounded.damping > options.damping && !few) {
+            few =
+                messages::kFewCalibrationRows(name, hessian.rows(), layer.weight().size(1), rounded.damping);
+          }
+          return Make(layer, rounded.weights, options.grid);
+        }));
+    if (few) context.Warn("few_calibration_rows", *few);
     return context.WriteFile("calibration.csv", log.csv());
   }
 

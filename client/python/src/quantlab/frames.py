@@ -19,10 +19,10 @@ _RUNS = _KEY + ["kind", "state", "message", "attempts", "reused", "method_versio
 # Columns that are there even where no row has such a label, so that `table.label_split` always works.
 _LABELS = [f"label_{name}" for name in (
     "split", "average", "variant", "run", "against", "part", "kind", "batch_size", "sequence_length", "quantile",
-    "layer", "precision", "measure", "point", "chosen", "direction", "margin")]
+    "layer", "precision", "measure", "point", "chosen", "direction", "margin", "processes")]
 _METRICS = _KEY + ["metric", "value", "unit", "low", "high", "samples", "step", "labels"] + _LABELS
 _LAYERS = _KEY + ["layer", "in_features", "out_features", "requested", "effective", "kernel", "reason",
-                  "macs_share", "bytes_fp32", "bytes", "sqnr_db", "role", "block"]
+                  "macs_share", "bytes_fp32", "bytes", "sqnr_db", "role", "block", "median_sqnr_db"]
 
 
 def state_name(state):
@@ -134,7 +134,8 @@ def layers(data):
         for layer in report.layers:
             row = {name: getattr(layer, "name" if name == "layer" else name) for name in _LAYERS[len(_KEY):]}
             rows.append({**_key(report), **row, "sqnr_db": _optional(layer, "sqnr_db"),
-                         "block": _optional(layer, "block")})
+                         "block": _optional(layer, "block"),
+                         "median_sqnr_db": _optional(layer, "median_sqnr_db")})
     return _frame(rows, _LAYERS)
 
 

@@ -1,0 +1,28 @@
+// The speed of a comparison's models, side by side in several processes.
+#ifndef QUANTLAB_WORKER_RUNNER_COMPARE_SPEED_H_
+#define QUANTLAB_WORKER_RUNNER_COMPARE_SPEED_H_
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "worker/runner/attempt.h"
+#include "worker/runner/memory_child.h"
+
+namespace quantlab::runner {
+
+// Times all models in EvaluationConfig::processes processes one after another, and in up to kMaxExtension
+// times as many while an A/A interval is too wide. Records inference_time, throughput, speedup and aa_ratio
+// of each shape, and writes samples.csv. The same model again (`first_of_same`: of FirstOfSameModels) is not
+// timed again; it gets the numbers of the first. `runner`: this program's path. Errors: those of
+// MeasureTimesInChild.
+absl::Status CompareSpeed(Attempt& attempt, const std::string& runner, const std::vector<InputShape>& shapes,
+                          const std::vector<size_t>& first_of_same);
+
+// "batch 8 x 128 tokens".
+Message MessageOfShape(const InputShape& shape);
+
+}  // namespace quantlab::runner
+
+#endif  // QUANTLAB_WORKER_RUNNER_COMPARE_SPEED_H_

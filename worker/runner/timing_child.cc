@@ -1,0 +1,99 @@
+#include "worker/runner/timing_child.h"
+
+#include <csignal>
+#include <sys/prctl.h>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
+#include "base/numbers.h"
+#include "base/status_macros.h"
+#include "platform/process.h"
+#include "worker/engine/measure/devices.h"
+#include "worker/engine/measure/environment.h"
+#include "worker/engine/measure/side_by_side.h"
+
+namespace quantlab::runner {
+namespace {
+
+// A sample takes about 50 bytes.
+constexpr size_t kMaxOutput = 256 << 20;
+
+engine::BenchOptions OptionsFor(const TimingRequest& request, const InputShape& shape) {
+  engine::BenchOptions options;
+  options.batch_size = shape.batch_size;
+  options.sequence_length = shape.sequence_length;
+  options.warmup_iterations = request.warmup_iterations;
+  options.min_samples = request.min_samples;
+  options.min_duration_seconds = request.min_duration_seconds;
+  options.until_narrow = request.until_narrow;
+  options.seed = request.seed;
+  return options;
+}
+
+std::string TextOf(const TimedInput& input) {
+  const std::string shape = absl::StrCat(input.shape.batch_size, "x", input.shape.sequence_length);
+  return input.fp32_path.empty() ? shape : absl::StrCat(shape, "=", input.fp32_path);
+}
+
+}  // namespace
+
+absl::StatusOr<TimedInput> ParseTimedInput(const std::string& text) {
+  const size_t at = text.find('=');
+  TimedInput input;
+  QL_ASSIGN_OR_RETURN(input.shape, ParseInputShape(text.substr(0, at)));
+  if (at != text.npos) input.fp32_path = text.substr(at + 1);
+  return input;
+}
+
+absl::StatusOr<std::vector<ShapeTimes>> MeasureTimes(const TimingRequest& request) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  QL_RETURN_IF_ERROR(engine::CheckDevice(request.device));
+  engine::SetUpDeterminism(request.threads, request.seed);
+  std::vector<engine::SideBySide::Input> inputs;
+  for (const std::string& folder : request.models) inputs.push_back({folder, folder});
+  QL_ASSIGN_OR_RETURN(const auto models, engine::SideBySide::Load(inputs, request.device));
+  std::vector<ShapeTimes> all;
+  for (const TimedInput& input : request.inputs) {
+    const engine::MachineReading before = engine::ReadMachine();
+    QL_ASSIGN_OR_RETURN(engine::SideBySideResult result,
+                        models->Run(OptionsFor(request, input.shape), input.fp32_path));
+    all.push_back({result.fp32_path, result.other_fp32_path, result.other_fp32_ratio, std::move(result.trial),
+                   std::move(result.bench.samples), engine::Between(before, engine::ReadMachine())});
+  }
+  return all;
+}
+
+absl::StatusOr<std::vector<ShapeTimes>> MeasureTimesInChild(const std::string& runner,
+                                                            const TimingRequest& request,
+                                                            const std::function<bool()>& should_stop) {
+  ProcessSpec spec;
+  spec.argv = {runner,           "measure-times",
+               "--device",       request.device.name(),
+               "--threads",      absl::StrCat(request.threads),
+               "--warm-up",      absl::StrCat(request.warmup_iterations),
+               "--min-samples",  absl::StrCat(request.min_samples),
+               "--min-duration", RoundTrip(request.min_duration_seconds),
+               "--seed",         absl::StrCat(request.seed)};
+  if (request.until_narrow) spec.argv.push_back("--until-narrow");
+  for (const TimedInput& input : request.inputs)
+    spec.argv.insert(spec.argv.end(), {"--shape", TextOf(input)});
+  spec.argv.push_back("--");
+  spec.argv.insert(spec.argv.end(), request.models.begin(), request.models.end());
+  spec.output = ProcessSpec::Output::kTwoPipes;
+  QL_ASSIGN_OR_RETURN(
+      const CommandResult child,
+      RunCommand(*MakeProcessLauncher(), spec, {.should_stop = should_stop, .max_output = kMaxOutput}));
+  if (child.exit.signal != 0) {
+    return MessageStatus(absl::StatusCode::kResourceExhausted,
+                         messages::kTimingChildKilled(child.exit.signal));
+  }
+  if (child.exit.code != 0) {
+    return absl::InternalError(absl::StrCat("timing the models: ", absl::StripAsciiWhitespace(child.errors)));
+  }
+  return TimesFromJson(child.output, request.inputs.size(), request.models.size() + 1);
+}
+
+}  // namespace quantlab::runner
