@@ -125,8 +125,25 @@ std::string AccuracyMeaning(Language language, const VariantFacts& variant, cons
   return Say(language, "accuracy not settled by a paired test", "准确率未经配对检验");
 }
 
-// How a control and the variant that it controls were trained differently: "epochs 3 against 1"; empty where
-// alike. Of several seeds the first speaks for all.
+// A loss that does not fall is not passed over.
+std::string RisingLoss(Language language, double first, double last) {
+  if (last < first) return "";
+  return Say(
+      language,
+      "It did not fall: by this measure the training did not improve on the model that it started from. A "
+      "lower learning rate or more epochs may help.",
+      "损失没有下降：按此衡量，训练没有改进其起点模型。可尝试更低的学习率或更多轮数。");
+}
+
+// How far down the interval of the difference reaches, with enough decimals to differ from the margin.
+std::string ReachClause(Language language, const VariantFacts& variant, double margin) {
+  if (!variant.difference.has_value() || !variant.difference->low.has_value()) return "";
+  return Fill(language, ", down to $0", "，下限为 $0",
+              FormatPoints(*variant.difference->low, language, -margin));
+}
+
+}  // namespace
+
 std::string TrainedDifferently(Language language, const VariantFacts& variant, const VariantFacts& control) {
   const RunConfig& one = variant.runs[0]->config;
   const RunConfig& other = control.runs[0]->config;
@@ -157,25 +174,6 @@ std::string TrainedDifferently(Language language, const VariantFacts& variant, c
   }
   return absl::StrJoin(differences, Say(language, ", ", "；"));
 }
-
-// A loss that does not fall is not passed over.
-std::string RisingLoss(Language language, double first, double last) {
-  if (last < first) return "";
-  return Say(
-      language,
-      "It did not fall: by this measure the training did not improve on the model that it started from. A "
-      "lower learning rate or more epochs may help.",
-      "损失没有下降：按此衡量，训练没有改进其起点模型。可尝试更低的学习率或更多轮数。");
-}
-
-// How far down the interval of the difference reaches, with enough decimals to differ from the margin.
-std::string ReachClause(Language language, const VariantFacts& variant, double margin) {
-  if (!variant.difference.has_value() || !variant.difference->low.has_value()) return "";
-  return Fill(language, ", down to $0", "，下限为 $0",
-              FormatPoints(*variant.difference->low, language, -margin));
-}
-
-}  // namespace
 
 std::string ControlSentence(Language language, const Facts& facts, const VariantFacts& control) {
   std::vector<std::string> alike, unlike;

@@ -98,13 +98,13 @@ LabelledTexts SampleTexts(const LabelledTexts& texts, int64_t count, uint64_t se
   return sample;
 }
 
-absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(Encoder& fp32, const Encoder& quantized,
-                                                               absl::Span<const TokenizedText> texts,
-                                                               int batch_size) {
+absl::StatusOr<LayerNoise> MeasureLayerNoise(Encoder& fp32, const Encoder& quantized,
+                                             absl::Span<const TokenizedText> texts, int batch_size) {
   struct Pair {
     const Linear* reference = nullptr;
     const Linear* quantized = nullptr;
     double signal = 0, noise = 0;
+    double peak = 0, squares = 0, inputs = 0;
   };
   std::map<std::string, Pair> pairs;
   quantized.ForEachLinear([&](const LayerInfo& info, const Linear& layer) {
@@ -121,12 +121,16 @@ absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(Encoder& fp32, co
         const at::Tensor q = it->second.quantized->Forward(x).to(at::kDouble);
         it->second.signal += y.square().sum().item<double>();
         it->second.noise += (y - q).square().sum().item<double>();
+        it->second.peak = std::max(it->second.peak, x.abs().max().item<double>());
+        it->second.squares += x.to(at::kDouble).square().sum().item<double>();
+        it->second.inputs += static_cast<double>(x.numel());
       }));
-  std::map<std::string, double> sqnr;
+  LayerNoise measured;
   for (const auto& [name, pair] : pairs) {
-    if (pair.noise > 0) sqnr[name] = 10 * std::log10(pair.signal / pair.noise);
+    if (pair.noise > 0) measured.sqnr_db[name] = 10 * std::log10(pair.signal / pair.noise);
+    if (pair.squares > 0) measured.input_peak[name] = pair.peak / std::sqrt(pair.squares / pair.inputs);
   }
-  return sqnr;
+  return measured;
 }
 
 }  // namespace quantlab::engine

@@ -31,13 +31,20 @@ absl::Status VisitLayerInputs(Encoder& model, absl::Span<const TokenizedText> te
 // `count` texts (or all, where there are fewer) drawn without replacement by `seed`, in order of index.
 LabelledTexts SampleTexts(const LabelledTexts& texts, int64_t count, uint64_t seed);
 
-// Signal to quantization noise, dB, of each linear layer of `quantized` that is not FP32: ten times the
-// decimal logarithm of sum(y^2) / sum((y - q)^2), where y is the output of the FP32 layer and q of the
-// quantized one, both given the FP32 model's inputs for `texts`, on the device of both models. A layer
-// whose outputs are equal to the bit is left out.
-absl::StatusOr<std::map<std::string, double>> MeasureLayerSqnr(Encoder& fp32, const Encoder& quantized,
-                                                               absl::Span<const TokenizedText> texts,
-                                                               int batch_size);
+// What quantization does to single layers, by their names.
+struct LayerNoise {
+  // Signal to quantization noise, dB: ten times the decimal logarithm of sum(y^2) / sum((y - q)^2), where y
+  // is the output of the FP32 layer and q of the quantized one, both given the FP32 model's inputs. A layer
+  // whose outputs are equal to the bit is left out.
+  std::map<std::string, double> sqnr_db;
+  // The largest magnitude of those inputs over their root mean square; layers whose inputs are all 0 are left
+  // out.
+  std::map<std::string, double> input_peak;
+};
+
+// Of each linear layer of `quantized` that is not FP32, for `texts`, on the device of both models.
+absl::StatusOr<LayerNoise> MeasureLayerNoise(Encoder& fp32, const Encoder& quantized,
+                                             absl::Span<const TokenizedText> texts, int batch_size);
 
 }  // namespace quantlab::engine
 
