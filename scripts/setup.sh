@@ -16,7 +16,10 @@ PACKAGES=(
   gnuplot-nox pandoc weasyprint fonts-noto-cjk
 )
 TEST_PACKAGES=(clang-format-16 prometheus chromium poppler-utils)
-ALL_PACKAGES=(clang-16 libclang-rt-16-dev clang-tidy-16 libbenchmark-dev gcovr)
+AXE_VERSION=4.14.1
+# Another npm than Debian's will do.
+command -v npm >/dev/null && NPM=() || NPM=(npm)
+ALL_PACKAGES=("${NPM[@]}" clang-16 libclang-rt-16-dev clang-tidy-16 libbenchmark-dev gcovr)
 
 case "${1:-}" in
   "") ;;
@@ -91,6 +94,16 @@ install_test_venv() {
   echo "$inputs" >"$stamp"
 }
 
+# The rules that the report's pages are checked with (tests/report/accessibility_test.py).
+install_axe() {
+  [ "$(cat "$ROOT/.axe/.installed" 2>/dev/null)" = "$AXE_VERSION" ] && return
+  step "Installing axe-core $AXE_VERSION into .axe"
+  npm install --ignore-scripts --no-audit --no-fund --no-save --prefix "$ROOT/.axe" "axe-core@$AXE_VERSION" >&2 ||
+    die "npm could not install axe-core@$AXE_VERSION; check the network and try again"
+  echo "$AXE_VERSION" >"$ROOT/.axe/.installed"
+}
+
 install_packages
 install_torch
 if [ "${1:-}" != "" ]; then install_test_venv; fi
+if [ "${1:-}" = --all ]; then install_axe; fi
