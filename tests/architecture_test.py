@@ -80,6 +80,7 @@ LIBRARIES = {
     | {f"client/{folder}" for folder in CLIENT} | {f"worker/agent/{folder}" for folder in AGENT},
     re.compile(r"^spdlog/"): {"logging"},
     re.compile(r"^prometheus/"): {"server/service", "server/main"},
+    re.compile(r"^zip\.h$"): {"client/results"},
     re.compile(r"^yaml-cpp/"): {"yaml", "client/inputs", "client/results", "client/quantctl"},
 }
 

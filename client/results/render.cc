@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "client/results/tool.h"
 #include "platform/environment.h"
@@ -88,6 +89,7 @@ class Renderer {
   absl::Status Draw() {
     QL_RETURN_IF_ERROR(FindProgram("gnuplot").status());
     QL_ASSIGN_OR_RETURN(const std::string shell, FindProgram("sh"));
+    Say(messages::kDrawingFigures());
     QL_RETURN_IF_ERROR(Run({shell, "figures/redraw.sh"}));
     std::vector<std::string> drawn;
     std::error_code error;
@@ -127,6 +129,7 @@ class Renderer {
 
   absl::Status MakePage(Language language, Medium medium, const std::string& name) {
     QL_ASSIGN_OR_RETURN(const std::string pandoc, FindProgram("pandoc"));
+    Say(messages::kMakingPage(name));
     const std::string title =
         absl::StrCat(data_.experiment.name, report::Say(language, ": quantization report", "：课程设计报告"));
     QL_RETURN_IF_ERROR(Write(folder_ / "template.html",
@@ -153,6 +156,10 @@ class Renderer {
   absl::Status WriteInput(Medium medium, const std::string& markdown) {
     QL_ASSIGN_OR_RETURN(const std::string text, ReadFile((folder_ / markdown).string(), kLargestFile));
     return Write(folder_ / kPageMarkdown, report::PageMarkdown(medium, text));
+  }
+
+  void Say(const Message& step) const {
+    if (options_.progress) options_.progress(step);
   }
 
   // Once each: both languages lack the same program.
