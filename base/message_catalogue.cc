@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "base/message_json.h"
 #include "base/messages.h"
+#include "base/text/list.h"
 
 namespace quantlab {
 namespace {
@@ -158,13 +159,19 @@ std::string RenderText(Language language, ArgumentKind kind, const std::string& 
   return kind == ArgumentKind::kText ? Render(language, TextMessage(value)) : value;
 }
 
+// FirstOf() ends a list that it cut in English.
+std::string RenderWords(Language language, const std::vector<std::string>& words) {
+  if (language == Language::kEnglish) return absl::StrJoin(words, ", ");
+  const std::optional<size_t> more = words.size() > 1 ? LeftOut(words.back()) : std::nullopt;
+  if (!more.has_value()) return absl::StrJoin(words, "、");
+  return absl::StrCat(absl::StrJoin(words.begin(), words.end() - 1, "、"), " 等（另有 ", *more, " 个）");
+}
+
 std::string RenderArgument(Language language, ArgumentKind kind, const MessageValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return RenderText(language, kind, *text);
   if (const auto* integer = std::get_if<int64_t>(&value)) return RenderInteger(language, kind, *integer);
   if (const auto* real = std::get_if<double>(&value)) return RenderReal(language, kind, *real);
-  if (const auto* words = std::get_if<std::vector<std::string>>(&value)) {
-    return absl::StrJoin(*words, language == Language::kEnglish ? ", " : "、");
-  }
+  if (const auto* words = std::get_if<std::vector<std::string>>(&value)) return RenderWords(language, *words);
   return RenderMessages(language, std::get<std::vector<Message>>(value));
 }
 

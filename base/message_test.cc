@@ -11,6 +11,7 @@
 #include "base/messages.h"
 #include "base/run_state.h"
 #include "base/status_macros.h"
+#include "base/text/list.h"
 
 namespace quantlab {
 namespace {
@@ -163,6 +164,13 @@ TEST(MessageJsonTest, RefusesWhatIsNoMessage) {
   Message deep = messages::kText("x");
   for (int i = 0; i <= kMaxMessageDepth; ++i) deep = messages::kRunCancelled(deep);
   EXPECT_THAT(std::string(MessageFromJson(MessageToJson(deep)).status().message()), HasSubstr("nested"));
+}
+
+TEST(RenderTest, AListThatWasCutEndsInTheReadersLanguage) {
+  const Message cut = messages::kWroteFiles(FirstOf({"a", "b", "c", "d"}, 2));
+  EXPECT_NE(Render(Language::kEnglish, cut).find("a, b, and 2 more"), std::string::npos);
+  EXPECT_NE(Render(Language::kChinese, cut).find("a、b 等（另有 2 个）"), std::string::npos);
+  EXPECT_NE(Render(Language::kChinese, messages::kWroteFiles({"a", "b"})).find("a、b"), std::string::npos);
 }
 
 }  // namespace

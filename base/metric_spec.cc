@@ -240,6 +240,14 @@ std::vector<MetricSpec> MixedPrecisionMetrics() {
                "divergence (mean KL divergence of the model's answers, nats), loss_increase (of the mean "
                "cross-entropy), sqnr_db (of the layer's own output, dB).",
        .higher_is_better = false},
+      {.name = "layer_input_peak",
+       .unit = "1",
+       .title = "Largest input of a layer",
+       .title_zh = "层输入的最大值",
+       .help =
+           "Largest magnitude of a linear layer's inputs in FP32, over their root mean square: how far its "
+           "outliers reach. Of the examples that its SQNR is measured on. Label: layer.",
+       .higher_is_better = false},
       {.name = "layer_time",
        .unit = "s",
        .title = "Layer time",

@@ -105,7 +105,7 @@ std::vector<EventKind> AllKinds() {
           LogLine{Severity::kWarning, "text", messages::kText("text")},
           Artifact{"model/model.safetensors", kDigest, 1'000'000'000'000},
           Layer{"bert.encoder.layer.0", 384, 1536, "int8", "fp32", "sgemm", "too small", 0.125, 4000, 1000,
-                31.5, messages::kText("too small"), "ffn.in", 0},
+                31.5, messages::kText("too small"), "ffn.in", 0, 33.25},
           Environment{"avx512-2t", {{"torch", "2.13.0"}}},
           Caveat{"subset", "1,000 of 25,000 texts", messages::kText("1,000 of 25,000 texts")}};
 }

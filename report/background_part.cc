@@ -70,6 +70,7 @@ void WriteBackground(Writer& writer) {
 void WriteArchitecture(Writer& writer) {
   writer.Section("Architecture of the system", "系统架构");
   writer.Paragraph(writer.Tell(prose::kSystem));
+  writer.Paragraph(writer.About("architecture/system", "$0 shows its programs.", "$0 给出各程序及其关系。"));
   writer.ShowFigure("architecture/system");
 }
 

@@ -15,6 +15,12 @@ void WriteQuality(Writer& writer) {
   const Language language = writer.language();
   const Facts& facts = writer.facts();
   writer.Subsection(writer.Say("Accuracy", "准确率"));
+  writer.Paragraph(Join(
+      language, {writer.About("results/accuracy", "$0 shows accuracy and F1 of the variants side by side.",
+                              "$0 并列给出各方案的准确率与 F1。"),
+                 writer.About("accuracy", "$0 adds precision, recall and the difference from the baseline.",
+                              "$0 另给出精确率、召回率及与基线之差。"),
+                 writer.About("paired", "The tests behind it are in $0.", "所依据的检验见 $0。")}));
   if (!writer.ShowFigure("results/accuracy")) {
     writer.Paragraph(writer.Say("No accuracy was measured.", "未测得准确率。"));
   }
@@ -36,6 +42,10 @@ void WriteSpeed(Writer& writer) {
   const Facts& facts = writer.facts();
   if (facts.comparisons.empty()) return;
   writer.Subsection(writer.Say("Speed", "速度"));
+  writer.Paragraph(Join(
+      language, {writer.About("results/speed", "$0 shows latency and speedup at each input shape.",
+                              "$0 给出各输入形状下的延迟与加速比。"),
+                 writer.About("speed", "$0 has the numbers with their intervals.", "数值与区间见 $0。")}));
   writer.ShowFigure("results/speed");
   if (facts.comparisons.size() > 1) {
     writer.Paragraph(writer.Fill(
@@ -54,8 +64,16 @@ void WriteCosts(Writer& writer) {
   const Facts& facts = writer.facts();
   if (facts.comparisons.empty()) return;
   writer.Subsection(writer.Say("Size and memory", "体积与内存"));
+  writer.Paragraph(Join(
+      language,
+      {writer.About("results/size", "$0 compares the sizes of the saved models.", "$0 比较各模型的体积。"),
+       writer.About("size", "$0 counts the quantized layers apart.", "$0 另计被量化的层。")}));
   writer.ShowFigure("results/size");
   writer.Show(SizeTable(language, facts));
+  writer.Paragraph(
+      Join(language, {writer.About("results/memory", "$0 compares the peaks of memory.", "$0 比较内存峰值。"),
+                      writer.About("memory", "$0 divides them into anonymous and file-backed memory.",
+                                   "$0 将其分为匿名内存与文件映射内存。")}));
   writer.ShowFigure("results/memory");
   writer.Show(MemoryTable(language, facts));
 }
@@ -64,6 +82,11 @@ void WriteLayerByLayer(Writer& writer) {
   const Table table = LayersTable(writer.language(), writer.facts());
   if (table.rows.empty()) return;
   writer.Subsection(writer.Say("Layers", "各层"));
+  writer.Paragraph(Join(
+      writer.language(),
+      {writer.About("layers", "$0 counts the layers by the precision that ran.", "$0 按实际精度统计各层。"),
+       writer.About("results/layers", "$0 shows them one by one, from input to answer.",
+                    "$0 按计算顺序逐层给出。")}));
   writer.Show(table);
   writer.ShowFigure("results/layers");
 }
@@ -72,11 +95,28 @@ void WriteTogether(Writer& writer) {
   const Facts& facts = writer.facts();
   if (facts.comparisons.empty()) return;
   writer.Subsection(writer.Say("All together", "综合比较"));
+  writer.Paragraph(Join(
+      writer.language(),
+      {writer.About("summary", "$0 puts everything in one table.", "$0 将全部结果汇于一表。"),
+       writer.HasFigure("comparisons/trade")
+           ? writer.About("comparisons/pareto", "$0 sets accuracy against size.", "$0 为准确率与体积之对照。")
+           : "",
+       writer.About("comparisons/radar", "$0 compares five qualities of each variant.",
+                    "$0 从五个方面比较各方案。"),
+       writer.About("comparisons/dashboard", "$0 is for a slide.", "$0 可直接用于幻灯片。")}));
   writer.Show(SummaryTable(writer.language(), facts));
   // It stands on the first page where that has no trade with speed.
   if (writer.HasFigure("comparisons/trade")) writer.ShowFigure("comparisons/pareto");
   writer.ShowFigure("comparisons/radar");
   writer.ShowFigure("comparisons/dashboard");
+}
+
+void WriteRecommendations(Writer& writer) {
+  const Language language = writer.language();
+  writer.Subsection(writer.Say("What to ship, with its proof", "建议及其依据"));
+  writer.Paragraph(ShipForSpeed(language, writer.facts()));
+  writer.Paragraph(ShipForSize(language, writer.facts()));
+  writer.Paragraph(ShipForAccuracy(language, writer.facts()));
 }
 
 }  // namespace
@@ -89,6 +129,9 @@ void WriteComparison(Writer& writer) {
   WriteCosts(writer);
   WriteLayerByLayer(writer);
   WriteTogether(writer);
+  WriteRecommendations(writer);
+  writer.Paragraph(writer.About("other", "$0 has the other metrics that the experiment file asked for.",
+                                "实验文件要求的其他指标见 $0。"));
   writer.Show(OtherTable(writer.language(), writer.facts(), OtherRows::kAskedFor));
 }
 

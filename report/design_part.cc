@@ -154,9 +154,12 @@ void WriteEnvironment(Writer& writer) {
     writer.Paragraph(writer.Say("No run recorded its environment.", "没有运行记录环境信息。"));
     return;
   }
-  writer.Paragraph(writer.Fill(
-      "Models run on LibTorch $0. The same seed on the same fingerprint gives the same result.",
-      "模型由 LibTorch 执行 $0。相同种子、相同执行指纹给出相同结果。", writer.Cite(Source::kPyTorch)));
+  const std::string torch = writer.Cite(Source::kPyTorch);
+  writer.Paragraph(Join(
+      writer.language(),
+      {writer.Fill("Models run on LibTorch $0. The same seed on the same fingerprint gives the same result.",
+                   "模型由 LibTorch 执行 $0。相同种子、相同执行指纹给出相同结果。", torch),
+       writer.About("environment", "$0 describes hardware and software.", "软硬件详见 $0。")}));
   writer.Show(table);
 }
 
@@ -218,6 +221,8 @@ SplitSizes SizesOfSplits(const Writer& writer, const DatasetConfig& dataset) {
 void WriteDesign(Writer& writer) {
   writer.Section("Design of the experiment", "实验设计");
   WriteData(writer);
+  writer.Paragraph(writer.About("architecture/model", "$0 shows where each variant quantizes the model.",
+                                "$0 标出各方案量化了模型的哪些部分。"));
   writer.ShowFigure("architecture/model");
   WriteTraining(writer);
   WriteMeasuring(writer);

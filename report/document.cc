@@ -80,6 +80,13 @@ void WriteAbstract(Writer& writer) {
   item("**Memory:** ", "**内存**：", Goal::kMemory);
   item("**Accuracy:** ", "**准确率**：", Goal::kAccuracy);
   writer.EndList();
+  writer.Paragraph(
+      Join(writer.language(),
+           {writer.About("comparisons/trade", "$0 shows what each variant trades.", "$0 给出各方案的取舍。"),
+            writer.HasFigure("comparisons/trade")
+                ? ""
+                : writer.About("comparisons/pareto", "$0 shows accuracy and size.", "$0 给出准确率与体积。"),
+            writer.About("answer", "$0 lists the variants.", "$0 列出各方案。")}));
   if (!writer.ShowFigure("comparisons/trade")) writer.ShowFigure("comparisons/pareto");
   writer.Show(AnswerTable(writer.language(), writer.facts()));
   for (const VariantFacts& variant : writer.facts().variants) {
@@ -125,6 +132,7 @@ void WriteNotRun(Writer& writer) {
 
 void WriteRuns(Writer& writer) {
   writer.Section("Runs", "运行情况");
+  writer.Paragraph(writer.About("runs", "$0 says how each run ended.", "$0 说明每个运行如何结束。"));
   writer.Show(RunsTable(writer.language(), writer.data()));
   for (const RunReport& run : writer.data().runs) writer.Item(EndSentence(writer.language(), run));
   writer.EndList();
@@ -185,23 +193,21 @@ void WriteThreats(Writer& writer) {
   writer.EndList();
 }
 
-void WriteConclusion(Writer& writer) {
-  writer.Section("Conclusion", "结论");
-  writer.Paragraph(ShipForSpeed(writer.language(), writer.facts()));
-  writer.Paragraph(ShipForSize(writer.language(), writer.facts()));
-  writer.Paragraph(ShipForAccuracy(writer.language(), writer.facts()));
-  writer.Paragraph(ChoiceSentence(writer.language(), writer.facts()));
-}
-
 void WriteTests(Writer& writer) {
   if (!HasProof(writer.facts())) return;
   writer.Unnumbered("Appendix: paired tests", "附录：配对检验");
+  writer.Paragraph(
+      Join(writer.language(),
+           {writer.About("paired", "$0 has the tests against the baseline.", "$0 为与基线的检验。"),
+            writer.About("pairs", "$0 has those between variants.", "$0 为方案之间的检验。")}));
   writer.Show(PairedTable(writer.language(), writer.facts()));
   writer.Show(PairsTable(writer.language(), writer.facts()));
 }
 
 void WriteAppendices(Writer& writer) {
   writer.Unnumbered("Appendix: where every number comes from", "附录：每个数字的来源");
+  writer.Paragraph(writer.About("sources", "$0 names the attempt, worker and device of each run.",
+                                "$0 列出每个运行的尝试、工作节点与设备。"));
   writer.Show(SourcesTable(writer.language(), writer.data()));
   const char* const code = LanguageCode(writer.language());
   std::vector<std::string> links;
@@ -225,10 +231,7 @@ void WriteAppendices(Writer& writer) {
       "所有图以 SVG 与 PNG 格式连同所绘数据存放于 `figures/`；运行 `sh figures/redraw.sh` 可全部重绘。"));
 }
 
-}  // namespace
-
-std::string RenderDocument(Language language, const Facts& facts, const ReportOptions& options, bool draw) {
-  Writer writer(language, facts, draw);
+void WriteDocument(Writer& writer, const ReportOptions& options) {
   WriteHead(writer, options);
   WriteDecision(writer, options.decide);
   WriteAbstract(writer);
@@ -237,6 +240,7 @@ std::string RenderDocument(Language language, const Facts& facts, const ReportOp
   WriteDesign(writer);
   WriteMethods(writer);
   WriteComparison(writer);
+  WriteAnalysis(writer);
   WriteRuns(writer);
   WriteThreats(writer);
   WriteConclusion(writer);
@@ -244,6 +248,16 @@ std::string RenderDocument(Language language, const Facts& facts, const ReportOp
   writer.Raw(absl::StrCat(writer.References(), "\n"));
   WriteTests(writer);
   WriteAppendices(writer);
+}
+
+}  // namespace
+
+// Twice: what the first pass numbered, sentences of the second refer to.
+std::string RenderDocument(Language language, const Facts& facts, const ReportOptions& options, bool draw) {
+  Writer first(language, facts, draw);
+  WriteDocument(first, options);
+  Writer writer(language, facts, draw, first.numbers());
+  WriteDocument(writer, options);
   return writer.Take();
 }
 

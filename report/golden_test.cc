@@ -157,6 +157,40 @@ TEST(ReportTest, EveryRowOfATableHasItsColumns) {
   }
 }
 
+TEST(ReportTest, TextRefersToEveryFigureAndTable) {
+  for (const std::string& name : Situations()) {
+    for (const ReportFile& file : Render(Load(name), name)) {
+      if (file.path.find('/') != std::string::npos) continue;
+      int captions = 0;
+      const std::string mark = "<a id=\"";
+      for (size_t at = file.content.find(mark); at != std::string::npos;
+           at = file.content.find(mark, at + 1)) {
+        const size_t begin = at + mark.size();
+        const std::string id = file.content.substr(begin, file.content.find('"', begin) - begin);
+        EXPECT_NE(file.content.find("](#" + id + ")"), std::string::npos)
+            << name << "/" << file.path << ": " << id;
+        ++captions;
+      }
+      EXPECT_GT(captions, 0) << name;
+    }
+  }
+}
+
+TEST(ReportTest, ReferencesLeadToWhatIsShown) {
+  for (const std::string& name : Situations()) {
+    for (const ReportFile& file : Render(Load(name), name)) {
+      for (const std::string kind : {"figure-", "table-"}) {
+        const std::string mark = "](#" + kind;
+        for (size_t at = file.content.find(mark); at != std::string::npos;
+             at = file.content.find(mark, at + 1)) {
+          const std::string id = file.content.substr(at + 3, file.content.find(')', at) - at - 3);
+          EXPECT_NE(file.content.find("<a id=\"" + id + "\"></a>"), std::string::npos) << name << ": " << id;
+        }
+      }
+    }
+  }
+}
+
 TEST(ReportTest, OneLanguageGivesOneReport) {
   const std::vector<ReportFile> files = RenderReport(Load("quick"), {Language::kEnglish});
   for (const ReportFile& file : files) {

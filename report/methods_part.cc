@@ -64,8 +64,11 @@ void WriteLayers(Writer& writer, const VariantFacts& variant) {
 
 void WriteFront(Writer& writer, const VariantFacts& variant) {
   if (variant.front.empty()) return;
-  writer.Paragraph(FrontSentence(writer.language(), variant));
-  if (DrawnFront(writer.facts()) == &variant) writer.ShowFigure("results/front");
+  const bool drawn = DrawnFront(writer.facts()) == &variant;
+  writer.Paragraph(
+      Join(writer.language(), {FrontSentence(writer.language(), variant),
+                               drawn ? writer.About("results/front", "$0 draws it.", "前沿见 $0。") : ""}));
+  if (drawn) writer.ShowFigure("results/front");
 }
 
 void WritePairs(Writer& writer, const VariantFacts& variant) {
@@ -105,6 +108,8 @@ void WriteMethods(Writer& writer) {
     writer.Paragraph(writer.Say("The experiment has no runs.", "本实验没有运行。"));
     return;
   }
+  writer.Paragraph(
+      writer.About("results/curves", "$0 sets the training curves side by side.", "各训练曲线见 $0。"));
   writer.ShowFigure("results/curves");
 }
 

@@ -1,8 +1,11 @@
 #include "report/page.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "report/facts/format.h"
 #include "report/facts/phrases.h"
 #include "report/facts/verdict.h"
@@ -69,6 +72,27 @@ std::string PageFacts(Language language, const Facts& facts) {
     variants.push_back(VariantJson(language, facts, variant));
   return absl::StrCat("{\"speedColumn\":", HeadlineShape(facts).batch_size > 0 ? "true" : "false",
                       ",\"variants\":[", absl::StrJoin(variants, ","), "]}");
+}
+
+// weasyprint 57 cannot draw gnuplot's SVG ("currentColor" in a <use>), so paper takes the PNG. Only our own
+// figures and anchors begin a line so: "!", "[" and "<" of anything else are escaped.
+std::string PageMarkdown(Medium medium, absl::string_view markdown) {
+  std::string text;
+  absl::ConsumeSuffix(&markdown, "\n");
+  for (absl::string_view line : absl::StrSplit(markdown, '\n')) {
+    if (medium == Medium::kPaper && absl::StartsWith(line, "![") && absl::ConsumeSuffix(&line, ".svg)")) {
+      absl::StrAppend(&text, line, ".png)\n");
+      continue;
+    }
+    const size_t end = line.find("\"></a>");
+    if (absl::ConsumePrefix(&line, "<a id=\"") && end != absl::string_view::npos) {
+      const std::vector<absl::string_view> parts = absl::StrSplit(line, absl::MaxSplits("\"></a>", 1));
+      absl::StrAppend(&text, "[]{#", parts[0], "}", parts[1], "\n");
+      continue;
+    }
+    absl::StrAppend(&text, line, "\n");
+  }
+  return text;
 }
 
 std::vector<CoverField> CoverFields(Language language, const CoverOptions& cover) {

@@ -23,6 +23,10 @@ enum class Medium { kScreen, kPaper };
 std::string PageTemplate(Language language, Medium medium, absl::string_view title, absl::string_view facts,
                          const std::optional<CoverOptions>& cover = std::nullopt);
 
+// The Markdown of a report as pandoc is to read it, whose input has no raw HTML: the anchors of figures and
+// tables become spans, and paper takes the figures as PNG.
+std::string PageMarkdown(Medium medium, absl::string_view markdown);
+
 // A line of a cover: what it is, and what the file says.
 struct CoverField {
   std::string name, value;

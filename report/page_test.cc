@@ -35,6 +35,15 @@ TEST(PageTest, ACoverHasWhatTheFileSays) {
               testing::Not(HasSubstr("cover-title\">")));
 }
 
+TEST(PageTest, MarkdownForPandocHasSpansForAnchorsAndPaperHasPng) {
+  const char* const text =
+      "<a id=\"figure-1\"></a>**Figure 1.** \\<b\\>\n![a](figures/a.en.svg)\nsee ![b](b.svg)\n";
+  EXPECT_EQ(PageMarkdown(Medium::kScreen, text),
+            "[]{#figure-1}**Figure 1.** \\<b\\>\n![a](figures/a.en.svg)\nsee ![b](b.svg)\n");
+  EXPECT_EQ(PageMarkdown(Medium::kPaper, text),
+            "[]{#figure-1}**Figure 1.** \\<b\\>\n![a](figures/a.en.png)\nsee ![b](b.svg)\n");
+}
+
 TEST(PageTest, FactsHaveIntervalsAndTheUncorrectedP) {
   Facts facts;
   VariantFacts variant;

@@ -20,8 +20,12 @@ SplitSizes SizesOfSplits(const Writer& writer, const DatasetConfig& dataset);
 void WriteMethods(Writer& writer);
 // What a method is, in a few sentences with their sources; the help of its spec where it is unknown here.
 std::string MethodTheory(Writer& writer, const VariantFacts& variant);
-// The variants side by side.
+// The variants side by side, and what to ship, with its proof.
 void WriteComparison(Writer& writer);
+// Why the numbers are as they are; nothing where there is nothing to analyse.
+void WriteAnalysis(Writer& writer);
+// What was found, what to choose from, and what remains open.
+void WriteConclusion(Writer& writer);
 
 }  // namespace quantlab::report
 

@@ -1,6 +1,7 @@
 #include "report/writer.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -8,8 +9,26 @@
 
 namespace quantlab::report {
 
-Writer::Writer(Language language, const Facts& facts, bool draw)
-    : language_(language), facts_(facts), draw_(draw), figures_(AllFigures(facts)) {}
+Writer::Writer(Language language, const Facts& facts, bool draw, Numbers numbers)
+    : language_(language),
+      facts_(facts),
+      draw_(draw),
+      figures_(AllFigures(facts)),
+      numbers_(std::move(numbers)) {}
+
+std::string Writer::Reference(const std::string& shown) const {
+  const auto it = numbers_.find(shown);
+  if (it == numbers_.end()) return "";
+  // Figures are known by a path, tables by a plain name.
+  if (absl::StrContains(shown, '/'))
+    return Fill("[Figure $0](#figure-$0)", "[图 $0](#figure-$0)", it->second);
+  return Fill("[Table $0](#table-$0)", "[表 $0](#table-$0)", it->second);
+}
+
+std::string Writer::Caption(const char* kind, const char* english, const char* chinese, int number,
+                            const std::string& caption) const {
+  return absl::StrCat("<a id=\"", kind, "-", number, "\"></a>", Fill(english, chinese, number, caption));
+}
 
 void Writer::Title(const std::string& title) {
   absl::StrAppend(&text_, "# ", title, "\n\n");
@@ -42,7 +61,8 @@ void Writer::EndList() {
 
 void Writer::Show(const Table& table) {
   if (table.rows.empty()) return;
-  Paragraph(Fill("**Table $0.** $1", "**表 $0** $1", ++table_, table.caption));
+  given_[table.name] = ++table_;
+  Paragraph(Caption("table", "**Table $0.** $1", "**表 $0** $1", table_, table.caption));
   absl::StrAppend(&text_, TableMarkdown(table), "\n");
 }
 
@@ -55,12 +75,13 @@ bool Writer::ShowFigure(const std::string& path) {
   const auto it = std::find_if(figures_.begin(), figures_.end(),
                                [&](const Figure& figure) { return figure.path == path; });
   if (it == figures_.end()) return false;
-  ++figure_;
+  given_[path] = ++figure_;
   if (draw_) {
     absl::StrAppend(&text_, "![", it->title.In(language_), "](figures/", path, ".", LanguageCode(language_),
                     ".svg)\n\n");
   }
-  std::string caption = Fill("**Figure $0.** $1", "**图 $0** $1", figure_, it->caption.In(language_));
+  std::string caption =
+      Caption("figure", "**Figure $0.** $1", "**图 $0** $1", figure_, it->caption.In(language_));
   if (!draw_) {
     absl::StrAppend(&caption,
                     Fill(" (Not drawn here: `sh figures/redraw.sh` draws it from `figures/$0.csv`.)",

@@ -11,12 +11,15 @@ PACKAGES=(
   git ca-certificates g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-pip
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
   libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev libyaml-cpp-dev libcli11-dev
-  nlohmann-json3-dev libutf8proc-dev libicu-dev libgtest-dev libgmock-dev
+  nlohmann-json3-dev libutf8proc-dev libicu-dev libzip-dev libgtest-dev libgmock-dev
   # Figures, HTML and PDF of reports; without them a report consists of Markdown, tables and data.
   gnuplot-nox pandoc weasyprint fonts-noto-cjk
 )
 TEST_PACKAGES=(clang-format-16 prometheus chromium poppler-utils)
-ALL_PACKAGES=(clang-16 libclang-rt-16-dev clang-tidy-16 libbenchmark-dev gcovr)
+AXE_VERSION=4.14.1
+# Another npm than Debian's will do.
+command -v npm >/dev/null && NPM=() || NPM=(npm)
+ALL_PACKAGES=("${NPM[@]}" clang-16 libclang-rt-16-dev clang-tidy-16 libbenchmark-dev gcovr)
 
 case "${1:-}" in
   "") ;;
@@ -91,6 +94,16 @@ install_test_venv() {
   echo "$inputs" >"$stamp"
 }
 
+# The rules that the report's pages are checked with (tests/report/accessibility_test.py).
+install_axe() {
+  [ "$(cat "$ROOT/.axe/.installed" 2>/dev/null)" = "$AXE_VERSION" ] && return
+  step "Installing axe-core $AXE_VERSION into .axe"
+  npm install --ignore-scripts --no-audit --no-fund --no-save --prefix "$ROOT/.axe" "axe-core@$AXE_VERSION" >&2 ||
+    die "npm could not install axe-core@$AXE_VERSION; check the network and try again"
+  echo "$AXE_VERSION" >"$ROOT/.axe/.installed"
+}
+
 install_packages
 install_torch
 if [ "${1:-}" != "" ]; then install_test_venv; fi
+if [ "${1:-}" = --all ]; then install_axe; fi

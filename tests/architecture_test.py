@@ -82,6 +82,7 @@ LIBRARIES = {
     re.compile(r"^openssl/"): {"base", "security"},
     re.compile(r"^spdlog/"): {"logging"},
     re.compile(r"^prometheus/"): {"server/service", "server/main"},
+    re.compile(r"^zip\.h$"): {"client/results"},
     re.compile(r"^yaml-cpp/"): {"yaml", "client/inputs", "client/results", "client/quantctl"},
 }
 

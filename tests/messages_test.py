@@ -11,6 +11,8 @@ DECLARED = re.compile(r'QL_MESSAGE\((k\w+),\s*"([a-z0-9_.]+)"')
 USED = re.compile(r"messages::(k\w+)")
 # Titles stand in the initializer of a Table, or are added to its columns.
 COLUMNS = re.compile(r"(?:Table table\(|columns = |columns\.push_back\()(\{.*?\})\)?;", re.DOTALL)
+# No program makes these any longer, but results that are stored carry them, and reports render them in both languages.
+STORED = {"kMeasuringSpeed", "kTimingsUnreliable"}
 TITLE = re.compile(r'\{"([A-Z][^"]*)"')
 FOLDERS = ("base", "catalog", "client", "codec", "logging", "model_folder", "platform", "proto", "report", "security", "server",
            "storage", "worker", "yaml")
@@ -38,7 +40,8 @@ class MessagesTest(unittest.TestCase):
             used.update(USED.findall(text))
         self.assertGreater(len(used), 50)
         self.assertEqual(sorted(used - declared), [])
-        self.assertEqual(sorted(declared - used), [], "declared, but no program makes them")
+        self.assertEqual(sorted(declared - used - STORED), [], "declared, but no program makes them")
+        self.assertEqual(sorted(STORED & used), [], "made again: no longer only stored")
 
     def test_every_column_has_a_chinese_title(self):
         titles = set()

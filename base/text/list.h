@@ -3,8 +3,11 @@
 #define QUANTLAB_BASE_TEXT_LIST_H_
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "absl/strings/string_view.h"
 
 namespace quantlab {
 
@@ -13,6 +16,8 @@ std::string SomeOf(const std::vector<std::string>& names, size_t most);
 
 // The first `most` names, and where there are more "and 97 more" after them.
 std::vector<std::string> FirstOf(const std::vector<std::string>& names, size_t most);
+// How many names FirstOf() left out of a list that ends in `last`; none where it is a name.
+std::optional<size_t> LeftOut(absl::string_view last);
 
 }  // namespace quantlab
 

@@ -13,5 +13,11 @@ TEST(SomeOfTest, CutsALongListWithACount) {
   EXPECT_EQ(FirstOf({"a", "b", "c"}, 1), (std::vector<std::string>{"a", "and 2 more"}));
 }
 
+TEST(ListTest, WhatWasLeftOutCanBeReadAgain) {
+  EXPECT_EQ(LeftOut(FirstOf({"a", "b", "c"}, 1).back()), 2u);
+  EXPECT_EQ(LeftOut("and b more"), std::nullopt);
+  EXPECT_EQ(LeftOut("c"), std::nullopt);
+}
+
 }  // namespace
 }  // namespace quantlab

@@ -36,6 +36,8 @@ bool IsAway(const absl::Status& status) {
 // says it in its text alone (https://github.com/grpc/grpc/blob/v1.51.1/src/core/lib/iomgr/tcp_posix.cc).
 bool ConnectionEnded(const absl::Status& status) {
   if (!absl::IsUnavailable(status)) return false;
+  // The request was never sent: nobody listens, or the other side closed before HTTP/2 was set up (no TLS).
+  if (absl::StrContains(status.message(), "failed to connect to all addresses")) return false;
   for (const char* text : {"Socket closed", "Connection reset", "Broken pipe", "recvmsg", "sendmsg"}) {
     if (absl::StrContains(status.message(), text)) return true;
   }

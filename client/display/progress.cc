@@ -196,7 +196,7 @@ std::string ProgressBoard::DrawRun(const RunLine& run, size_t name_width, int wi
   } else if (IsEnded(run.state) && run.start && run.end) {
     rest = HumanDuration(*run.end - *run.start, language_);
   }
-  const std::string head = Pad(Truncate(Printable(run.name), name_width), name_width) + "  ";
+  const std::string head = Pad(TruncateMiddle(Printable(run.name), name_width), name_width) + "  ";
   const std::string state = Pad(RenderTerm(language_, StateName(run.state)), kStateWidth) + "  ";
   const size_t used = name_width + 2 + kStateWidth + 2;
   const size_t room = static_cast<size_t>(width) > used + 1 ? width - used - 1 : 0;
@@ -205,6 +205,8 @@ std::string ProgressBoard::DrawRun(const RunLine& run, size_t name_width, int wi
 }
 
 std::vector<std::string> ProgressBoard::Draw(int width, int height, absl::Time now, bool color) const {
+  const std::string overall = height > 2 ? Overall(now) : "";
+  if (!overall.empty()) --height;
   std::vector<const RunLine*> shown;
   for (const RunLine& run : runs_) shown.push_back(&run);
   size_t left_out = 0;
@@ -231,7 +233,38 @@ std::vector<std::string> ProgressBoard::Draw(int width, int height, absl::Time n
     lines.push_back(Render(language_, messages::kMoreLines(static_cast<int64_t>(left_out), ended,
                                                            static_cast<int64_t>(runs_.size()))));
   }
+  if (!overall.empty()) lines.push_back(Truncate(overall, static_cast<size_t>(std::max(1, width - 1))));
   return lines;
+}
+
+std::optional<absl::Duration> ProgressBoard::Left(absl::Time now) const {
+  absl::Duration took, left;
+  int measured = 0, running = 0;
+  for (const RunLine& run : runs_) {
+    running += run.state == v1::RUN_STATE_RUNNING ? 1 : 0;
+    // What was taken from an earlier run took no time, and says nothing of the others.
+    if (!IsEnded(run.state) || run.reused || !run.start || !run.end) continue;
+    took += *run.end - *run.start;
+    ++measured;
+  }
+  if (measured == 0) return std::nullopt;
+  for (const RunLine& run : runs_) {
+    if (IsEnded(run.state)) continue;
+    const absl::Duration so_far =
+        run.start && run.state == v1::RUN_STATE_RUNNING ? now - *run.start : absl::ZeroDuration();
+    left += std::max(took / measured - so_far, run.meter.Left().value_or(absl::ZeroDuration()));
+  }
+  return left / std::max(1, running);
+}
+
+std::string ProgressBoard::Overall(absl::Time now) const {
+  if (runs_.size() < 2 || ended_.has_value()) return "";
+  const auto ended =
+      std::count_if(runs_.begin(), runs_.end(), [](const RunLine& run) { return IsEnded(run.state); });
+  const Message overall = messages::kOverall(ended, static_cast<int64_t>(runs_.size()));
+  const auto left = Left(now);
+  if (!left.has_value()) return Render(language_, overall);
+  return Render(language_, messages::kOverallLeft(overall, HumanDuration(*left, language_)));
 }
 
 std::vector<std::string> ProgressBoard::PlainLines() const {

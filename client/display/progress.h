@@ -64,9 +64,13 @@ class ProgressBoard {
   // Adds runs and updates states from a new answer of the coordinator.
   void Refresh(const v1::Experiment& experiment);
 
-  // One line per run for a terminal of `width` columns; if there are more runs than `height` lines, running
-  // ones come first and the last line counts the rest.
+  // One line per run and one for the experiment, for a terminal of `width` columns; if there are more runs
+  // than `height` lines, running ones come first and the last line counts the rest.
   std::vector<std::string> Draw(int width, int height, absl::Time now, bool color) const;
+
+  // How many runs have ended, with the time left once that can be estimated (see Left). Empty for fewer than
+  // two runs, and once the experiment has ended.
+  std::string Overall(absl::Time now) const;
 
   // One line for each run that is running: for logs.
   std::vector<std::string> PlainLines() const;
@@ -83,6 +87,9 @@ class ProgressBoard {
     std::optional<absl::Time> start, end;
   };
   void AddRun(const v1::Run& run);
+  // As if each run took as long as those that have ended did on average, or as long as its phase still needs;
+  // and as if as many ran at a time as now. None before any has ended.
+  std::optional<absl::Duration> Left(absl::Time now) const;
   std::string DrawRun(const RunLine& run, size_t name_width, int width, absl::Time now, bool color) const;
 
   const Language language_;

@@ -57,6 +57,19 @@ std::string Truncate(absl::string_view text, size_t width) {
   return absl::StrCat(text.substr(0, at), "…");
 }
 
+std::string TruncateMiddle(absl::string_view text, size_t width) {
+  const size_t has = DisplayWidth(text);
+  if (has <= width) return std::string(text);
+  if (width < 3) return Truncate(text, width);
+  // The larger half before the ellipsis.
+  const std::string head = Truncate(text, width / 2 + 1);
+  const size_t tail = width - DisplayWidth(head);
+  size_t begin = 0, left = has;
+  for (size_t length = 0; begin < text.size() && left > tail; begin += length)
+    left -= WidthOf(Decode(text, begin, &length));
+  return absl::StrCat(head, text.substr(begin));
+}
+
 std::string Pad(absl::string_view text, size_t width, bool right) {
   const size_t has = DisplayWidth(text);
   if (has >= width) return std::string(text);

@@ -17,6 +17,9 @@ size_t DisplayWidth(absl::string_view text);
 // `text` truncated to `width` columns, with an ellipsis if something was removed.
 std::string Truncate(absl::string_view text, size_t width);
 
+// The same, cut in the middle: names that begin and end differently stay different.
+std::string TruncateMiddle(absl::string_view text, size_t width);
+
 // `text` padded with spaces to `width` columns; unchanged if wider.
 std::string Pad(absl::string_view text, size_t width, bool right = false);
 

@@ -44,24 +44,6 @@ void AddGlobalOptions(CommandLine& line) {
   app.add_flag("-q,--quiet", line.quiet, line.Say(messages::kHelpQuiet()));
 }
 
-// The three things to do first, where quantctl is called without anything.
-constexpr char kFirstSteps[] = R"(Quantization experiments: submit, follow, compare, report.
-
-  quantctl run configs/quick.yaml   run an experiment and write its report
-  quantctl list                     experiments, newest first
-  quantctl report latest            write the report of the newest one again
-
-All commands: quantctl --help
-)";
-constexpr char kFirstStepsChinese[] = R"(量化实验：提交、跟踪、比较、报告。
-
-  quantctl run configs/quick.yaml   运行一个实验并写出报告
-  quantctl list                     列出实验，最新的在前
-  quantctl report latest            重新写出最新实验的报告
-
-全部命令：quantctl --help
-)";
-
 bool IsBare(const CLI::App& app, const CLI::ParseError& end) {
   return end.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) &&
          app.get_subcommands().empty() && app.remaining().empty();
@@ -71,7 +53,7 @@ bool IsBare(const CLI::App& app, const CLI::ParseError& end) {
 int ReportParseEnd(const CommandLine& line, const CLI::ParseError& end) {
   if (end.get_exit_code() == 0) return line.app->exit(end) == 0 ? kExitOk : kExitUsage;
   if (IsBare(*line.app, end)) {
-    std::fputs(line.language == Language::kChinese ? kFirstStepsChinese : kFirstSteps, stderr);
+    std::fprintf(stderr, "%s\n", line.Say(messages::kHelpFirstSteps()).c_str());
     return kExitUsage;
   }
   // A Chinese colon brings its own space.
@@ -123,6 +105,7 @@ int RunQuantctl(int argc, char** argv) {
   AddInspectCommands(line);
   AddChangeCommands(line);
   AddResultCommands(line);
+  AddOpenCommand(line);
   AddDataCommands(line);
   AddDecideCommand(line);
   AddServeCommand(line);

@@ -38,11 +38,28 @@ int ShowChanged(Session& session, const v1::Experiment& experiment, const Messag
   return kExitOk;
 }
 
+// The state in which an experiment, or one run of it, has ended; empty where it has not.
+std::string EndedState(const v1::Experiment& experiment, const std::string& run) {
+  if (run.empty()) {
+    return experiment.state() == v1::EXPERIMENT_STATE_ACTIVE ? "" : StateName(experiment.state());
+  }
+  for (const v1::Run& one : experiment.runs()) {
+    if (SplitRunId(one.id()).second == run && IsEnded(one.state())) return StateName(one.state());
+  }
+  return "";
+}
+
 absl::StatusOr<int> Cancel(Session& session, const ChangeOptions& options) {
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
   v1::CancelExperimentRequest request;
   QL_RETURN_IF_ERROR(ResolveTarget(*client, options.name, request.mutable_id(), request.mutable_run()));
   request.set_reason(options.reason);
+  QL_ASSIGN_OR_RETURN(const v1::Experiment before, client->GetExperiment(request.id()));
+  if (const std::string ended = EndedState(before, request.run()); !ended.empty()) {
+    const std::string name =
+        request.run().empty() ? before.id() : absl::StrCat(before.id(), "/", request.run());
+    return ShowChanged(session, before, messages::kEndedAlready(name, ended));
+  }
   QL_ASSIGN_OR_RETURN(const v1::Experiment experiment, client->Cancel(request));
   return ShowChanged(session, experiment,
                      messages::kCancelledTheRest(experiment.id(), StateName(experiment.state())));

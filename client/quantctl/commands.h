@@ -36,6 +36,7 @@ void AddInspectCommands(CommandLine& line);   // list, get, logs, metrics, expla
 void AddChangeCommands(CommandLine& line);    // cancel, retry, stop
 void AddServiceCommands(CommandLine& line);   // workers, methods, catalog, version, help, completion
 void AddResultCommands(CommandLine& line);    // download, report
+void AddOpenCommand(CommandLine& line);       // open
 void AddDataCommands(CommandLine& line);      // export, compare
 void AddDecideCommand(CommandLine& line);     // decide
 void AddServeCommand(CommandLine& line);      // serve

@@ -62,7 +62,7 @@ TEST(ExportTest, MetricsAreOneRowEachWithWhereTheyCameFrom) {
 
 TEST(ExportTest, LayersAreQuotedAsRfc4180Says) {
   const std::string csv = ExportCsv(TableOf(MakeExport(MakeData()), "layers"));
-  EXPECT_THAT(csv, HasSubstr(",\"a \"\"reason\"\", with\nlines\",0,0,1099511627776,,,\r\n"));
+  EXPECT_THAT(csv, HasSubstr(",\"a \"\"reason\"\", with\nlines\",0,0,1099511627776,,,,\r\n"));
 }
 
 TEST(ExportTest, ParametersOfRunsAreColumns) {

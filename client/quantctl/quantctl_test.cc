@@ -305,9 +305,9 @@ TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
 
 TEST_F(QuantctlTest, EveryCommandHasHelpWithAnExample) {
   for (const char* command :
-       {"run",    "submit",  "validate", "list",    "get",     "watch",      "logs",    "metrics", "cancel",
-        "retry",  "explain", "workers",  "methods", "catalog", "download",   "report",  "export",  "compare",
-        "doctor", "version", "serve",    "stop",    "help",    "completion", "settings"}) {
+       {"run",    "submit",  "validate", "list",    "get",     "watch",      "logs",     "metrics", "cancel",
+        "retry",  "explain", "workers",  "methods", "catalog", "download",   "report",   "export",  "compare",
+        "doctor", "version", "serve",    "stop",    "help",    "completion", "settings", "open"}) {
     const Outcome outcome = Run(absl::StrCat(command, " --help"));
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("Example:")) << command;
@@ -315,6 +315,44 @@ TEST_F(QuantctlTest, EveryCommandHasHelpWithAnExample) {
   }
   EXPECT_THAT(Run("help exit-codes").out, HasSubstr("5  the coordinator cannot be reached"));
   EXPECT_THAT(Run("--help").out, Not(HasSubstr("supervise")));
+}
+
+TEST_F(QuantctlTest, ReportMakesAnArchiveToHandIn) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  const Outcome outcome = Run("report latest --format md --lang en --archive hand-in.zip");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("archive: hand-in.zip ("));
+  const std::string bytes = ReadAll(folder_ / "hand-in.zip");
+  EXPECT_EQ(bytes.substr(0, 2), "PK");
+  for (const char* name :
+       {"quick/report/report.en.md", "quick/experiment.yaml", "quick/baseline/config.json"}) {
+    EXPECT_THAT(bytes, HasSubstr(name));
+  }
+  EXPECT_EQ(Run("report latest --format md --lang en --archive again.zip").code, 0);
+  EXPECT_EQ(ReadAll(folder_ / "again.zip"), bytes);
+  EXPECT_THAT(Run("report latest --format md --archive nowhere/x.zip").err, HasSubstr("nowhere/x.zip"));
+}
+
+TEST_F(QuantctlTest, OpenPrintsTheReportWithoutACoordinator) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  const Outcome nothing = Run("open latest");
+  EXPECT_EQ(nothing.code, 4) << nothing.err;
+  EXPECT_THAT(nothing.err, HasSubstr("quantctl report latest"));
+  ASSERT_EQ(Run("report latest --format md --lang en").code, 0);
+  const Outcome open = Run("open --coordinator 127.0.0.1:1");
+  EXPECT_EQ(open.code, 0) << open.err;
+  EXPECT_THAT(open.out, ::testing::EndsWith("/results/quick/report/report.en.md\n"));
+  EXPECT_THAT(open.err, HasSubstr("no desktop to open it on"));
+  EXPECT_EQ(nlohmann::json::parse(Run("open quick -o json").out)["schema"], "quantlab.v1/Report");
+}
+
+TEST_F(QuantctlTest, CancellingWhatHasEndedSaysSo) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  const Outcome experiment = Run("cancel latest");
+  EXPECT_EQ(experiment.code, 0) << experiment.err;
+  EXPECT_THAT(experiment.err, HasSubstr("quick-1 has ended already: SUCCEEDED; nothing was cancelled"));
+  EXPECT_THAT(Run("cancel latest/baseline --lang zh").err, HasSubstr("quick-1/baseline 已经结束"));
+  fake_.With([](FakeState& state) { EXPECT_TRUE(state.cancels.empty()); });
 }
 
 TEST_F(QuantctlTest, ExportWritesAFolderOfTablesOrOneDocument) {

@@ -12,6 +12,7 @@
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/result_folder.h"
+#include "client/results/archive.h"
 #include "platform/paths.h"
 
 namespace quantlab::client {
@@ -107,6 +108,7 @@ struct ReportOptions {
   std::string name = "latest";
   std::string language;
   std::vector<std::string> formats = {"md", "html", "pdf"};
+  std::string archive;
 
   bool Wants(const char* format) const {
     return std::find(formats.begin(), formats.end(), format) != formats.end();
@@ -114,6 +116,7 @@ struct ReportOptions {
 };
 
 absl::StatusOr<int> Report(Session& session, const ReportOptions& options) {
+  if (!options.archive.empty()) QL_RETURN_IF_ERROR(CheckArchivePath(options.archive));
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
   QL_ASSIGN_OR_RETURN(const std::string id, client->ResolveExperiment(options.name));
   if (!session.is_table()) {
@@ -126,9 +129,15 @@ absl::StatusOr<int> Report(Session& session, const ReportOptions& options) {
   fetch.language = options.language;
   fetch.html = options.Wants("html");
   fetch.pdf = options.Wants("pdf");
+  fetch.archive = options.archive;
   QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, *client, id, fetch));
   QL_RETURN_IF_ERROR(results.written);
   session.Print(results.summary);
+  if (!options.archive.empty()) {
+    std::error_code error;
+    const auto size = static_cast<int64_t>(std::filesystem::file_size(options.archive, error));
+    session.Print(session.Say(messages::kArchiveIn(options.archive, error ? "?" : HumanBytes(size))) + "\n");
+  }
   return kExitOk;
 }
 
@@ -148,13 +157,16 @@ void AddResultCommands(CommandLine& line) {
 
   const auto report = std::make_shared<ReportOptions>();
   command = AddCommand(line, "report", line.Say(messages::kHelpReport()),
-                       "  quantctl report latest --lang en\n  quantctl report latest --format html");
+                       "  quantctl report latest --lang en\n  quantctl report latest --format html\n"
+                       "  quantctl report latest --archive hand-in.zip");
   command->add_option("EXPERIMENT", report->name, line.Say(messages::kHelpExperimentLatest()));
   command->add_option("--lang", report->language, line.Say(messages::kHelpReportLang()))
       ->check(CLI::IsMember({"zh", "en", "both"}));
   command->add_option("--format", report->formats, line.Say(messages::kHelpReportFormat()))
       ->delimiter(',')
       ->check(CLI::IsMember({"md", "html", "pdf"}));
+  command->add_option("--archive", report->archive, line.Say(messages::kHelpReportArchive()))
+      ->type_name("FILE");
   command->callback([&line, report] { line.action = [report](Session& s) { return Report(s, *report); }; });
 }
 

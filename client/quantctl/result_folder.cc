@@ -12,6 +12,7 @@
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "client/display/text.h"
+#include "client/results/archive.h"
 #include "client/results/render.h"
 #include "proto/convert.h"
 #include "report/facts/facts.h"
@@ -21,7 +22,7 @@
 namespace quantlab::client {
 namespace {
 
-// Progress of a download, on a terminal.
+// Progress of making the report and of downloading, on a terminal.
 class TransferLine {
  public:
   explicit TransferLine(Session& session) : session_(session) {}
@@ -32,6 +33,12 @@ class TransferLine {
     last_ = absl::Now();
     shown_ = true;
     Write(absl::StrCat("\rfetching results: ", HumanBytes(done), " of ", HumanBytes(total), "\033[K"));
+  }
+
+  void Show(const Message& step) {
+    if (!session_.err().is_terminal || session_.quiet()) return;
+    shown_ = true;
+    Write(absl::StrCat("\r", Printable(session_.Say(step)), "\033[K"));
   }
 
   void Clear() {
@@ -96,11 +103,12 @@ Table VariantTable(Language language, const report::Facts& facts) {
 }
 
 // Caveats of all runs, each text once.
-std::string Caveats(Language language, const ReportData& data) {
+std::string Caveats(Language language, const ReportData& data, bool subsets_said) {
   std::set<std::string> seen;
   std::string text;
   for (const RunReport& run : data.runs) {
     for (const Caveat& caveat : run.caveats) {
+      if (subsets_said && caveat.code == "subset") continue;
       if (!seen.insert(caveat.message).second) continue;
       absl::StrAppend(&text, NoteLine(language, RenderOr(language, caveat.coded_message, caveat.message)),
                       "\n");
@@ -126,10 +134,13 @@ absl::StatusOr<Reported> MakeReport(Session& session, const v1::ReportData& mess
   rendering.html = options.html;
   rendering.pdf = options.pdf;
   rendering.cancellation = &session.cancellation();
+  TransferLine line(session);
+  rendering.progress = [&line](const Message& step) { line.Show(step); };
   // Ctrl-C also ends the external programs that draw and typeset.
   session.interrupts().Handle([&session](int) { session.cancellation().Cancel(); });
   absl::StatusOr<RenderedReport> rendered = RenderFiles(reported.data, rendering);
   session.interrupts().Handle(nullptr);
+  line.Clear();
   QL_RETURN_IF_ERROR(rendered.status());
   for (const std::string& note : rendered->notes) session.Warn(note);
   reported.files = std::move(rendered->files);
@@ -142,7 +153,8 @@ Language SummaryLanguage(const Session& session, const Reported& reported) {
 }
 
 // `folder` is empty if there is none.
-std::string Summary(Session& session, const Reported& reported, const std::string& folder) {
+std::string Summary(Session& session, const Reported& reported, const std::string& folder,
+                    bool subsets_said) {
   const ReportData& data = reported.data;
   const report::Facts facts = report::CollectFacts(data);
   std::string text;
@@ -150,7 +162,7 @@ std::string Summary(Session& session, const Reported& reported, const std::strin
   const Table table = VariantTable(language, facts);
   if (!table.empty()) absl::StrAppend(&text, table.Render(session.out().color, 0, language), "\n");
   absl::StrAppend(&text, report::RenderSummary(data, SummaryLanguage(session, reported)),
-                  Caveats(language, data));
+                  Caveats(language, data, subsets_said));
   if (folder.empty()) return text;
   absl::StrAppend(&text, "\n", session.Say(messages::kResultsIn(folder)), "\n");
   for (const TextFile& file : reported.files) {
@@ -184,19 +196,24 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
   } else {
     session.Warn(messages::kNoReport(MessageOf(reported.status())));
   }
+  if (reported.ok() && !options.archive.empty()) {
+    QL_RETURN_IF_ERROR(WriteArchive(options.archive, HandInFiles(data, reported->files)));
+  }
   TransferLine line(session);
   results.progress = [&line](int64_t done, int64_t total) { line.Show(done, total); };
   const absl::StatusOr<ResultsFolder> folder = WriteResults(client, data, results);
   line.Clear();
   if (!folder.ok()) {
-    return WrittenResults{folder.status(), "", reported.ok() ? Summary(session, *reported, "") : ""};
+    return WrittenResults{folder.status(), "",
+                          reported.ok() ? Summary(session, *reported, "", options.subsets_said) : ""};
   }
   if (!folder->moved_away.empty()) {
     session.Note(messages::kOlderResultsMoved(folder->moved_away));
   }
   const std::string where = session.Say(messages::kResultsIn(folder->path)) + "\n";
-  return WrittenResults{absl::OkStatus(), folder->path,
-                        reported.ok() ? Summary(session, *reported, folder->path) : where};
+  return WrittenResults{
+      absl::OkStatus(), folder->path,
+      reported.ok() ? Summary(session, *reported, folder->path, options.subsets_said) : where};
 }
 
 }  // namespace quantlab::client

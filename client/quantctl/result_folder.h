@@ -15,6 +15,9 @@ struct FetchOptions {
   std::string language;  // zh, en, both; empty: as set in the experiment file
   // Formats besides Markdown, which is always written. PDF takes longest.
   bool html = true, pdf = false;
+  std::string archive;  // of what is handed in; empty: none
+  // Leaves out of the summary what was said of the datasets' subsets when the experiment began.
+  bool subsets_said = false;
 };
 
 // A note below a table, as a line.

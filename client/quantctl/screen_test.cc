@@ -35,6 +35,19 @@ TEST(TextTest, TruncatesWithinTheWidth) {
   EXPECT_EQ(Truncate("abc", 0), "");
 }
 
+TEST(TextTest, TruncatesInTheMiddleSoThatNamesStayDifferent) {
+  EXPECT_EQ(TruncateMiddle("abcdef", 6), "abcdef");
+  EXPECT_EQ(TruncateMiddle("abcdefghij", 7), "abc…hij");
+  EXPECT_EQ(TruncateMiddle("weight_only.dtype-int4.group_size-128", 20), "weight_onl…_size-128");
+  EXPECT_NE(TruncateMiddle("weight_only.dtype-int4.group_size-128", 16),
+            TruncateMiddle("weight_only.dtype-int4.group_size-64", 16));
+  EXPECT_EQ(TruncateMiddle("动态量化与静态量化", 9), "动态…量化");
+  EXPECT_EQ(TruncateMiddle("abcdef", 2), "a…");
+  EXPECT_EQ(TruncateMiddle("abc", 0), "");
+  for (size_t width = 0; width < 20; ++width)
+    EXPECT_LE(DisplayWidth(TruncateMiddle("动态abc量化d静态ef", width)), width);
+}
+
 TEST(TextTest, NothingOfALogLineReachesTheTerminalRaw) {
   EXPECT_EQ(Printable("a\tb"), "a b");
   EXPECT_EQ(Printable("\033[31mred\r\n"), "^[[31mred^M^J");
@@ -148,6 +161,24 @@ TEST_F(BoardTest, ARunningRunShowsPhaseRateAndTimeLeft) {
   EXPECT_EQ(Draw()[0],
             "baseline              RUNNING    ▕█████               ▏ training 50/200 steps, 5/s, 30 s left");
   EXPECT_THAT(board_->PlainLines(), ElementsAre("baseline: training 50/200 steps, 5/s, 30 s left"));
+}
+
+TEST_F(BoardTest, TheLastLineCountsRunsAndEstimatesTheTimeLeft) {
+  EXPECT_EQ(Draw().back(), "0 of 2 runs ended");
+  v1::WatchExperimentResponse change = RunChange(1, "q-1/baseline", v1::RUN_STATE_RUNNING);
+  change.mutable_time()->set_seconds(1'700'000'000);
+  board_->Update(change);
+  EXPECT_EQ(Draw().back(), "0 of 2 runs ended") << "nothing is known of how long a run takes";
+  change = RunChange(2, "q-1/baseline", v1::RUN_STATE_SUCCEEDED);
+  change.mutable_time()->set_seconds(1'700'000'060);
+  board_->Update(change);
+  EXPECT_EQ(Draw().back(), "1 of 2 runs ended, about 1 min 00 s left");
+  change = RunChange(3, "q-1/dynamic_quantization", v1::RUN_STATE_RUNNING);
+  change.mutable_time()->set_seconds(1'700'000'060);
+  board_->Update(change);
+  EXPECT_EQ(Draw().back(), "1 of 2 runs ended, about 20 s left") << "40 s after its start";
+  board_->Update(EndChange(4, v1::EXPERIMENT_STATE_SUCCEEDED));
+  EXPECT_EQ(Draw().size(), 2u) << "an ended experiment needs no estimate";
 }
 
 TEST_F(BoardTest, ANewPhaseStartsItsOwnRate) {

@@ -219,7 +219,9 @@ absl::StatusOr<int> Finish(Session& session, Client& client, const Followed& fol
   }
   const std::string failures = DescribeFailures(followed, session.language());
   if (!failures.empty()) session.Note(failures);
-  QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, client, id, {}));
+  FetchOptions fetch;
+  fetch.subsets_said = true;
+  QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, client, id, fetch));
   if (session.is_table()) {
     session.Print(results.summary);
     if (results.written.ok()) session.Note(messages::kAsPdfToo(id));

@@ -7,11 +7,11 @@
 #include <stdlib.h>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/messages.h"
 #include "base/status_macros.h"
 #include "client/results/tool.h"
 #include "platform/environment.h"
@@ -28,7 +28,7 @@ using report::Language;
 using report::Medium;
 
 constexpr int64_t kLargestFile = 64 << 20;
-constexpr char kPaperMarkdown[] = "paper.md";
+constexpr char kPageMarkdown[] = "page.md";
 
 absl::Status Write(const fs::path& path, const std::string& content) {
   std::error_code error;
@@ -126,6 +126,7 @@ class Renderer {
   absl::Status Draw() {
     QL_RETURN_IF_ERROR(FindProgram("gnuplot").status());
     QL_ASSIGN_OR_RETURN(const std::string shell, FindProgram("sh"));
+    Say(messages::kDrawingFigures());
     const absl::Status ran = Run({shell, "figures/redraw.sh"});
     if (absl::IsCancelled(ran)) return ran;
     std::error_code error;
@@ -164,45 +165,37 @@ class Renderer {
 
   absl::Status MakePage(Language language, Medium medium, const std::string& name) {
     QL_ASSIGN_OR_RETURN(const std::string pandoc, FindProgram("pandoc"));
+    Say(messages::kMakingPage(name));
     const std::string title =
         absl::StrCat(data_.experiment.name, report::Say(language, ": quantization report", "：课程设计报告"));
     QL_RETURN_IF_ERROR(Write(folder_ / "template.html",
                              report::PageTemplate(language, medium, title,
                                                   report::PageFacts(language, facts_), from_file_.cover)));
     // Names and messages are escaped in the Markdown; without raw HTML nothing else could be markup either.
-    std::vector<std::string> argv = {pandoc, "--from=commonmark-raw_html+pipe_tables+gfm_auto_identifiers",
-                                     "--standalone", "--toc", "--toc-depth=2",
-                                     // The first heading becomes the title, above the contents.
-                                     "--shift-heading-level-by=-1", "--template=template.html",
-                                     absl::StrCat("--output=", name)};
+    std::vector<std::string> argv = {
+        pandoc, "--from=commonmark-raw_html+pipe_tables+gfm_auto_identifiers+bracketed_spans", "--standalone",
+        "--toc", "--toc-depth=2",
+        // The first heading becomes the title, above the contents.
+        "--shift-heading-level-by=-1", "--template=template.html", absl::StrCat("--output=", name)};
     if (medium == Medium::kScreen) {
       argv.insert(argv.end(), {"--to=html5", "--self-contained"});
     } else {
       QL_ASSIGN_OR_RETURN(const std::string weasyprint, FindProgram("weasyprint"));
       argv.insert(argv.end(), {"--to=html5", absl::StrCat("--pdf-engine=", weasyprint)});
     }
-    argv.push_back(MarkdownName(language));
-    if (medium == Medium::kPaper) {
-      QL_RETURN_IF_ERROR(WritePaper(MarkdownName(language)));
-      argv.back() = kPaperMarkdown;
-    }
+    QL_RETURN_IF_ERROR(WriteInput(medium, MarkdownName(language)));
+    argv.push_back(kPageMarkdown);
     QL_RETURN_IF_ERROR(Run(std::move(argv)));
     return Take(name);
   }
 
-  // weasyprint 57 cannot draw gnuplot's SVG ("currentColor" in a <use>), so paper takes the PNG.
-  absl::Status WritePaper(const std::string& markdown) {
+  absl::Status WriteInput(Medium medium, const std::string& markdown) {
     QL_ASSIGN_OR_RETURN(const std::string text, ReadFile((folder_ / markdown).string(), kLargestFile));
-    std::string paper;
-    for (absl::string_view line : absl::StrSplit(text, '\n')) {
-      // Only our own figures begin a line so: "!" and "[" of anything else are escaped.
-      if (absl::StartsWith(line, "![") && absl::ConsumeSuffix(&line, ".svg)")) {
-        absl::StrAppend(&paper, line, ".png)\n");
-      } else {
-        absl::StrAppend(&paper, line, "\n");
-      }
-    }
-    return Write(folder_ / kPaperMarkdown, paper);
+    return Write(folder_ / kPageMarkdown, report::PageMarkdown(medium, text));
+  }
+
+  void Say(const Message& step) const {
+    if (options_.progress) options_.progress(step);
   }
 
   // Once each: both languages lack the same program.

@@ -6,10 +6,12 @@
 #ifndef QUANTLAB_CLIENT_RESULTS_RENDER_H_
 #define QUANTLAB_CLIENT_RESULTS_RENDER_H_
 
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "base/message.h"
 #include "base/report_data.h"
 #include "client/connection/cancellation.h"
 #include "client/results/results.h"
@@ -21,6 +23,8 @@ struct RenderOptions {
   std::vector<report::Language> languages;
   bool html = true, pdf = true;
   const Cancellation* cancellation = nullptr;  // may be null
+  // Called before each step that takes a while, on the calling thread. May be empty.
+  std::function<void(const Message& step)> progress;
 };
 
 struct RenderedReport {

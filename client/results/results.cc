@@ -27,6 +27,7 @@
 #include "base/text/utf8.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
+#include "client/results/archive.h"
 #include "client/results/folder_exchange.h"
 #include "client/results/repeatable.h"
 #include "platform/files.h"
@@ -78,6 +79,21 @@ std::string BytesOf(v1::ReportData data) {
 
 std::string Exact(double value) {
   return absl::StrFormat("%.17g", value);
+}
+
+// The folder of a run below that of its experiment.
+std::string RunFolder(const v1::Run& run) {
+  return run.folder().empty() ? SplitRunId(run.id()).second : run.folder();
+}
+
+// A run's metrics, layers, caveats and environment.
+std::string MetricsJson(const v1::RunReport& report) {
+  v1::RunReport metrics;
+  *metrics.mutable_metrics() = report.metrics();
+  *metrics.mutable_layers() = report.layers();
+  *metrics.mutable_caveats() = report.caveats();
+  if (report.has_environment()) *metrics.mutable_environment() = report.environment();
+  return PrettyJson(metrics);
 }
 
 // Writes all files of the folder.
@@ -144,18 +160,9 @@ class Writer {
     QL_RETURN_IF_ERROR(Write(folder + "/config.json", PrettyJson(run.config())));
     run.clear_config();
     QL_RETURN_IF_ERROR(Write(folder + "/run.json", PrettyJson(run)));
-    v1::RunReport metrics;
-    *metrics.mutable_metrics() = report.metrics();
-    *metrics.mutable_layers() = report.layers();
-    *metrics.mutable_caveats() = report.caveats();
-    if (report.has_environment()) *metrics.mutable_environment() = report.environment();
-    QL_RETURN_IF_ERROR(Write(folder + "/metrics.json", PrettyJson(metrics)));
+    QL_RETURN_IF_ERROR(Write(folder + "/metrics.json", MetricsJson(report)));
     QL_RETURN_IF_ERROR(Write(folder + "/metrics.csv", MetricsCsv(report)));
     return WriteLog(report.run(), folder + "/log.txt");
-  }
-
-  static std::string RunFolder(const v1::Run& run) {
-    return run.folder().empty() ? SplitRunId(run.id()).second : run.folder();
   }
 
   absl::Status WriteLog(const v1::Run& run, const std::string& path) {
@@ -261,6 +268,23 @@ std::string MetricsCsv(const v1::RunReport& run) {
                     CsvField(absl::StrJoin(labels, ";", absl::PairFormatter("="))), "\n");
   }
   return csv;
+}
+
+std::vector<TextFile> HandInFiles(const v1::ReportData& data, const std::vector<TextFile>& report) {
+  const std::string folder = FolderName(data.experiment()) + "/";
+  std::vector<TextFile> files;
+  for (const TextFile& file : report)
+    files.push_back({absl::StrCat(folder, "report/", file.path), file.content});
+  for (TextFile& file : RepeatableFiles(data.experiment())) {
+    files.push_back({folder + file.path, std::move(file.content)});
+  }
+  for (const v1::RunReport& run : data.runs()) {
+    const std::string of_run = absl::StrCat(folder, RunFolder(run.run()), "/");
+    files.push_back({of_run + "config.json", PrettyJson(run.run().config())});
+    files.push_back({of_run + "metrics.json", MetricsJson(run)});
+    files.push_back({of_run + "metrics.csv", MetricsCsv(run)});
+  }
+  return files;
 }
 
 absl::StatusOr<ResultsFolder> WriteResults(Client& client, const v1::ReportData& data,

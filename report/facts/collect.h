@@ -39,6 +39,8 @@ void CollectPairs(MetricPool& pool, Facts& facts);
 // What mixed precision measured of each layer, and the front that it chose from.
 void CollectSensitivity(MetricPool& pool, VariantFacts& variant);
 void CollectFront(MetricPool& pool, VariantFacts& variant);
+// Outliers of the layers' inputs.
+void CollectInputPeaks(MetricPool& pool, VariantFacts& variant);
 
 // ---- collect_comparison.cc -------------------------------------------------------------------------------
 

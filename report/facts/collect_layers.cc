@@ -71,4 +71,12 @@ void CollectFront(MetricPool& pool, VariantFacts& variant) {
   });
 }
 
+void CollectInputPeaks(MetricPool& pool, VariantFacts& variant) {
+  const RunReport* const run = RunWith(variant, "layer_input_peak");
+  if (run == nullptr) return;
+  for (const Metric& metric : pool.AllOf(run, "layer_input_peak")) {
+    variant.input_peaks[Label(metric, "layer").value_or("")] = metric.value;
+  }
+}
+
 }  // namespace quantlab::report

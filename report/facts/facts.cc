@@ -140,6 +140,7 @@ Facts CollectFacts(const ReportData& data) {
     CollectFlips(pool, variant);
     CollectSensitivity(pool, variant);
     CollectFront(pool, variant);
+    CollectInputPeaks(pool, variant);
     for (const ComparisonFacts& comparison : facts.comparisons) {
       variant.measured.push_back(CollectMeasured(pool, comparison.run, variant));
     }

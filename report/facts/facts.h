@@ -112,6 +112,8 @@ struct VariantFacts {
 
   std::vector<LayerSensitivity> sensitivity;  // of the first run that has any
   std::vector<FrontPoint> front;              // by time
+  // Of the inputs of each linear layer in FP32, by name: the largest magnitude over the root mean square.
+  std::map<std::string, double> input_peaks;
 
   std::vector<Measured> measured;  // one per entry of Facts::comparisons
 };

@@ -1,8 +1,11 @@
 // What each layer ran in, how it takes being quantized, and the front of the assignments.
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "absl/strings/str_cat.h"
+#include "report/facts/analysis.h"
 #include "report/facts/format.h"
 #include "report/facts/message_text.h"
 #include "report/tables/table_builder.h"
@@ -10,6 +13,80 @@
 
 namespace quantlab::report {
 namespace {
+
+// Of the parts that any variant has, in the order in which a text passes them.
+std::set<ModelPart> PartsOf(const Facts& facts) {
+  std::set<ModelPart> parts;
+  for (const VariantFacts& variant : facts.variants) {
+    for (const PartNoise& noise : NoiseByPart(variant)) parts.insert(noise.part);
+  }
+  return parts;
+}
+
+// Of its columns in CSV.
+const char* PartKey(ModelPart part) {
+  switch (part) {
+    case ModelPart::kEmbeddings:
+      return "embeddings";
+    case ModelPart::kEmbeddingProjection:
+      return "embedding_projection";
+    case ModelPart::kQkv:
+      return "query_key_value";
+    case ModelPart::kAttention:
+      return "attention";
+    case ModelPart::kAttentionOutput:
+      return "attention_output";
+    case ModelPart::kUp:
+      return "ffn_up";
+    case ModelPart::kDown:
+      return "ffn_down";
+    case ModelPart::kPooler:
+      return "pooler";
+    case ModelPart::kClassifier:
+      return "classifier";
+  }
+  return "other";
+}
+
+// The title of a column, short.
+Text PartColumn(ModelPart part) {
+  switch (part) {
+    case ModelPart::kEmbeddings:
+      return {"Embeddings", "嵌入"};
+    case ModelPart::kEmbeddingProjection:
+      return {"Embedding projection", "嵌入投影"};
+    case ModelPart::kQkv:
+      return {"Query, key, value", "query、key、value"};
+    case ModelPart::kAttention:
+      return {"Attention", "注意力"};
+    case ModelPart::kAttentionOutput:
+      return {"Attention output", "注意力输出"};
+    case ModelPart::kUp:
+      return {"Feed-forward up", "前馈升维"};
+    case ModelPart::kDown:
+      return {"Feed-forward down", "前馈降维"};
+    case ModelPart::kPooler:
+      return {"Pooler", "池化层"};
+    case ModelPart::kClassifier:
+      return {"Classifier", "分类层"};
+  }
+  return {"Other", "其他"};
+}
+
+Row NoiseCells(const std::vector<PartNoise>& noise, ModelPart part) {
+  const auto it =
+      std::find_if(noise.begin(), noise.end(), [&](const PartNoise& one) { return one.part == part; });
+  if (it == noise.end()) return {EmptyCell(), {}, {}};
+  return {NumberCell(it->median_db, FormatNumber(it->median_db, 3)),
+          {"", std::to_string(it->layers)},
+          ExactCell(it->peak_to_rms)};
+}
+
+// Outliers of a layer's inputs.
+Cell PeakCell(const VariantFacts& variant, const std::string& layer) {
+  const auto it = variant.input_peaks.find(layer);
+  return it == variant.input_peaks.end() ? EmptyCell() : NumberCell(it->second, FormatNumber(it->second, 3));
+}
 
 struct LayerGroup {
   const Layer* first = nullptr;  // one of them
@@ -19,7 +96,7 @@ struct LayerGroup {
 };
 
 // Layers of a variant are the same for every seed but for faults; the first run that has any stands for all.
-const RunReport* LayersOf(const VariantFacts& variant) {
+const RunReport* RunWithLayers(const VariantFacts& variant) {
   for (const RunReport* run : variant.runs) {
     if (run->run.state == RunState::kSucceeded && !run->layers.empty()) return run;
   }
@@ -94,7 +171,7 @@ Table LayersTable(Language language, const Facts& facts) {
   builder.Number("macs_share", "Multiply-adds", "乘加占比").Number("bytes_fp32", "FP32 bytes", "FP32 字节");
   builder.Number("bytes", "Bytes", "字节").Text("reason", "Reason", "原因");
   for (const VariantFacts& variant : facts.variants) {
-    const RunReport* const run = LayersOf(variant);
+    const RunReport* const run = RunWithLayers(variant);
     if (run == nullptr) continue;
     std::map<std::vector<std::string>, LayerGroup> groups;
     for (const Layer& layer : run->layers) {
@@ -120,6 +197,29 @@ Table LayersTable(Language language, const Facts& facts) {
   return builder.Build();
 }
 
+Table NoiseTable(Language language, const Facts& facts) {
+  Builder builder(
+      language, "noise",
+      "Signal to quantization noise of the layers' outputs, dB: the median over the layers of each "
+      "part of the model. Lower is noisier.",
+      "各层输出的信噪比（SQNR，dB）：模型各部分的层取中位数，数值越低噪声越大。");
+  builder.Text("variant", "Variant", "方案");
+  const std::set<ModelPart> parts = PartsOf(facts);
+  for (const ModelPart part : parts) {
+    const std::string key = PartKey(part);
+    builder.Number(absl::StrCat(key, "_sqnr_db").c_str(), PartColumn(part).In(language));
+    builder.Raw(absl::StrCat(key, "_layers")).Raw(absl::StrCat(key, "_input_peak"));
+  }
+  for (const VariantFacts& variant : facts.variants) {
+    const std::vector<PartNoise> noise = NoiseByPart(variant);
+    if (noise.empty() || !variant.same_as.empty()) continue;
+    Row row = {VariantCell(language, variant)};
+    for (const ModelPart part : parts) Append(row, NoiseCells(noise, part));
+    builder.Add(row);
+  }
+  return builder.Build();
+}
+
 Table LayerDetailsTable(Language language, const Facts& facts) {
   Builder builder(language, "layer_details", "Linear layers one by one.", "逐层列出线性层。");
   builder.Text("run", "Run", "运行").Text("layer", "Layer", "层").Number("in_features", "In", "输入");
@@ -128,6 +228,7 @@ Table LayerDetailsTable(Language language, const Facts& facts) {
   builder.Number("macs_share", "Multiply-adds", "乘加占比").Number("bytes_fp32", "FP32 bytes", "FP32 字节");
   builder.Number("bytes", "Bytes", "字节").Number("sqnr_db", "SQNR, dB", "SQNR（dB）");
   builder.Number("median_sqnr_db", "Median SQNR of a token, dB", "词元 SQNR 中位数（dB）");
+  builder.Number("input_peak", "Largest input over RMS", "最大输入 / 均方根");
   for (const VariantFacts& variant : facts.variants) {
     for (const RunReport* run : variant.runs) {
       if (run->run.state != RunState::kSucceeded) continue;
@@ -146,7 +247,8 @@ Table LayerDetailsTable(Language language, const Facts& facts) {
              CountCell(layer.bytes),
              layer.sqnr_db ? NumberCell(*layer.sqnr_db, FormatNumber(*layer.sqnr_db, 3)) : EmptyCell(),
              layer.median_sqnr_db ? NumberCell(*layer.median_sqnr_db, FormatNumber(*layer.median_sqnr_db, 3))
-                                  : EmptyCell()});
+                                  : EmptyCell(),
+             PeakCell(variant, layer.name)});
       }
     }
   }

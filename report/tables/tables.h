@@ -28,6 +28,9 @@ Table SizeTable(Language language, const Facts& facts);
 Table MemoryTable(Language language, const Facts& facts);
 // Linear layers of each variant, counted by what was asked, what ran, and why they differ.
 Table LayersTable(Language language, const Facts& facts);
+// One row per variant: the median SQNR of each part of the model; for people in short, with the number of
+// layers and their inputs' outliers for programs.
+Table NoiseTable(Language language, const Facts& facts);
 // Layer by layer.
 Table LayerDetailsTable(Language language, const Facts& facts);
 // What quantizing each layer alone does; the assignments that mixed precision chose from.

@@ -1,4 +1,5 @@
-// The answers: which variant to ship for speed, size and accuracy, and what it costs in everything else.
+// The answers with their proof: which variant to ship for speed, size and accuracy, and what it costs in
+// everything else.
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -7,181 +8,11 @@
 #include "absl/strings/str_join.h"
 #include "report/facts/format.h"
 #include "report/facts/names.h"
+#include "report/text/answers.h"
 #include "report/text/sentences.h"
 
 namespace quantlab::report {
 namespace {
-
-std::string NoSignificantCost(Language language, const VariantFacts& variant, const Result& difference) {
-  const std::string points = PointsWithSpread(language, difference), test = TestOf(language, variant);
-  if (!ExcludesZero(difference)) {
-    return Fill(language, "accuracy changes by $0, no significant difference ($1)",
-                "准确率变化 $0，无显著差异（$1）", points, test);
-  }
-  return Fill(language, "accuracy changes by $0, which the $2 does not call significant ($1)",
-              "准确率变化 $0，$2未判定其显著（$1）", points, test,
-              IsCorrected(variant.holm_p) ? Say(language, "corrected test", "校正后的检验")
-                                          : Say(language, "test", "检验"));
-}
-
-// What choosing a variant costs or gains in accuracy, as a clause.
-std::string AccuracyCost(Language language, const VariantFacts& variant, const VariantFacts* baseline) {
-  const auto difference = DifferenceOf(variant, baseline);
-  if (!difference.has_value()) {
-    return Say(language, "its accuracy was not compared with the baseline's", "未测得其相对基线的准确率");
-  }
-  const std::string points = PointsWithSpread(language, *difference);
-  switch (Judge(variant, baseline)) {
-    case Verdict::kNoDifference:
-      return NoSignificantCost(language, variant, *difference);
-    case Verdict::kWorse:
-      return Fill(language, "accuracy changes by $0, a significant loss ($1)",
-                  "准确率变化 $0，显著下降（$1）", points, TestOf(language, variant));
-    case Verdict::kBetter:
-      return Fill(language, "accuracy changes by $0, a significant gain ($1)",
-                  "准确率变化 $0，显著上升（$1）", points, TestOf(language, variant));
-    case Verdict::kMixed:
-      return Fill(language, "accuracy changes by $0, $1", "准确率变化 $0，$1", points,
-                  TestOf(language, variant));
-    case Verdict::kUntested:
-      break;
-  }
-  return Fill(language, "accuracy changes by $0, without a paired test", "准确率变化 $0，未做配对检验",
-              points);
-}
-
-std::string ShapeList(Language language, const std::vector<InputShape>& shapes) {
-  return absl::StrJoin(shapes, Say(language, ", ", "、"), [&](std::string* out, const InputShape& shape) {
-    absl::StrAppend(out, ShapeValue(language, shape));
-  });
-}
-
-std::vector<InputShape> ShapesOf(const Facts& facts, size_t comparison, bool reliable) {
-  std::vector<InputShape> shapes;
-  for (const InputShape& shape : facts.ShapesWithSpeedup(comparison)) {
-    if (facts.comparisons[comparison].Reliable(shape) == reliable) shapes.push_back(shape);
-  }
-  return shapes;
-}
-
-// "size 19.9 MB (FP32: 90.9 MB)"; `measured` and `baseline` may be null.
-std::string BytesClause(Language language, const Text& what, const Result* measured, const Result* baseline) {
-  if (measured == nullptr) return "";
-  const std::string beside =
-      baseline == nullptr ? "" : Fill(language, "FP32: $0", "FP32 为 $0", FormatBytes(baseline->value));
-  return absl::StrCat(what.In(language), " ", FormatBytes(measured->value), Brackets(language, beside));
-}
-
-std::string SizeClause(Language language, const Facts& facts, const VariantFacts& variant) {
-  const VariantFacts* const baseline = facts.baseline();
-  return BytesClause(language, {"size", "体积"}, FirstSize(variant),
-                     baseline == nullptr ? nullptr : FirstSize(*baseline));
-}
-
-std::string MemoryClause(Language language, const Facts& facts, const VariantFacts& variant) {
-  const VariantFacts* const baseline = facts.baseline();
-  return BytesClause(language, {"peak memory", "内存峰值"}, FirstPeak(variant),
-                     baseline == nullptr ? nullptr : FirstPeak(*baseline));
-}
-
-// "speed 0.60× at batch size 1 × 128 tokens, …", of reliable timings.
-std::string SpeedClause(Language language, const Facts& facts, const VariantFacts& variant) {
-  std::vector<std::string> figures;
-  for (const InputShape& shape : ShapesOf(facts, 0, true)) {
-    const Result* const speedup = SpeedupOf(variant, 0, shape);
-    if (speedup == nullptr) continue;
-    figures.push_back(
-        Fill(language, "$1 at $0", "$1（$0）", ShapeText(language, shape), FormatRatio(speedup->value)));
-  }
-  if (!figures.empty()) {
-    return Fill(language, "speed $0", "速度 $0", absl::StrJoin(figures, Say(language, ", ", "、")));
-  }
-  return ShapesOf(facts, 0, false).empty()
-             ? ""
-             : Say(language, "speed unknown, since no timing is reliable", "速度未知（时间数据均不可靠）");
-}
-
-// What a variant has in every quantity but that of the goal: the price of choosing it.
-std::string PriceSentence(Language language, const Facts& facts, const VariantFacts& variant, Goal goal) {
-  std::vector<std::string> clauses;
-  if (goal != Goal::kSpeed) clauses.push_back(SpeedClause(language, facts, variant));
-  if (goal != Goal::kSize) clauses.push_back(SizeClause(language, facts, variant));
-  if (goal != Goal::kMemory) clauses.push_back(MemoryClause(language, facts, variant));
-  if (goal != Goal::kAccuracy) clauses.push_back(AccuracyCost(language, variant, facts.baseline()));
-  std::erase(clauses, "");
-  if (clauses.empty()) return "";
-  return Fill(language, "In the other quantities: $0.", "其余各项：$0。",
-              absl::StrJoin(clauses, Say(language, "; ", "；")));
-}
-
-// Candidates that are surely faster than FP32 at one shape and not distinguishable from the fastest of them,
-// which comes first; the others in the order of methods. Empty where none is surely faster.
-std::vector<const VariantFacts*> Fastest(const Facts& facts, size_t comparison, const InputShape& shape) {
-  std::vector<const VariantFacts*> faster;
-  for (const VariantFacts& variant : facts.variants) {
-    const Result* const speedup = SpeedupOf(variant, comparison, shape);
-    if (variant.baseline || !IsCandidate(variant) || speedup == nullptr) continue;
-    if (SurelyAbove(*speedup, 1)) faster.push_back(&variant);
-  }
-  const auto value = [&](const VariantFacts* one) { return SpeedupOf(*one, comparison, shape)->value; };
-  const auto best =
-      std::max_element(faster.begin(), faster.end(),
-                       [&](const VariantFacts* a, const VariantFacts* b) { return value(a) < value(b); });
-  if (best == faster.end()) return faster;
-  const Result& highest = *SpeedupOf(**best, comparison, shape);
-  std::rotate(faster.begin(), best, best + 1);
-  std::erase_if(faster, [&](const VariantFacts* one) {
-    return one != faster[0] && !Overlap(*SpeedupOf(*one, comparison, shape), highest);
-  });
-  return faster;
-}
-
-// One of variants that are equally fast.
-const VariantFacts* Preferred(const Facts& facts, const std::vector<const VariantFacts*>& fastest) {
-  if (fastest.empty()) return nullptr;
-  const std::vector<const VariantFacts*> set = ParetoSet(facts);
-  return *std::min_element(fastest.begin(), fastest.end(), [&](const VariantFacts* a, const VariantFacts* b) {
-    return PreferenceRank(facts, set, *a) < PreferenceRank(facts, set, *b);
-  });
-}
-
-// Shapes at which the same variants are the fastest.
-struct Tie {
-  std::vector<const VariantFacts*> fastest;
-  std::vector<InputShape> shapes;
-};
-
-// Shapes at which one variant is recommended, together: each becomes one sentence.
-struct SpeedAnswer {
-  const VariantFacts* variant;  // null: none is faster than FP32
-  std::vector<InputShape> shapes;
-  std::vector<Tie> ties;
-};
-
-void AddShape(SpeedAnswer& answer, const std::vector<const VariantFacts*>& fastest, const InputShape& shape) {
-  answer.shapes.push_back(shape);
-  if (fastest.size() < 2) return;
-  auto it = std::find_if(answer.ties.begin(), answer.ties.end(),
-                         [&](const Tie& tie) { return tie.fastest == fastest; });
-  if (it == answer.ties.end()) it = answer.ties.insert(answer.ties.end(), {fastest, {}});
-  it->shapes.push_back(shape);
-}
-
-// At the shapes that were timed reliably.
-std::vector<SpeedAnswer> SpeedAnswers(const Facts& facts, size_t comparison) {
-  std::vector<SpeedAnswer> answers;
-  for (const InputShape& shape : ShapesOf(facts, comparison, true)) {
-    const std::vector<const VariantFacts*> fastest = Fastest(facts, comparison, shape);
-    const VariantFacts* const preferred = Preferred(facts, fastest);
-    auto it = std::find_if(answers.begin(), answers.end(),
-                           [&](const SpeedAnswer& answer) { return answer.variant == preferred; });
-    if (it == answers.end()) it = answers.insert(answers.end(), {preferred, {}, {}});
-    AddShape(*it, fastest, shape);
-  }
-  std::stable_partition(answers.begin(), answers.end(),
-                        [](const SpeedAnswer& answer) { return answer.variant != nullptr; });
-  return answers;
-}
 
 // "2.10× (95% interval …) at batch size 8 × 128 tokens, …".
 std::string SpeedFigures(Language language, const VariantFacts& variant, size_t comparison,
@@ -239,22 +70,6 @@ std::string SpeedAnswerSentence(Language language, const Facts& facts, size_t co
   return Join(language, sentences);
 }
 
-// Where timings are unreliable nothing is recommended.
-std::string UnreliableSentence(Language language, const Facts& facts, size_t comparison) {
-  const std::vector<InputShape> unreliable = ShapesOf(facts, comparison, false);
-  if (unreliable.empty()) return "";
-  if (ShapesOf(facts, comparison, true).empty()) {
-    return Say(language,
-               "Nothing is recommended for speed: no timing is reliable, since the A/A check failed.",
-               "不就速度给出建议：A/A 检验未通过，时间数据均不可靠。");
-  }
-  return Fill(
-      language,
-      "Nothing is recommended for batch size $0: the timings there are unreliable, since the A/A check "
-      "failed.",
-      "批大小为 $0时不给出建议：A/A 检验未通过，该处的时间数据不可靠。", ShapeList(language, unreliable));
-}
-
 // The choices that have a size, smallest first; of equal ones in the order of methods.
 std::vector<const VariantFacts*> BySize(const Facts& facts) {
   std::vector<const VariantFacts*> choices;
@@ -277,46 +92,6 @@ std::string NextSmallestSentence(Language language, const Facts& facts, const Va
   return Fill(language, "The next smallest is $0, $1 larger: $2.", "其次为 $0，大 $1：$2。",
               Named(language, next), FormatBytes(FirstSize(next)->value - FirstSize(smallest)->value),
               absl::StrJoin(clauses, Say(language, "; ", "；")));
-}
-
-// Variants with an accuracy, by what the paired test says of it.
-struct Sorted {
-  std::vector<const VariantFacts*> better;  // the most accurate first
-  std::vector<const VariantFacts*> equal, worse, unclear;
-  std::vector<const VariantFacts*> better_controls;
-
-  bool any() const { return !better.empty() || !equal.empty() || !worse.empty() || !unclear.empty(); }
-};
-
-Sorted SortByAccuracy(const Facts& facts, const VariantFacts& baseline) {
-  Sorted sorted;
-  for (const VariantFacts& variant : facts.variants) {
-    if (variant.baseline || !variant.accuracy.has_value() || !variant.same_as.empty()) continue;
-    const Verdict verdict = Judge(variant, &baseline);
-    if (IsControl(variant)) {
-      if (verdict == Verdict::kBetter) sorted.better_controls.push_back(&variant);
-      continue;
-    }
-    auto& of_verdict = verdict == Verdict::kBetter         ? sorted.better
-                       : verdict == Verdict::kNoDifference ? sorted.equal
-                       : verdict == Verdict::kWorse        ? sorted.worse
-                                                           : sorted.unclear;
-    of_verdict.push_back(&variant);
-  }
-  // Of two that are equally accurate the one that the other does not beat elsewhere.
-  std::stable_sort(sorted.better.begin(), sorted.better.end(),
-                   [&](const VariantFacts* a, const VariantFacts* b) {
-                     if (a->accuracy->value != b->accuracy->value)
-                       return a->accuracy->value > b->accuracy->value;
-                     return Dominates(facts, *a, *b);
-                   });
-  return sorted;
-}
-
-std::string Names(Language language, const std::vector<const VariantFacts*>& variants) {
-  return absl::StrJoin(
-      variants, Say(language, ", ", "、"),
-      [&](std::string* out, const VariantFacts* variant) { *out += Named(language, *variant); });
 }
 
 // What to ship for accuracy, of variants and the baseline.
@@ -385,135 +160,7 @@ std::string OutdoneSentence(Language language, const Facts& facts,
               absl::StrJoin(clauses, Say(language, "; ", "；")));
 }
 
-// "accuracy -0.60 points, no significant difference"; empty for the baseline.
-std::string ShortAccuracy(Language language, const Facts& facts, const VariantFacts& variant) {
-  if (variant.baseline) return "";
-  const auto difference = DifferenceOf(variant, facts.baseline());
-  if (!difference.has_value()) return Say(language, "accuracy unknown", "准确率未知");
-  const std::string points = FormatPoints(difference->value, language);
-  switch (Judge(variant, facts.baseline())) {
-    case Verdict::kNoDifference:
-      return Fill(language, "accuracy $0 (no significant difference)", "准确率 $0（差异不显著）", points);
-    case Verdict::kWorse:
-      return Fill(language, "accuracy $0 (a significant loss)", "准确率 $0（显著下降）", points);
-    case Verdict::kBetter:
-      return Fill(language, "accuracy $0 (a significant gain)", "准确率 $0（显著上升）", points);
-    case Verdict::kMixed:
-      return Fill(language, "accuracy $0 (significant in $1 of $2 seeds)",
-                  "准确率 $0（$2 个随机种子中 $1 个显著）", points, variant.significant_seeds,
-                  variant.p_value->seeds);
-    case Verdict::kUntested:
-      break;
-  }
-  return Fill(language, "accuracy $0 (not tested)", "准确率 $0（未检验）", points);
-}
-
-// "; with accuracy …, size …, peak memory …": the price of a choice in what it was not chosen for.
-std::string ShortPrice(Language language, const Facts& facts, const VariantFacts& variant, Goal goal) {
-  std::vector<std::string> clauses;
-  if (goal != Goal::kAccuracy) clauses.push_back(ShortAccuracy(language, facts, variant));
-  const InputShape shape = HeadlineShape(facts);
-  if (goal != Goal::kSpeed && !facts.comparisons.empty() && facts.comparisons[0].Reliable(shape)) {
-    if (const Result* const speed = SpeedupOf(variant, 0, shape)) {
-      clauses.push_back(Fill(language, "speed $0 at $1", "速度 $0（$1）", FormatRatio(speed->value),
-                             ShapeText(language, shape)));
-    }
-  }
-  if (goal != Goal::kSize) clauses.push_back(SizeClause(language, facts, variant));
-  if (goal != Goal::kMemory) clauses.push_back(MemoryClause(language, facts, variant));
-  std::erase(clauses, "");
-  return clauses.empty()
-             ? ""
-             : Fill(language, "; with $0", "；同时$0", absl::StrJoin(clauses, Say(language, ", ", "，")));
-}
-
-std::string SpeedLine(Language language, const Facts& facts) {
-  if (facts.comparisons.empty()) return NotCompared(language, facts, Say(language, "speed", "速度"));
-  std::vector<std::string> lines;
-  for (const SpeedAnswer& answer : SpeedAnswers(facts, 0)) {
-    if (answer.variant == nullptr) {
-      lines.push_back(Fill(language, "FP32 at batch size $0, where nothing is surely faster.",
-                           "批大小为 $0时使用 FP32：没有方案确定更快。", ShapeList(language, answer.shapes)));
-      continue;
-    }
-    std::vector<std::string> figures;
-    for (const InputShape& shape : answer.shapes) {
-      figures.push_back(Fill(language, "$1 at $0", "$1（$0）", ShapeText(language, shape),
-                             FormatRatio(SpeedupOf(*answer.variant, 0, shape)->value)));
-    }
-    lines.push_back(Fill(language, "$0, speed $1$2.", "$0，速度 $1$2。", Named(language, *answer.variant),
-                         absl::StrJoin(figures, Say(language, ", ", "、")),
-                         ShortPrice(language, facts, *answer.variant, Goal::kSpeed)));
-  }
-  lines.push_back(UnreliableSentence(language, facts, 0));
-  const std::string text = Join(language, lines);
-  return text.empty()
-             ? Say(language, "No variant was timed against FP32.", "没有任何方法与 FP32 做过速度对比。")
-             : text;
-}
-
-// Of size and memory: the least of the choices.
-std::string BytesLine(Language language, const Facts& facts, Goal goal,
-                      const Result* (*bytes)(const VariantFacts&)) {
-  const VariantFacts* least = nullptr;
-  for (const VariantFacts* variant : ParetoSet(facts)) {
-    const Result* const known = bytes(*variant);
-    if (known != nullptr && (least == nullptr || known->value < bytes(*least)->value)) least = variant;
-  }
-  if (least == nullptr) return "";
-  const std::string amount = FormatBytes(bytes(*least)->value);
-  if (least->baseline) {
-    return Fill(language, "FP32, $0: nothing needs less.", "FP32，$0：没有更小的方案。", amount);
-  }
-  const VariantFacts* const baseline = facts.baseline();
-  const Result* const beside = baseline == nullptr ? nullptr : bytes(*baseline);
-  return Fill(language, "$0, $1$2$3.", "$0，$1$2$3。", Named(language, *least), amount,
-              beside == nullptr
-                  ? ""
-                  : Brackets(language, Fill(language, "FP32: $0", "FP32 为 $0", FormatBytes(beside->value))),
-              ShortPrice(language, facts, *least, goal));
-}
-
-std::string AccuracyLine(Language language, const Facts& facts) {
-  const VariantFacts* const baseline = facts.baseline();
-  if (baseline == nullptr || !baseline->accuracy.has_value()) {
-    return Say(language, "Nothing can be said about accuracy: there is no baseline result.",
-               "无法判断准确率：没有基线结果。");
-  }
-  const Sorted sorted = SortByAccuracy(facts, *baseline);
-  const std::string accuracy = FormatShare(baseline->accuracy->value);
-  if (!sorted.any()) {
-    return Fill(language, "FP32, $0; nothing else has a result.", "FP32，$0；其余均无结果。", accuracy);
-  }
-  if (!sorted.better.empty()) {
-    const VariantFacts& best = *sorted.better[0];
-    return Fill(language, "$0, $1: $2$3.", "$0，$1：$2$3。", Named(language, best),
-                FormatShare(best.accuracy->value), ShortAccuracy(language, facts, best),
-                ShortPrice(language, facts, best, Goal::kAccuracy));
-  }
-  return Fill(language, "FP32, $0: nothing is significantly more accurate$1.",
-              "FP32，$0：没有方案显著更准确$1。", accuracy,
-              sorted.equal.empty() ? ""
-                                   : Fill(language, "; no significant difference was found for $0",
-                                          "；与之差异不显著的有 $0", Names(language, sorted.equal)));
-}
-
 }  // namespace
-
-std::string GoalLine(Language language, const Facts& facts, Goal goal) {
-  switch (goal) {
-    case Goal::kSpeed:
-      return SpeedLine(language, facts);
-    case Goal::kSize:
-      if (facts.comparisons.empty()) return NotCompared(language, facts, Say(language, "size", "大小"));
-      return BytesLine(language, facts, goal, FirstSize);
-    case Goal::kMemory:
-      return BytesLine(language, facts, goal, FirstPeak);
-    case Goal::kAccuracy:
-      break;
-  }
-  return AccuracyLine(language, facts);
-}
 
 std::string ChoiceSentence(Language language, const Facts& facts) {
   const std::vector<const VariantFacts*> set = ParetoSet(facts);

@@ -125,39 +125,6 @@ std::string AccuracyMeaning(Language language, const VariantFacts& variant, cons
   return Say(language, "accuracy not settled by a paired test", "准确率未经配对检验");
 }
 
-// How a control and the variant that it controls were trained differently: "epochs 3 against 1"; empty where
-// alike. Of several seeds the first speaks for all.
-std::string TrainedDifferently(Language language, const VariantFacts& variant, const VariantFacts& control) {
-  const RunConfig& one = variant.runs[0]->config;
-  const RunConfig& other = control.runs[0]->config;
-  const auto text = [](const Params& params, const std::string& name) {
-    const auto it = params.find(name);
-    return it == params.end() ? std::string("–") : ParamToString(it->second);
-  };
-  std::vector<std::string> differences;
-  for (const ParamSpec& param : control.spec->params) {
-    const std::string here = text(one.method.params, param.name),
-                      there = text(other.method.params, param.name);
-    if (here == there) continue;
-    differences.push_back(
-        Fill(language, "$0 $1 against $2", "$0 为 $1，对照为 $2", Code(param.name), here, there));
-  }
-  // A control has no teacher.
-  double weight = 0;
-  if (absl::SimpleAtod(text(one.method.params, "distillation"), &weight) && weight > 0) {
-    differences.push_back(
-        Fill(language, "distillation with weight $0", "蒸馏权重为 $0", FormatExact(weight)));
-  }
-  const auto texts = [](const DatasetConfig& d) {
-    return std::tie(d.asset.digest, d.filter_value, d.split_seed, d.train_size, d.validation_size,
-                    d.test_size);
-  };
-  if (texts(one.dataset) != texts(other.dataset)) {
-    differences.push_back(Say(language, "other training examples", "训练文本不同"));
-  }
-  return absl::StrJoin(differences, Say(language, ", ", "；"));
-}
-
 // A loss that does not fall is not passed over.
 std::string RisingLoss(Language language, double first, double last) {
   if (last < first) return "";
@@ -191,6 +158,37 @@ std::string MarginClause(Language language, const VariantFacts& variant, const s
 }
 
 }  // namespace
+
+std::string TrainedDifferently(Language language, const VariantFacts& variant, const VariantFacts& control) {
+  const RunConfig& one = variant.runs[0]->config;
+  const RunConfig& other = control.runs[0]->config;
+  const auto text = [](const Params& params, const std::string& name) {
+    const auto it = params.find(name);
+    return it == params.end() ? std::string("–") : ParamToString(it->second);
+  };
+  std::vector<std::string> differences;
+  for (const ParamSpec& param : control.spec->params) {
+    const std::string here = text(one.method.params, param.name),
+                      there = text(other.method.params, param.name);
+    if (here == there) continue;
+    differences.push_back(
+        Fill(language, "$0 $1 against $2", "$0 为 $1，对照为 $2", Code(param.name), here, there));
+  }
+  // A control has no teacher.
+  double weight = 0;
+  if (absl::SimpleAtod(text(one.method.params, "distillation"), &weight) && weight > 0) {
+    differences.push_back(
+        Fill(language, "distillation with weight $0", "蒸馏权重为 $0", FormatExact(weight)));
+  }
+  const auto texts = [](const DatasetConfig& d) {
+    return std::tie(d.asset.digest, d.filter_value, d.split_seed, d.train_size, d.validation_size,
+                    d.test_size);
+  };
+  if (texts(one.dataset) != texts(other.dataset)) {
+    differences.push_back(Say(language, "other training examples", "训练文本不同"));
+  }
+  return absl::StrJoin(differences, Say(language, ", ", "；"));
+}
 
 std::string ControlSentence(Language language, const Facts& facts, const VariantFacts& control) {
   std::vector<std::string> alike, unlike;

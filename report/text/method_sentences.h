@@ -19,6 +19,9 @@ std::string FlipsSentence(Language language, const VariantFacts& variant);
 std::string MarginSentence(Language language, const VariantFacts& variant);
 // One variant against another, by their paired test.
 std::string PairSentence(Language language, const PairFacts& pair);
+// How a control and the variant that it controls were trained differently: "epochs 3 against 1". Of several
+// seeds the first speaks for all.
+std::string TrainedDifferently(Language language, const VariantFacts& variant, const VariantFacts& control);
 // What a control is, and whether it was trained as the variants whose control it is.
 std::string ControlSentence(Language language, const Facts& facts, const VariantFacts& control);
 // Range of the layers' signal-to-noise ratios, and the noisiest layer.

@@ -88,10 +88,11 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
 
 // The error of each layer by itself, on texts outside the test split. `trained`: the model of its own
 // weights, where the method changed them; else the baseline's.
-absl::StatusOr<std::map<std::string, engine::LayerSqnr>> LayerErrors(
-    Attempt& attempt, const engine::Dataset& data, const std::string& baseline,
-    const engine::Tokenizer& tokenizer, const engine::Encoder& model,
-    std::unique_ptr<engine::Encoder> trained) {
+absl::StatusOr<engine::LayerNoise> LayerErrors(Attempt& attempt, const engine::Dataset& data,
+                                               const std::string& baseline,
+                                               const engine::Tokenizer& tokenizer,
+                                               const engine::Encoder& model,
+                                               std::unique_ptr<engine::Encoder> trained) {
   if (trained == nullptr) {
     QL_ASSIGN_OR_RETURN(engine::LoadedModel fp32, engine::LoadModel(baseline));
     trained = std::move(fp32.model);
@@ -101,24 +102,25 @@ absl::StatusOr<std::map<std::string, engine::LayerSqnr>> LayerErrors(
   examples.resize(std::min<size_t>(examples.size(), kSqnrTexts));
   QL_ASSIGN_OR_RETURN(const engine::LabelledTexts texts,
                       TokenizeExamples(attempt, tokenizer, examples, "texts for layer errors"));
-  return engine::MeasureLayerSqnr(*trained, model, texts.texts, attempt.config().evaluation.batch_size);
+  return engine::MeasureLayerNoise(*trained, model, texts.texts, attempt.config().evaluation.batch_size);
 }
 
 // Reports the requested and effective precision of each layer, and the share of the work at each precision.
-void DescribePrecision(Attempt& attempt, const engine::Encoder& model,
-                       const std::map<std::string, engine::LayerSqnr>& sqnr) {
+void DescribePrecision(Attempt& attempt, const engine::Encoder& model, const engine::LayerNoise& noise) {
   std::map<std::string, double> shares;
   std::map<std::string, int> counts;
   std::map<std::string, std::pair<std::string, Message>> reasons;  // by text: one of the layers, the message
   for (Layer& layer : engine::DescribeLayers(model, attempt.config().dataset.max_length)) {
-    if (const auto it = sqnr.find(layer.name); it != sqnr.end()) {
-      layer.sqnr_db = it->second.total;
-      layer.median_sqnr_db = it->second.median;
-    }
+    if (const auto it = noise.sqnr_db.find(layer.name); it != noise.sqnr_db.end()) layer.sqnr_db = it->second;
+    const auto median = noise.median_sqnr_db.find(layer.name);
+    if (median != noise.median_sqnr_db.end()) layer.median_sqnr_db = median->second;
     attempt.Send(layer);
     shares[layer.effective] += layer.macs_share;
     ++counts[layer.effective];
     if (!layer.reason.empty()) reasons[layer.reason] = {layer.name, layer.coded_reason};
+  }
+  for (const auto& [layer, peak] : noise.input_peak) {
+    attempt.Record(Metric{"layer_input_peak", peak, "1", {{"layer", layer}}, 0, {}, {}, 0});
   }
   for (const auto& [precision, share] : shares) {
     attempt.Log(absl::StrFormat("%s: %d linear layers, %.1f %% of their multiply-adds", precision,
@@ -155,9 +157,9 @@ absl::Status RunQuantization(Attempt& attempt) {
   QL_RETURN_IF_ERROR(model.To(engine::TorchDevice(attempt.device())));
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
                       LoadTokenizer(attempt.OutputPath("model"), model.config(), max_length));
-  QL_ASSIGN_OR_RETURN(const auto sqnr,
+  QL_ASSIGN_OR_RETURN(const engine::LayerNoise noise,
                       LayerErrors(attempt, data, baseline, *tokenizer, model, std::move(trained)));
-  DescribePrecision(attempt, model, sqnr);
+  DescribePrecision(attempt, model, noise);
   QL_ASSIGN_OR_RETURN(const Evaluation test,
                       Evaluate(attempt, model, *tokenizer, data.test, "test", data.test_digest));
   QL_ASSIGN_OR_RETURN(const std::vector<int> before,

@@ -357,7 +357,7 @@ class RunnerTest(AttemptTest):
             first, again = (self.find(events, metric, variant=v, **labels) for v in "de")
             self.assertEqual(first["value"], again["value"], metric)
         # One hypothesis, not two: nothing to correct.
-        self.assertEqual(self.find(events, "mcnemar_p_holm", variant="e")["samples"], 1)
+        self.assertEqual(self.find(events, "mcnemar_p_holm", variant="e")["samples"], "1")
         self.assertFalse([m for m in self.metrics(events) if "against" in m["labels"]])
         with open(self.root / "same" / "samples.csv", newline="") as file:
             self.assertNotIn("e", {row["variant"] for row in csv.DictReader(file)})

@@ -126,14 +126,14 @@ LabelledTexts HeldOutTexts(const LabelledTexts& texts, int64_t used, int64_t cou
   return Chosen(texts, order);
 }
 
-absl::StatusOr<std::map<std::string, LayerSqnr>> MeasureLayerSqnr(Encoder& fp32, const Encoder& quantized,
-                                                                  absl::Span<const TokenizedText> texts,
-                                                                  int batch_size) {
+absl::StatusOr<LayerNoise> MeasureLayerNoise(Encoder& fp32, const Encoder& quantized,
+                                             absl::Span<const TokenizedText> texts, int batch_size) {
   struct Pair {
     const Linear* reference = nullptr;
     const Linear* quantized = nullptr;
     double signal = 0, noise = 0;
     std::vector<double> rows;  // noise over signal of each
+    double peak = 0, squares = 0, inputs = 0;
   };
   std::map<std::string, Pair> pairs;
   quantized.ForEachLinear([&](const LayerInfo& info, const Linear& layer) {
@@ -154,12 +154,19 @@ absl::StatusOr<std::map<std::string, LayerSqnr>> MeasureLayerSqnr(Encoder& fp32,
         const at::Tensor ratio = (noise / signal).contiguous();
         const double* const values = ratio.const_data_ptr<double>();
         it->second.rows.insert(it->second.rows.end(), values, values + ratio.numel());
+        it->second.peak = std::max(it->second.peak, x.abs().max().item<double>());
+        it->second.squares += x.to(at::kDouble).square().sum().item<double>();
+        it->second.inputs += static_cast<double>(x.numel());
       }));
-  std::map<std::string, LayerSqnr> sqnr;
+  LayerNoise measured;
   for (auto& [name, pair] : pairs) {
-    if (pair.noise > 0) sqnr[name] = {10 * std::log10(pair.signal / pair.noise), MedianSqnr(pair.rows)};
+    if (pair.noise > 0) measured.sqnr_db[name] = 10 * std::log10(pair.signal / pair.noise);
+    if (const auto median = MedianSqnr(pair.rows); pair.noise > 0 && median.has_value()) {
+      measured.median_sqnr_db[name] = *median;
+    }
+    if (pair.squares > 0) measured.input_peak[name] = pair.peak / std::sqrt(pair.squares / pair.inputs);
   }
-  return sqnr;
+  return measured;
 }
 
 }  // namespace quantlab::engine

@@ -36,19 +36,23 @@ LabelledTexts SampleTexts(const LabelledTexts& texts, int64_t count, uint64_t se
 // out, in its order of drawing: for judging what was found on the others.
 LabelledTexts HeldOutTexts(const LabelledTexts& texts, int64_t used, int64_t count, uint64_t seed);
 
-// Signal to quantization noise, dB, of a layer's output: ten times the decimal logarithm of
-// sum(y^2) / sum((y - q)^2), where y is the output of the FP32 layer and q of the quantized one.
-struct LayerSqnr {
-  double total = 0;  // over all rows: ruled by the rows with the largest outputs
-  std::optional<double>
-      median;  // over rows of each row's own; absent where half of them are equal to the bit
+// What quantization does to single layers, by their names.
+struct LayerNoise {
+  // Signal to quantization noise, dB: ten times the decimal logarithm of sum(y^2) / sum((y - q)^2), where y
+  // is the output of the FP32 layer and q of the quantized one, both given the FP32 model's inputs. A layer
+  // whose outputs are equal to the bit is left out.
+  std::map<std::string, double> sqnr_db;
+  // The median of the rows' own SQNR: the sums above are ruled by the rows with the largest outputs. A layer
+  // half of whose rows are equal to the bit is left out.
+  std::map<std::string, double> median_sqnr_db;
+  // The largest magnitude of those inputs over their root mean square; layers whose inputs are all 0 are left
+  // out.
+  std::map<std::string, double> input_peak;
 };
 
-// Of each linear layer of `quantized` that is not FP32, both given the FP32 model's inputs for `texts`, on
-// the device of both models. A layer whose outputs are equal to the bit is left out.
-absl::StatusOr<std::map<std::string, LayerSqnr>> MeasureLayerSqnr(Encoder& fp32, const Encoder& quantized,
-                                                                  absl::Span<const TokenizedText> texts,
-                                                                  int batch_size);
+// Of each linear layer of `quantized` that is not FP32, for `texts`, on the device of both models.
+absl::StatusOr<LayerNoise> MeasureLayerNoise(Encoder& fp32, const Encoder& quantized,
+                                             absl::Span<const TokenizedText> texts, int batch_size);
 
 }  // namespace quantlab::engine
 

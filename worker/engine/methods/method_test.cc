@@ -236,12 +236,28 @@ TEST_P(MethodConformanceTest, AModelThatWasTrainedIsHandedOverBeforeItIsQuantize
   ASSERT_TRUE(ApplyWith(params, context).ok());
   ASSERT_EQ(trained != nullptr, GetParam().method == "qat");
   if (trained == nullptr) return;
-  const auto own = MeasureLayerSqnr(*trained, *model_, texts_, 4),
-             before = MeasureLayerSqnr(*MakeModel(), *model_, texts_, 4);
+  const auto own = MeasureLayerNoise(*trained, *model_, texts_, 4),
+             before = MeasureLayerNoise(*MakeModel(), *model_, texts_, 4);
   ASSERT_TRUE(own.ok()) << own.status();
   double gained = 0;
-  for (const auto& [layer, sqnr] : *own) gained += sqnr.total - before->at(layer).total;
+  for (const auto& [layer, sqnr] : own->sqnr_db) gained += sqnr - before->sqnr_db.at(layer);
   EXPECT_GT(gained, 0) << "training moved the weights, which is not noise";
+}
+
+TEST_P(MethodConformanceTest, LargestInputsOfLayersAreThoseOfTheFp32Model) {
+  ASSERT_TRUE(Apply().ok());
+  const auto fp32 = MakeModel();
+  const auto noise = MeasureLayerNoise(*fp32, *model_, texts_, 4);
+  ASSERT_TRUE(noise.ok()) << noise.status();
+  std::map<std::string, std::vector<at::Tensor>> inputs;
+  ASSERT_TRUE(VisitLayerInputs(*fp32, texts_, 4, [&](const std::string& layer, const at::Tensor& x) {
+                inputs[layer].push_back(x.flatten().to(at::kDouble).cpu());
+              }).ok());
+  for (const auto& [layer, peak] : noise->input_peak) {
+    const at::Tensor all = at::cat(inputs.at(layer));
+    EXPECT_NEAR(peak, (all.abs().max() / all.square().mean().sqrt()).item<double>(), 1e-6 * peak) << layer;
+  }
+  EXPECT_GE(noise->input_peak.size(), noise->sqnr_db.size());
 }
 
 TEST_P(MethodConformanceTest, SavedAndLoadedGivesTheSameBits) {

@@ -31,7 +31,9 @@ class StaticQuantization : public QuantizationMethod {
     const LabelledTexts others = HeldOutTexts(*context.train, count, kJudgingTexts, context.seed);
     if (options.smoothing == Smoothing::kSearch && !others.texts.empty()) {
       options.smoothing = Smoothing::kOff;
-      QL_ASSIGN_OR_RETURN(Candidate plain, Make(model, texts, options, params, context));
+      QuantizationContext quiet = context;  // caveats of the calibration were recorded already
+      quiet.warn = nullptr;
+      QL_ASSIGN_OR_RETURN(Candidate plain, Make(model, texts, options, params, quiet));
       QL_ASSIGN_OR_RETURN(const bool smooth, SmoothingIsBetter(model, chosen, plain, others, context));
       if (!smooth) chosen = std::move(plain);
     }

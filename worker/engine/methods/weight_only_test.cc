@@ -73,10 +73,14 @@ TEST(WeightOnlyMethodTest, LayersWithFewRowsTakeTheDampingWithTheLeastErrorOnOth
     ASSERT_TRUE(absl::SimpleAtod(fields[1], &rows) && absl::SimpleAtod(fields[5], &in_sample) &&
                 absl::SimpleAtod(fields[8], &held_out));
     // What six rows fit exactly, they fit too well.
-    if (rows == 6) EXPECT_GT(held_out, in_sample) << lines[i];
+    if (rows == 6) {
+      EXPECT_GT(held_out, in_sample) << lines[i];
+    }
   }
   EXPECT_EQ(raised, !warnings.empty());
-  if (raised) EXPECT_THAT(warnings, ::testing::Each("few_calibration_rows"));
+  if (raised) {
+    EXPECT_THAT(warnings, ::testing::Each("few_calibration_rows"));
+  }
 }
 
 TEST(WeightOnlyMethodTest, RoundingToNearestCalibratesOnNothing) {

@@ -1,0 +1,78 @@
+#include "client/results/local_results.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/match.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
+#include "platform/files.h"
+
+namespace quantlab::client {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kMarker[] = "experiment.json";
+constexpr int64_t kMarkerLimit = 64 << 20;
+
+// A text of an object; empty where there is none.
+std::string TextOf(const nlohmann::json& object, const char* key) {
+  const auto it = object.find(key);
+  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
+}
+
+bool Means(const std::string& name, const LocalResults& results) {
+  return name == "latest" || name == results.name || name == results.id ||
+         fs::path(results.folder).filename() == name || absl::StartsWith(results.id, name);
+}
+
+}  // namespace
+
+std::vector<LocalResults> ListLocalResults(const std::string& results_dir) {
+  std::vector<std::pair<fs::file_time_type, LocalResults>> found;
+  std::error_code error;
+  for (auto it = fs::directory_iterator(results_dir, error); !error && it != fs::directory_iterator();
+       it.increment(error)) {
+    // What is being written has a hidden name.
+    if (absl::StartsWith(it->path().filename().string(), ".")) continue;
+    const absl::StatusOr<std::string> text = ReadFile((it->path() / kMarker).string(), kMarkerLimit);
+    if (!text.ok()) continue;
+    const nlohmann::json marker = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    if (!marker.is_object() || TextOf(marker, "id").empty()) continue;
+    std::error_code untimed;
+    const fs::file_time_type written = fs::last_write_time(it->path() / kMarker, untimed);
+    found.emplace_back(written,
+                       LocalResults{it->path().string(), TextOf(marker, "id"), TextOf(marker, "name")});
+  }
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first > b.first : a.second.folder < b.second.folder;
+  });
+  std::vector<LocalResults> results;
+  for (auto& [written, one] : found) results.push_back(std::move(one));
+  return results;
+}
+
+absl::StatusOr<LocalResults> FindLocalResults(const std::string& results_dir, const std::string& name) {
+  for (LocalResults& results : ListLocalResults(results_dir)) {
+    if (Means(name, results)) return std::move(results);
+  }
+  return MessageStatus(absl::StatusCode::kNotFound, messages::kNoResultsFolder(name, results_dir));
+}
+
+absl::StatusOr<std::string> ReportToOpen(const LocalResults& results, Language language) {
+  const bool chinese = language == Language::kChinese;
+  for (const char* name :
+       {chinese ? "report.zh.html" : "report.en.html", chinese ? "report.en.html" : "report.zh.html",
+        chinese ? "课程设计报告.md" : "report.en.md", chinese ? "report.en.md" : "课程设计报告.md"}) {
+    const fs::path path = fs::path(results.folder) / "report" / name;
+    std::error_code error;
+    if (fs::is_regular_file(path, error)) return path.string();
+  }
+  return MessageStatus(absl::StatusCode::kNotFound, messages::kNoReportFile(results.folder, results.id));
+}
+
+}  // namespace quantlab::client

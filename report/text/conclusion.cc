@@ -1,0 +1,174 @@
+// What an experiment found, and what it leaves open.
+#include <algorithm>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "report/facts/analysis.h"
+#include "report/facts/format.h"
+#include "report/facts/names.h"
+#include "report/facts/phrases.h"
+#include "report/facts/verdict.h"
+#include "report/text/analysis.h"
+#include "report/text/answers.h"
+
+namespace quantlab::report {
+namespace {
+
+std::string AccuracyFinding(Language language, const Facts& facts) {
+  const VariantFacts* const baseline = facts.baseline();
+  if (baseline == nullptr || !baseline->accuracy.has_value()) return "";
+  const Sorted sorted = SortByAccuracy(facts, *baseline);
+  if (!sorted.any()) return "";
+  const size_t all = sorted.better.size() + sorted.equal.size() + sorted.worse.size() + sorted.unclear.size();
+  std::vector<std::string> clauses;
+  const auto add = [&](const std::vector<const VariantFacts*>& variants, const char* english,
+                       const char* chinese) {
+    if (!variants.empty()) clauses.push_back(Fill(language, english, chinese, variants.size()));
+  };
+  add(sorted.better, "$0 significantly more accurate than FP32", "$0 个显著优于 FP32");
+  add(sorted.equal, "$0 without a significant difference from FP32", "$0 个与 FP32 无显著差异");
+  add(sorted.worse, "$0 significantly less accurate", "$0 个显著更差");
+  add(sorted.unclear, "$0 not settled by a paired test", "$0 个未由配对检验定论");
+  return Fill(language, "Accuracy: of $0, $1.", "准确率：$0中，$1。",
+              language == Language::kEnglish
+                  ? Plural(static_cast<int64_t>(all), "quantized variant", "quantized variants")
+                  : absl::StrCat(all, " 个量化方案"),
+              absl::StrJoin(clauses, Say(language, ", ", "，")));
+}
+
+// Of one variant against others of a method, by their paired tests; empty where there is none.
+std::string Against(Language language, const Facts& facts, const VariantFacts& variant, const char* method) {
+  for (const VariantFacts& other : facts.variants) {
+    if (other.method != method || !other.same_as.empty()) continue;
+    const auto pair = PairOf(facts, variant, other);
+    if (!pair.has_value()) continue;
+    const std::string name = Named(language, other);
+    if (!IsSignificant(*pair->pair)) {
+      return Fill(language, "not shown to be more accurate than $0, which is simpler",
+                  "未显示出优于更简单的 $0", name);
+    }
+    return pair->difference.value > 0
+               ? Fill(language, "significantly more accurate than $0", "显著优于 $0", name)
+               : Fill(language, "significantly less accurate than $0, which is simpler",
+                      "显著差于更简单的 $0", name);
+  }
+  return "";
+}
+
+// Whether the methods that need more effort earned it.
+std::vector<std::string> EffortFindings(Language language, const Facts& facts) {
+  std::vector<std::string> findings;
+  for (const VariantFacts& variant : facts.variants) {
+    if (!IsCandidate(variant) || !variant.accuracy.has_value()) continue;
+    if (variant.method != "qat" && variant.method != "mixed_precision") continue;
+    std::string text = Against(language, facts, variant, "static_quantization");
+    if (text.empty()) text = Against(language, facts, variant, "dynamic_quantization");
+    if (text.empty()) continue;
+    findings.push_back(
+        Fill(language, "Effort: $0 is $1.", "代价与收益：$0 $1。", Named(language, variant), text));
+  }
+  return findings;
+}
+
+std::string NoiseFinding(Language language, const Facts& facts) {
+  int measured = 0;
+  std::map<ModelPart, int> parts;
+  for (const VariantFacts& variant : facts.variants) {
+    if (!variant.same_as.empty() || NoiseByPart(variant).size() < 2) continue;
+    ++measured;
+    if (const auto noisy = NoisiestPart(variant)) ++parts[noisy->part.part];
+  }
+  if (measured == 0) return "";
+  if (parts.empty()) {
+    return Say(language, "Layers: no part of the model has clearly more quantization noise than the rest.",
+               "层：模型中没有哪个部分的量化噪声明显更大。");
+  }
+  const auto most = std::max_element(parts.begin(), parts.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  return Fill(language,
+              "Layers: $0 had the most quantization noise in $1 of $2 variants whose layers were measured.",
+              "层：在测量了各层的 $2 个方案中，有 $1 个以$0的量化噪声最大。",
+              PartTitle(most->first).In(language), most->second, measured);
+}
+
+std::string UndecidedAccuracy(Language language, const Facts& facts) {
+  std::vector<const VariantFacts*> open;
+  std::string margin;
+  for (const VariantFacts& variant : facts.variants) {
+    if (!IsCandidate(variant) || variant.baseline || !variant.non_inferior.has_value()) continue;
+    if (variant.non_inferior->value != 1 && Judge(variant, facts.baseline()) == Verdict::kNoDifference) {
+      open.push_back(&variant);
+      margin = variant.margin;
+    }
+  }
+  if (open.empty()) return "";
+  double share = 0;
+  const std::string points =
+      absl::SimpleAtod(margin, &share) ? Brackets(language, FormatMargin(share, language)) : "";
+  return Fill(
+      language,
+      "$0: neither a loss nor its absence within the margin$1 is shown; more test examples or seeds would "
+      "settle it.",
+      "$0：既未证明有损失，也未证明损失在界值$1之内；更多测试文本或随机种子可以定论。", Names(language, open),
+      points);
+}
+
+std::string UnreliableTimings(Language language, const Facts& facts) {
+  for (size_t i = 0; i < facts.comparisons.size(); ++i) {
+    if (ShapesOf(facts, i, false).empty()) continue;
+    return Say(
+        language,
+        "Speed where the A/A check failed: run the comparison again on a machine that does nothing else "
+        "(`quantctl run FILE --only comparison`).",
+        "A/A 检验未通过处的速度：在空闲的机器上重新运行对比（`quantctl run FILE --only comparison`）。");
+  }
+  return "";
+}
+
+std::string MissingResults(Language language, const Facts& facts) {
+  std::vector<const VariantFacts*> missing;
+  for (const VariantFacts& variant : facts.variants) {
+    if (variant.succeeded == 0) missing.push_back(&variant);
+  }
+  if (missing.empty()) return "";
+  return Fill(language, "$0: no result; `quantctl retry` runs what failed again.",
+              "$0：没有结果；`quantctl retry` 可重新运行失败的部分。", Names(language, missing));
+}
+
+std::string Seeds(Language language, const Facts& facts) {
+  const bool any = std::any_of(facts.variants.begin(), facts.variants.end(),
+                               [](const VariantFacts& variant) { return variant.succeeded > 0; });
+  if (!any || facts.SeveralSeeds()) return "";
+  return Say(language,
+             "How much the results vary with the seed: repeat with several, as in `seeds: [1, 2, 3]`.",
+             "结果随随机种子的波动：可用多个种子重复，例如 `seeds: [1, 2, 3]`。");
+}
+
+std::string Elsewhere(Language language, const Facts& facts) {
+  if (facts.comparisons.empty()) return "";
+  return Say(language,
+             "Speed and memory on other hardware: run the same file with a worker there, since they are not "
+             "transferable.",
+             "其他硬件上的速度与内存：这些数字不可移用，请以该硬件上的工作节点运行同一文件。");
+}
+
+}  // namespace
+
+std::vector<std::string> Findings(Language language, const Facts& facts) {
+  std::vector<std::string> findings = {AccuracyFinding(language, facts)};
+  for (std::string& finding : EffortFindings(language, facts)) findings.push_back(std::move(finding));
+  findings.push_back(NoiseFinding(language, facts));
+  std::erase(findings, "");
+  return findings;
+}
+
+std::vector<std::string> OpenQuestions(Language language, const Facts& facts) {
+  std::vector<std::string> open = {MissingResults(language, facts), UndecidedAccuracy(language, facts),
+                                   UnreliableTimings(language, facts), Seeds(language, facts),
+                                   Elsewhere(language, facts)};
+  std::erase(open, "");
+  return open;
+}
+
+}  // namespace quantlab::report
