@@ -31,6 +31,15 @@ std::vector<DeviceSupport> WeightOnlyLayers() {
   };
 }
 
+std::vector<DeviceSupport> Fp8Layers() {
+  return {
+      {"cpu", "fallback", "weights and inputs are rounded to FP8 and multiplied by at::linear in FP32"},
+      {"cuda", "native",
+       "fused products on compute capability 9.0 where the build has them, elsewhere FP32 products of values "
+       "rounded to FP8"},
+  };
+}
+
 ParamSpec Choice(std::string name, std::vector<std::string> allowed, std::string default_value,
                  std::string help) {
   return {std::move(name), ParamType::kString, std::move(default_value), std::move(allowed), {}, {},
@@ -326,12 +335,7 @@ MethodSpec Fp8Quantization() {
           "batch."),
       WeightGranularity(),
   };
-  spec.devices = {
-      {"cpu", "fallback", "weights and inputs are rounded to FP8 and multiplied by at::linear in FP32"},
-      {"cuda", "native",
-       "fused products on compute capability 9.0 where the build has them, elsewhere FP32 products of values "
-       "rounded to FP8"},
-  };
+  spec.devices = Fp8Layers();
   return spec;
 }
 
