@@ -130,15 +130,20 @@ absl::StatusOr<int> List(Session& session) {
   return kExitOk;
 }
 
+// Those given. Otherwise this machine's names, unless only clients are added to an authority that has a
+// server certificate: the names in that one stay.
+std::vector<std::string> HostsOf(const AuthorityFlags& flags) {
+  const bool has_server = access((flags.folder + "/server.crt").c_str(), F_OK) == 0;
+  if (!flags.hosts.empty() || (!flags.clients.empty() && has_server)) return flags.hosts;
+  char name[256] = "";
+  gethostname(name, sizeof(name) - 1);
+  return {name, "localhost", "127.0.0.1"};
+}
+
 absl::StatusOr<int> InitCa(Session& session, const AuthorityFlags& flags) {
-  AuthorityOptions options{flags.folder, flags.hosts, flags.clients, absl::Now()};
-  if (options.hosts.empty()) {
-    char name[256] = "";
-    gethostname(name, sizeof(name) - 1);
-    options.hosts = {name, "localhost", "127.0.0.1"};
-  }
+  const AuthorityOptions options{flags.folder, HostsOf(flags), flags.clients, absl::Now()};
   QL_ASSIGN_OR_RETURN(const std::string fingerprint, InitAuthority(options));
-  session.Note(messages::kAuthorityMade(flags.folder, fingerprint));
+  if (!options.hosts.empty()) session.Note(messages::kAuthorityMade(flags.folder, fingerprint));
   for (const std::string& client : flags.clients)
     session.Note(messages::kClientCertificateMade(absl::StrCat(flags.folder, "/", client, ".crt"), client));
   if (!session.is_table())

@@ -232,6 +232,18 @@ class RemoteTest(unittest.TestCase):
 
 
 class CertificatesTest(unittest.TestCase):
+    def test_a_client_is_added_without_replacing_the_server_certificate(self):
+        machine = Machine()
+        self.addCleanup(machine.close)
+        self.assertEqual(machine.init_ca(machine.tls).returncode, 0)
+        names = ("ca.crt", "ca.key", "server.crt", "server.key")
+        before = [(machine.tls / name).read_bytes() for name in names]
+        added = machine.quantctl("admin", "init-ca", "--dir", machine.tls, "--client", "bob")
+        self.assertEqual(added.returncode, 0, added.stderr)
+        self.assertNotIn("server.crt", added.stderr)
+        self.assertTrue((machine.tls / "bob.crt").exists())
+        self.assertEqual([(machine.tls / name).read_bytes() for name in names], before)
+
     def test_are_replaced_without_a_restart(self):
         machine = Machine()
         self.addCleanup(machine.close)
