@@ -6,13 +6,13 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "security/certificates.h"
 #include "security/openssl.h"
+#include "security/plain_name.h"
 #include "security/secret_file.h"
 
 namespace quantlab {
@@ -137,14 +137,6 @@ bool IsIpAddress(const std::string& host) {
 }
 
 // Letters, digits, '.', '-' and '_': nothing that OpenSSL's text form of extensions would read as syntax.
-bool IsPlainName(const std::string& name) {
-  if (name.empty() || name.size() > 64) return false;
-  for (const char c : name) {
-    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '-' && c != '_') return false;
-  }
-  return absl::ascii_isalnum(static_cast<unsigned char>(name[0]));
-}
-
 absl::StatusOr<std::string> AlternativeNames(const std::vector<std::string>& hosts) {
   std::vector<std::string> names;
   for (const std::string& host : hosts) {

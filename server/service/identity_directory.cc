@@ -2,29 +2,20 @@
 
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "base/error_reason.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "security/plain_name.h"
 #include "security/token.h"
 
 namespace quantlab {
 namespace {
 
 constexpr absl::Duration kJoinTime = absl::Hours(1);
-constexpr size_t kMaxNameBytes = 64;
 
 absl::Status Unauthenticated(const Message& message, absl::string_view reason) {
   return WithReason(MessageStatus(absl::StatusCode::kUnauthenticated, message), reason);
-}
-
-bool IsIdentityName(const std::string& name) {
-  if (name.empty() || name.size() > kMaxNameBytes) return false;
-  for (const char c : name) {
-    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '.' && c != '_' && c != '-') return false;
-  }
-  return absl::ascii_isalnum(static_cast<unsigned char>(name[0]));
 }
 
 std::string DateOf(absl::Time time) {
@@ -82,7 +73,7 @@ absl::StatusOr<IdentityRecord> IdentityDirectory::Get(const std::string& name) c
 
 absl::StatusOr<IdentityDirectory::Created> IdentityDirectory::Create(const std::string& name, Role role,
                                                                      absl::Duration lifetime) {
-  if (!IsIdentityName(name))
+  if (!IsPlainName(name))
     return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kIdentityNameWrong(name));
   Created created{{}, NewToken()};
   IdentityRecord& record = created.record;
