@@ -1,6 +1,7 @@
 #include "security/authority.h"
 
 #include <arpa/inet.h>
+#include <sys/stat.h>
 #include <utility>
 
 #include <openssl/rand.h>
@@ -137,6 +138,35 @@ bool IsIpAddress(const std::string& host) {
 }
 
 // Letters, digits, '.', '-' and '_': nothing that OpenSSL's text form of extensions would read as syntax.
+// Whether a file is called so; a link to nothing counts.
+bool Exists(const std::string& path) {
+  struct stat info;
+  return lstat(path.c_str(), &info) == 0;
+}
+
+// Makes the authority where neither of its files exists. With only one of them, a new authority would end the
+// trust of all who have its certificate.
+absl::StatusOr<Signed> OpenAuthority(const AuthorityOptions& options) {
+  const std::string key = options.folder + "/ca.key", certificate = options.folder + "/ca.crt";
+  const bool has_key = Exists(key), has_certificate = Exists(certificate);
+  if (has_key && has_certificate) return LoadAuthority(options.folder);
+  if (!has_key && !has_certificate) return MakeAuthority(options);
+  return absl::InvalidArgumentError(
+      absl::StrCat(has_key ? certificate : key, " is missing beside ", has_key ? key : certificate,
+                   "; restore it, or remove the other file for a new authority, which everyone must then be "
+                   "given again"));
+}
+
+absl::Status CheckClientName(const std::string& name) {
+  if (!IsPlainName(name))
+    return absl::InvalidArgumentError(absl::StrCat("'", name, "' is not allowed as the name of an identity"));
+  if (name == "ca" || name == "server")
+    return absl::InvalidArgumentError(absl::StrCat("a client certificate cannot be called '", name,
+                                                   "': ", name, ".crt and ", name,
+                                                   ".key have another purpose; choose another name"));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> AlternativeNames(const std::vector<std::string>& hosts) {
   std::vector<std::string> names;
   for (const std::string& host : hosts) {
@@ -159,15 +189,9 @@ absl::Status WritePair(const std::string& stem, const Signed& pair, const std::s
 
 absl::StatusOr<std::string> InitAuthority(const AuthorityOptions& options) {
   QL_ASSIGN_OR_RETURN(const std::string names, AlternativeNames(options.hosts));
-  for (const std::string& client : options.clients) {
-    if (!IsPlainName(client))
-      return absl::InvalidArgumentError(
-          absl::StrCat("'", client, "' is not allowed as the name of an identity"));
-  }
+  for (const std::string& client : options.clients) QL_RETURN_IF_ERROR(CheckClientName(client));
   QL_RETURN_IF_ERROR(MakeDirectories(options.folder));
-  absl::StatusOr<Signed> authority = LoadAuthority(options.folder);
-  if (absl::IsNotFound(authority.status())) authority = MakeAuthority(options);
-  QL_RETURN_IF_ERROR(authority.status());
+  QL_ASSIGN_OR_RETURN(const Signed authority, OpenAuthority(options));
   if (!options.hosts.empty()) {
     const Kind kind{options.hosts[0],
                     kCertificateLife,
@@ -175,9 +199,9 @@ absl::StatusOr<std::string> InitAuthority(const AuthorityOptions& options) {
                      {NID_key_usage, "critical,digitalSignature"},
                      {NID_ext_key_usage, "serverAuth"},
                      {NID_subject_alt_name, names}}};
-    QL_ASSIGN_OR_RETURN(const Signed server, Sign(kind, &*authority, options.now));
+    QL_ASSIGN_OR_RETURN(const Signed server, Sign(kind, &authority, options.now));
     // The chain goes to its end, so that a client that knows the authority's fingerprint finds it there.
-    QL_RETURN_IF_ERROR(WritePair(options.folder + "/server", server, PemOf(authority->certificate.get())));
+    QL_RETURN_IF_ERROR(WritePair(options.folder + "/server", server, PemOf(authority.certificate.get())));
   }
   for (const std::string& client : options.clients) {
     const Kind kind{client,
@@ -185,10 +209,10 @@ absl::StatusOr<std::string> InitAuthority(const AuthorityOptions& options) {
                     {{NID_basic_constraints, "critical,CA:FALSE"},
                      {NID_key_usage, "critical,digitalSignature"},
                      {NID_ext_key_usage, "clientAuth"}}};
-    QL_ASSIGN_OR_RETURN(const Signed made, Sign(kind, &*authority, options.now));
+    QL_ASSIGN_OR_RETURN(const Signed made, Sign(kind, &authority, options.now));
     QL_RETURN_IF_ERROR(WritePair(absl::StrCat(options.folder, "/", client), made, ""));
   }
-  return openssl::Fingerprint(authority->certificate.get());
+  return openssl::Fingerprint(authority.certificate.get());
 }
 
 }  // namespace quantlab

@@ -23,8 +23,8 @@ struct AuthorityOptions {
 // Writes ca.crt, ca.key (valid for ten years) unless they exist, and, where there are hosts, server.crt and
 // server.key in place of earlier ones (valid for 397 days; server.crt ends with the authority's certificate),
 // and the clients' certificates (397 days). Keys are P-256, mode 0600. Returns the authority's fingerprint.
-// Errors: INVALID_ARGUMENT a host or client that no certificate can name, or unusable files; those of
-// base/files.h.
+// Errors: INVALID_ARGUMENT a host or client that no certificate can name, a client called "ca" or "server",
+// only one of ca.crt and ca.key, or unusable files; those of base/files.h.
 absl::StatusOr<std::string> InitAuthority(const AuthorityOptions& options);
 
 }  // namespace quantlab

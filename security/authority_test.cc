@@ -1,6 +1,7 @@
 #include "security/authority.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -107,6 +108,33 @@ TEST_F(AuthorityTest, NamesThatCouldSayMoreAreRefused) {
   AuthorityOptions options = Options();
   options.clients = {"../escape"};
   EXPECT_TRUE(absl::IsInvalidArgument(InitAuthority(options).status()));
+}
+
+TEST_F(AuthorityTest, ClientsCannotReplaceTheFilesOfTheAuthorityOrTheServer) {
+  ASSERT_TRUE(InitAuthority(Options()).ok());
+  const std::string authority = Content(File("ca.key")), server = Content(File("server.key"));
+  for (const char* name : {"ca", "server"}) {
+    AuthorityOptions options = Options();
+    options.hosts.clear();
+    options.clients = {name};
+    EXPECT_TRUE(absl::IsInvalidArgument(InitAuthority(options).status())) << name;
+  }
+  EXPECT_EQ(Content(File("ca.key")), authority);
+  EXPECT_EQ(Content(File("server.key")), server);
+}
+
+TEST_F(AuthorityTest, HalfAnAuthorityIsNotReplaced) {
+  for (const char* missing : {"ca.crt", "ca.key"}) {
+    ASSERT_TRUE(InitAuthority(Options()).ok());
+    const std::string other = File(absl::string_view(missing) == "ca.crt" ? "ca.key" : "ca.crt");
+    const std::string kept = Content(other);
+    ASSERT_EQ(unlink(File(missing).c_str()), 0);
+    const absl::Status status = InitAuthority(Options()).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_THAT(std::string(status.message()), testing::StartsWith(File(missing) + " is missing"));
+    EXPECT_EQ(Content(other), kept);
+    ASSERT_EQ(unlink(other.c_str()), 0);
+  }
 }
 
 TEST_F(AuthorityTest, AKeyThatOthersMayReadIsNotUsed) {
