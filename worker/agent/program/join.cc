@@ -22,6 +22,7 @@ namespace quantlab::agent {
 namespace {
 
 constexpr absl::Duration kTimeout = absl::Seconds(20);
+constexpr int64_t kMaxAddressBytes = 1024;
 
 std::string AddressFile(const std::string& data_dir) {
   return data_dir + "/coordinator";
@@ -36,6 +37,25 @@ std::string AuthorityFile(const std::string& data_dir) {
 bool Exists(const std::string& path) {
   std::error_code error;
   return std::filesystem::exists(path, error);
+}
+
+// One spelling of each address: "unix:///s" and "unix:/s" are the same coordinator. Empty where there is
+// none.
+std::string Spelled(absl::string_view text) {
+  const absl::StatusOr<Address> address = ParseAddress(absl::StripAsciiWhitespace(text));
+  return address.ok() ? address->ToString() : "";
+}
+
+// An earlier join's token and authority, which must not reach another coordinator.
+absl::Status RemoveFilesOfOther(const std::string& data_dir, const Address& address) {
+  const absl::StatusOr<std::string> stored = ReadFile(AddressFile(data_dir), kMaxAddressBytes);
+  if (stored.ok() && Spelled(*stored) == address.ToString()) return absl::OkStatus();
+  for (const std::string& path : {TokenFile(data_dir), AuthorityFile(data_dir)}) {
+    std::error_code error;
+    std::filesystem::remove(path, error);
+    if (error) return absl::ErrnoToStatus(error.value(), absl::StrCat("cannot remove ", path));
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> Exchange(const Address& address, const ChannelSecurity& security,
@@ -74,6 +94,7 @@ absl::Status Join(const JoinOptions& options) {
   security.token = options.token;
   QL_RETURN_IF_ERROR(MakeDirectories(options.data_dir));
   QL_ASSIGN_OR_RETURN(const std::string id, WorkerId(options.data_dir));
+  QL_RETURN_IF_ERROR(RemoveFilesOfOther(options.data_dir, address));
   // Before the token is used up: a folder that cannot be written to must not cost it.
   QL_RETURN_IF_ERROR(WriteFileAtomically(AddressFile(options.data_dir), address.ToString() + "\n"));
   if (!security.authority.empty())
@@ -84,11 +105,11 @@ absl::Status Join(const JoinOptions& options) {
 
 absl::Status UseJoinedFiles(const std::string& data_dir, std::string* coordinator, SecurityFiles* security) {
   if (!Exists(TokenFile(data_dir))) return absl::OkStatus();
-  QL_ASSIGN_OR_RETURN(const std::string content, ReadFile(AddressFile(data_dir), 1024));
+  QL_ASSIGN_OR_RETURN(const std::string content, ReadFile(AddressFile(data_dir), kMaxAddressBytes));
   const std::string joined(absl::StripAsciiWhitespace(content));
   if (coordinator->empty()) *coordinator = joined;
   // The token is for the coordinator that gave it and no other.
-  if (*coordinator != joined) return absl::OkStatus();
+  if (Spelled(*coordinator) != Spelled(joined)) return absl::OkStatus();
   if (security->token.empty()) security->token = TokenFile(data_dir);
   const bool names_authority = !security->ca.empty() || !security->ca_fingerprint.empty();
   if (!names_authority && Exists(AuthorityFile(data_dir))) security->ca = AuthorityFile(data_dir);

@@ -24,8 +24,8 @@ struct JoinOptions {
   std::string token;       // works once
 };
 
-// Exchanges the token and writes the three files. Does not leave a data folder that looks joined when it
-// fails. Errors: those of AdminService.JoinWorker and of LoadSecurity.
+// Exchanges the token and writes the three files. A failure leaves the token of an earlier join only if that
+// was with the same coordinator. Errors: those of AdminService.JoinWorker and of LoadSecurity.
 absl::Status Join(const JoinOptions& options);
 
 // Fills what the command line left open from the files of an earlier Join, unless it names another
