@@ -211,7 +211,7 @@ void AddBench(CLI::App& app, Action& action) {
       ->expected(1, 64);
   bench->add_option("--batch-size", options->batch_sizes, "Texts of a batch; may be given several times")
       ->check(RangeOf("evaluation.latency.batch_sizes"))
-      ->expected(1)
+      ->allow_extra_args(false)  // one after each option; models follow
       ->capture_default_str();
   bench->add_option("--sequence-length", options->sequence_length, "Tokens of each text")
       ->check(RangeOf("evaluation.latency.sequence_lengths"))

@@ -12,18 +12,16 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "absl/strings/strip.h"
-#include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/settings.h"
 #include "base/status_macros.h"
-#include "platform/process.h"
 #include "worker/engine/measure/bench.h"
 #include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/models/saved_model.h"
 #include "worker/engine/train/evaluate.h"
 #include "worker/runner/kernel_audit.h"
+#include "worker/runner/measuring_child.h"
 
 namespace quantlab::runner {
 namespace {
@@ -124,28 +122,18 @@ std::string MemoryReportToJson(const MemoryReport& report) {
 
 absl::StatusOr<MemoryReport> MeasureMemoryInChild(const std::string& runner, const MemoryRequest& request,
                                                   const std::function<bool()>& should_stop) {
-  std::vector<std::string> arguments = {
-      runner,     "measure-memory",      "--model",   request.model,
-      "--device", request.device.name(), "--threads", absl::StrCat(request.threads)};
+  MeasuringChild child;
+  child.argv = {runner,     "measure-memory",      "--model",   request.model,
+                "--device", request.device.name(), "--threads", absl::StrCat(request.threads)};
   for (const InputShape& shape : request.shapes) {
-    arguments.insert(arguments.end(),
-                     {"--shape", absl::StrCat(shape.batch_size, "x", shape.sequence_length)});
+    child.argv.insert(child.argv.end(),
+                      {"--shape", absl::StrCat(shape.batch_size, "x", shape.sequence_length)});
   }
-  ProcessSpec spec;
-  spec.argv = std::move(arguments);
-  spec.output = ProcessSpec::Output::kTwoPipes;
-  QL_ASSIGN_OR_RETURN(
-      const CommandResult child,
-      RunCommand(*MakeProcessLauncher(), spec, {.should_stop = should_stop, .max_output = kMaxOutput}));
-  if (child.exit.signal != 0) {
-    return MessageStatus(absl::StatusCode::kResourceExhausted,
-                         messages::kMemoryChildKilled(request.model, child.exit.signal));
-  }
-  if (child.exit.code != 0) {
-    return absl::InternalError(absl::StrCat("measuring the memory of ", request.model, ": ",
-                                            absl::StripAsciiWhitespace(child.errors)));
-  }
-  const VerboseOutput output = SplitVerbose(child.output);
+  child.max_output = kMaxOutput;
+  child.doing = absl::StrCat("measuring the memory of ", request.model);
+  child.killed = [&request](int signal) { return messages::kMemoryChildKilled(request.model, signal); };
+  QL_ASSIGN_OR_RETURN(const std::string printed, RunMeasuringChild(child, should_stop));
+  const VerboseOutput output = SplitVerbose(printed);
   QL_ASSIGN_OR_RETURN(MemoryReport report, ReportFromJson(output.rest));
   report.reference_primitives = ReferencePrimitives(output.onednn);
   return report;

@@ -500,6 +500,8 @@ class RunnerTest(AttemptTest):
         self.assertIn(b"speedup", table.stdout)
         result = json.loads(self.run_command("bench", *models, *options, "--json").stdout)
         self.assertEqual([m["model"] for m in result["results"][0]["models"]], models)
+        several = self.run_command("bench", *models, *options, "--batch-size", "1", "--json")
+        self.assertEqual([r["batch_size"] for r in json.loads(several.stdout)["results"]], [2, 1], several.stderr)
         wrong = self.run_command("bench", models[1], models[0])
         self.assertEqual(wrong.returncode, 3)
         self.assertIn(b"FP32", wrong.stderr)

@@ -5,15 +5,13 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
-#include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/numbers.h"
 #include "base/status_macros.h"
-#include "platform/process.h"
 #include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/side_by_side.h"
+#include "worker/runner/measuring_child.h"
 
 namespace quantlab::runner {
 namespace {
@@ -69,31 +67,24 @@ absl::StatusOr<std::vector<ShapeTimes>> MeasureTimes(const TimingRequest& reques
 absl::StatusOr<std::vector<ShapeTimes>> MeasureTimesInChild(const std::string& runner,
                                                             const TimingRequest& request,
                                                             const std::function<bool()>& should_stop) {
-  ProcessSpec spec;
-  spec.argv = {runner,           "measure-times",
-               "--device",       request.device.name(),
-               "--threads",      absl::StrCat(request.threads),
-               "--warm-up",      absl::StrCat(request.warmup_iterations),
-               "--min-samples",  absl::StrCat(request.min_samples),
-               "--min-duration", RoundTrip(request.min_duration_seconds),
-               "--seed",         absl::StrCat(request.seed)};
-  if (request.until_narrow) spec.argv.push_back("--until-narrow");
+  MeasuringChild child;
+  child.argv = {runner,           "measure-times",
+                "--device",       request.device.name(),
+                "--threads",      absl::StrCat(request.threads),
+                "--warm-up",      absl::StrCat(request.warmup_iterations),
+                "--min-samples",  absl::StrCat(request.min_samples),
+                "--min-duration", RoundTrip(request.min_duration_seconds),
+                "--seed",         absl::StrCat(request.seed)};
+  if (request.until_narrow) child.argv.push_back("--until-narrow");
   for (const TimedInput& input : request.inputs)
-    spec.argv.insert(spec.argv.end(), {"--shape", TextOf(input)});
-  spec.argv.push_back("--");
-  spec.argv.insert(spec.argv.end(), request.models.begin(), request.models.end());
-  spec.output = ProcessSpec::Output::kTwoPipes;
-  QL_ASSIGN_OR_RETURN(
-      const CommandResult child,
-      RunCommand(*MakeProcessLauncher(), spec, {.should_stop = should_stop, .max_output = kMaxOutput}));
-  if (child.exit.signal != 0) {
-    return MessageStatus(absl::StatusCode::kResourceExhausted,
-                         messages::kTimingChildKilled(child.exit.signal));
-  }
-  if (child.exit.code != 0) {
-    return absl::InternalError(absl::StrCat("timing the models: ", absl::StripAsciiWhitespace(child.errors)));
-  }
-  return TimesFromJson(child.output, request.inputs.size(), request.models.size() + 1);
+    child.argv.insert(child.argv.end(), {"--shape", TextOf(input)});
+  child.argv.push_back("--");
+  child.argv.insert(child.argv.end(), request.models.begin(), request.models.end());
+  child.max_output = kMaxOutput;
+  child.doing = "timing the models";
+  child.killed = [](int signal) { return messages::kTimingChildKilled(signal); };
+  QL_ASSIGN_OR_RETURN(const std::string output, RunMeasuringChild(child, should_stop));
+  return TimesFromJson(output, request.inputs.size(), request.models.size() + 1);
 }
 
 }  // namespace quantlab::runner

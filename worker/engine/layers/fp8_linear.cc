@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "worker/engine/layers/quantized_parts.h"
 
 namespace quantlab::engine {
 namespace {
@@ -26,16 +27,6 @@ at::Tensor ToFp8(const at::Tensor& x, const at::Tensor& scale) {
   return (x * scale.reciprocal()).clamp(-kFp8Max, kFp8Max).to(at::kFloat8_e4m3fn);
 }
 
-at::Tensor Rows(const at::Tensor& x) {
-  return x.detach().reshape({-1, x.size(-1)}).contiguous();
-}
-
-at::Tensor Shaped(const at::Tensor& rows, const at::Tensor& like) {
-  std::vector<int64_t> shape = like.sizes().vec();
-  shape.back() = rows.size(1);
-  return rows.reshape(shape).to(like.scalar_type());
-}
-
 absl::Status CheckWeights(const Fp8Weights& weights, const at::Tensor& bias) {
   const at::Tensor& values = weights.values;
   if (values.dim() != 2 || values.scalar_type() != at::kFloat8_e4m3fn || values.numel() == 0) {
@@ -44,30 +35,14 @@ absl::Status CheckWeights(const Fp8Weights& weights, const at::Tensor& bias) {
   if (at::isnan(values.to(at::kFloat)).any().item<bool>()) {
     return absl::InvalidArgumentError("weight_fp8 holds a NaN");
   }
-  const at::Tensor& scale = weights.scale;
-  const bool fits = scale.dim() == 1 && (scale.size(0) == 1 || scale.size(0) == values.size(0));
-  if (!fits || scale.scalar_type() != at::kFloat) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("weight_scale must be float [1] or [", values.size(0), "] as weight_fp8 has rows"));
-  }
-  // Negated, so that NaN is refused too.
-  if (!at::logical_and(scale > 0, at::isfinite(scale)).all().item<bool>()) {
-    return absl::InvalidArgumentError("weight_scale holds a value that is not positive and finite");
-  }
-  if (bias.defined() &&
-      (bias.dim() != 1 || bias.size(0) != values.size(0) || bias.scalar_type() != at::kFloat)) {
-    return absl::InvalidArgumentError(absl::StrCat("bias must be float [", values.size(0), "]"));
-  }
-  return absl::OkStatus();
+  return CheckScaleAndBias("weight_fp8", values, weights.scale, bias);
 }
 
 }  // namespace
 
 absl::StatusOr<Fp8Weights> QuantizeWeightsToFp8(const at::Tensor& weight, bool per_channel) {
   const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
-  if (!at::isfinite(w).all().item<bool>()) {
-    return absl::InvalidArgumentError("the weights hold a NaN or an infinity: the checkpoint is broken");
-  }
+  QL_RETURN_IF_ERROR(CheckFiniteWeights(w));
   const at::Tensor scale = ScaleOf(per_channel ? w.abs().amax(1) : w.abs().amax().reshape({1}));
   return Fp8Weights{ToFp8(w, scale.reshape({-1, 1})), scale};
 }
@@ -123,15 +98,15 @@ at::Tensor Fp8Linear::Multiply(const gpu::QuantizedRows& rows, bool gelu) const 
 }
 
 at::Tensor Fp8Linear::Forward(const at::Tensor& x) const {
-  const at::Tensor input = Rows(x);
-  if (input.size(0) == 0) return Shaped(at::empty({0, out_features()}, input.options()), x);
-  return Shaped(Multiply(RoundRows(input), /*gelu=*/false), x);
+  const at::Tensor input = RowsOf(x);
+  if (input.size(0) == 0) return ShapedLike(at::empty({0, out_features()}, input.options()), x);
+  return ShapedLike(Multiply(RoundRows(input), /*gelu=*/false), x);
 }
 
 at::Tensor Fp8Linear::ForwardInto(const at::Tensor& x, Activation activation, const Linear& next) const {
   const bool fused = on_gpu_kernels() && activation == Activation::kGelu && x.numel() > 0;
   if (!fused) return Linear::ForwardInto(x, activation, next);
-  return next.Forward(Shaped(Multiply(RoundRows(Rows(x)), /*gelu=*/true), x));
+  return next.Forward(ShapedLike(Multiply(RoundRows(RowsOf(x)), /*gelu=*/true), x));
 }
 
 std::vector<at::Tensor> Fp8Linear::ForwardTogether(const at::Tensor& x,
@@ -144,10 +119,11 @@ std::vector<at::Tensor> Fp8Linear::ForwardTogether(const at::Tensor& x,
     if (alike) layers.push_back(fp8);
   }
   if (layers.size() != others.size() + 1 || x.numel() == 0) return Linear::ForwardTogether(x, others);
-  const gpu::QuantizedRows rows = RoundRows(Rows(x));
+  const gpu::QuantizedRows rows = RoundRows(RowsOf(x));
   std::vector<at::Tensor> outputs;
   if (!on_gpu_kernels()) {
-    for (const Fp8Linear* layer : layers) outputs.push_back(Shaped(layer->Multiply(rows, /*gelu=*/false), x));
+    for (const Fp8Linear* layer : layers)
+      outputs.push_back(ShapedLike(layer->Multiply(rows, /*gelu=*/false), x));
     return outputs;
   }
   std::vector<gpu::ProductWeights> weights;
@@ -159,7 +135,7 @@ std::vector<at::Tensor> Fp8Linear::ForwardTogether(const at::Tensor& x,
     sizes.push_back(layer->out_features());
   }
   const auto all = joined_.Get(values, [&] { return gpu::Join(weights); });
-  return at::split_with_sizes(Shaped(gpu::ScaledProduct(rows, *all, /*gelu=*/false), x), sizes, -1);
+  return at::split_with_sizes(ShapedLike(gpu::ScaledProduct(rows, *all, /*gelu=*/false), x), sizes, -1);
 }
 
 LayerPrecision Fp8Linear::precision() const {

@@ -11,7 +11,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/messages.h"
+#include "base/status_macros.h"
 #include "worker/engine/layers/activation.h"
+#include "worker/engine/layers/quantized_parts.h"
 
 namespace quantlab::engine {
 namespace {
@@ -34,19 +36,8 @@ void ForEachBlock(int64_t rows, const Body& body) {
   });
 }
 
-at::Tensor Rows(const at::Tensor& x) {
-  return x.detach().to(at::kFloat).reshape({-1, x.size(-1)}).contiguous();
-}
-
-// In their own dtype.
-at::Tensor GpuRows(const at::Tensor& x) {
-  return x.detach().reshape({-1, x.size(-1)}).contiguous();
-}
-
-at::Tensor Shaped(const at::Tensor& rows, const at::Tensor& like) {
-  std::vector<int64_t> shape = like.sizes().vec();
-  shape.back() = rows.size(1);
-  return rows.reshape(shape).to(like.scalar_type());
+at::Tensor FloatRows(const at::Tensor& x) {
+  return RowsOf(x.to(at::kFloat));
 }
 
 // a: [m, k] s8, weight: [n, k] s8; [m, n] s32. CUDA's kernel requires m > 16 and cuBLASLt requires sizes in
@@ -75,9 +66,7 @@ absl::StatusOr<Int8Weights> QuantizeWeights(const at::Tensor& weight, bool per_c
 
 absl::StatusOr<Int8Weights> QuantizeWeightsWith(const at::Tensor& weight, const at::Tensor& scale, int bits) {
   const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
-  if (!at::isfinite(w).all().item<bool>()) {
-    return absl::InvalidArgumentError("the weights hold a NaN or an infinity: the checkpoint is broken");
-  }
+  QL_RETURN_IF_ERROR(CheckFiniteWeights(w));
   const int low = -(1 << (bits - 1)), high = (1 << (bits - 1)) - 1;
   const at::Tensor inverse = scale.detach().reciprocal().reshape({-1, 1});
   return Int8Weights{(w * inverse).round().clamp(low, high).to(at::kChar), scale.detach().clone()};
@@ -94,20 +83,7 @@ absl::Status CheckInt8Weights(const Int8Weights& weights, const at::Tensor& bias
     return absl::InvalidArgumentError(absl::StrCat(q.size(1), " input features: more than ", kMaxInFeatures,
                                                    " could overflow the 32-bit sums of INT8 products"));
   }
-  const at::Tensor& scale = weights.scale;
-  const bool shape_fits = scale.dim() == 1 && (scale.size(0) == 1 || scale.size(0) == q.size(0));
-  if (!shape_fits || scale.scalar_type() != at::kFloat) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("weight_scale must be float [1] or [", q.size(0), "] as weight_int8 has rows"));
-  }
-  // Negated, so that NaN is refused too.
-  if (!at::logical_and(scale > 0, scale < std::numeric_limits<float>::infinity()).all().item<bool>()) {
-    return absl::InvalidArgumentError("weight_scale holds a value that is not positive and finite");
-  }
-  if (bias.defined() && (bias.dim() != 1 || bias.size(0) != q.size(0) || bias.scalar_type() != at::kFloat)) {
-    return absl::InvalidArgumentError(absl::StrCat("bias must be float [", q.size(0), "]"));
-  }
-  return absl::OkStatus();
+  return CheckScaleAndBias("weight_int8", q, weights.scale, bias);
 }
 
 // Bytes of an input, and what they mean.
@@ -207,10 +183,10 @@ at::Tensor Int8Linear::ForwardInto(const at::Tensor& x, Activation activation, c
   }
   const bool fits = int8 != nullptr && int8->on_cpu() && int8->in_ == out_ && int8->rows_are_independent();
   if (!fits || !on_cpu()) return Linear::ForwardInto(x, activation, next);
-  const at::Tensor rows = Rows(x);
+  const at::Tensor rows = FloatRows(x);
   // FP32 between the two however many rows there are, so that a row's result does not depend on their number.
-  if (!EnoughRows(rows.size(0))) return Shaped(Linear::ForwardInto(rows, activation, next), x);
-  return Shaped(RunInto(rows, activation, *int8), x);
+  if (!EnoughRows(rows.size(0))) return ShapedLike(Linear::ForwardInto(rows, activation, next), x);
+  return ShapedLike(RunInto(rows, activation, *int8), x);
 }
 
 Int8Linear::QuantizedRows Int8Linear::AllocateRows(const float* x, int64_t rows) const {
@@ -247,7 +223,7 @@ void Int8Linear::Multiply(const QuantizedRows& rows, int64_t begin, int64_t end,
 
 std::vector<at::Tensor> Int8Linear::RunTogether(const at::Tensor& x,
                                                 const std::vector<const Int8Linear*>& layers) const {
-  const at::Tensor input = Rows(x);
+  const at::Tensor input = FloatRows(x);
   const int64_t rows = input.size(0);
   std::vector<at::Tensor> outputs;
   for (const Int8Linear* layer : layers) outputs.push_back(at::empty({rows, layer->out_}, at::kFloat));
@@ -271,7 +247,7 @@ std::vector<at::Tensor> Int8Linear::RunTogether(const at::Tensor& x,
       }
     }
   }
-  for (at::Tensor& output : outputs) output = Shaped(output, x);
+  for (at::Tensor& output : outputs) output = ShapedLike(output, x);
   return outputs;
 }
 
@@ -297,8 +273,8 @@ at::Tensor Int8Linear::RunInto(const at::Tensor& input, Activation activation, c
 
 std::vector<at::Tensor> Int8Linear::RunTogetherOnGpu(const at::Tensor& x,
                                                      const std::vector<const Int8Linear*>& layers) const {
-  const gpu::QuantizedRows rows = gpu::QuantizeRows(GpuRows(x), *GpuQuantization());
-  if (layers.size() == 1) return {Shaped(gpu::ScaledProduct(rows, gpu_weights_, /*gelu=*/false), x)};
+  const gpu::QuantizedRows rows = gpu::QuantizeRows(RowsOf(x), *GpuQuantization());
+  if (layers.size() == 1) return {ShapedLike(gpu::ScaledProduct(rows, gpu_weights_, /*gelu=*/false), x)};
   std::vector<gpu::ProductWeights> weights;
   std::vector<at::Tensor> values;
   std::vector<int64_t> sizes;
@@ -308,22 +284,22 @@ std::vector<at::Tensor> Int8Linear::RunTogetherOnGpu(const at::Tensor& x,
     sizes.push_back(layer->out_);
   }
   const auto all = joined_.Get(values, [&] { return gpu::Join(weights); });
-  return at::split_with_sizes(Shaped(gpu::ScaledProduct(rows, *all, /*gelu=*/false), x), sizes, -1);
+  return at::split_with_sizes(ShapedLike(gpu::ScaledProduct(rows, *all, /*gelu=*/false), x), sizes, -1);
 }
 
 at::Tensor Int8Linear::RunIntoOnGpu(const at::Tensor& x, Activation activation,
                                     const Int8Linear& next) const {
-  const gpu::QuantizedRows rows = gpu::QuantizeRows(GpuRows(x), *GpuQuantization());
+  const gpu::QuantizedRows rows = gpu::QuantizeRows(RowsOf(x), *GpuQuantization());
   const bool gelu = activation == Activation::kGelu;
   at::Tensor wide = gpu::ScaledProduct(rows, gpu_weights_, gelu);
   if (!gelu) wide = Activate(activation, wide);
   const gpu::QuantizedRows between = gpu::QuantizeRows(wide.contiguous(), *next.GpuQuantization());
-  return Shaped(gpu::ScaledProduct(between, next.gpu_weights_, /*gelu=*/false), x);
+  return ShapedLike(gpu::ScaledProduct(between, next.gpu_weights_, /*gelu=*/false), x);
 }
 
 at::Tensor Int8Linear::ForwardAten(const at::Tensor& x) const {
-  const at::Tensor input = Rows(x);
-  if (input.size(0) == 0) return Shaped(at::empty({0, out_}, input.options()), x);
+  const at::Tensor input = FloatRows(x);
+  if (input.size(0) == 0) return ShapedLike(at::empty({0, out_}, input.options()), x);
   const Int8Weights weights = PlainWeights();
   const AtenInput quantized = QuantizeInputByAten(input);
   // s8 activations are 128 less; the sums of the weights correct for this, together with the zero point.
@@ -337,7 +313,7 @@ at::Tensor Int8Linear::ForwardAten(const at::Tensor& x) const {
   if (bias_.defined()) result = result + bias_.to(at::kDouble);
   const at::Tensor finite = at::isfinite(input).all(1, /*keepdim=*/true);
   const at::Tensor good = rows_are_independent() ? finite : finite.all();
-  return Shaped(at::where(good, result.to(at::kFloat), kNan), x);
+  return ShapedLike(at::where(good, result.to(at::kFloat), kNan), x);
 }
 
 }  // namespace quantlab::engine

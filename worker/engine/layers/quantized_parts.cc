@@ -1,0 +1,44 @@
+#include "worker/engine/layers/quantized_parts.h"
+
+#include <vector>
+
+#include <ATen/ATen.h>
+
+#include "absl/strings/str_cat.h"
+
+namespace quantlab::engine {
+
+at::Tensor RowsOf(const at::Tensor& x) {
+  return x.detach().reshape({-1, x.size(-1)}).contiguous();
+}
+
+at::Tensor ShapedLike(const at::Tensor& rows, const at::Tensor& like) {
+  std::vector<int64_t> shape = like.sizes().vec();
+  shape.back() = rows.size(1);
+  return rows.reshape(shape).to(like.scalar_type());
+}
+
+absl::Status CheckFiniteWeights(const at::Tensor& weight) {
+  if (at::isfinite(weight).all().item<bool>()) return absl::OkStatus();
+  return absl::InvalidArgumentError("the weights hold a NaN or an infinity: the checkpoint is broken");
+}
+
+absl::Status CheckScaleAndBias(absl::string_view name, const at::Tensor& values, const at::Tensor& scale,
+                               const at::Tensor& bias) {
+  const int64_t out = values.size(0);
+  const bool shape_fits = scale.dim() == 1 && (scale.size(0) == 1 || scale.size(0) == out);
+  if (!shape_fits || scale.scalar_type() != at::kFloat) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("weight_scale must be float [1] or [", out, "] as ", name, " has rows"));
+  }
+  // Negated, so that NaN is refused too.
+  if (!at::logical_and(scale > 0, at::isfinite(scale)).all().item<bool>()) {
+    return absl::InvalidArgumentError("weight_scale holds a value that is not positive and finite");
+  }
+  if (bias.defined() && (bias.dim() != 1 || bias.size(0) != out || bias.scalar_type() != at::kFloat)) {
+    return absl::InvalidArgumentError(absl::StrCat("bias must be float [", out, "]"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace quantlab::engine
