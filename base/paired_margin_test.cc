@@ -57,7 +57,7 @@ TEST(NonInferiorityPValueTest, LimitsAndLargeNumbers) {
   EXPECT_NEAR(one, 0.5, 1e-6);
 }
 
-// At a true loss of exactly the margin: the share of all samples of 400 texts that the test calls not
+// At a true loss of exactly the margin: the share of all samples of kTexts texts that the test calls not
 // inferior, added up and not simulated. benchmarks/error_rates.cc has more sizes.
 TEST(NonInferiorityPValueTest, ErrsNoMoreOftenThanItSaysWhereFewAnswersDiffer) {
   constexpr int64_t kTexts = 150;

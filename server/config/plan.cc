@@ -278,6 +278,8 @@ std::string InputKey(const RunConfig& config, const std::vector<std::string>& ne
   const MethodInputs inputs = InputsOf(config.method);
   text.Add("version", int64_t{2});
   text.Add("kind", std::string(RunKindName(config.kind)));
+  // Results of before have the non-inferiority of another test.
+  if (config.kind == RunKind::kQuantization) text.Add("tests", int64_t{2});
   text.Add("seed", static_cast<int64_t>(config.seed));
   text.Add("device", config.device);
   text.Add("threads", int64_t{config.threads});

@@ -10,6 +10,7 @@
 #include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/quantized_parts.h"
+#include "worker/engine/layers/weight_grid.h"
 
 namespace quantlab::engine {
 namespace {
@@ -42,7 +43,7 @@ absl::Status CheckWeights(const Fp8Weights& weights, const at::Tensor& bias) {
 
 absl::StatusOr<Fp8Weights> QuantizeWeightsToFp8(const at::Tensor& weight, bool per_channel) {
   const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
-  QL_RETURN_IF_ERROR(CheckFiniteWeights(w));
+  QL_RETURN_IF_ERROR(CheckFiniteWeight(w));
   const at::Tensor scale = ScaleOf(per_channel ? w.abs().amax(1) : w.abs().amax().reshape({1}));
   return Fp8Weights{ToFp8(w, scale.reshape({-1, 1})), scale};
 }

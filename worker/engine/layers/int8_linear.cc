@@ -14,6 +14,7 @@
 #include "base/status_macros.h"
 #include "worker/engine/layers/activation.h"
 #include "worker/engine/layers/quantized_parts.h"
+#include "worker/engine/layers/weight_grid.h"
 
 namespace quantlab::engine {
 namespace {
@@ -66,7 +67,7 @@ absl::StatusOr<Int8Weights> QuantizeWeights(const at::Tensor& weight, bool per_c
 
 absl::StatusOr<Int8Weights> QuantizeWeightsWith(const at::Tensor& weight, const at::Tensor& scale, int bits) {
   const at::Tensor w = weight.detach().to(at::kFloat).contiguous();
-  QL_RETURN_IF_ERROR(CheckFiniteWeights(w));
+  QL_RETURN_IF_ERROR(CheckFiniteWeight(w));
   const int low = -(1 << (bits - 1)), high = (1 << (bits - 1)) - 1;
   const at::Tensor inverse = scale.detach().reciprocal().reshape({-1, 1});
   return Int8Weights{(w * inverse).round().clamp(low, high).to(at::kChar), scale.detach().clone()};

@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace quantlab::engine {
 
@@ -18,9 +19,12 @@ at::Tensor ShapedLike(const at::Tensor& rows, const at::Tensor& like) {
   return rows.reshape(shape).to(like.scalar_type());
 }
 
-absl::Status CheckFiniteWeights(const at::Tensor& weight) {
-  if (at::isfinite(weight).all().item<bool>()) return absl::OkStatus();
-  return absl::InvalidArgumentError("the weights hold a NaN or an infinity: the checkpoint is broken");
+absl::Status CheckPositiveScale(const at::Tensor& scale) {
+  // Negated, so that NaN is refused too.
+  if (!at::logical_and(scale > 0, at::isfinite(scale)).all().item<bool>()) {
+    return absl::InvalidArgumentError("weight_scale holds a value that is not positive and finite");
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckScaleAndBias(absl::string_view name, const at::Tensor& values, const at::Tensor& scale,
@@ -31,10 +35,7 @@ absl::Status CheckScaleAndBias(absl::string_view name, const at::Tensor& values,
     return absl::InvalidArgumentError(
         absl::StrCat("weight_scale must be float [1] or [", out, "] as ", name, " has rows"));
   }
-  // Negated, so that NaN is refused too.
-  if (!at::logical_and(scale > 0, at::isfinite(scale)).all().item<bool>()) {
-    return absl::InvalidArgumentError("weight_scale holds a value that is not positive and finite");
-  }
+  QL_RETURN_IF_ERROR(CheckPositiveScale(scale));
   if (bias.defined() && (bias.dim() != 1 || bias.size(0) != out || bias.scalar_type() != at::kFloat)) {
     return absl::InvalidArgumentError(absl::StrCat("bias must be float [", out, "]"));
   }

@@ -16,8 +16,8 @@ at::Tensor RowsOf(const at::Tensor& x);
 // `rows` with all dimensions of `like` but the last, and its dtype.
 at::Tensor ShapedLike(const at::Tensor& rows, const at::Tensor& like);
 
-// Errors: INVALID_ARGUMENT for a NaN or an infinity.
-absl::Status CheckFiniteWeights(const at::Tensor& weight);
+// Errors: INVALID_ARGUMENT unless all values are positive and finite.
+absl::Status CheckPositiveScale(const at::Tensor& scale);
 
 // values: [out, in], named `name` in messages. Errors: INVALID_ARGUMENT unless scale is float [1] or [out],
 // positive and finite, and bias float [out] or undefined.

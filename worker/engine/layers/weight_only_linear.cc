@@ -11,6 +11,7 @@
 #include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/int4_packing.h"
+#include "worker/engine/layers/quantized_parts.h"
 #include "worker/engine/layers/weight_grid.h"
 
 namespace quantlab::engine {
@@ -60,14 +61,6 @@ absl::Status CheckTensor(const char* name, const at::Tensor& tensor, at::ScalarT
       absl::StrCat(name, " must be ", Describe(at::empty(shape, dtype)), ", not ", Describe(tensor)));
 }
 
-absl::Status CheckScale(const at::Tensor& scale) {
-  // Negated, so that NaN is refused too.
-  if (!at::logical_and(scale > 0, scale < std::numeric_limits<float>::infinity()).all().item<bool>()) {
-    return absl::InvalidArgumentError("weight_scale holds a value that is not positive and finite");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CheckBias(const at::Tensor& bias, int64_t out) {
   return bias.defined() ? CheckTensor("bias", bias, at::kFloat, {out}) : absl::OkStatus();
 }
@@ -86,7 +79,7 @@ absl::Status CheckInt4(const Int4GroupWeights& weights, int64_t in, int64_t grou
     return absl::InvalidArgumentError("weight_int4 holds something in the unused half of a row's last byte");
   }
   QL_RETURN_IF_ERROR(CheckTensor("weight_scale", weights.scale, at::kBFloat16, {out, groups}));
-  QL_RETURN_IF_ERROR(CheckScale(weights.scale));
+  QL_RETURN_IF_ERROR(CheckPositiveScale(weights.scale));
   if (!weights.zero_point.defined()) return absl::OkStatus();
   QL_RETURN_IF_ERROR(CheckTensor("weight_zero_point", weights.zero_point, at::kChar, {out, groups}));
   const at::Tensor& zero = weights.zero_point;
@@ -165,7 +158,7 @@ absl::StatusOr<std::unique_ptr<Int8WeightOnlyLinear>> Int8WeightOnlyLinear::Crea
     return absl::InvalidArgumentError(absl::StrCat("weight_int8 must be int8 [out, in], not ", Describe(q)));
   }
   QL_RETURN_IF_ERROR(CheckTensor("weight_scale", weights.scale, at::kFloat, {q.size(0)}));
-  QL_RETURN_IF_ERROR(CheckScale(weights.scale));
+  QL_RETURN_IF_ERROR(CheckPositiveScale(weights.scale));
   QL_RETURN_IF_ERROR(CheckBias(bias, q.size(0)));
   return std::unique_ptr<Int8WeightOnlyLinear>(new Int8WeightOnlyLinear(weights, bias));
 }

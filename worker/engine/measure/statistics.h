@@ -93,8 +93,8 @@ struct Estimate {
 
 // The geometric mean over groups of each group's median, and its 95 % interval by Student's t of the
 // logarithms of those medians: what is alike within a group makes no interval too narrow.
-// benchmarks/error_rates.cc holds its coverage. Of a single group, the median with the percentile interval of
-// a moving-block bootstrap, which holds for that group only. Source: Student 1908; Kunsch 1989, Annals of
+// benchmarks/error_rates.cc checks its coverage. Of a single group, the median with the percentile interval
+// of a moving-block bootstrap, which holds for that group only. Source: Student 1908; Kunsch 1989, Annals of
 // Statistics 17 (moving blocks).
 Estimate GroupedMedianRatio(const Groups& groups, uint64_t seed);
 

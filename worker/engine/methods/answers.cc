@@ -44,7 +44,7 @@ absl::StatusOr<Answers> Ask(Encoder& model, const LabelledTexts& texts, int batc
 }
 
 Divergence DivergenceOf(const Answers& reference, const Answers& other) {
-  if (!other.finite) return {std::numeric_limits<double>::infinity(), 0};
+  if (!reference.finite || !other.finite) return {std::numeric_limits<double>::infinity(), 0};
   const double n = static_cast<double>(reference.logits.size());
   double sum = 0, squares = 0;
   for (size_t i = 0; i < reference.logits.size(); ++i) {

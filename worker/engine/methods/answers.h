@@ -21,7 +21,8 @@ struct Answers {
 absl::StatusOr<Answers> Ask(Encoder& model, const LabelledTexts& texts, int batch_size);
 
 struct Divergence {
-  double mean = 0;  // over texts, of KL(reference || other), nats; infinite where a logit is not finite
+  double mean =
+      0;  // over texts, of KL(reference || other), nats; infinite where a logit of either is not finite
   double standard_error = 0;  // of the mean; 0 for one text
 };
 // Both to the same texts, at least one.

@@ -26,6 +26,8 @@ TEST(DivergenceTest, OfAnswersThatAreNoNumbersIsInfinite) {
   Answers broken = WithLogits({{1, 0}});
   broken.finite = false;
   EXPECT_TRUE(std::isinf(DivergenceOf(WithLogits({{1, 0}}), broken).mean));
+  EXPECT_TRUE(std::isinf(DivergenceOf(broken, WithLogits({{1, 0}})).mean))
+      << "nothing can be compared with it";
 }
 
 // Of 100 texts 4 are lost and 1 is gained: 3 % -+ sqrt(5 - 9 / 100) / 100.

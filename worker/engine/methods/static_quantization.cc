@@ -37,6 +37,9 @@ class StaticQuantization : public QuantizationMethod {
       QL_ASSIGN_OR_RETURN(const bool smooth, SmoothingIsBetter(model, chosen, plain, others, context));
       if (!smooth) chosen = std::move(plain);
     }
+    if (options.smoothing == Smoothing::kSearch && others.texts.empty()) {
+      context.Log("every training text calibrates, so that none is left to judge smoothing by: it is kept");
+    }
     QL_RETURN_IF_ERROR(context.WriteFile("calibration.csv", CalibrationToCsv(chosen.calibration)));
     InstallLayers(model, std::move(chosen.layers));
     return absl::OkStatus();

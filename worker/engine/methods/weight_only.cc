@@ -134,6 +134,10 @@ class WeightOnly : public QuantizationMethod {
     if (!held_out.texts.empty()) {
       QL_ASSIGN_OR_RETURN(others, CollectHessians(model, held_out, context));
     }
+    if (held_out.texts.empty()) {
+      context.Log(
+          "every training text calibrates, so that none is left to judge the damping by: it stays as given");
+    }
     CalibrationLog log;
     std::optional<Message> few;  // of the first layer with few rows
     QL_RETURN_IF_ERROR(ReplaceLinears(
