@@ -17,7 +17,7 @@ PACKAGES=(
 )
 TEST_PACKAGES=(clang-format-16 prometheus chromium poppler-utils)
 AXE_VERSION=4.14.1
-# Another npm than Debian's will do.
+# Any npm works, not only Debian's.
 command -v npm >/dev/null && NPM=() || NPM=(npm)
 ALL_PACKAGES=("${NPM[@]}" clang-16 libclang-rt-16-dev clang-tidy-16 libbenchmark-dev gcovr)
 

@@ -34,8 +34,8 @@ struct Settings {
 // LC_ALL, LC_MESSAGES and LANG. Chinese where it begins with "zh", else English.
 Language ChooseLanguage(const SettingFlags& flags, const VariableLookup& environment);
 // Reads QUANTLAB_{COORDINATOR,DATA_DIR,RESULTS_DIR,CATALOG,OUTPUT,TOKEN_FILE,CA_FILE,CA_FINGERPRINT,
-// CLIENT_CERTIFICATE,CLIENT_KEY} and the file named by QUANTLAB_CONFIG,
-// else $XDG_CONFIG_HOME/quantlab/config.yaml or ~/.config/quantlab/config.yaml with keys of the same names in
+// CLIENT_CERTIFICATE,CLIENT_KEY} and the file named by QUANTLAB_CONFIG, else
+// $XDG_CONFIG_HOME/quantlab/config.yaml or ~/.config/quantlab/config.yaml with keys of the same names in
 // lower case. A missing default file is none.
 // Errors: INVALID_ARGUMENT names the file, the line and the keys that are allowed.
 absl::StatusOr<Settings> LoadSettings(const SettingFlags& flags, const VariableLookup& environment);

@@ -2,9 +2,8 @@
 // exchanged for what stands there in one step.
 //
 //   results/quick/                       a complete folder, old or new, at every moment
-//   results/.quick@quick-k3f9a2.partial  the new folder while it is written; the old one from the exchange
-//   until
-//                                        the user's files have moved out of it
+//   results/.quick@quick-k3f9a2.partial  the new folder while it is written; from the exchange the old one,
+//                                        until the user's files have moved out
 //
 // Only files that quantctl wrote are removed or overwritten: those that a folder's experiment.json lists, or
 // the journal (.written) of a folder that is not complete. Everything else is the user's: files, links,
