@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr char kMarker[] = "experiment.json";
 constexpr int64_t kMarkerLimit = 64 << 20;
+constexpr size_t kMostIds = 5;  // that a message lists
 
 // A text of an object; empty where there is none.
 std::string TextOf(const nlohmann::json& object, const char* key) {
@@ -25,9 +26,8 @@ std::string TextOf(const nlohmann::json& object, const char* key) {
   return it != object.end() && it->is_string() ? it->get<std::string>() : "";
 }
 
-bool Means(const std::string& name, const LocalResults& results) {
-  return name == "latest" || name == results.name || name == results.id ||
-         fs::path(results.folder).filename() == name || absl::StartsWith(results.id, name);
+bool IsNamed(const std::string& name, const LocalResults& results) {
+  return name == results.name || fs::path(results.folder).filename() == name;
 }
 
 }  // namespace
@@ -57,10 +57,29 @@ std::vector<LocalResults> ListLocalResults(const std::string& results_dir) {
 }
 
 absl::StatusOr<LocalResults> FindLocalResults(const std::string& results_dir, const std::string& name) {
-  for (LocalResults& results : ListLocalResults(results_dir)) {
-    if (Means(name, results)) return std::move(results);
+  const std::vector<LocalResults> all = ListLocalResults(results_dir);
+  if (name == "latest" && !all.empty()) return all[0];
+  for (const LocalResults& results : all) {
+    if (results.id == name) return results;
   }
-  return MessageStatus(absl::StatusCode::kNotFound, messages::kNoResultsFolder(name, results_dir));
+  for (const LocalResults& results : all) {
+    if (IsNamed(name, results)) return results;
+  }
+  // Of copies of one folder that written last.
+  std::vector<const LocalResults*> matches;
+  for (const LocalResults& results : all) {
+    if (!absl::StartsWith(results.id, name)) continue;
+    const bool copy = std::any_of(matches.begin(), matches.end(),
+                                  [&](const LocalResults* other) { return other->id == results.id; });
+    if (!copy) matches.push_back(&results);
+  }
+  if (matches.empty())
+    return MessageStatus(absl::StatusCode::kNotFound, messages::kNoResultsFolder(name, results_dir));
+  if (matches.size() == 1) return *matches[0];
+  std::vector<std::string> ids;
+  for (size_t i = 0; i < std::min(kMostIds, matches.size()); ++i) ids.push_back(matches[i]->id);
+  if (matches.size() > kMostIds) ids.push_back("…");
+  return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kExperimentAmbiguous(name, ids));
 }
 
 absl::StatusOr<std::string> ReportToOpen(const LocalResults& results, Language language) {

@@ -18,8 +18,9 @@ struct LocalResults {
 // Those directly below `results_dir`, the one written last first. Anything else there is passed over.
 std::vector<LocalResults> ListLocalResults(const std::string& results_dir);
 
-// The one that `name` means: "latest", the name of an experiment, its id, or a prefix of an id; of several
-// the one written last. Errors: NOT_FOUND, with the command that writes them.
+// The one that `name` means: "latest", else the id of an experiment, else its name or that of its folder (of
+// several the one written last), else a prefix of one id only.
+// Errors: NOT_FOUND, with the command that writes them; INVALID_ARGUMENT several ids begin so.
 absl::StatusOr<LocalResults> FindLocalResults(const std::string& results_dir, const std::string& name);
 
 // The report to read: the page in `language`, else in another one, else Markdown.

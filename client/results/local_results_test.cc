@@ -7,12 +7,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/status/status.h"
 #include "base/testing/temp_folder.h"
 
 namespace quantlab::client {
 namespace {
 
 namespace fs = std::filesystem;
+using ::testing::AllOf;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -49,6 +51,21 @@ TEST_F(LocalResultsTest, FindsByNameIdPrefixAndAge) {
   EXPECT_EQ(FolderOf("quick"), "quick") << "of two the one written last";
   EXPECT_EQ(FolderOf("quick-a1"), "quick@quick-a1");
   EXPECT_EQ(FolderOf("r8-c"), "r8");
+}
+
+TEST_F(LocalResultsTest, NameGoesBeforeNewerIdThatBeginsWithIt) {
+  Have("quick", "quick-b2", "quick", 100);
+  Have("quick-gpu", "quick-gpu-d4", "quick-gpu", 5);
+  EXPECT_EQ(FolderOf("quick"), "quick");
+  EXPECT_EQ(FolderOf("quick-g"), "quick-gpu");
+  EXPECT_THAT(FolderOf("quick-"), AllOf(HasSubstr("quick-b2"), HasSubstr("quick-gpu-d4")));
+  EXPECT_TRUE(absl::IsInvalidArgument(FindLocalResults(dir_, "qui").status()));
+}
+
+TEST_F(LocalResultsTest, PrefixOfCopiedFolderIsNotAmbiguous) {
+  Have("quick", "quick-b2", "quick", 100);
+  Have("kept", "quick-b2", "quick", 5);
+  EXPECT_EQ(FolderOf("quick-b"), "kept");
 }
 
 TEST_F(LocalResultsTest, PassesOverWhatIsNoResultsFolder) {
