@@ -14,6 +14,7 @@
 namespace quantlab::report {
 namespace {
 
+using testing::Each;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -542,10 +543,31 @@ TEST_F(AnalysisTest, FindingsNameThePartWithTheMostNoise) {
       WithBaseline({WithLayers(Blocks(35, 31)), WithLayers(Blocks(35, 35), "dynamic_quantization")});
   EXPECT_EQ(Findings(kEn, facts).back(),
             "Layers: the second feed-forward layer had the most quantization noise in 1 of 2 variants whose "
-            "layers were measured.");
+            "layers were measured in one precision.");
   facts = WithBaseline({WithLayers(Blocks(35, 35))});
   EXPECT_EQ(Findings(kEn, facts).back(),
-            "Layers: no part of the model has clearly more quantization noise than the rest.");
+            "Layers: where all ran in one precision, no part of the model has clearly more quantization "
+            "noise than the rest.");
+}
+
+TEST_F(AnalysisTest, VariantsInSeveralPrecisionsAreNotCountedAmongTheNoisy) {
+  std::vector<Layer> several = Blocks(35, 31);
+  several[0].effective = "bf16";
+  EXPECT_THAT(Findings(kEn, WithBaseline({WithLayers(several, "mixed_precision")})),
+              Each(Not(HasSubstr("Layers:"))));
+  const Facts facts = WithBaseline({WithLayers(Blocks(35, 31)), WithLayers(several, "mixed_precision")});
+  EXPECT_THAT(Findings(kEn, facts).back(), HasSubstr("in 1 of 1 variant whose"));
+}
+
+TEST_F(AnalysisTest, AllPartsThatTieForTheMostNoiseAreNamed) {
+  const Facts facts =
+      WithBaseline({WithLayers(Blocks(35, 31)), WithLayers(Blocks(31, 35), "dynamic_quantization")});
+  EXPECT_EQ(Findings(kEn, facts).back(),
+            "Layers: the first feed-forward layer and the second feed-forward layer each had the most "
+            "quantization noise in 1 of 2 variants whose layers were measured in one precision.");
+  EXPECT_EQ(
+      Findings(kZh, facts).back(),
+      "层：在各层以同一精度测量的 2 个方案中，量化噪声最大的部分为前馈升维层与前馈降维层，各见于 1 个方案。");
 }
 
 TEST_F(AnalysisTest, OpenQuestionsSayWhatWouldSettleThem) {

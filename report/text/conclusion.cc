@@ -1,5 +1,6 @@
 // What an experiment found, and what it leaves open.
 #include <algorithm>
+#include <map>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -71,25 +72,45 @@ std::vector<std::string> EffortFindings(Language language, const Facts& facts) {
   return findings;
 }
 
+// The parts that have the most noise in as many variants as any other part.
+std::vector<std::string> MostNoisy(Language language, const std::map<ModelPart, int>& parts, int most) {
+  std::vector<std::string> titles;
+  for (const auto& [part, variants] : parts) {
+    if (variants == most) titles.push_back(PartTitle(part).In(language));
+  }
+  return titles;
+}
+
+// Only of variants in one precision: noise of several is not comparable.
 std::string NoiseFinding(Language language, const Facts& facts) {
-  int measured = 0;
+  int measured = 0, most = 0;
   std::map<ModelPart, int> parts;
   for (const VariantFacts& variant : facts.variants) {
-    if (!variant.same_as.empty() || NoiseByPart(variant).size() < 2) continue;
+    if (!variant.same_as.empty() || NoiseByPart(variant).size() < 2 || !InOnePrecision(variant)) continue;
     ++measured;
-    if (const auto noisy = NoisiestPart(variant)) ++parts[noisy->part.part];
+    if (const auto noisy = NoisiestPart(variant)) most = std::max(most, ++parts[noisy->part.part]);
   }
   if (measured == 0) return "";
   if (parts.empty()) {
-    return Say(language, "Layers: no part of the model has clearly more quantization noise than the rest.",
-               "层：模型中没有哪个部分的量化噪声明显更大。");
+    return Say(language,
+               "Layers: where all ran in one precision, no part of the model has clearly more quantization "
+               "noise than the rest.",
+               "层：在各层精度相同的方案中，模型没有哪个部分的量化噪声明显更大。");
   }
-  const auto most = std::max_element(parts.begin(), parts.end(),
-                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  const std::vector<std::string> titles = MostNoisy(language, parts, most);
+  const std::string variants = language == Language::kEnglish ? Plural(measured, "variant", "variants")
+                                                              : absl::StrCat(measured, " 个方案");
+  if (titles.size() > 1) {
+    return Fill(language,
+                "Layers: $0 each had the most quantization noise in $1 of $2 whose layers were measured in "
+                "one precision.",
+                "层：在各层以同一精度测量的 $2中，量化噪声最大的部分为$0，各见于 $1 个方案。",
+                absl::StrJoin(titles, Say(language, " and ", "与")), most, variants);
+  }
   return Fill(language,
-              "Layers: $0 had the most quantization noise in $1 of $2 variants whose layers were measured.",
-              "层：在测量了各层的 $2 个方案中，有 $1 个以$0的量化噪声最大。",
-              PartTitle(most->first).In(language), most->second, measured);
+              "Layers: $0 had the most quantization noise in $1 of $2 whose layers were measured in one "
+              "precision.",
+              "层：在各层以同一精度测量的 $2中，有 $1 个以$0的量化噪声最大。", titles[0], most, variants);
 }
 
 std::string UndecidedAccuracy(Language language, const Facts& facts) {
