@@ -576,11 +576,15 @@ TEST_F(AnalysisTest, OpenQuestionsSayWhatWouldSettleThem) {
   undecided.non_inferior = Value(0);
   undecided.margin = "0.01";
   missing.succeeded = 0;
+  runs_.back().run.state = RunState::kFailed;
   Facts facts = WithBaseline({undecided, missing});
+  ReportData data;
+  data.experiment.id = "quick-k3f9a2";
+  facts.data = &data;
   facts.comparisons[0].checks[{1, 128}] = {Value(1.1), false};
   const std::vector<std::string> open = OpenQuestions(kEn, facts);
   ASSERT_EQ(open.size(), 5);
-  EXPECT_EQ(open[0], "`weight_only`: no result; `quantctl retry` runs what failed again.");
+  EXPECT_EQ(open[0], "`weight_only`: no result; `quantctl retry quick-k3f9a2` runs what failed again.");
   EXPECT_EQ(
       open[1],
       "`qat`: neither a loss nor its absence within the margin (1.00 points) is shown; more test examples "
@@ -589,6 +593,27 @@ TEST_F(AnalysisTest, OpenQuestionsSayWhatWouldSettleThem) {
   EXPECT_THAT(open[3], HasSubstr("seeds: [1, 2, 3]"));
   EXPECT_THAT(open[4], HasSubstr("Speed and memory on other hardware"));
   EXPECT_EQ(OpenQuestions(kZh, facts).size(), 5);
+}
+
+TEST_F(AnalysisTest, OnlyWhatFailedOrWasSkippedIsToBeRetried) {
+  VariantFacts missing = Measured("weight_only");
+  missing.succeeded = 0;
+  RunReport& run = runs_.back();
+  Facts facts = WithBaseline({missing});
+  ReportData data;
+  data.experiment.id = "quick-k3f9a2";
+  facts.data = &data;
+  for (const RunState state : {RunState::kCancelled, RunState::kQueued, RunState::kRunning}) {
+    run.run.state = state;
+    EXPECT_EQ(OpenQuestions(kEn, facts).at(0), "`weight_only`: no result.") << RunStateName(state);
+    EXPECT_EQ(OpenQuestions(kZh, facts).at(0), "`weight_only`：没有结果。") << RunStateName(state);
+  }
+  for (const RunState state : {RunState::kFailed, RunState::kCrashed, RunState::kSkipped}) {
+    run.run.state = state;
+    EXPECT_EQ(OpenQuestions(kZh, facts).at(0),
+              "`weight_only`：没有结果；`quantctl retry quick-k3f9a2` 可重新运行失败的部分。")
+        << RunStateName(state);
+  }
 }
 
 TEST_F(AnalysisTest, SeveralSeedsAndNoComparisonLeaveTheirQuestionsOut) {

@@ -147,14 +147,28 @@ std::string UnreliableTimings(Language language, const Facts& facts) {
   return "";
 }
 
+bool Failed(const VariantFacts& variant) {
+  return std::any_of(variant.runs.begin(), variant.runs.end(), [](const RunReport* run) {
+    const RunState state = run->run.state;
+    return IsEnded(state) && state != RunState::kSucceeded && state != RunState::kCancelled;
+  });
+}
+
+// What was cancelled or still waits needs no retry.
 std::string MissingResults(Language language, const Facts& facts) {
-  std::vector<const VariantFacts*> missing;
+  std::vector<const VariantFacts*> failed, missing;
   for (const VariantFacts& variant : facts.variants) {
-    if (variant.succeeded == 0) missing.push_back(&variant);
+    if (variant.succeeded == 0) (Failed(variant) ? failed : missing).push_back(&variant);
   }
-  if (missing.empty()) return "";
-  return Fill(language, "$0: no result; `quantctl retry` runs what failed again.",
-              "$0：没有结果；`quantctl retry` 可重新运行失败的部分。", Names(language, missing));
+  std::vector<std::string> texts;
+  if (!failed.empty()) {
+    texts.push_back(Fill(language, "$0: no result; $1 runs what failed again.",
+                         "$0：没有结果；$1 可重新运行失败的部分。", Names(language, failed),
+                         Code(absl::StrCat("quantctl retry ", facts.data->experiment.id))));
+  }
+  if (!missing.empty())
+    texts.push_back(Fill(language, "$0: no result.", "$0：没有结果。", Names(language, missing)));
+  return Join(language, texts);
 }
 
 std::string Seeds(Language language, const Facts& facts) {
