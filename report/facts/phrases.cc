@@ -1,11 +1,20 @@
 #include "report/facts/phrases.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "absl/types/span.h"
 #include "report/facts/format.h"
 #include "report/facts/verdict.h"
 
 namespace quantlab::report {
+namespace {
+
+constexpr size_t kMostLayers = 4;
+
+}  // namespace
 
 std::string Join(Language language, const std::vector<std::string>& sentences) {
   std::string text;
@@ -14,6 +23,13 @@ std::string Join(Language language, const std::vector<std::string>& sentences) {
     absl::StrAppend(&text, text.empty() ? "" : Say(language, " ", ""), sentence);
   }
   return text;
+}
+
+std::string SomeLayers(Language language, const std::vector<std::string>& names) {
+  const size_t shown = std::min(kMostLayers, names.size());
+  const std::string list = absl::StrJoin(absl::MakeSpan(names).subspan(0, shown), Say(language, ", ", "、"));
+  if (shown == names.size()) return list;
+  return Fill(language, "$0 and $1 more", "$0 等（另有 $1 层）", list, names.size() - shown);
 }
 
 std::string SpreadOf(Language language, const Result& result, std::string (*format)(double)) {

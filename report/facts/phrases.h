@@ -13,6 +13,9 @@ namespace quantlab::report {
 // One after the other, with a space between them in English. Empty ones are left out.
 std::string Join(Language language, const std::vector<std::string>& sentences);
 
+// The first of the names of layers: "`a`, `b`, `c`, `d` and 3 more".
+std::string SomeLayers(Language language, const std::vector<std::string>& names);
+
 // "95% interval 89.10% to 92.40%", or "mean ± deviation over n seeds"; empty if there is neither.
 // `format` writes one bound.
 std::string SpreadOf(Language language, const Result& result, std::string (*format)(double));

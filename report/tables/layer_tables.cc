@@ -95,14 +95,6 @@ struct LayerGroup {
   int64_t bytes_fp32 = 0, bytes = 0;
 };
 
-// Layers of a variant are the same for every seed but for faults; the first run that has any stands for all.
-const RunReport* RunWithLayers(const VariantFacts& variant) {
-  for (const RunReport* run : variant.runs) {
-    if (run->run.state == RunState::kSucceeded && !run->layers.empty()) return run;
-  }
-  return nullptr;
-}
-
 }  // namespace
 
 Table SensitivityTable(Language language, const Facts& facts) {
@@ -171,10 +163,11 @@ Table LayersTable(Language language, const Facts& facts) {
   builder.Number("macs_share", "Multiply-adds", "乘加占比").Number("bytes_fp32", "FP32 bytes", "FP32 字节");
   builder.Number("bytes", "Bytes", "字节").Text("reason", "Reason", "原因");
   for (const VariantFacts& variant : facts.variants) {
-    const RunReport* const run = RunWithLayers(variant);
-    if (run == nullptr) continue;
+    // They are the same for every seed but for faults.
+    const std::vector<Layer>* const layers = LayersOf(variant);
+    if (layers == nullptr) continue;
     std::map<std::vector<std::string>, LayerGroup> groups;
-    for (const Layer& layer : run->layers) {
+    for (const Layer& layer : *layers) {
       LayerGroup& group = groups[{layer.requested, layer.effective, layer.kernel, layer.reason}];
       group.first = &layer;
       ++group.count;

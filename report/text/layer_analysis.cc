@@ -4,7 +4,6 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "report/facts/analysis.h"
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"
@@ -18,7 +17,6 @@ namespace {
 
 // Outliers are called larger where they are this many times the others'.
 constexpr double kLargerOutliers = 1.5;
-constexpr size_t kMostLayers = 4;
 
 std::string Decibels(double value) {
   return absl::StrCat(FormatNumber(value, 3), " dB");
@@ -55,16 +53,6 @@ std::string OutliersSentence(Language language, const VariantFacts& variant, con
               here, elsewhere);
 }
 
-// "`a`, `b` and 3 more".
-template <typename Layers, typename Name>
-std::string SomeLayers(Language language, const Layers& layers, Name name) {
-  std::vector<std::string> names;
-  for (size_t i = 0; i < std::min(kMostLayers, layers.size()); ++i) names.push_back(name(layers[i]));
-  const std::string list = absl::StrJoin(names, Say(language, ", ", "、"));
-  if (layers.size() <= kMostLayers) return list;
-  return Fill(language, "$0 and $1 more", "$0 等（另有 $1 层）", list, layers.size() - kMostLayers);
-}
-
 std::string DamageName(Language language, const DamageSpread& spread) {
   return spread.divergence ? Say(language, "divergence of the answers", "答案散度")
                            : Say(language, "increase in loss", "损失增量");
@@ -72,9 +60,10 @@ std::string DamageName(Language language, const DamageSpread& spread) {
 
 std::string HalfSentence(Language language, const DamageSpread& spread) {
   const std::string precision = EscapeMarkdown(PrecisionTitle(spread.precision).In(language)),
-                    what = DamageName(language, spread),
-                    layers = SomeLayers(language, spread.half,
-                                        [](const LayerSensitivity* one) { return Code(one->layer); });
+                    what = DamageName(language, spread);
+  std::vector<std::string> names;
+  for (const LayerSensitivity* one : spread.half) names.push_back(Code(one->layer));
+  const std::string layers = SomeLayers(language, names);
   if (4 * spread.half.size() <= static_cast<size_t>(spread.layers)) {
     return Fill(language,
                 "Sensitivity to $0 is concentrated: $1 of $2 layers make up half of the summed $3: $4.",
@@ -149,18 +138,20 @@ std::string NoisyPartSentence(Language language, const VariantFacts& variant) {
 std::string NoiseDipsSentence(Language language, const VariantFacts& variant) {
   const std::vector<NoisyLayer> dips = NoiseDips(variant);
   if (dips.empty()) return "";
-  const std::string list = SomeLayers(language, dips, [&](const NoisyLayer& dip) {
+  std::vector<std::string> names;
+  for (const NoisyLayer& dip : dips) {
     const auto peak = variant.input_peaks.find(dip.layer->name);
     const std::string inputs =
         peak == variant.input_peaks.end() || !std::isfinite(peak->second) || !RoundsInputs(variant)
             ? ""
             : Fill(language, ", its largest input $0 times the root mean square",
                    "，其最大输入为均方根的 $0 倍", FormatNumber(peak->second, 3));
-    return Fill(language, "$0 ($1$2)", "$0（$1$2）", Code(dip.layer->name), Decibels(dip.below_db), inputs);
-  });
+    names.push_back(
+        Fill(language, "$0 ($1$2)", "$0（$1$2）", Code(dip.layer->name), Decibels(dip.below_db), inputs));
+  }
   return Fill(language,
               "Single layers dip below the median of the others of the same part and precision: $0.",
-              "个别层明显低于同部分、同精度其他层的中位数：$0。", list);
+              "个别层明显低于同部分、同精度其他层的中位数：$0。", SomeLayers(language, names));
 }
 
 std::string EvenNoiseSentence(Language language, const Facts& facts) {

@@ -18,8 +18,6 @@
 namespace quantlab::report {
 namespace {
 
-constexpr size_t kMostLayers = 4;
-
 bool IsControlOf(const VariantFacts& control, const VariantFacts& variant) {
   return control.spec != nullptr && !control.spec->control_of.empty() &&
          control.spec->control_of == variant.method;
@@ -149,17 +147,13 @@ std::string KeptSentence(Language language, const MixedChoice& choice) {
                 "全部 $1 个线性层均选用 $0。", lowest, choice.layers);
   }
   std::vector<std::string> names;
-  for (size_t i = 0; i < std::min(kMostLayers, choice.kept.size()); ++i) {
-    names.push_back(Fill(language, "$0 ($1)", "$0（$1）", Code(choice.kept[i]->name),
-                         EscapeMarkdown(PrecisionTitle(choice.kept[i]->requested).In(language))));
+  for (const Layer* layer : choice.kept) {
+    names.push_back(Fill(language, "$0 ($1)", "$0（$1）", Code(layer->name),
+                         EscapeMarkdown(PrecisionTitle(layer->requested).In(language))));
   }
-  std::string list = absl::StrJoin(names, Say(language, ", ", "、"));
-  if (choice.kept.size() > kMostLayers) {
-    list = Fill(language, "$0 and $1 more", "$0 等（另有 $1 层）", list, choice.kept.size() - kMostLayers);
-  }
-  const std::string kept =
-      Fill(language, "Of its $0 linear layers it kept $1 in more bits than $2: $3.",
-           "在 $0 个线性层中，有 $1 层的精度高于 $2：$3。", choice.layers, choice.kept.size(), lowest, list);
+  const std::string kept = Fill(language, "Of its $0 linear layers it kept $1 in more bits than $2: $3.",
+                                "在 $0 个线性层中，有 $1 层的精度高于 $2：$3。", choice.layers,
+                                choice.kept.size(), lowest, SomeLayers(language, names));
   if (choice.kept_among_worst == static_cast<int>(choice.kept.size())) {
     return Join(language, {kept, Fill(language,
                                       choice.kept.size() == 1 ? "It is the layer that $0 damages most."
