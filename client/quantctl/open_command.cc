@@ -8,8 +8,8 @@
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/results/local_results.h"
-#include "client/results/tool.h"
 #include "platform/environment.h"
+#include "platform/process.h"
 
 namespace quantlab::client {
 namespace {
@@ -26,26 +26,33 @@ std::string Opener(const VariableLookup& environment) {
   return "";
 }
 
+// In a session of its own, so that a browser it starts, or becomes, goes on when quantctl has ended.
+absl::Status StartOpener(const std::string& opener, const std::string& path) {
+  ProcessSpec spec;
+  spec.argv = {opener, path};
+  spec.output = ProcessSpec::Output::kLog;
+  spec.new_session = true;
+  return LaunchDetached(spec).status();
+}
+
 absl::StatusOr<int> Open(Session& session, const std::string& name) {
   QL_ASSIGN_OR_RETURN(const LocalResults results, FindLocalResults(session.settings().results_dir, name));
   QL_ASSIGN_OR_RETURN(const std::string report, ReportToOpen(results, session.language()));
   const std::string path = std::filesystem::absolute(report).string();
-  if (session.is_table()) {
-    session.Print(path + "\n");
-  } else {
+  if (!session.is_table()) {
+    // A program opens the file itself, or not at all.
     Json body = Json::object();
     body["report"] = path;
-    session.PrintDocument("Report", body);
+    session.PrintDocument("ReportFile", body);
+    return kExitOk;
   }
+  session.Print(path + "\n");
   const std::string opener = Opener(ProcessEnvironment());
   if (opener.empty()) {
     session.Note(messages::kNoOpener());
     return kExitOk;
   }
-  ToolCall call;
-  call.argv = {opener, path};
-  call.folder = results.folder;
-  QL_RETURN_IF_ERROR(RunTool(call, &session.cancellation()));
+  QL_RETURN_IF_ERROR(StartOpener(opener, path));
   return kExitOk;
 }
 

@@ -1,7 +1,10 @@
 // quantctl as a process against a coordinator in this one: answers, messages, exit codes.
 #include <cstdio>
 #include <cstdlib>
+#include <fcntl.h>
 #include <filesystem>
+#include <poll.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,8 +43,8 @@ class QuantctlTest : public ::testing::Test {
     if (out.empty()) out = folder_ / "out";
     const std::string command =
         absl::StrCat("cd ", folder_.path(), " && env -i HOME=", folder_.path(),
-                     " PATH=/usr/bin:/bin QUANTLAB_COORDINATOR=", coordinator_, " ", QUANTCTL, " ", arguments,
-                     " >", out, " 2>", folder_ / "err", " </dev/null");
+                     " PATH=/usr/bin:/bin QUANTLAB_COORDINATOR=", coordinator_, " ", environment_, " ",
+                     QUANTCTL, " ", arguments, " >", out, " 2>", folder_ / "err", " </dev/null");
     const int status = std::system(command.c_str());
     const std::string written = out == "/dev/full" ? "" : ReadAll(out);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), written,
@@ -65,6 +68,7 @@ class QuantctlTest : public ::testing::Test {
   TempFolder folder_;
   FakeCoordinator fake_;
   std::string coordinator_;
+  std::string environment_;  // "NAME=VALUE …", added to that of quantctl
 };
 
 TEST_F(QuantctlTest, ListIsATableForPeopleAndADocumentForPrograms) {
@@ -343,7 +347,57 @@ TEST_F(QuantctlTest, OpenPrintsTheReportWithoutACoordinator) {
   EXPECT_EQ(open.code, 0) << open.err;
   EXPECT_THAT(open.out, ::testing::EndsWith("/results/quick/report/report.en.md\n"));
   EXPECT_THAT(open.err, HasSubstr("no desktop to open it on"));
-  EXPECT_EQ(nlohmann::json::parse(Run("open quick -o json").out)["schema"], "quantlab.v1/Report");
+  EXPECT_EQ(nlohmann::json::parse(Run("open quick -o json").out)["schema"], "quantlab.v1/ReportFile");
+}
+
+// A pipe with a name, which is never at its end while this is open.
+class NamedPipe {
+ public:
+  explicit NamedPipe(const std::string& path) {
+    if (mkfifo(path.c_str(), 0600) == 0) fd_ = open(path.c_str(), O_RDWR | O_CLOEXEC);
+  }
+  ~NamedPipe() {
+    if (fd_ >= 0) close(fd_);
+  }
+  NamedPipe(const NamedPipe&) = delete;
+  NamedPipe& operator=(const NamedPipe&) = delete;
+
+  void Write(const std::string& text) const {
+    EXPECT_EQ(write(fd_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  // What is there after at most so many milliseconds.
+  std::string Read(int wait_ms) const {
+    pollfd waiting = {fd_, POLLIN, 0};
+    char text[4096];
+    if (poll(&waiting, 1, wait_ms) != 1) return "";
+    const ssize_t got = read(fd_, text, sizeof(text));
+    return std::string(text, got > 0 ? static_cast<size_t>(got) : 0);
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+TEST_F(QuantctlTest, OpenedBrowserOutlivesQuantctlAndDoesNotHoldItUp) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  ASSERT_EQ(Run("report latest --format md --lang en").code, 0);
+  const NamedPipe go(folder_ / "go"), shown(folder_ / "shown");
+  const std::string opener = folder_ / "xdg-open";
+  environment_ = absl::StrCat("DISPLAY=:0 PATH=", folder_.path(), ":/usr/bin:/bin");
+  // An opener that starts a browser and ends, and one that is the browser itself.
+  for (const char* background : {" &", ""}) {
+    folder_.Write("xdg-open", absl::StrCat("#!/bin/sh\n(read line < ", folder_ / "go", "; echo \"$1\" > ",
+                                           folder_ / "shown", ")", background, "\n"));
+    ASSERT_EQ(chmod(opener.c_str(), 0700), 0);
+    EXPECT_EQ(Run("open quick -o json").code, 0);
+    const Outcome open = Run("open quick");
+    EXPECT_EQ(open.code, 0) << open.err;
+    EXPECT_EQ(open.err, "");
+    go.Write("go\ngo\n");
+    EXPECT_EQ(shown.Read(30'000), open.out) << background;
+    EXPECT_EQ(shown.Read(0), "") << "a program that asked for a document got a browser";
+    go.Read(0);
+  }
 }
 
 TEST_F(QuantctlTest, CancellingWhatHasEndedSaysSo) {
