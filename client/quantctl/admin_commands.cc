@@ -52,16 +52,30 @@ absl::StatusOr<v1::CreateIdentityResponse> Create(Session& session, const AddOpt
   return client->CreateIdentity(request);
 }
 
-absl::StatusOr<int> AddUser(Session& session, const AddOptions& options) {
-  if (!options.out.empty() && access(options.out.c_str(), F_OK) == 0)
-    return absl::AlreadyExistsError(absl::StrCat(options.out, " exists; choose another name, or remove it"));
-  QL_ASSIGN_OR_RETURN(v1::CreateIdentityResponse answer, Create(session, options));
-  const v1::Identity& identity = answer.identity();
-  if (!options.out.empty()) {
-    QL_RETURN_IF_ERROR(WriteSecretFile(options.out, answer.token() + "\n"));
-    answer.clear_token();
-    session.Note(messages::kTokenWrittenTo(options.out));
+// The token is given out once: its file is there, and can be written, before the identity is.
+absl::StatusOr<v1::CreateIdentityResponse> CreateInto(Session& session, const AddOptions& options) {
+  QL_RETURN_IF_ERROR(WriteSecretFile(options.out, ""));
+  absl::StatusOr<v1::CreateIdentityResponse> answer = Create(session, options);
+  if (!answer.ok()) {
+    unlink(options.out.c_str());
+    return answer;
   }
+  const absl::Status written = ReplaceSecretFile(options.out, answer->token() + "\n");
+  if (!written.ok()) {
+    unlink(options.out.c_str());
+    return absl::Status(written.code(),
+                        absl::StrCat(written.message(), "; the token is lost: run `quantctl admin revoke ",
+                                     options.name, "`, then add it again"));
+  }
+  answer->clear_token();
+  session.Note(messages::kTokenWrittenTo(options.out));
+  return answer;
+}
+
+absl::StatusOr<int> AddUser(Session& session, const AddOptions& options) {
+  QL_ASSIGN_OR_RETURN(const v1::CreateIdentityResponse answer,
+                      options.out.empty() ? Create(session, options) : CreateInto(session, options));
+  const v1::Identity& identity = answer.identity();
   if (!session.is_table()) {
     session.PrintDocument("CreatedIdentity", ToJsonValue(answer));
   } else if (options.out.empty()) {

@@ -400,6 +400,18 @@ TEST_F(QuantctlTest, OpenedBrowserOutlivesQuantctlAndDoesNotHoldItUp) {
   }
 }
 
+TEST_F(QuantctlTest, TokenFileIsMadeBeforeTheIdentity) {
+  const Outcome nowhere = Run("admin add-user alice --out missing/alice.token");
+  EXPECT_EQ(nowhere.code, 4) << "the coordinator was asked: " << nowhere.err;
+  EXPECT_THAT(nowhere.err, HasSubstr("missing/alice.token"));
+  folder_.Write("mine", "mine");
+  EXPECT_THAT(Run("admin add-user alice --out mine").err, HasSubstr("mine exists"));
+  EXPECT_EQ(ReadAll(folder_ / "mine"), "mine");
+  coordinator_ = "127.0.0.1:1";
+  EXPECT_EQ(Run("admin add-user alice --out alice.token").code, 5);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "alice.token")) << "there is no identity";
+}
+
 TEST_F(QuantctlTest, CancellingWhatHasEndedSaysSo) {
   Have(MakeExperiment("quick-1", {"baseline"}));
   const Outcome experiment = Run("cancel latest");
