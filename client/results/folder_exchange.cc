@@ -5,12 +5,11 @@
 #include <fcntl.h>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <stdio.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -19,6 +18,7 @@
 #include "base/messages.h"
 #include "base/status_macros.h"
 #include "client/display/text.h"
+#include "client/results/marker.h"
 #include "platform/files.h"
 #include "platform/paths.h"
 
@@ -27,17 +27,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kMarker[] = "experiment.json";
 constexpr char kNewMarker[] = ".experiment.json.new";
 constexpr char kLock[] = ".lock";
 constexpr char kJournal[] = ".written";
 constexpr char kPart[] = ".part";  // a download that is not complete (client/connection/transfer.h)
 constexpr char kPartial[] = ".partial";
-constexpr int64_t kMarkerLimit = 64 << 20;
-
-absl::Status FromError(const std::error_code& error, const char* action, const fs::path& path) {
-  return FileError(error.value(), action, path.string());
-}
 
 // The files that manage the folder itself.
 bool IsInternal(const std::string& relative) {
@@ -65,24 +59,10 @@ absl::StatusOr<std::vector<fs::path>> EntriesOf(const fs::path& folder) {
   return entries;
 }
 
-void ReadMarker(const fs::path& folder, OwnFiles& own) {
-  const absl::StatusOr<std::string> text = ReadFile((folder / kMarker).string(), kMarkerLimit);
-  if (!text.ok()) return;
-  const nlohmann::json json = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("id") || !json["id"].is_string()) return;
-  std::error_code error;
-  own.written = fs::last_write_time(folder / kMarker, error);
-  if (error) return;
-  own.id = json["id"].get<std::string>();
-  if (!json.contains("files") || !json["files"].is_array()) return;
-  for (const nlohmann::json& file : json["files"]) {
-    if (file.is_string()) own.files.insert(file.get<std::string>());
-  }
-}
-
 OwnFiles ReadOwnFiles(const fs::path& folder) {
   OwnFiles own;
-  ReadMarker(folder, own);
+  if (std::optional<ResultsMarker> marker = ReadMarker(folder); marker.has_value())
+    own = {std::move(marker->id), std::move(marker->files), marker->written};
   const absl::StatusOr<std::string> journal = ReadFile((folder / kJournal).string(), kMarkerLimit);
   if (!journal.ok()) return own;
   for (const absl::string_view line : absl::StrSplit(*journal, '\n', absl::SkipEmpty()))

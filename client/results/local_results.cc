@@ -2,29 +2,20 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <utility>
-
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
-#include "platform/files.h"
+#include "client/results/marker.h"
 
 namespace quantlab::client {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kMarker[] = "experiment.json";
-constexpr int64_t kMarkerLimit = 64 << 20;
 constexpr size_t kMostIds = 5;  // that a message lists
-
-// A text of an object; empty where there is none.
-std::string TextOf(const nlohmann::json& object, const char* key) {
-  const auto it = object.find(key);
-  return it != object.end() && it->is_string() ? it->get<std::string>() : "";
-}
 
 bool IsNamed(const std::string& name, const LocalResults& results) {
   return name == results.name || fs::path(results.folder).filename() == name;
@@ -39,14 +30,10 @@ std::vector<LocalResults> ListLocalResults(const std::string& results_dir) {
        it.increment(error)) {
     // What is being written has a hidden name.
     if (absl::StartsWith(it->path().filename().string(), ".")) continue;
-    const absl::StatusOr<std::string> text = ReadFile((it->path() / kMarker).string(), kMarkerLimit);
-    if (!text.ok()) continue;
-    const nlohmann::json marker = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-    if (!marker.is_object() || TextOf(marker, "id").empty()) continue;
-    std::error_code untimed;
-    const fs::file_time_type written = fs::last_write_time(it->path() / kMarker, untimed);
-    found.emplace_back(written,
-                       LocalResults{it->path().string(), TextOf(marker, "id"), TextOf(marker, "name")});
+    std::optional<ResultsMarker> marker = ReadMarker(it->path());
+    if (!marker.has_value()) continue;
+    found.emplace_back(marker->written,
+                       LocalResults{it->path().string(), std::move(marker->id), std::move(marker->name)});
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
     return a.first != b.first ? a.first > b.first : a.second.folder < b.second.folder;

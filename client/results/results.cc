@@ -14,7 +14,6 @@
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/json_util.h>
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -29,6 +28,7 @@
 #include "client/display/text.h"
 #include "client/results/archive.h"
 #include "client/results/folder_exchange.h"
+#include "client/results/marker.h"
 #include "client/results/repeatable.h"
 #include "platform/files.h"
 
@@ -36,15 +36,9 @@ namespace quantlab::client {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::ordered_json;
 
-constexpr char kMarker[] = "experiment.json";
 constexpr char kData[] = "report_data.json";
 constexpr int64_t kDataLimit = int64_t{1} << 30;
-
-absl::Status FromError(const std::error_code& error, const char* action, const fs::path& path) {
-  return FileError(error.value(), action, path.string());
-}
 
 // An experiment's name as the name of a folder.
 std::string FolderName(const v1::Experiment& experiment) {
@@ -226,15 +220,11 @@ class Writer {
   }
 
   std::string Marker() const {
-    Json json = Json::object();
-    json["schema"] = "quantlab.v1/Results";
-    json["id"] = data_.experiment().id();
-    json["name"] = data_.experiment().name();
-    json["state"] = StateName(data_.experiment().state());
+    const v1::Experiment& experiment = data_.experiment();
     std::set<std::string> files = folder_->files();
     files.insert(kMarker);
-    json["files"] = files;
-    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return MarkerText(
+        {experiment.id(), experiment.name(), StateName(experiment.state()), std::move(files), {}});
   }
 
   Client& client_;
