@@ -200,6 +200,26 @@ void AddKept(const VariantFacts& variant, const std::vector<Layer>& layers, Mixe
   }
 }
 
+// A comparison records a part's bytes as stored, and their ratio to those in FP32.
+double EmbeddingBytes(const Facts& facts) {
+  std::map<std::string, double> stored, ratio;  // by variant
+  for (const ComparisonFacts& comparison : facts.comparisons) {
+    for (const Metric& metric : comparison.run->metrics) {
+      const auto part = metric.labels.find("part"), variant = metric.labels.find("variant");
+      if (part == metric.labels.end() || variant == metric.labels.end()) continue;
+      if (part->second != "quantized_embeddings") continue;
+      if (metric.name == "model_size") stored[variant->second] = metric.value;
+      if (metric.name == "compression_ratio") ratio[variant->second] = metric.value;
+    }
+  }
+  double most = 0;
+  for (const auto& [variant, bytes] : stored) {
+    const auto it = ratio.find(variant);
+    if (it != ratio.end() && std::isfinite(bytes * it->second)) most = std::max(most, bytes * it->second);
+  }
+  return most;
+}
+
 // An earlier variant with the same model stands for a later one.
 std::string TestedName(const VariantFacts& variant) {
   return variant.same_as.empty() ? variant.name : variant.same_as;
@@ -369,7 +389,7 @@ std::optional<LinearShare> LinearShareOf(const Facts& facts) {
     double linear = 0;
     for (const Layer& layer : *layers) linear += static_cast<double>(layer.bytes_fp32);
     const double model = baseline->measured[0].size->value;
-    if (linear > 0 && linear < model) return LinearShare{model, linear};
+    if (linear > 0 && linear < model) return LinearShare{model, linear, EmbeddingBytes(facts)};
   }
   return std::nullopt;
 }

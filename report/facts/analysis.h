@@ -101,9 +101,10 @@ struct OrderedPair {
 std::optional<OrderedPair> PairOf(const Facts& facts, const VariantFacts& variant,
                                   const VariantFacts& against);
 
-// Bytes of the baseline's model, and of its linear layers in FP32 as a variant reported them.
+// Bytes of the baseline's model, and of its linear layers in FP32 as a variant reported them. `embeddings`
+// are those of the embedding tables in FP32 that a variant quantized, if any did: a lower bound.
 struct LinearShare {
-  double model = 0, linear = 0;
+  double model = 0, linear = 0, embeddings = 0;
 };
 std::optional<LinearShare> LinearShareOf(const Facts& facts);
 

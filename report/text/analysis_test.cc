@@ -472,17 +472,40 @@ TEST_F(AnalysisTest, WhatIsNotLinearBoundsTheCompression) {
   facts.variants[0].measured[0].size = Value(100e6);
   EXPECT_EQ(
       SizeAnalysis(kEn, facts),
-      "Of the 100 MB of the FP32 model its linear layers take 8.00 MB (8.00%). The other 92.0 MB are mostly "
-      "embeddings: while they stay FP32, no precision of the linear layers compresses the whole beyond "
+      "Of the 100 MB of the FP32 model its linear layers take 8.00 MB (8.00%). The other 92.0 MB are not "
+      "linear layers: while they stay FP32, no precision of the linear layers compresses the whole beyond "
       "1.09×.");
   facts.variants[1].measured[0].size = Value(30e6);
   EXPECT_THAT(
       SizeAnalysis(kEn, facts),
-      HasSubstr("Below that bound, since more than the linear layers is quantized: `static_quantization`."));
+      HasSubstr("Below that bound, so more than the linear layers is smaller: `static_quantization`."));
   EXPECT_THAT(SizeAnalysis(kZh, facts),
-              HasSubstr("突破这一界限的方案（量化的不只是线性层）：`static_quantization`。"));
+              HasSubstr("突破这一界限的方案（变小的不只是线性层）：`static_quantization`。"));
   facts.variants[0].measured[0].size.reset();
   EXPECT_EQ(SizeAnalysis(kEn, facts), "");
+}
+
+TEST_F(AnalysisTest, RestIsMostlyEmbeddingsWhereTheirBytesSaySo) {
+  Facts facts = WithBaseline({WithLayers(Blocks(35, 31))});
+  facts.variants[0].measured[0].size = Value(100e6);
+  auto& comparison = const_cast<RunReport&>(*facts.comparisons[0].run);
+  const auto quantized = [&](double bytes) {
+    comparison.metrics.clear();
+    for (const auto& [name, value] : {std::pair{"model_size", bytes}, std::pair{"compression_ratio", 4.0}}) {
+      Metric metric;
+      metric.name = name;
+      metric.value = value;
+      metric.labels = {{"variant", "static_quantization"}, {"part", "quantized_embeddings"}};
+      comparison.metrics.push_back(metric);
+    }
+  };
+  quantized(12e6);
+  EXPECT_THAT(SizeAnalysis(kEn, facts),
+              HasSubstr("The other 92.0 MB are mostly embeddings (48.0 MB): while"));
+  EXPECT_THAT(SizeAnalysis(kZh, facts), HasSubstr("其余 92.0 MB 主要是嵌入层（48.0 MB）"));
+  quantized(11e6);
+  EXPECT_THAT(SizeAnalysis(kEn, facts), HasSubstr("The other 92.0 MB are not linear layers")) << "44 of 92";
+  EXPECT_THAT(SizeAnalysis(kZh, facts), HasSubstr("其余 92.0 MB 不是线性层"));
 }
 
 TEST_F(AnalysisTest, SpeedupsThatDependOnTheShapeAreNamed) {

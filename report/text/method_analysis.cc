@@ -260,6 +260,25 @@ std::string WeightOnlySentence(Language language, const std::vector<ShapeEffect>
   return "";
 }
 
+// What is no linear layer bounds the compression.
+std::string RestSentence(Language language, const LinearShare& share) {
+  const double rest = share.model - share.linear;
+  const std::string bytes = FormatBytes(rest), most = FormatCompression(share.model / rest);
+  if (share.embeddings > rest / 2) {
+    return Fill(
+        language,
+        "The other $0 are mostly embeddings ($1): while they stay FP32, no precision of the linear "
+        "layers compresses the whole beyond $2.",
+        "其余 $0 主要是嵌入层（$1）：只要其保持 FP32，无论线性层采用何种精度，整体压缩比都不会超过 $2。",
+        bytes, FormatBytes(share.embeddings), most);
+  }
+  return Fill(language,
+              "The other $0 are not linear layers: while they stay FP32, no precision of the linear layers "
+              "compresses the whole beyond $1.",
+              "其余 $0 不是线性层：只要其保持 FP32，无论线性层采用何种精度，整体压缩比都不会超过 $1。", bytes,
+              most);
+}
+
 }  // namespace
 
 std::string TrainingAnalysis(Language language, const Facts& facts, const VariantFacts& variant) {
@@ -292,18 +311,15 @@ std::string SizeAnalysis(Language language, const Facts& facts) {
     const Result* const size = FirstSize(variant);
     if (size != nullptr && size->value < rest && variant.same_as.empty()) below.push_back(&variant);
   }
-  const std::string bound = Fill(
-      language,
-      "Of the $0 of the FP32 model its linear layers take $1 ($2). The other $3 are mostly embeddings: "
-      "while they stay FP32, no precision of the linear layers compresses the whole beyond $4.",
-      "FP32 模型共 $0，其中线性层占 $1（$2）。其余 $3 主要是嵌入层：只要嵌入层保持 FP32，无论线性层采用何种精"
-      "度，整体压缩比都不会超过 $4。",
-      FormatBytes(share->model), FormatBytes(share->linear), FormatShare(share->linear / share->model),
-      FormatBytes(rest), FormatCompression(share->model / rest));
+  const std::string bound =
+      Join(language, {Fill(language, "Of the $0 of the FP32 model its linear layers take $1 ($2).",
+                           "FP32 模型共 $0，其中线性层占 $1（$2）。", FormatBytes(share->model),
+                           FormatBytes(share->linear), FormatShare(share->linear / share->model)),
+                      RestSentence(language, *share)});
   if (below.empty()) return bound;
   return Join(language,
-              {bound, Fill(language, "Below that bound, since more than the linear layers is quantized: $0.",
-                           "突破这一界限的方案（量化的不只是线性层）：$0。", Names(language, below))});
+              {bound, Fill(language, "Below that bound, so more than the linear layers is smaller: $0.",
+                           "突破这一界限的方案（变小的不只是线性层）：$0。", Names(language, below))});
 }
 
 std::string SpeedAnalysis(Language language, const Facts& facts) {
