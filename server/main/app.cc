@@ -1,5 +1,6 @@
 #include "server/main/app.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -57,9 +58,11 @@ struct App::Parts {
   std::unique_ptr<ArtifactService> artifacts;
   std::unique_ptr<AdminService> admin;
   std::string certificate;  // the chain that was served at the start, PEM; empty without TLS
+  std::string authority;    // its fingerprint; empty without TLS
   std::unique_ptr<RpcServer> server;
-  SocketFile socket{Address{}};
-  int failed_checks = 0;  // in a row
+  std::optional<Address> local;  // this machine's own socket, beside the server's address
+  SocketFile socket{Address{}};  // of OwnAddress()
+  int failed_checks = 0;         // in a row
 
   absl::Status OpenCatalog(const std::string& path, Catalog* catalog) {
     QL_ASSIGN_OR_RETURN(*catalog, Catalog::Load(path));
@@ -108,17 +111,31 @@ struct App::Parts {
     return absl::OkStatus();
   }
 
-  absl::StatusOr<RemoteAccess> DescribeRemote(const Options& options) {
-    // On a Unix socket nobody joins.
-    const std::string address =
-        options.advertise.empty() && options.local ? options.listen.ToString() : options.advertise;
-    if (!options.tls) return RemoteAccess{address, ""};
+  absl::Status OpenCertificate(const Options& options) {
+    if (!options.tls) return absl::OkStatus();
     QL_ASSIGN_OR_RETURN(certificate, CheckTlsFiles(*options.tls));
-    QL_ASSIGN_OR_RETURN(std::string fingerprint, LastFingerprint(certificate));
-    return RemoteAccess{address, std::move(fingerprint)};
+    QL_ASSIGN_OR_RETURN(authority, LastFingerprint(certificate));
+    return absl::OkStatus();
   }
 
-  void BuildServices(Catalog catalog, RemoteAccess remote) {
+  // Where workers join. Without tokens there is nothing to join with, and a wildcard is no address to connect
+  // to from another machine.
+  std::string RemoteAddress(const Options& options) const {
+    if (!options.advertise.empty()) return options.advertise;
+    return options.local && !IsWildcard(options.listen) ? server->address().ToString() : "";
+  }
+
+  // Where this machine's user connects.
+  const Address& OwnAddress() const { return local ? *local : server->address(); }
+
+  absl::Status CheckAddresses() const {
+    if (local) QL_RETURN_IF_ERROR(quantlab::CheckServes(*local, kServesTimeout));
+    const Address& address = server->address();
+    return certificate.empty() ? quantlab::CheckServes(address, kServesTimeout)
+                               : CheckServesTls(address, certificate, kServesTimeout);
+  }
+
+  void BuildServices(Catalog catalog) {
     pool = std::make_unique<WorkPool>(kPoolThreads, kPoolQueue);
     rpc = {log.get(), metrics.get(), pool.get(), &Clock::Real(), access.get()};
     experiments = std::make_unique<ExperimentService>(
@@ -126,7 +143,7 @@ struct App::Parts {
                                &storage->artifacts(), std::move(catalog), QUANTLAB_VERSION});
     workers = std::make_unique<WorkerService>(rpc, coordinator.get());
     artifacts = std::make_unique<ArtifactService>(rpc, &storage->artifacts(), coordinator.get());
-    admin = std::make_unique<AdminService>(rpc, coordinator.get(), std::move(remote));
+    admin = std::make_unique<AdminService>(rpc, coordinator.get());
   }
 
   absl::Status Listen(const Options& options) {
@@ -136,7 +153,9 @@ struct App::Parts {
     QL_ASSIGN_OR_RETURN(server,
                         RpcServer::Start({experiments.get(), workers.get(), artifacts.get(), admin.get()},
                                          {options.listen, options.reflection, options.tls, options.local}));
-    socket = SocketFile(server->address());
+    admin->SetRemoteAccess({RemoteAddress(options), authority});
+    local = options.local;
+    socket = SocketFile(OwnAddress());
     return absl::OkStatus();
   }
 };
@@ -160,8 +179,8 @@ absl::StatusOr<std::unique_ptr<App>> App::Start(const Options& options, int* exi
   QL_RETURN_IF_ERROR(parts->OpenData(options));
   QL_RETURN_IF_ERROR(parts->OpenAccess(options));
   *exit_code = kExitListen;
-  QL_ASSIGN_OR_RETURN(RemoteAccess remote, parts->DescribeRemote(options));
-  parts->BuildServices(std::move(catalog), std::move(remote));
+  QL_RETURN_IF_ERROR(parts->OpenCertificate(options));
+  parts->BuildServices(std::move(catalog));
   const absl::Status listening = parts->Listen(options);
   if (!listening.ok()) {
     parts->metrics->StopServing();
@@ -191,10 +210,7 @@ void App::CleanUp() {
 }
 
 absl::Status App::CheckServes() {
-  const Address& address = parts_->server->address();
-  const absl::Status status = parts_->certificate.empty()
-                                  ? quantlab::CheckServes(address, kServesTimeout)
-                                  : CheckServesTls(address, parts_->certificate, kServesTimeout);
+  const absl::Status status = parts_->CheckAddresses();
   parts_->failed_checks = status.ok() ? 0 : parts_->failed_checks + 1;
   if (status.ok()) return status;
   parts_->log->Write(LogLevel::kError, "new connections are not served", {},
@@ -204,7 +220,7 @@ absl::Status App::CheckServes() {
 
 absl::Status App::CheckSocket() const {
   if (!parts_->socket.replaced()) return absl::OkStatus();
-  const std::string path = parts_->server->address().ToString();
+  const std::string path = parts_->OwnAddress().ToString();
   parts_->log->Write(LogLevel::kError, "the socket was removed or replaced", {}, {{"address", path}});
   return absl::UnavailableError(absl::StrCat("the socket of ", path, " was removed or replaced"));
 }

@@ -23,11 +23,12 @@ class App {
 
   // OK while new connections are served, or after fewer than six failed checks in a row. Otherwise the
   // process cannot recover and should exit with an error, so that its supervisor restarts it. Call it every
-  // few seconds; waits up to 5 s when nothing answers.
+  // few seconds; waits up to 5 s for each address when nothing answers.
   absl::Status CheckServes();
 
-  // OK unless the socket's file was removed or replaced, after which nobody can connect: the process should
-  // exit with this error, so that its supervisor restarts it. Call it about four times a second.
+  // OK unless the file of this machine's socket was removed or replaced, after which nobody can connect to
+  // it: the process should exit with this error, so that its supervisor restarts it. Call it about four times
+  // a second.
   absl::Status CheckSocket() const;
 
   // Call it about four times a second.

@@ -59,8 +59,10 @@ void DeclareSecurity(CLI::App& app, Raw& raw) {
                  "Accept client certificates of this authority (PEM) in place of tokens");
   app.add_flag("--require-auth", options.require_auth,
                "On loopback too every call needs a token; DATA-DIR/coordinator.sock stays open to this user");
-  app.add_option("--advertise", options.advertise,
-                 "HOST:PORT that 'quantctl admin add-worker' prints (default: the one of --listen)");
+  app.add_option(
+      "--advertise", options.advertise,
+      "HOST:PORT that 'quantctl admin add-worker' prints (default: the one of --listen, unless that is "
+      "0.0.0.0 or [::])");
   app.add_option("--audit-log", options.audit_log,
                  "Who changed what and who was refused, or off (default: DATA-DIR/audit.log where tokens are "
                  "needed)");

@@ -38,8 +38,9 @@ struct Options {
   bool require_auth = false;
   std::optional<TlsFiles> tls;
   std::optional<Address> local;  // this machine's own socket, beside a port that needs tokens
-  std::string advertise;         // where other machines reach the coordinator; empty: they do not
-  std::string audit_log;         // empty: none
+  // Where other machines reach the coordinator; empty: where it listens, unless that is every address.
+  std::string advertise;
+  std::string audit_log;  // empty: none
   CallerLimitOptions limits;
   LogOptions log;
 };

@@ -3,6 +3,7 @@
 #include <fstream>
 #include <memory>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
@@ -42,6 +43,11 @@ class TlsTest : public testing::Test {
     options_.catalog = QUANTLAB_SOURCE_DIR "/configs/catalog.yaml";
     options_.log.level = LogLevel::kError;
     options_.audit_log = folder_ / "audit";
+    Restart();
+  }
+
+  void Restart() {
+    app_.reset();
     int exit_code = -1;
     auto app = App::Start(options_, &exit_code);
     ASSERT_TRUE(app.ok()) << app.status();
@@ -177,6 +183,35 @@ TEST_F(TlsTest, ServingIsNoticed) {
   app_->Stop();
   app_.reset();
   EXPECT_FALSE(CheckServesTls(stopped, Content(File("server.crt")), absl::Seconds(5)).ok());
+}
+
+TEST_F(TlsTest, ARemovedLocalSocketIsNoticed) {
+  EXPECT_TRUE(app_->CheckSocket().ok());
+  EXPECT_TRUE(app_->CheckServes().ok());
+  ASSERT_EQ(unlink(options_.local->socket.c_str()), 0);
+  const absl::Status removed = app_->CheckSocket();
+  EXPECT_TRUE(absl::IsUnavailable(removed)) << removed;
+  EXPECT_THAT(std::string(removed.message()), HasSubstr(options_.local->ToString()));
+  absl::Status serves;
+  for (int i = 0; i < 6; ++i) serves = app_->CheckServes();
+  EXPECT_FALSE(serves.ok()) << "the port alone does not count as serving";
+}
+
+TEST_F(TlsTest, WorkersJoinWhereTheServerListensOrIsAdvertised) {
+  EXPECT_EQ(Create("a", v1::ROLE_WORKER).remote_address(), app_->target()) << "with the port that was taken";
+  options_.listen = *ParseListenAddress("0.0.0.0:0", /*tls=*/true);
+  Restart();
+  EXPECT_EQ(Create("b", v1::ROLE_WORKER).remote_address(), "") << "a wildcard is no address to connect to";
+  options_.advertise = "coordinator.example:7420";
+  Restart();
+  EXPECT_EQ(Create("c", v1::ROLE_WORKER).remote_address(), options_.advertise);
+}
+
+TEST(ListenAddressTest, WildcardsAreRecognisedInEverySpelling) {
+  for (const char* host : {"0.0.0.0", "::", "0:0:0:0:0:0:0:0"})
+    EXPECT_TRUE(IsWildcard({"", host, 1})) << host;
+  for (const char* host : {"127.0.0.1", "::1", "coordinator.example"})
+    EXPECT_FALSE(IsWildcard({"", host, 1})) << host;
 }
 
 TEST_F(TlsTest, BeyondThisMachineNothingStartsWithoutTls) {

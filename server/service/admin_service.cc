@@ -80,6 +80,7 @@ grpc::ServerUnaryReactor* AdminService::CreateIdentity(grpc::CallbackServerConte
                         rpc_.access->identities().Create(request->name(), role, lifetime));
     *response->mutable_identity() = IdentityToProto(created.record);
     response->set_token(created.token);
+    MutexLock lock(mutex_);
     response->set_remote_address(remote_.address);
     response->set_ca_sha256(remote_.ca_sha256);
     return absl::OkStatus();

@@ -3,7 +3,9 @@
 #define QUANTLAB_SERVER_SERVICE_ADMIN_SERVICE_H_
 
 #include <string>
+#include <utility>
 
+#include "base/mutex.h"
 #include "quantlab/v1/admin.grpc.pb.h"
 #include "server/core/coordinator.h"
 #include "server/service/rpc.h"
@@ -19,8 +21,13 @@ struct RemoteAccess {
 // Borrows the coordinator and what the environment names. Threads: safe.
 class AdminService final : public v1::AdminService::CallbackService {
  public:
-  AdminService(const RpcEnvironment& rpc, Coordinator* coordinator, RemoteAccess remote)
-      : rpc_(rpc), coordinator_(coordinator), remote_(std::move(remote)) {}
+  AdminService(const RpcEnvironment& rpc, Coordinator* coordinator) : rpc_(rpc), coordinator_(coordinator) {}
+
+  // The port is known only when the server runs; earlier calls answer without an address.
+  void SetRemoteAccess(RemoteAccess remote) {
+    MutexLock lock(mutex_);
+    remote_ = std::move(remote);
+  }
 
   grpc::ServerUnaryReactor* CreateIdentity(grpc::CallbackServerContext* context,
                                            const v1::CreateIdentityRequest* request,
@@ -40,7 +47,8 @@ class AdminService final : public v1::AdminService::CallbackService {
 
   const RpcEnvironment rpc_;
   Coordinator* const coordinator_;
-  const RemoteAccess remote_;
+  Mutex mutex_;
+  RemoteAccess remote_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace quantlab

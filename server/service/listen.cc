@@ -1,6 +1,8 @@
 #include "server/service/listen.h"
 
+#include <arpa/inet.h>
 #include <cerrno>
+#include <netinet/in.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +19,13 @@ absl::StatusOr<Address> ParseListenAddress(const std::string& text, bool tls) {
                                            : ParseLocalAddress(text, /*port_may_be_zero=*/true));
   if (absl::EqualsIgnoreCase(address.host, "localhost")) address.host = "127.0.0.1";
   return address;
+}
+
+bool IsWildcard(const Address& address) {
+  in_addr v4;
+  in6_addr v6;
+  if (inet_pton(AF_INET, address.host.c_str(), &v4) == 1) return v4.s_addr == htonl(INADDR_ANY);
+  return inet_pton(AF_INET6, address.host.c_str(), &v6) == 1 && IN6_IS_ADDR_UNSPECIFIED(&v6);
 }
 
 absl::Status PrepareSocket(const std::string& path) {
@@ -41,8 +50,7 @@ absl::Status PrepareSocket(const std::string& path) {
 absl::Status CheckServesTls(const Address& address, const std::string& certificate, absl::Duration timeout) {
   QL_ASSIGN_OR_RETURN(const std::string fingerprint, LastFingerprint(certificate));
   Address peer = address;
-  if (peer.host == "0.0.0.0") peer.host = "127.0.0.1";
-  if (peer.host == "::") peer.host = "::1";
+  if (IsWildcard(peer)) peer.host = absl::StrContains(peer.host, ':') ? "::1" : "127.0.0.1";
   const absl::Status status = FetchAuthority(peer, fingerprint, timeout).status();
   // Served, with a certificate that was exchanged since.
   return absl::IsPermissionDenied(status) ? absl::OkStatus() : status;

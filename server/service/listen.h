@@ -17,6 +17,9 @@ namespace quantlab {
 // Errors: as ParseLocalAddress; with `tls` as ParseAddress.
 absl::StatusOr<Address> ParseListenAddress(const std::string& text, bool tls = false);
 
+// Whether the host is 0.0.0.0 or [::]: all addresses of this machine.
+bool IsWildcard(const Address& address);
+
 // Removes a stale socket.
 // Errors: FAILED_PRECONDITION a process listens on it; ALREADY_EXISTS the path is a file other than a socket.
 absl::Status PrepareSocket(const std::string& path);

@@ -54,8 +54,8 @@ class ServiceTest : public testing::Test {
         *Catalog::Parse(catalog, *ReadFile(catalog, 1 << 20)), "1.2.3"});
     worker_service_ = std::make_unique<WorkerService>(rpc, coordinator_.get());
     artifact_service_ = std::make_unique<ArtifactService>(rpc, &storage_->artifacts(), coordinator_.get());
-    admin_service_ =
-        std::make_unique<AdminService>(rpc, coordinator_.get(), RemoteAccess{"host:1", std::string(64, 'a')});
+    admin_service_ = std::make_unique<AdminService>(rpc, coordinator_.get());
+    admin_service_->SetRemoteAccess({"host:1", std::string(64, 'a')});
     grpc::ServerBuilder builder;
     builder.RegisterService(experiment_service_.get());
     builder.RegisterService(worker_service_.get());
