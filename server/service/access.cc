@@ -80,7 +80,7 @@ absl::StatusOr<Admission> Access::Admit(const grpc::ServerContextBase& context, 
   QL_ASSIGN_OR_RETURN(*caller, Identify(context));
   const AccessRule* rule = FindAccessRule(method);
   if (rule == nullptr) return absl::InternalError(absl::StrCat(method, " has no rule of access"));
-  Admission admission{*caller, Grant::kYes, nullptr};
+  Admission admission{*caller, Grant::kYes, rule->lane, nullptr};
   if (!caller->identity) return admission;
   const IdentityRecord& identity = *caller->identity;
   QL_RETURN_IF_ERROR(limits_->CountRequest(identity.name));

@@ -32,6 +32,7 @@ struct Caller {
 struct Admission {
   Caller caller;
   Grant grant = Grant::kYes;
+  Lane lane = Lane::kRead;
   std::shared_ptr<void> open_call;  // held while a stream or transfer is open
 };
 

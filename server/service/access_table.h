@@ -1,5 +1,5 @@
-// Which role may call what: one table, in which every RPC of the contract stands (access_table_test.cc
-// compares it with the descriptors).
+// Which role may call what, and where it runs: one table, in which every RPC of the contract stands
+// (access_test.cc compares it with the descriptors).
 #ifndef QUANTLAB_SERVER_SERVICE_ACCESS_TABLE_H_
 #define QUANTLAB_SERVER_SERVICE_ACCESS_TABLE_H_
 
@@ -8,6 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "base/identities.h"
+#include "server/service/work_pool.h"
 
 namespace quantlab {
 
@@ -27,6 +28,7 @@ enum class Grant {
 struct AccessRule {
   std::string method;  // "SubmitExperiment"
   Grant viewer, submitter, worker, admin;
+  Lane lane;             // where its handler runs; transfers of artifacts have threads of their own
   bool audited = false;  // each call is written to the audit log, not only refused ones
   bool stream = false;   // lasts: counted among the caller's open calls
 

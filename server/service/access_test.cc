@@ -12,6 +12,7 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "base/message_catalogue.h"
@@ -179,6 +180,16 @@ TEST(AccessTableTest, EveryRpcHasOneRuleAndEveryRuleAnRpc) {
   for (const std::string& name : RpcNames()) EXPECT_TRUE(rpcs.insert(name).second) << name;
   EXPECT_EQ(rules, rpcs);
   EXPECT_EQ(FindAccessRule("NoSuchRpc"), nullptr);
+}
+
+TEST(AccessTableTest, ChangesDoNotRunAmongReads) {
+  for (const AccessRule& rule : AccessRules()) {
+    bool reads = false;
+    for (const char* verb : {"List", "Get", "Watch", "Explain", "Stat", "Download"})
+      reads = reads || absl::StartsWith(rule.method, verb);
+    const Lane lane = rule.method == "SubmitExperiment" ? Lane::kPlan : reads ? Lane::kRead : Lane::kChange;
+    EXPECT_EQ(rule.lane, lane) << rule.method;
+  }
 }
 
 TEST_F(ClosedLoopbackTest, EveryRoleAgainstEveryRpc) {

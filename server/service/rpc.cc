@@ -28,15 +28,6 @@ bool IsServerError(absl::StatusCode code) {
   }
 }
 
-Lane LaneOf(const std::string& method) {
-  if (method == "SubmitExperiment") return Lane::kPlan;
-  for (const char* change :
-       {"CancelExperiment", "RetryExperiment", "Sync", "ReportEvents", "FinishAttempt"}) {
-    if (method == change) return Lane::kChange;
-  }
-  return Lane::kRead;
-}
-
 }  // namespace
 
 RpcRecord::RpcRecord(const RpcEnvironment& environment, const grpc::ServerContextBase& context,
@@ -49,6 +40,7 @@ RpcRecord::RpcRecord(const RpcEnvironment& environment, const grpc::ServerContex
   admitted_ = admission.status();
   if (!admission.ok()) return;
   grant_ = admission->grant;
+  lane_ = admission->lane;
   open_call_ = std::move(admission->open_call);
 }
 
@@ -98,7 +90,7 @@ grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::Call
         record->End(status);
         reactor->Finish(ToGrpcStatus(status));
       },
-      LaneOf(record->method()));
+      record->lane());
   if (!accepted) {
     const absl::Status status = MessageStatus(absl::StatusCode::kUnavailable, messages::kOverloaded());
     record->End(status);

@@ -40,6 +40,8 @@ class RpcRecord {
   const absl::Status& admitted() const { return admitted_; }
   // Under which conditions it may: the handler checks them.
   Grant grant() const { return grant_; }
+  // Where the pool runs it.
+  Lane lane() const { return lane_; }
   // Who calls; no identity: this machine's user.
   const Caller& caller() const { return caller_; }
 
@@ -61,6 +63,7 @@ class RpcRecord {
   const absl::Duration start_;
   Caller caller_;
   Grant grant_ = Grant::kNo;
+  Lane lane_ = Lane::kRead;
   std::shared_ptr<void> open_call_;
   absl::Status admitted_;
 };

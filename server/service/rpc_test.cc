@@ -39,8 +39,8 @@ TEST(WorkPoolTest, ATaskThatThrowsDoesNotEndThePool) {
   std::atomic<int> done{0};
   {
     WorkPool pool(1, 10);
-    EXPECT_TRUE(pool.Submit([] { throw std::bad_alloc(); }));
-    EXPECT_TRUE(pool.Submit([&] { ++done; }));
+    EXPECT_TRUE(pool.Submit([] { throw std::bad_alloc(); }, Lane::kChange));
+    EXPECT_TRUE(pool.Submit([&] { ++done; }, Lane::kChange));
   }
   EXPECT_EQ(done, 1);
 }
@@ -49,8 +49,8 @@ TEST(WorkPoolTest, ALaneThatIsFullOrStuckDoesNotStopTheOthers) {
   std::promise<void> go, read, planned;
   const std::shared_future<void> gone = go.get_future().share();
   WorkPool pool(1, 2);
-  EXPECT_TRUE(pool.Submit([gone] { gone.wait(); }));
-  while (pool.Submit([] {})) {  // until the queue of changes is full
+  EXPECT_TRUE(pool.Submit([gone] { gone.wait(); }, Lane::kChange));
+  while (pool.Submit([] {}, Lane::kChange)) {  // until the queue of changes is full
   }
   EXPECT_TRUE(pool.Submit([&] { read.set_value(); }, Lane::kRead));
   EXPECT_TRUE(pool.Submit([&] { planned.set_value(); }, Lane::kPlan));

@@ -43,7 +43,7 @@ class WorkPool {
   }
 
   // False when too much is waiting: `task` will not run.
-  bool Submit(std::function<void()> task, Lane lane = Lane::kChange) {
+  bool Submit(std::function<void()> task, Lane lane) {
     const auto index = static_cast<size_t>(lane);
     {
       MutexLock lock(mutex_);

@@ -130,15 +130,16 @@ class SyncReactor : public grpc::ServerUnaryReactor {
     absl::Status allowed = state_->record.admitted();
     if (allowed.ok()) allowed = CheckWorkerId(state_->record, request->worker().id());
     if (!allowed.ok()) return Finish(state_, allowed);
-    const bool accepted =
-        rpc.pool->Submit([state = state_, coordinator = coordinator_, call = ReadCall(*request, deadline)] {
+    const bool accepted = rpc.pool->Submit(
+        [state = state_, coordinator = coordinator_, call = ReadCall(*request, deadline)] {
           const absl::Status status = CallHandler([&] {
             Run(state, coordinator, call);
             return absl::OkStatus();
           });
           if (!status.ok()) Finish(state, status);
-        });
-    if (!accepted) Finish(state_, absl::UnavailableError("the coordinator is overloaded; call again"));
+        },
+        state_->record.lane());
+    if (!accepted) Finish(state_, MessageStatus(absl::StatusCode::kUnavailable, messages::kOverloaded()));
   }
 
   void OnCancel() override {
