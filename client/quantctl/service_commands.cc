@@ -26,9 +26,9 @@
 namespace quantlab::client {
 namespace {
 
-// Why a worker gets no runs, and until when.
+// Why a worker gets no runs, and until when. Only administrators are given the reason.
 void NoteHold(Session& session, const v1::WorkerStatus& status) {
-  if (!status.has_held_until_time()) return;
+  if (!status.has_held_until_time() || !status.has_hold_reason()) return;
   const absl::Duration left = std::max(ToTime(status.held_until_time()) - absl::Now(), absl::ZeroDuration());
   const auto reason = FromProto(status.hold_reason());
   session.Note(

@@ -329,6 +329,28 @@ TEST_F(AccessTest, MachinesAreDescribedToAdministratorsOnly) {
   EXPECT_EQ(hosts(TokenOf("admin", Role::kAdmin)), "host");
 }
 
+TEST_F(AccessTest, WhyAWorkerIsHeldIsForAdministratorsOnly) {
+  Submitted();
+  v1::FinishAttemptRequest request;
+  *request.mutable_attempt() = Taken("w");
+  request.set_outcome(v1::RUN_STATE_FAILED);
+  request.set_worker_fault(true);
+  request.set_message("no space in /home/somebody");
+  v1::FinishAttemptResponse finished;
+  ASSERT_TRUE(Call(*workers_, &v1::WorkerService::Stub::FinishAttempt, request, &finished).ok());
+  const auto is_told = [&](const std::string& token) {
+    token_ = token;
+    v1::ListWorkersResponse response;
+    EXPECT_TRUE(
+        Call(*workers_, &v1::WorkerService::Stub::ListWorkers, v1::ListWorkersRequest(), &response).ok());
+    EXPECT_EQ(response.workers_size(), 1);
+    EXPECT_TRUE(response.workers(0).has_held_until_time());
+    return response.workers(0).has_hold_reason();
+  };
+  EXPECT_FALSE(is_told(TokenOf("submitter", Role::kSubmitter)));
+  EXPECT_TRUE(is_told(TokenOf("admin", Role::kAdmin)));
+}
+
 TEST_F(AccessTest, AJoiningTokenIsGoodForOneExchangeAndNothingElse) {
   const std::string token = identities_->Create("gpu1", Role::kWorker, absl::Hours(24))->token;
   token_ = token;

@@ -288,7 +288,8 @@ grpc::ServerUnaryReactor* WorkerService::ListWorkers(grpc::CallbackServerContext
       *out->mutable_last_seen_time() = ToProto(status.worker.last_seen);
       if (!status.hold) continue;
       out->set_faults(status.hold->faults);
-      *out->mutable_hold_reason() = ToProto(status.hold->last_fault);
+      // The reason names paths of the machine.
+      if (record.grant() != Grant::kNames) *out->mutable_hold_reason() = ToProto(status.hold->last_fault);
       if (status.hold->left > absl::ZeroDuration()) {
         *out->mutable_held_until_time() = ToProto(Clock::Real().Now() + status.hold->left);
       }
