@@ -17,11 +17,23 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
 
 NOT_ALLOWED = 9  # of quantctl help exit-codes
+TLS_ALERT = b"\x15"  # RFC 8446, 5.1: the type of the record
 TOKEN = re.compile(r"^qlt_[A-Za-z0-9_-]{43}$")
 
 
 def mode(path):
     return pathlib.Path(path).stat().st_mode & 0o7777
+
+
+def answer_to_plain_text(address):
+    """What comes back for the beginning of HTTP/2 without TLS."""
+    host, port = address.rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
+        try:
+            return connection.recv(1000)
+        except ConnectionResetError:
+            return b""
 
 
 class Machine:
@@ -187,14 +199,8 @@ class RemoteTest(unittest.TestCase):
     def test_plain_text_gets_no_answer(self):
         done = self.machine.quantctl("--coordinator", self.machine.address, "list")
         self.assertEqual(done.returncode, 5, done.stderr)
-        host, port = self.machine.address.rsplit(":", 1)
-        with socket.create_connection((host, int(port)), timeout=20) as connection:
-            connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0")
-            try:
-                answer = connection.recv(1000)
-            except ConnectionResetError:
-                answer = b""
-            self.assertNotIn(b"\0\0\6\4\0", answer)  # no SETTINGS frame
+        answer = answer_to_plain_text(self.machine.address)
+        self.assertIn(answer[:1], (b"", TLS_ALERT), answer)
 
     def test_a_worker_joins_by_the_printed_command_once(self):
         added = self.machine.admin("add-worker", "gpu1")
@@ -271,6 +277,8 @@ class LoopbackTest(unittest.TestCase):
     def test_is_open_as_ever_without_options(self):
         self.machine.start("--listen", "127.0.0.1:0")
         self.assertEqual(self.machine.quantctl("--coordinator", self.machine.address, "list").returncode, 0)
+        # RemoteTest relies on this: what answers in plain text is seen to answer.
+        self.assertNotIn(answer_to_plain_text(self.machine.address)[:1], (b"", TLS_ALERT))
         self.assertFalse((self.machine.data / "audit.log").exists())
 
     def test_can_be_closed_while_the_own_socket_stays_open(self):
