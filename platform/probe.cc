@@ -1,19 +1,30 @@
 #include "platform/probe.h"
 
-#include <arpa/inet.h>
+#include <algorithm>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
-#include <netinet/in.h>
+#include <memory>
+#include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <utility>
+#include <vector>
+
+#include <climits>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
 
 namespace quantlab {
 namespace {
+
+absl::Status CannotConnect(const Address& address, absl::string_view why) {
+  return absl::UnavailableError(absl::StrCat("cannot connect to ", address.ToString(), ": ", why));
+}
 
 // The form of an address that the system calls take.
 struct SocketAddress {
@@ -33,60 +44,76 @@ SocketAddress UnixAddress(const std::string& path) {
   return result;
 }
 
-// `host` is numeric.
-SocketAddress TcpAddress(const std::string& host, int port) {
-  SocketAddress result;
-  auto& v4 = reinterpret_cast<sockaddr_in&>(result.storage);
-  if (inet_pton(AF_INET, host.c_str(), &v4.sin_addr) == 1) {
-    v4.sin_family = AF_INET;
-    v4.sin_port = htons(static_cast<uint16_t>(port));
-    result.size = sizeof(v4);
-    return result;
+// All that the host's name stands for, in the resolver's order.
+absl::StatusOr<std::vector<SocketAddress>> Resolve(const Address& address) {
+  if (address.is_socket()) return std::vector<SocketAddress>{UnixAddress(address.socket)};
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int failed = getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
+  if (failed != 0) return CannotConnect(address, gai_strerror(failed));
+  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
+  std::vector<SocketAddress> all;
+  for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
+    SocketAddress& one = all.emplace_back();
+    one.size = entry->ai_addrlen;
+    std::memcpy(&one.storage, entry->ai_addr, entry->ai_addrlen);
   }
-  auto& v6 = reinterpret_cast<sockaddr_in6&>(result.storage);
-  inet_pton(AF_INET6, host.c_str(), &v6.sin6_addr);
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(static_cast<uint16_t>(port));
-  result.size = sizeof(v6);
-  return result;
+  return all;
+}
+
+// Returns errno, 0 once the connection stands.
+int ConnectUntil(const SocketAddress& peer, absl::Duration deadline, UniqueFd* connected) {
+  UniqueFd fd(socket(peer.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!fd.valid()) return errno;
+  int error = peer.Connect(fd.get()) == 0 ? 0 : errno;
+  if (error == EINPROGRESS) {
+    socklen_t size = sizeof(error);
+    if (!WaitUntilReady(fd.get(), POLLOUT, deadline)) return ETIMEDOUT;
+    if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  }
+  if (error == 0) *connected = std::move(fd);
+  return error;
 }
 
 }  // namespace
 
-absl::StatusOr<UniqueFd> ConnectTo(const Address& address, absl::Duration timeout) {
-  const SocketAddress peer =
-      address.is_socket() ? UnixAddress(address.socket) : TcpAddress(address.host, address.port);
-  UniqueFd fd(socket(peer.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!fd.valid()) return absl::UnavailableError(absl::StrCat("no socket: ", std::strerror(errno)));
-  int error = peer.Connect(fd.get()) == 0 ? 0 : errno;
-  pollfd writable{fd.get(), POLLOUT, 0};
-  if (error == EINPROGRESS) {
-    socklen_t size = sizeof(error);
-    if (poll(&writable, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) <= 0) {
-      error = ETIMEDOUT;
-    } else if (getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
-      error = errno;
-    }
+bool WaitUntilReady(int fd, short events, absl::Duration deadline) {
+  pollfd entry{fd, events, 0};
+  while (true) {
+    const absl::Duration left = deadline - Clock::Real().Monotonic();
+    const int64_t ms =
+        std::clamp<int64_t>(absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))), 0, INT_MAX);
+    const int ready = poll(&entry, 1, static_cast<int>(ms));
+    if (ready >= 0 || errno != EINTR) return ready > 0;
   }
-  if (error == 0) return fd;
-  return absl::UnavailableError(
-      absl::StrCat("cannot connect to ", address.ToString(), ": ", std::strerror(error)));
+}
+
+absl::StatusOr<UniqueFd> ConnectTo(const Address& address, absl::Duration timeout) {
+  const absl::Duration deadline = Clock::Real().Monotonic() + timeout;
+  QL_ASSIGN_OR_RETURN(const std::vector<SocketAddress> peers, Resolve(address));
+  int error = ENOENT;
+  for (const SocketAddress& peer : peers) {
+    UniqueFd fd;
+    error = ConnectUntil(peer, deadline, &fd);
+    if (error == 0) return fd;
+  }
+  return CannotConnect(address, std::strerror(error));
 }
 
 absl::Status CheckServes(const Address& address, absl::Duration timeout) {
   // The connection preface of HTTP/2 (RFC 9113, 3.4) with an empty SETTINGS frame; the server answers with
   // its own.
   static constexpr char kPreface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0";
+  const absl::Duration deadline = Clock::Real().Monotonic() + timeout;
   QL_ASSIGN_OR_RETURN(const UniqueFd fd, ConnectTo(address, timeout));
-  const std::string target = address.ToString();
   if (send(fd.get(), kPreface, sizeof(kPreface) - 1, MSG_NOSIGNAL) < 0)
-    return absl::UnavailableError(absl::StrCat("cannot connect to ", target, ": ", std::strerror(errno)));
-  pollfd readable{fd.get(), POLLIN, 0};
+    return CannotConnect(address, std::strerror(errno));
   char byte = 0;
-  const int wait_ms = static_cast<int>(absl::ToInt64Milliseconds(timeout));
-  if (poll(&readable, 1, wait_ms) > 0 && recv(fd.get(), &byte, 1, 0) == 1) return absl::OkStatus();
-  return absl::DeadlineExceededError(absl::StrCat(
-      target, " takes connections and does not answer them within ", absl::FormatDuration(timeout)));
+  if (WaitUntilReady(fd.get(), POLLIN, deadline) && recv(fd.get(), &byte, 1, 0) == 1) return absl::OkStatus();
+  return absl::DeadlineExceededError(absl::StrCat(address.ToString(),
+                                                  " takes connections and does not answer them within ",
+                                                  absl::FormatDuration(timeout)));
 }
 
 SocketFile::SocketFile(const Address& address) {

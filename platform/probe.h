@@ -13,8 +13,12 @@
 
 namespace quantlab {
 
-// A connection, non-blocking. The host must be numeric.
-// Errors: UNAVAILABLE nobody listens, or no connection within `timeout`.
+// Waits for poll's `events` on `fd`; false once Clock::Real().Monotonic() has reached `deadline`.
+bool WaitUntilReady(int fd, short events, absl::Duration deadline);
+
+// A connection, non-blocking, to the first of the host's addresses that takes one. Resolving a name may take
+// longer than `timeout`, which is for all of them together.
+// Errors: UNAVAILABLE an unknown name, nobody listens, or no connection within `timeout`.
 absl::StatusOr<UniqueFd> ConnectTo(const Address& address, absl::Duration timeout);
 
 // Connects without TLS and waits for the server's first bytes: whether new connections are served.

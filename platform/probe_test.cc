@@ -1,6 +1,7 @@
 #include "platform/probe.h"
 
 #include <filesystem>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -44,6 +45,19 @@ TEST_F(ProbeTest, ConnectingIsNotEnough) {
   const UniqueFd listener = Listen();
   EXPECT_TRUE(ConnectTo(address_, absl::Seconds(1)).ok());
   EXPECT_TRUE(absl::IsDeadlineExceeded(CheckServes(address_, absl::Milliseconds(50))));
+}
+
+TEST(ConnectToTest, NamesAreResolved) {
+  const UniqueFd listener(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in own{};
+  own.sin_family = AF_INET;
+  own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(bind(listener.get(), reinterpret_cast<sockaddr*>(&own), sizeof(own)), 0);
+  ASSERT_EQ(listen(listener.get(), 1), 0);
+  socklen_t size = sizeof(own);
+  ASSERT_EQ(getsockname(listener.get(), reinterpret_cast<sockaddr*>(&own), &size), 0);
+  const auto connected = ConnectTo({"", "localhost", ntohs(own.sin_port)}, absl::Seconds(20));
+  EXPECT_TRUE(connected.ok()) << connected.status();
 }
 
 TEST_F(ProbeTest, ASocketFileIsReplacedOnceItIsGoneOrAnother) {

@@ -1,67 +1,37 @@
 #include "security/pinned_authority.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fcntl.h>
-#include <memory>
-#include <netdb.h>
 #include <poll.h>
-#include <sys/socket.h>
-#include <sys/time.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "platform/probe.h"
 #include "platform/unique_fd.h"
 #include "security/openssl.h"
 
 namespace quantlab {
 namespace {
 
-absl::Status CannotConnect(const Address& address, absl::string_view why) {
-  return absl::UnavailableError(absl::StrCat("cannot connect to ", address.ToString(), ": ", why));
-}
-
-// Waits until the connection stands or has failed, and returns errno.
-int FinishConnecting(int fd, absl::Duration timeout) {
-  pollfd entry{fd, POLLOUT, 0};
-  if (poll(&entry, 1, static_cast<int>(absl::ToInt64Milliseconds(timeout))) <= 0) return ETIMEDOUT;
-  int error = 0;
-  socklen_t size = sizeof(error);
-  return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
-}
-
-// A blocking socket whose reads and writes time out.
-absl::StatusOr<UniqueFd> Connect(const Address& address, absl::Duration timeout) {
-  addrinfo hints{};
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int resolved =
-      getaddrinfo(address.host.c_str(), std::to_string(address.port).c_str(), &hints, &found);
-  if (resolved != 0) return CannotConnect(address, gai_strerror(resolved));
-  const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(found, freeaddrinfo);
-  int error = ENOENT;
-  for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
-    UniqueFd fd(socket(entry->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!fd.valid()) continue;
-    error = connect(fd.get(), entry->ai_addr, entry->ai_addrlen) == 0 ? 0 : errno;
-    if (error == EINPROGRESS) error = FinishConnecting(fd.get(), timeout);
-    if (error != 0) continue;
-    const timeval limit = absl::ToTimeval(timeout);
-    setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-    setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-    fcntl(fd.get(), F_SETFL, 0);
-    return fd;
+// SSL_connect on a non-blocking socket.
+bool Handshake(SSL* connection, int fd, absl::Duration deadline) {
+  while (true) {
+    const int result = SSL_connect(connection);
+    if (result == 1) return true;
+    const int wanted = SSL_get_error(connection, result);
+    ERR_clear_error();
+    if (wanted != SSL_ERROR_WANT_READ && wanted != SSL_ERROR_WANT_WRITE) return false;
+    if (!WaitUntilReady(fd, wanted == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT, deadline)) return false;
   }
-  return CannotConnect(address, std::strerror(error));
 }
 
 }  // namespace
 
 absl::StatusOr<std::string> FetchAuthority(const Address& address, const std::string& fingerprint,
                                            absl::Duration timeout) {
-  QL_ASSIGN_OR_RETURN(const UniqueFd socket, Connect(address, timeout));
+  const absl::Duration deadline = Clock::Real().Monotonic() + timeout;
+  QL_ASSIGN_OR_RETURN(const UniqueFd socket, ConnectTo(address, timeout));
   const openssl::ContextPtr context(SSL_CTX_new(TLS_client_method()));
   SSL_CTX_set_min_proto_version(context.get(), TLS1_3_VERSION);
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);  // the fingerprint decides
@@ -70,9 +40,9 @@ absl::StatusOr<std::string> FetchAuthority(const Address& address, const std::st
   SSL_set_tlsext_host_name(connection.get(), address.host.c_str());
   static constexpr unsigned char kHttp2[] = {2, 'h', '2'};
   SSL_set_alpn_protos(connection.get(), kHttp2, sizeof(kHttp2));
-  if (SSL_connect(connection.get()) != 1) {
-    ERR_clear_error();
-    return CannotConnect(address, "it does not answer with TLS 1.3");
+  if (!Handshake(connection.get(), socket.get(), deadline)) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot connect to ", address.ToString(), ": it does not answer with TLS 1.3"));
   }
   STACK_OF(X509)* const chain = SSL_get_peer_cert_chain(connection.get());
   for (int i = 0; i < sk_X509_num(chain); ++i) {

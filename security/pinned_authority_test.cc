@@ -96,6 +96,19 @@ TEST_F(PinnedAuthorityTest, OlderProtocolsAndPlainPeersAreRefused) {
   EXPECT_TRUE(absl::IsUnavailable(FetchAuthority(plain.address(), fingerprint_, absl::Seconds(20)).status()));
 }
 
+TEST_F(PinnedAuthorityTest, APeerThatSendsNothingIsUnavailable) {
+  const UniqueFd silent(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in own{};
+  own.sin_family = AF_INET;
+  own.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(bind(silent.get(), reinterpret_cast<sockaddr*>(&own), sizeof(own)), 0);
+  ASSERT_EQ(listen(silent.get(), 1), 0);
+  socklen_t size = sizeof(own);
+  getsockname(silent.get(), reinterpret_cast<sockaddr*>(&own), &size);
+  const Address address{"", "127.0.0.1", ntohs(own.sin_port)};
+  EXPECT_TRUE(absl::IsUnavailable(FetchAuthority(address, fingerprint_, absl::Milliseconds(50)).status()));
+}
+
 TEST_F(PinnedAuthorityTest, NobodyThereIsUnavailable) {
   Address nobody;
   nobody.host = "127.0.0.1";
