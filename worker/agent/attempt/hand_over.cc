@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/error_reason.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
@@ -25,7 +26,16 @@ bool IsFenced(const absl::Status& status) {
 
 // Errors that another try with the same content cannot change.
 bool IsRefusal(const absl::Status& status) {
-  return absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsDataLoss(status);
+  return absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status) || absl::IsDataLoss(status) ||
+         ReasonOf(status) == "ARTIFACT_TOO_LARGE";
+}
+
+// No space for artifacts: the disk is full, or the day's quota is used. Limits of simultaneous and frequent
+// calls are RESOURCE_EXHAUSTED too, but soon over.
+bool IsStoreFull(const absl::Status& status) {
+  const std::string reason = ReasonOf(status);
+  return absl::IsResourceExhausted(status) && reason != "TOO_MANY_REQUESTS" &&
+         reason != "TOO_MANY_OPEN_CALLS";
 }
 
 void SetMessage(const Message& message, v1::FinishAttemptRequest* finish) {
@@ -199,12 +209,13 @@ absl::Status HandOver::Upload(const v1::Artifact& artifact, Backoff& backoff) {
     }
     if (IsRefusal(status) || absl::IsOutOfRange(status) || absl::IsNotFound(status)) {
       if (++refused >= kRefusedUploads) return status;
-    } else if (absl::IsResourceExhausted(status)) {
+    } else if (IsStoreFull(status)) {
       const absl::Duration now = Clock::Real().Monotonic();
       if (!full_since) {
         full_since = now;
-        log_.Warn(absl::StrCat("the coordinator's store is full; the results wait on this worker for up to ",
-                               absl::FormatDuration(options_.full_store_patience), ": ", status.message()));
+        log_.Warn(absl::StrCat(
+            "the coordinator stores no artifacts for now; the results wait on this worker for up to ",
+            absl::FormatDuration(options_.full_store_patience), ": ", status.message()));
       }
       if (now - *full_since >= options_.full_store_patience) return status;
     } else {

@@ -28,7 +28,8 @@ struct HandOverOptions {
   absl::Duration stop_patience = absl::Seconds(4);
   absl::Duration first_pause = absl::Milliseconds(100);
   absl::Duration longest_pause = absl::Seconds(5);
-  // How long an artifact waits for a full store of the coordinator, before the run ends as FAILED.
+  // How long an artifact waits for the coordinator's full disk or for its own used quota, before the run ends
+  // as FAILED.
   absl::Duration full_store_patience = absl::Hours(24);
 };
 

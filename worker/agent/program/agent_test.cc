@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/error_reason.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
 #include "platform/files.h"
@@ -397,6 +398,31 @@ TEST_F(AgentTest, AStoreThatIsFullForAWhileCostsNothing) {
   EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_SUCCEEDED) << seen.finish->message();
   EXPECT_GT(tries, 30);
   EXPECT_EQ(seen.finish->artifacts_size(), 1);
+}
+
+TEST_F(AgentTest, LimitsOfCallsAreNotAFullStore) {
+  std::atomic<int> tries = 0;
+  // Longer than options_.hand_over.full_store_patience.
+  coordinator_.SetFault([&](const std::string& call) {
+    return call == "UploadArtifact" && ++tries <= 30
+               ? WithReason(absl::ResourceExhaustedError("64 calls are open"), "TOO_MANY_OPEN_CALLS")
+               : absl::OkStatus();
+  });
+  const Seen seen = Execute("succeed");
+  EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_SUCCEEDED) << seen.finish->message();
+  EXPECT_GT(tries, 30);
+}
+
+TEST_F(AgentTest, AnArtifactThatIsTooLargeDoesNotWaitForSpace) {
+  options_.hand_over.full_store_patience = absl::Hours(1);
+  coordinator_.SetFault([](const std::string& call) {
+    return call == "UploadArtifact"
+               ? WithReason(absl::ResourceExhaustedError("larger than allowed"), "ARTIFACT_TOO_LARGE")
+               : absl::OkStatus();
+  });
+  const Seen seen = Execute("succeed");
+  EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_FAILED);
+  EXPECT_THAT(seen.finish->message(), HasSubstr("larger than allowed"));
 }
 
 TEST_F(AgentTest, ARunnerThatDoesNotStartIsAFaultOfTheWorker) {
