@@ -67,6 +67,13 @@ absl::Status Agent::Run() {
 }
 
 absl::Status Agent::CheckRefusal(const absl::Status& answer) {
+  if (absl::IsUnauthenticated(answer)) {
+    return absl::UnauthenticatedError(
+        absl::StrCat(answer.message(),
+                     "; join again with a token of 'quantctl admin add-worker': quant-worker join "
+                     "--coordinator ADDRESS --data-dir ",
+                     environment_.options.data_folder));
+  }
   if (!absl::IsAlreadyExists(answer)) {
     if (answer.ok()) refused_since_.reset();
     return absl::OkStatus();

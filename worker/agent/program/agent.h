@@ -47,7 +47,8 @@ class Agent {
 
   // Hands over what an earlier process left, then works until stopped.
   // Errors: what makes working impossible: the data folder cannot be read; ALREADY_EXISTS the coordinator
-  // knows another worker with this id, whose folder is not this one.
+  // knows another worker with this id, whose folder is not this one; UNAUTHENTICATED it does not accept the
+  // token, with the remedy.
   absl::Status Run();
 
   // Takes nothing new, and ends the attempt under way: gently, or (`now`) at once. May be called again
@@ -67,10 +68,10 @@ class Agent {
   bool stopping();
   // True when the worker stops.
   bool Pause(absl::Duration duration);
-  // One turn of the loop while idle. Errors: ALREADY_EXISTS as Run.
+  // One turn of the loop while idle. Errors: ALREADY_EXISTS and UNAUTHENTICATED as Run.
   absl::Status TakeRun(Backoff& backoff);
-  // ALREADY_EXISTS once the coordinator has refused this worker for longer than options_.id_patience; else
-  // OK.
+  // ALREADY_EXISTS once the coordinator has refused this worker for longer than options_.id_patience;
+  // UNAUTHENTICATED when it does not accept the token; else OK.
   absl::Status CheckRefusal(const absl::Status& answer);
 
   const AgentOptions options_;

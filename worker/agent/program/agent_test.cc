@@ -577,6 +577,19 @@ TEST_F(AgentTest, RestartedWorkerForgetsAnAttemptThatIsFenced) {
   EXPECT_TRUE(NothingLeft());
 }
 
+TEST_F(AgentTest, AnUnknownTokenEndsTheAgentWithTheRemedy) {
+  coordinator_.SetFault([](const std::string& call) {
+    return call == "Sync" ? absl::UnauthenticatedError("the token was revoked") : absl::OkStatus();
+  });
+  StartAgent();
+  thread_.join();
+  agent_.reset();
+  EXPECT_TRUE(absl::IsUnauthenticated(result_)) << result_;
+  EXPECT_THAT(std::string(result_.message()),
+              AllOf(HasSubstr("was revoked"), HasSubstr("quant-worker join")));
+  EXPECT_EQ(coordinator_.Calls("Sync"), 1);
+}
+
 TEST_F(AgentTest, RubbishInTheAttemptsFolderIsRemoved) {
   fs::create_directories(data_ + "/attempts/test%2Fbaseline/7");
   std::ofstream(data_ + "/attempts/test%2Fbaseline/7/assignment.pb") << "\xff\xff rubbish";
