@@ -55,7 +55,7 @@ std::shared_ptr<grpc::ChannelCredentials> MakeCredentials(const ChannelSecurity&
 
 std::shared_ptr<grpc::Channel> MakeChannel(const Address& address, const ChannelOptions& options) {
   const ChannelSecurity& security = options.security;
-  // A lame channel, of which every call fails, rather than a secret in the clear or an older protocol.
+  // A channel of which every call fails, rather than a secret in the clear or an older protocol.
   const bool unprotected = security.authority.empty() && !address.is_local();
   if (unprotected || (!security.authority.empty() && !RequireTls13().ok()))
     return grpc::CreateCustomChannel(address.ToGrpcTarget(), nullptr, grpc::ChannelArguments());

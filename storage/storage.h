@@ -1,8 +1,8 @@
 // Everything durable of one coordinator, in one data folder:
 //
 //   <folder>/lock          held while a coordinator uses the folder
-//   <folder>/quantlab.db   experiments, runs, attempts, events, identities (SQLite, with -wal and -shm beside
-//   it) <folder>/artifacts/    files (storage/file_artifact_store.h)
+//   <folder>/quantlab.db   experiments, runs, attempts, events, identities; SQLite, with -wal and -shm files
+//   <folder>/artifacts/    files (storage/file_artifact_store.h)
 #ifndef QUANTLAB_STORAGE_STORAGE_H_
 #define QUANTLAB_STORAGE_STORAGE_H_
 

@@ -24,7 +24,7 @@ class WorkerTable {
   void Restore(const WorkerRecord& record);
 
   // ALREADY_EXISTS where `record` has the id of a connected worker (or of one that is `busy`: it has a lease)
-  // and comes from another folder: one of the two folders is a copy. Workers of before did not send their
+  // and comes from another folder: one of the two folders is a copy. Older workers do not send their
   // folder's id.
   absl::Status CheckIsTheSame(const WorkerRecord& record, bool busy) const;
 
