@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "base/message_json.h"
 #include "base/messages.h"
+#include "base/messages/access.h"
 #include "base/text/list.h"
 
 namespace quantlab {
@@ -247,6 +248,7 @@ const std::vector<MessageSpec>& AllMessages() {
   static const auto* const all = new std::vector<MessageSpec>{
 #define QL_MESSAGE(name, ...) SpecOf(messages::name),
 #include "base/message_list.inc"
+#include "base/messages/access.inc"
 #undef QL_MESSAGE
   };
   return *all;

@@ -1,23 +1,12 @@
-// Every message of the programs, as functions that make it: messages::kRunNeedsFailed("baseline", "FAILED").
+// The messages of the programs, as functions that make them: messages::kRunNeedsFailed("baseline", "FAILED").
+// A part of the product with messages of its own has a list and a header of its own (base/messages/), so that
+// a new message recompiles only what uses that list.
 #ifndef QUANTLAB_BASE_MESSAGES_H_
 #define QUANTLAB_BASE_MESSAGES_H_
 
-#include "base/message.h"
+#include "base/message_arguments.h"
 
 namespace quantlab::messages {
-
-using argument::Bytes;
-using argument::Count;
-using argument::Duration;
-using argument::Nested;
-using argument::NestedList;
-using argument::Number;
-using argument::Percent;
-using argument::Real;
-using argument::Term;
-using argument::Text;
-using argument::Word;
-using argument::Words;
 
 #define QL_MESSAGE(name, ...) inline constexpr MessageCode name{__VA_ARGS__};
 #include "base/message_list.inc"

@@ -2,7 +2,7 @@
 
 #include "base/files.h"
 #include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/access.h"
 #include "base/status_macros.h"
 #include "security/certificates.h"
 #include "security/pinned_authority.h"

@@ -4,7 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/access.h"
 #include "security/openssl.h"
 
 namespace quantlab {

@@ -12,7 +12,7 @@
 #include "base/files.h"
 #include "base/ids.h"
 #include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/access.h"
 #include "base/status_macros.h"
 #include "platform/unique_fd.h"
 #include "security/token.h"

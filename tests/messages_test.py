@@ -32,8 +32,8 @@ def terms(language):
 
 class MessagesTest(unittest.TestCase):
     def test_every_declared_message_is_made(self):
-        declared = {name for name, _ in DECLARED.findall(
-            (ROOT / "base" / "message_list.inc").read_text(encoding="utf-8"))}
+        lists = [ROOT / "base" / "message_list.inc", *sorted((ROOT / "base" / "messages").glob("*.inc"))]
+        declared = {name for path in lists for name, _ in DECLARED.findall(path.read_text(encoding="utf-8"))}
         self.assertGreater(len(declared), 100)
         used = set()
         for text in sources(*FOLDERS):

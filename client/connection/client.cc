@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/access.h"
 #include "base/records.h"
 #include "base/status_macros.h"
 #include "platform/address.h"

@@ -7,6 +7,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "base/messages.h"
+#include "base/messages/access.h"
 #include "base/status_macros.h"
 #include "client/display/progress.h"
 #include "client/quantctl/commands.h"

@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
 #include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/access.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
 

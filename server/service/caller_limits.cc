@@ -4,7 +4,7 @@
 
 #include "base/error_reason.h"
 #include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/access.h"
 
 namespace quantlab {
 namespace {

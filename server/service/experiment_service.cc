@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/access.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
 #include "server/service/submission.h"

@@ -9,6 +9,7 @@
 #include "base/error_reason.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/access.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"

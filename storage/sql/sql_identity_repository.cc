@@ -2,7 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/access.h"
 
 namespace quantlab {
 namespace {

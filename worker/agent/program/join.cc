@@ -10,7 +10,7 @@
 #include "base/files.h"
 #include "base/ids.h"
 #include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/access.h"
 #include "base/status_macros.h"
 #include "platform/paths.h"
 #include "proto/status_bridge.h"
