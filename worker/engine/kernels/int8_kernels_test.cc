@@ -71,6 +71,17 @@ TEST(Int8KernelsTest, EveryInstructionSetGivesTheSameBits) {
   }
 }
 
+// A tile of registers for each number of rows.
+TEST(Int8KernelsTest, EveryNumberOfRowsGivesTheSameBits) {
+  for (int64_t rows = 1; rows <= 37; ++rows) {
+    const Problem problem = RandomProblem(rows, 33, 20, static_cast<uint32_t>(rows));
+    const std::vector<float> expected = Compute(Int8Isa::kPortable, problem);
+    for (Int8Isa isa : IsasOfThisCpu()) {
+      EXPECT_EQ(Compute(isa, problem), expected) << Int8IsaName(isa) << ", " << rows << " rows";
+    }
+  }
+}
+
 TEST(Int8KernelsTest, ARowDoesNotDependOnItsNeighbours) {
   const Problem many = RandomProblem(21, 40, 50, 5);
   for (Int8Isa isa : IsasOfThisCpu()) {
