@@ -1,6 +1,7 @@
-"""Runs a test with the Python of .venv-tests: with_venv.py SCRIPT [ARGUMENT...].
+"""Runs a test with the Python of a virtual environment: with_venv.py [--torch] SCRIPT [ARGUMENT...].
 
-Exits with 77, which ctest calls skipped, where scripts/setup.sh --tests has not been run.
+It is .venv-tests, which has the Python client, or with --torch .venv, which has PyTorch and nothing else. Exits with
+77, which ctest calls skipped, where scripts/setup.sh has not made it.
 """
 
 import os
@@ -8,9 +9,11 @@ import pathlib
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PYTHON = ROOT / ".venv-tests" / "bin" / "python"
+ARGUMENTS = [argument for argument in sys.argv[1:] if argument != "--torch"]
+NAME = ".venv" if "--torch" in sys.argv[1:2] else ".venv-tests"
+PYTHON = ROOT / NAME / "bin" / "python"
 
 if not PYTHON.exists():
-    print("skipped: there is no .venv-tests; run scripts/setup.sh --tests")
+    print(f"skipped: there is no {NAME}; run scripts/setup.sh --tests")
     sys.exit(77)
-os.execv(PYTHON, [str(PYTHON), *sys.argv[1:]])
+os.execv(PYTHON, [str(PYTHON), *ARGUMENTS])

@@ -297,6 +297,7 @@ QuantizationPlan DescribePlan(const Encoder& model, const MethodSpec& method, co
   return plan;
 }
 
+// docs/en/plan.md describes each field and docs/plan.schema.json is the schema; both change with this.
 std::string PlanToJson(const QuantizationPlan& plan) {
   Json params = Json::object();
   for (const auto& [name, value] : plan.params) params[name] = ParamToJson(value);
