@@ -32,7 +32,7 @@ ALLOWED = {
     "server/service/testing": {"server/core", "server/config", "server/service", "catalog", "logging", "storage",
                                "proto", "quantlab"},
     "server/main": {"server/core", "server/config", "server/service", "catalog", "logging", "storage", "proto",
-                    "quantlab", "security"},
+                    "quantlab", "security", "yaml"},
 }
 
 # Pure functions and state machines: they use nothing of the operating system.
@@ -57,7 +57,7 @@ for _index, _folder in enumerate(AGENT):
     ALLOWED[f"worker/agent/{_folder}"] = (
         {f"worker/agent/{below}" for below in AGENT[:_index]} | {"logging", "proto", "quantlab", "security"})
 ALLOWED["worker/agent/inputs"] |= {"catalog"}
-ALLOWED["worker/agent/program"] |= {"catalog"}
+ALLOWED["worker/agent/program"] |= {"catalog", "yaml"}
 ALLOWED["worker/agent/program/testing"] = {"worker/agent/connection", "tests", "quantlab"}
 
 ALLOWED["worker/engine/tensors"] |= {"model_folder"}

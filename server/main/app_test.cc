@@ -819,6 +819,24 @@ TEST(OptionsTest, CommandLinesAreChecked) {
   EXPECT_EQ(ParseCommandLine({"--data-dir", "d", "--metrics-listen", "off"}).options.metrics_address, "");
 }
 
+TEST(OptionsTest, AFileGivesOptionsThatTheCommandLineDoesNot) {
+  const std::string file = absl::StrCat(::testing::TempDir(), "/quantlab-options-", getpid(), ".yaml");
+  const auto write = [&](const std::string& text) { std::ofstream(file) << text; };
+  write("data_dir: /d/e\nlisten: 127.0.0.1:7070\nrequire_auth: true\nlease_seconds: 12\n");
+  const ParsedCommandLine parsed = ParseCommandLine({"--config", file, "--lease-seconds=13"});
+  ASSERT_FALSE(parsed.exits) << parsed.text;
+  EXPECT_EQ(parsed.options.data_dir, "/d/e");
+  EXPECT_EQ(parsed.options.listen.ToString(), "127.0.0.1:7070");
+  EXPECT_TRUE(parsed.options.require_auth);
+  EXPECT_EQ(parsed.options.lease_term, absl::Seconds(13));
+  write("data_dir: /d/e\nlisten_on: x\n");
+  const ParsedCommandLine wrong = ParseCommandLine({"--config", file});
+  EXPECT_EQ(wrong.exit_code, kExitUsage);
+  EXPECT_THAT(wrong.text, HasSubstr(file + ":2: unknown key 'listen_on'"));
+  std::filesystem::remove(file);
+  EXPECT_THAT(ParseCommandLine({"--config", file}).text, HasSubstr(file));
+}
+
 TEST(ListenTest, OnlySocketsAndLoopbackAreAllowed) {
   EXPECT_EQ(ParseListenAddress("unix:/a/b")->socket, "/a/b");
   EXPECT_EQ(ParseListenAddress("127.0.0.1:0")->ToString(), "127.0.0.1:0");

@@ -7,7 +7,10 @@
 #include <CLI/CLI.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/files.h"
 #include "base/status_macros.h"
+#include "platform/environment.h"
+#include "yaml/option_file.h"
 
 namespace quantlab {
 namespace {
@@ -20,9 +23,12 @@ Example:
 Serving begins when the line "ready ADDRESS" appears on stdout. SIGTERM and SIGINT stop gently: running
 attempts go on at their workers and are taken up again after the next start.
 
+A file of --config has the same options as keys, with '_' for '-' (listen: 127.0.0.1:7070); the command line
+takes precedence over it.
+
 Exit codes:
   0   stopped as asked
-  2   wrong command line
+  2   wrong command line or file of --config
   3   the data folder is in use, damaged, made by a newer version, or cannot be written to
   4   an address cannot be listened on
   5   the catalogue cannot be read, or is wrong
@@ -31,11 +37,14 @@ Exit codes:
 
 constexpr char kDefaultMetrics[] = "127.0.0.1:9464";
 
-// Places of the catalogue in a checkout and in an installation.
+// Places of the catalogue in a checkout and in an installation, whose programs are in PREFIX/bin.
 std::string DefaultCatalog() {
   std::error_code error;
-  for (const char* path : {"configs/catalog.yaml", "/usr/local/share/quantlab/catalog.yaml",
-                           "/usr/share/quantlab/catalog.yaml"}) {
+  const std::filesystem::path prefix = std::filesystem::path(ExecutableFolder()).parent_path();
+  for (const std::string& path :
+       {std::string("configs/catalog.yaml"), (prefix / "share/quantlab/catalog.yaml").string(),
+        std::string("/usr/local/share/quantlab/catalog.yaml"),
+        std::string("/usr/share/quantlab/catalog.yaml")}) {
     if (std::filesystem::exists(path, error)) return path;
   }
   return "configs/catalog.yaml";
@@ -45,7 +54,7 @@ std::string DefaultCatalog() {
 struct Raw {
   Options options;
   TlsFiles tls;
-  std::string listen, metrics, log_format = "text", log_level = "info";
+  std::string config, listen, metrics, log_format = "text", log_level = "info";
   double lease_seconds = 30;
 };
 
@@ -83,6 +92,7 @@ void DeclareSecurity(CLI::App& app, Raw& raw) {
 void Declare(CLI::App& app, Raw& raw) {
   app.footer(kFooter);
   app.set_version_flag("--version", QUANTLAB_VERSION);
+  app.add_option("--config", raw.config, "YAML file with options, e.g. /etc/quantlab/coordinator.yaml");
   app.add_option("--data-dir", raw.options.data_dir,
                  "Folder with everything durable; made where it is missing")
       ->required();
@@ -167,6 +177,27 @@ absl::Status Check(Raw& raw) {
   return ReadMetricsAddress(raw, options);
 }
 
+// The arguments with those of the file of --config, if they name one.
+absl::StatusOr<std::vector<std::string>> WithConfig(const CLI::App& app,
+                                                    const std::vector<std::string>& arguments) {
+  const std::string file = NamedOptionFile(arguments);
+  if (file.empty()) return arguments;
+  QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(file, kMaxOptionFileBytes));
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    names.insert(names.end(), option->get_lnames().begin(), option->get_lnames().end());
+  }
+  return WithOptionFile(arguments, names, file, text);
+}
+
+ParsedCommandLine UsageError(absl::string_view what) {
+  ParsedCommandLine parsed;
+  parsed.exits = true;
+  parsed.exit_code = kExitUsage;
+  parsed.text = absl::StrCat("quant-coordinator: ", what, "\n");
+  return parsed;
+}
+
 }  // namespace
 
 ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
@@ -175,25 +206,18 @@ ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
                "quant-coordinator");
   Raw raw;
   Declare(app, raw);
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 wants them
+  const absl::StatusOr<std::vector<std::string>> all = WithConfig(app, arguments);
+  if (!all.ok()) return UsageError(all.status().message());
+  std::vector<std::string> reversed(all->rbegin(), all->rend());  // as CLI11 wants them
   try {
     app.parse(reversed);
   } catch (const CLI::ParseError& e) {
+    if (e.get_exit_code() != 0) return UsageError(absl::StrCat(e.what(), "; see quant-coordinator --help"));
     parsed.exits = true;
-    const bool asked = e.get_exit_code() == 0;
-    parsed.exit_code = asked ? kExitOk : kExitUsage;
-    if (!asked) {
-      parsed.text = absl::StrCat("quant-coordinator: ", e.what(), "; see quant-coordinator --help\n");
-    } else {
-      parsed.text = e.get_name() == "CallForVersion" ? absl::StrCat(e.what(), "\n") : app.help();
-    }
+    parsed.text = e.get_name() == "CallForVersion" ? absl::StrCat(e.what(), "\n") : app.help();
     return parsed;
   }
-  if (const absl::Status status = Check(raw); !status.ok()) {
-    parsed.exits = true;
-    parsed.exit_code = kExitUsage;
-    parsed.text = absl::StrCat("quant-coordinator: ", std::string(status.message()), "\n");
-  }
+  if (const absl::Status status = Check(raw); !status.ok()) return UsageError(status.message());
   parsed.options = std::move(raw.options);
   return parsed;
 }

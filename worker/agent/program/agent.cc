@@ -62,8 +62,19 @@ bool Agent::Pause(absl::Duration duration) {
 absl::Status Agent::Run() {
   QL_RETURN_IF_ERROR(Recover());
   Backoff backoff(options_.first_pause, options_.longest_pause);
-  while (!stopping()) QL_RETURN_IF_ERROR(TakeRun(backoff));
+  idle_since_ = Clock::Real().Monotonic();
+  while (!stopping()) {
+    if (IdleTimeLeft() <= absl::ZeroDuration()) {
+      log_.Info(absl::StrCat("ending after ", absl::FormatDuration(options_.max_idle), " without a run"));
+      break;
+    }
+    QL_RETURN_IF_ERROR(TakeRun(backoff));
+  }
   return absl::OkStatus();
+}
+
+absl::Duration Agent::IdleTimeLeft() const {
+  return options_.max_idle - (Clock::Real().Monotonic() - idle_since_);
 }
 
 absl::Status Agent::CheckRefusal(const absl::Status& answer) {
@@ -139,7 +150,8 @@ absl::Status Agent::TakeRun(Backoff& backoff) {
   *request.mutable_worker() = options_.worker;
   request.set_wants_run(HasSpace());
   // The first call registers; it should not wait for work.
-  request.set_max_wait_seconds(ready_ ? absl::ToDoubleSeconds(options_.max_wait) : 0);
+  const absl::Duration wait = std::min(options_.max_wait, IdleTimeLeft());
+  request.set_max_wait_seconds(ready_ ? std::max(0.0, absl::ToDoubleSeconds(wait)) : 0);
   const absl::Duration start = Clock::Real().Monotonic();
   const absl::StatusOr<v1::SyncResponse> response = environment_.coordinator->Sync(request, &idle_calls_);
   QL_RETURN_IF_ERROR(CheckRefusal(response.status()));
@@ -176,6 +188,7 @@ void Agent::RunAttempt(const v1::SyncResponse& response) {
     Attempt(environment_, response.assignment(), control.get()).Execute();
   }
   DropControl();
+  idle_since_ = Clock::Real().Monotonic();
 }
 
 bool Agent::HasSpace() {

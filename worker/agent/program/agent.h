@@ -35,6 +35,8 @@ struct AgentOptions {
   // How long a worker whose id is in use goes on asking: one that moved to another machine is refused until
   // its old lease has run out.
   absl::Duration id_patience = absl::Minutes(1);
+  // Run() ends after so long without a run.
+  absl::Duration max_idle = absl::InfiniteDuration();
   // Called once, when the coordinator has answered for the first time.
   std::function<void()> ready;
 };
@@ -45,7 +47,7 @@ class Agent {
  public:
   Agent(AgentOptions options, AttemptEnvironment environment);
 
-  // Hands over what an earlier process left, then works until stopped.
+  // Hands over what an earlier process left, then works until stopped, or idle for options.max_idle.
   // Errors: what makes working impossible: the data folder cannot be read; ALREADY_EXISTS the coordinator
   // knows another worker with this id, whose folder is not this one; UNAUTHENTICATED it does not accept the
   // token, with the remedy.
@@ -65,6 +67,8 @@ class Agent {
   std::shared_ptr<AttemptControl> NewControl();
   void DropControl();
   bool HasSpace();
+  // How much longer the worker may be idle.
+  absl::Duration IdleTimeLeft() const;
   bool stopping();
   // True when the worker stops.
   bool Pause(absl::Duration duration);
@@ -81,6 +85,7 @@ class Agent {
   bool ready_ = false;
   bool low_on_space_ = false;
   std::optional<absl::Duration> refused_since_;  // monotonic
+  absl::Duration idle_since_;                    // monotonic
 
   Mutex mutex_;
   CondVar changed_;

@@ -58,6 +58,7 @@ class AgentTest : public ::testing::Test {
     options.first_pause = absl::Milliseconds(2);
     options.longest_pause = absl::Milliseconds(20);
     options.id_patience = absl::Milliseconds(50);
+    options.max_idle = max_idle_;
     options.ready = [this] { ready_ = true; };
     agent_ = std::make_unique<Agent>(options, environment);
     thread_ = std::thread([this] { result_ = agent_->Run(); });
@@ -99,6 +100,7 @@ class AgentTest : public ::testing::Test {
   const std::string data_ = temp_ / "data";
   std::string python_;
   int64_t cache_bytes_ = 1 << 30;
+  absl::Duration max_idle_ = absl::InfiniteDuration();
   AttemptOptions options_;
   FakeCoordinator coordinator_;
   std::unique_ptr<ProcessLauncher> launcher_;
@@ -140,6 +142,19 @@ TEST_F(AgentTest, RunsOneAfterTheOther) {
   EXPECT_EQ(coordinator_.AwaitFinish(third).finish->outcome(), v1::RUN_STATE_SUCCEEDED);
   EXPECT_EQ(coordinator_.AwaitFinish(first).finish->outcome(), v1::RUN_STATE_SUCCEEDED);
   EXPECT_EQ(coordinator_.AwaitFinish(second).finish->outcome(), v1::RUN_STATE_FAILED);
+}
+
+TEST_F(AgentTest, EndsWhenItHasBeenIdleForLong) {
+  max_idle_ = absl::Milliseconds(300);
+  const absl::Time start = absl::Now();
+  const v1::AttemptRef first = coordinator_.Queue("succeed");
+  StartAgent();
+  EXPECT_EQ(coordinator_.AwaitFinish(first).finish->outcome(), v1::RUN_STATE_SUCCEEDED);
+  thread_.join();
+  EXPECT_TRUE(result_.ok()) << result_;
+  EXPECT_GE(absl::Now() - start, max_idle_);
+  EXPECT_TRUE(NothingLeft());
+  agent_.reset();
 }
 
 TEST_F(AgentTest, GivesTheRunnerTheFilesOfOtherRunsAndOfTheUser) {

@@ -15,6 +15,7 @@
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/device.h"
+#include "base/files.h"
 #include "base/ids.h"
 #include "base/settings.h"
 #include "base/status_macros.h"
@@ -29,6 +30,7 @@
 #include "worker/agent/program/folder_id.h"
 #include "worker/agent/program/join.h"
 #include "worker/agent/program/runner_info.h"
+#include "yaml/option_file.h"
 
 namespace quantlab::agent {
 namespace {
@@ -41,6 +43,9 @@ constexpr char kFooter[] =
     "  quant-worker fetch --catalog configs/catalog.yaml minilm imdb\n"
     "  quant-worker --data-dir /var/lib/quantlab/worker    after 'quant-worker join'\n"
     "\n"
+    "A file of --config has the same options as keys, with '_' for '-' (data_dir: /var/lib/quantlab/worker); the\n"
+    "command line takes precedence over it.\n"
+    "\n"
     "SIGTERM or SIGINT stops gently: the runner gets --grace seconds, and its run goes back to the queue. A\n"
     "second one stops at once. What could not be handed over is kept, and handed over at the next start.\n"
     "\n"
@@ -49,12 +54,13 @@ constexpr char kFooter[] =
     "interrupted";
 
 struct Settings {
-  std::string coordinator, data_dir, runner, assets_dir;
+  std::string config, coordinator, data_dir, runner, assets_dir;
   std::vector<std::string> devices;
   int threads = 0;
   int64_t cache_bytes = int64_t{10} << 30;
   double grace_seconds = 10;
   double full_store_hours = 24;
+  double exit_when_idle = 0;
   int lifeline_fd = -1, ready_fd = -1;
   std::string log_level = "info", log_format = "text";
   SecurityFiles security;
@@ -159,6 +165,7 @@ int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& w
   environment.log = log;
   AgentOptions options;
   options.worker = worker;
+  if (settings.exit_when_idle > 0) options.max_idle = absl::Seconds(settings.exit_when_idle);
   options.ready = [&] { TellReady(settings.ready_fd, worker.id()); };
   Agent agent(options, environment);
 
@@ -243,6 +250,28 @@ int RunJoin(Settings settings) {
   return 0;
 }
 
+// Parses the command line, with the options of the file that --config names. Returns an exit code, or -1 to
+// go on.
+int Parse(CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> all = arguments, names;
+  if (const std::string file = NamedOptionFile(arguments); !file.empty()) {
+    for (const CLI::Option* option : app.get_options()) {
+      names.insert(names.end(), option->get_lnames().begin(), option->get_lnames().end());
+    }
+    const absl::StatusOr<std::string> text = ReadFile(file, kMaxOptionFileBytes);
+    if (!text.ok()) return Report(text.status(), 2);
+    absl::StatusOr<std::vector<std::string>> with_file = WithOptionFile(arguments, names, file, *text);
+    if (!with_file.ok()) return Report(with_file.status(), 2);
+    all = *std::move(with_file);
+  }
+  try {
+    app.parse(std::vector<std::string>(all.rbegin(), all.rend()));  // as CLI11 wants them
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : 2;
+  }
+  return -1;
+}
+
 int Main(int argc, char** argv) {
   const int signal_fd = SignalDescriptor();
   const std::unique_ptr<ProcessLauncher> launcher = MakeProcessLauncher();
@@ -251,6 +280,7 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", kVersion);
   Settings settings;
   const SettingSpec& threads = *FindSetting("threads");
+  app.add_option("--config", settings.config, "YAML file with options, e.g. /etc/quantlab/worker.yaml");
   app.add_option("--coordinator", settings.coordinator,
                  "unix:/PATH or HOST:PORT; beyond this machine with --ca-file or --ca-fingerprint");
   app.add_option("--data-dir", settings.data_dir,
@@ -276,6 +306,9 @@ int Main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--grace", settings.grace_seconds, "Seconds from SIGTERM to SIGKILL of a runner")
       ->check(CLI::Range(0.0, 3600.0));
+  app.add_option("--exit-when-idle", settings.exit_when_idle,
+                 "End after so many seconds without a run, for batch systems; default: never")
+      ->check(CLI::Range(1.0, 31536000.0));
   app.add_option("--full-store-hours", settings.full_store_hours,
                  "How long results wait on this worker while the coordinator's disk is full")
       ->check(CLI::Range(0.0, 8760.0))
@@ -296,11 +329,7 @@ int Main(int argc, char** argv) {
   join_command->footer(
       "Example:\n  quant-worker join --coordinator HOST:7420 --ca-fingerprint SHA256 --data-dir DIR < TOKEN-FILE");
   join_command->fallthrough();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
-  }
+  if (const int code = Parse(app, std::vector<std::string>(argv + 1, argv + argc)); code >= 0) return code;
   if (fetch_command->parsed()) {
     const absl::Status fetched = Fetch(fetch, *launcher, signal_fd);
     return Report(fetched, absl::IsNotFound(fetched) ? 2 : ExitCodeOf(fetched));
