@@ -39,7 +39,8 @@ endif()
 list(GET _torch_openmp 0 _torch_openmp)
 target_compile_options(quantlab_torch INTERFACE -fopenmp)
 list(APPEND _torch_libraries ${_torch_openmp})
-target_link_options(quantlab_torch INTERFACE "LINKER:-rpath,${_torch_lib}" "LINKER:-rpath-link,${_torch_lib}")
+# CMake adds the folder to the RUNPATH of programs in the build folder, and replaces it when they are installed.
+target_link_options(quantlab_torch INTERFACE "LINKER:-rpath-link,${_torch_lib}")
 # libstdc++ before LibTorch, which exports its own old std::filesystem: if the symbols of one were used with the
 # inline code of the other, programs built with newer compilers would crash.
 target_link_libraries(quantlab_torch INTERFACE

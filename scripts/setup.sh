@@ -19,7 +19,7 @@ TEST_PACKAGES=(clang-format-16 prometheus chromium poppler-utils)
 AXE_VERSION=4.14.1
 # Any npm works, not only Debian's.
 command -v npm >/dev/null && NPM=() || NPM=(npm)
-ALL_PACKAGES=("${NPM[@]}" clang-16 libclang-rt-16-dev clang-tidy-16 libbenchmark-dev gcovr)
+ALL_PACKAGES=("${NPM[@]}" clang-16 libclang-rt-16-dev clang-tidy-16 libbenchmark-dev gcovr help2man dpkg-dev debootstrap slurm-wlm munge buildah)
 
 case "${1:-}" in
   "") ;;

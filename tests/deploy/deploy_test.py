@@ -18,6 +18,7 @@ import world as worlds
 
 DEPLOY = worlds.ROOT / "deploy"
 UNITS = ("quant-coordinator", "quant-worker")
+EXPOSURE = {"quant-coordinator": 20, "quant-worker": 20}
 RULES = DEPLOY / "prometheus/quantlab.rules.yml"
 
 
@@ -25,8 +26,12 @@ def unit(name):
     return (DEPLOY / f"systemd/{name}.service").read_text(encoding="utf-8")
 
 
-def value(text, key):
-    return re.search(rf"^{key}=(.+)$", text, flags=re.MULTILINE)[1]
+def settings(name):
+    return (DEPLOY / f"etc/{name}.yaml").read_text(encoding="utf-8")
+
+
+def value(text, key, separator="="):
+    return re.search(rf"^{key}{separator}(.+)$", text, flags=re.MULTILINE)[1]
 
 
 def free_port():
@@ -70,25 +75,37 @@ class UnitTest(unittest.TestCase):
         if shutil.which("systemd-analyze") is None:
             self.skipTest("there is no systemd-analyze")
         for name in UNITS:
-            text = unit(name).replace("/usr/local/bin", str(worlds.BIN)).replace("User=quantlab", "User=root")
+            text = re.sub("(User|Group)=quantlab", r"\1=root", unit(name).replace("/usr/bin", str(worlds.BIN)))
             (self.folder / f"{name}.service").write_text(text, encoding="utf-8")
-        run = subprocess.run(["systemd-analyze", "verify", *(str(self.folder / f"{name}.service") for name in UNITS)],
+        run = subprocess.run(["systemd-analyze", "verify", "--man=no", *(str(self.folder / f"{name}.service") for name in UNITS)],
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
         problems = [line for line in run.stdout.splitlines() if any(f"{name}.service" in line for name in UNITS)]
         self.assertEqual(problems, [])
         self.assertEqual(run.returncode, 0, run.stdout)
 
+    def test_the_units_are_sandboxed(self):
+        """`systemd-analyze security` rates the exposure from 0 to 100."""
+        if shutil.which("systemd-analyze") is None:
+            self.skipTest("there is no systemd-analyze")
+        for name, threshold in EXPOSURE.items():
+            run = subprocess.run(["systemd-analyze", "security", "--offline=true", f"--threshold={threshold}",
+                                  str(DEPLOY / f"systemd/{name}.service")],
+                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60)
+            self.assertEqual(run.returncode, 0, run.stdout)
+
     def test_the_worker_has_time_to_stop_its_runner(self):
-        grace = re.search(r"--grace (\d+)", value(unit("quant-worker"), "ExecStart"))[1]
+        grace = value(settings("worker"), "grace", ": ")
         self.assertGreater(int(value(unit("quant-worker"), "TimeoutStopSec")), int(grace))
 
     def command(self, name):
-        """ExecStart with the installed programs and folders replaced, on a free port."""
-        words = value(unit(name), "ExecStart")
-        for old, new in (("/usr/local/share/quantlab", worlds.ROOT / "configs"), ("/usr/local/bin", worlds.BIN),
-                         ("/var/lib/quantlab", self.folder), ("127.0.0.1:7070", self.address)):
-            words = words.replace(old, str(new))
-        return words.split()
+        """ExecStart with its file of options, in which folders and addresses are replaced."""
+        program, option, file = value(unit(name), "ExecStart").split()
+        text = (DEPLOY / "etc" / pathlib.Path(file).name).read_text(encoding="utf-8")
+        for old, new in (("/usr/share/quantlab", worlds.ROOT / "configs"), ("/var/lib/quantlab", self.folder),
+                         ("127.0.0.1:7070", self.address), ("127.0.0.1:9464", self.metrics)):
+            text = text.replace(old, str(new))
+        (self.folder / pathlib.Path(file).name).write_text(text, encoding="utf-8")
+        return [program.replace("/usr/bin", str(worlds.BIN)), option, str(self.folder / pathlib.Path(file).name)]
 
     def start(self, words):
         log = open(self.folder / "log.txt", "ab")
@@ -101,9 +118,8 @@ class UnitTest(unittest.TestCase):
     def test_their_commands_start_a_service_that_serves_what_the_alerts_read(self):
         if not all((worlds.BIN / name).exists() for name in (*UNITS, "quant-runner", "quantctl")):
             self.skipTest("not all programs are built")
-        self.address, metrics = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        services = [self.start([*self.command("quant-coordinator"), "--metrics-listen", metrics]),
-                    self.start(self.command("quant-worker"))]
+        self.address, self.metrics = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        services = [self.start(self.command("quant-coordinator")), self.start(self.command("quant-worker"))]
 
         def has_a_worker():
             run = subprocess.run([worlds.BIN / "quantctl", "--coordinator", self.address, "workers", "-o", "json"],
@@ -111,7 +127,7 @@ class UnitTest(unittest.TestCase):
             return run.returncode == 0 and '"hostname"' in run.stdout
 
         until(has_a_worker, f"a worker\n{(self.folder / 'log.txt').read_text()}")
-        served = urllib.request.urlopen(f"http://{metrics}/metrics", timeout=10).read().decode()
+        served = urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=10).read().decode()
         names = set(re.findall(r"quantlab_\w+", RULES.read_text(encoding="utf-8")))
         self.assertGreater(len(names), 3)
         for name in names:

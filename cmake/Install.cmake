@@ -1,0 +1,88 @@
+# `cmake --install BUILD --prefix PREFIX`: programs, catalogue, documents and LibTorch. The tree can be moved, because
+# programs find each other, LibTorch and the catalogue by paths relative to their own:
+#
+#   bin/                    the programs
+#   lib/quantlab/torch/     LibTorch's shared libraries
+#   share/quantlab/         the catalogue and the experiment files of configs/
+#
+# Components: client, coordinator, worker, common. What belongs to a Debian system (units, /etc) is in Packages.cmake.
+set(_carried_torch ON)
+if(QUANTLAB_TORCH_HAS_CUDA)
+  # CUDA's libraries have several GB. lib/quantlab/torch is then a link to the torch/lib of an installed wheel.
+  set(_carried_torch OFF)
+endif()
+option(QUANTLAB_INSTALL_TORCH "Install LibTorch's shared libraries with quant-runner" ${_carried_torch})
+
+foreach(_program_of_component "client;quantctl" "coordinator;quant-coordinator" "worker;quant-worker" "worker;quant-runner")
+  list(GET _program_of_component 0 _component)
+  list(GET _program_of_component 1 _program)
+  if(TARGET ${_program})
+    install(TARGETS ${_program} RUNTIME DESTINATION bin COMPONENT ${_component})
+  endif()
+endforeach()
+
+file(GLOB _configs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/configs/*.yaml)
+list(REMOVE_ITEM _configs ${CMAKE_SOURCE_DIR}/configs/catalog.yaml)
+install(FILES ${CMAKE_SOURCE_DIR}/configs/catalog.yaml DESTINATION share/quantlab COMPONENT common)
+install(FILES ${_configs} DESTINATION share/quantlab/configs COMPONENT common)
+install(FILES ${CMAKE_SOURCE_DIR}/CHANGELOG.md ${CMAKE_SOURCE_DIR}/LICENSE
+  DESTINATION share/doc/quantlab-common COMPONENT common)
+
+if(QUANTLAB_WITH_SERVICE)
+  install(PROGRAMS ${CMAKE_SOURCE_DIR}/deploy/autoscaler/quantlab_autoscaler.py DESTINATION bin RENAME quantlab-autoscaler
+    COMPONENT client)
+  install(PROGRAMS ${CMAKE_SOURCE_DIR}/deploy/slurm/worker.sbatch DESTINATION share/quantlab/slurm COMPONENT client)
+endif()
+
+if(TARGET quant-runner AND QUANTLAB_INSTALL_TORCH)
+  get_target_property(_torch_items quantlab_torch INTERFACE_LINK_LIBRARIES)
+  list(FILTER _torch_items INCLUDE REGEX "^/.*\\.so(\\.[0-9]+)*$")
+  set(_torch_files)
+  foreach(_item ${_torch_items})
+    # Only the wheel's own libraries: a system's OpenMP runtime stays the system's.
+    string(FIND "${_item}" "${QUANTLAB_TORCH_ROOT}/" _below)
+    string(FIND "${_item}" "/torch.libs/" _beside)
+    if(_below EQUAL 0 OR NOT _beside EQUAL -1)
+      list(APPEND _torch_files ${_item})
+    endif()
+  endforeach()
+  install(PROGRAMS ${_torch_files} DESTINATION ${QUANTLAB_INSTALL_TORCH_DIR} COMPONENT worker)
+  file(GLOB _torch_licences ${QUANTLAB_TORCH_ROOT}/../torch-*.dist-info/licenses)
+  install(DIRECTORY ${_torch_licences} DESTINATION share/doc/quantlab-worker/libtorch COMPONENT worker)
+endif()
+
+# The manual pages, made from --help, and the completion of quantctl. Making them runs the programs, in the target
+# `installable`; without it they are not installed.
+find_program(HELP2MAN help2man)
+set(_texts ${CMAKE_BINARY_DIR}/texts)
+set(_text_files)
+function(_quantlab_manual program component summary)
+  set(page ${_texts}/${program}.1)
+  add_custom_command(OUTPUT ${page}.gz
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${_texts}
+    COMMAND ${CMAKE_COMMAND} -E env LC_ALL=C SOURCE_DATE_EPOCH=0 ${HELP2MAN} --no-info --no-discard-stderr --name=${summary}
+            --version-string=${PROJECT_VERSION} --source=Quantlab --output=${page} $<TARGET_FILE:${program}>
+    COMMAND gzip -9nf ${page}
+    DEPENDS ${program} VERBATIM)
+  set(_text_files ${_text_files} ${page}.gz PARENT_SCOPE)
+  install(FILES ${page}.gz DESTINATION share/man/man1 COMPONENT ${component} OPTIONAL)
+endfunction()
+if(HELP2MAN AND QUANTLAB_WITH_SERVICE)
+  _quantlab_manual(quantctl client "submit, watch and inspect quantization experiments")
+  _quantlab_manual(quant-coordinator coordinator "keep experiments and hand their runs to workers")
+  _quantlab_manual(quant-worker worker "execute the runs of a Quantlab coordinator")
+  if(TARGET quant-runner)
+    _quantlab_manual(quant-runner worker "execute one run of an experiment")
+  endif()
+endif()
+if(QUANTLAB_WITH_SERVICE)
+  add_custom_command(OUTPUT ${_texts}/quantctl.bash
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${_texts}
+    COMMAND quantctl completion > ${_texts}/quantctl.bash
+    DEPENDS quantctl)
+  list(APPEND _text_files ${_texts}/quantctl.bash)
+  install(FILES ${_texts}/quantctl.bash DESTINATION share/bash-completion/completions RENAME quantctl COMPONENT client
+    OPTIONAL)
+endif()
+# Everything that `cmake --install` and CPack need.
+add_custom_target(installable DEPENDS programs ${_text_files})
