@@ -22,6 +22,8 @@ namespace {
 // An upload is synced each time that this much has arrived, so that a crash costs no more.
 constexpr int64_t kSyncEvery = int64_t{64} << 20;
 constexpr int64_t kReadChunk = int64_t{1} << 20;
+// How exactly the time of a file's last use is known.
+constexpr absl::Duration kUseResolution = absl::Hours(1);
 // A reader returns at most this much at a time.
 constexpr int64_t kMaxRead = int64_t{16} << 20;
 
@@ -46,6 +48,14 @@ std::optional<int64_t> SizeOf(const std::string& path) {
   struct stat stat;
   if (::stat(path.c_str(), &stat) != 0 || !S_ISREG(stat.st_mode)) return std::nullopt;
   return stat.st_size;
+}
+
+// The names of the folders of published files.
+std::vector<std::string> Prefixes() {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::vector<std::string> prefixes;
+  for (int i = 0; i < 256; ++i) prefixes.push_back({kHex[i / 16], kHex[i % 16]});
+  return prefixes;
 }
 
 // Reads [offset, offset + size) of an open file; shorter only at its end.
@@ -189,6 +199,7 @@ absl::StatusOr<std::unique_ptr<FileArtifactStore>> FileArtifactStore::Open(
   QL_RETURN_IF_ERROR(SyncDirectory(folder));
   auto store = std::unique_ptr<FileArtifactStore>(new FileArtifactStore(folder, options));
   QL_RETURN_IF_ERROR(store->DeleteStaleUploads());
+  QL_RETURN_IF_ERROR(store->FreeRemoved());
   return store;
 }
 
@@ -201,26 +212,101 @@ std::string FileArtifactStore::IncomingPath(const std::string& sha256) const {
 }
 
 absl::Status FileArtifactStore::DeleteStaleUploads() {
-  const std::string folder = folder_ + "/incoming";
-  std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(folder.c_str()), closedir);
-  if (!listing) return StoreError(errno, "list", folder);
-  const absl::Time oldest = options_.clock->Now() - options_.stale_upload_age;
-  while (const dirent* entry = readdir(listing.get())) {
-    const std::string path = absl::StrCat(folder, "/", entry->d_name);
-    struct stat stat;
-    if (lstat(path.c_str(), &stat) != 0 || S_ISDIR(stat.st_mode)) continue;
-    const bool stale = absl::TimeFromTimespec(stat.st_mtim) < oldest;
+  return DeletePartial(options_.clock->Now() - options_.stale_upload_age).status();
+}
+
+absl::StatusOr<std::vector<ArtifactFiles::File>> FileArtifactStore::DeletePartial(absl::Time before) {
+  QL_ASSIGN_OR_RETURN(std::vector<File> files, ListPartial());
+  std::vector<File> deleted;
+  for (File& file : files) {
     MutexLock lock(mutex_);
-    if (open_.count(entry->d_name) > 0) continue;
+    if (open_.count(file.name) > 0) continue;
     // A file whose name is not a digest can never be resumed.
-    if (stale || !IsSha256Hex(entry->d_name)) unlink(path.c_str());
+    if (file.last_used >= before && IsSha256Hex(file.name)) continue;
+    if (unlink(IncomingPath(file.name).c_str()) == 0) deleted.push_back(std::move(file));
+  }
+  return deleted;
+}
+
+// ---- files -----------------------------------------------------------------------------------------------
+
+absl::StatusOr<std::vector<ArtifactFiles::File>> FileArtifactStore::ListFolder(
+    const std::string& name) const {
+  const std::string folder = absl::StrCat(folder_, "/", name);
+  std::vector<File> files;
+  std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(folder.c_str()), closedir);
+  if (!listing) {
+    if (errno == ENOENT) return files;
+    return StoreError(errno, "list", folder);
+  }
+  while (const dirent* entry = readdir(listing.get())) {
+    struct stat stat;
+    if (fstatat(dirfd(listing.get()), entry->d_name, &stat, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    if (!S_ISREG(stat.st_mode)) continue;
+    files.push_back({entry->d_name, stat.st_size, absl::TimeFromTimespec(stat.st_mtim)});
+  }
+  return files;
+}
+
+absl::StatusOr<std::vector<ArtifactFiles::File>> FileArtifactStore::ListStored() {
+  std::vector<File> stored;
+  for (const std::string& prefix : Prefixes()) {
+    QL_ASSIGN_OR_RETURN(std::vector<File> files, ListFolder(prefix));
+    for (File& file : files) {
+      file.name = prefix + file.name;
+      if (IsSha256Hex(file.name)) stored.push_back(std::move(file));
+    }
+  }
+  return stored;
+}
+
+absl::StatusOr<std::vector<ArtifactFiles::File>> FileArtifactStore::ListPartial() {
+  return ListFolder("incoming");
+}
+
+absl::StatusOr<std::vector<ArtifactFiles::File>> FileArtifactStore::ListDamaged() {
+  return ListFolder("damaged");
+}
+
+// Renamed rather than deleted, which takes long for a large file. Not synced: a file that is back after a
+// power failure is one that nothing refers to.
+absl::StatusOr<int64_t> FileArtifactStore::Remove(const std::string& sha256) {
+  QL_RETURN_IF_ERROR(CheckDigest(sha256));
+  const std::string from = PublishedPath(sha256), to = absl::StrCat(folder_, "/removed/", sha256);
+  MutexLock lock(mutex_);
+  const std::optional<int64_t> size = SizeOf(from);
+  if (!size) return 0;
+  QL_RETURN_IF_ERROR(MakeDirectories(DirectoryOf(to)));
+  if (rename(from.c_str(), to.c_str()) != 0) return StoreError(errno, "remove", from);
+  return *size;
+}
+
+absl::Status FileArtifactStore::FreeRemoved() {
+  QL_ASSIGN_OR_RETURN(const std::vector<File> files, ListFolder("removed"));
+  for (const File& file : files) {
+    const std::string path = absl::StrCat(folder_, "/removed/", file.name);
+    if (unlink(path.c_str()) != 0 && errno != ENOENT) return StoreError(errno, "delete", path);
   }
   return absl::OkStatus();
 }
 
+void FileArtifactStore::NoteUse(const std::string& path) const {
+  struct stat stat;
+  const absl::Time now = options_.clock->Now();
+  if (::stat(path.c_str(), &stat) != 0 || now - absl::TimeFromTimespec(stat.st_mtim) < kUseResolution) return;
+  const timespec times[2] = {{0, UTIME_OMIT}, absl::ToTimespec(now)};
+  // Where it fails (a store that is read-only), nothing is removed either.
+  utimensat(AT_FDCWD, path.c_str(), times, 0);
+}
+
+// ---- uploads and downloads -------------------------------------------------------------------------------
+
 absl::StatusOr<ArtifactStore::Stat> FileArtifactStore::GetStat(const std::string& sha256) {
   QL_RETURN_IF_ERROR(CheckDigest(sha256));
-  if (const auto size = SizeOf(PublishedPath(sha256))) return Stat{true, *size};
+  if (const std::string path = PublishedPath(sha256); const auto size = SizeOf(path)) {
+    NoteUse(path);
+    return Stat{true, *size};
+  }
   MutexLock lock(mutex_);
   const auto open = open_.find(sha256);
   if (open != open_.end()) return Stat{false, open->second};
@@ -325,15 +411,10 @@ absl::StatusOr<bool> FileArtifactStore::HasItsDigest(const std::string& sha256, 
 }
 
 absl::Status FileArtifactStore::CheckFolder(const std::string& prefix, Check& check) {
-  const std::string folder = absl::StrCat(folder_, "/", prefix);
-  std::unique_ptr<DIR, int (*)(DIR*)> listing(opendir(folder.c_str()), closedir);
-  if (!listing) return errno == ENOENT ? absl::OkStatus() : StoreError(errno, "list", folder);
-  std::vector<std::string> found;
-  while (const dirent* entry = readdir(listing.get())) {
-    const std::string sha256 = absl::StrCat(prefix, entry->d_name);
-    if (IsSha256Hex(sha256)) found.push_back(sha256);
-  }
-  for (const std::string& sha256 : found) {
+  QL_ASSIGN_OR_RETURN(const std::vector<File> found, ListFolder(prefix));
+  for (const File& file : found) {
+    const std::string sha256 = prefix + file.name;
+    if (!IsSha256Hex(sha256)) continue;
     QL_ASSIGN_OR_RETURN(const bool good, HasItsDigest(sha256, check));
     if (good) continue;
     QL_RETURN_IF_ERROR(SetAside(sha256));
@@ -344,9 +425,7 @@ absl::Status FileArtifactStore::CheckFolder(const std::string& prefix, Check& ch
 
 absl::StatusOr<FileArtifactStore::Check> FileArtifactStore::CheckAll() {
   Check check;
-  constexpr char kHex[] = "0123456789abcdef";
-  for (int i = 0; i < 256; ++i)
-    QL_RETURN_IF_ERROR(CheckFolder(std::string({kHex[i / 16], kHex[i % 16]}), check));
+  for (const std::string& prefix : Prefixes()) QL_RETURN_IF_ERROR(CheckFolder(prefix, check));
   return check;
 }
 

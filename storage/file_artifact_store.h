@@ -4,6 +4,7 @@
 //   <folder>/incoming/abcdef…    an upload on its way; may be resumed
 //   <folder>/damaged/abcdef…     a file whose content no longer had its digest, kept for whoever wants to
 //   know why
+//   <folder>/removed/abcdef…     a file that was taken out of the store, until it is deleted
 //
 // A file is published by syncing it, checking its digest, renaming it and syncing the folder: a published
 // file is complete, even after a power failure.
@@ -18,6 +19,7 @@
 
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/deletion.h"
 #include "base/mutex.h"
 #include "base/repositories.h"
 
@@ -34,12 +36,14 @@ struct ArtifactStoreOptions {
 };
 
 // Threads: safe; each Writer and Reader belongs to one thread at a time. The store outlives its writers.
-class FileArtifactStore : public ArtifactStore {
+class FileArtifactStore : public ArtifactStore, public ArtifactFiles {
  public:
   static absl::StatusOr<std::unique_ptr<FileArtifactStore>> Open(const std::string& folder,
                                                                  const ArtifactStoreOptions& options);
 
   // Errors of all: INVALID_ARGUMENT `sha256` is malformed.
+  // Whoever learns that a file is present may refer to it for a while: the time of its last use becomes now,
+  // within an hour.
   absl::StatusOr<Stat> GetStat(const std::string& sha256) override;
   // Errors: ABORTED another upload of it is open; ALREADY_EXISTS it is in the store; OUT_OF_RANGE `offset`
   // is beyond the received part; RESOURCE_EXHAUSTED the disk is too full, or the file too large.
@@ -50,6 +54,13 @@ class FileArtifactStore : public ArtifactStore {
 
   // Deletes uploads that nobody has continued for a long time. Open calls it; call it from time to time.
   absl::Status DeleteStaleUploads();
+
+  absl::StatusOr<std::vector<File>> ListStored() override;
+  absl::StatusOr<std::vector<File>> ListPartial() override;
+  absl::StatusOr<std::vector<File>> ListDamaged() override;
+  absl::StatusOr<int64_t> Remove(const std::string& sha256) override;
+  absl::Status FreeRemoved() override;
+  absl::StatusOr<std::vector<File>> DeletePartial(absl::Time before) override;
 
   struct Check {
     int64_t files = 0;
@@ -70,6 +81,8 @@ class FileArtifactStore : public ArtifactStore {
   absl::Status CheckFolder(const std::string& prefix, Check& check);
   absl::StatusOr<bool> HasItsDigest(const std::string& sha256, Check& check);
   absl::Status CheckSpace(const std::string& sha256, int64_t size, int64_t offset) const;
+  absl::StatusOr<std::vector<File>> ListFolder(const std::string& name) const;
+  void NoteUse(const std::string& path) const;
   // Moves a whole, synced and checked file to its place.
   absl::Status Publish(const std::string& sha256);
   // Of an open upload: durable bytes so far; and its end.

@@ -1,10 +1,14 @@
 #include "storage/storage.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "platform/files.h"
 #include "storage/folder_lock.h"
+#include "storage/sql/sql_deletion_repository.h"
 #include "storage/sql/sql_event_repository.h"
 #include "storage/sql/sql_identity_repository.h"
 #include "storage/sql/sql_state_repository.h"
@@ -12,21 +16,35 @@
 namespace quantlab {
 namespace {
 
+constexpr char kDatabase[] = "/quantlab.db";
+
+absl::StatusOr<int64_t> DatabaseFileBytes(const std::string& folder) {
+  int64_t bytes = 0;
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(absl::StrCat(folder, kDatabase, suffix), error);
+    if (!error) bytes += static_cast<int64_t>(size);
+  }
+  return bytes;
+}
+
 class FolderStorage : public Storage {
  public:
-  FolderStorage(std::unique_ptr<FileLock> lock, std::unique_ptr<Database> database,
+  FolderStorage(const std::string& folder, std::unique_ptr<FileLock> lock, std::unique_ptr<Database> database,
                 std::unique_ptr<FileArtifactStore> artifacts)
       : lock_(std::move(lock)),
         database_(std::move(database)),
         artifacts_(std::move(artifacts)),
         states_(*database_),
         events_(*database_),
-        identities_(*database_) {}
+        identities_(*database_),
+        deletion_(*database_, [folder] { return DatabaseFileBytes(folder); }) {}
 
   StateRepository& states() override { return states_; }
   EventRepository& events() override { return events_; }
   FileArtifactStore& artifacts() override { return *artifacts_; }
   IdentityRepository& identities() override { return identities_; }
+  DeletionRepository& deletion() override { return deletion_; }
 
  private:
   // In this order: the lock goes last.
@@ -36,6 +54,7 @@ class FolderStorage : public Storage {
   SqlStateRepository states_;
   SqlEventRepository events_;
   SqlIdentityRepository identities_;
+  SqlDeletionRepository deletion_;
 };
 
 }  // namespace
@@ -44,10 +63,10 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& folder,
                                                      const StorageOptions& options) {
   QL_RETURN_IF_ERROR(MakeDirectories(folder));
   QL_ASSIGN_OR_RETURN(auto lock, LockDataFolder(folder));
-  QL_ASSIGN_OR_RETURN(auto database, OpenSqliteDatabase(folder + "/quantlab.db", options.database));
+  QL_ASSIGN_OR_RETURN(auto database, OpenSqliteDatabase(folder + kDatabase, options.database));
   QL_ASSIGN_OR_RETURN(auto artifacts, FileArtifactStore::Open(folder + "/artifacts", options.artifacts));
   return std::unique_ptr<Storage>(
-      std::make_unique<FolderStorage>(std::move(lock), std::move(database), std::move(artifacts)));
+      std::make_unique<FolderStorage>(folder, std::move(lock), std::move(database), std::move(artifacts)));
 }
 
 }  // namespace quantlab

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "base/deletion.h"
 #include "base/identities.h"
 #include "base/repositories.h"
 #include "storage/file_artifact_store.h"
@@ -32,6 +33,7 @@ class Storage {
   virtual EventRepository& events() = 0;
   virtual FileArtifactStore& artifacts() = 0;
   virtual IdentityRepository& identities() = 0;
+  virtual DeletionRepository& deletion() = 0;
 };
 
 // Opens the folder, creating what is missing.

@@ -8,6 +8,7 @@
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "client/quantctl/settings_command.h"
+#include "client/quantctl/storage_commands.h"
 #include "yaml/diagnostics.h"
 
 namespace quantlab::client {
@@ -104,6 +105,7 @@ int RunQuantctl(int argc, char** argv) {
   AddSubmitCommands(line);
   AddInspectCommands(line);
   AddChangeCommands(line);
+  AddStorageCommands(line);
   AddResultCommands(line);
   AddOpenCommand(line);
   AddDataCommands(line);

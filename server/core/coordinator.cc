@@ -30,8 +30,12 @@ absl::Status Coordinator::Recover() {
 }
 
 absl::StatusOr<StateRepository::Created> Coordinator::Submit(const ExperimentRecord& experiment,
-                                                             const std::vector<RunRecord>& runs) {
-  return Locked([&](CoordinatorState& state) { return state.Submit(experiment, runs); });
+                                                             const std::vector<RunRecord>& runs,
+                                                             const std::vector<Artifact>& uploads) {
+  return Locked([&](CoordinatorState& state) -> absl::StatusOr<StateRepository::Created> {
+    QL_RETURN_IF_ERROR(CheckArtifacts(*parts_.artifacts, uploads));
+    return state.Submit(experiment, runs);
+  });
 }
 
 absl::Status Coordinator::Cancel(const std::string& experiment_id, const std::string& run,
@@ -49,6 +53,19 @@ absl::StatusOr<Explanation> Coordinator::Explain(const std::string& run_id) {
 
 std::vector<Message> Coordinator::Unplaceable(const std::vector<RunRecord>& runs) {
   return Locked([&](CoordinatorState& state) { return state.Unplaceable(runs); });
+}
+
+absl::Status Coordinator::Delete(const std::string& experiment_id,
+                                 const std::function<absl::Status()>& mark) {
+  return Locked([&](CoordinatorState& state) -> absl::Status {
+    QL_RETURN_IF_ERROR(mark());
+    state.Forget(experiment_id);
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Coordinator::Exclusively(const std::function<absl::Status()>& body) {
+  return Locked([&](CoordinatorState&) { return body(); });
 }
 
 int64_t Coordinator::Sync(const SyncCall& call, SyncDone done) {
@@ -76,8 +93,10 @@ absl::StatusOr<int64_t> Coordinator::ReportEvents(const AttemptKey& attempt,
 }
 
 absl::Status Coordinator::Finish(const AttemptEnd& end) {
-  QL_RETURN_IF_ERROR(CheckArtifacts(*parts_.artifacts, end.artifacts));
-  return Locked([&](CoordinatorState& state) { return state.Finish(end); });
+  return Locked([&](CoordinatorState& state) -> absl::Status {
+    QL_RETURN_IF_ERROR(CheckArtifacts(*parts_.artifacts, end.artifacts));
+    return state.Finish(end);
+  });
 }
 
 std::vector<WorkerStatus> Coordinator::Workers() {

@@ -14,6 +14,7 @@
 #define QUANTLAB_SERVER_CORE_COORDINATOR_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,15 +37,26 @@ class Coordinator {
 
   // ---- users ----
 
-  // Stores an experiment and queues what can start. Idempotent by request_id.
+  // Stores an experiment and queues what can start. Idempotent by request_id. `uploads` are files that it
+  // refers to: FAILED_PRECONDITION where one is not in the store.
   absl::StatusOr<StateRepository::Created> Submit(const ExperimentRecord& experiment,
-                                                  const std::vector<RunRecord>& runs);
+                                                  const std::vector<RunRecord>& runs,
+                                                  const std::vector<Artifact>& uploads = {});
   // `run`: a run name, or empty for all that has not ended.
   absl::Status Cancel(const std::string& experiment_id, const std::string& run, const std::string& reason);
   absl::Status Retry(const std::string& experiment_id, const std::string& run);
   absl::StatusOr<Explanation> Explain(const std::string& run_id);
   // Explains each run that no connected worker can execute; empty while none is connected.
   std::vector<Message> Unplaceable(const std::vector<RunRecord>& runs);
+
+  // ---- files ----
+
+  // Runs `mark`, which deletes an ended experiment from the repositories, while nothing else changes, and
+  // forgets the experiment where it succeeds.
+  absl::Status Delete(const std::string& experiment_id, const std::function<absl::Status()>& mark);
+  // Runs `body` while no experiment is submitted and no result recorded. It must be quick and must not call
+  // back.
+  absl::Status Exclusively(const std::function<absl::Status()>& body);
 
   // ---- workers ----
 

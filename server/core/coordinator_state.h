@@ -100,6 +100,9 @@ class CoordinatorState {
   absl::StatusOr<std::optional<Assignment>> AssignmentOf(const std::string& worker_id);
   int64_t UnfinishedRunsOf(const std::string& submitter) const;
 
+  // The experiment has ended and was deleted.
+  void Forget(const std::string& experiment_id) { active_.erase(experiment_id); }
+
   // Renews the lease of the attempt for a full term, since its worker is alive.
   void Renew(const AttemptKey& attempt) { leases_.Renew(attempt); }
 

@@ -17,7 +17,9 @@
 #include "server/service/artifact_service.h"
 #include "server/service/core_log.h"
 #include "server/service/experiment_service.h"
+#include "server/service/garbage_collector.h"
 #include "server/service/rpc_server.h"
+#include "server/service/storage_service.h"
 #include "server/service/worker_service.h"
 #include "storage/storage.h"
 
@@ -57,6 +59,8 @@ struct App::Parts {
   std::unique_ptr<WorkerService> workers;
   std::unique_ptr<ArtifactService> artifacts;
   std::unique_ptr<AdminService> admin;
+  std::unique_ptr<GarbageCollector> garbage;
+  std::unique_ptr<StorageService> stored;
   std::string certificate;  // the chain that was served at the start, PEM; empty without TLS
   std::string authority;    // its fingerprint; empty without TLS
   std::unique_ptr<RpcServer> server;
@@ -135,7 +139,7 @@ struct App::Parts {
                                : CheckServesTls(address, certificate, kServesTimeout);
   }
 
-  void BuildServices(Catalog catalog) {
+  void BuildServices(const Options& options, Catalog catalog) {
     pool = std::make_unique<WorkPool>(kPoolThreads, kPoolQueue);
     rpc = {log.get(), metrics.get(), pool.get(), &Clock::Real(), access.get()};
     experiments = std::make_unique<ExperimentService>(
@@ -144,15 +148,33 @@ struct App::Parts {
     workers = std::make_unique<WorkerService>(rpc, coordinator.get());
     artifacts = std::make_unique<ArtifactService>(rpc, &storage->artifacts(), coordinator.get());
     admin = std::make_unique<AdminService>(rpc, coordinator.get());
+    garbage = std::make_unique<GarbageCollector>(coordinator.get(), &storage->deletion(),
+                                                 &storage->artifacts(), &Clock::Real());
+    stored = std::make_unique<StorageService>(rpc, &storage->states(), garbage.get(), options.data_dir);
+  }
+
+  void CollectGarbage() {
+    const auto collected = garbage->Collect(GarbageCollector::kStandardAge, /*dry_run=*/false);
+    if (!collected.ok()) {
+      log->Write(LogLevel::kWarning, "removing what nothing refers to", {},
+                 {{"error", std::string(collected.status().message())}});
+    } else if (collected->unreferenced.files + collected->partial.files > 0) {
+      log->Write(LogLevel::kInfo, "removed what nothing refers to", {},
+                 {{"files", absl::StrCat(collected->unreferenced.files)},
+                  {"bytes", absl::StrCat(collected->unreferenced.bytes)},
+                  {"partial_uploads", absl::StrCat(collected->partial.files)},
+                  {"partial_bytes", absl::StrCat(collected->partial.bytes)}});
+    }
   }
 
   absl::Status Listen(const Options& options) {
     if (!options.metrics_address.empty()) {
       QL_RETURN_IF_ERROR(metrics->Serve(options.metrics_address, [this] { return coordinator->Stats(); }));
     }
-    QL_ASSIGN_OR_RETURN(server,
-                        RpcServer::Start({experiments.get(), workers.get(), artifacts.get(), admin.get()},
-                                         {options.listen, options.reflection, options.tls, options.local}));
+    QL_ASSIGN_OR_RETURN(
+        server,
+        RpcServer::Start({experiments.get(), workers.get(), artifacts.get(), admin.get(), stored.get()},
+                         {options.listen, options.reflection, options.tls, options.local}));
     admin->SetRemoteAccess({RemoteAddress(options), authority});
     local = options.local;
     socket = SocketFile(OwnAddress());
@@ -180,7 +202,7 @@ absl::StatusOr<std::unique_ptr<App>> App::Start(const Options& options, int* exi
   QL_RETURN_IF_ERROR(parts->OpenAccess(options));
   *exit_code = kExitListen;
   QL_RETURN_IF_ERROR(parts->OpenCertificate(options));
-  parts->BuildServices(std::move(catalog));
+  parts->BuildServices(options, std::move(catalog));
   const absl::Status listening = parts->Listen(options);
   if (!listening.ok()) {
     parts->metrics->StopServing();
@@ -204,9 +226,8 @@ void App::Tick() {
 }
 
 void App::CleanUp() {
-  if (const absl::Status status = parts_->storage->artifacts().DeleteStaleUploads(); !status.ok())
-    parts_->log->Write(LogLevel::kWarning, "removing old uploads", {},
-                       {{"error", std::string(status.message())}});
+  // The store may have many files, and this thread keeps the leases.
+  parts_->pool->Submit([parts = parts_.get()] { parts->CollectGarbage(); }, Lane::kRead);
 }
 
 absl::Status App::CheckServes() {

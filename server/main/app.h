@@ -34,7 +34,8 @@ class App {
   // Call it about four times a second.
   void Tick();
 
-  // Removes what nobody needs any longer: uploads that were given up. Call it about once an hour.
+  // Finishes deletions that were interrupted, and removes what nothing refers to, in the background. Call it
+  // at the start and about once an hour.
   void CleanUp();
 
   // Refuses new work, answers waiting calls, lets running ones end for a moment, and closes everything.

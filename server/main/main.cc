@@ -94,7 +94,7 @@ absl::Status RunUntilStopped(App& app, int signals, int lifeline) {
     }
     app.Tick();
     if (absl::Status status = app.CheckSocket(); !status.ok()) return status;
-    if (tick % kTicksBetweenCleanUps == 0) app.CleanUp();
+    if (tick % kTicksBetweenCleanUps == 1) app.CleanUp();
     if (tick % kTicksBetweenChecks != 0) continue;
     if (absl::Status status = app.CheckServes(); !status.ok()) return status;
     memory.Return();

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include <gmock/gmock.h>
@@ -16,7 +17,9 @@
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
 #include "proto/status_bridge.h"
+#include "quantlab/v1/artifact.grpc.pb.h"
 #include "quantlab/v1/experiment.grpc.pb.h"
+#include "quantlab/v1/storage.grpc.pb.h"
 #include "quantlab/v1/worker.grpc.pb.h"
 
 extern char** environ;
@@ -169,6 +172,145 @@ TEST_F(ProcessTest, AnExperimentSurvivesBeingKilledAtEveryStep) {
                 return v1::ExperimentService::NewStub(channel)->GetExperiment(&context, get, &experiment);
               }).ok());
   EXPECT_EQ(experiment.state(), v1::EXPERIMENT_STATE_SUCCEEDED);
+}
+
+// Deletes experiments in a process that is killed at any moment, with another experiment that shares a file
+// with each of them and must stay whole.
+class DeletionProcessTest : public ProcessTest {
+ protected:
+  // Starts the process and connects to it.
+  void Connect() {
+    Start();
+    const auto channel = grpc::CreateCustomChannel(absl::StrCat("unix:", folder_, "/coordinator.sock"),
+                                                   grpc::InsecureChannelCredentials(), [] {
+                                                     grpc::ChannelArguments arguments;
+                                                     arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+                                                     return arguments;
+                                                   }());
+    experiments_ = v1::ExperimentService::NewStub(channel);
+    workers_ = v1::WorkerService::NewStub(channel);
+    artifacts_ = v1::ArtifactService::NewStub(channel);
+    storage_ = v1::StorageService::NewStub(channel);
+  }
+
+  template <typename Stub, typename Request, typename Response>
+  static absl::Status Call(Stub& stub,
+                           grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                           const Request& request, Response* response) {
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+    return FromGrpcStatus((stub.*method)(&context, request, response));
+  }
+
+  void Upload(const std::string& content) {
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    v1::UploadArtifactResponse response;
+    const auto writer = artifacts_->UploadArtifact(&context, &response);
+    v1::UploadArtifactRequest request;
+    request.set_sha256(Sha256Hex(content));
+    request.set_size(static_cast<int64_t>(content.size()));
+    request.set_data(content);
+    writer->Write(request);
+    writer->WritesDone();
+    ASSERT_TRUE(writer->Finish().ok());
+  }
+
+  // The id of an experiment that has ended; its one run wrote these files.
+  std::string Ended(const std::string& name, const std::vector<std::string>& contents) {
+    v1::SubmitExperimentRequest submit;
+    submit.set_request_id(name);
+    submit.add_files()->set_name(name + ".yaml");
+    submit.mutable_files(0)->set_content("experiments: {baseline: {}}\nevaluation: {metrics: [accuracy]}\n");
+    v1::SubmitExperimentResponse submitted;
+    EXPECT_TRUE(Call(*experiments_, &v1::ExperimentService::Stub::SubmitExperiment, submit, &submitted).ok());
+    v1::SyncRequest sync;
+    sync.mutable_worker()->set_id("w");
+    sync.mutable_worker()->add_devices("cpu");
+    sync.set_wants_run(true);
+    v1::SyncResponse assigned;
+    EXPECT_TRUE(Call(*workers_, &v1::WorkerService::Stub::Sync, sync, &assigned).ok());
+    v1::FinishAttemptRequest finish;
+    *finish.mutable_attempt() = assigned.assignment().attempt();
+    finish.set_outcome(v1::RUN_STATE_SUCCEEDED);
+    for (const std::string& content : contents) {
+      Upload(content);
+      v1::Artifact* artifact = finish.add_artifacts();
+      artifact->set_name(absl::StrCat("model/", finish.artifacts_size()));
+      artifact->set_sha256(Sha256Hex(content));
+      artifact->set_size(static_cast<int64_t>(content.size()));
+    }
+    v1::FinishAttemptResponse finished;
+    EXPECT_TRUE(Call(*workers_, &v1::WorkerService::Stub::FinishAttempt, finish, &finished).ok());
+    return submitted.experiment().id();
+  }
+
+  absl::StatusOr<v1::StorageUsage> Usage(const std::string& id) {
+    v1::GetStorageUsageRequest request;
+    request.set_experiment_id(id);
+    v1::StorageUsage usage;
+    const absl::Status status = Call(*storage_, &v1::StorageService::Stub::GetStorageUsage, request, &usage);
+    if (!status.ok()) return status;
+    return usage;
+  }
+
+  std::string Download(const std::string& sha256) {
+    grpc::ClientContext context;
+    v1::DownloadArtifactRequest request;
+    request.set_sha256(sha256);
+    const auto reader = artifacts_->DownloadArtifact(&context, request);
+    v1::DownloadArtifactResponse response;
+    std::string content;
+    while (reader->Read(&response)) content += response.data();
+    return reader->Finish().ok() ? content : "";
+  }
+
+  std::unique_ptr<v1::ExperimentService::Stub> experiments_;
+  std::unique_ptr<v1::WorkerService::Stub> workers_;
+  std::unique_ptr<v1::ArtifactService::Stub> artifacts_;
+  std::unique_ptr<v1::StorageService::Stub> storage_;
+};
+
+TEST_F(DeletionProcessTest, KilledWhileItDeletesItLosesNothingThatStaysAndFinishesLater) {
+  constexpr int kRounds = 12;
+  std::vector<std::string> shared;
+  for (int round = 0; round < kRounds; ++round) shared.push_back(absl::StrCat("shared ", round));
+  Connect();
+  const std::string kept = Ended("kept", shared);
+  for (int round = 0; round < kRounds; ++round) {
+    std::vector<std::string> contents = {shared[static_cast<size_t>(round)]};
+    for (int i = 0; i < 40; ++i) contents.push_back(absl::StrCat("own ", round, " ", i));
+    const std::string goes = Ended(absl::StrCat("goes-", round), contents);
+    std::thread killer([&] {
+      usleep(static_cast<useconds_t>(round) * 2000);
+      kill(pid_, SIGKILL);
+    });
+    v1::DeleteExperimentRequest request;
+    request.set_id(goes);
+    v1::DeleteExperimentResponse response;
+    grpc::ClientContext context;
+    const bool answered = storage_->DeleteExperiment(&context, request, &response).ok();
+    killer.join();
+    EXPECT_EQ(Wait(), 128 + SIGKILL);
+    Connect();
+    const bool there = Usage(goes).ok();
+    EXPECT_FALSE(answered && there) << "what was answered is not forgotten";
+    if (there) {
+      EXPECT_EQ(Usage(goes)->experiments(0).models().files(), 40) << "deleted in whole or not at all";
+      ASSERT_TRUE(Call(*storage_, &v1::StorageService::Stub::DeleteExperiment, request, &response).ok());
+    }
+  }
+  // Deletions that were interrupted are finished without being asked for again.
+  v1::CollectGarbageResponse collected;
+  ASSERT_TRUE(
+      Call(*storage_, &v1::StorageService::Stub::CollectGarbage, v1::CollectGarbageRequest(), &collected)
+          .ok());
+  const absl::StatusOr<v1::StorageUsage> usage = Usage(kept);
+  ASSERT_TRUE(usage.ok()) << usage.status();
+  EXPECT_EQ(usage->experiments(0).models().files(), kRounds);
+  EXPECT_EQ(usage->artifacts().files(), kRounds) << "nothing else is left in the store";
+  for (const std::string& content : shared) EXPECT_EQ(Download(Sha256Hex(content)), content);
 }
 
 }  // namespace

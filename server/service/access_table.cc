@@ -45,6 +45,10 @@ const std::vector<AccessRule>& AccessRules() {
       {"DownloadArtifact", kYes, kYes, Grant::kAssigned, kYes, kRead, false, kStream},
       {"UploadArtifact", kNo, Grant::kQuota, Grant::kUpload, kYes, kChange, kAudited, kStream},
 
+      {"GetStorageUsage", kYes, kYes, kNo, kYes, kRead},
+      {"DeleteExperiment", kNo, Grant::kOwn, kNo, kYes, kChange, kAudited},
+      {"CollectGarbage", kNo, kNo, kNo, kYes, kChange, kAudited},
+
       {"CreateIdentity", kNo, kNo, kNo, kYes, kChange, kAudited},
       {"RevokeIdentity", kNo, kNo, kNo, kYes, kChange, kAudited},
       {"ListIdentities", kNo, kNo, kNo, kYes, kRead, kAudited},

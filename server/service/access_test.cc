@@ -47,6 +47,9 @@ ListWorkers       y y - y
 StatArtifacts     y y y y
 DownloadArtifact  y y y y
 UploadArtifact    - y y y
+GetStorageUsage   y y - y
+DeleteExperiment  - y - y
+CollectGarbage    - - - y
 CreateIdentity    - - - y
 RevokeIdentity    - - - y
 ListIdentities    - - - y
@@ -69,7 +72,8 @@ std::map<std::string, std::string> Paths() {
   std::map<std::string, std::string> paths;
   for (const google::protobuf::FileDescriptor* file :
        {v1::SubmitExperimentRequest::descriptor()->file(), v1::SyncRequest::descriptor()->file(),
-        v1::StatArtifactsRequest::descriptor()->file(), v1::CreateIdentityRequest::descriptor()->file()}) {
+        v1::StatArtifactsRequest::descriptor()->file(), v1::CreateIdentityRequest::descriptor()->file(),
+        v1::CollectGarbageRequest::descriptor()->file()}) {
     for (int s = 0; s < file->service_count(); ++s) {
       const google::protobuf::ServiceDescriptor* service = file->service(s);
       for (int m = 0; m < service->method_count(); ++m)

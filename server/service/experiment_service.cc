@@ -11,6 +11,7 @@
 #include "base/messages/access.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
+#include "server/service/ownership.h"
 #include "server/service/submission.h"
 #include "server/service/watch.h"
 
@@ -104,16 +105,6 @@ absl::Status ExperimentService::CheckQueueQuota(const RpcRecord& record, int64_t
       "QUEUE_QUOTA_USED");
 }
 
-absl::Status ExperimentService::CheckOwner(const RpcRecord& record, const std::string& id) {
-  if (record.grant() != Grant::kOwn) return absl::OkStatus();
-  QL_ASSIGN_OR_RETURN(const ExperimentRecord experiment, parts_.state->GetExperiment(id));
-  const std::string name = record.caller().name();
-  if (experiment.submitter == name) return absl::OkStatus();
-  const std::string owner = experiment.submitter.empty() ? "-" : experiment.submitter;
-  return WithReason(MessageStatus(absl::StatusCode::kPermissionDenied, messages::kNotYours(id, owner, name)),
-                    "NOT_YOURS");
-}
-
 absl::Status ExperimentService::Validate(const Submission& submission,
                                          v1::SubmitExperimentResponse* response) {
   const absl::Time now = parts_.rpc.clock->Now();
@@ -136,11 +127,15 @@ absl::Status ExperimentService::Store(const Submission& submission,
   const absl::Time now = parts_.rpc.clock->Now();
   absl::StatusOr<StateRepository::Created> created;
   std::vector<RunRecord> runs;
+  std::vector<Artifact> uploads;
+  for (const ProvidedAsset& input : submission.inputs) {
+    for (const AssetFile& file : input.files) uploads.push_back({file.path, file.sha256, file.size});
+  }
   // Collisions of random ids are very unlikely; three tries suffice.
   for (int tries = 0; tries < 3; ++tries) {
     const std::string id = NewExperimentId(submission.plan.name);
     runs = MakeRuns(submission, id, now);
-    created = parts_.coordinator->Submit(MakeExperiment(submission, id, now), runs);
+    created = parts_.coordinator->Submit(MakeExperiment(submission, id, now), runs, uploads);
     if (!absl::IsAlreadyExists(created.status())) break;
   }
   QL_RETURN_IF_ERROR(created.status());
@@ -300,7 +295,7 @@ grpc::ServerUnaryReactor* ExperimentService::CancelExperiment(grpc::CallbackServ
                                                               v1::Experiment* response) {
   return RunUnary(parts_.rpc, context, "CancelExperiment", [=, this](RpcRecord& record) -> absl::Status {
     record.subject = {request->id(), request->run(), 0};
-    QL_RETURN_IF_ERROR(CheckOwner(record, request->id()));
+    QL_RETURN_IF_ERROR(CheckOwner(record, *parts_.state, request->id()));
     if (request->reason().size() > kMaxReasonBytes) {
       return MessageStatus(
           absl::StatusCode::kInvalidArgument,
@@ -317,7 +312,7 @@ grpc::ServerUnaryReactor* ExperimentService::RetryExperiment(grpc::CallbackServe
                                                              v1::Experiment* response) {
   return RunUnary(parts_.rpc, context, "RetryExperiment", [=, this](RpcRecord& record) -> absl::Status {
     record.subject = {request->id(), request->run(), 0};
-    QL_RETURN_IF_ERROR(CheckOwner(record, request->id()));
+    QL_RETURN_IF_ERROR(CheckOwner(record, *parts_.state, request->id()));
     QL_RETURN_IF_ERROR(parts_.coordinator->Retry(request->id(), request->run()));
     QL_ASSIGN_OR_RETURN(*response, views_.Experiment(request->id()));
     return absl::OkStatus();

@@ -70,8 +70,6 @@ class ExperimentService final : public v1::ExperimentService::CallbackService {
                       v1::SubmitExperimentResponse* response);
   absl::Status Replay(const std::string& id, const v1::SubmitExperimentRequest& request, RpcRecord& record,
                       v1::SubmitExperimentResponse* response);
-  // Whether the caller may cancel and retry the experiment.
-  absl::Status CheckOwner(const RpcRecord& record, const std::string& id);
   // Whether the caller may have so many more unfinished runs.
   absl::Status CheckQueueQuota(const RpcRecord& record, int64_t runs);
   absl::Status Validate(const Submission& submission, v1::SubmitExperimentResponse* response);

@@ -18,6 +18,7 @@
 #include "quantlab/v1/admin.pb.h"
 #include "quantlab/v1/artifact.pb.h"
 #include "quantlab/v1/experiment.pb.h"
+#include "quantlab/v1/storage.pb.h"
 #include "quantlab/v1/worker.pb.h"
 
 namespace quantlab {
@@ -63,7 +64,8 @@ const std::vector<std::string>& RpcNames() {
     auto* all = new std::vector<std::string>();
     for (const google::protobuf::FileDescriptor* file :
          {v1::SubmitExperimentRequest::descriptor()->file(), v1::SyncRequest::descriptor()->file(),
-          v1::StatArtifactsRequest::descriptor()->file(), v1::CreateIdentityRequest::descriptor()->file()}) {
+          v1::StatArtifactsRequest::descriptor()->file(), v1::CreateIdentityRequest::descriptor()->file(),
+          v1::CollectGarbageRequest::descriptor()->file()}) {
       for (int s = 0; s < file->service_count(); ++s) {
         for (int m = 0; m < file->service(s)->method_count(); ++m)
           all->push_back(file->service(s)->method(m)->name());

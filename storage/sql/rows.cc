@@ -19,7 +19,7 @@ absl::Status UnknownName(absl::string_view what, const std::string& name) {
 }  // namespace
 
 absl::StatusOr<int64_t> ExperimentKey(Connection& connection, const std::string& id) {
-  Query query(connection, "SELECT key FROM experiments WHERE id = ?");
+  Query query(connection, "SELECT key FROM experiments WHERE id = ? AND delete_time IS NULL");
   if (!query.Bind(id).Step())
     return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchExperiment(id));
   return query.Int(0);

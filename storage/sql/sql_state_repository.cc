@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "storage/sql/page_token.h"
 #include "storage/sql/rows.h"
+#include "storage/sql/sql_deletion_repository.h"
 #include "storage/sql/state_commit.h"
 
 namespace quantlab {
@@ -291,10 +292,15 @@ absl::StatusOr<StateRepository::Created> SqlStateRepository::CreateExperiment(
           created = {known.Text(0), false};
           return absl::OkStatus();
         }
-        if (ExperimentKey(connection, experiment.id).ok()) {
+        // Also of one that was deleted and still has a result that another uses.
+        Query taken(connection, "SELECT 1 FROM experiments WHERE id = ?");
+        if (taken.Bind(experiment.id).Step()) {
           return absl::AlreadyExistsError(absl::StrCat("there is an experiment ", experiment.id, " already"));
         }
         const int64_t key = InsertExperiment(connection, experiment, DeriveExperimentState(states));
+        std::vector<std::string> configs;
+        for (const RunRecord& run : runs) configs.push_back(run.config_json);
+        InsertInputs(connection, key, configs);
         return InsertRuns(connection, key, runs);
       });
   if (!status.ok()) return status;
@@ -307,17 +313,17 @@ absl::Status SqlStateRepository::Commit(const StateChange& change) {
 }
 
 absl::StatusOr<ExperimentRecord> SqlStateRepository::GetExperiment(const std::string& id) {
-  return database_.Read(absl::StrCat("reading experiment ", id),
-                        [&](Connection& connection) -> absl::StatusOr<ExperimentRecord> {
-                          Query query(connection, QL_EXPERIMENT_COLUMNS "WHERE id = ?");
-                          if (!query.Bind(id).Step()) {
-                            return MessageStatus(absl::StatusCode::kNotFound,
-                                                 messages::kNoSuchExperiment(id));
-                          }
-                          QL_ASSIGN_OR_RETURN(ExperimentRecord experiment, ReadExperiment(query));
-                          experiment.files = ReadFiles(connection, query.Int(0));
-                          return experiment;
-                        });
+  return database_.Read(
+      absl::StrCat("reading experiment ", id),
+      [&](Connection& connection) -> absl::StatusOr<ExperimentRecord> {
+        Query query(connection, QL_EXPERIMENT_COLUMNS "WHERE id = ? AND delete_time IS NULL");
+        if (!query.Bind(id).Step()) {
+          return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchExperiment(id));
+        }
+        QL_ASSIGN_OR_RETURN(ExperimentRecord experiment, ReadExperiment(query));
+        experiment.files = ReadFiles(connection, query.Int(0));
+        return experiment;
+      });
 }
 
 absl::StatusOr<std::optional<ExperimentRecord>> SqlStateRepository::FindExperimentByRequest(
@@ -342,9 +348,10 @@ absl::StatusOr<Page<ExperimentRecord>> SqlStateRepository::ListExperiments(const
                       ParsePageToken(list, page_token, std::numeric_limits<int64_t>::max()));
   using Result = absl::StatusOr<Page<ExperimentRecord>>;
   return database_.Read("listing experiments", [&](Connection& connection) -> Result {
-    Query query(connection, QL_EXPERIMENT_COLUMNS
-                "WHERE key < ?1 AND (?2 = '' OR state = ?2) AND (?3 = '' OR name = ?3) "
-                "ORDER BY key DESC LIMIT ?4");
+    Query query(
+        connection, QL_EXPERIMENT_COLUMNS
+        "WHERE delete_time IS NULL AND key < ?1 AND (?2 = '' OR state = ?2) AND (?3 = '' OR name = ?3) "
+        "ORDER BY key DESC LIMIT ?4");
     query.Bind(before).Bind(state).Bind(filter.name).Bind(page_size + 1);
     Page<ExperimentRecord> page;
     int64_t last = 0;
@@ -362,14 +369,14 @@ absl::StatusOr<Page<ExperimentRecord>> SqlStateRepository::ListExperiments(const
 }
 
 absl::StatusOr<RunRecord> SqlStateRepository::GetRun(const std::string& run_id) {
-  return database_.Read(absl::StrCat("reading run ", run_id),
-                        [&](Connection& connection) -> absl::StatusOr<RunRecord> {
-                          Query query(connection, QL_RUN_COLUMNS "WHERE runs.id = ?");
-                          if (!query.Bind(run_id).Step()) {
-                            return absl::NotFoundError(absl::StrCat("there is no run ", run_id));
-                          }
-                          return ReadRun(connection, query);
-                        });
+  return database_.Read(
+      absl::StrCat("reading run ", run_id), [&](Connection& connection) -> absl::StatusOr<RunRecord> {
+        Query query(connection, QL_RUN_COLUMNS "WHERE runs.id = ? AND experiments.delete_time IS NULL");
+        if (!query.Bind(run_id).Step()) {
+          return absl::NotFoundError(absl::StrCat("there is no run ", run_id));
+        }
+        return ReadRun(connection, query);
+      });
 }
 
 absl::StatusOr<std::vector<RunRecord>> SqlStateRepository::ListRuns(const std::string& experiment_id) {

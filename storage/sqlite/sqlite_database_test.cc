@@ -78,7 +78,7 @@ TEST_F(DatabaseTest, OpensWithFullSynchronizationAndForeignKeys) {
                             for (const auto& [pragma, value] : {std::pair("PRAGMA journal_mode", "wal"),
                                                                 {"PRAGMA synchronous", "2"},
                                                                 {"PRAGMA foreign_keys", "1"},
-                                                                {"PRAGMA user_version", "4"}}) {
+                                                                {"PRAGMA user_version", "5"}}) {
                               Query query(connection, pragma);
                               EXPECT_TRUE(query.Step());
                               EXPECT_EQ(query.Text(0), value) << pragma;
@@ -207,7 +207,7 @@ TEST_F(DatabaseTest, DamagedFilesAreDataLossWithARemedy) {
   };
   const Damage damages[] = {
       {"header", [this] { Spoil(0, 16); }},
-      {"schema", [this] { Spoil(200, 2000); }},
+      {"schema", [this] { Spoil(100, 2000); }},
       {"middle", [this] { Spoil(static_cast<int64_t>(fs::file_size(path_)) / 2, 8192); }},
       {"cut", [this] { fs::resize_file(path_, fs::file_size(path_) / 2); }},
       {"text", [this] { std::ofstream(path_) << std::string(20'000, 'x'); }},

@@ -275,9 +275,10 @@ class TableTest(unittest.TestCase):
         "stop": ["submit configs/quick.yaml"],
         "watch": ["submit configs/quick.yaml"],
         "compare": ["run configs/quick.yaml"],
+        "delete": ["run configs/quick.yaml"],
     }
-    # What ends only with Ctrl-C -> the option with which it ends by itself.
-    ENDING = {"serve": ["--until-eof"]}
+    # What ends only with Ctrl-C, or asks -> the option with which it ends by itself.
+    ENDING = {"serve": ["--until-eof"], "delete": ["--yes"]}
     PLACES = {"EXPERIMENT EXPERIMENT…": "TWO", "EXPERIMENT/RUN": "latest/baseline", "EXPERIMENT": "latest", "FILE": "configs/quick.yaml",
               "METHOD": "dynamic_quantization", "KEY": "training.epochs", "TOPIC": "exit-codes", "ARTIFACT…": "baseline/predictions.csv"}
 

@@ -22,6 +22,8 @@
 #include "server/service/admin_service.h"
 #include "server/service/artifact_service.h"
 #include "server/service/experiment_service.h"
+#include "server/service/garbage_collector.h"
+#include "server/service/storage_service.h"
 #include "server/service/worker_service.h"
 #include "storage/storage.h"
 
@@ -56,11 +58,14 @@ class ServiceTest : public testing::Test {
     artifact_service_ = std::make_unique<ArtifactService>(rpc, &storage_->artifacts(), coordinator_.get());
     admin_service_ = std::make_unique<AdminService>(rpc, coordinator_.get());
     admin_service_->SetRemoteAccess({"host:1", std::string(64, 'a')});
+    garbage_.emplace(coordinator_.get(), &storage_->deletion(), &storage_->artifacts(), &clock_);
+    storage_service_ = std::make_unique<StorageService>(rpc, &storage_->states(), &*garbage_, folder_.path());
     grpc::ServerBuilder builder;
     builder.RegisterService(experiment_service_.get());
     builder.RegisterService(worker_service_.get());
     builder.RegisterService(artifact_service_.get());
     builder.RegisterService(admin_service_.get());
+    builder.RegisterService(storage_service_.get());
     server_ = builder.BuildAndStart();
     ASSERT_NE(server_, nullptr);
     const auto channel = server_->InProcessChannel({});
@@ -68,6 +73,7 @@ class ServiceTest : public testing::Test {
     workers_ = v1::WorkerService::NewStub(channel);
     artifacts_ = v1::ArtifactService::NewStub(channel);
     admin_ = v1::AdminService::NewStub(channel);
+    stored_ = v1::StorageService::NewStub(channel);
     channel_ = channel;
   }
 
@@ -157,12 +163,15 @@ class ServiceTest : public testing::Test {
   std::unique_ptr<WorkerService> worker_service_;
   std::unique_ptr<ArtifactService> artifact_service_;
   std::unique_ptr<AdminService> admin_service_;
+  std::optional<GarbageCollector> garbage_;
+  std::unique_ptr<StorageService> storage_service_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::ExperimentService::Stub> experiments_;
   std::unique_ptr<v1::WorkerService::Stub> workers_;
   std::unique_ptr<v1::ArtifactService::Stub> artifacts_;
   std::unique_ptr<v1::AdminService::Stub> admin_;
+  std::unique_ptr<v1::StorageService::Stub> stored_;
 };
 
 }  // namespace quantlab

@@ -1,0 +1,91 @@
+#include "server/service/storage_service.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "platform/files.h"
+#include "server/service/ownership.h"
+
+namespace quantlab {
+namespace {
+
+constexpr double kLongestAgeSeconds = 3650.0 * 86400;
+
+void Fill(const StoredFiles& files, v1::StoredFiles* out) {
+  out->set_files(files.files);
+  out->set_bytes(files.bytes);
+}
+
+void Fill(const ExperimentStorage& experiment, v1::ExperimentStorage* out) {
+  out->set_experiment_id(experiment.id);
+  const auto own = [&](ArtifactKind kind) {
+    const auto found = experiment.own.find(kind);
+    return found == experiment.own.end() ? StoredFiles() : found->second;
+  };
+  Fill(own(ArtifactKind::kModel), out->mutable_models());
+  Fill(own(ArtifactKind::kInput), out->mutable_inputs());
+  Fill(own(ArtifactKind::kResult), out->mutable_results());
+  Fill(experiment.shared, out->mutable_shared());
+  out->set_log_entries(experiment.log_entries);
+}
+
+absl::StatusOr<absl::Duration> AgeOf(const v1::CollectGarbageRequest& request) {
+  if (!request.has_older_than_seconds()) return GarbageCollector::kStandardAge;
+  const double seconds = request.older_than_seconds();
+  if (seconds >= 0 && seconds <= kLongestAgeSeconds) return absl::Seconds(seconds);
+  return absl::InvalidArgumentError(
+      absl::StrCat("older_than_seconds is ", seconds, "; allowed: 0 to ", kLongestAgeSeconds));
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* StorageService::GetStorageUsage(grpc::CallbackServerContext* context,
+                                                          const v1::GetStorageUsageRequest* request,
+                                                          v1::StorageUsage* response) {
+  return RunUnary(rpc_, context, "GetStorageUsage", [=, this](RpcRecord& record) -> absl::Status {
+    record.subject.experiment = request->experiment_id();
+    QL_ASSIGN_OR_RETURN(const StorageUsage usage, garbage_->Usage(request->experiment_id()));
+    for (const ExperimentStorage& experiment : usage.experiments)
+      Fill(experiment, response->add_experiments());
+    Fill(usage.artifacts, response->mutable_artifacts());
+    Fill(usage.shared, response->mutable_shared());
+    Fill(usage.unreferenced, response->mutable_unreferenced());
+    Fill(usage.partial, response->mutable_partial());
+    Fill(usage.damaged, response->mutable_damaged());
+    response->set_database_bytes(usage.database_bytes);
+    QL_ASSIGN_OR_RETURN(const int64_t free, FreeBytes(folder_));
+    response->set_free_bytes(free);
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* StorageService::DeleteExperiment(grpc::CallbackServerContext* context,
+                                                           const v1::DeleteExperimentRequest* request,
+                                                           v1::DeleteExperimentResponse* response) {
+  return RunUnary(rpc_, context, "DeleteExperiment", [=, this](RpcRecord& record) -> absl::Status {
+    record.subject.experiment = request->id();
+    QL_RETURN_IF_ERROR(CheckOwner(record, *state_, request->id()));
+    QL_ASSIGN_OR_RETURN(const StorageUsage usage, garbage_->Usage(request->id()));
+    QL_ASSIGN_OR_RETURN(const StoredFiles removed, garbage_->Delete(request->id()));
+    Fill(removed, response->mutable_removed());
+    Fill(usage.experiments.front().shared, response->mutable_kept());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* StorageService::CollectGarbage(grpc::CallbackServerContext* context,
+                                                         const v1::CollectGarbageRequest* request,
+                                                         v1::CollectGarbageResponse* response) {
+  return RunUnary(rpc_, context, "CollectGarbage", [=, this](RpcRecord& record) -> absl::Status {
+    record.object = request->dry_run() ? "dry-run" : "";
+    QL_ASSIGN_OR_RETURN(const absl::Duration age, AgeOf(*request));
+    QL_ASSIGN_OR_RETURN(const Collected collected, garbage_->Collect(age, request->dry_run()));
+    Fill(collected.unreferenced, response->mutable_unreferenced());
+    Fill(collected.partial, response->mutable_partial());
+    Fill(collected.recent, response->mutable_recent());
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace quantlab
