@@ -13,6 +13,7 @@ ALLOWED = {
     "platform": set(),
     "security": set(),
     "logging": set(),
+    "monitoring": set(),
     "yaml": set(),
     "catalog": {"yaml"},
     "proto": {"quantlab", "security"},  # quantlab/v1/*.pb.h is the generated contract
@@ -28,10 +29,10 @@ ALLOWED = {
     "report": {"report/facts", "report/tables", "report/figures", "report/text"},
     "server/core": set(),
     "server/config": {"server/core", "catalog", "model_folder", "yaml"},
-    "server/service": {"server/core", "server/config", "catalog", "logging", "proto", "quantlab", "security"},
+    "server/service": {"server/core", "server/config", "catalog", "logging", "monitoring", "proto", "quantlab", "security"},
     "server/service/testing": {"server/core", "server/config", "server/service", "catalog", "logging", "storage",
                                "proto", "quantlab"},
-    "server/main": {"server/core", "server/config", "server/service", "catalog", "logging", "storage", "proto",
+    "server/main": {"server/core", "server/config", "server/service", "catalog", "logging", "monitoring", "storage", "proto",
                     "quantlab", "security", "yaml"},
 }
 
@@ -57,7 +58,7 @@ for _index, _folder in enumerate(AGENT):
     ALLOWED[f"worker/agent/{_folder}"] = (
         {f"worker/agent/{below}" for below in AGENT[:_index]} | {"logging", "proto", "quantlab", "security"})
 ALLOWED["worker/agent/inputs"] |= {"catalog"}
-ALLOWED["worker/agent/program"] |= {"catalog", "yaml"}
+ALLOWED["worker/agent/program"] |= {"catalog", "monitoring", "yaml"}
 ALLOWED["worker/agent/program/testing"] = {"worker/agent/connection", "tests", "quantlab"}
 
 ALLOWED["worker/engine/tensors"] |= {"model_folder"}
@@ -81,7 +82,8 @@ LIBRARIES = {
     | {f"client/{folder}" for folder in CLIENT} | {f"worker/agent/{folder}" for folder in AGENT},
     re.compile(r"^openssl/"): {"base", "security"},
     re.compile(r"^spdlog/"): {"logging"},
-    re.compile(r"^prometheus/"): {"server/service", "server/main"},
+    re.compile(r"^prometheus/"): {"monitoring", "server/service", "worker/agent/program"},
+    re.compile(r"^civetweb\.h$"): {"monitoring"},
     re.compile(r"^zip\.h$"): {"client/results"},
     re.compile(r"^yaml-cpp/"): {"yaml", "client/inputs", "client/results", "client/quantctl"},
 }
@@ -100,7 +102,7 @@ def module_of(path):
 
 
 def sources():
-    for module in ("base", "platform", "security", "logging", "yaml", "catalog", "codec", "model_folder", "proto", "storage", "report",
+    for module in ("base", "platform", "security", "logging", "monitoring", "yaml", "catalog", "codec", "model_folder", "proto", "storage", "report",
                    "server", "client", "worker"):
         for path in sorted((ROOT / module).rglob("*")):
             if path.suffix in (".h", ".cc") and not path.name.endswith("_test.cc"):

@@ -361,7 +361,8 @@ void CoordinatorState::LoseOverdueAttempts() {
     const bool over_time = lease->over_time;
     const Message why =
         messages::kWorkerSilent(lease->attempt.worker_id, lease->attempt.worker_hostname, leases_.term());
-    Lose(attempt, over_time ? RunState::kTimedOut : RunState::kLost, why).IgnoreError();
+    const absl::Status ended = Lose(attempt, over_time ? RunState::kTimedOut : RunState::kLost, why);
+    if (ended.ok()) parts_.observer->OnLeaseExpired(attempt);
   }
   for (const AttemptKey& attempt : leases_.OverTimeSince(options_.time_limit_grace)) {
     Lose(attempt, RunState::kTimedOut, messages::kTimeLimitIgnored()).IgnoreError();
@@ -370,14 +371,23 @@ void CoordinatorState::LoseOverdueAttempts() {
 
 CoordinatorStats CoordinatorState::Stats() {
   CoordinatorStats stats;
-  stats.queued = static_cast<int>(queue_.size());
-  if (queue_.size() > 0) {
-    stats.oldest_queued = std::max(parts_.clock->Now() - queue_.OldestEntry(), absl::ZeroDuration());
-  }
+  const absl::Time now = parts_.clock->Now();
   for (const auto& [id, active] : active_) {
-    for (const RunRecord& run : active.runs) ++stats.active_runs[run.state];
+    for (const RunRecord& run : active.runs) {
+      ++stats.active_runs[run.state];
+      if (run.state != RunState::kQueued) continue;
+      DeviceQueue& queue = stats.queues[run.device];
+      ++queue.queued;
+      queue.oldest = std::max(queue.oldest, now - run.queue_time.value_or(now));
+    }
   }
-  for (const WorkerRecord* worker : workers_.All()) ++stats.workers[StateOf(worker->id)];
+  for (const WorkerRecord* worker : workers_.All()) {
+    const WorkerState state = StateOf(worker->id);
+    ++stats.workers[state];
+    if (holds_.IsHeld(worker->id)) ++stats.held_workers;
+    if (state == WorkerState::kGone) continue;
+    for (const std::string& device : worker->devices) ++stats.device_workers[device];
+  }
   stats.waiting_syncs = static_cast<int>(waiting_.size());
   return stats;
 }

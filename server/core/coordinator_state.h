@@ -59,10 +59,17 @@ struct WorkerStatus {
   std::optional<WorkerHold> hold;  // where its last attempts ended by faults of its own
 };
 
-struct CoordinatorStats {
+// The runs that wait for a device.
+struct DeviceQueue {
   int queued = 0;
-  absl::Duration oldest_queued;
-  std::map<RunState, int> active_runs;  // of active experiments, by state
+  absl::Duration oldest;  // how long the first of them has waited
+};
+
+struct CoordinatorStats {
+  std::map<std::string, DeviceQueue> queues;  // by device; a device without an entry has none
+  std::map<std::string, int> device_workers;  // connected workers that offer the device
+  int held_workers = 0;                       // that get no runs for now, because of faults of their own
+  std::map<RunState, int> active_runs;        // of active experiments, by state
   std::map<WorkerState, int> workers;
   int waiting_syncs = 0;
 };

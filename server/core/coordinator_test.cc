@@ -154,7 +154,11 @@ class CoordinatorTest : public testing::Test {
   FakeClock clock_;
   MemoryRepository repository_;
   MemoryArtifacts artifacts_;
-  CoreObserver observer_;
+  struct Observer : CoreObserver {
+    void OnLeaseExpired(const AttemptKey& attempt) override { expired.push_back(attempt); }
+    std::vector<AttemptKey> expired;
+  };
+  Observer observer_;
   std::unique_ptr<Coordinator> coordinator_;
 };
 
@@ -397,12 +401,32 @@ TEST_F(CoordinatorTest, ASecondCallOfAWorkerReplacesTheFirst) {
   ASSERT_TRUE(second && second->assignment);
 }
 
+TEST_F(CoordinatorTest, StatsTellWhatWaitsForWhichDeviceAndWhoOffersIt) {
+  Submit("e");
+  clock_.Advance(absl::Seconds(7));
+  CoordinatorStats stats = coordinator_->Stats();
+  ASSERT_EQ(stats.queues.size(), 1u);
+  const auto& [device, queue] = *stats.queues.begin();
+  EXPECT_EQ(device, "cpu");
+  EXPECT_EQ(queue.queued, 1);
+  EXPECT_EQ(queue.oldest, absl::Seconds(7));
+  EXPECT_THAT(stats.device_workers, IsEmpty());
+  Take("w");
+  stats = coordinator_->Stats();
+  EXPECT_THAT(stats.queues, IsEmpty());
+  EXPECT_EQ(stats.device_workers["cpu"], 1);
+  EXPECT_EQ(stats.held_workers, 0);
+  Pass(absl::Minutes(2));
+  EXPECT_EQ(coordinator_->Stats().device_workers["cpu"], 0);
+}
+
 TEST_F(CoordinatorTest, ExpiredLeaseReturnsRunToQueueAndFencesTheAttempt) {
   Submit("e");
   const AttemptKey first = Take("w1");
   Pass(absl::Seconds(31));
   EXPECT_EQ(State("e/baseline"), RunState::kQueued);
   EXPECT_EQ(repository_.GetAttempt(first)->state, RunState::kLost);
+  EXPECT_THAT(observer_.expired, ElementsAre(first));
   const AttemptKey second = Take("w2");
   EXPECT_EQ(second.number, 2);
   // The first worker comes back: everything that it says is refused and changes nothing.

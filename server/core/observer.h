@@ -23,6 +23,8 @@ class CoreObserver {
   // An attempt ended, after this time; a lease that ran out is LOST.
   virtual void OnAttemptEnd(const AttemptRecord& attempt, RunState outcome, absl::Duration took,
                             const std::string& message) {}
+  // The lease of an attempt ran out, and the attempt was ended for it; after OnAttemptEnd.
+  virtual void OnLeaseExpired(const AttemptKey& attempt) {}
   // A commit ended, with or without an error.
   virtual void OnCommit(absl::Duration took, const absl::Status& status) {}
   // An operation failed that no caller waits for.

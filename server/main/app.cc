@@ -8,6 +8,7 @@
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "catalog/catalog.h"
+#include "monitoring/exporter.h"
 #include "platform/files.h"
 #include "platform/probe.h"
 #include "security/certificates.h"
@@ -16,12 +17,14 @@
 #include "server/service/admin_service.h"
 #include "server/service/artifact_service.h"
 #include "server/service/core_log.h"
+#include "server/service/experiment_pages.h"
 #include "server/service/experiment_service.h"
 #include "server/service/garbage_collector.h"
 #include "server/service/rpc_server.h"
 #include "server/service/storage_service.h"
 #include "server/service/worker_service.h"
 #include "storage/storage.h"
+#include "storage/usage_meter.h"
 
 namespace quantlab {
 namespace {
@@ -40,6 +43,11 @@ uint64_t RandomSeed() {
   return seed;
 }
 
+DataFolderSize ToSize(const DataUsage& usage) {
+  return {usage.database_bytes, usage.wal_bytes,  usage.artifacts,  usage.artifact_bytes,
+          usage.incoming_bytes, usage.free_bytes, usage.total_bytes};
+}
+
 }  // namespace
 
 // In the order of construction: each uses only those above it.
@@ -48,6 +56,7 @@ struct App::Parts {
   std::unique_ptr<Metrics> metrics;
   std::unique_ptr<CoreLog> core_log;
   std::unique_ptr<Storage> storage;
+  std::unique_ptr<UsageMeter> usage;
   std::unique_ptr<Coordinator> coordinator;
   std::unique_ptr<WorkPool> pool;
   std::unique_ptr<IdentityDirectory> identities;
@@ -61,12 +70,16 @@ struct App::Parts {
   std::unique_ptr<AdminService> admin;
   std::unique_ptr<GarbageCollector> garbage;
   std::unique_ptr<StorageService> stored;
+  std::unique_ptr<ExperimentPages> pages;
   std::string certificate;  // the chain that was served at the start, PEM; empty without TLS
   std::string authority;    // its fingerprint; empty without TLS
   std::unique_ptr<RpcServer> server;
   std::optional<Address> local;  // this machine's own socket, beside the server's address
   SocketFile socket{Address{}};  // of OwnAddress()
   int failed_checks = 0;         // in a row
+  // Serves from before the data folder is opened until after the last call, so that whoever watches sees why
+  // the service is not ready.
+  std::unique_ptr<Exporter> exporter;
 
   absl::Status OpenCatalog(const std::string& path, Catalog* catalog) {
     QL_ASSIGN_OR_RETURN(*catalog, Catalog::Load(path));
@@ -75,7 +88,13 @@ struct App::Parts {
 
   absl::Status OpenData(const Options& options) {
     QL_RETURN_IF_ERROR(MakeDirectories(options.data_dir));
-    QL_ASSIGN_OR_RETURN(storage, OpenStorage(options.data_dir));
+    StorageOptions observed;
+    observed.database.observe_checkpoint = [this](absl::Duration took) { metrics->OnCheckpoint(took); };
+    observed.database.database.observe_commit = [this](absl::Duration took, int writes) {
+      metrics->OnTransaction(took, writes);
+    };
+    QL_ASSIGN_OR_RETURN(storage, OpenStorage(options.data_dir, observed));
+    usage = std::make_unique<UsageMeter>(options.data_dir, &Clock::Real());
     if (options.check_artifacts) QL_RETURN_IF_ERROR(CheckArtifacts());
     CoordinatorOptions core;
     core.lease_term = options.lease_term;
@@ -139,6 +158,12 @@ struct App::Parts {
                                : CheckServesTls(address, certificate, kServesTimeout);
   }
 
+  // Whoever may call without a token may read experiments on the metrics address without one: every user of
+  // this machine, where they reach the coordinator.
+  static bool PagesNeedToken(const Options& options) {
+    return options.require_auth || options.tls || options.listen.is_socket();
+  }
+
   void BuildServices(const Options& options, Catalog catalog) {
     pool = std::make_unique<WorkPool>(kPoolThreads, kPoolQueue);
     rpc = {log.get(), metrics.get(), pool.get(), &Clock::Real(), access.get()};
@@ -151,6 +176,8 @@ struct App::Parts {
     garbage = std::make_unique<GarbageCollector>(coordinator.get(), &storage->deletion(),
                                                  &storage->artifacts(), &Clock::Real());
     stored = std::make_unique<StorageService>(rpc, &storage->states(), garbage.get(), options.data_dir);
+    pages = std::make_unique<ExperimentPages>(access.get(), &storage->states(), &storage->events(),
+                                              PagesNeedToken(options));
   }
 
   void CollectGarbage() {
@@ -167,10 +194,24 @@ struct App::Parts {
     }
   }
 
+  absl::Status ServeMetrics(const Options& options) {
+    if (options.metrics_address.empty()) return absl::OkStatus();
+    exporter = std::make_unique<Exporter>();
+    QL_ASSIGN_OR_RETURN(const Address address, ParseListenAddress(options.metrics_address));
+    const absl::Status serving = exporter->Serve(address);
+    if (serving.ok()) return serving;
+    return absl::UnavailableError(absl::StrCat("metrics: ", serving.message(),
+                                               "; choose another address with --metrics-listen, or off"));
+  }
+
+  void SetReady() {
+    if (exporter == nullptr) return;
+    exporter->SetMetrics([this] { return metrics->Collect(coordinator->Stats(), ToSize(usage->Measure())); });
+    exporter->SetPages([this](const HttpRequest& request) { return pages->Answer(request); });
+    exporter->SetReadiness([] { return absl::OkStatus(); });
+  }
+
   absl::Status Listen(const Options& options) {
-    if (!options.metrics_address.empty()) {
-      QL_RETURN_IF_ERROR(metrics->Serve(options.metrics_address, [this] { return coordinator->Stats(); }));
-    }
     QL_ASSIGN_OR_RETURN(
         server,
         RpcServer::Start({experiments.get(), workers.get(), artifacts.get(), admin.get(), stored.get()},
@@ -197,24 +238,30 @@ absl::StatusOr<std::unique_ptr<App>> App::Start(const Options& options, int* exi
   *exit_code = kExitCatalog;
   Catalog catalog;
   QL_RETURN_IF_ERROR(parts->OpenCatalog(options.catalog, &catalog));
+  // Reported only after the data folder: where another coordinator uses both, the folder is the better
+  // reason.
+  const absl::Status serves_metrics = parts->ServeMetrics(options);
   *exit_code = kExitDataFolder;
   QL_RETURN_IF_ERROR(parts->OpenData(options));
   QL_RETURN_IF_ERROR(parts->OpenAccess(options));
   *exit_code = kExitListen;
+  QL_RETURN_IF_ERROR(serves_metrics);
   QL_RETURN_IF_ERROR(parts->OpenCertificate(options));
   parts->BuildServices(options, std::move(catalog));
-  const absl::Status listening = parts->Listen(options);
-  if (!listening.ok()) {
-    parts->metrics->StopServing();
-    return listening;
-  }
+  QL_RETURN_IF_ERROR(parts->Listen(options));
+  parts->SetReady();
   *exit_code = kExitOk;
-  parts->log->Write(LogLevel::kInfo, "serving", {},
-                    {{"version", QUANTLAB_VERSION},
-                     {"address", parts->server->address().ToString()},
-                     {"data_dir", options.data_dir},
-                     {"metrics", options.metrics_address.empty() ? "off" : options.metrics_address}});
+  parts->log->Write(
+      LogLevel::kInfo, "serving", {},
+      {{"version", QUANTLAB_VERSION},
+       {"address", parts->server->address().ToString()},
+       {"data_dir", options.data_dir},
+       {"metrics", parts->exporter ? parts->exporter->endpoint()->address().ToString() : "off"}});
   return std::unique_ptr<App>(new App(std::move(parts)));
+}
+
+std::string App::metrics_address() const {
+  return parts_->exporter ? parts_->exporter->endpoint()->address().ToString() : "";
 }
 
 std::string App::target() const {
@@ -249,9 +296,11 @@ absl::Status App::CheckSocket() const {
 void App::Stop() {
   if (parts_ == nullptr) return;
   parts_->log->Write(LogLevel::kInfo, "stopping");
+  if (parts_->exporter)
+    parts_->exporter->SetReadiness([] { return absl::UnavailableError("the service is stopping"); });
   parts_->coordinator->StopWaiting();
   parts_->server->Shutdown(kStopGrace);
-  parts_->metrics->StopServing();
+  parts_->exporter.reset();
   parts_->server.reset();
   parts_->pool.reset();
   parts_->log->Write(LogLevel::kInfo, "stopped");

@@ -21,6 +21,9 @@ class App {
   // What clients connect to: "unix:/…", "127.0.0.1:8500".
   std::string target() const;
 
+  // Where metrics are served: "127.0.0.1:9464"; empty: nowhere.
+  std::string metrics_address() const;
+
   // OK while new connections are served, or after fewer than six failed checks in a row. Otherwise the
   // process cannot recover and should exit with an error, so that its supervisor restarts it. Call it every
   // few seconds; waits up to 5 s for each address when nothing answers.

@@ -19,6 +19,8 @@
 #include "base/mutex.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
+#include "monitoring/exporter.h"
+#include "monitoring/http_get_testing.h"
 #include "proto/status_bridge.h"
 #include "quantlab/v1/artifact.grpc.pb.h"
 #include "quantlab/v1/experiment.grpc.pb.h"
@@ -32,6 +34,8 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
 
 constexpr char kFile[] =
     "experiments: {baseline: {model: minilm, dataset: imdb}, dynamic_quantization: {}}\n"
@@ -767,12 +771,55 @@ TEST_F(AppTest, TwoCoordinatorsDoNotShareAFolderOrASocket) {
   EXPECT_EQ(exit_code, kExitListen);
 }
 
+TEST_F(AppTest, ServesMetricsHealthAndReadiness) {
+  EXPECT_EQ(app_->metrics_address(), "");
+  StopApp();
+  options_.metrics_address = "127.0.0.1:0";
+  Start();
+  const Address address = *ParseAddress(app_->metrics_address());
+  EXPECT_THAT(*HttpGet(address, "/healthz"), HasSubstr("\r\n\r\nok\n"));
+  EXPECT_THAT(*HttpGet(address, "/readyz"), HasSubstr("\r\n\r\nready\n"));
+  const std::string text = *HttpGet(address, "/metrics");
+  EXPECT_THAT(text, HasSubstr("quantlab_database_transaction_seconds_count"));
+  EXPECT_THAT(text, HasSubstr("process_resident_memory_bytes"));
+  EXPECT_THAT(text, Not(HasSubstr("quantlab_database_bytes{file=\"main\"} 0\n")));
+  EXPECT_THAT(text, Not(HasSubstr("quantlab_data_free_bytes 0\n")));
+  // Other users of this machine cannot open the socket, so they may not read experiments here either.
+  EXPECT_THAT(*HttpGet(address, "/api/v1/experiments"), StartsWith("HTTP/1.1 401 "));
+  StopApp();
+  EXPECT_FALSE(HttpGet(address, "/healthz").ok());
+  options_.listen = *ParseListenAddress("127.0.0.1:0");
+  Start();
+  EXPECT_THAT(*HttpGet(*ParseAddress(app_->metrics_address()), "/api/v1/experiments"),
+              HasSubstr("\r\n\r\n[]"));
+}
+
+TEST_F(AppTest, ATakenMetricsAddressIsNamed) {
+  StopApp();
+  options_.metrics_address = "127.0.0.1:0";
+  Start();
+  Options other = options_;
+  other.data_dir += "/other";
+  other.listen.socket += "2";
+  other.metrics_address = app_->metrics_address();
+  int exit_code = -1;
+  const auto second = App::Start(other, &exit_code);
+  EXPECT_EQ(exit_code, kExitListen);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr("--metrics-listen"));
+}
+
 TEST(MetricsTest, KnownSeriesAreThereFromTheStart) {
   Metrics metrics("1.2.3");
   CoordinatorStats stats;
-  std::string text = metrics.Text(stats);
+  DataFolderSize data;
+  std::string text = MetricsText(metrics.Collect(stats, data));
   for (const char* series :
-       {"quantlab_queue_depth 0", "quantlab_queue_oldest_age_seconds 0", "quantlab_runs{state=\"queued\"} 0",
+       {"quantlab_queue_depth{device=\"cpu\"} 0", "quantlab_queue_oldest_age_seconds{device=\"cuda\"} 0",
+        "quantlab_queue_depth{device=\"other\"} 0", "quantlab_device_workers{device=\"cuda\"} 0",
+        "quantlab_leases_expired_total 0", "quantlab_run_retries_total{by=\"user\"} 0",
+        "quantlab_event_lag_seconds_count 0", "quantlab_database_bytes{file=\"wal\"} 0",
+        "quantlab_database_checkpoint_seconds_count 0",
+        "quantlab_artifact_transfer_bytes_total{direction=\"sent\"} 0", "quantlab_runs{state=\"queued\"} 0",
         "quantlab_workers{state=\"gone\"} 0", "quantlab_runs_ended_total{state=\"crashed\"} 0",
         "quantlab_rpcs_total{code=\"OK\",method=\"Sync\"} 0", "quantlab_queue_wait_seconds_count 0",
         "quantlab_run_duration_seconds_count{outcome=\"succeeded\"} 0", "quantlab_runs_reused_total 0",
@@ -780,14 +827,25 @@ TEST(MetricsTest, KnownSeriesAreThereFromTheStart) {
         "quantlab_build_info{version=\"1.2.3\"} 1"}) {
     EXPECT_THAT(text, HasSubstr(series));
   }
-  stats.queued = 3;
-  stats.oldest_queued = absl::Milliseconds(1500);
+  stats.queues["cpu"] = {3, absl::Milliseconds(1500)};
+  stats.queues["abacus"] = {1, absl::Seconds(4)};
+  stats.queues["sextant"] = {1, absl::Seconds(2)};
+  stats.device_workers["abacus"] = 2;
+  data.artifact_bytes = 17;
+  Event late;
+  late.time = absl::FromUnixSeconds(100);
+  Event ahead;
+  ahead.time = absl::FromUnixSeconds(110);
+  metrics.OnEvents({late, ahead}, absl::FromUnixSeconds(104));
   stats.active_runs[RunState::kQueued] = 3;
   metrics.OnRunEnd(RunState::kSucceeded, true);
   metrics.OnQueueWait(absl::Seconds(2));
-  text = metrics.Text(stats);
+  text = MetricsText(metrics.Collect(stats, data));
   for (const char* series :
-       {"quantlab_queue_depth 3", "quantlab_queue_oldest_age_seconds 1.5",
+       {"quantlab_queue_depth{device=\"cpu\"} 3", "quantlab_queue_oldest_age_seconds{device=\"cpu\"} 1.5",
+        "quantlab_queue_depth{device=\"other\"} 2", "quantlab_queue_oldest_age_seconds{device=\"other\"} 4",
+        "quantlab_device_workers{device=\"other\"} 2", "quantlab_artifact_bytes 17",
+        "quantlab_event_lag_seconds_sum 4", "quantlab_event_lag_seconds_count 2",
         "quantlab_runs{state=\"queued\"} 3", "quantlab_runs_ended_total{state=\"succeeded\"} 1",
         "quantlab_runs_reused_total 1", "quantlab_queue_wait_seconds_sum 2"}) {
     EXPECT_THAT(text, HasSubstr(series));
@@ -798,7 +856,7 @@ TEST(MetricsTest, PromtoolHasNothingToSay) {
   if (std::system("promtool --version > /dev/null 2>&1") != 0) GTEST_SKIP() << "promtool is not installed";
   FILE* promtool = popen("promtool check metrics", "w");
   ASSERT_NE(promtool, nullptr);
-  const std::string text = Metrics("1").Text({});
+  const std::string text = MetricsText(Metrics("1").Collect({}, {}));
   EXPECT_EQ(std::fwrite(text.data(), 1, text.size(), promtool), text.size());
   EXPECT_EQ(pclose(promtool), 0);
 }

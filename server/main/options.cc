@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "monitoring/exporter.h"
 #include "platform/environment.h"
 #include "yaml/option_file.h"
 
@@ -105,9 +106,11 @@ void Declare(CLI::App& app, Raw& raw) {
       "--catalog", raw.options.catalog,
       "Models and datasets that experiment files may name (default: configs/catalog.yaml, or the installed "
       "one)");
-  app.add_option("--metrics-listen", raw.metrics,
-                 absl::StrCat("Address on loopback for GET /metrics, or off (default: ", kDefaultMetrics,
-                              "; off with --lifeline-fd)"));
+  app.add_option(
+      "--metrics-listen", raw.metrics,
+      absl::StrCat(
+          "Address on loopback for GET /metrics, /healthz, /readyz and /api/v1/experiments, or off (default: ",
+          kDefaultMetrics, "; off with --lifeline-fd)"));
   app.add_option("--lease-seconds", raw.lease_seconds, "How long a silent worker keeps its run; 1 to 3600")
       ->check(CLI::Range(1.0, 3600.0))
       ->capture_default_str();
@@ -129,13 +132,8 @@ void Declare(CLI::App& app, Raw& raw) {
 absl::Status ReadMetricsAddress(const Raw& raw, Options& options) {
   std::string address = raw.metrics;
   if (address.empty()) address = options.lifeline_fd >= 0 ? "off" : kDefaultMetrics;
-  if (address == "off") return absl::OkStatus();
-  const auto parsed = ParseListenAddress(address);
-  if (!parsed.ok() || parsed->is_socket()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--metrics-listen is ", address, "; allowed: off, 127.0.0.1:PORT, [::1]:PORT, localhost:PORT"));
-  }
-  options.metrics_address = parsed->ToString();
+  QL_ASSIGN_OR_RETURN(const std::optional<Address> parsed, ParseMetricsListen(address));
+  if (parsed) options.metrics_address = parsed->ToString();
   return absl::OkStatus();
 }
 

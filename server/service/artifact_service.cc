@@ -149,6 +149,7 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
     }
     QL_RETURN_IF_ERROR(CountUpload(record, static_cast<int64_t>(message.data().size())));
     QL_RETURN_IF_ERROR((*writer)->Append(message.data()));
+    rpc_.metrics->OnArtifactBytes(Transfer::kReceived, static_cast<int64_t>(message.data().size()));
     slot.Touch();
   } while (reader->Read(&message));
   // Also when the caller is gone: the received part is kept, and the upload can be resumed.
@@ -207,6 +208,7 @@ absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& reques
       return Damaged(request.sha256());
     message.set_data(std::move(data));
     if (!writer->Write(message)) return absl::CancelledError("the caller disconnected");
+    rpc_.metrics->OnArtifactBytes(Transfer::kSent, static_cast<int64_t>(message.data().size()));
     slot.Touch();
     message.clear_size();
   } while (offset < reader->size());

@@ -21,6 +21,9 @@ void CoreLog::OnTransition(const RunRecord& run, RunState from) {
   if (!run.message.empty()) fields.emplace_back("why", run.message);
   log_->Write(LogLevel::kInfo, "run changed state", SubjectOf(run.id, run.attempts), fields);
   if (IsEnded(run.state)) metrics_->OnRunEnd(run.state, run.reused);
+  if (run.state == RunState::kQueued && from == RunState::kRunning)
+    metrics_->OnRetry(RetriedBy::kCoordinator);
+  if (IsEnded(from)) metrics_->OnRetry(RetriedBy::kUser);
 }
 
 void CoreLog::OnStart(const AttemptRecord& attempt, const RunRecord&, absl::Duration waited) {
@@ -39,6 +42,11 @@ void CoreLog::OnAttemptEnd(const AttemptRecord& attempt, RunState outcome, absl:
                              : LogLevel::kWarning;
   log_->Write(level, "attempt ended", SubjectOf(attempt.key.run_id, attempt.key.number), fields);
   metrics_->OnAttemptEnd(outcome, took);
+}
+
+void CoreLog::OnLeaseExpired(const AttemptKey& attempt) {
+  log_->Write(LogLevel::kWarning, "a lease ran out", SubjectOf(attempt.run_id, attempt.number));
+  metrics_->OnLeaseExpired();
 }
 
 void CoreLog::OnCommit(absl::Duration took, const absl::Status& status) {

@@ -19,6 +19,7 @@ class CoreLog : public CoreObserver {
   void OnStart(const AttemptRecord& attempt, const RunRecord& run, absl::Duration waited) override;
   void OnAttemptEnd(const AttemptRecord& attempt, RunState outcome, absl::Duration took,
                     const std::string& message) override;
+  void OnLeaseExpired(const AttemptKey& attempt) override;
   void OnCommit(absl::Duration took, const absl::Status& status) override;
   void OnBackgroundError(const std::string& what, const absl::Status& status) override;
 

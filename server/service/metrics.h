@@ -1,17 +1,33 @@
 // The coordinator's Prometheus metrics: prefix quantlab_, base units, no ids as labels, known series at 0
-// from the start.
+// from the start. docs/en/monitoring.md lists them.
 #ifndef QUANTLAB_SERVER_SERVICE_METRICS_H_
 #define QUANTLAB_SERVER_SERVICE_METRICS_H_
 
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/event.h"
 #include "server/core/coordinator.h"
 
+namespace prometheus {
+struct MetricFamily;
+}
+
 namespace quantlab {
+
+// The space of the data folder at the time of a scrape.
+struct DataFolderSize {
+  int64_t database_bytes = 0, wal_bytes = 0;
+  int64_t artifacts = 0, artifact_bytes = 0, incoming_bytes = 0;
+  int64_t free_bytes = 0, total_bytes = 0;  // of its file system
+};
+
+enum class RetriedBy { kCoordinator, kUser };
+enum class Transfer { kReceived, kSent };
 
 // Threads: safe.
 class Metrics {
@@ -19,21 +35,23 @@ class Metrics {
   explicit Metrics(const std::string& version);
   ~Metrics();
 
-  // Serves GET /metrics on "127.0.0.1:9464". `stats` is called at each scrape, until this object is
-  // destroyed. Errors: UNAVAILABLE the address cannot be listened on.
-  absl::Status Serve(const std::string& address, std::function<CoordinatorStats()> stats);
-  // Stops serving, so that `stats` may be destroyed.
-  void StopServing();
-
-  // The response of /metrics.
-  std::string Text(const CoordinatorStats& stats);
+  // All metrics; the gauges are set from what is given.
+  std::vector<prometheus::MetricFamily> Collect(const CoordinatorStats& stats, const DataFolderSize& data);
 
   void OnRpc(const std::string& method, absl::StatusCode code, absl::Duration took);
-  void OnEvents(int64_t count);
+  // Events were stored at `now`.
+  void OnEvents(const std::vector<Event>& events, absl::Time now);
+  void OnArtifactBytes(Transfer direction, int64_t bytes);
   void OnQueueWait(absl::Duration waited);
   void OnAttemptEnd(RunState outcome, absl::Duration took);
+  void OnLeaseExpired();
   void OnRunEnd(RunState state, bool reused);
+  void OnRetry(RetriedBy by);
+  // A change of the coordinator's state.
   void OnCommit(absl::Duration took, bool ok);
+  // A transaction of the database, which several writes may share.
+  void OnTransaction(absl::Duration took, int writes);
+  void OnCheckpoint(absl::Duration took);
 
  private:
   struct State;

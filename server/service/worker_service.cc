@@ -252,7 +252,7 @@ grpc::ServerUnaryReactor* WorkerService::ReportEvents(grpc::CallbackServerContex
     QL_RETURN_IF_ERROR(CheckHolder(record, *coordinator_, attempt));
     QL_ASSIGN_OR_RETURN(const std::vector<Event> events, ReadEvents(*request));
     QL_ASSIGN_OR_RETURN(const int64_t through, coordinator_->ReportEvents(attempt, events));
-    rpc_.metrics->OnEvents(static_cast<int64_t>(events.size()));
+    rpc_.metrics->OnEvents(events, rpc_.clock->Now());
     response->set_acknowledged_through(through);
     return absl::OkStatus();
   });

@@ -5,10 +5,13 @@
 #include <SQLiteCpp/Statement.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/error_reason.h"
 
 namespace quantlab {
 namespace {
+
+constexpr int kCheckpointPages = 1000;  // SQLite's own threshold
 
 absl::Status DiskFull(const std::string& message) {
   return WithReason(absl::ResourceExhaustedError(absl::StrCat(
@@ -108,13 +111,26 @@ absl::Status StatusFromSqlite(const SQLite::Exception& error) {
 }
 
 SqliteConnection::SqliteConnection(const std::string& path, const Options& options)
-    : database_(path,
+    : observe_checkpoint_(options.observe_checkpoint),
+      database_(path,
                 (options.read_only ? SQLite::OPEN_READONLY : SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE) |
                     SQLite::OPEN_NOMUTEX,
                 static_cast<int>(absl::ToInt64Milliseconds(options.busy_timeout))) {
   Execute("PRAGMA foreign_keys = ON");
   // A database file, damaged or crafted, must not run code.
   Execute("PRAGMA trusted_schema = OFF");
+  if (observe_checkpoint_) sqlite3_wal_hook(database_.getHandle(), OnWalCommit, this);
+}
+
+// Takes the place of SQLite's automatic checkpoint, and does the same as it. A checkpoint that fails, because
+// a reader is in its way, is tried again after the next commit.
+int SqliteConnection::OnWalCommit(void* self, sqlite3* database, const char* name, int pages) {
+  if (pages < kCheckpointPages) return SQLITE_OK;
+  const absl::Duration start = Clock::Real().Monotonic();
+  if (sqlite3_wal_checkpoint_v2(database, name, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr) == SQLITE_OK) {
+    static_cast<SqliteConnection*>(self)->observe_checkpoint_(Clock::Real().Monotonic() - start);
+  }
+  return SQLITE_OK;
 }
 
 SqliteConnection::~SqliteConnection() = default;

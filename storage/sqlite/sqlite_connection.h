@@ -2,6 +2,7 @@
 #ifndef QUANTLAB_STORAGE_SQLITE_SQLITE_CONNECTION_H_
 #define QUANTLAB_STORAGE_SQLITE_SQLITE_CONNECTION_H_
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,6 +25,9 @@ class SqliteConnection : public Connection {
   struct Options {
     bool read_only = false;
     absl::Duration busy_timeout = absl::Seconds(10);
+    // Called after each checkpoint with its duration, by the thread whose commit made it due; empty:
+    // checkpoints are SQLite's own.
+    std::function<void(absl::Duration)> observe_checkpoint = {};
   };
   // Creates the file where it is missing, unless read-only.
   static std::unique_ptr<SqliteConnection> Open(const std::string& path, const Options& options);
@@ -37,7 +41,9 @@ class SqliteConnection : public Connection {
 
  private:
   SqliteConnection(const std::string& path, const Options& options);
+  static int OnWalCommit(void* self, sqlite3* database, const char* name, int pages);
 
+  const std::function<void(absl::Duration)> observe_checkpoint_;
   SQLite::Database database_;
   std::map<const char*, std::unique_ptr<Statement>> statements_;
 };

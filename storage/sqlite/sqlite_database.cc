@@ -40,7 +40,7 @@ absl::StatusOr<std::unique_ptr<Connection>> OpenWriter(const std::string& path, 
   const bool check = ::stat(path.c_str(), &stat) == 0 && stat.st_size <= options.check_up_to_bytes;
   std::unique_ptr<Connection> writer;
   QL_RETURN_IF_ERROR(Guard(absl::StrCat("opening ", path), [&]() -> absl::Status {
-    writer = SqliteConnection::Open(path, {false, options.busy_timeout});
+    writer = SqliteConnection::Open(path, {false, options.busy_timeout, options.observe_checkpoint});
     SetUp(*writer, options);
     return check ? CheckIntegrity(*writer) : absl::OkStatus();
   }));

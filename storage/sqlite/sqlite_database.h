@@ -3,6 +3,7 @@
 #define QUANTLAB_STORAGE_SQLITE_SQLITE_DATABASE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct SqliteOptions {
   // A damaged file is detected when it is opened rather than when the damaged page is read. Reads the whole
   // file, so larger ones are not checked.
   int64_t check_up_to_bytes = int64_t{256} << 20;
+  // Called after each checkpoint of the write-ahead log with its duration.
+  std::function<void(absl::Duration)> observe_checkpoint;
   DatabaseOptions database;
 };
 

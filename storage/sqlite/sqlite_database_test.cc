@@ -88,6 +88,31 @@ TEST_F(DatabaseTest, OpensWithFullSynchronizationAndForeignKeys) {
                   .ok());
 }
 
+TEST_F(DatabaseTest, CheckpointsAreObservedAndKeepTheLogShort) {
+  int checkpoints = 0;
+  options_.observe_checkpoint = [&](absl::Duration took) {
+    ++checkpoints;
+    EXPECT_GE(took, absl::ZeroDuration());
+  };
+  ASSERT_TRUE(Open().ok());
+  const std::string record(1 << 20, 'x');
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(database_
+                    ->Write("inserting",
+                            [&](Connection& connection) {
+                              Query(connection,
+                                    "INSERT INTO workers (id, record, last_seen) VALUES (?, ?, 0)")
+                                  .Bind(absl::StrCat(i))
+                                  .Bind(record)
+                                  .Execute();
+                              return absl::OkStatus();
+                            })
+                    .ok());
+  }
+  EXPECT_GE(checkpoints, 3);
+  EXPECT_LT(std::filesystem::file_size(path_ + "-wal"), size_t{16} << 20);
+}
+
 TEST_F(DatabaseTest, FailedWriteChangesNothingAndOthersOfItsBatchGoThrough) {
   std::atomic<int> calls = 0;
   options_.database.observe_commit = [&calls](absl::Duration, int shared) { calls += shared; };

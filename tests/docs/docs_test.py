@@ -239,30 +239,6 @@ class FormulaTest(unittest.TestCase):
             self.assertEqual(chinese, english)
 
 
-class OperationsTest(unittest.TestCase):
-    def test_metrics_of_the_coordinator_are_documented_and_no_others(self):
-        code = ROOT / "server/service/metrics.cc"
-        if not code.exists():
-            self.skipTest("there is no coordinator yet")
-        served = set(re.findall(r'"(quantlab_[a-z_]+)"', code.read_text(encoding="utf-8")))
-        for document in OPERATIONS:
-            text = (ROOT / document).read_text(encoding="utf-8")
-            self.assertEqual(set(re.findall(r"^\| `(quantlab_[a-z_]+)`", text, flags=re.MULTILINE)), served, document)
-
-    def test_alerts_are_documented_and_no_others(self):
-        rules = (ROOT / "deploy/prometheus/quantlab.rules.yml").read_text(encoding="utf-8")
-        for document in OPERATIONS:
-            text = (ROOT / document).read_text(encoding="utf-8")
-            self.assertEqual(re.findall(r"^\| `(Quantlab\w+)` \|", text, flags=re.MULTILINE),
-                             re.findall(r"- alert: (\w+)", rules), document)
-
-    def test_queries_use_metrics_that_are_served(self):
-        served = set(re.findall(r'"(quantlab_[a-z_]+)"', (ROOT / "server/service/metrics.cc").read_text("utf-8")))
-        text = (ROOT / OPERATIONS[1]).read_text(encoding="utf-8")
-        for name in re.findall(r"quantlab_[a-z_]+", text):
-            self.assertIn(re.sub(r"_bucket$", "", name), served)
-
-
 class CommandTest(unittest.TestCase):
     def test_every_command_and_option_of_the_documents_exists(self):
         for program in PROGRAMS:

@@ -93,28 +93,36 @@ Attempt::Attempt(AttemptEnvironment environment, v1::Assignment assignment, Atte
       assignment_(std::move(assignment)),
       control_(control),
       folder_(AttemptFolder(environment_.options.data_folder, assignment_.attempt())),
-      log_(
-          environment_.log.About(SubjectOf(assignment_.attempt().run_id(), assignment_.attempt().number()))) {
+      log_(environment_.log.About(SubjectOf(assignment_.attempt().run_id(), assignment_.attempt().number()))),
+      status_(environment_.observer->Begin(assignment_.config().device())) {}
+
+Attempt::~Attempt() {
+  // Whoever reads the status may hold it for longer than the spool lives.
+  status_->SetSpool(nullptr);
 }
 
 HandOver::Result Attempt::Execute() {
   log_.Info("preparing");
+  const absl::Duration start = environment_.clock->Monotonic();
   Outcome outcome;
   if (const absl::Status created = CreateFolder(); !created.ok()) {
     outcome = PreparationFailed(created, /*worker_fault=*/true);
   } else {
     outcome = PrepareAndRun();
   }
+  environment_.observer->End(outcome, environment_.clock->Monotonic() - start);
   const HandOver::Result result = HandOverAll(outcome);
   CleanUp(result);
   return result;
 }
 
 HandOver::Result Attempt::Resume() {
+  status_->SetPhase(AttemptPhase::kDelivering);
   absl::StatusOr<std::unique_ptr<Spool>> spool = Spool::Open(folder_);
   Outcome outcome{v1::RUN_STATE_LOST, messages::kWorkerRestarted()};
   if (spool.ok()) {
     spool_ = std::move(*spool);
+    status_->SetSpool(spool_.get());
     hand_over_ = std::make_unique<HandOver>(assignment_.attempt(), OutputOf(folder_),
                                             environment_.coordinator, spool_.get(), control_,
                                             environment_.outage, log_, environment_.options.hand_over);
@@ -139,6 +147,7 @@ absl::Status Attempt::CreateFolder() {
   QL_RETURN_IF_ERROR(MakeDirectories(OutputOf(folder_)));
   QL_RETURN_IF_ERROR(WriteFileAtomically(folder_ + "/assignment.pb", assignment_.SerializeAsString()));
   QL_ASSIGN_OR_RETURN(spool_, Spool::Open(folder_));
+  status_->SetSpool(spool_.get());
   hand_over_ = std::make_unique<HandOver>(assignment_.attempt(), OutputOf(folder_), environment_.coordinator,
                                           spool_.get(), control_, environment_.outage, log_,
                                           environment_.options.hand_over);
@@ -268,9 +277,13 @@ Outcome Attempt::RunRunner() {
   supervisor.max_event_line = options.max_event_line;
   if (assignment_.time_limit_seconds() > 0)
     supervisor.time_limit = absl::Seconds(assignment_.time_limit_seconds());
+  supervisor.started = [this](pid_t pid) { status_->SetRunner(pid); };
+  status_->SetPhase(AttemptPhase::kRunning);
   Supervisor run(std::move(supervisor), environment_.launcher, recorder_.get(), control_, environment_.clock,
                  log_);
-  return run.Run();
+  Outcome outcome = run.Run();
+  status_->SetRunner(0);
+  return outcome;
 }
 
 v1::FinishAttemptRequest Attempt::FinishRequest(const Outcome& outcome) const {
@@ -287,6 +300,7 @@ v1::FinishAttemptRequest Attempt::FinishRequest(const Outcome& outcome) const {
 }
 
 HandOver::Result Attempt::HandOverAll(const Outcome& outcome) {
+  status_->SetPhase(AttemptPhase::kDelivering);
   log_.Info(absl::StrCat("ended as ", v1::RunState_Name(outcome.state).substr(sizeof("RUN_STATE_") - 1),
                          outcome.message.empty() ? "" : ": ", English(outcome.message)));
   if (control_->reason() == StopReason::kFenced) return HandOver::Result::kFenced;
@@ -335,6 +349,7 @@ void Attempt::CleanUp(HandOver::Result result) {
   }
   recorder_.reset();
   hand_over_.reset();
+  status_->SetSpool(nullptr);
   spool_.reset();
   if (const absl::Status removed = RemoveTree(folder_); !removed.ok()) log_.Warn(removed.ToString());
   std::error_code error;

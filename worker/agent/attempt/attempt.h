@@ -21,6 +21,7 @@
 #include "logging/log.h"
 #include "platform/process.h"
 #include "quantlab/v1/worker.pb.h"
+#include "worker/agent/attempt/attempt_status.h"
 #include "worker/agent/attempt/hand_over.h"
 #include "worker/agent/attempt/supervisor.h"
 #include "worker/agent/connection/control.h"
@@ -52,6 +53,7 @@ struct AttemptEnvironment {
   OutageLog* outage = nullptr;
   const Clock* clock = nullptr;
   LogScope log;
+  AttemptObserver* observer = AttemptObserver::None();
 };
 
 // The attempt's folder.
@@ -65,6 +67,7 @@ absl::StatusOr<v1::Assignment> ReadAssignment(const std::string& attempt_folder)
 class Attempt {
  public:
   Attempt(AttemptEnvironment environment, v1::Assignment assignment, AttemptControl* control);
+  ~Attempt();
 
   // Prepares, runs, delivers. Failures become the attempt's outcome; the result only says whether the
   // attempt's files were still needed.
@@ -95,6 +98,7 @@ class Attempt {
   AttemptControl* const control_;
   const std::string folder_;
   const LogScope log_;
+  const std::shared_ptr<AttemptStatus> status_;
   CallCanceller canceller_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<HandOver> hand_over_;

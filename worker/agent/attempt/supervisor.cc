@@ -92,6 +92,7 @@ Outcome Supervisor::Run() {
   }
   start_ = clock_->Monotonic();
   log_.Info(absl::StrCat("the runner started as process ", process_->pid()));
+  options_.started(process_->pid());
   Loop();
   end_.exit = process_->Wait();
   Drain();

@@ -27,6 +27,8 @@ struct SupervisorOptions {
   // From SIGTERM to SIGKILL.
   absl::Duration grace = absl::Seconds(10);
   size_t max_event_line = 1 << 20;
+  // Called with the runner's process id once it has started.
+  std::function<void(pid_t)> started = [](pid_t) {};
   std::function<OomCounts()> oom_counts = [] { return ReadOomCounts(); };
 };
 

@@ -8,6 +8,7 @@ void OutageLog::Failed(const absl::Status& why) {
   MutexLock lock(mutex_);
   if (away_) return;
   away_ = true;
+  ++outages_;
   log_.Warn(absl::StrCat("the coordinator does not answer (", why.ToString(),
                          "); continuing, with retries until it does"));
 }
@@ -17,6 +18,16 @@ void OutageLog::Answered() {
   if (!away_) return;
   away_ = false;
   log_.Info("the coordinator answers again");
+}
+
+bool OutageLog::away() const {
+  MutexLock lock(mutex_);
+  return away_;
+}
+
+int64_t OutageLog::outages() const {
+  MutexLock lock(mutex_);
+  return outages_;
 }
 
 }  // namespace quantlab::agent

@@ -2,6 +2,7 @@
 #ifndef QUANTLAB_WORKER_AGENT_CONNECTION_OUTAGE_LOG_H_
 #define QUANTLAB_WORKER_AGENT_CONNECTION_OUTAGE_LOG_H_
 
+#include <cstdint>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -18,10 +19,15 @@ class OutageLog {
   void Failed(const absl::Status& why);
   void Answered();
 
+  bool away() const;
+  // How often it became unreachable.
+  int64_t outages() const;
+
  private:
   const LogScope log_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   bool away_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t outages_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace quantlab::agent

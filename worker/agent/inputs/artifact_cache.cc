@@ -126,6 +126,21 @@ void ArtifactCache::Keep(const std::string& path, const FileDigest& digest) {
   if (rename(partial.c_str(), PathOf(digest.sha256).c_str()) != 0) unlink(partial.c_str());
 }
 
+ArtifactCache::Usage ArtifactCache::MeasureUsage() const {
+  Usage usage;
+  usage.limit_bytes = max_bytes_;
+  for (const char* part : {"", "/partial"}) {
+    std::error_code error;
+    for (fs::directory_iterator it(folder_ + part, error), end; !error && it != end; it.increment(error)) {
+      const int64_t size = SizeOf(it->path().string());
+      if (size < 0) continue;  // no file, or deleted meanwhile
+      ++usage.files;
+      usage.bytes += size;
+    }
+  }
+  return usage;
+}
+
 void ArtifactCache::MakeRoom(int64_t bytes) {
   struct Entry {
     fs::file_time_type used;

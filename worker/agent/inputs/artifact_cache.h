@@ -39,6 +39,13 @@ class ArtifactCache {
   // Adds a file whose digest the caller has just computed. Failure is no error: it is only a cache.
   void Keep(const std::string& path, const FileDigest& digest);
 
+  struct Usage {
+    int64_t files = 0, bytes = 0;  // with incomplete downloads
+    int64_t limit_bytes = 0;
+  };
+  // Reads the folder. Safe beside the other functions, whose changes it may see in part.
+  Usage MeasureUsage() const;
+
  private:
   std::string PathOf(const std::string& sha256) const;
   absl::Status Fetch(const std::string& sha256, int64_t size, AttemptControl& control,

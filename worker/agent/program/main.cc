@@ -1,7 +1,10 @@
 // quant-worker: takes runs that fit its devices from the coordinator, and executes them with quant-runner.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <optional>
 #include <poll.h>
 #include <signal.h>
 #include <sys/eventfd.h>
@@ -20,6 +23,7 @@
 #include "base/settings.h"
 #include "base/status_macros.h"
 #include "catalog/catalog.h"
+#include "monitoring/exporter.h"
 #include "platform/environment.h"
 #include "platform/file_lock.h"
 #include "platform/files.h"
@@ -28,8 +32,10 @@
 #include "worker/agent/inputs/fetch.h"
 #include "worker/agent/program/agent.h"
 #include "worker/agent/program/folder_id.h"
+#include "worker/agent/program/gpu_probe.h"
 #include "worker/agent/program/join.h"
 #include "worker/agent/program/runner_info.h"
+#include "worker/agent/program/worker_metrics.h"
 #include "yaml/option_file.h"
 
 namespace quantlab::agent {
@@ -63,6 +69,7 @@ struct Settings {
   double exit_when_idle = 0;
   int lifeline_fd = -1, ready_fd = -1;
   std::string log_level = "info", log_format = "text";
+  std::string metrics_listen = "off";
   SecurityFiles security;
 };
 
@@ -107,11 +114,14 @@ std::string Hostname() {
   return name;
 }
 
-// Turns signals and the closing of the lifeline into Stop, until `done_fd` is readable.
-void WatchForStop(Agent& agent, const LogScope& log, int signal_fd, int lifeline_fd, int done_fd) {
+// Turns signals and the closing of the lifeline into Stop, until `done_fd` is readable. `stopping` is called
+// before each Stop.
+void WatchForStop(Agent& agent, const LogScope& log, int signal_fd, int lifeline_fd, int done_fd,
+                  const std::function<void()>& stopping) {
   int stops = 0;
   const auto stop = [&](absl::string_view why) {
     log.Info(absl::StrCat(why, stops == 0 ? ": stopping gently" : ": stopping at once"));
+    stopping();
     agent.Stop(stops++ > 0);
   };
   while (true) {
@@ -137,6 +147,35 @@ void TellReady(int fd, const std::string& id) {
   close(fd);
 }
 
+bool HasGpu(const v1::WorkerInfo& worker) {
+  return std::any_of(worker.devices().begin(), worker.devices().end(),
+                     [](const std::string& device) { return !Device(device).is_cpu(); });
+}
+
+WorkerMetricsOptions MetricsOptions(const Settings& settings, const v1::WorkerInfo& worker) {
+  WorkerMetricsOptions options;
+  options.version = worker.version();
+  options.data_folder = settings.data_dir;
+  options.devices.assign(worker.devices().begin(), worker.devices().end());
+  options.min_free_bytes = AgentOptions().min_free_bytes;
+  return options;
+}
+
+// Serves metrics, health and readiness where the settings say; `exporter` is not touched otherwise.
+absl::Status ServeMetrics(const Settings& settings, WorkerMetrics& metrics, const LogScope& log,
+                          Exporter& exporter) {
+  QL_ASSIGN_OR_RETURN(const std::optional<Address> address, ParseMetricsListen(settings.metrics_listen));
+  if (!address) return absl::OkStatus();
+  exporter.SetMetrics([&metrics] { return metrics.Collect(); });
+  QL_RETURN_IF_ERROR(Annotate(exporter.Serve(*address), "--metrics-listen"));
+  log.Info(absl::StrCat("metrics are served on ", exporter.endpoint()->address().ToString()));
+  return absl::OkStatus();
+}
+
+absl::Status CheckConnected(const OutageLog& outage) {
+  return outage.away() ? absl::UnavailableError("the coordinator does not answer") : absl::OkStatus();
+}
+
 // All that a worker consists of, wired together.
 int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& worker,
           Coordinator& coordinator, ProcessLauncher& launcher, int signal_fd) {
@@ -149,6 +188,12 @@ int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& w
   asset_options.root = *std::move(assets_folder);
   asset_options.tell = [&](const std::string& what) { log.Info(what); };
   AssetStore assets(asset_options, &launcher);
+
+  const std::unique_ptr<GpuProbe> gpus = HasGpu(worker) ? GpuProbe::Open() : nullptr;
+  WorkerMetrics metrics(MetricsOptions(settings, worker), &cache, &outage, gpus.get());
+  Exporter exporter;
+  if (const absl::Status served = ServeMetrics(settings, metrics, log, exporter); !served.ok())
+    return Report(served, 2);
 
   AttemptEnvironment environment;
   environment.options.data_folder = settings.data_dir;
@@ -163,10 +208,14 @@ int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& w
   environment.outage = &outage;
   environment.clock = &Clock::Real();
   environment.log = log;
+  environment.observer = &metrics;
   AgentOptions options;
   options.worker = worker;
   if (settings.exit_when_idle > 0) options.max_idle = absl::Seconds(settings.exit_when_idle);
-  options.ready = [&] { TellReady(settings.ready_fd, worker.id()); };
+  options.ready = [&] {
+    exporter.SetReadiness([&outage] { return CheckConnected(outage); });
+    TellReady(settings.ready_fd, worker.id());
+  };
   Agent agent(options, environment);
 
   UniqueFd done(eventfd(0, EFD_CLOEXEC));
@@ -177,7 +226,9 @@ int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& w
     const uint64_t one = 1;
     (void)!write(done.get(), &one, sizeof(one));
   });
-  WatchForStop(agent, log, signal_fd, settings.lifeline_fd, done.get());
+  WatchForStop(agent, log, signal_fd, settings.lifeline_fd, done.get(), [&exporter] {
+    exporter.SetReadiness([] { return absl::UnavailableError("the worker is stopping"); });
+  });
   thread.join();
   log.Info("stopped");
   return Report(status, ExitCodeOf(status));
@@ -315,6 +366,9 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--lifeline-fd", settings.lifeline_fd, "Stop when this descriptor's other end closes");
   app.add_option("--ready-fd", settings.ready_fd, "Write a line here once registered with the coordinator");
+  app.add_option("--metrics-listen", settings.metrics_listen,
+                 "Address on loopback for GET /metrics, /healthz and /readyz, or off")
+      ->capture_default_str();
   app.add_option("--log-level", settings.log_level, "debug, info, warning or error");
   app.add_option("--log-format", settings.log_format, "text or json");
   FetchOptions fetch;
