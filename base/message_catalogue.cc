@@ -18,6 +18,7 @@
 #include "base/messages.h"
 #include "base/messages/access.h"
 #include "base/messages/storage.h"
+#include "base/messages/export.h"
 #include "base/text/list.h"
 
 namespace quantlab {
@@ -251,6 +252,7 @@ const std::vector<MessageSpec>& AllMessages() {
 #include "base/message_list.inc"
 #include "base/messages/access.inc"
 #include "base/messages/storage.inc"
+#include "base/messages/export.inc"
 #undef QL_MESSAGE
   };
   return *all;

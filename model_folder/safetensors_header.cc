@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <system_error>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -53,7 +54,7 @@ std::vector<int64_t> ShapeOf(const Json& entry) {
 
 }  // namespace
 
-absl::StatusOr<TensorShapes> ReadSafetensorsShapes(const std::string& path) {
+absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(const std::string& path) {
   QL_ASSIGN_OR_RETURN(const std::string first, ReadFirstBytes(path));
   if (const std::string text = DescribeText(first); !text.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, " ", text));
@@ -76,8 +77,15 @@ absl::StatusOr<TensorShapes> ReadSafetensorsShapes(const std::string& path) {
     return absl::UnavailableError(absl::StrCat(path, ": cannot be read"));
   }
   if (const absl::Status depth = CheckJsonDepth(header); !depth.ok()) return Bad(path, depth.message());
-  const Json json = Json::parse(header, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Bad(path, "its header is not a JSON object");
+  if (!Json::parse(header, nullptr, /*allow_exceptions=*/false).is_object()) {
+    return Bad(path, "its header is not a JSON object");
+  }
+  return SafetensorsHeader{std::move(header), 8 + length, size};
+}
+
+absl::StatusOr<TensorShapes> ReadSafetensorsShapes(const std::string& path) {
+  QL_ASSIGN_OR_RETURN(const SafetensorsHeader header, ReadSafetensorsHeader(path));
+  const Json json = Json::parse(header.json, nullptr, /*allow_exceptions=*/false);
   TensorShapes shapes;
   uint64_t end = 0;
   for (const auto& [name, entry] : json.items()) {
@@ -85,8 +93,9 @@ absl::StatusOr<TensorShapes> ReadSafetensorsShapes(const std::string& path) {
     shapes[name] = ShapeOf(entry);
     end = std::max(end, EndOf(entry));
   }
-  if (end > size - 8 - length) {
-    return Bad(path, "its tensors take ", end, " bytes, but it has only ", size - 8 - length,
+  const uint64_t data = header.file_bytes - header.data_begin;
+  if (end > data) {
+    return Bad(path, "its tensors take ", end, " bytes, but it has only ", data,
                " behind its header; is it truncated?");
   }
   return shapes;

@@ -11,6 +11,16 @@
 
 namespace quantlab {
 
+// The text of a file's header, which is a JSON object that is not nested too deeply.
+struct SafetensorsHeader {
+  std::string json;
+  uint64_t data_begin = 0;  // where the tensors' bytes begin
+  uint64_t file_bytes = 0;
+};
+
+// Errors: NOT_FOUND; INVALID_ARGUMENT names the file and what is wrong with it.
+absl::StatusOr<SafetensorsHeader> ReadSafetensorsHeader(const std::string& path);
+
 // Names and shapes of tensors.
 using TensorShapes = std::map<std::string, std::vector<int64_t>>;
 

@@ -4,6 +4,7 @@ set -euo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="$ROOT/.venv"
 TEST_VENV="$ROOT/.venv-tests"
+RUNTIMES_VENV="$ROOT/.venv-runtimes"
 TORCH_VERSION=2.13.0
 BUILD="$ROOT/build/release"
 export QUANTLAB_PYTHON="$VENV/bin/python"

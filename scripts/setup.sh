@@ -4,14 +4,14 @@
 #
 #   scripts/setup.sh            for building and running, with the unit tests' libraries
 #   scripts/setup.sh --tests    for scripts/test.sh, with the Python client in .venv-tests
-#   scripts/setup.sh --all      for scripts/test.sh --all
+#   scripts/setup.sh --all      for scripts/test.sh --all, with the runtimes of exported models in .venv-runtimes
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 PACKAGES=(
   git ca-certificates g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-pip
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
   libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev libcivetweb-dev libyaml-cpp-dev libcli11-dev
-  nlohmann-json3-dev libutf8proc-dev libicu-dev libzip-dev libgtest-dev libgmock-dev
+  nlohmann-json3-dev libonnx-dev libutf8proc-dev libicu-dev libzip-dev libgtest-dev libgmock-dev
   # Figures, HTML and PDF of reports; without them a report consists of Markdown, tables and data.
   gnuplot-nox pandoc weasyprint fonts-noto-cjk
 )
@@ -94,6 +94,18 @@ install_test_venv() {
   echo "$inputs" >"$stamp"
 }
 
+# ONNX Runtime, OpenVINO and what else runs exported models (tests/export).
+install_runtimes() {
+  local stamp="$RUNTIMES_VENV/.installed" inputs
+  inputs=$(sha256sum <"$ROOT/tests/export/requirements.txt")
+  [ "$(cat "$stamp" 2>/dev/null)" = "$inputs" ] && return
+  step "Installing the runtimes of exported models into .venv-runtimes"
+  "$(python_for_venv)" -m venv --clear "$RUNTIMES_VENV"
+  "$RUNTIMES_VENV/bin/python" -m pip install --disable-pip-version-check -q -r "$ROOT/tests/export/requirements.txt" >&2 ||
+    die "pip could not install tests/export/requirements.txt; check the network and try again"
+  echo "$inputs" >"$stamp"
+}
+
 # The rules that the report's pages are checked with (tests/report/accessibility_test.py).
 install_axe() {
   [ "$(cat "$ROOT/.axe/.installed" 2>/dev/null)" = "$AXE_VERSION" ] && return
@@ -106,4 +118,7 @@ install_axe() {
 install_packages
 install_torch
 if [ "${1:-}" != "" ]; then install_test_venv; fi
-if [ "${1:-}" = --all ]; then install_axe; fi
+if [ "${1:-}" = --all ]; then
+  install_axe
+  install_runtimes
+fi

@@ -19,6 +19,7 @@ ALLOWED = {
     "proto": {"quantlab", "security"},  # quantlab/v1/*.pb.h is the generated contract
     "codec": set(),
     "model_folder": set(),
+    "export": {"model_folder", "worker/engine/families"},
     "storage/sql": {"codec"},
     "storage/sqlite": {"storage/sql"},
     "storage": {"storage/sql", "storage/sqlite"},
@@ -51,7 +52,7 @@ for _index, _folder in enumerate(CLIENT):
 # What a run would refuse about its inputs is known before it runs.
 ALLOWED["client/inputs"] |= {"model_folder", "worker/engine/data", "worker/engine/input_checks"}
 ALLOWED["client/results"] |= {"report", "report/facts", "yaml"}
-ALLOWED["client/quantctl"] |= {"report", "report/facts", "catalog", "yaml"}
+ALLOWED["client/quantctl"] |= {"export", "report", "report/facts", "catalog", "yaml"}
 # And the agent.
 AGENT = ["connection", "events", "inputs", "attempt", "program"]
 for _index, _folder in enumerate(AGENT):
@@ -78,9 +79,10 @@ LIBRARIES = {
         f"worker/engine/{folder}" for folder in ENGINE if folder not in ("kernels", "text", "data", "families", "input_checks")
     },
     re.compile(r"^(sqlite3\.h|SQLiteCpp/)"): {"storage/sqlite"},
-    re.compile(r"^(grpc|grpcpp|google)/"): {"proto", "server/service", "server/service/testing", "server/main"}
+    re.compile(r"^(grpc|grpcpp|google)/"): {"export", "proto", "server/service", "server/service/testing", "server/main"}
     | {f"client/{folder}" for folder in CLIENT} | {f"worker/agent/{folder}" for folder in AGENT},
     re.compile(r"^openssl/"): {"base", "security"},
+    re.compile(r"^onnx/"): {"export"},
     re.compile(r"^spdlog/"): {"logging"},
     re.compile(r"^prometheus/"): {"monitoring", "server/service", "worker/agent/program"},
     re.compile(r"^civetweb\.h$"): {"monitoring"},
@@ -102,7 +104,7 @@ def module_of(path):
 
 
 def sources():
-    for module in ("base", "platform", "security", "logging", "monitoring", "yaml", "catalog", "codec", "model_folder", "proto", "storage", "report",
+    for module in ("base", "platform", "security", "logging", "monitoring", "yaml", "catalog", "codec", "model_folder", "export", "proto", "storage", "report",
                    "server", "client", "worker"):
         for path in sorted((ROOT / module).rglob("*")):
             if path.suffix in (".h", ".cc") and not path.name.endswith("_test.cc"):

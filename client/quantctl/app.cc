@@ -109,6 +109,7 @@ int RunQuantctl(int argc, char** argv) {
   AddResultCommands(line);
   AddOpenCommand(line);
   AddDataCommands(line);
+  AddExportModelCommand(line);
   AddDecideCommand(line);
   AddServeCommand(line);
   AddServiceCommands(line);

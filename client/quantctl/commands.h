@@ -31,18 +31,19 @@ struct CommandLine {
 CLI::App* AddCommand(CommandLine& line, const std::string& name, const std::string& what,
                      const std::string& examples);
 
-void AddSubmitCommands(CommandLine& line);    // run, submit, validate, watch
-void AddInspectCommands(CommandLine& line);   // list, get, logs, metrics, explain
-void AddChangeCommands(CommandLine& line);    // cancel, retry, stop
-void AddServiceCommands(CommandLine& line);   // workers, methods, catalog, version, help, completion
-void AddResultCommands(CommandLine& line);    // download, report
-void AddOpenCommand(CommandLine& line);       // open
-void AddDataCommands(CommandLine& line);      // export, compare
-void AddDecideCommand(CommandLine& line);     // decide
-void AddServeCommand(CommandLine& line);      // serve
-void AddAdminCommands(CommandLine& line);     // admin add-user, add-worker, revoke, list, init-ca
-void AddDoctorCommand(CommandLine& line);     // doctor
-void AddSuperviseCommand(CommandLine& line);  // supervise (hidden)
+void AddSubmitCommands(CommandLine& line);      // run, submit, validate, watch
+void AddInspectCommands(CommandLine& line);     // list, get, logs, metrics, explain
+void AddChangeCommands(CommandLine& line);      // cancel, retry, stop
+void AddServiceCommands(CommandLine& line);     // workers, methods, catalog, version, help, completion
+void AddResultCommands(CommandLine& line);      // download, report
+void AddOpenCommand(CommandLine& line);         // open
+void AddDataCommands(CommandLine& line);        // export, compare
+void AddExportModelCommand(CommandLine& line);  // export-model
+void AddDecideCommand(CommandLine& line);       // decide
+void AddServeCommand(CommandLine& line);        // serve
+void AddAdminCommands(CommandLine& line);       // admin add-user, add-worker, revoke, list, init-ca
+void AddDoctorCommand(CommandLine& line);       // doctor
+void AddSuperviseCommand(CommandLine& line);    // supervise (hidden)
 
 // Parses, runs, reports; returns the exit status. `argv` as of main.
 int RunQuantctl(int argc, char** argv);

@@ -14,11 +14,13 @@
 #include "base/method_spec.h"
 #include "base/numbers.h"
 #include "base/status_macros.h"
+#include "worker/engine/calibration/layer_outputs.h"
 #include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/self_test.h"
 #include "worker/engine/measure/side_by_side.h"
 #include "worker/engine/models/saved_model.h"
+#include "worker/engine/tensors/safetensors.h"
 #include "worker/engine/text/tokenizer.h"
 #include "worker/engine/train/evaluate.h"
 #include "worker/runner/line_reader.h"
@@ -132,7 +134,11 @@ class Predictor {
         more = line.has_value();
         if (more) batch.push_back({tokenizer_->Encode(*line, options_.max_length), {}});
       }
-      if (!batch.empty()) QL_RETURN_IF_ERROR(PredictBatch(batch));
+      if (batch.empty()) continue;
+      if (const std::string path = std::exchange(options_.layer_outputs, ""); !path.empty()) {
+        QL_RETURN_IF_ERROR(WriteLayerOutputs(batch[0], path));
+      }
+      QL_RETURN_IF_ERROR(PredictBatch(batch));
     }
     return absl::OkStatus();
   }
@@ -145,6 +151,11 @@ class Predictor {
     std::string text;
     for (const std::vector<float>& row : logits) text += LogitsToJson(row);
     return Print(text);
+  }
+
+  absl::Status WriteLayerOutputs(const engine::TokenizedText& text, const std::string& path) {
+    QL_ASSIGN_OR_RETURN(const engine::TensorMap outputs, engine::ReadLayerOutputs(*model_, text));
+    return engine::WriteSafetensors(path, outputs);
   }
 
   PredictOptions options_;

@@ -25,6 +25,9 @@ struct PredictOptions {
   int threads = 0;
   int max_length = 0;  // 0: as many tokens as the model has positions
   int batch_size = 1;
+  // A safetensors file to write with the first line's output of each linear layer, FP32 [rows, out], named
+  // INDEX/LAYER in order of computation. Empty: none.
+  std::string layer_outputs;
 };
 // Standard input's lines to JSON arrays of logits, one a line. Prints as soon as a batch is full or no
 // more input is waiting.

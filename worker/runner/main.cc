@@ -195,6 +195,10 @@ void AddPredict(CLI::App& app, Action& action) {
           "last bit; more is faster where lines are short")
       ->check(RangeOf("evaluation.batch_size"))
       ->capture_default_str();
+  predict
+      ->add_option("--layer-outputs", options->layer_outputs,
+                   "Also write the first line's output of each linear layer to this file, as safetensors")
+      ->type_name("FILE");
   AddDevice(predict, options->device, options->threads);
   predict->footer(
       "Example:\n  echo 'a fine film' | quant-runner predict --model results/quick/baseline/model\n"

@@ -1,0 +1,249 @@
+"""Runs texts through an exported model and through quant-runner, and compares the logits.
+
+quantctl export-model starts it with a Python that has the runtime:
+  check_export.py --format onnx --runner quant-runner --source MODEL --exported FOLDER --texts FILE --result FILE
+It needs NumPy and the runtime only. The result is a JSON object; "error" in it says why there are no numbers.
+"""
+
+import argparse
+import json
+import pathlib
+import struct
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+TIMED_RUNS, TIMED_SECONDS = 20, 2.0
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser()
+    for name in ("format", "runner", "source", "exported", "texts", "result"):
+        parser.add_argument("--" + name, required=True)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--max-length", type=int, default=128)
+    return parser.parse_args()
+
+
+def run_runner(arguments, command, *options, text=""):
+    done = subprocess.run([arguments.runner, command, *options], input=text, text=True, capture_output=True,
+                          check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"quant-runner {command}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def lines_of_json(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def inputs_of(ids, names, padding_id):
+    """Padded inputs of a batch of token ids, as far as the model has them."""
+    length = max(map(len, ids))
+    padded = np.full((len(ids), length), padding_id, np.int64)
+    mask = np.zeros((len(ids), length), np.int64)
+    for row, text in enumerate(ids):
+        padded[row, :len(text)], mask[row, :len(text)] = text, 1
+    inputs = {"input_ids": padded, "attention_mask": mask, "token_type_ids": np.zeros_like(padded)}
+    return {name: inputs[name] for name in names}
+
+
+# ---- runtimes --------------------------------------------------------------------------------------------------
+
+
+def with_outputs(model, names):
+    """The bytes of an ONNX model whose graph has further outputs.
+
+    Protobuf merges a message that is there twice, so a second graph with outputs alone adds them.
+    """
+    def field(number, content):
+        size, length = len(content), b""
+        while size > 127:
+            length, size = length + bytes([size & 127 | 128]), size >> 7
+        return bytes([number << 3 | 2]) + length + bytes([size]) + content
+
+    outputs = b"".join(field(12, field(1, name.encode())) for name in names)
+    return model + field(7, outputs)
+
+
+class OnnxRuntime:
+    title = "ONNX Runtime"
+
+    def __init__(self, folder, threads, outputs=()):
+        import onnxruntime
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = threads, 3
+        # By default products with 4-bit weights quantize their inputs as well, which the measured model does not.
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+        path = folder / "model.onnx"
+        if outputs:
+            path = folder / ".traced.onnx"
+            path.write_bytes(with_outputs((folder / "model.onnx").read_bytes(), outputs))
+        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        if outputs:
+            path.unlink()
+        self.version = onnxruntime.__version__
+        self.inputs = [value.name for value in self.session.get_inputs()]
+        self.outputs = [value.name for value in self.session.get_outputs()]
+        self.facts = {}
+
+    def run(self, inputs):
+        return dict(zip(self.outputs, self.session.run(None, inputs)))
+
+
+class OpenVino:
+    title = "OpenVINO"
+
+    def __init__(self, folder, threads, outputs=()):
+        import openvino
+        core = openvino.Core()
+        model = core.read_model(str(folder / "model.onnx"))
+        if outputs:
+            model.add_outputs(list(outputs))
+        # On some processors products would be made in BF16, which the measured model does not.
+        options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+        self.compiled = core.compile_model(model, "CPU", options)
+        self.version = openvino.__version__.split("-")[0]
+        self.inputs = [value.get_any_name() for value in self.compiled.inputs]
+        self.outputs = ["logits", *outputs]
+        self.facts = {"int8_products": sum(self.is_int8_product(op)
+                                           for op in self.compiled.get_runtime_model().get_ops())}
+
+    @staticmethod
+    def is_int8_product(op):
+        facts = op.get_rt_info()
+        kind, precision = (str(facts[key].astype(str)) if key in facts else ""
+                           for key in ("layerType", "runtimePrecision"))
+        return kind in ("FullyConnected", "MatMul") and precision in ("u8", "i8")
+
+    def run(self, inputs):
+        results = self.compiled(inputs)
+        return {name: results[i] for i, name in enumerate(self.outputs)}
+
+
+RUNTIMES = {"onnx": OnnxRuntime, "openvino": OpenVino}
+
+
+# ---- comparison ------------------------------------------------------------------------------------------------
+
+
+def kinds_of(source):
+    plan = source / "plan.json"
+    if not plan.exists():
+        return {}
+    return {layer["name"]: layer["kind"] for layer in json.loads(plan.read_text(encoding="utf-8"))["layers"]}
+
+
+def tolerance_of(kinds):
+    """The largest difference of a logit, as a share of the largest logit.
+
+    FP32: sums in another order. Half precision and weight-only: quant-runner rounds inputs and sums to 8 bits of
+    mantissa where the processor has BF16 products. INT8 and FP8: a value next to the middle of two steps may be
+    rounded to the other one, and all later layers see it.
+    """
+    shares = {"fp32": 1e-4, "bf16": 0.05, "fp16": 0.01, "int8_weight_only": 0.05, "int4_weight_only": 0.05,
+              "int8_static": 0.1, "int8_dynamic": 0.1, "fp8": 0.1}
+    return max([shares["fp32"]] + [shares[kind] for kind in kinds.values()])
+
+
+def read_safetensors(path):
+    data = path.read_bytes()
+    (size,) = struct.unpack("<Q", data[:8])
+    tensors = {}
+    for name, entry in json.loads(data[8:8 + size]).items():
+        begin, end = (8 + size + offset for offset in entry["data_offsets"])
+        tensors[name] = np.frombuffer(data[begin:end], np.float32).reshape(entry["shape"])
+    return tensors
+
+
+def first_difference(arguments, runtime, text, ids, padding_id, share):
+    """The first layer in order of computation whose output differs by more than `share`; None: not found."""
+    folder = pathlib.Path(arguments.exported)
+    trace = folder / ".trace.safetensors"
+    try:
+        run_runner(arguments, "predict", "--model", arguments.source, "--max-length", str(arguments.max_length),
+                   "--layer-outputs", str(trace), text=text + "\n")
+        expected = read_safetensors(trace)
+    finally:
+        trace.unlink(missing_ok=True)
+    order = sorted(expected, key=lambda name: int(name.split("/")[0]))
+    names = [name.split("/", 1)[1] for name in order]
+    traced = runtime(folder, arguments.threads, names)
+    actual = traced.run(inputs_of([ids], traced.inputs, padding_id))
+    for key, name in zip(order, names):
+        want, got = expected[key], actual[name].reshape(expected[key].shape)
+        if not np.abs(want - got).max() <= share * max(np.abs(want).max(), 1e-6):
+            return name
+    return None
+
+
+def timed(run):
+    """The median time of a call, after two that are not counted."""
+    times, end = [], time.perf_counter() + TIMED_SECONDS
+    for _ in range(2):
+        run()
+    while len(times) < 3 or (len(times) < TIMED_RUNS and time.perf_counter() < end):
+        begin = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begin)
+    return float(np.median(times))
+
+
+def own_time(arguments, tokens):
+    text = run_runner(arguments, "bench", arguments.source, "--batch-size", "1", "--sequence-length", str(tokens),
+                      "--min-samples", str(TIMED_RUNS), "--min-duration", "0.1", "--threads", str(arguments.threads),
+                      "--json")
+    return json.loads(text)["results"][0]["models"][0]["p50_seconds"]
+
+
+def compare(arguments):
+    source, exported = pathlib.Path(arguments.source), pathlib.Path(arguments.exported)
+    texts = [line for line in pathlib.Path(arguments.texts).read_text(encoding="utf-8").splitlines() if line.strip()]
+    text = "\n".join(texts) + "\n"
+    config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    padding_id = config.get("pad_token_id") or 0
+    length = str(arguments.max_length)
+    ids = lines_of_json(run_runner(arguments, "tokenize", "--model", arguments.source, "--max-length", length, text=text))
+    expected = np.array(lines_of_json(run_runner(arguments, "predict", "--model", arguments.source, "--max-length",
+                                                 length, text=text)), np.float64)
+    kind = RUNTIMES[arguments.format]
+    runtime = kind(exported, arguments.threads)
+    logits = np.concatenate([runtime.run(inputs_of([row], runtime.inputs, padding_id))["logits"] for row in ids])
+    kinds = kinds_of(source)
+    share = tolerance_of(kinds)
+    tolerance = share * max(float(np.abs(expected).max()), 1e-3)
+    errors = np.abs(logits - expected).max(axis=1)
+    difference = float(errors.max()) if np.isfinite(logits).all() else float("inf")
+    # A label may change only where the two largest logits are as close as the tolerance.
+    ordered = np.sort(expected, axis=1)
+    close = ordered[:, -1] - ordered[:, -2] <= 2 * tolerance if expected.shape[1] > 1 else np.ones(len(ids), bool)
+    agree = logits.argmax(axis=1) == expected.argmax(axis=1)
+    passed = difference <= tolerance and bool((agree | close).all())
+    result = {"runtime": f"{runtime.title} {runtime.version}", "texts": len(texts), "agreement": float(agree.mean()),
+              "difference": difference if np.isfinite(difference) else None, "tolerance": tolerance,
+              "largest_logit": float(np.abs(expected).max()), "passed": passed, **runtime.facts}
+    if passed:
+        tokens = 32 if arguments.max_length >= 32 else arguments.max_length
+        row = [(ids[0] + ids[0] * tokens)[:tokens]]
+        inputs = inputs_of(row, runtime.inputs, padding_id)
+        result.update(tokens=tokens, threads=arguments.threads, seconds=timed(lambda: runtime.run(inputs)),
+                      own_seconds=own_time(arguments, tokens))
+    else:
+        worst = int(np.nan_to_num(errors, nan=np.inf).argmax())
+        result["layer"] = first_difference(arguments, kind, texts[worst], ids[worst], padding_id, share)
+    return result
+
+
+def main():
+    arguments = parse_arguments()
+    try:
+        result = compare(arguments)
+    except Exception as error:  # whatever a runtime throws, its words are the answer
+        result = {"error": f"{type(error).__name__}: {error}"[-2000:]}
+    pathlib.Path(arguments.result).write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+// Formats in which a saved model can be exported for other runtimes.
+//
+// To add a format: a class derived from Exporter, a function that makes it, and a line in AllExporters().
+#ifndef QUANTLAB_EXPORT_EXPORTER_H_
+#define QUANTLAB_EXPORT_EXPORTER_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "export/source_model.h"
+
+namespace quantlab::model_export {
+
+struct ExportOptions {
+  // Quantized inputs equal to quant-runner's to the bit, by arithmetic in double precision; slow. false: as
+  // the format's runtimes compute fastest, where a quantized value may differ by one step.
+  bool exact = false;
+};
+
+// Threads: safe; exporters have no state.
+class Exporter {
+ public:
+  virtual ~Exporter() = default;
+
+  // The word of --to: "onnx".
+  virtual std::string name() const = 0;
+
+  // Python packages that run the exported model, as pip names them; the first one is imported to find out
+  // whether a Python has them.
+  virtual std::vector<std::string> runtime_packages() const = 0;
+
+  // Whether the format can express `model`. Errors: UNIMPLEMENTED or INVALID_ARGUMENT name the layer, its
+  // kind and the remedy.
+  virtual absl::Status Check(const SourceModel& model, const ExportOptions& options) const = 0;
+
+  // Writes the format's own files into `folder`, which exists and is empty. Tokenizer files, the model card
+  // and the example are not its work. Errors: as Check; RESOURCE_EXHAUSTED the disk is full.
+  virtual absl::Status Write(const SourceModel& model, const ExportOptions& options,
+                             const std::string& folder) const = 0;
+
+  // A Python program of at most 15 lines that, in the exported folder, prints the label of a text.
+  virtual std::string Example(const SourceModel& model) const = 0;
+};
+
+// Every format, in the order in which help names them.
+const std::vector<std::unique_ptr<Exporter>>& AllExporters();
+
+// nullptr where there is none of that name.
+const Exporter* FindExporter(absl::string_view name);
+
+// "onnx, openvino", for messages.
+std::string ExporterNames();
+
+// ---- One for each format. ----
+
+std::unique_ptr<Exporter> MakeOnnxExporter();
+std::unique_ptr<Exporter> MakeOpenVinoExporter();
+
+}  // namespace quantlab::model_export
+
+#endif  // QUANTLAB_EXPORT_EXPORTER_H_

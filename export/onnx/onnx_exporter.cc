@@ -1,0 +1,95 @@
+// The formats "onnx" and "openvino": the same file, run by ONNX Runtime or by OpenVINO.
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "export/exporter.h"
+#include "export/onnx/encoder_graph.h"
+#include "export/onnx/linear_nodes.h"
+#include "export/onnx/model_file.h"
+
+namespace quantlab::model_export {
+namespace {
+
+std::string LabelsJson(const SourceModel& model) {
+  return nlohmann::json(model.config().labels).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+class OnnxExporter : public Exporter {
+ public:
+  std::string name() const override { return "onnx"; }
+  std::vector<std::string> runtime_packages() const override { return {"onnxruntime", "numpy"}; }
+
+  absl::Status Check(const SourceModel& model, const ExportOptions&) const override {
+    for (const std::string& name : LinearNames(model)) QL_RETURN_IF_ERROR(CheckLinearKind(model.Layer(name)));
+    return absl::OkStatus();
+  }
+
+  absl::Status Write(const SourceModel& model, const ExportOptions& options,
+                     const std::string& folder) const override {
+    QL_ASSIGN_OR_RETURN(const Graph graph, MakeEncoderGraph(model, graph_options(options)));
+    OnnxFileOptions file;
+    file.metadata = {{"quantlab.labels", LabelsJson(model)},
+                     {"quantlab.method", model.quantized() ? model.method_json() : "{\"name\":\"fp32\"}"},
+                     {"quantlab.exact", options.exact ? "true" : "false"}};
+    return WriteOnnxModel(graph, file, folder);
+  }
+
+  std::string Example(const SourceModel& model) const override {
+    return Example(model, "import onnxruntime\n",
+                   "options = onnxruntime.SessionOptions()\n"
+                   // By default 4-bit products quantize their inputs as well.
+                   "options.add_session_config_entry(\"session.qdq_matmulnbits_accuracy_level\", \"1\")\n"
+                   "session = onnxruntime.InferenceSession(here / \"model.onnx\", options)\n"
+                   "names = [value.name for value in session.get_inputs()]\n",
+                   "session.run(None, {name: inputs[name].astype(np.int64) for name in names})[0]");
+  }
+
+ protected:
+  virtual GraphOptions graph_options(const ExportOptions& options) const { return {options.exact, true}; }
+
+  // `load` makes the session and the names of its inputs, `run` the logits of `inputs`.
+  static std::string Example(const SourceModel& model, const std::string& import, const std::string& load,
+                             const std::string& run) {
+    return absl::StrCat("import json, pathlib, sys\nimport numpy as np\n", import,
+                        "from transformers import AutoTokenizer\n"
+                        "here = pathlib.Path(__file__).parent\n"
+                        "labels = json.loads((here / \"labels.json\").read_text())\n"
+                        "tokenizer = AutoTokenizer.from_pretrained(here)\n",
+                        load, "inputs = tokenizer(sys.argv[1:], padding=True, truncation=True, max_length=",
+                        model.config().max_tokens(), ", return_tensors=\"np\")\nfor logits in ", run,
+                        ":\n    print(labels[logits.argmax()])\n");
+  }
+};
+
+class OpenVinoExporter final : public OnnxExporter {
+ public:
+  std::string name() const override { return "openvino"; }
+  std::vector<std::string> runtime_packages() const override { return {"openvino", "numpy"}; }
+
+  std::string Example(const SourceModel& model) const override {
+    return OnnxExporter::Example(model, "import openvino\n",
+                                 "compiled = openvino.Core().compile_model(here / \"model.onnx\", \"CPU\", "
+                                 "{\"INFERENCE_PRECISION_HINT\": \"f32\"})\n"
+                                 "names = [value.get_any_name() for value in compiled.inputs]\n",
+                                 "compiled({name: inputs[name].astype(np.int64) for name in names})[0]");
+  }
+
+ protected:
+  // OpenVINO has no kernel for MatMulInteger and for scales that are not constant.
+  GraphOptions graph_options(const ExportOptions& options) const override {
+    return {options.exact, /*integer_products=*/options.exact};
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Exporter> MakeOnnxExporter() {
+  return std::make_unique<OnnxExporter>();
+}
+
+std::unique_ptr<Exporter> MakeOpenVinoExporter() {
+  return std::make_unique<OpenVinoExporter>();
+}
+
+}  // namespace quantlab::model_export
