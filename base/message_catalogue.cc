@@ -17,8 +17,8 @@
 #include "base/message_json.h"
 #include "base/messages.h"
 #include "base/messages/access.h"
-#include "base/messages/storage.h"
 #include "base/messages/export.h"
+#include "base/messages/storage.h"
 #include "base/text/list.h"
 
 namespace quantlab {
@@ -251,8 +251,8 @@ const std::vector<MessageSpec>& AllMessages() {
 #define QL_MESSAGE(name, ...) SpecOf(messages::name),
 #include "base/message_list.inc"
 #include "base/messages/access.inc"
-#include "base/messages/storage.inc"
 #include "base/messages/export.inc"
+#include "base/messages/storage.inc"
 #undef QL_MESSAGE
   };
   return *all;

@@ -10,7 +10,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 MAX_MIB=60
 CUTLASS_VERSION=4.2.0.0
 PACKAGES=(
-  libabsl-dev libabsl20220623 libssl-dev libssl3 nlohmann-json3-dev libcli11-dev libutf8proc-dev libutf8proc2
+  libabsl-dev libabsl20220623 libssl-dev libssl3 nlohmann-json3-dev libcli11-dev libutf8proc-dev libutf8proc2 libhwy-dev libhwy1
   libicu-dev libicu72
   libgtest-dev libgmock-dev googletest
 )

@@ -20,6 +20,7 @@
 #include "worker/engine/measure/self_test.h"
 #include "worker/engine/measure/side_by_side.h"
 #include "worker/engine/models/saved_model.h"
+#include "worker/engine/plan/encoder_plan.h"
 #include "worker/engine/tensors/safetensors.h"
 #include "worker/engine/text/tokenizer.h"
 #include "worker/engine/train/evaluate.h"
@@ -147,6 +148,8 @@ class Predictor {
   explicit Predictor(const PredictOptions& options) : options_(options) {}
 
   absl::Status PredictBatch(const std::vector<engine::TokenizedText>& batch) {
+    std::optional<engine::LayerByLayerScope> reference;
+    if (options_.layer_by_layer) reference.emplace();
     QL_ASSIGN_OR_RETURN(const auto logits, engine::PredictLogits(*model_, batch, options_.batch_size));
     std::string text;
     for (const std::vector<float>& row : logits) text += LogitsToJson(row);

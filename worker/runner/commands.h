@@ -28,6 +28,7 @@ struct PredictOptions {
   // A safetensors file to write with the first line's output of each linear layer, FP32 [rows, out], named
   // INDEX/LAYER in order of computation. Empty: none.
   std::string layer_outputs;
+  bool layer_by_layer = false;  // without the execution plan
 };
 // Standard input's lines to JSON arrays of logits, one a line. Prints as soon as a batch is full or no
 // more input is waiting.

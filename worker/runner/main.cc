@@ -199,6 +199,9 @@ void AddPredict(CLI::App& app, Action& action) {
       ->add_option("--layer-outputs", options->layer_outputs,
                    "Also write the first line's output of each linear layer to this file, as safetensors")
       ->type_name("FILE");
+  predict->add_flag("--layer-by-layer", options->layer_by_layer,
+                    "Compute as in training, without the fused steps of inference on a CPU, for logits that "
+                    "PyTorch's operators reproduce to the last bit");
   AddDevice(predict, options->device, options->threads);
   predict->footer(
       "Example:\n  echo 'a fine film' | quant-runner predict --model results/quick/baseline/model\n"

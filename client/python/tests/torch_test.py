@@ -1,8 +1,8 @@
 """quantlab.torch against quant-runner, over every family and every kind of layer.
 
-Runs with the Python of .venv, whose torch is the one that quant-runner is built with. With one thread and widths that
-are multiples of 32 their logits are the same to the last bit; otherwise activation functions may differ in the last
-bit, which can move an input of an INT8 or FP8 layer by one step.
+Runs with the Python of .venv, whose torch is the one that quant-runner is built with. Layer by layer, with one thread
+and widths that are multiples of 32, their logits are the same to the last bit; otherwise activation functions may
+differ in the last bit, which can move an input of an INT8 or FP8 layer by one step. So can the runner's fused steps.
 """
 
 import copy
@@ -93,11 +93,12 @@ class AgreementTest(TemporaryFolder):
 
     def compare(self, path, tolerance, **options):
         ids = tokens(path)
-        theirs = torch.tensor(run("predict", path, "--batch-size", BATCH, "--threads", 1))
         found = ours(quantlab.torch.load(path, **options), ids)
         self.assertEqual(found.shape, (len(TEXTS), 3))
-        difference = ((found - theirs).abs().max() / theirs.abs().max()).item()
-        self.assertLessEqual(difference, tolerance)
+        for allowed, arguments in ((tolerance, ["--layer-by-layer"]), (max(tolerance, STEPS), [])):
+            theirs = torch.tensor(run("predict", path, "--batch-size", BATCH, "--threads", 1, *arguments))
+            difference = ((found - theirs).abs().max() / theirs.abs().max()).item()
+            self.assertLessEqual(difference, allowed, arguments)
         # Models whose answers do not depend on the text would agree whatever is computed.
         self.assertGreater(theirs.std(0).max().item(), 0.05)
 

@@ -38,11 +38,11 @@ class DynamicInt8Linear : public Int8Linear {
                                                                    const DynamicInt8Options& options);
 
   std::string kind() const override { return kKind; }
+  bool QuantizesLike(const Int8Linear& other) const override;
   Params options() const override;
 
  protected:
   bool rows_are_independent() const override { return options_.per_token; }
-  bool QuantizesLike(const Int8Linear& other) const override;
   ActivationParams WholeParams(const float* x, int64_t rows) const override;
   ActivationParams QuantizeInputRow(const float* row, const ActivationParams& whole, uint8_t* bytes,
                                     int64_t padded) const override;

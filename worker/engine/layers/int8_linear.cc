@@ -197,29 +197,44 @@ Int8Linear::QuantizedRows Int8Linear::AllocateRows(const float* x, int64_t rows)
   return quantized;
 }
 
-void Int8Linear::QuantizeRows(const float* x, int64_t begin, int64_t end, QuantizedRows& rows) const {
-  const int64_t padded = rows.bytes.size(1);
-  uint8_t* bytes = rows.bytes.data_ptr<uint8_t>();
-  for (int64_t r = begin; r < end; ++r) {
-    rows.params[r] = QuantizeInputRow(x + (r - begin) * in_, rows.whole, bytes + r * padded, padded);
+void Int8Linear::QuantizeInto(const float* x, const ActivationParams& whole, int64_t rows, uint8_t* bytes,
+                              ActivationParams* params) const {
+  const int64_t padded = packed_->padded_in();
+  for (int64_t r = 0; r < rows; ++r) {
+    params[r] = QuantizeInputRow(x + r * in_, whole, bytes + r * padded, padded);
     // The bytes of a NaN row do not matter, but must be initialised.
-    if (std::isnan(rows.params[r].scale)) std::fill_n(bytes + r * padded, padded, uint8_t{0});
+    if (std::isnan(params[r].scale)) std::fill_n(bytes + r * padded, padded, uint8_t{0});
   }
 }
 
-void Int8Linear::Multiply(const QuantizedRows& rows, int64_t begin, int64_t end, int64_t panel_begin,
-                          int64_t panel_end, float* out) const {
+void Int8Linear::QuantizeRows(const float* x, int64_t rows, uint8_t* bytes, ActivationParams* params) const {
+  QuantizeInto(x, {}, rows, bytes, params);
+}
+
+void Int8Linear::QuantizeRows(const float* x, int64_t begin, int64_t end, QuantizedRows& rows) const {
+  uint8_t* const bytes = rows.bytes.data_ptr<uint8_t>() + begin * rows.bytes.size(1);
+  QuantizeInto(x, rows.whole, end - begin, bytes, rows.params.data() + begin);
+}
+
+void Int8Linear::MultiplyRows(const uint8_t* bytes, const ActivationParams* params, int64_t rows,
+                              int64_t panel_begin, int64_t panel_end, float* out, int64_t out_stride) const {
   Int8GemmArgs args;
   args.a_stride = packed_->padded_in();
-  args.a = rows.bytes.data_ptr<uint8_t>() + begin * args.a_stride;
-  args.row_params = rows.params.data() + begin;
-  args.rows = end - begin;
+  args.a = bytes;
+  args.row_params = params;
+  args.rows = rows;
   args.weights = packed_.get();
   args.weight_scale = packed_scale_.data();
   args.bias = packed_bias_.data();
   args.out = out;
-  args.out_stride = out_;
+  args.out_stride = out_stride;
   Int8Gemm(BestInt8Isa(), args, panel_begin, panel_end);
+}
+
+void Int8Linear::Multiply(const QuantizedRows& rows, int64_t begin, int64_t end, int64_t panel_begin,
+                          int64_t panel_end, float* out) const {
+  MultiplyRows(rows.bytes.data_ptr<uint8_t>() + begin * packed_->padded_in(), rows.params.data() + begin,
+               end - begin, panel_begin, panel_end, out, out_);
 }
 
 std::vector<at::Tensor> Int8Linear::RunTogether(const at::Tensor& x,

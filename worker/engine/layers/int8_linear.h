@@ -65,6 +65,21 @@ class Int8Linear : public Linear {
   bool capturable() const override { return true; }
   void To(const at::Device& device) override;
 
+  // ---- For an execution plan (plan/), which gives the memory. Only where CanRunRows(). ----
+
+  // Whether the kernels of the CPU run the layer and a row's bytes depend on that row alone.
+  bool CanRunRows() const { return on_cpu() && rows_are_independent(); }
+  // Whether `other` would make the same bytes of the same input.
+  virtual bool QuantizesLike(const Int8Linear& other) const = 0;
+  int64_t padded_in() const { return packed_->padded_in(); }
+  int64_t panels() const { return packed_->panels(); }
+  // x: [rows, in] float; fills bytes [rows, padded_in()] and params [rows].
+  void QuantizeRows(const float* x, int64_t rows, uint8_t* bytes, ActivationParams* params) const;
+  // The panels [panel_begin, panel_end) of 32 output channels, for rows that QuantizeRows made. out: the
+  // first channel of the layer in the first row; rows are `out_stride` floats apart.
+  void MultiplyRows(const uint8_t* bytes, const ActivationParams* params, int64_t rows, int64_t panel_begin,
+                    int64_t panel_end, float* out, int64_t out_stride) const;
+
   // The same arithmetic by ATen's operators, on the device of `x`, as on a GPU. Public so that tests can
   // compare it with the kernels.
   at::Tensor ForwardAten(const at::Tensor& x) const;
@@ -77,8 +92,6 @@ class Int8Linear : public Linear {
 
   // Whether a row's bytes depend on that row alone.
   virtual bool rows_are_independent() const { return true; }
-  // Whether `other` would make the same bytes of the same input.
-  virtual bool QuantizesLike(const Int8Linear& other) const = 0;
   // One scale for all rows of an input whose rows are not independent; a NaN scale makes everything NaN.
   virtual ActivationParams WholeParams(const float* x, int64_t rows) const { return {}; }
   // One row: fills `bytes` (padded to `padded`) and returns their meaning; a NaN scale makes the row NaN.
@@ -103,6 +116,8 @@ class Int8Linear : public Linear {
 
   void Pack();
   QuantizedRows AllocateRows(const float* x, int64_t rows) const;
+  void QuantizeInto(const float* x, const ActivationParams& whole, int64_t rows, uint8_t* bytes,
+                    ActivationParams* params) const;
   void QuantizeRows(const float* x, int64_t begin, int64_t end, QuantizedRows& rows) const;
   // Rows [begin, end) of `rows` by the panels [panel_begin, panel_end) into `out` [rows, out_], whose first
   // row belongs to row 0 of `rows`.

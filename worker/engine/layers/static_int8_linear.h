@@ -38,6 +38,7 @@ class StaticInt8Linear : public Int8Linear {
                                                                   const StaticInput& input);
 
   std::string kind() const override { return kKind; }
+  bool QuantizesLike(const Int8Linear& other) const override;
   Params options() const override;
   // {"weight_int8": [out, in] or "weight_int4": [out, (in + 1) / 2], "weight_scale": [out] or [1],
   //  "bias": [out] (where there is one), "input_scale": [1] float, "input_zero_point": [1] int32,
@@ -46,7 +47,6 @@ class StaticInt8Linear : public Int8Linear {
   void To(const at::Device& device) override;
 
  protected:
-  bool QuantizesLike(const Int8Linear& other) const override;
   ActivationParams QuantizeInputRow(const float* row, const ActivationParams& whole, uint8_t* bytes,
                                     int64_t padded) const override;
   AtenInput QuantizeInputByAten(const at::Tensor& input) const override;

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/dropout.h>
@@ -19,6 +20,7 @@
 #include "worker/engine/gpu/gpu_ops.h"
 #include "worker/engine/layers/activation.h"
 #include "worker/engine/layers/attention.h"
+#include "worker/engine/plan/encoder_plan.h"
 #include "worker/engine/tensors/torch_status.h"
 
 namespace quantlab::engine {
@@ -63,11 +65,7 @@ class TransformerEncoder final : public Encoder {
 
  protected:
   at::Tensor Compute(const PackedBatch& batch) const override {
-    at::Tensor x = Embed(batch);
-    const at::Tensor offsets = Offsets(batch);
-    for (const Block& block : parts_.blocks) {
-      x = Encode(block, x, batch, offsets, /*last=*/&block == &parts_.blocks.back());
-    }
+    at::Tensor x = UsesPlan() ? RunPlan(batch) : RunLayers(batch);
     const EncoderLayout::Head& head = layout_.head;
     if (head.dropout_before_dense) x = Dropout(x, config().classifier_dropout);
     x = Activate(head.activation, parts_.head_dense.layer->Forward(x));
@@ -147,6 +145,33 @@ class TransformerEncoder final : public Encoder {
     x = x.add(parts_.position.table->Forward(batch.positions.to(device()), unused));
     x = Dropout(parts_.embedding_norm.norm.Forward(x), config().hidden_dropout_prob);
     return activation_dtype() == at::kFloat ? x : x.to(activation_dtype());
+  }
+
+  bool UsesPlan() const {
+    return device().is_cpu() && !training() && EncoderPlan::IsEnabled() && activation_dtype() == at::kFloat &&
+           !at::GradMode::is_enabled() && !at::autocast::is_autocast_enabled(at::kCPU) &&
+           !parts_.blocks.empty();
+  }
+
+  // Both return [texts, hidden], the first token of each text.
+  at::Tensor RunPlan(const PackedBatch& batch) const {
+    std::vector<BlockLayers> blocks;
+    for (const Block& block : parts_.blocks) {
+      blocks.push_back({block.query.layer.get(), block.key.layer.get(), block.value.layer.get(),
+                        block.attention_output.layer.get(), &block.attention_norm.norm,
+                        block.ffn_in.layer.get(), block.ffn_out.layer.get(), &block.ffn_norm.norm});
+    }
+    const EncoderPlan plan(std::move(blocks), config().num_attention_heads, config().hidden_act);
+    return plan.Run(Embed(batch).contiguous(), batch.groups);
+  }
+
+  at::Tensor RunLayers(const PackedBatch& batch) const {
+    at::Tensor x = Embed(batch);
+    const at::Tensor offsets = Offsets(batch);
+    for (const Block& block : parts_.blocks) {
+      x = Encode(block, x, batch, offsets, /*last=*/&block == &parts_.blocks.back());
+    }
+    return x;
   }
 
   // x: [tokens, hidden]; returns the same shape, or [texts, hidden] from the last block: of its output only
