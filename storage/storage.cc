@@ -12,6 +12,7 @@
 #include "storage/sql/sql_event_repository.h"
 #include "storage/sql/sql_identity_repository.h"
 #include "storage/sql/sql_state_repository.h"
+#include "storage/sqlite/backup.h"
 
 namespace quantlab {
 namespace {
@@ -63,10 +64,21 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& folder,
                                                      const StorageOptions& options) {
   QL_RETURN_IF_ERROR(MakeDirectories(folder));
   QL_ASSIGN_OR_RETURN(auto lock, LockDataFolder(folder));
+  QL_RETURN_IF_ERROR(CheckNotRestoring(folder + kDatabase));
   QL_ASSIGN_OR_RETURN(auto database, OpenSqliteDatabase(folder + kDatabase, options.database));
   QL_ASSIGN_OR_RETURN(auto artifacts, FileArtifactStore::Open(folder + "/artifacts", options.artifacts));
   return std::unique_ptr<Storage>(
       std::make_unique<FolderStorage>(folder, std::move(lock), std::move(database), std::move(artifacts)));
+}
+
+absl::Status BackUpStorage(const std::string& folder, const std::string& to) {
+  return BackUpSqlite(folder + kDatabase, to);
+}
+
+absl::Status RestoreStorage(const std::string& file, const std::string& folder) {
+  QL_RETURN_IF_ERROR(MakeDirectories(folder));
+  QL_ASSIGN_OR_RETURN(const auto lock, LockDataFolder(folder));
+  return RestoreSqlite(file, folder + kDatabase, Clock::Real().Now());
 }
 
 }  // namespace quantlab

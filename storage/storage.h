@@ -42,6 +42,16 @@ class Storage {
 absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& folder,
                                                      const StorageOptions& options = {});
 
+// Copies the database of a folder that is in use to a new file, as it is at one moment.
+// Errors: ALREADY_EXISTS; RESOURCE_EXHAUSTED the disk is full.
+absl::Status BackUpStorage(const std::string& folder, const std::string& to);
+
+// Puts a copy of the database back into a folder that nobody uses; makes the folder where it is missing. The
+// database that was there stays beside it under another name. Artifacts are not touched. Errors:
+// FAILED_PRECONDITION a coordinator uses the folder, or `file` is another program's or a newer version's;
+// DATA_LOSS it is damaged. Nothing was changed then.
+absl::Status RestoreStorage(const std::string& file, const std::string& folder);
+
 }  // namespace quantlab
 
 #endif  // QUANTLAB_STORAGE_STORAGE_H_

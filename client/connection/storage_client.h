@@ -21,12 +21,17 @@ class StorageClient {
   // Where a lost answer made the call come twice, the second finds nothing: NOT_FOUND.
   absl::StatusOr<v1::DeleteExperimentResponse> DeleteExperiment(const std::string& id);
   absl::StatusOr<v1::CollectGarbageResponse> CollectGarbage(const v1::CollectGarbageRequest& request);
+  // Writes a copy of the coordinator's database to a new file of this user alone, whole or not at all.
+  // Errors: ALREADY_EXISTS there is a file of that name; DATA_LOSS what arrived is not what was sent.
+  absl::Status BackUpDatabase(const std::string& path);
 
  private:
   using Stub = v1::StorageService::StubInterface;
   template <typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request);
+
+  absl::Status ReceiveBackup(const std::string& part);
 
   Client& client_;
   const std::unique_ptr<Stub> stub_;

@@ -1,4 +1,5 @@
-// admin: who may use a coordinator, and the certificates by which it is known.
+// admin: who may use a coordinator, the certificates by which it is known, and copies of its database.
+#include <filesystem>
 #include <memory>
 #include <unistd.h>
 
@@ -8,7 +9,9 @@
 #include "absl/time/clock.h"
 #include "base/messages.h"
 #include "base/messages/access.h"
+#include "base/messages/storage.h"
 #include "base/status_macros.h"
+#include "client/connection/storage_client.h"
 #include "client/display/progress.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
@@ -166,6 +169,19 @@ absl::StatusOr<int> InitCa(Session& session, const AuthorityFlags& flags) {
   return kExitOk;
 }
 
+absl::StatusOr<int> BackUp(Session& session, const std::string& file) {
+  QL_ASSIGN_OR_RETURN(Client * client, session.Connect(/*want_worker=*/false));
+  QL_RETURN_IF_ERROR(StorageClient(*client).BackUpDatabase(file));
+  std::error_code error;
+  const auto bytes = static_cast<int64_t>(std::filesystem::file_size(file, error));
+  if (session.is_table()) {
+    session.Note(messages::kBackedUp(file, bytes));
+  } else {
+    session.PrintDocument("Backup", Json{{"file", file}, {"bytes", bytes}});
+  }
+  return kExitOk;
+}
+
 CLI::App* AddAdmin(CommandLine& line, CLI::App* admin, const char* name, const Message& what,
                    const char* examples) {
   CLI::App* command = admin->add_subcommand(name, line.Say(what));
@@ -218,6 +234,12 @@ void AddAdminCommands(CommandLine& line) {
 
   command = AddAdmin(line, admin, "list", messages::kHelpAdminList(), "  quantctl admin list");
   command->callback([&line] { line.action = List; });
+
+  const auto file = std::make_shared<std::string>();
+  command =
+      AddAdmin(line, admin, "backup", messages::kHelpBackup(), "  quantctl admin backup /backup/quantlab.db");
+  command->add_option("FILE", *file, line.Say(messages::kHelpBackupFile()))->required();
+  command->callback([&line, file] { line.action = [file](Session& s) { return BackUp(s, *file); }; });
 
   const auto flags = std::make_shared<AuthorityFlags>();
   command =

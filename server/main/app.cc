@@ -175,7 +175,11 @@ struct App::Parts {
     admin = std::make_unique<AdminService>(rpc, coordinator.get());
     garbage = std::make_unique<GarbageCollector>(coordinator.get(), &storage->deletion(),
                                                  &storage->artifacts(), &Clock::Real());
-    stored = std::make_unique<StorageService>(rpc, &storage->states(), garbage.get(), options.data_dir);
+    stored = std::make_unique<StorageService>(
+        rpc, &storage->states(), garbage.get(),
+        StorageFolder{options.data_dir, [folder = options.data_dir](const std::string& to) {
+                        return BackUpStorage(folder, to);
+                      }});
     pages = std::make_unique<ExperimentPages>(access.get(), &storage->states(), &storage->events(),
                                               PagesNeedToken(options));
   }

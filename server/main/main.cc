@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "server/main/app.h"
 #include "server/main/options.h"
+#include "storage/storage.h"
 
 namespace quantlab {
 namespace {
@@ -101,6 +102,17 @@ absl::Status RunUntilStopped(App& app, int signals, int lifeline) {
   }
 }
 
+int Restore(const Options& options) {
+  const absl::Status status = RestoreStorage(options.restore, options.data_dir);
+  if (status.ok()) {
+    std::printf("restored %s from %s; start the coordinator\n", options.data_dir.c_str(),
+                options.restore.c_str());
+    return kExitOk;
+  }
+  std::fprintf(stderr, "quant-coordinator: %s\n", std::string(status.message()).c_str());
+  return kExitDataFolder;
+}
+
 int Run(int argc, char** argv) {
   const ParsedCommandLine parsed = ParseCommandLine(std::vector<std::string>(argv + 1, argv + argc));
   if (parsed.exits) {
@@ -112,6 +124,7 @@ int Run(int argc, char** argv) {
     std::fputs("quant-coordinator: --lifeline-fd and --ready-fd must name open files\n", stderr);
     return kExitUsage;
   }
+  if (!options.restore.empty()) return Restore(options);
   // gRPC's own messages about failures are replaced by our errors, which have remedies.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   RaiseFileLimit();

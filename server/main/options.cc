@@ -116,6 +116,11 @@ void Declare(CLI::App& app, Raw& raw) {
       ->capture_default_str();
   app.add_flag("--check-artifacts", raw.options.check_artifacts,
                "Before serving, compare every stored artifact with its digest and set damaged ones aside");
+  app.add_option(
+         "--restore", raw.options.restore,
+         "Put this backup of the database (quantctl admin backup) into the data folder and exit; the one that "
+         "is there stays beside it")
+      ->type_name("FILE");
   app.add_option("--lifeline-fd", raw.options.lifeline_fd, "Stop when this open pipe closes: for embedding");
   app.add_option("--ready-fd", raw.options.ready_fd,
                  "Write the address to this open file when serving, and close it");

@@ -34,6 +34,7 @@ struct Options {
   int ready_fd = -1;     // write the address here when serving; -1: none
   bool reflection = false;
   bool check_artifacts = false;
+  std::string restore;  // put this backup into the data folder, and exit; empty: serve
   // On loopback too a call needs a token; always true in effect where there is TLS.
   bool require_auth = false;
   std::optional<TlsFiles> tls;

@@ -48,6 +48,7 @@ const std::vector<AccessRule>& AccessRules() {
       {"GetStorageUsage", kYes, kYes, kNo, kYes, kRead},
       {"DeleteExperiment", kNo, Grant::kOwn, kNo, kYes, kChange, kAudited},
       {"CollectGarbage", kNo, kNo, kNo, kYes, kChange, kAudited},
+      {"BackUpDatabase", kNo, kNo, kNo, kYes, kChange, kAudited, kStream},
 
       {"CreateIdentity", kNo, kNo, kNo, kYes, kChange, kAudited},
       {"RevokeIdentity", kNo, kNo, kNo, kYes, kChange, kAudited},

@@ -50,6 +50,7 @@ UploadArtifact    - y y y
 GetStorageUsage   y y - y
 DeleteExperiment  - y - y
 CollectGarbage    - - - y
+BackUpDatabase    - - - y
 CreateIdentity    - - - y
 RevokeIdentity    - - - y
 ListIdentities    - - - y

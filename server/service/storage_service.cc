@@ -1,16 +1,40 @@
 #include "server/service/storage_service.h"
 
 #include <cmath>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "base/sha256.h"
 #include "base/status_macros.h"
 #include "platform/files.h"
+#include "proto/status_bridge.h"
 #include "server/service/ownership.h"
 
 namespace quantlab {
 namespace {
 
 constexpr double kLongestAgeSeconds = 3650.0 * 86400;
+constexpr size_t kChunkBytes = 1 << 20;
+
+// Sends a file, then its size and digest.
+absl::Status SendFile(const std::string& path, grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
+  std::ifstream file(path, std::ios::binary);
+  std::string chunk(kChunkBytes, '\0');
+  Sha256 digest;
+  v1::BackUpDatabaseResponse message;
+  int64_t size = 0;
+  while (file.read(chunk.data(), static_cast<std::streamsize>(chunk.size())), file.gcount() > 0) {
+    message.set_data(chunk.data(), static_cast<size_t>(file.gcount()));
+    digest.Update(message.data());
+    size += file.gcount();
+    if (!writer->Write(message)) return absl::CancelledError("the caller disconnected");
+  }
+  if (file.bad() || !file.eof()) return absl::DataLossError(absl::StrCat("cannot read ", path));
+  message.clear_data();
+  message.set_sha256(digest.HexDigest());
+  message.set_size(size);
+  return writer->Write(message) ? absl::OkStatus() : absl::CancelledError("the caller disconnected");
+}
 
 void Fill(const StoredFiles& files, v1::StoredFiles* out) {
   out->set_files(files.files);
@@ -54,7 +78,7 @@ grpc::ServerUnaryReactor* StorageService::GetStorageUsage(grpc::CallbackServerCo
     Fill(usage.partial, response->mutable_partial());
     Fill(usage.damaged, response->mutable_damaged());
     response->set_database_bytes(usage.database_bytes);
-    QL_ASSIGN_OR_RETURN(const int64_t free, FreeBytes(folder_));
+    QL_ASSIGN_OR_RETURN(const int64_t free, FreeBytes(folder_.path));
     response->set_free_bytes(free);
     return absl::OkStatus();
   });
@@ -72,6 +96,27 @@ grpc::ServerUnaryReactor* StorageService::DeleteExperiment(grpc::CallbackServerC
     Fill(usage.experiments.front().shared, response->mutable_kept());
     return absl::OkStatus();
   });
+}
+
+grpc::Status StorageService::BackUpDatabase(grpc::ServerContext* context, const v1::BackUpDatabaseRequest*,
+                                            grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
+  RpcRecord record(rpc_, *context, "BackUpDatabase");
+  absl::Status status = record.admitted();
+  if (status.ok()) status = CallHandler([&] { return SendBackup(writer); });
+  record.End(status);
+  return ToGrpcStatus(status);
+}
+
+// Through a file, so that a slow reader does not hold up the database.
+absl::Status StorageService::SendBackup(grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
+  const std::string path = folder_.path + "/backup.tmp";
+  MutexLock lock(backup_);
+  // What a process left behind that was killed.
+  QL_RETURN_IF_ERROR(RemoveTree(path));
+  absl::Status status = folder_.back_up(path);
+  if (status.ok()) status = SendFile(path, writer);
+  RemoveTree(path).IgnoreError();
+  return status;
 }
 
 grpc::ServerUnaryReactor* StorageService::CollectGarbage(grpc::CallbackServerContext* context,

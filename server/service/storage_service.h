@@ -2,8 +2,11 @@
 #ifndef QUANTLAB_SERVER_SERVICE_STORAGE_SERVICE_H_
 #define QUANTLAB_SERVER_SERVICE_STORAGE_SERVICE_H_
 
+#include <functional>
 #include <string>
+#include <utility>
 
+#include "base/mutex.h"
 #include "base/repositories.h"
 #include "quantlab/v1/storage.grpc.pb.h"
 #include "server/service/garbage_collector.h"
@@ -11,12 +14,22 @@
 
 namespace quantlab {
 
-// Borrows what the environment names, the repository and the collector. `folder` is the store's, whose file
-// system's free space is reported. Threads: safe.
-class StorageService final : public v1::StorageService::CallbackService {
+// Where the data are, and how the database is copied to a new file.
+struct StorageFolder {
+  std::string path;
+  std::function<absl::Status(const std::string& to)> back_up;
+};
+
+// Most calls run on the pool; the backup is a stream that waits for its reader, on a thread of its own.
+using StorageServiceBase = v1::StorageService::WithCallbackMethod_GetStorageUsage<
+    v1::StorageService::WithCallbackMethod_DeleteExperiment<
+        v1::StorageService::WithCallbackMethod_CollectGarbage<v1::StorageService::Service>>>;
+
+// Borrows what the environment names, the repository and the collector. Threads: safe.
+class StorageService final : public StorageServiceBase {
  public:
   StorageService(const RpcEnvironment& rpc, StateRepository* state, GarbageCollector* garbage,
-                 std::string folder)
+                 StorageFolder folder)
       : rpc_(rpc), state_(state), garbage_(garbage), folder_(std::move(folder)) {}
 
   grpc::ServerUnaryReactor* GetStorageUsage(grpc::CallbackServerContext* context,
@@ -28,12 +41,17 @@ class StorageService final : public v1::StorageService::CallbackService {
   grpc::ServerUnaryReactor* CollectGarbage(grpc::CallbackServerContext* context,
                                            const v1::CollectGarbageRequest* request,
                                            v1::CollectGarbageResponse* response) override;
+  grpc::Status BackUpDatabase(grpc::ServerContext* context, const v1::BackUpDatabaseRequest* request,
+                              grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) override;
 
  private:
+  absl::Status SendBackup(grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer);
+
   const RpcEnvironment rpc_;
   StateRepository* const state_;
   GarbageCollector* const garbage_;
-  const std::string folder_;
+  const StorageFolder folder_;
+  Mutex backup_;  // held by the one backup that runs
 };
 
 }  // namespace quantlab

@@ -235,6 +235,24 @@ TEST_F(StorageServiceTest, AgesHaveARange) {
   }
 }
 
+TEST_F(StorageServiceTest, ABackupArrivesWholeAndRestoresTheExperiments) {
+  const std::string id = Ended("a", "model", "predictions");
+  grpc::ClientContext context;
+  const auto stream = stored_->BackUpDatabase(&context, v1::BackUpDatabaseRequest());
+  v1::BackUpDatabaseResponse message;
+  std::string content;
+  while (stream->Read(&message)) content += message.data();
+  const absl::Status status = FromGrpcStatus(stream->Finish());
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(message.sha256(), Sha256Hex(content));
+  EXPECT_EQ(message.size(), static_cast<int64_t>(content.size()));
+  const std::string file = folder_ / "copy.db", restored = folder_ / "restored";
+  ASSERT_TRUE(WriteFileAtomically(file, content).ok());
+  ASSERT_TRUE(RestoreStorage(file, restored).ok());
+  EXPECT_TRUE((*OpenStorage(restored))->states().GetExperiment(id).ok());
+  EXPECT_FALSE(ReadFile(folder_ / "backup.tmp", 1 << 30).ok()) << "nothing stays in the data folder";
+}
+
 TEST_F(StorageServiceTest, ASubmitterDeletesOnlyItsOwnAndItIsAudited) {
   const auto token = [&](const std::string& name, Role role) {
     return identities_->Create(name, role, absl::Hours(1))->token;

@@ -76,12 +76,10 @@ absl::Status ApplyOrRollBack(Connection& connection, const Migration& migration,
   return status;
 }
 
-}  // namespace
-
-absl::Status Migrate(Connection& connection, const std::vector<Migration>& migrations, absl::Time now) {
-  int64_t version = 0;
-  QL_RETURN_IF_ERROR(Guard("reading the database's version", [&]() -> absl::Status {
-    version = Pragma(connection, "PRAGMA user_version");
+// The version, which this program knows; 0: an empty database.
+absl::StatusOr<int64_t> ReadVersion(Connection& connection, const std::vector<Migration>& migrations) {
+  return Guard("reading the database's version", [&]() -> absl::StatusOr<int64_t> {
+    const int64_t version = Pragma(connection, "PRAGMA user_version");
     QL_RETURN_IF_ERROR(CheckItIsOurs(connection, version));
     if (version > static_cast<int64_t>(migrations.size())) {
       return WithReason(absl::FailedPreconditionError(absl::StrCat(
@@ -89,8 +87,21 @@ absl::Status Migrate(Connection& connection, const std::vector<Migration>& migra
                             migrations.size(), ": it was used by a newer quant-coordinator; use that one")),
                         "DATABASE_TOO_NEW");
     }
-    return version == 0 ? absl::OkStatus() : CheckApplied(connection, migrations);
-  }));
+    if (version > 0) QL_RETURN_IF_ERROR(CheckApplied(connection, migrations));
+    return version;
+  });
+}
+
+}  // namespace
+
+absl::Status CheckMigrated(Connection& connection, const std::vector<Migration>& migrations) {
+  QL_ASSIGN_OR_RETURN(const int64_t version, ReadVersion(connection, migrations));
+  if (version > 0) return absl::OkStatus();
+  return absl::FailedPreconditionError("it is an empty database");
+}
+
+absl::Status Migrate(Connection& connection, const std::vector<Migration>& migrations, absl::Time now) {
+  QL_ASSIGN_OR_RETURN(const int64_t version, ReadVersion(connection, migrations));
   for (size_t i = static_cast<size_t>(version); i < migrations.size(); ++i) {
     QL_RETURN_IF_ERROR(ApplyOrRollBack(connection, migrations[i], now));
   }

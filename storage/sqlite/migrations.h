@@ -28,6 +28,10 @@ const std::vector<Migration>& AllMigrations();
 // other migrations of the same number; DATA_LOSS it is damaged.
 absl::Status Migrate(Connection& connection, const std::vector<Migration>& migrations, absl::Time now);
 
+// Whether the database is of this program and of a version up to the last of `migrations`, without changing
+// it. Errors: FAILED_PRECONDITION as of Migrate, or it has no tables.
+absl::Status CheckMigrated(Connection& connection, const std::vector<Migration>& migrations);
+
 }  // namespace quantlab
 
 #endif  // QUANTLAB_STORAGE_SQLITE_MIGRATIONS_H_

@@ -23,8 +23,9 @@ absl::Status Damaged(const std::string& message) {
   return WithReason(
       absl::DataLossError(absl::StrCat(
           message,
-          ": the database is damaged. Stop the coordinator, keep a copy of the data folder, and restore "
-          "quantlab.db from a backup or salvage it with: sqlite3 quantlab.db .recover | sqlite3 new.db")),
+          ": the database is damaged. Stop the coordinator, keep a copy of the data folder, and restore a backup "
+          "(quant-coordinator --data-dir DIR --restore FILE), or salvage quantlab.db with: sqlite3 quantlab.db "
+          ".recover | sqlite3 new.db")),
       "DATABASE_DAMAGED");
 }
 

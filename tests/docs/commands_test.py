@@ -48,7 +48,7 @@ STANDS_FOR = {
     "sh join-gpu1": "sed 's#/var/lib/quantlab/worker#{folder}/var/joined#' join-gpu1 | sh",
 }
 
-SERVICE = re.compile(r"^(?:quant-coordinator|quant-worker (?!fetch)|sleep )")
+SERVICE = re.compile(r"^(?:quant-coordinator (?!.*--restore)|quant-worker (?!fetch)|sleep )")
 ONE_LANGUAGE = "report: {language: en}\n"  # setting a page takes longer than the tiny experiment
 TINY_LATENCY = """\
   batch_size: 32

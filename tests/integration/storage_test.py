@@ -1,4 +1,4 @@
-"""What takes the space, deleting it, and copies of the database, with the real programs on a tiny experiment."""
+"""What takes the space, deleting it, with the real programs on a tiny experiment."""
 
 import json
 import os
@@ -66,7 +66,7 @@ class StorageTest(unittest.TestCase):
         self.assertEqual(int(self.json("du")["artifacts"]["bytes"]), self.stored_bytes())
 
     def test_3_an_experiment_is_deleted_once_it_has_ended(self):
-        slow = self.world.write("slow.yaml", worlds.EXPERIMENT.replace("name: tiny", "name: slow").replace("epochs: 4", "epochs: 4000"))
+        slow = self.world.write("slow.yaml", worlds.EXPERIMENT.replace("name: tiny", "name: slow").replace("epochs: 4", "epochs: 1000"))
         self.assertEqual(self.world.quantctl("submit", slow, "--no-reuse").returncode, 0)
         refused = self.world.quantctl("delete", "latest", "--yes")
         self.assertEqual(refused.returncode, 7, refused.stderr)
@@ -74,6 +74,30 @@ class StorageTest(unittest.TestCase):
         self.assertIn(self.world.quantctl("cancel", "latest").returncode, (0, 6))
         worlds.wait_until(lambda: self.json("get", "latest")["state"] == "EXPERIMENT_STATE_CANCELLED", 60, "the cancelled run")
         self.assertEqual(self.world.quantctl("delete", "latest", "--yes").returncode, 0)
+
+    def test_4_a_backup_restores_what_was_there(self):
+        copy, restored = self.world.folder / "copy.db", self.world.folder / "restored"
+        before = self.json("list")["experiments"]
+        done = self.world.quantctl("admin", "backup", copy)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(copy.stat().st_mode & 0o777, 0o600)
+        self.assertNotEqual(self.world.quantctl("admin", "backup", copy).returncode, 0)
+        coordinator = [str(worlds.BIN / "quant-coordinator"), "--data-dir", str(restored), "--catalog",
+                       str(worlds.ROOT / "configs" / "catalog.yaml"), "--metrics-listen", "off"]
+        done = subprocess.run([*coordinator, "--restore", str(copy)], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        damaged = self.world.write("damaged.db", "x" * 10000)
+        refused = subprocess.run([*coordinator, "--restore", str(damaged)], capture_output=True, text=True)
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        process = subprocess.Popen(coordinator, stdout=subprocess.PIPE, text=True)
+        try:
+            self.assertIn("ready", process.stdout.readline())
+            address = f"unix:{restored}/coordinator.sock"
+            self.assertEqual(self.json("--coordinator", address, "list")["experiments"], before)
+        finally:
+            process.terminate()
+            process.wait()
+            process.stdout.close()
 
     def test_5_nothing_is_left_of_the_last_experiment(self):
         self.assertEqual(self.world.quantctl("delete", "latest", "--yes").returncode, 0)

@@ -59,7 +59,10 @@ class ServiceTest : public testing::Test {
     admin_service_ = std::make_unique<AdminService>(rpc, coordinator_.get());
     admin_service_->SetRemoteAccess({"host:1", std::string(64, 'a')});
     garbage_.emplace(coordinator_.get(), &storage_->deletion(), &storage_->artifacts(), &clock_);
-    storage_service_ = std::make_unique<StorageService>(rpc, &storage_->states(), &*garbage_, folder_.path());
+    storage_service_ = std::make_unique<StorageService>(
+        rpc, &storage_->states(), &*garbage_, StorageFolder{folder_.path(), [this](const std::string& to) {
+                                                              return BackUpStorage(folder_.path(), to);
+                                                            }});
     grpc::ServerBuilder builder;
     builder.RegisterService(experiment_service_.get());
     builder.RegisterService(worker_service_.get());
