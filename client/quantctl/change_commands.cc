@@ -109,6 +109,8 @@ absl::StatusOr<int> Supervise(Session& session, const SuperviseOptions& options)
                        address,
                        "--data-dir",
                        paths.worker_data,
+                       "--local-store",
+                       paths.coordinator_data + "/artifacts",
                        "--runner",
                        options.programs + "/quant-runner"};
   Cancellation stop;

@@ -187,6 +187,8 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
   ResultsOptions results;
   results.results_dir = session.settings().results_dir;
   results.artifacts = options.artifacts;
+  if (session.embedded() != nullptr)
+    results.store = EmbeddedPaths(session.settings().data_dir).coordinator_data + "/artifacts";
   if (!options.language.empty()) data.mutable_experiment()->set_report_language(options.language);
   // Results are kept even if no report can be made from them.
   const absl::StatusOr<Reported> reported = MakeReport(session, data, options);

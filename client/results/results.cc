@@ -30,6 +30,7 @@
 #include "client/results/folder_exchange.h"
 #include "client/results/marker.h"
 #include "client/results/repeatable.h"
+#include "client/results/stored_file.h"
 #include "platform/files.h"
 
 namespace quantlab::client {
@@ -185,8 +186,9 @@ class Writer {
         const std::string path = PlaceOf(RunFolder(report.run()), artifact.name(), i);
         if (options_.artifacts == Artifacts::kKeep && folder_->Old(path).empty()) continue;
         QL_RETURN_IF_ERROR(folder_->Claim(path));
-        TakeFromOldFolder(path, artifact.size());
         wanted.push_back({folder_->New(path).string(), artifact.sha256(), artifact.size()});
+        if (options_.store.empty() || !ShareStoredFile(options_.store, wanted.back()))
+          TakeFromOldFolder(path, artifact.size());
         total += artifact.size();
       }
     }

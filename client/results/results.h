@@ -36,6 +36,9 @@ struct ResultsOptions {
   std::string results_dir;
   Artifacts artifacts = Artifacts::kDownload;
   std::vector<TextFile> report;  // below report/
+  // The coordinator's artifact store where it is on this machine: results share its bytes where the file
+  // system can (stored_file.h). Empty: artifacts are downloaded.
+  std::string store;
   // Of artifacts, over all files. May be empty.
   TransferProgress progress;
 };

@@ -47,6 +47,8 @@ absl::Status ArtifactCache::Place(const std::string& sha256, int64_t size, const
                                   const std::function<void(int64_t)>& progress) {
   if (!IsSha256Hex(sha256) || size < 0)
     return absl::InvalidArgumentError(absl::StrCat(path, ": bad digest or size"));
+  QL_RETURN_IF_ERROR(MakeDirectories(DirectoryOf(path)));
+  if (!store_.empty() && LinkFromStore(sha256, size, path, control)) return absl::OkStatus();
   const std::string cached = PathOf(sha256);
   const absl::StatusOr<FileDigest> digest = DigestFile(cached, [&] { return control.stopping(); });
   if (absl::IsCancelled(digest.status())) return digest.status();
@@ -56,7 +58,6 @@ absl::Status ArtifactCache::Place(const std::string& sha256, int64_t size, const
     QL_RETURN_IF_ERROR(Fetch(sha256, size, control, canceller, progress));
   }
   utimensat(AT_FDCWD, cached.c_str(), nullptr, 0);  // used now
-  QL_RETURN_IF_ERROR(MakeDirectories(DirectoryOf(path)));
   return LinkOrCopy(cached, path);
 }
 
@@ -92,6 +93,16 @@ absl::Status ArtifactCache::Fetch(const std::string& sha256, int64_t size, Attem
                                           "store is damaged: retry the run that made it"));
 }
 
+bool ArtifactCache::LinkFromStore(const std::string& sha256, int64_t size, const std::string& path,
+                                  const AttemptControl& control) const {
+  const std::string stored = absl::StrCat(store_, "/", sha256.substr(0, 2), "/", sha256.substr(2));
+  if (link(stored.c_str(), path.c_str()) != 0) return false;
+  const absl::StatusOr<FileDigest> digest = DigestFile(path, [&] { return control.stopping(); });
+  if (digest.ok() && digest->sha256 == sha256 && digest->size == size) return true;
+  unlink(path.c_str());
+  return false;
+}
+
 absl::Status ArtifactCache::Download(const std::string& partial, const std::string& sha256, int64_t size,
                                      CallCanceller* canceller, const std::function<void(int64_t)>& progress) {
   UniqueFd file(open(partial.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
@@ -117,7 +128,7 @@ absl::Status ArtifactCache::Download(const std::string& partial, const std::stri
 }
 
 void ArtifactCache::Keep(const std::string& path, const FileDigest& digest) {
-  if (digest.size > max_bytes_ || SizeOf(PathOf(digest.sha256)) == digest.size) return;
+  if (!store_.empty() || digest.size > max_bytes_ || SizeOf(PathOf(digest.sha256)) == digest.size) return;
   MakeRoom(digest.size);
   const std::string partial = absl::StrCat(folder_, "/partial/keep-", digest.sha256);
   unlink(partial.c_str());

@@ -20,8 +20,14 @@ namespace quantlab::agent {
 class ArtifactCache {
  public:
   // Keeps at most `max_bytes`, apart from what the current attempt needs; evicts the least recently used.
-  ArtifactCache(std::string folder, int64_t max_bytes, Coordinator* coordinator)
-      : folder_(std::move(folder)), max_bytes_(max_bytes), coordinator_(coordinator) {}
+  // `store`: the coordinator's artifact store, where it is on this machine and this user may link its files;
+  // empty: artifacts are downloaded. With it, inputs are links to the store's files, and the cache stays
+  // empty.
+  ArtifactCache(std::string folder, int64_t max_bytes, Coordinator* coordinator, std::string store = "")
+      : folder_(std::move(folder)),
+        store_(std::move(store)),
+        max_bytes_(max_bytes),
+        coordinator_(coordinator) {}
 
   // Creates the folder; removes incomplete files of a process that died, except downloads that can be
   // resumed.
@@ -52,9 +58,12 @@ class ArtifactCache {
                      CallCanceller* canceller, const std::function<void(int64_t)>& progress);
   absl::Status Download(const std::string& partial, const std::string& sha256, int64_t size,
                         CallCanceller* canceller, const std::function<void(int64_t)>& progress);
+  // Whether `path` is a link to the store's file now, whose content is good.
+  bool LinkFromStore(const std::string& sha256, int64_t size, const std::string& path,
+                     const AttemptControl& control) const;
   void MakeRoom(int64_t bytes);
 
-  const std::string folder_;
+  const std::string folder_, store_;
   const int64_t max_bytes_;
   Coordinator* const coordinator_;
 };

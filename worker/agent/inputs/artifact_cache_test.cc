@@ -121,6 +121,55 @@ TEST_F(ArtifactCacheTest, StopsWhenAskedThoughTheCoordinatorIsAway) {
   EXPECT_TRUE(absl::IsCancelled(Place("something")));
 }
 
+class LinkingCacheTest : public ArtifactCacheTest {
+ protected:
+  LinkingCacheTest() {
+    cache_ = std::make_unique<ArtifactCache>(folder_ / "cache", 1 << 20, &coordinator_, folder_ / "store");
+    EXPECT_TRUE(cache_->Open().ok());
+  }
+  // As the coordinator stores it, under the digest of `name`.
+  std::string Store(const std::string& content, const std::string& name) {
+    const std::string digest = Sha256Hex(name);
+    const std::string path = absl::StrCat(folder_ / "store/", digest.substr(0, 2), "/", digest.substr(2));
+    EXPECT_TRUE(MakeDirectories(DirectoryOf(path)).ok());
+    std::ofstream(path) << content;
+    EXPECT_EQ(chmod(path.c_str(), 0444), 0);
+    return path;
+  }
+  ino_t Inode(const std::string& path) {
+    struct stat info = {};
+    EXPECT_EQ(stat(path.c_str(), &info), 0) << path;
+    return info.st_ino;
+  }
+};
+
+TEST_F(LinkingCacheTest, LinksTheFilesOfAStoreOnThisMachine) {
+  const std::string content = Offer("something");
+  const std::string stored = Store(content, content);
+  EXPECT_TRUE(Place(content).ok());
+  EXPECT_EQ(coordinator_.Calls("DownloadArtifact"), 0);
+  EXPECT_EQ(Inode(folder_ / "use/1"), Inode(stored));
+  struct stat info = {};
+  ASSERT_EQ(stat(stored.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 07777, 0444u) << "the mode is the store's";
+  // The store needs no second copy of what this worker makes.
+  std::ofstream(folder_ / "model.bin") << "weights";
+  cache_->Keep(folder_ / "model.bin", {Sha256Hex("weights"), 7});
+  EXPECT_FALSE(fs::exists(PathOf("weights")));
+  EXPECT_FALSE(fs::exists(PathOf(content))) << "a file that leaves the store has no other name";
+}
+
+TEST_F(LinkingCacheTest, DownloadsWhatTheStoreDoesNotHaveOrHasDamaged) {
+  const std::string absent = Offer("absent"), damaged = Offer("intact"), torn = Offer("torn apart");
+  const std::string stored = Store("damage", damaged);
+  Store("torn", torn);
+  EXPECT_TRUE(Place(absent).ok());
+  EXPECT_TRUE(Place(damaged).ok());
+  EXPECT_TRUE(Place(torn).ok());
+  EXPECT_EQ(coordinator_.Calls("DownloadArtifact"), 3);
+  EXPECT_EQ(*ReadFile(stored, 100), "damage") << "nothing is written to the store";
+}
+
 TEST_F(ArtifactCacheTest, BadDigestsAreRefused) {
   EXPECT_TRUE(absl::IsInvalidArgument(
       cache_->Place("../../etc/passwd", 3, folder_ / "x", control_, nullptr, nullptr)));

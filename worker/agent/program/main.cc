@@ -64,6 +64,7 @@ struct Settings {
   std::vector<std::string> devices;
   int threads = 0;
   int64_t cache_bytes = int64_t{10} << 30;
+  std::string local_store;  // the coordinator's artifact store on this machine; empty: none
   double grace_seconds = 10;
   double full_store_hours = 24;
   double exit_when_idle = 0;
@@ -180,7 +181,7 @@ absl::Status CheckConnected(const OutageLog& outage) {
 int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& worker,
           Coordinator& coordinator, ProcessLauncher& launcher, int signal_fd) {
   OutageLog outage(log);
-  ArtifactCache cache(settings.data_dir + "/cache", settings.cache_bytes, &coordinator);
+  ArtifactCache cache(settings.data_dir + "/cache", settings.cache_bytes, &coordinator, settings.local_store);
   if (const absl::Status opened = cache.Open(); !opened.ok()) return Report(opened, 1);
   AssetStoreOptions asset_options;
   absl::StatusOr<std::string> assets_folder = AssetsFolder(settings.assets_dir, ProcessEnvironment());
@@ -353,6 +354,9 @@ int Main(int argc, char** argv) {
   app.add_option(
       "--assets-dir", settings.assets_dir,
       "Models and datasets of the catalogue; default: $QUANTLAB_ASSETS, else ~/.cache/quantlab/assets");
+  app.add_option(
+      "--local-store", settings.local_store,
+      "The artifact store of a coordinator of this user on this machine: its files are linked, not copied");
   app.add_option("--cache-bytes", settings.cache_bytes, "Bound of the artifact cache")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--grace", settings.grace_seconds, "Seconds from SIGTERM to SIGKILL of a runner")
