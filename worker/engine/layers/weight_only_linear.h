@@ -1,10 +1,9 @@
 // Linear layers with INT8 or INT4 weights and floating-point activations.
 //
-// On a CPU with AVX2 or AVX-512 they run on LibTorch's packed kernels, at::_weight_int8pack_mm and
-// at::_weight_int4pack_mm_for_cpu: activations go in as BF16 and sums, made in FP32, come out as BF16
-// (with FP32 activations the same kernels are far slower). No row of the output depends on another
-// row, to the bit. Elsewhere (CUDA, other CPUs) the weights are dequantized and multiplied by at::linear in
-// FP32, which the layer reports; there a row is as independent of the others as in at::linear.
+// On a CPU they run on weight_kernels.h, which dequantizes the weights into the cache, a block of channels at
+// a time: with AVX512-BF16 from BF16 activations, else in FP32. No row of the output depends on another row,
+// to the bit. On a GPU the weights are dequantized and multiplied by at::linear in FP32, which the layer
+// reports; there a row is as independent of the others as in at::linear.
 //
 // What is saved are plain tensors, never the layout of the kernels.
 #ifndef QUANTLAB_WORKER_ENGINE_LAYERS_WEIGHT_ONLY_LINEAR_H_
@@ -18,6 +17,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/status/statusor.h"
+#include "worker/engine/kernels/weight_kernels.h"
 #include "worker/engine/layers/layer_kinds.h"
 #include "worker/engine/layers/linear.h"
 
@@ -36,8 +36,8 @@ class WeightOnlyLinear : public Linear {
   bool capturable() const override { return true; }
   void To(const at::Device& device) override;
 
-  // What at::linear is given where the kernels do not run: [out, in] float, the weights with which the
-  // kernels compute.
+  // What at::linear is given where the kernels do not run: [out, in] float. The BF16 kernel rounds weights of
+  // INT4 to BF16 besides.
   virtual at::Tensor DequantizedWeight() const = 0;
 
   // The path of devices without kernels, on this layer's device. Public so that tests can compare it with the
@@ -45,23 +45,29 @@ class WeightOnlyLinear : public Linear {
   at::Tensor ForwardDequantized(const at::Tensor& x) const;
 
  protected:
-  WeightOnlyLinear(int64_t in, int64_t out, int64_t padded_in, const at::Tensor& bias);
+  // bias: [out] float, or undefined.
+  WeightOnlyLinear(int64_t in, int64_t out, const at::Tensor& bias);
 
-  // x: [rows, padded_in] BF16, contiguous, at least one row; returns [rows, at least out] float or BF16,
-  // without bias.
-  virtual at::Tensor Multiply(const at::Tensor& x) const = 0;
-  // Moves the parameters but the bias, and packs or unpacks them.
+  // The kernels' form of the weights, made from the plain ones on the CPU.
+  virtual PackedWeights PackWeights() const = 0;
+  // Moves the plain tensors, the bias excepted. The integers of a packed layer are plain_ for the time of the
+  // call.
   virtual void MoveWeights(const at::Device& device) = 0;
-  virtual std::string Kernel() const = 0;
 
-  bool OnKernels() const;
+  // Packs the weights where the kernels run, and drops plain_ then; the constructor of each kind calls it.
+  void Pack();
+  // [out, in] int8: plain_, or what the packed weights hold.
+  at::Tensor Integers() const;
 
   const int64_t in_, out_;
-  at::Tensor bias_;  // [out] float; undefined for none
+  at::Tensor bias_;   // [out] float; undefined for none
+  at::Tensor plain_;  // [out, in] int8; undefined while packed
 
  private:
-  const int64_t padded_in_;
+  at::Tensor RunPacked(const at::Tensor& x) const;
+
   at::Device device_ = at::kCPU;
+  std::unique_ptr<PackedWeights> packed_;  // on the CPU
 };
 
 // weight = scale * quantized.
@@ -85,16 +91,13 @@ class Int8WeightOnlyLinear : public WeightOnlyLinear {
   at::Tensor DequantizedWeight() const override;
 
  protected:
-  at::Tensor Multiply(const at::Tensor& x) const override;
+  PackedWeights PackWeights() const override;
   void MoveWeights(const at::Device& device) override;
-  std::string Kernel() const override { return "at::_weight_int8pack_mm"; }
 
  private:
   Int8WeightOnlyLinear(const Int8ChannelWeights& weights, const at::Tensor& bias);
 
-  at::Tensor quantized_;  // [out, in padded for the kernel] int8
-  at::Tensor scale_;      // [out] float
-  at::Tensor ones_;       // [out] BF16: in place of the kernel's own scales, which are too coarse
+  at::Tensor scale_;  // [out] float
 };
 
 // weight = scale * quantized - bf16(scale * zero_point), each group of group_size inputs having its own
@@ -119,29 +122,20 @@ class Int4WeightOnlyLinear : public WeightOnlyLinear {
   // {"group_size": 64, "symmetric": false}
   Params options() const override;
   // {"weight_int4": uint8, "weight_scale": BF16, "weight_zero_point": int8 (unless symmetric), as in
-  // Int4GroupWeights, "bias": [out] float (where there is one)}. Slow: the layout of the kernel is undone, so
-  // that the weights need not be kept twice.
+  // Int4GroupWeights, "bias": [out] float (where there is one)}.
   std::map<std::string, at::Tensor> tensors() const override;
   at::Tensor DequantizedWeight() const override;
 
  protected:
-  at::Tensor Multiply(const at::Tensor& x) const override;
+  PackedWeights PackWeights() const override;
   void MoveWeights(const at::Device& device) override;
-  std::string Kernel() const override { return "at::_weight_int4pack_mm_for_cpu"; }
 
  private:
   Int4WeightOnlyLinear(const Int4GroupWeights& weights, int64_t in, int64_t group_size,
                        const at::Tensor& bias);
 
-  void Pack();
-  at::Tensor PlainPacked() const;
-
   const int64_t group_size_;
-  const int64_t kernel_group_;  // the kernel's group size, a divisor of group_size_
   at::Tensor scale_, zero_point_;
-  // Where the kernel runs: its own layout of the padded weights, and BF16 [groups, out, 2].
-  at::Tensor kernel_weight_, kernel_scales_;
-  at::Tensor plain_;  // elsewhere: Int4GroupWeights::packed
 };
 
 // Their entries in AllLayerKinds().

@@ -84,13 +84,14 @@ TEST_F(WeightOnlyLinearTest, ComputesWithTheDequantizedWeights) {
   for (const Shape& s : Shapes()) {
     const auto layer = MakeLayer(s, at::randn({s.out}));
     const at::Tensor x = at::randn({9, s.in});
-    // What the kernels are given: activations of BF16.
+    // What the BF16 kernel is given: activations of BF16.
     const at::Tensor rounded = x.to(at::kBFloat16).to(at::kDouble);
     const at::Tensor product = at::mm(rounded, layer->DequantizedWeight().t().to(at::kDouble));
     const at::Tensor expected = product + layer->tensors().at("bias").to(at::kDouble);
     const at::Tensor terms = at::mm(rounded.abs(), layer->DequantizedWeight().abs().t().to(at::kDouble));
-    // One rounding of the sum to BF16 (half of the last of its eight bits), FP32 within it.
-    const at::Tensor allowed = product.abs() / 256 + terms * 1e-5 + 1e-6;
+    // FP32 sums; the BF16 kernel rounds INT4 weights to its eight bits.
+    const bool rounds = s.group != 0 && WeightGemmUsesBf16();
+    const at::Tensor allowed = terms * (rounds ? 1.0 / 256 : 1e-5) + 1e-6;
     const at::Tensor error = (layer->Forward(x.to(at::kBFloat16).to(at::kFloat)) - expected).abs();
     EXPECT_TRUE((error <= allowed).all().item<bool>()) << Name(s) << (error / allowed).max();
     EXPECT_TRUE(
@@ -100,9 +101,6 @@ TEST_F(WeightOnlyLinearTest, ComputesWithTheDequantizedWeights) {
 }
 
 TEST_F(WeightOnlyLinearTest, ThreadsAndNeighboursDoNotChangeABit) {
-  if (MakeLayer({16, 64, 64, false}, {})->precision().kernel == "at::linear") {
-    GTEST_SKIP() << "no packed kernels on this CPU: at::linear decides";
-  }
   for (const Shape& s : Shapes()) {
     const auto layer = MakeLayer(s, at::randn({s.out}));
     const at::Tensor x = at::randn({83, s.in});
@@ -155,14 +153,9 @@ TEST_F(WeightOnlyLinearTest, SaysWhatRuns) {
     const auto layer = MakeLayer(s, {});
     const LayerPrecision precision = layer->precision();
     EXPECT_EQ(precision.requested, layer->kind());
-    if (precision.kernel == "at::linear") {
-      EXPECT_EQ(precision.effective, LinearFp32::kKind) << "nothing is called INT4 that is not";
-      EXPECT_THAT(English(precision.reason), HasSubstr("dequantized"));
-    } else {
-      EXPECT_EQ(precision.effective, layer->kind());
-      EXPECT_THAT(precision.kernel, HasSubstr("pack_mm"));
-      EXPECT_TRUE(precision.reason.empty());
-    }
+    EXPECT_EQ(precision.effective, layer->kind());
+    EXPECT_THAT(precision.kernel, HasSubstr("quantlab::WeightGemm/"));
+    EXPECT_TRUE(precision.reason.empty());
   }
 }
 

@@ -180,8 +180,7 @@ class StaticInt8Linear(Int8Linear):
 class Int8WeightOnlyLinear(Linear):
     """Kind int8_weight_only: W = s_w q_w, one s_w for each output.
 
-    On CPUs with AVX2, as torch's packed kernel: x is rounded to BF16, sum of x q_w, made in float32, is rounded to
-    BF16, then multiplied by s_w in float32. Elsewhere W is multiplied out and the product is one of float32.
+    On CPUs with AVX512_BF16 x is rounded to BF16, as in quant-runner. Sums are float32, multiplied by s_w at their end.
     """
 
     def __init__(self, plan, take):
@@ -190,21 +189,10 @@ class Int8WeightOnlyLinear(Linear):
         super().__init__(plan, take("bias", torch.float32, (plan.out_features,), optional=True))
         self.add("weight_int8", weight)
         self.add("weight_scale", check_scale(scale, take))
-        self.kernels = take.kernels
 
     def forward(self, x):
-        if not cpu_packs(self.weight_int8.device) or x.shape[0] == 0:
-            return F.linear(x.float(), self.dequantized(), self.bias).to(x.dtype)
-        # The kernel reads 16 inputs at a time, aligned, and does not check that there are as many.
-        missing = -self.in_features % 16
-        rows = F.pad(x.to(torch.bfloat16, copy=True), (0, missing)) if missing else x.to(torch.bfloat16, copy=True)
-        weight = self.derive("padded", lambda: F.pad(self.weight_int8, (0, missing))) if missing else self.weight_int8
-        if self.kernels and hasattr(torch, "_weight_int8pack_mm"):
-            ones = self.derive("ones", lambda: torch.ones(self.out_features, dtype=torch.bfloat16))
-            sums = torch._weight_int8pack_mm(rows, weight, ones)
-        else:
-            sums = F.linear(rows.float(), weight.float()).to(torch.bfloat16)
-        output = sums.float() * self.weight_scale
+        rows = x.bfloat16() if rounds_to_bf16(x.device) else x
+        output = F.linear(rows.float(), self.weight_int8.float()) * self.weight_scale
         return (output if self.bias is None else output + self.bias).to(x.dtype)
 
     def dequantized(self):
@@ -215,8 +203,7 @@ class Int4WeightOnlyLinear(Linear):
     """Kind int4_weight_only: W = s q_w + o for each group of group_size inputs of an output, where q_w is -8..7 and o is
     -s z rounded to BF16; s is BF16, z an integer, 0 where the layer is symmetric.
 
-    On CPUs with AVX2, as torch's packed kernel: x is rounded to BF16, the sum, made in float32, too. Elsewhere W is
-    multiplied out and the product is one of float32.
+    On CPUs with AVX512_BF16 x and W are rounded to BF16, as in quant-runner. Sums are float32.
     """
 
     def __init__(self, plan, take):
@@ -231,47 +218,23 @@ class Int4WeightOnlyLinear(Linear):
         self.add("weight_zero_point", zero)
         if zero is not None and not ((zero >= -8) & (zero <= 7)).all():
             take.fail("weight_zero_point", "holds a value out of -8 to 7")
-        self.group_size, self.kernels = options["group_size"], take.kernels
+        self.group_size = options["group_size"]
 
     def forward(self, x):
-        if not cpu_packs(self.weight_int4.device) or x.shape[0] == 0:
-            return F.linear(x.float(), self.dequantized(), self.bias).to(x.dtype)
-        if self.kernels and hasattr(torch, "_weight_int4pack_mm_for_cpu"):
-            weight, scales, group, missing = self.derive("packed", self._packed)
-            rows = F.pad(x.to(torch.bfloat16, copy=True), (0, missing))
-            output = torch._weight_int4pack_mm_for_cpu(rows, weight, group, scales)[:, :self.out_features]
-        else:
-            output = F.linear(x.to(torch.bfloat16).float(), self.dequantized()).to(torch.bfloat16)
-        return (output if self.bias is None else output + self.bias).to(x.dtype)
+        rows, weight = x, self.dequantized()
+        if rounds_to_bf16(x.device):
+            rows, weight = rows.bfloat16(), weight.bfloat16()
+        return F.linear(rows.float(), weight.float(), self.bias).to(x.dtype)
 
     def dequantized(self):
-        scale, offset = self._scale_and_offset()
-        weight = unpack_int4(self.weight_int4, self.in_features).float() * self._each_input(scale)
-        return weight if offset is None else weight + self._each_input(offset)
-
-    def _scale_and_offset(self):
-        """[out, groups] float32 each."""
-        scale = self.weight_scale.float()
+        weight = unpack_int4(self.weight_int4, self.in_features).float() * self._each_input(self.weight_scale.float())
         if self.weight_zero_point is None:
-            return scale, None
-        return scale, -(scale * self.weight_zero_point).to(torch.bfloat16).float()
+            return weight
+        offset = -(self.weight_scale.float() * self.weight_zero_point).to(torch.bfloat16).float()
+        return weight + self._each_input(offset)
 
     def _each_input(self, per_group):
         return per_group.repeat_interleave(self.group_size, 1)[:, :self.in_features]
-
-    def _packed(self):
-        """Weights and scales in the kernel's form, its group size, and how many inputs it needs besides."""
-        sizes = [size for size in (256, 128, 64, 32)
-                 if self.group_size % size == 0 and self.in_features % size == 0]
-        group = sizes[0] if sizes else 32
-        missing, more = -self.in_features % group, -self.out_features % 16
-        integers = F.pad(unpack_int4(self.weight_int4, self.in_features).to(torch.int32), (0, missing, 0, more)) + 8
-        weight = torch._convert_weight_to_int4pack_for_cpu(integers.contiguous(), 1)
-        scale, offset = self._scale_and_offset()
-        each = torch.stack([scale, torch.zeros_like(scale) if offset is None else offset], 2)
-        each = each.repeat_interleave(self.group_size // group, 1)[:, :(self.in_features + missing) // group]
-        scales = F.pad(each, (0, 0, 0, 0, 0, more)).transpose(0, 1).to(torch.bfloat16).contiguous()
-        return weight, scales, group, missing
 
 
 class Fp8Linear(Linear):
@@ -382,10 +345,16 @@ def integer_product_is_exact(device):
 
 
 @functools.lru_cache(maxsize=None)
+def cpu_flags():
+    """Names of this CPU's features; empty elsewhere than on Linux."""
+    path = pathlib.Path("/proc/cpuinfo")
+    return frozenset(path.read_text(encoding="utf-8", errors="replace").split()) if path.exists() else frozenset()
+
+
+@functools.lru_cache(maxsize=None)
 def cpu_dtypes():
     """Dtypes in which this CPU computes; elsewhere than on Linux only float32 is known to be one."""
-    path = pathlib.Path("/proc/cpuinfo")
-    flags = set(path.read_text(encoding="utf-8", errors="replace").split()) if path.exists() else set()
+    flags = cpu_flags()
     dtypes = {torch.float32}
     if flags & {"avx512_bf16", "amx_bf16"}:
         dtypes.add(torch.bfloat16)
@@ -394,9 +363,9 @@ def cpu_dtypes():
     return frozenset(dtypes)
 
 
-def cpu_packs(device):
-    """Whether quant-runner uses torch's packed kernels of weight-only layers there."""
-    return device.type == "cpu" and torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
+def rounds_to_bf16(device):
+    """Whether quant-runner multiplies weight-only layers in BF16 there."""
+    return device.type == "cpu" and "avx512_bf16" in cpu_flags()
 
 
 def unpack_int4(packed, columns):
@@ -440,8 +409,8 @@ def check_scale(scale, take, role="weight_scale"):
 class Taker:
     """Takes the tensors of one layer out of a file: `take(role, dtype, shape)`."""
 
-    def __init__(self, tensors, name, names=None, kernels=True):
-        self.tensors, self.name, self.names, self.kernels = tensors, name, names, kernels
+    def __init__(self, tensors, name, names=None):
+        self.tensors, self.name, self.names = tensors, name, names
 
     def __call__(self, role, dtype, shape, optional=False):
         name = f"{self.name}.{role}" if self.names is None else self.names.get(role)

@@ -39,11 +39,8 @@ ACTIVATIONS = {
 }
 
 
-def load(folder, device="cpu", kernels=True):
+def load(folder, device="cpu"):
     """The classifier that Quantlab saved in `folder`, quantized (with plan.json) or FP32.
-
-    kernels: use torch's packed kernels for weight-only layers on the CPU, as quant-runner does; False computes the
-    same steps by plain operations, slower, with sums in another order.
 
     Raises InvalidModel, which names the file and the field, where something is missing, damaged or unknown.
     """
@@ -56,7 +53,7 @@ def load(folder, device="cpu", kernels=True):
         raise InvalidModel(f"{folder / 'plan.json'}: model_family is {plan.family!r}, but config.json describes a "
                            f"model of the family {config.family!r}")
     tensors = Tensors(folder / "model.safetensors")
-    model = Classifier(config, plan, tensors, kernels)
+    model = Classifier(config, plan, tensors)
     if tensors.names():
         raise InvalidModel(f"{tensors.path}: {tensors.names()[0]} belongs to no part of the model")
     return model.to(device).eval()
@@ -77,10 +74,10 @@ class Batch:
 class Classifier(nn.Module):
     """`config`, `plan` (None: FP32) and `labels`, the names of the classes. state_dict() has the names of the file."""
 
-    def __init__(self, config, plan, tensors, kernels=True):
+    def __init__(self, config, plan, tensors):
         super().__init__()
         self.config, self.plan, self.labels = config, plan, list(config.labels)
-        _Builder(self, tensors, kernels).build()
+        _Builder(self, tensors).build()
 
     @torch.no_grad()
     def forward(self, input_ids, attention_mask=None, token_type_ids=None):
@@ -173,8 +170,8 @@ class Classifier(nn.Module):
 class _Builder:
     """Makes the parts of a model from the tensors of its file."""
 
-    def __init__(self, model, tensors, kernels):
-        self.model, self.tensors, self.kernels = model, tensors, kernels
+    def __init__(self, model, tensors):
+        self.model, self.tensors = model, tensors
         self.config, self.plan, self.family = model.config, model.plan, FAMILIES[model.config.family]
         self.unused = set(model.plan.layers) if model.plan else set()
 
@@ -219,7 +216,7 @@ class _Builder:
             raise InvalidModel(f"plan.json: {name}: in_features and out_features are {plan.in_features} and "
                                f"{plan.out_features}, but config.json makes them {inside} and {out}")
         names = None if plan.kind == "fp32" else plan.tensors
-        return self.place(name, LINEAR_KINDS[plan.kind](plan, Taker(self.tensors, name, names, self.kernels)))
+        return self.place(name, LINEAR_KINDS[plan.kind](plan, Taker(self.tensors, name, names)))
 
     def table(self, name, rows):
         kind = self.plan.embeddings[name].kind if self.plan and name in self.plan.embeddings else "fp32"
