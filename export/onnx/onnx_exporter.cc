@@ -68,11 +68,13 @@ class OpenVinoExporter final : public OnnxExporter {
   std::vector<std::string> runtime_packages() const override { return {"openvino", "numpy"}; }
 
   std::string Example(const SourceModel& model) const override {
-    return OnnxExporter::Example(model, "import openvino\n",
-                                 "compiled = openvino.Core().compile_model(here / \"model.onnx\", \"CPU\", "
-                                 "{\"INFERENCE_PRECISION_HINT\": \"f32\"})\n"
-                                 "names = [value.get_any_name() for value in compiled.inputs]\n",
-                                 "compiled({name: inputs[name].astype(np.int64) for name in names})[0]");
+    return OnnxExporter::Example(
+        model, "import openvino\n",
+        // By default products are made in BF16, and inputs of INT8 weights are quantized.
+        "options = {\"INFERENCE_PRECISION_HINT\": \"f32\", \"DYNAMIC_QUANTIZATION_GROUP_SIZE\": 0}\n"
+        "compiled = openvino.Core().compile_model(here / \"model.onnx\", \"CPU\", options)\n"
+        "names = [value.get_any_name() for value in compiled.inputs]\n",
+        "compiled({name: inputs[name].astype(np.int64) for name in names})[0]");
   }
 
  protected:
