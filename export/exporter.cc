@@ -9,6 +9,9 @@ const std::vector<std::unique_ptr<Exporter>>& AllExporters() {
     auto* exporters = new std::vector<std::unique_ptr<Exporter>>();
     exporters->push_back(MakeOnnxExporter());
     exporters->push_back(MakeOpenVinoExporter());
+    exporters->push_back(MakeTransformersExporter());
+    exporters->push_back(MakeTransformersBf16Exporter());
+    exporters->push_back(MakeCompressedTensorsExporter());
     return exporters;
   }();
   return *all;

@@ -43,6 +43,9 @@ class Exporter {
 
   // A Python program of at most 15 lines that, in the exported folder, prints the label of a text.
   virtual std::string Example(const SourceModel& model) const = 0;
+
+  // What the model card says about this format; empty: nothing. Markdown, one paragraph.
+  virtual std::string Note(const SourceModel&) const { return ""; }
 };
 
 // Every format, in the order in which help names them.
@@ -58,6 +61,9 @@ std::string ExporterNames();
 
 std::unique_ptr<Exporter> MakeOnnxExporter();
 std::unique_ptr<Exporter> MakeOpenVinoExporter();
+std::unique_ptr<Exporter> MakeTransformersExporter();
+std::unique_ptr<Exporter> MakeTransformersBf16Exporter();
+std::unique_ptr<Exporter> MakeCompressedTensorsExporter();
 
 }  // namespace quantlab::model_export
 

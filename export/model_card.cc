@@ -110,6 +110,9 @@ std::string ModelCard(const CardInput& input) {
                   Named("dataset", facts.dataset, facts.dataset_license, facts.dataset_digest),
                   "| saved model | SHA-256 ", Code(input.source_digest), " |\n| size | ", input.bytes,
                   " bytes |\n");
+  if (const std::string note = input.exporter.Note(input.model); !note.empty()) {
+    absl::StrAppend(&card, "\n", note, "\n");
+  }
   absl::StrAppend(&card, Parameters(input.model), "\n## Measured\n\n", Numbers(facts),
                   "\nMeasured by quant-runner, before the export.\n\n## In the runtime\n\n",
                   Check(input.check));
