@@ -6,8 +6,10 @@
 #   share/quantlab/         the catalogue and the experiment files of configs/
 #
 # Components: client, coordinator, worker, common. What belongs to a Debian system (units, /etc) is in Packages.cmake.
+get_property(_torch GLOBAL PROPERTY QUANTLAB_TORCH_FOLDER)
+get_property(_torch_is_cuda GLOBAL PROPERTY QUANTLAB_TORCH_IS_CUDA)
 set(_carried_torch ON)
-if(QUANTLAB_TORCH_HAS_CUDA)
+if(_torch_is_cuda)
   # CUDA's libraries have several GB. lib/quantlab/torch is then a link to the torch/lib of an installed wheel.
   set(_carried_torch OFF)
 endif()
@@ -40,15 +42,20 @@ if(TARGET quant-runner AND QUANTLAB_INSTALL_TORCH)
   set(_torch_files)
   foreach(_item ${_torch_items})
     # Only the wheel's own libraries: a system's OpenMP runtime stays the system's.
-    string(FIND "${_item}" "${QUANTLAB_TORCH_ROOT}/" _below)
+    string(FIND "${_item}" "${_torch}/" _below)
     string(FIND "${_item}" "/torch.libs/" _beside)
     if(_below EQUAL 0 OR NOT _beside EQUAL -1)
       list(APPEND _torch_files ${_item})
     endif()
   endforeach()
   install(PROGRAMS ${_torch_files} DESTINATION ${QUANTLAB_INSTALL_TORCH_DIR} COMPONENT worker)
-  file(GLOB _torch_licences ${QUANTLAB_TORCH_ROOT}/../torch-*.dist-info/licenses)
-  install(DIRECTORY ${_torch_licences} DESTINATION share/doc/quantlab-worker/libtorch COMPONENT worker)
+  file(GLOB _torch_licences ${_torch}/../torch-*.dist-info/licenses)
+  if(_torch_licences)
+    install(DIRECTORY ${_torch_licences}/ DESTINATION share/doc/quantlab-worker/libtorch COMPONENT worker)
+  else()
+    message(WARNING "${_torch} has no licence texts beside it, which must accompany LibTorch: use an installed wheel, or "
+      "set QUANTLAB_INSTALL_TORCH=OFF")
+  endif()
 endif()
 
 # The manual pages, made from --help, and the completion of quantctl. Making them runs the programs, in the target

@@ -19,6 +19,8 @@ if(NOT EXISTS "${QUANTLAB_TORCH_ROOT}/include/torch/csrc/api/include/torch/torch
 endif()
 
 set(_torch_lib ${QUANTLAB_TORCH_ROOT}/lib)
+# For Install.cmake and Packages.cmake, which other folders include.
+set_property(GLOBAL PROPERTY QUANTLAB_TORCH_FOLDER ${QUANTLAB_TORCH_ROOT})
 add_library(quantlab_torch INTERFACE)
 add_library(quantlab::torch ALIAS quantlab_torch)
 target_include_directories(quantlab_torch SYSTEM INTERFACE
@@ -28,6 +30,7 @@ if(EXISTS ${_torch_lib}/libtorch_cuda.so)
   list(APPEND _torch_libraries ${_torch_lib}/libtorch_cuda.so ${_torch_lib}/libc10_cuda.so)
   target_compile_definitions(quantlab_torch INTERFACE QUANTLAB_TORCH_CUDA=1)
   set(QUANTLAB_TORCH_HAS_CUDA ON)
+  set_property(GLOBAL PROPERTY QUANTLAB_TORCH_IS_CUDA ON)
 endif()
 # at::parallel_for is inline code over OpenMP, and serial without it. The runtime is the wheel's own, so
 # that the process has one pool of threads.

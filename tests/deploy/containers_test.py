@@ -4,9 +4,11 @@ with --build, the images themselves: built by buildah without an engine from a D
 --build needs root, buildah, debootstrap, a Debian mirror and all programs; it is skipped without the first three.
 """
 
+import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -175,7 +177,18 @@ class BuildTest(unittest.TestCase):
                  "--metrics-listen off & for i in $(seq 60); do sleep 1; quantctl --coordinator "
                  "unix:/var/lib/quantlab/c/coordinator.sock list --limit 1 && echo healthy && break; done; kill %1; wait")
         self.assertIn("healthy", self.buildah("run", coordinator, "--", "bash", "-mc", serve))
+        owned = self.buildah("run", "--user", "0:0", coordinator, "--", "find", "/etc", "/usr", "/var", "-user", "10001",
+                             "-not", "-path", "/var/lib/quantlab*")
+        self.assertEqual(owned.strip(), "", "the service owns nothing but its data")
         worker = self.build("worker")
+        (health,) = [arguments for kind, arguments in instructions(FOLDER / "worker.Containerfile") if kind == "HEALTHCHECK"]
+        command = shlex.join(json.loads(health[health.index("["):]))
+        states = self.buildah("run", worker, "--", "bash", "-c",
+                              f"{command}; echo without: $?; quant-worker --coordinator 127.0.0.1:9 --data-dir "
+                              f"/var/lib/quantlab/worker & for i in $(seq 60); do sleep 1; {command} && break; done; "
+                              "echo with: $?; kill $!; wait")
+        self.assertIn("without: 1", states)
+        self.assertIn("with: 0", states)
         self.assertIn("cpu", self.buildah("run", worker, "--", "quant-runner", "info"))
 
 

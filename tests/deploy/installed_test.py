@@ -51,6 +51,11 @@ class InstalledTest(unittest.TestCase):
             found = pathlib.Path(re.search(rf"{re.escape(name)} => (\S+)", libraries)[1]).resolve()
             self.assertEqual(found.parent, (self.prefix / "lib/quantlab/torch").resolve())
 
+    def test_licences_accompany_libtorch(self):
+        folder = self.prefix / "share/doc/quantlab-worker/libtorch"
+        self.assertIn("Copyright", (folder / "LICENSE").read_text(encoding="utf-8"))
+        self.assertGreater(len(list(folder.rglob("LICENSE*"))), 10)
+
     def test_nothing_of_the_system_is_installed(self):
         """Units and /etc come only with the packages."""
         self.assertEqual({path.name for path in self.prefix.iterdir()}, {"bin", "lib", "share"})

@@ -51,7 +51,7 @@ def make_packages(folder):
 
 
 def make_older(package, folder):
-    """The same package as version 0.0.9, with a default that the real one no longer has."""
+    """The package as version 0.0.9, with a default that the real one does not have: no earlier version was packaged."""
     tree = folder / package.stem
     run("dpkg-deb", "--raw-extract", package, tree)
     control = tree / "DEBIAN/control"
