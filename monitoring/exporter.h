@@ -1,4 +1,4 @@
-// The monitoring address of a service: metrics for Prometheus, and whether it lives and is ready.
+// The monitoring address of a service: metrics for Prometheus, liveness and readiness.
 //
 //   GET /metrics   every registered collector and process_*, in Prometheus' text format
 //   GET /healthz   200 while the process answers

@@ -50,7 +50,7 @@ struct HttpEndpoint::State {
     const HttpRequest request{info->local_uri == nullptr ? "" : info->local_uri,
                               info->query_string == nullptr ? "" : info->query_string,
                               Header(connection, "Host"), Header(connection, "Authorization")};
-    // The one border at which exceptions of handlers stop: civetweb is C.
+    // Exceptions must not reach civetweb, which is C.
     try {
       Send(connection, state->handler(request), method == "GET");
     } catch (const std::exception& e) {

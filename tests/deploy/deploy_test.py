@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import unittest
-import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
@@ -37,7 +36,7 @@ def value(text, key, separator="="):
 def is_ready(address):
     try:
         return urllib.request.urlopen(f"http://{address}/readyz", timeout=10).status == 200
-    except urllib.error.HTTPError:
+    except OSError:  # 503, or nobody listens
         return False
 
 
@@ -108,6 +107,15 @@ class UnitTest(unittest.TestCase):
         self.addCleanup(process.kill)
         return process
 
+    def check_that_a_restart_is_noticed(self, services, metrics):
+        services[0].kill()
+        services[0].wait()
+        until(lambda: not is_ready(self.worker_metrics), "a worker that notices that the coordinator is away")
+        services[0] = self.start([*self.command("quant-coordinator"), "--metrics-listen", metrics])
+        until(lambda: is_ready(metrics), "the coordinator is back")
+        # Sooner than an idle worker's call, which may wait for a run for 30 s, would end.
+        until(lambda: is_ready(self.worker_metrics), "a worker that notices that it is back", seconds=20)
+
     def test_their_commands_start_a_service_that_serves_what_the_alerts_read(self):
         if not all((worlds.BIN / name).exists() for name in (*UNITS, "quant-runner", "quantctl")):
             self.skipTest("not all programs are built")
@@ -134,6 +142,7 @@ class UnitTest(unittest.TestCase):
         for label, state in re.findall(r'(\w+)=~?"([\w|]+)"', RULES.read_text(encoding="utf-8")):
             for one in state.split("|") if label == "state" else []:
                 self.assertIn(f'state="{one}"', served)
+        self.check_that_a_restart_is_noticed(services, metrics)
         for service in reversed(services):
             service.send_signal(signal.SIGTERM)
             self.assertEqual(service.wait(timeout=60), 0)

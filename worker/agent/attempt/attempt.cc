@@ -97,7 +97,7 @@ Attempt::Attempt(AttemptEnvironment environment, v1::Assignment assignment, Atte
       status_(environment_.observer->Begin(assignment_.config().device())) {}
 
 Attempt::~Attempt() {
-  // Whoever reads the status may hold it for longer than the spool lives.
+  // A reader may keep the status after the spool is destroyed.
   status_->SetSpool(nullptr);
 }
 

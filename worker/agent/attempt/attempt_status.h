@@ -51,7 +51,7 @@ class AttemptStatus {
   pid_t runner_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// Gets to know of each attempt. This class ignores them. Threads: safe.
+// Receives the begin and the end of each attempt. This class ignores both. Threads: safe.
 class AttemptObserver {
  public:
   virtual ~AttemptObserver() = default;
@@ -61,7 +61,7 @@ class AttemptObserver {
   // Its runner has ended, or its preparation failed, after this time.
   virtual void End(const Outcome& outcome, absl::Duration took) {}
 
-  // One that ignores all.
+  // One that ignores both.
   static AttemptObserver* None();
 };
 

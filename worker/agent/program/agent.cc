@@ -149,9 +149,11 @@ absl::Status Agent::TakeRun(Backoff& backoff) {
   v1::SyncRequest request;
   *request.mutable_worker() = options_.worker;
   request.set_wants_run(HasSpace());
-  // The first call registers; it should not wait for work.
+  // The first call registers, and the first one after an outage finds that it is over: they should not wait
+  // for work.
+  const bool waits = ready_ && !environment_.outage->away();
   const absl::Duration wait = std::min(options_.max_wait, IdleTimeLeft());
-  request.set_max_wait_seconds(ready_ ? std::max(0.0, absl::ToDoubleSeconds(wait)) : 0);
+  request.set_max_wait_seconds(waits ? std::max(0.0, absl::ToDoubleSeconds(wait)) : 0);
   const absl::Duration start = Clock::Real().Monotonic();
   const absl::StatusOr<v1::SyncResponse> response = environment_.coordinator->Sync(request, &idle_calls_);
   QL_RETURN_IF_ERROR(CheckRefusal(response.status()));
