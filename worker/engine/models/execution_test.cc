@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "worker/engine/families/families.h"
+#include "worker/engine/kernels/bf16_attention.h"
 #include "worker/engine/layers/dynamic_int8_linear.h"
 #include "worker/engine/layers/static_int8_linear.h"
 #include "worker/engine/models/model_testing.h"
@@ -64,9 +65,12 @@ const std::vector<std::string>& Kinds() {
 }
 
 // Largest difference as a share of the largest logit. Of FP32: the order of sums. Otherwise a value at the
-// border of two bytes may fall on either side, which moves it by a step of its quantization.
+// border of two bytes may fall on either side, which moves it by a step of its quantization; and the scores
+// of these models are so large that the eight bits of BF16 move their softmax (the real encoder, below, is
+// held to FP32).
 double Allowed(const std::string& kind) {
-  return kind == "fp32" ? 1e-5 : 0.03;
+  if (kind == "fp32") return 1e-5;
+  return HasBf16Attention() ? 0.1 : 0.03;
 }
 
 double Difference(const Encoder& model, const std::vector<TokenizedText>& texts) {

@@ -8,6 +8,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
+#include "worker/engine/kernels/bf16_attention.h"
 #include "worker/engine/kernels/row_kernels.h"
 #include "worker/engine/plan/buffers.h"
 #include "worker/engine/plan/int8_steps.h"
@@ -92,9 +93,25 @@ std::vector<Sequence> SequencesOf(absl::Span<const SequenceGroup> groups) {
   return sequences;
 }
 
+// Products of BF16 where that is faster and the layers before have rounded more than it does.
+bool AttendsInBf16(const BlockLayers& layers) {
+  return HasBf16Attention() && AsInt8(*layers.query) != nullptr && AsInt8(*layers.key) != nullptr &&
+         AsInt8(*layers.value) != nullptr;
+}
+
+void AttendOneHead(const HeadAttention& head, bool bf16) {
+  Buffer<float>& memory = ThreadTaskMemory().head;
+  if (bf16) {
+    constexpr int64_t kFloat = sizeof(float);
+    AttendHeadBf16(head, memory.Get((Bf16AttentionScratch(head.length, head.size) + kFloat - 1) / kFloat));
+  } else {
+    AttendHead(head, memory.Get(AttentionScratch(head.length, head.size)));
+  }
+}
+
 // out: [tokens, width], or [sequences, width] with first_only.
 void Attend(const std::vector<Rows>& qkv, const std::vector<Sequence>& sequences, int64_t heads,
-            int64_t width, bool first_only, float* out) {
+            int64_t width, bool first_only, bool bf16, float* out) {
   const int64_t size = width / heads, tasks = static_cast<int64_t>(sequences.size()) * heads;
   const auto compute = [&](int64_t task) {
     const int64_t s = task / heads, column = task % heads * size;
@@ -113,7 +130,7 @@ void Attend(const std::vector<Rows>& qkv, const std::vector<Sequence>& sequences
     head.scale = 1 / std::sqrt(static_cast<float>(size));
     head.out = out + row * width + column;
     head.out_stride = width;
-    AttendHead(head, ThreadTaskMemory().head.Get(AttentionScratch(head.length, size)));
+    AttendOneHead(head, bf16);
   };
   // Every thread takes each so-many-th task: sequences come longest first.
   const int64_t threads = std::min<int64_t>(at::get_num_threads(), tasks);
@@ -226,7 +243,7 @@ at::Tensor EncoderPlan::Run(const at::Tensor& x, absl::Span<const SequenceGroup>
     if (i + 1 < blocks_.size()) {
       const auto qkv = Project({block.query, block.key, block.value}, input, tokens, memory.qkv);
       float* const context = memory.context.Get(tokens * width);
-      Attend(qkv, sequences, heads_, width, /*first_only=*/false, context);
+      Attend(qkv, sequences, heads_, width, /*first_only=*/false, AttendsInBf16(block), context);
       float* const output = memory.rows[i % 2].Get(tokens * width);
       Tail(block, activation_).Run(context, input, tokens, output);
       input = output;
@@ -240,7 +257,7 @@ at::Tensor EncoderPlan::Run(const at::Tensor& x, absl::Span<const SequenceGroup>
     std::vector<Rows> qkv = Project({block.query}, first, texts, memory.queries);
     for (const Rows& rows : Project({block.key, block.value}, input, tokens, memory.qkv)) qkv.push_back(rows);
     float* const context = memory.context.Get(texts * width);
-    Attend(qkv, sequences, heads_, width, /*first_only=*/true, context);
+    Attend(qkv, sequences, heads_, width, /*first_only=*/true, AttendsInBf16(block), context);
     Tail(block, activation_).Run(context, first, texts, result.mutable_data_ptr<float>());
   }
   return result;
