@@ -12,7 +12,7 @@ USED = re.compile(r"messages::(k\w+)")
 # Titles stand in the initializer of a Table, or are added to its columns.
 COLUMNS = re.compile(r"(?:Table table\(|columns = |columns\.push_back\()(\{.*?\})\)?;", re.DOTALL)
 # No program makes these any longer, but results that are stored carry them, and reports render them in both languages.
-STORED = {"kMeasuringSpeed", "kTimingsUnreliable"}
+STORED = {"kMeasuringSpeed", "kNoPackedKernelOnCpu", "kTimingsUnreliable"}
 TITLE = re.compile(r'\{"([A-Z][^"]*)"')
 FOLDERS = ("base", "catalog", "client", "export", "codec", "logging", "model_folder", "platform", "proto", "report", "security", "server",
            "storage", "worker", "yaml")
