@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr float kFp8Max = 448;
 // Scales below this are raised to it, as in worker/engine/kernels/int8_kernels.h.
 constexpr float kSmallScale = 6.1e-5f;
+constexpr int64_t kLeastBlock = 16;               // of 4-bit weights in the kernels of runtimes
 constexpr int64_t kFirstAxis = 0, kLastAxis = 1;  // of [rows, features]
 
 int64_t HalfType(const std::string& dtype) {
@@ -32,6 +34,15 @@ std::string BytesOf(const std::vector<T>& values) {
 absl::StatusOr<std::string> ReadInt8(const StoredTensor& tensor, int64_t out, int64_t in) {
   QL_ASSIGN_OR_RETURN(std::string bytes, ReadTensorBytes(tensor));
   return tensor.dtype == "U8" ? UnpackRowsOfInt4(bytes, out, in) : std::move(bytes);
+}
+
+// `count` rows of `bytes` each, every row of `matrix` `times` times, as long as there are rows to fill.
+std::string RepeatedRows(const std::string& matrix, int64_t bytes, int64_t count, int64_t times) {
+  std::string repeated;
+  for (int64_t row = 0; row < count; ++row) {
+    repeated.append(matrix, static_cast<size_t>(row / times * bytes), static_cast<size_t>(bytes));
+  }
+  return repeated;
 }
 
 }  // namespace
@@ -412,7 +423,7 @@ absl::StatusOr<std::string> LinearNodes::QuantizedPerTensor(const Layer& layer) 
 }
 
 absl::StatusOr<std::string> LinearNodes::AddDynamicInt8(const Layer& layer) {
-  if (!options_.integer_products) return DynamicInFp32(layer);
+  if (options_.for_openvino && !options_.exact) return DynamicInFp32(layer);
   if (!layer.entry.per_token && !layer.entry.reduce_range) return QuantizedPerTensor(layer);
   return IntegerProduct(layer, QuantizeRows(layer.x, layer.entry.per_token, layer.entry.reduce_range));
 }
@@ -428,6 +439,9 @@ absl::StatusOr<std::string> LinearNodes::AddInt8WeightOnly(const Layer& layer) {
 absl::StatusOr<std::string> LinearNodes::AddInt4WeightOnly(const Layer& layer) {
   const int64_t in = layer.in, out = layer.out, size = layer.entry.group_size,
                 groups = (in + size - 1) / size;
+  // OpenVINO takes whole blocks only: smaller ones, of which several have the scale of their group.
+  const int64_t common = std::gcd(in, size), block = common < kLeastBlock ? size : common;
+  const int64_t blocks = (in + block - 1) / block, blocks_of_group = size / block;
   const std::string& name = layer.entry.name;
   QL_ASSIGN_OR_RETURN(const StoredTensor weight, model_.Tensor(layer.entry, "weight_int4"));
   QL_ASSIGN_OR_RETURN(const StoredTensor scale, model_.Tensor(layer.entry, "weight_scale"));
@@ -444,29 +458,44 @@ absl::StatusOr<std::string> LinearNodes::AddInt4WeightOnly(const Layer& layer) {
                                   }}));
   inputs.push_back(graph_.Weight({name + ".weight_scale",
                                   onnx_type::kFloat,
-                                  {groups, out},
-                                  static_cast<uint64_t>(groups * out) * 4,
-                                  [scale, groups, out]() -> absl::StatusOr<std::string> {
+                                  {blocks, out},
+                                  static_cast<uint64_t>(blocks * out) * 4,
+                                  [=]() -> absl::StatusOr<std::string> {
                                     QL_ASSIGN_OR_RETURN(const std::vector<float> values, ReadFloats(scale));
-                                    return TransposeBytes(FloatBytes(values), out, groups, 4);
+                                    const std::string rows =
+                                        TransposeBytes(FloatBytes(values), out, groups, 4);
+                                    return RepeatedRows(rows, out * 4, blocks, blocks_of_group);
                                   }}));
   if (model_.Has(layer.entry, "weight_zero_point")) {
     QL_ASSIGN_OR_RETURN(const StoredTensor zero, model_.Tensor(layer.entry, "weight_zero_point"));
     QL_RETURN_IF_ERROR(CheckStored(name + ".weight_zero_point", zero, {"I8"}, {out, groups}));
     inputs.push_back(graph_.Weight({name + ".weight_zero_point",
                                     onnx_type::kInt4,
-                                    {groups, out},
-                                    static_cast<uint64_t>((groups * out + 1) / 2),
-                                    [zero, groups, out]() -> absl::StatusOr<std::string> {
+                                    {blocks, out},
+                                    static_cast<uint64_t>((blocks * out + 1) / 2),
+                                    [=]() -> absl::StatusOr<std::string> {
                                       QL_ASSIGN_OR_RETURN(const std::string values, ReadTensorBytes(zero));
-                                      return PackInt4(TransposeBytes(values, out, groups, 1));
+                                      const std::string rows = TransposeBytes(values, out, groups, 1);
+                                      return PackInt4(RepeatedRows(rows, out, blocks, blocks_of_group));
                                     }}));
   }
   return Multiply(layer, layer.x,
-                  graph_.Node("DequantizeLinear", inputs, {{"axis", kFirstAxis}, {"block_size", size}}));
+                  graph_.Node("DequantizeLinear", inputs, {{"axis", kFirstAxis}, {"block_size", block}}));
 }
 
 // ---- FP8 -----------------------------------------------------------------------------------------------
+
+// x: within the range of E4M3, whose steps are 2^(floor(log2|x|) - 3), and 2^-9 from 2^-6 down.
+std::string LinearNodes::RoundedToFp8(const std::string& x) {
+  if (!options_.for_openvino) return graph_.Cast(graph_.Cast(x, onnx_type::kFloat8E4m3fn), onnx_type::kFloat);
+  // OpenVINO removes a conversion to a narrower type and back.
+  const std::string magnitude = graph_.Node("Max", {graph_.Node("Abs", {x}), graph_.Float(0.015625f)});
+  const std::string log2 = graph_.Node(
+      "Mul", {graph_.Node("Log", {magnitude}), graph_.Float(static_cast<float>(1 / std::log(2.0)))});
+  const std::string exponent = graph_.Node("Sub", {graph_.Node("Floor", {log2}), graph_.Float(3)});
+  const std::string step = graph_.Node("Pow", {graph_.Float(2), exponent});
+  return graph_.Node("Mul", {graph_.Node("Round", {graph_.Node("Div", {x, step})}), step});
+}
 
 // Input rounded to FP8 and scaled back, the product in FP32: worker/engine/layers/fp8_linear.h on a CPU.
 absl::StatusOr<std::string> LinearNodes::AddFp8(const Layer& layer) {
@@ -483,9 +512,7 @@ absl::StatusOr<std::string> LinearNodes::AddFp8(const Layer& layer) {
                                                   graph_.Float(std::numeric_limits<float>::min())});
     const std::string scaled = graph_.Node("Mul", {layer.x, graph_.Node("Reciprocal", {scale})});
     const std::string clipped = graph_.Node("Clip", {scaled, graph_.Float(-kFp8Max), graph_.Float(kFp8Max)});
-    const std::string rounded =
-        graph_.Cast(graph_.Cast(clipped, onnx_type::kFloat8E4m3fn), onnx_type::kFloat);
-    input = graph_.Node("Mul", {rounded, scale});
+    input = graph_.Node("Mul", {RoundedToFp8(clipped), scale});
   }
   return Multiply(layer, input, dequantized);
 }

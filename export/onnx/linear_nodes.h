@@ -17,8 +17,9 @@ namespace quantlab::model_export {
 
 struct GraphOptions {
   bool exact = false;  // as ExportOptions has it
-  // Dynamic INT8 layers by MatMulInteger; false: their quantized inputs and weights are multiplied in FP32.
-  bool integer_products = true;
+  // OpenVINO lacks MatMulInteger and scales that are not constant: dynamic INT8 layers multiply their
+  // quantized inputs and weights in FP32.
+  bool for_openvino = false;
 };
 
 // UNIMPLEMENTED names the layer where ONNX cannot express its kind.
@@ -85,6 +86,7 @@ class LinearNodes {
   absl::StatusOr<std::string> QuantizedPerTensor(const Layer& layer);
   Range FindRange(const std::string& x, bool per_token, bool reduce_range);
   Quantized QuantizeRows(const std::string& x, bool per_token, bool reduce_range);
+  std::string RoundedToFp8(const std::string& x);
   absl::StatusOr<std::string> DynamicInFp32(const Layer& layer);
 
   // ---- Weights, as initializers. ----

@@ -46,7 +46,9 @@ class OnnxExporter : public Exporter {
   }
 
  protected:
-  virtual GraphOptions graph_options(const ExportOptions& options) const { return {options.exact, true}; }
+  virtual GraphOptions graph_options(const ExportOptions& options) const {
+    return {options.exact, /*for_openvino=*/false};
+  }
 
   // `load` makes the session and the names of its inputs, `run` the logits of `inputs`.
   static std::string Example(const SourceModel& model, const std::string& import, const std::string& load,
@@ -78,9 +80,8 @@ class OpenVinoExporter final : public OnnxExporter {
   }
 
  protected:
-  // OpenVINO has no kernel for MatMulInteger and for scales that are not constant.
   GraphOptions graph_options(const ExportOptions& options) const override {
-    return {options.exact, /*integer_products=*/options.exact};
+    return {options.exact, /*for_openvino=*/true};
   }
 };
 

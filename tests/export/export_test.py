@@ -24,6 +24,8 @@ SKIPPED = 77
 
 FORMATS = ("onnx", "openvino")
 FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert", "electra")
+# All kinds of layers in the first family; the others differ in what is around the layers.
+EVERYWHERE = ("fp32", "int8_dynamic per_token per_channel", "int8_static 8 per_channel", "int4_weight_only 32")
 # Makes FOLDER/FAMILY-NUMBER for the kinds of layers of the saved models' tests, which PyTorch's Python writes.
 MAKE = """
 import json, pathlib, sys
@@ -33,6 +35,8 @@ folder, families, made = pathlib.Path(sys.argv[2]), json.loads(sys.argv[3]), {}
 tables = [({"kind": "fp32"}, "int8_rows", "fp32"), ({"kind": "bf16"}, "bf16", "bf16"), ({"kind": "fp16"}, "fp16", "fp16")]
 for family in families:
     for number, variant in enumerate(saved_models.VARIANTS):
+        if family != families[0] and not saved_models.title(variant).startswith(tuple(json.loads(sys.argv[4]))):
+            continue
         path = saved_models.Folder(folder / f"{family}-{number}", family, [variant]).write()
         made[str(path)] = [family, saved_models.title(variant)]
 for variant, table, activations in tables:
@@ -46,7 +50,8 @@ TEXTS = ["a good film", "the plot was dull and the actor bad", "great music with
 
 def make_models(folder, families):
     """By folder, the family and the kind of its layers."""
-    done = subprocess.run([TORCH_PYTHON, "-W", "ignore", "-c", MAKE, ROOT, folder, json.dumps(families)],
+    done = subprocess.run([TORCH_PYTHON, "-W", "ignore", "-c", MAKE, ROOT, folder, json.dumps(families),
+                           json.dumps(EVERYWHERE)],
                           capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise AssertionError(done.stderr)
