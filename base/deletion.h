@@ -38,6 +38,16 @@ struct ArtifactUse {
   ArtifactKind kind = ArtifactKind::kModel;
 };
 
+// What retention rules apply to, in the order in which it goes when space is needed.
+enum class RetentionKind {
+  kAttempts,      // files of attempts that are no run's result and that no reuse key leads to
+  kFailedModels,  // models of experiments that failed or were cancelled
+  kModels,        // models of all experiments
+  kExperiments,   // experiments with everything
+};
+inline constexpr RetentionKind kAllRetentionKinds[] = {RetentionKind::kAttempts, RetentionKind::kFailedModels,
+                                                       RetentionKind::kModels, RetentionKind::kExperiments};
+
 struct ExperimentName {
   int64_t experiment = 0;
   std::string id;
@@ -66,6 +76,17 @@ class DeletionRepository {
   virtual absl::Status VisitUses(const std::function<void(const ArtifactUse&)>& visit) = 0;
   // Of all experiments that are not deleted, newest first.
   virtual absl::StatusOr<std::vector<ExperimentName>> ListNames() = 0;
+
+  // Up to `limit` attempts with files of the kind, those that ended first, where every experiment that has
+  // their result ended before `before`: the database's keys. Not for kExperiments.
+  virtual absl::StatusOr<std::vector<int64_t>> ListReleasable(RetentionKind kind, absl::Time before,
+                                                              int64_t limit) = 0;
+  // Gives up these files where that still holds. The attempts refer to them no longer, and reuse keys that
+  // lead to the attempts are removed with them.
+  virtual absl::Status ReleaseFiles(RetentionKind kind, absl::Time before,
+                                    const std::vector<int64_t>& attempts, absl::Time now) = 0;
+  // Up to `limit` experiments that ended before `before`, the oldest first.
+  virtual absl::StatusOr<std::vector<std::string>> ListEndedBefore(absl::Time before, int64_t limit) = 0;
 
   // When the oldest attempt that is running now was started.
   virtual absl::StatusOr<std::optional<absl::Time>> OldestRunningStart() = 0;

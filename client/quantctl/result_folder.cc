@@ -10,6 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/messages/storage.h"
 #include "base/status_macros.h"
 #include "client/display/text.h"
 #include "client/results/archive.h"
@@ -212,6 +213,7 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
   if (!folder->moved_away.empty()) {
     session.Note(messages::kOlderResultsMoved(folder->moved_away));
   }
+  if (folder->gone > 0) session.Warn(messages::kArtifactsGone(folder->gone));
   const std::string where = session.Say(messages::kResultsIn(folder->path)) + "\n";
   return WrittenResults{
       absl::OkStatus(), folder->path,

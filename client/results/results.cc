@@ -105,7 +105,7 @@ class Writer {
     QL_RETURN_IF_ERROR(FetchArtifacts());
     const std::string path = (fs::path(options_.results_dir) / FolderName(data_.experiment())).string();
     QL_ASSIGN_OR_RETURN(std::string moved_away, folder_->Publish(Marker()));
-    return ResultsFolder{path, std::move(moved_away)};
+    return ResultsFolder{path, std::move(moved_away), gone_};
   }
 
  private:
@@ -177,7 +177,26 @@ class Writer {
     return out ? absl::OkStatus() : FileError(errno != 0 ? errno : EIO, "write", folder_->New(path).string());
   }
 
+  // Of all artifacts.
+  absl::StatusOr<std::set<std::string>> StoredDigests() {
+    constexpr int kAtOnce = 1000;
+    std::set<std::string> asked, stored;
+    for (const v1::RunReport& report : data_.runs()) {
+      for (const v1::Artifact& artifact : report.artifacts()) asked.insert(artifact.sha256());
+    }
+    for (auto next = asked.begin(); next != asked.end();) {
+      v1::StatArtifactsRequest request;
+      for (; next != asked.end() && request.sha256_size() < kAtOnce; ++next) request.add_sha256(*next);
+      QL_ASSIGN_OR_RETURN(const v1::StatArtifactsResponse response, client_.StatArtifacts(request));
+      for (const v1::ArtifactStat& stat : response.artifacts()) {
+        if (stat.present()) stored.insert(stat.sha256());
+      }
+    }
+    return stored;
+  }
+
   absl::Status FetchArtifacts() {
+    QL_ASSIGN_OR_RETURN(const std::set<std::string> stored, StoredDigests());
     std::vector<LocalFile> wanted;
     int64_t total = 0, done = 0;
     for (const v1::RunReport& report : data_.runs()) {
@@ -185,6 +204,10 @@ class Writer {
         const v1::Artifact& artifact = report.artifacts(i);
         const std::string path = PlaceOf(RunFolder(report.run()), artifact.name(), i);
         if (options_.artifacts == Artifacts::kKeep && folder_->Old(path).empty()) continue;
+        if (stored.count(artifact.sha256()) == 0 && folder_->Old(path).empty()) {
+          ++gone_;
+          continue;
+        }
         QL_RETURN_IF_ERROR(folder_->Claim(path));
         wanted.push_back({folder_->New(path).string(), artifact.sha256(), artifact.size()});
         if (options_.store.empty() || !ShareStoredFile(options_.store, wanted.back()))
@@ -233,6 +256,7 @@ class Writer {
   const v1::ReportData& data_;
   const ResultsOptions& options_;
   std::unique_ptr<FolderExchange> folder_;
+  int64_t gone_ = 0;
 };
 
 }  // namespace

@@ -46,6 +46,8 @@ struct ResultsOptions {
 struct ResultsFolder {
   std::string path;        // "results/quick"
   std::string moved_away;  // new path of an older folder of that name; empty: there was none
+  // Artifacts that the coordinator has no longer, by age or for space (quant-coordinator --retention).
+  int64_t gone = 0;
 };
 
 // Whether WriteResults could create its folder in `results_dir` now. Creates nothing.

@@ -101,12 +101,15 @@ TEST_F(ResultsTest, WritesEverythingUnderItsName) {
 TEST_F(ResultsTest, AnInterruptedCallLeavesTheOldResultsAndIsContinued) {
   ASSERT_TRUE(WriteResults(*client_, Data("quick-1"), options_).ok());
   const v1::ReportData data = Data("quick-2");
-  const std::string second = data.runs(0).artifacts(1).sha256();
-  fake_.With([&](FakeState& state) { state.artifacts.erase(second); });
-  EXPECT_EQ(WriteResults(*client_, data, options_).status().code(), absl::StatusCode::kNotFound);
+  int calls = 0;
+  fake_.SetFault([&](const std::string& call) {
+    if (call != "DownloadArtifact" || ++calls < 2) return absl::OkStatus();
+    return absl::ResourceExhaustedError("full");
+  });
+  EXPECT_EQ(WriteResults(*client_, data, options_).status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(ReadAll(Results("quick/experiment.json")), HasSubstr("quick-1"));
 
-  fake_.With([&](FakeState& state) { state.artifacts[second] = "0,1\n"; });
+  fake_.SetFault(nullptr);
   const size_t before = downloads();
   const auto written = WriteResults(*client_, data, options_);
   ASSERT_TRUE(written.ok()) << written.status();
@@ -114,6 +117,22 @@ TEST_F(ResultsTest, AnInterruptedCallLeavesTheOldResultsAndIsContinued) {
   EXPECT_EQ(written->moved_away, Results("quick@quick-1"));
   EXPECT_THAT(ReadAll(Results("quick/experiment.json")), HasSubstr("quick-2"));
   EXPECT_EQ(Leftovers(), 0);
+}
+
+TEST_F(ResultsTest, WhatTheCoordinatorHasNoLongerIsLeftOutAndCounted) {
+  const v1::ReportData data = Data("quick-1");
+  fake_.With([&](FakeState& state) { state.artifacts.erase(data.runs(0).artifacts(0).sha256()); });
+  auto written = WriteResults(*client_, data, options_);
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_EQ(written->gone, 1);
+  EXPECT_FALSE(fs::exists(Results("quick/baseline/model/model.safetensors")));
+  EXPECT_EQ(ReadAll(Results("quick/baseline/predictions.csv")), "0,1\n");
+  // What was downloaded before it went stays.
+  fake_.With([&](FakeState& state) { state.artifacts.erase(data.runs(0).artifacts(1).sha256()); });
+  written = WriteResults(*client_, data, options_);
+  ASSERT_TRUE(written.ok()) << written.status();
+  EXPECT_EQ(written->gone, 1);
+  EXPECT_EQ(ReadAll(Results("quick/baseline/predictions.csv")), "0,1\n");
 }
 
 TEST_F(ResultsTest, ResultsOfAnotherExperimentAreMovedNeverLost) {

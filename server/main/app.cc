@@ -68,6 +68,7 @@ struct App::Parts {
   std::unique_ptr<WorkerService> workers;
   std::unique_ptr<ArtifactService> artifacts;
   std::unique_ptr<AdminService> admin;
+  RetentionPolicy retention;
   std::unique_ptr<GarbageCollector> garbage;
   std::unique_ptr<StorageService> stored;
   std::unique_ptr<ExperimentPages> pages;
@@ -173,6 +174,7 @@ struct App::Parts {
     workers = std::make_unique<WorkerService>(rpc, coordinator.get());
     artifacts = std::make_unique<ArtifactService>(rpc, &storage->artifacts(), coordinator.get());
     admin = std::make_unique<AdminService>(rpc, coordinator.get());
+    retention = options.retention;
     garbage = std::make_unique<GarbageCollector>(coordinator.get(), &storage->deletion(),
                                                  &storage->artifacts(), &Clock::Real());
     stored = std::make_unique<StorageService>(
@@ -182,6 +184,17 @@ struct App::Parts {
                       }});
     pages = std::make_unique<ExperimentPages>(access.get(), &storage->states(), &storage->events(),
                                               PagesNeedToken(options));
+  }
+
+  void ApplyRetention() {
+    const auto removed = garbage->ApplyRetention(retention);
+    if (!removed.ok()) {
+      log->Write(LogLevel::kWarning, "removing what is older than the retention rules keep", {},
+                 {{"error", std::string(removed.status().message())}});
+    } else if (removed->files > 0) {
+      log->Write(LogLevel::kInfo, "removed what is older than the retention rules keep", {},
+                 {{"files", absl::StrCat(removed->files)}, {"bytes", absl::StrCat(removed->bytes)}});
+    }
   }
 
   void CollectGarbage() {
@@ -278,7 +291,12 @@ void App::Tick() {
 
 void App::CleanUp() {
   // The store may have many files, and this thread keeps the leases.
-  parts_->pool->Submit([parts = parts_.get()] { parts->CollectGarbage(); }, Lane::kRead);
+  parts_->pool->Submit(
+      [parts = parts_.get()] {
+        parts->CollectGarbage();
+        parts->ApplyRetention();
+      },
+      Lane::kRead);
 }
 
 absl::Status App::CheckServes() {

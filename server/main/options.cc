@@ -54,6 +54,8 @@ std::string DefaultCatalog() {
 // As given by flags, before it is checked.
 struct Raw {
   Options options;
+  std::vector<std::string> retention;
+  std::string quota;
   TlsFiles tls;
   std::string config, listen, metrics, log_format = "text", log_level = "info";
   double lease_seconds = 30;
@@ -114,6 +116,16 @@ void Declare(CLI::App& app, Raw& raw) {
   app.add_option("--lease-seconds", raw.lease_seconds, "How long a silent worker keeps its run; 1 to 3600")
       ->check(CLI::Range(1.0, 3600.0))
       ->capture_default_str();
+  app.add_option(
+         "--retention", raw.retention,
+         "KIND=AGE, for example models=180d: remove what is older; may be given for each kind: attempts (files of "
+         "attempts without a result), failed-models, models, experiments (default: kept)")
+      ->type_name("KIND=AGE");
+  app.add_option(
+         "--store-quota", raw.quota,
+         "For example 200GB: above it, files go before their age is reached, the kinds of --retention in their "
+         "order (default: no limit)")
+      ->type_name("SIZE");
   app.add_flag("--check-artifacts", raw.options.check_artifacts,
                "Before serving, compare every stored artifact with its digest and set damaged ones aside");
   app.add_option(
@@ -175,6 +187,14 @@ absl::Status Check(Raw& raw) {
   QL_RETURN_IF_ERROR(ReadListen(raw, options));
   if (options.catalog.empty()) options.catalog = DefaultCatalog();
   options.lease_term = absl::Seconds(raw.lease_seconds);
+  const auto ages = ParseRetention(raw.retention);
+  if (!ages.ok()) return Annotate(ages.status(), "--retention");
+  options.retention.ages = *ages;
+  if (!raw.quota.empty()) {
+    const auto quota = ParseByteSize(raw.quota);
+    if (!quota.ok()) return Annotate(quota.status(), "--store-quota");
+    options.retention.quota_bytes = *quota;
+  }
   if (absl::Status parsed = ParseLogOptions(raw.log_level, raw.log_format, &options.log); !parsed.ok())
     return parsed;
   return ReadMetricsAddress(raw, options);

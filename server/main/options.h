@@ -10,6 +10,7 @@
 #include "logging/log.h"
 #include "server/service/caller_limits.h"
 #include "server/service/listen.h"
+#include "server/service/retention.h"
 #include "server/service/rpc_server.h"
 
 namespace quantlab {
@@ -34,6 +35,7 @@ struct Options {
   int ready_fd = -1;     // write the address here when serving; -1: none
   bool reflection = false;
   bool check_artifacts = false;
+  RetentionPolicy retention;
   std::string restore;  // put this backup into the data folder, and exit; empty: serve
   // On loopback too a call needs a token; always true in effect where there is TLS.
   bool require_auth = false;

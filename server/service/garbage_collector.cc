@@ -15,6 +15,8 @@ namespace {
 constexpr int64_t kRowsAtOnce = 2000;
 // Files removed under the coordinator's lock.
 constexpr size_t kFilesAtOnce = 64;
+// Attempts whose files a retention rule gives up before it looks again.
+constexpr int64_t kAttemptsAtOnce = 50;
 // Digests asked about in one read.
 constexpr size_t kDigestsAtOnce = 1000;
 
@@ -123,8 +125,7 @@ absl::StatusOr<StoredFiles> GarbageCollector::RemoveDropped() {
     QL_ASSIGN_OR_RETURN(const std::vector<std::string> digests, deletion_->ListDropped(kFilesAtOnce));
     if (digests.empty()) break;
     QL_ASSIGN_OR_RETURN(const StoredFiles some, RemoveUnreferenced(digests));
-    removed.files += some.files;
-    removed.bytes += some.bytes;
+    removed.Add(some);
     QL_RETURN_IF_ERROR(deletion_->ForgetDropped(digests));
   }
   QL_RETURN_IF_ERROR(files_->FreeRemoved());
@@ -190,13 +191,52 @@ absl::StatusOr<Collected> GarbageCollector::Collect(absl::Duration age, bool dry
     QL_ASSIGN_OR_RETURN(const StoredFiles some,
                         RemoveUnreferenced({old.begin() + static_cast<std::ptrdiff_t>(start),
                                             old.begin() + static_cast<std::ptrdiff_t>(end)}));
-    collected.unreferenced.files += some.files;
-    collected.unreferenced.bytes += some.bytes;
+    collected.unreferenced.Add(some);
   }
   QL_RETURN_IF_ERROR(files_->FreeRemoved());
   QL_ASSIGN_OR_RETURN(const Files deleted, files_->DeletePartial(clock_->Now() - age));
   collected.partial = Sum(deleted);
   return collected;
+}
+
+absl::StatusOr<std::optional<StoredFiles>> GarbageCollector::RemoveSome(RetentionKind kind, absl::Time before,
+                                                                        int64_t most) {
+  if (kind == RetentionKind::kExperiments) {
+    QL_ASSIGN_OR_RETURN(const std::vector<std::string> ids, deletion_->ListEndedBefore(before, 1));
+    if (ids.empty()) return std::nullopt;
+    QL_ASSIGN_OR_RETURN(const StoredFiles removed, Delete(ids.front()));
+    return removed;
+  }
+  QL_ASSIGN_OR_RETURN(const std::vector<int64_t> attempts, deletion_->ListReleasable(kind, before, most));
+  if (attempts.empty()) return std::nullopt;
+  // So that nobody takes over a result while its files are given up.
+  QL_RETURN_IF_ERROR(coordinator_->Exclusively(
+      [&] { return deletion_->ReleaseFiles(kind, before, attempts, clock_->Now()); }));
+  QL_ASSIGN_OR_RETURN(const StoredFiles removed, FinishDeletions());
+  return removed;
+}
+
+absl::StatusOr<StoredFiles> GarbageCollector::ApplyRetention(const RetentionPolicy& policy) {
+  StoredFiles removed;
+  for (const auto& [kind, age] : policy.ages) {
+    while (true) {
+      QL_ASSIGN_OR_RETURN(const auto some, RemoveSome(kind, clock_->Now() - age, kAttemptsAtOnce));
+      if (!some) break;
+      removed.Add(*some);
+    }
+  }
+  if (policy.quota_bytes == 0) return removed;
+  QL_ASSIGN_OR_RETURN(const Files stored, files_->ListStored());
+  int64_t over = Sum(stored).bytes - policy.quota_bytes;
+  for (const RetentionKind kind : kAllRetentionKinds) {
+    while (over > 0) {
+      QL_ASSIGN_OR_RETURN(const auto some, RemoveSome(kind, clock_->Now() - kStandardAge, 1));
+      if (!some) break;
+      removed.Add(*some);
+      over -= some->bytes;
+    }
+  }
+  return removed;
 }
 
 }  // namespace quantlab

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "base/deletion.h"
 #include "base/mutex.h"
 #include "server/core/coordinator.h"
+#include "server/service/retention.h"
 
 namespace quantlab {
 
@@ -28,6 +30,10 @@ struct StoredFiles {
   void Add(int64_t size) {
     ++files;
     bytes += size;
+  }
+  void Add(const StoredFiles& other) {
+    files += other.files;
+    bytes += other.bytes;
   }
 };
 
@@ -77,7 +83,14 @@ class GarbageCollector {
   // attempt that is running now was started: its worker may have been told that they are in the store.
   absl::StatusOr<Collected> Collect(absl::Duration age, bool dry_run);
 
+  // Removes what is older than the policy keeps; then, while the store has more than its quota, what would go
+  // next by the policy's order, the oldest first, down to a day old.
+  absl::StatusOr<StoredFiles> ApplyRetention(const RetentionPolicy& policy);
+
  private:
+  // Removes up to `most` attempts' files (or one experiment), the oldest, that ended before `before`. None:
+  // there is nothing left of it.
+  absl::StatusOr<std::optional<StoredFiles>> RemoveSome(RetentionKind kind, absl::Time before, int64_t most);
   absl::Status PurgeRows();
   absl::StatusOr<StoredFiles> RemoveDropped();
   // Those of `digests` that nothing refers to.

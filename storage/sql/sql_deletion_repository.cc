@@ -170,9 +170,64 @@ class Purger {
   int64_t budget_;
 };
 
+// ---- retention -------------------------------------------------------------------------------------------
+
+// Attempts that are no result. Those of active experiments too: the run goes on without them.
+#define QL_UNUSED_ATTEMPTS                                                                      \
+  "SELECT attempts.key FROM attempts WHERE attempts.end_time <= ?1 "                            \
+  "AND EXISTS (SELECT 1 FROM artifacts WHERE attempt = attempts.key AND removed_time IS NULL) " \
+  "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.result = attempts.key) "                       \
+  "AND NOT EXISTS (SELECT 1 FROM reusable WHERE reusable.attempt = attempts.key) "
+
+// Attempts that are results, only of experiments that ended before ?1; with ?2, none of which succeeded.
+#define QL_OLD_RESULTS                                                                               \
+  "SELECT attempts.key FROM attempts WHERE attempts.end_time <= ?1 "                                 \
+  "AND EXISTS (SELECT 1 FROM artifacts WHERE attempt = attempts.key AND removed_time IS NULL "       \
+  "AND name LIKE 'model/%') "                                                                        \
+  "AND EXISTS (SELECT 1 FROM runs WHERE runs.result = attempts.key) "                                \
+  "AND NOT EXISTS (SELECT 1 FROM runs JOIN experiments ON experiments.key = runs.experiment "        \
+  "WHERE runs.result = attempts.key AND (experiments.end_time IS NULL OR experiments.end_time > ?1 " \
+  "OR (?2 = 1 AND experiments.state = 'SUCCEEDED'))) "
+
+#define QL_FIRST "ORDER BY attempts.end_time LIMIT ?3"
+#define QL_THIS "AND attempts.key = ?3"
+
+// `limit_or_key` is what the end of the statement takes.
+std::vector<int64_t> FindAttempts(Connection& connection, const char* sql, RetentionKind kind,
+                                  absl::Time before, int64_t limit_or_key) {
+  Query query(connection, sql);
+  query.Bind(before).Bind(kind == RetentionKind::kFailedModels).Bind(limit_or_key);
+  std::vector<int64_t> attempts;
+  while (query.Step()) attempts.push_back(query.Int(0));
+  return attempts;
+}
+
+bool IsReleasable(Connection& connection, RetentionKind kind, absl::Time before, int64_t attempt) {
+  const char* sql = kind == RetentionKind::kAttempts ? QL_UNUSED_ATTEMPTS QL_THIS : QL_OLD_RESULTS QL_THIS;
+  return !FindAttempts(connection, sql, kind, before, attempt).empty();
+}
+
+void ReleaseAttempt(Connection& connection, int64_t attempt, bool all_files, absl::Time now) {
+  Query(
+      connection,
+      "INSERT INTO dropped (sha256) SELECT sha256 FROM artifacts WHERE attempt = ?1 AND removed_time IS NULL "
+      "AND (?2 = 1 OR name LIKE 'model/%') ON CONFLICT DO NOTHING")
+      .Bind(attempt)
+      .Bind(all_files)
+      .Execute();
+  Query(connection,
+        "UPDATE artifacts SET removed_time = ?3 WHERE attempt = ?1 AND removed_time IS NULL "
+        "AND (?2 = 1 OR name LIKE 'model/%')")
+      .Bind(attempt)
+      .Bind(all_files)
+      .Bind(now)
+      .Execute();
+  Query(connection, "DELETE FROM reusable WHERE attempt = ?").Bind(attempt).Execute();
+}
+
 bool IsReferenced(Connection& connection, const std::string& digest) {
   Query query(connection,
-              "SELECT EXISTS (SELECT 1 FROM artifacts WHERE sha256 = ?1) OR "
+              "SELECT EXISTS (SELECT 1 FROM artifacts WHERE sha256 = ?1 AND removed_time IS NULL) OR "
               "EXISTS (SELECT 1 FROM inputs WHERE sha256 = ?1)");
   return query.Bind(digest).Step() && query.Bool(0);
 }
@@ -252,10 +307,10 @@ absl::Status SqlDeletionRepository::VisitUses(const std::function<void(const Art
                 "SELECT sha256, runs.experiment AS experiment, "
                 "CASE WHEN artifacts.name LIKE 'model/%' THEN 0 ELSE 2 END AS kind "
                 "FROM artifacts JOIN attempts ON attempts.key = artifacts.attempt "
-                "JOIN runs ON runs.key = attempts.run "
+                "JOIN runs ON runs.key = attempts.run WHERE removed_time IS NULL "
                 "UNION ALL SELECT sha256, runs.experiment, "
                 "CASE WHEN artifacts.name LIKE 'model/%' THEN 0 ELSE 2 END "
-                "FROM runs JOIN artifacts ON artifacts.attempt = runs.result "
+                "FROM runs JOIN artifacts ON artifacts.attempt = runs.result WHERE removed_time IS NULL "
                 "UNION ALL SELECT sha256, experiment, 1 FROM inputs) AS uses "
                 "JOIN experiments ON experiments.key = uses.experiment "
                 "WHERE experiments.delete_time IS NULL "
@@ -279,6 +334,42 @@ absl::StatusOr<std::vector<ExperimentName>> SqlDeletionRepository::ListNames() {
                 "SELECT key, id, sequence FROM experiments WHERE delete_time IS NULL ORDER BY key DESC");
     while (query.Step()) names.push_back({query.Int(0), query.Text(1), query.Int(2)});
     return names;
+  });
+}
+
+absl::StatusOr<std::vector<int64_t>> SqlDeletionRepository::ListReleasable(RetentionKind kind,
+                                                                           absl::Time before, int64_t limit) {
+  using Result = absl::StatusOr<std::vector<int64_t>>;
+  return database_.Read("looking for old files", [&](Connection& connection) -> Result {
+    const char* sql =
+        kind == RetentionKind::kAttempts ? QL_UNUSED_ATTEMPTS QL_FIRST : QL_OLD_RESULTS QL_FIRST;
+    return FindAttempts(connection, sql, kind, before, limit);
+  });
+}
+
+absl::Status SqlDeletionRepository::ReleaseFiles(RetentionKind kind, absl::Time before,
+                                                 const std::vector<int64_t>& attempts, absl::Time now) {
+  return database_.Write("giving up old files", [&](Connection& connection) {
+    for (const int64_t attempt : attempts) {
+      if (!IsReleasable(connection, kind, before, attempt)) continue;
+      ReleaseAttempt(connection, attempt, kind == RetentionKind::kAttempts, now);
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::StatusOr<std::vector<std::string>> SqlDeletionRepository::ListEndedBefore(absl::Time before,
+                                                                                int64_t limit) {
+  using Result = absl::StatusOr<std::vector<std::string>>;
+  return database_.Read("looking for old experiments", [&](Connection& connection) -> Result {
+    std::vector<std::string> ids;
+    Query query(
+        connection,
+        "SELECT id FROM experiments WHERE delete_time IS NULL AND state <> 'ACTIVE' AND end_time <= ? "
+        "ORDER BY end_time LIMIT ?");
+    query.Bind(before).Bind(limit);
+    while (query.Step()) ids.push_back(query.Text(0));
+    return ids;
   });
 }
 

@@ -28,6 +28,11 @@ class SqlDeletionRepository : public DeletionRepository {
   absl::StatusOr<std::set<std::string>> Referenced(const std::vector<std::string>& digests) override;
   absl::Status VisitUses(const std::function<void(const ArtifactUse&)>& visit) override;
   absl::StatusOr<std::vector<ExperimentName>> ListNames() override;
+  absl::StatusOr<std::vector<int64_t>> ListReleasable(RetentionKind kind, absl::Time before,
+                                                      int64_t limit) override;
+  absl::Status ReleaseFiles(RetentionKind kind, absl::Time before, const std::vector<int64_t>& attempts,
+                            absl::Time now) override;
+  absl::StatusOr<std::vector<std::string>> ListEndedBefore(absl::Time before, int64_t limit) override;
   absl::StatusOr<std::optional<absl::Time>> OldestRunningStart() override;
   absl::StatusOr<int64_t> DatabaseBytes() override { return measure_(); }
 

@@ -1,8 +1,10 @@
 """What takes the space, deleting it, with the real programs on a tiny experiment."""
 
+import contextlib
 import json
-import os
 import pathlib
+import shutil
+import sqlite3
 import subprocess
 import sys
 import unittest
@@ -75,6 +77,21 @@ class StorageTest(unittest.TestCase):
         worlds.wait_until(lambda: self.json("get", "latest")["state"] == "EXPERIMENT_STATE_CANCELLED", 60, "the cancelled run")
         self.assertEqual(self.world.quantctl("delete", "latest", "--yes").returncode, 0)
 
+    def coordinator(self, folder):
+        return [str(worlds.BIN / "quant-coordinator"), "--data-dir", str(folder), "--catalog",
+                str(worlds.ROOT / "configs" / "catalog.yaml"), "--metrics-listen", "off"]
+
+    @contextlib.contextmanager
+    def serving(self, folder, *arguments):
+        process = subprocess.Popen([*self.coordinator(folder), *arguments], stdout=subprocess.PIPE, text=True)
+        try:
+            self.assertIn("ready", process.stdout.readline())
+            yield f"unix:{folder}/coordinator.sock"
+        finally:
+            process.terminate()
+            process.wait()
+            process.stdout.close()
+
     def test_4_a_backup_restores_what_was_there(self):
         copy, restored = self.world.folder / "copy.db", self.world.folder / "restored"
         before = self.json("list")["experiments"]
@@ -82,22 +99,33 @@ class StorageTest(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertEqual(copy.stat().st_mode & 0o777, 0o600)
         self.assertNotEqual(self.world.quantctl("admin", "backup", copy).returncode, 0)
-        coordinator = [str(worlds.BIN / "quant-coordinator"), "--data-dir", str(restored), "--catalog",
-                       str(worlds.ROOT / "configs" / "catalog.yaml"), "--metrics-listen", "off"]
+        coordinator = self.coordinator(restored)
         done = subprocess.run([*coordinator, "--restore", str(copy)], capture_output=True, text=True)
         self.assertEqual(done.returncode, 0, done.stderr)
         damaged = self.world.write("damaged.db", "x" * 10000)
         refused = subprocess.run([*coordinator, "--restore", str(damaged)], capture_output=True, text=True)
         self.assertEqual(refused.returncode, 3, refused.stderr)
-        process = subprocess.Popen(coordinator, stdout=subprocess.PIPE, text=True)
-        try:
-            self.assertIn("ready", process.stdout.readline())
-            address = f"unix:{restored}/coordinator.sock"
+        with self.serving(restored) as address:
             self.assertEqual(self.json("--coordinator", address, "list")["experiments"], before)
-        finally:
-            process.terminate()
-            process.wait()
-            process.stdout.close()
+
+    def test_4_old_models_go_and_the_rest_of_the_results_stays(self):
+        self.assertEqual(self.world.quantctl("stop").returncode, 0)
+        data = self.world.data / "coordinator"
+        with contextlib.closing(sqlite3.connect(data / "quantlab.db")) as database:
+            for table in ("experiments", "attempts"):
+                database.execute(f"UPDATE {table} SET end_time = end_time - ?", (2 * 86_400 * 10**9,))
+            database.commit()
+        with self.serving(data, "--retention", "models=1d") as address:
+            usage = lambda: self.json("--coordinator", address, "du", "latest")["experiments"][0]
+            worlds.wait_until(lambda: int(usage()["models"]["files"]) == 0, 60, "the retention rule")
+            self.assertGreater(int(usage()["results"]["files"]), 0)
+            shutil.rmtree(self.world.results)
+            done = self.world.quantctl("--coordinator", address, "download", "latest")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("quantctl retry", done.stderr)
+            (predictions, *_) = self.world.results.rglob("predictions.csv")
+            self.assertGreater(predictions.stat().st_size, 0)
+            self.assertEqual(list(self.world.results.rglob("*.safetensors")), [])
 
     def test_5_nothing_is_left_of_the_last_experiment(self):
         self.assertEqual(self.world.quantctl("delete", "latest", "--yes").returncode, 0)
