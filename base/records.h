@@ -50,6 +50,15 @@ struct AttemptKey {
   friend auto operator<=>(const AttemptKey&, const AttemptKey&) = default;
 };
 
+// What a run needs of its worker, besides the device and the method.
+struct RunRequirements {
+  int64_t memory_bytes = 0;                   // of the device that it runs on; 0: any
+  std::map<std::string, std::string> labels;  // the worker must have each of them, with this value
+  // It measures time: nothing else may run on its machine meanwhile. Always so for comparisons.
+  bool alone = false;
+  friend bool operator==(const RunRequirements&, const RunRequirements&) = default;
+};
+
 struct RunRecord {
   std::string id;  // "<experiment>/<run name>"
   std::string experiment_id;
@@ -69,6 +78,7 @@ struct RunRecord {
   std::string folder;  // of its results, relative to the experiment's
   std::vector<RunDependency> needs;
   absl::Duration time_limit = absl::Hours(24);
+  RunRequirements requirements;
 
   RunState state = RunState::kPending;
   std::string message;
@@ -112,6 +122,9 @@ struct WorkerRecord {
   std::string runner_sha256;
   std::string version;
   std::map<std::string, std::string> facts;
+  std::map<std::string, std::string> labels;  // given by its operator
+  // Workers of one machine have the same; empty for workers of earlier versions.
+  std::string machine_id;
   absl::Time last_seen;
 };
 

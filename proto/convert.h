@@ -122,6 +122,9 @@ absl::StatusOr<SourceFile> FromProto(const v1::SourceFile& file);
 v1::Experiment ToProto(const ExperimentRecord& experiment);
 absl::StatusOr<ExperimentRecord> FromProto(const v1::Experiment& experiment);
 
+v1::RunRequirements ToProto(const RunRequirements& requirements);
+absl::StatusOr<RunRequirements> FromProto(const v1::RunRequirements& requirements);
+
 // With the configuration, unless config_json is empty. An unreadable config_json gives a message
 // without it: `config_error`, where given, says why.
 v1::Run ToProto(const RunRecord& run, absl::Status* config_error = nullptr);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/worker_labels.h"
 #include "proto/checks.h"
 #include "proto/convert.h"
 
@@ -55,6 +56,7 @@ v1::Run RunWithoutConfig(const RunRecord& run) {
   }
   out.set_reused(run.reused);
   out.set_time_limit_seconds(absl::ToDoubleSeconds(run.time_limit));
+  if (run.requirements != RunRequirements()) *out.mutable_requirements() = ToProto(run.requirements);
   return out;
 }
 
@@ -196,6 +198,24 @@ absl::StatusOr<ExperimentRecord> FromProto(const v1::Experiment& in) {
   return out;
 }
 
+v1::RunRequirements ToProto(const RunRequirements& requirements) {
+  v1::RunRequirements out;
+  out.set_memory_bytes(requirements.memory_bytes);
+  for (const auto& [key, value] : requirements.labels)
+    (*out.mutable_labels())[ValidUtf8(key)] = ValidUtf8(value);
+  out.set_alone(requirements.alone);
+  return out;
+}
+
+absl::StatusOr<RunRequirements> FromProto(const v1::RunRequirements& in) {
+  RunRequirements out;
+  QL_RETURN_IF_ERROR(AtLeast("memory_bytes", in.memory_bytes(), 0));
+  out.memory_bytes = in.memory_bytes();
+  QL_RETURN_IF_ERROR(Facts("labels", in.labels(), &out.labels));
+  out.alone = in.alone();
+  return out;
+}
+
 v1::Run ToProto(const RunRecord& run, absl::Status* config_error) {
   v1::Run out = RunWithoutConfig(run);
   if (run.config_json.empty()) return out;
@@ -220,6 +240,7 @@ absl::StatusOr<RunRecord> FromProto(const v1::Run& in) {
   out.folder = in.folder();
   if (!out.folder.empty()) QL_RETURN_IF_ERROR(RelativePath("folder", out.folder));
   QL_RETURN_IF_ERROR(RunTimes(in, &out));
+  if (in.has_requirements()) QL_RETURN_IF_ERROR(Part("requirements", in.requirements(), &out.requirements));
   out.message = in.message();
   out.attempts = in.attempts();
   QL_RETURN_IF_ERROR(Text("message", out.message, kMaxMessageBytes));
@@ -296,6 +317,8 @@ v1::WorkerInfo ToProto(const WorkerRecord& worker) {
   out.set_runner_sha256(ValidUtf8(worker.runner_sha256));
   out.set_version(ValidUtf8(worker.version));
   for (const auto& [key, value] : worker.facts) (*out.mutable_facts())[ValidUtf8(key)] = ValidUtf8(value);
+  for (const auto& [key, value] : worker.labels) (*out.mutable_labels())[ValidUtf8(key)] = ValidUtf8(value);
+  out.set_machine_id(ValidUtf8(worker.machine_id));
   return out;
 }
 
@@ -322,6 +345,10 @@ absl::StatusOr<WorkerRecord> FromProto(const v1::WorkerInfo& in) {
   QL_RETURN_IF_ERROR(Digest("runner_sha256", out.runner_sha256, /*optional=*/true));
   QL_RETURN_IF_ERROR(Text("version", out.version));
   QL_RETURN_IF_ERROR(Facts("facts", in.facts(), &out.facts));
+  QL_RETURN_IF_ERROR(Items("labels", in.labels_size(), kMaxLabels));
+  QL_RETURN_IF_ERROR(Facts("labels", in.labels(), &out.labels));
+  QL_RETURN_IF_ERROR(Text("machine_id", in.machine_id()));
+  out.machine_id = in.machine_id();
   return out;
 }
 

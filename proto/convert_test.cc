@@ -72,6 +72,7 @@ RunRecord FullRun() {
   run.folder = "dynamic_quant/per_token";
   run.needs = {{"baseline", true}, {"other", false}};
   run.time_limit = absl::Seconds(90);
+  run.requirements = {int64_t{16} << 30, {{"gpu", "h100"}}, true};
   run.state = RunState::kSucceeded;
   run.message = "well";
   run.coded_message = messages::kRunReused("older/dynamic_quantization", 1);
@@ -148,6 +149,8 @@ WorkerRecord FullWorker() {
   worker.runner_sha256 = kDigest;
   worker.version = "0.1.0";
   worker.facts = {{"cores", "2"}};
+  worker.labels = {{"room", "2"}};
+  worker.machine_id = "0123456789abcdef";
   return worker;
 }
 
@@ -321,6 +324,7 @@ TEST(ConvertTest, RecordsKeepEveryField) {
   EXPECT_EQ(run->name, "dynamic_quantization");
   EXPECT_EQ(run->method_version, 3);
   EXPECT_EQ(run->seed, FullRun().seed);
+  EXPECT_EQ(run->requirements, FullRun().requirements);
 
   EXPECT_THAT(Unset(ToProto(FullAttempt())), ::testing::IsEmpty());
   ExpectRoundTrip(FullAttempt());

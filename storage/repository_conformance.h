@@ -83,6 +83,7 @@ class RepositoryConformance : public ::testing::TestWithParam<OpenRepositories> 
     run.input_key = "key-" + name;
     run.folder = "dynamic_quant";
     run.time_limit = absl::Minutes(90);
+    run.requirements = {int64_t{8} << 30, {{"room", "2"}, {"课程", "a=b\n"}}, true};
     run.state = state;
     run.create_time = At(0);
     return run;
@@ -276,6 +277,7 @@ TEST_P(RepositoryConformance, WhatIsCreatedIsReadAgainAlsoAfterReopening) {
     EXPECT_EQ(run.input_key, "key-comparison");
     EXPECT_EQ(run.folder, "dynamic_quant");
     EXPECT_EQ(run.time_limit, absl::Minutes(90));
+    EXPECT_EQ(run.requirements, comparison.requirements);
     EXPECT_EQ(run.state, State::kPending);
     ASSERT_EQ(run.needs.size(), 2u);
     EXPECT_EQ(run.needs[0].run, "baseline");
@@ -891,6 +893,8 @@ TEST_P(RepositoryConformance, WorkersAreSavedAndSavedAgain) {
   worker.runner_sha256 = std::string(64, 'a');
   worker.version = "0.1.0";
   worker.facts = {{"cores", "2"}};
+  worker.labels = {{"room", "2"}};
+  worker.machine_id = "m1";
   worker.last_seen = At(1);
   QL_ASSERT_OK(states().SaveWorker(worker));
   worker.last_seen = At(2);
@@ -909,6 +913,8 @@ TEST_P(RepositoryConformance, WorkersAreSavedAndSavedAgain) {
   EXPECT_EQ(back.runner_sha256, worker.runner_sha256);
   EXPECT_EQ(back.version, "0.1.0");
   EXPECT_EQ(back.facts, worker.facts);
+  EXPECT_EQ(back.labels, worker.labels);
+  EXPECT_EQ(back.machine_id, "m1");
   EXPECT_EQ(back.last_seen, At(2));
 }
 

@@ -12,6 +12,7 @@
 #include "storage/sql/sql_event_repository.h"
 #include "storage/sql/sql_identity_repository.h"
 #include "storage/sql/sql_state_repository.h"
+#include "storage/sql/sql_worker_mode_repository.h"
 #include "storage/sqlite/backup.h"
 
 namespace quantlab {
@@ -39,13 +40,15 @@ class FolderStorage : public Storage {
         states_(*database_),
         events_(*database_),
         identities_(*database_),
-        deletion_(*database_, [folder] { return DatabaseFileBytes(folder); }) {}
+        deletion_(*database_, [folder] { return DatabaseFileBytes(folder); }),
+        worker_modes_(*database_) {}
 
   StateRepository& states() override { return states_; }
   EventRepository& events() override { return events_; }
   FileArtifactStore& artifacts() override { return *artifacts_; }
   IdentityRepository& identities() override { return identities_; }
   DeletionRepository& deletion() override { return deletion_; }
+  WorkerModeRepository& worker_modes() override { return worker_modes_; }
 
  private:
   // In this order: the lock goes last.
@@ -56,6 +59,7 @@ class FolderStorage : public Storage {
   SqlEventRepository events_;
   SqlIdentityRepository identities_;
   SqlDeletionRepository deletion_;
+  SqlWorkerModeRepository worker_modes_;
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "base/deletion.h"
 #include "base/identities.h"
 #include "base/repositories.h"
+#include "base/worker_modes.h"
 #include "storage/file_artifact_store.h"
 #include "storage/sqlite/sqlite_database.h"
 
@@ -34,6 +35,7 @@ class Storage {
   virtual FileArtifactStore& artifacts() = 0;
   virtual IdentityRepository& identities() = 0;
   virtual DeletionRepository& deletion() = 0;
+  virtual WorkerModeRepository& worker_modes() = 0;
 };
 
 // Opens the folder, creating what is missing.

@@ -50,7 +50,9 @@ std::string EncodeWorker(const WorkerRecord& worker) {
                     {"fingerprint", worker.fingerprint},
                     {"runner_sha256", worker.runner_sha256},
                     {"version", worker.version},
-                    {"facts", worker.facts}};
+                    {"facts", worker.facts},
+                    {"labels", worker.labels},
+                    {"machine_id", worker.machine_id}};
   return DumpJson(out);
 }
 
@@ -66,9 +68,32 @@ absl::Status DecodeWorker(const std::string& text, WorkerRecord* worker) {
     worker->runner_sha256 = in.at("runner_sha256");
     worker->version = in.at("version");
     worker->facts = in.at("facts").get<std::map<std::string, std::string>>();
+    // Absent where an earlier version stored it.
+    worker->labels = in.value("labels", std::map<std::string, std::string>());
+    worker->machine_id = in.value("machine_id", "");
     return absl::OkStatus();
   } catch (const json::exception& error) {
     return Damaged("a worker", error.what());
+  }
+}
+
+std::string EncodeRequirements(const RunRequirements& requirements) {
+  if (requirements == RunRequirements()) return "";
+  return DumpJson(json{{"memory_bytes", requirements.memory_bytes},
+                       {"labels", requirements.labels},
+                       {"alone", requirements.alone}});
+}
+
+absl::Status DecodeRequirements(const std::string& text, RunRequirements* requirements) {
+  if (text.empty()) return absl::OkStatus();
+  try {
+    const json in = json::parse(text);
+    requirements->memory_bytes = in.at("memory_bytes");
+    requirements->labels = in.at("labels").get<std::map<std::string, std::string>>();
+    requirements->alone = in.at("alone");
+    return absl::OkStatus();
+  } catch (const json::exception& error) {
+    return Damaged("a run", error.what());
   }
 }
 

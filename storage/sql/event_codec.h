@@ -42,6 +42,10 @@ absl::StatusOr<EventKind> DecodeEvent(ChangeKind kind, const std::string& conten
 std::string EncodeWorker(const WorkerRecord& worker);
 absl::Status DecodeWorker(const std::string& text, WorkerRecord* worker);
 
+// Empty where a run needs nothing else.
+std::string EncodeRequirements(const RunRequirements& requirements);
+absl::Status DecodeRequirements(const std::string& text, RunRequirements* requirements);
+
 }  // namespace quantlab
 
 #endif  // QUANTLAB_STORAGE_SQL_EVENT_CODEC_H_

@@ -82,14 +82,14 @@ int64_t InsertExperiment(Connection& connection, const ExperimentRecord& experim
 
 // --- runs ---------------------------------------------------------------------------------------------
 
-#define QL_RUN_COLUMNS                                                                                      \
-  "SELECT runs.key, runs.id, experiments.id, runs.name, runs.config, runs.kind, runs.method, "              \
-  "runs.method_version, runs.device, runs.seed, runs.input_key, runs.folder, runs.time_limit, runs.state, " \
-  "runs.message, runs.attempts, runs.crashes, runs.interruptions, runs.reused, runs.cancel_requested, "     \
-  "runs.create_time, runs.queue_time, runs.start_time, runs.end_time, result_run.id, "                      \
-  "result_attempt.number, runs.coded_message FROM runs JOIN experiments ON experiments.key = "              \
-  "runs.experiment "                                                                                        \
-  "LEFT JOIN attempts AS result_attempt ON result_attempt.key = runs.result "                               \
+#define QL_RUN_COLUMNS                                                                                            \
+  "SELECT runs.key, runs.id, experiments.id, runs.name, runs.config, runs.kind, runs.method, "                    \
+  "runs.method_version, runs.device, runs.seed, runs.input_key, runs.folder, runs.time_limit, runs.state, "       \
+  "runs.message, runs.attempts, runs.crashes, runs.interruptions, runs.reused, runs.cancel_requested, "           \
+  "runs.create_time, runs.queue_time, runs.start_time, runs.end_time, result_run.id, "                            \
+  "result_attempt.number, runs.coded_message, runs.requirements FROM runs JOIN experiments ON experiments.key = " \
+  "runs.experiment "                                                                                              \
+  "LEFT JOIN attempts AS result_attempt ON result_attempt.key = runs.result "                                     \
   "LEFT JOIN runs AS result_run ON result_run.key = result_attempt.run "
 
 RunKind ReadKind(const std::string& name) {
@@ -136,6 +136,7 @@ absl::StatusOr<RunRecord> ReadRun(Connection& connection, const Query& row) {
   out.end_time = row.OptionalTime(23);
   if (!row.IsNull(24)) out.result = AttemptKey{row.Text(24), row.Int(25)};
   out.coded_message = ReadMessage(row.Text(26));
+  QL_RETURN_IF_ERROR(DecodeRequirements(row.Text(27), &out.requirements));
   out.needs = ReadNeeds(connection, row.Int(0));
   return out;
 }
@@ -168,8 +169,8 @@ absl::StatusOr<int64_t> InsertRun(Connection& connection, int64_t experiment, co
       connection,
       "INSERT INTO runs (experiment, id, name, config, kind, method, method_version, device, seed, "
       "input_key, folder, time_limit, state, message, crashes, interruptions, result, reused, "
-      "create_time, queue_time, end_time, coded_message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-      "?, ?, ?, ?, ?, ?, ?, ?) RETURNING key");
+      "create_time, queue_time, end_time, coded_message, requirements) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+      "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING key");
   insert.Bind(experiment)
       .Bind(run.id)
       .Bind(run.name)
@@ -191,7 +192,8 @@ absl::StatusOr<int64_t> InsertRun(Connection& connection, int64_t experiment, co
       .Bind(run.create_time)
       .Bind(queued)
       .Bind(end)
-      .Bind(MessageToJson(run.coded_message));
+      .Bind(MessageToJson(run.coded_message))
+      .Bind(EncodeRequirements(run.requirements));
   return insert.InsertedKey();
 }
 

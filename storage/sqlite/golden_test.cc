@@ -69,6 +69,7 @@ void Fill(Storage& storage) {
   dynamic.method_version = 1;
   dynamic.state = RunState::kPending;
   dynamic.needs = {{"baseline", true}};
+  baseline.requirements = {1'000'000'000, {{"room", "2"}}, true};
   ASSERT_TRUE(storage.states().CreateExperiment(experiment, {baseline, dynamic}).ok());
 
   const AttemptKey key{baseline.id, 1};
@@ -115,6 +116,21 @@ void Fill(Storage& storage) {
   identity.create_time = kTime;
   identity.expire_time = kTime + absl::Hours(24);
   ASSERT_TRUE(storage.identities().CreateIdentity(identity).ok());
+  ASSERT_TRUE(
+      storage.worker_modes().SetWorkerMode({"worker-1", WorkerMode::kDrained, {}, "alice", kTime}).ok());
+}
+
+// Since version 7.
+void ExpectQueue(Storage& storage) {
+  const auto runs = storage.states().ListRuns("quick-k3f9a2");
+  ASSERT_TRUE(runs.ok()) << runs.status();
+  EXPECT_EQ((*runs)[0].requirements, (RunRequirements{1'000'000'000, {{"room", "2"}}, true}));
+  EXPECT_EQ((*runs)[1].requirements, RunRequirements());
+  const auto modes = storage.worker_modes().ListWorkerModes();
+  ASSERT_TRUE(modes.ok()) << modes.status();
+  ASSERT_EQ(modes->size(), 1u);
+  EXPECT_EQ((*modes)[0].mode, WorkerMode::kDrained);
+  EXPECT_EQ((*modes)[0].by, "alice");
 }
 
 // Since version 4.
@@ -170,6 +186,9 @@ TEST_F(GoldenStorageTest, DatabasesOfEveryVersionOpenAndSayWhatTheySaid) {
     ASSERT_NO_FATAL_FAILURE(ExpectFilled(**storage)) << "version " << migration.version;
     if (migration.version >= 4) {
       ASSERT_NO_FATAL_FAILURE(ExpectIdentity(**storage));
+    }
+    if (migration.version >= 7) {
+      ASSERT_NO_FATAL_FAILURE(ExpectQueue(**storage));
     }
 
     const std::string fresh = absl::StrCat(folder_, "/fresh", migration.version);

@@ -18,13 +18,14 @@
 #include "base/repositories.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "base/worker_modes.h"
 
 namespace quantlab {
 
 enum class Fault { kNone, kNotWritten, kWrittenButFailed };
 
 // Threads: safe.
-class MemoryRepository : public StateRepository, public EventRepository {
+class MemoryRepository : public StateRepository, public EventRepository, public WorkerModeRepository {
  public:
   // The next commits fail so, in this order.
   void FailCommits(std::deque<Fault> faults) {
@@ -159,6 +160,29 @@ class MemoryRepository : public StateRepository, public EventRepository {
     return all;
   }
 
+  // ---- WorkerModeRepository ----
+
+  // Changes of modes fail while this is set.
+  void FailModes(bool fail) {
+    MutexLock lock(mutex_);
+    fail_modes_ = fail;
+  }
+
+  absl::Status SetWorkerMode(const WorkerModeRecord& record) override {
+    MutexLock lock(mutex_);
+    if (fail_modes_) return absl::ResourceExhaustedError("disk full");
+    modes_.erase(record.worker_id);
+    if (record.mode != WorkerMode::kActive) modes_[record.worker_id] = record;
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<WorkerModeRecord>> ListWorkerModes() override {
+    MutexLock lock(mutex_);
+    std::vector<WorkerModeRecord> all;
+    for (const auto& [id, record] : modes_) all.push_back(record);
+    return all;
+  }
+
   // ---- EventRepository ----
 
   absl::StatusOr<int64_t> AppendEvents(const AttemptKey& key, const std::vector<Event>& events) override {
@@ -278,6 +302,8 @@ class MemoryRepository : public StateRepository, public EventRepository {
   std::map<AttemptKey, std::vector<Artifact>> artifacts_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, AttemptKey> reuse_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, WorkerRecord> workers_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, WorkerModeRecord> modes_ ABSL_GUARDED_BY(mutex_);
+  bool fail_modes_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Fault> faults_ ABSL_GUARDED_BY(mutex_);
   bool fail_reads_ ABSL_GUARDED_BY(mutex_) = false;
   int commits_ ABSL_GUARDED_BY(mutex_) = 0;
