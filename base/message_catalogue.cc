@@ -18,6 +18,7 @@
 #include "base/messages.h"
 #include "base/messages/access.h"
 #include "base/messages/export.h"
+#include "base/messages/queue.h"
 #include "base/messages/storage.h"
 #include "base/text/list.h"
 
@@ -252,6 +253,7 @@ const std::vector<MessageSpec>& AllMessages() {
 #include "base/message_list.inc"
 #include "base/messages/access.inc"
 #include "base/messages/export.inc"
+#include "base/messages/queue.inc"
 #include "base/messages/storage.inc"
 #undef QL_MESSAGE
   };

@@ -206,6 +206,10 @@ absl::StatusOr<v1::ListWorkersResponse> Client::ListWorkers() {
   return Call(*workers_, &v1::WorkerService::StubInterface::ListWorkers, v1::ListWorkersRequest());
 }
 
+absl::StatusOr<v1::WorkerStatus> Client::SetWorkerMode(const v1::SetWorkerModeRequest& request) {
+  return Call(*workers_, &v1::WorkerService::StubInterface::SetWorkerMode, request);
+}
+
 absl::StatusOr<v1::StatArtifactsResponse> Client::StatArtifacts(const v1::StatArtifactsRequest& request) {
   return Call(*artifacts_, &v1::ArtifactService::StubInterface::StatArtifacts, request);
 }

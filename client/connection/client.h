@@ -71,6 +71,7 @@ class Client {
   absl::StatusOr<v1::ListMethodsResponse> ListMethods();
   absl::StatusOr<v1::ListCatalogResponse> ListCatalog();
   absl::StatusOr<v1::ListWorkersResponse> ListWorkers();
+  absl::StatusOr<v1::WorkerStatus> SetWorkerMode(const v1::SetWorkerModeRequest& request);
   absl::StatusOr<v1::StatArtifactsResponse> StatArtifacts(const v1::StatArtifactsRequest& request);
   // Not repeated: the token of an answer that was lost cannot be shown again.
   absl::StatusOr<v1::CreateIdentityResponse> CreateIdentity(const v1::CreateIdentityRequest& request);

@@ -112,6 +112,7 @@ int RunQuantctl(int argc, char** argv) {
   AddExportModelCommand(line);
   AddDecideCommand(line);
   AddServeCommand(line);
+  AddWorkerCommands(line);
   AddServiceCommands(line);
   AddSettingsCommand(line);
   AddAdminCommands(line);

@@ -34,7 +34,8 @@ CLI::App* AddCommand(CommandLine& line, const std::string& name, const std::stri
 void AddSubmitCommands(CommandLine& line);      // run, submit, validate, watch
 void AddInspectCommands(CommandLine& line);     // list, get, logs, metrics, explain
 void AddChangeCommands(CommandLine& line);      // cancel, retry, stop
-void AddServiceCommands(CommandLine& line);     // workers, methods, catalog, version, help, completion
+void AddWorkerCommands(CommandLine& line);      // workers, worker drain, undrain, quarantine
+void AddServiceCommands(CommandLine& line);     // methods, catalog, version, help, completion
 void AddResultCommands(CommandLine& line);      // download, report
 void AddOpenCommand(CommandLine& line);         // open
 void AddDataCommands(CommandLine& line);        // export, compare

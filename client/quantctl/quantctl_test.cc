@@ -101,6 +101,34 @@ TEST_F(QuantctlTest, EveryCommandAnswersForPrograms) {
   }
 }
 
+TEST_F(QuantctlTest, WorkersAreDrainedQuarantinedAndGivenRunsAgain) {
+  fake_.With([](FakeState& state) {
+    v1::WorkerStatus* worker = state.workers.add_workers();
+    worker->mutable_worker()->set_id("gpu1-x7k2");
+    worker->mutable_worker()->set_hostname("gpu1");
+    (*worker->mutable_worker()->mutable_labels())["room"] = "2";
+    worker->set_state(v1::WORKER_STATE_BUSY);
+    worker->mutable_attempt()->set_run_id("quick-1/baseline");
+  });
+  Outcome outcome = Run("worker drain gpu1-x7k2 --reason 'new disk'");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.err, HasSubstr("given no more runs"));
+  EXPECT_THAT(outcome.err, HasSubstr("it still executes quick-1/baseline"));
+  outcome = Run("workers");
+  EXPECT_THAT(outcome.out, HasSubstr("DRAINING"));
+  EXPECT_THAT(outcome.out, HasSubstr("room=2"));
+  EXPECT_THAT(outcome.err, HasSubstr("worker gpu1-x7k2 on gpu1 is drained by carol: new disk"));
+  EXPECT_THAT(Run("worker quarantine gpu1-x7k2").err, HasSubstr("queued again"));
+  outcome = Run("--lang zh workers");
+  EXPECT_THAT(outcome.out, HasSubstr("已隔离"));
+  EXPECT_THAT(Run("worker undrain gpu1-x7k2").err, HasSubstr("is given runs again"));
+  EXPECT_THAT(Run("workers").out, HasSubstr("BUSY"));
+  EXPECT_EQ(nlohmann::json::parse(Run("worker drain gpu1-x7k2 -o json").out)["mode"], "WORKER_MODE_DRAINED");
+  EXPECT_EQ(Run("worker drain nobody").code, 4);
+  EXPECT_EQ(Run("worker drain").code, 2);
+  EXPECT_EQ(Run("worker undrain gpu1-x7k2 --reason x").code, 2);
+}
+
 TEST_F(QuantctlTest, SettingsNeedNoCoordinator) {
   const Outcome one = Run("settings training.epochs --coordinator 127.0.0.1:1");
   EXPECT_EQ(one.code, 0) << one.err;
@@ -308,11 +336,39 @@ TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
 }
 
 TEST_F(QuantctlTest, EveryCommandHasHelpWithAnExample) {
-  for (const char* command :
-       {"run",      "submit",  "validate", "list",    "get",     "watch",   "logs",     "metrics",
-        "cancel",   "retry",   "explain",  "workers", "methods", "catalog", "download", "report",
-        "export",   "compare", "doctor",   "version", "serve",   "stop",    "help",     "completion",
-        "settings", "open",    "du",       "delete",  "gc"}) {
+  for (const char* command : {"run",
+                              "submit",
+                              "validate",
+                              "list",
+                              "get",
+                              "watch",
+                              "logs",
+                              "metrics",
+                              "cancel",
+                              "retry",
+                              "explain",
+                              "workers",
+                              "methods",
+                              "catalog",
+                              "download",
+                              "report",
+                              "export",
+                              "compare",
+                              "doctor",
+                              "version",
+                              "serve",
+                              "stop",
+                              "help",
+                              "completion",
+                              "settings",
+                              "open",
+                              "du",
+                              "delete",
+                              "gc",
+                              "worker",
+                              "worker drain",
+                              "worker undrain",
+                              "worker quarantine"}) {
     const Outcome outcome = Run(absl::StrCat(command, " --help"));
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("Example:")) << command;

@@ -1,4 +1,4 @@
-// workers, methods, catalog, version, help, completion: the service and the program themselves.
+// methods, catalog, version, help, completion: the service and the program themselves.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -25,51 +25,6 @@
 
 namespace quantlab::client {
 namespace {
-
-// Why a worker gets no runs, and until when. Only administrators are given the reason.
-void NoteHold(Session& session, const v1::WorkerStatus& status) {
-  if (!status.has_held_until_time() || !status.has_hold_reason()) return;
-  const absl::Duration left = std::max(ToTime(status.held_until_time()) - absl::Now(), absl::ZeroDuration());
-  const auto reason = FromProto(status.hold_reason());
-  session.Note(
-      messages::kWorkerCannot(status.worker().id(), status.worker().hostname(),
-                              messages::kWorkerHeld(absl::Ceil(left, absl::Seconds(1)), status.faults(),
-                                                    reason.ok() ? *reason : Message())));
-}
-
-absl::StatusOr<int> Workers(Session& session) {
-  QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
-  QL_ASSIGN_OR_RETURN(const v1::ListWorkersResponse answer, client->ListWorkers());
-  if (!session.is_table()) {
-    session.PrintDocument("WorkerList", ToJsonValue(answer));
-    return kExitOk;
-  }
-  if (answer.workers().empty()) {
-    session.Note(messages::kNoWorkers(client->address()));
-    return kExitOk;
-  }
-  Table table({{"WORKER"}, {"HOST"}, {"STATE"}, {"DEVICES"}, {"RUN"}, {"LAST SEEN"}, {"PROCESSOR"}});
-  for (const v1::WorkerStatus& status : answer.workers()) {
-    const v1::WorkerInfo& worker = status.worker();
-    const bool held = status.has_held_until_time() && status.state() != v1::WORKER_STATE_GONE;
-    const std::string state(held ? "HELD"
-                                 : absl::StripPrefix(v1::WorkerState_Name(status.state()), "WORKER_STATE_"));
-    const Tone tone = held || status.state() == v1::WORKER_STATE_GONE ? Tone::kBad
-                      : status.state() == v1::WORKER_STATE_BUSY       ? Tone::kBusy
-                                                                      : Tone::kGood;
-    const auto cpu = worker.facts().find("cpu_model");
-    table.Add({worker.id(),
-               worker.hostname(),
-               {session.Term(state), tone},
-               absl::StrJoin(worker.devices(), " "),
-               status.attempt().run_id(),
-               HumanTime(ToTime(status.last_seen_time()), absl::Now(), session.language()),
-               cpu == worker.facts().end() ? "" : cpu->second});
-  }
-  session.Print(table);
-  for (const v1::WorkerStatus& status : answer.workers()) NoteHold(session, status);
-  return kExitOk;
-}
 
 void PrintMethod(Session& session, const v1::Method& method) {
   const std::string titles = absl::StrCat(method.title(), ", ", method.title_zh());
@@ -273,12 +228,9 @@ complete -o filenames -F _quantctl quantctl
 }  // namespace
 
 void AddServiceCommands(CommandLine& line) {
-  CLI::App* command = AddCommand(line, "workers", line.Say(messages::kHelpWorkers()), "  quantctl workers");
-  command->callback([&line] { line.action = Workers; });
-
   const auto method = std::make_shared<std::string>();
-  command = AddCommand(line, "methods", line.Say(messages::kHelpMethods()),
-                       "  quantctl methods dynamic_quantization");
+  CLI::App* command = AddCommand(line, "methods", line.Say(messages::kHelpMethods()),
+                                 "  quantctl methods dynamic_quantization");
   command->add_option("METHOD", *method, line.Say(messages::kHelpMethod()));
   command->callback([&line, method] { line.action = [method](Session& s) { return Methods(s, *method); }; });
 

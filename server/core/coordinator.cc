@@ -103,6 +103,10 @@ std::vector<WorkerStatus> Coordinator::Workers() {
   return Locked([](CoordinatorState& state) { return state.Workers(); });
 }
 
+absl::StatusOr<WorkerStatus> Coordinator::SetWorkerMode(const WorkerModeRecord& record) {
+  return Locked([&](CoordinatorState& state) { return state.SetWorkerMode(record); });
+}
+
 absl::StatusOr<std::string> Coordinator::HolderOf(const AttemptKey& attempt) {
   return Locked([&](CoordinatorState& state) { return state.HolderOf(attempt); });
 }

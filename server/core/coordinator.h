@@ -69,6 +69,8 @@ class Coordinator {
   // Idempotent. FAILED_PRECONDITION until all events and artifacts are stored.
   absl::Status Finish(const AttemptEnd& end);
   std::vector<WorkerStatus> Workers();
+  // Kept across restarts. Quarantine ends the worker's attempt as PREEMPTED. Errors: NOT_FOUND.
+  absl::StatusOr<WorkerStatus> SetWorkerMode(const WorkerModeRecord& record);
 
   // ---- who may do what ----
 

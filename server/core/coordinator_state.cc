@@ -33,6 +33,8 @@ CoordinatorState::CoordinatorState(const CoordinatorParts& parts, const Coordina
 absl::Status CoordinatorState::Recover() {
   QL_ASSIGN_OR_RETURN(const std::vector<WorkerRecord> workers, parts_.state->ListWorkers());
   for (const WorkerRecord& worker : workers) workers_.Restore(worker);
+  QL_ASSIGN_OR_RETURN(const std::vector<WorkerModeRecord> modes, parts_.modes->ListWorkerModes());
+  for (const WorkerModeRecord& mode : modes) modes_[mode.worker_id] = mode;
   QL_ASSIGN_OR_RETURN(const std::vector<RunRecord> runs, parts_.state->ListActiveRuns());
   std::set<std::string> experiments;
   for (const RunRecord& run : runs) experiments.insert(run.experiment_id);
@@ -53,12 +55,13 @@ absl::Status CoordinatorState::Load(const std::string& experiment_id) {
   experiment.files.clear();
   for (const RunRecord& run : runs) {
     queue_.Remove(run.id);
-    if (run.state == RunState::kQueued) queue_.Add(run, experiment.priority);
+    if (run.state == RunState::kQueued) queue_.Add(run, experiment.priority, experiment.submitter);
     if (run.state == RunState::kRunning) {
-      QL_RETURN_IF_ERROR(RestoreLease(run));
+      QL_RETURN_IF_ERROR(RestoreLease(run, experiment.submitter));
     } else {
-      leases_.Drop(run.id);
+      DropLease(run.id);
     }
+    RestoreHolder(run);
   }
   Active& active = active_[experiment_id];
   active.experiment = std::move(experiment);
@@ -69,14 +72,40 @@ absl::Status CoordinatorState::Load(const std::string& experiment_id) {
 
 // A full term from now, with the rest of the time limit by the wall clock, and the whole grace: the worker
 // may have finished long ago, and deliver its spooled events only now.
-absl::Status CoordinatorState::RestoreLease(const RunRecord& run) {
+absl::Status CoordinatorState::RestoreLease(const RunRecord& run, const std::string& submitter) {
   const AttemptKey key{run.id, run.attempts};
   if (leases_.Find(key) != nullptr) return absl::OkStatus();
   QL_ASSIGN_OR_RETURN(const AttemptRecord attempt, parts_.state->GetAttempt(key));
   const absl::Duration passed = std::max(parts_.clock->Now() - attempt.start_time, absl::ZeroDuration());
-  leases_.Grant(attempt, std::max(run.time_limit - passed, absl::ZeroDuration()) + options_.time_limit_grace);
+  GrantLease(attempt, run, submitter, std::max(run.time_limit - passed, absl::ZeroDuration()));
   workers_.Touch(attempt.worker_id);
   return absl::OkStatus();
+}
+
+// The worker that made a result has its files, also after a restart of the coordinator. Only a preference
+// depends on it, so an attempt that cannot be read is no error.
+void CoordinatorState::RestoreHolder(const RunRecord& run) {
+  if (!run.result || !holders_.Of(*run.result).empty()) return;
+  const absl::StatusOr<AttemptRecord> attempt = parts_.state->GetAttempt(*run.result);
+  if (attempt.ok()) holders_.Record(*run.result, attempt->worker_id);
+}
+
+void CoordinatorState::GrantLease(const AttemptRecord& attempt, const RunRecord& run,
+                                  const std::string& submitter, absl::Duration time_limit) {
+  leases_.Grant(attempt, time_limit + options_.time_limit_grace);
+  running_.Start(run.id, submitter, MachineOfWorker(attempt.worker_id), RunsAlone(run));
+}
+
+void CoordinatorState::DropLease(const std::string& run_id) {
+  leases_.Drop(run_id);
+  running_.End(run_id);
+}
+
+std::string CoordinatorState::MachineOfWorker(const std::string& worker_id) const {
+  WorkerRecord unknown;
+  unknown.id = worker_id;
+  const WorkerRecord& known = workers_.record(worker_id);
+  return MachineOf(known.id.empty() ? unknown : known);
 }
 
 absl::StatusOr<CoordinatorState::Active*> CoordinatorState::FindActive(const std::string& experiment_id) {
@@ -95,7 +124,14 @@ const RunRecord* CoordinatorState::Peek(const std::string& run_id) {
 // Ended experiments are read from the repository on request.
 void CoordinatorState::Prune(const std::string& experiment_id) {
   const auto it = active_.find(experiment_id);
-  if (it != active_.end() && !it->second.stale && AllEnded(it->second.runs)) active_.erase(it);
+  if (it != active_.end() && !it->second.stale && AllEnded(it->second.runs)) Drop(it);
+}
+
+void CoordinatorState::Drop(std::map<std::string, Active>::iterator active) {
+  for (const RunRecord& run : active->second.runs) {
+    if (run.result) holders_.Forget(*run.result);
+  }
+  active_.erase(active);
 }
 
 RunRecord* CoordinatorState::FindRun(Active& active, const std::string& run_id) {
@@ -132,8 +168,10 @@ void CoordinatorState::Absorb(Active& active, ExperimentChange& change) {
   for (const auto& [index, run] : change.changed()) {
     active.runs[index] = run;
     queue_.Remove(run.id);
-    if (run.state == RunState::kQueued) queue_.Add(run, active.experiment.priority);
-    if (run.state != RunState::kRunning) leases_.Drop(run.id);
+    if (run.state == RunState::kQueued) {
+      queue_.Add(run, active.experiment.priority, active.experiment.submitter);
+    }
+    if (run.state != RunState::kRunning) DropLease(run.id);
   }
   for (const RunTransition& transition : done.runs) {
     const RunRecord* run = FindRun(active, transition.run_id);
@@ -145,7 +183,8 @@ void CoordinatorState::Absorb(Active& active, ExperimentChange& change) {
   }
   if (done.start_attempt) {
     const RunRecord* run = FindRun(active, done.start_attempt->key.run_id);
-    leases_.Grant(*done.start_attempt, run->time_limit + options_.time_limit_grace);
+    GrantLease(*done.start_attempt, *run, active.experiment.submitter, run->time_limit);
+    RecordHolders(*run, done.start_attempt->worker_id);
     parts_.observer->OnStart(*done.start_attempt, *run, done.time - run->queue_time.value_or(done.time));
   }
 }
@@ -163,6 +202,10 @@ absl::Status CoordinatorState::EndAttempt(const AttemptEnd& end, std::optional<R
   change.change().remember = std::move(remember);
   QL_RETURN_IF_ERROR(Apply(*active, change));
   JudgeWorker(*active, end, attempt.worker_id);
+  if (end.outcome == RunState::kSucceeded) {
+    holders_.Record(end.key, attempt.worker_id);
+    if (run != nullptr) run_times_.Record(*run, end.time - attempt.start_time);
+  }
   parts_.observer->OnAttemptEnd(attempt, end.outcome, end.time - attempt.start_time, end.message);
   return absl::OkStatus();
 }
@@ -190,9 +233,13 @@ void CoordinatorState::JudgeWorker(Active& active, const AttemptEnd& end, const 
   }
 }
 
-// Whether the worker is fit for the run and not held back.
+// Whether the worker may be given runs at all.
+bool CoordinatorState::TakesRuns(const std::string& worker_id) const {
+  return !holds_.IsHeld(worker_id) && modes_.count(worker_id) == 0;
+}
+
 bool CoordinatorState::CanTake(const RunRecord& run, const WorkerRecord& worker) const {
-  return !holds_.IsHeld(worker.id) && WhyNot(run, worker).empty();
+  return TakesRuns(worker.id) && WhyNot(run, worker).empty();
 }
 
 absl::Status CoordinatorState::Lose(const AttemptKey& attempt, RunState outcome, const Message& why) {
@@ -321,12 +368,14 @@ absl::StatusOr<Explanation> CoordinatorState::Explain(const std::string& run_id)
     return explanation;
   }
   const std::vector<const WorkerRecord*> workers = workers_.Connected();
-  ExplanationFacts facts{&(*found)->runs, &workers, leases_.FindByRun(run_id),
-                         queue_.Position(run_id).value_or(0), absl::ZeroDuration()};
+  ExplanationFacts facts{&(*found)->runs, &workers, leases_.FindByRun(run_id), 0, absl::ZeroDuration()};
   for (const WorkerRecord* worker : workers) {
     const auto hold = holds_.Find(worker->id);
     if (hold && hold->left > absl::ZeroDuration()) facts.holds[worker->id] = *hold;
+    const auto mode = modes_.find(worker->id);
+    if (mode != modes_.end()) facts.modes[worker->id] = mode->second;
   }
+  if (run->state == RunState::kQueued) ExplainQueue(*run, facts);
   if (facts.lease != nullptr)
     facts.since_contact = leases_.term() - (facts.lease->expires - parts_.clock->Monotonic());
   return ExplainRun(*run, facts);
@@ -349,7 +398,7 @@ void CoordinatorState::Tick() {
   for (auto it = active_.begin(); it != active_.end();) {
     const auto active = it++;
     if (active->second.stale && !Load(active->first).ok()) continue;
-    if (AllEnded(active->second.runs)) active_.erase(active);
+    if (AllEnded(active->second.runs)) Drop(active);
   }
 }
 

@@ -21,11 +21,15 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/repositories.h"
+#include "base/worker_modes.h"
+#include "server/core/artifact_holders.h"
 #include "server/core/explanation.h"
 #include "server/core/lease_table.h"
 #include "server/core/observer.h"
 #include "server/core/reuse.h"
+#include "server/core/running_runs.h"
 #include "server/core/scheduler.h"
+#include "server/core/start_estimate.h"
 #include "server/core/sync.h"
 #include "server/core/transitions.h"
 #include "server/core/waiting_syncs.h"
@@ -40,6 +44,7 @@ struct CoordinatorParts {
   ArtifactStore* artifacts = nullptr;
   const Clock* clock = nullptr;
   CoreObserver* observer = nullptr;
+  WorkerModeRepository* modes = nullptr;
 };
 
 struct CoordinatorOptions {
@@ -56,7 +61,8 @@ struct WorkerStatus {
   WorkerRecord worker;
   WorkerState state = WorkerState::kIdle;
   std::optional<AttemptKey> attempt;
-  std::optional<WorkerHold> hold;  // where its last attempts ended by faults of its own
+  std::optional<WorkerHold> hold;        // where its last attempts ended by faults of its own
+  std::optional<WorkerModeRecord> mode;  // where it is not kActive
 };
 
 // The runs that wait for a device.
@@ -99,6 +105,7 @@ class CoordinatorState {
   void DropSync(int64_t id);
   absl::Status Finish(AttemptEnd end);
   std::vector<WorkerStatus> Workers();
+  absl::StatusOr<WorkerStatus> SetWorkerMode(const WorkerModeRecord& record);
   void Tick();
   void StopWaiting();
   CoordinatorStats Stats();
@@ -130,15 +137,23 @@ class CoordinatorState {
   const RunRecord* Peek(const std::string& run_id);
   static RunRecord* FindRun(Active& active, const std::string& run_id);
   void Prune(const std::string& experiment_id);
+  void Drop(std::map<std::string, Active>::iterator active);
   absl::Status Apply(Active& active, ExperimentChange& change);
   void Absorb(Active& active, ExperimentChange& change);
   absl::Status EndAttempt(const AttemptEnd& end, std::optional<ReuseEntry> remember);
   bool WorthAnotherWorker(const Active& active, const RunRecord& run, const std::string& worker_id) const;
   void JudgeWorker(Active& active, const AttemptEnd& end, const std::string& worker_id);
+  bool TakesRuns(const std::string& worker_id) const;
   bool CanTake(const RunRecord& run, const WorkerRecord& worker) const;
   absl::StatusOr<std::set<std::string>> IncompleteResults(const Active& active) const;
   absl::Status Lose(const AttemptKey& attempt, RunState outcome, const Message& why);
-  absl::Status RestoreLease(const RunRecord& run);
+  absl::Status RestoreLease(const RunRecord& run, const std::string& submitter);
+  void RestoreHolder(const RunRecord& run);
+  // A lease, and what the queue knows of the run that has it.
+  void GrantLease(const AttemptRecord& attempt, const RunRecord& run, const std::string& submitter,
+                  absl::Duration time_limit);
+  void DropLease(const std::string& run_id);
+  std::string MachineOfWorker(const std::string& worker_id) const;
 
   void RecordContact(const WorkerRecord& record);
   absl::StatusOr<SyncAnswer> AnswerNow(const SyncCall& call);
@@ -152,17 +167,56 @@ class CoordinatorState {
   void CorrectEnd(AttemptEnd& end, const Lease& lease, const RunRecord& run) const;
   void LoseOverdueAttempts();
 
-  std::string FirstFor(const WorkerRecord& worker, const std::set<std::string>& failed);
+  // ---- which run, on which worker (coordinator_state_queue.cc) ----
+
+  // The workers among which one is chosen.
+  struct IdleWorkers {
+    std::function<bool(const std::string& id)> has;
+    // The first, in their order, that `wanted` accepts; nullptr when there is none.
+    std::function<const WorkerRecord*(const std::function<bool(const WorkerRecord&)>& wanted)> first;
+  };
+  struct Choice {
+    std::string run_id, worker_id;
+  };
+  using Reservations = std::map<std::string, std::string>;  // run ids by machine
+
+  IdleWorkers Waiting() const;
+  static IdleWorkers Only(const WorkerRecord& worker);
+  // The first run of the queue that one of the workers can take, and that worker.
+  std::optional<Choice> Choose(const IdleWorkers& idle, const std::set<std::string>& failed);
+  const WorkerRecord* ChooseWorker(const RunRecord& run, const IdleWorkers& idle,
+                                   const Reservations& reserved) const;
+  std::string PreferHeld(const RunRecord& run, const QueueEntry& entry, const std::string& worker_id,
+                         const std::set<std::string>& failed);
+  // Of the runs that it depends on.
+  std::vector<AttemptKey> ResultsRead(const RunRecord& run) const;
+  // The number of those that the worker has.
+  int HeldInputs(const RunRecord& run, const std::string& worker_id) const;
+  std::vector<std::string> HoldersOfInputs(const RunRecord& run) const;
+  bool MachineIsFree(const RunRecord& run, const WorkerRecord& worker, const Reservations& reserved) const;
+  // Keeps a machine free for a run that needs one alone and finds none free.
+  void Reserve(const RunRecord& run, Reservations& reserved) const;
+  void RecordHolders(const RunRecord& run, const std::string& worker_id);
+
+  // ---- explanations (coordinator_state_queue.cc) ----
+
+  Reservations ReservedBefore(const std::string& run_id);
+  Message WhyMachineIsTaken(const RunRecord& run, const WorkerRecord& worker, const Reservations& reserved);
+  void ExplainQueue(const RunRecord& run, ExplanationFacts& facts);
+  std::string SlotOf(const RunRecord& run, const WorkerRecord& worker, const Reservations& reserved) const;
+  std::vector<std::optional<TimeLeft>> BusySlots(const RunRecord& run, const Reservations& reserved);
+  std::vector<TimeLeft> CompetingRuns(const RunRecord& run, const RunsAhead& ahead);
+  std::optional<TimeLeft> TimeLeftOn(const WorkerRecord& worker);
 
   // Hands queued runs to waiting workers.
   void Dispatch();
-  bool DispatchOne(std::set<std::string>& failed);
   void HandOut(const std::string& run_id, const std::string& worker_id, std::set<std::string>& failed);
   void Answer(WaitingSync call, absl::StatusOr<SyncAnswer> answer);
   void AnswerOverdue();
   SyncAnswer MakeAnswer(absl::Duration next_sync);
   absl::Duration Jittered(absl::Duration around);
   WorkerState StateOf(const std::string& worker_id);
+  WorkerStatus StatusOf(const WorkerRecord& worker);
 
   const CoordinatorParts parts_;
   const CoordinatorOptions options_;
@@ -171,8 +225,12 @@ class CoordinatorState {
   std::map<std::string, Active> active_;  // by experiment id
   WorkerTable workers_;
   WorkerHolds holds_;
+  std::map<std::string, WorkerModeRecord> modes_;  // by worker id, of those that are not kActive
   WaitingSyncs waiting_;
   RunQueue queue_;
+  RunningRuns running_;
+  ArtifactHolders holders_;
+  RunTimes run_times_;
   LeaseTable leases_;
   std::mt19937_64 random_;
   absl::Duration last_tick_;

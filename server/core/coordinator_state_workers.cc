@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/queue.h"
 #include "base/status_macros.h"
 #include "server/core/attempt_words.h"
 #include "server/core/coordinator_state.h"
@@ -118,33 +119,18 @@ absl::StatusOr<std::optional<Assignment>> CoordinatorState::RecoverUndelivered(c
   return std::nullopt;
 }
 
-// The run that this worker should take next; empty when there is none.
-std::string CoordinatorState::FirstFor(const WorkerRecord& worker, const std::set<std::string>& failed) {
-  if (holds_.IsHeld(worker.id)) return "";
-  std::map<std::string, bool> fits;  // by requirement
-  for (const QueueEntry& entry : queue_.entries()) {
-    const auto known = fits.find(entry.requirement);
-    if ((known != fits.end() && !known->second) || failed.count(entry.run_id) > 0) continue;
-    const RunRecord* run = Peek(entry.run_id);
-    if (run == nullptr) continue;
-    const bool fit = WhyNot(*run, worker).empty();
-    fits[entry.requirement] = fit;
-    if (fit) return entry.run_id;
-  }
-  return "";
-}
-
 absl::StatusOr<std::optional<Assignment>> CoordinatorState::Assign(const WorkerRecord& worker) {
   std::set<std::string> failed;
   absl::Status error;
   while (failed.size() < kMaxFailures) {
-    const std::string chosen = FirstFor(worker, failed);
-    if (chosen.empty()) break;
-    auto assignment = Take(active_[SplitRunId(chosen).first], chosen, worker);
+    const std::optional<Choice> chosen = Choose(Only(worker), failed);
+    if (!chosen) break;
+    const std::string& run_id = chosen->run_id;
+    auto assignment = Take(active_[SplitRunId(run_id).first], run_id, worker);
     if (!assignment.ok()) {
-      parts_.observer->OnBackgroundError(absl::StrCat("handing out ", chosen), assignment.status());
+      parts_.observer->OnBackgroundError(absl::StrCat("handing out ", run_id), assignment.status());
       error = assignment.status();
-      failed.insert(chosen);
+      failed.insert(run_id);
     } else if (*assignment) {
       return assignment;
     }  // else its result existed already, and the queue has moved on
@@ -220,14 +206,41 @@ WorkerState CoordinatorState::StateOf(const std::string& worker_id) {
   return leases_.FindByWorker(worker_id) != nullptr ? WorkerState::kBusy : WorkerState::kIdle;
 }
 
+WorkerStatus CoordinatorState::StatusOf(const WorkerRecord& worker) {
+  WorkerStatus status{worker, StateOf(worker.id), std::nullopt, holds_.Find(worker.id), std::nullopt};
+  if (const Lease* lease = leases_.FindByWorker(worker.id)) status.attempt = lease->attempt.key;
+  const auto mode = modes_.find(worker.id);
+  if (mode != modes_.end()) status.mode = mode->second;
+  return status;
+}
+
 std::vector<WorkerStatus> CoordinatorState::Workers() {
   std::vector<WorkerStatus> all;
-  for (const WorkerRecord* worker : workers_.All()) {
-    WorkerStatus status{*worker, StateOf(worker->id), std::nullopt, holds_.Find(worker->id)};
-    if (const Lease* lease = leases_.FindByWorker(worker->id)) status.attempt = lease->attempt.key;
-    all.push_back(std::move(status));
-  }
+  for (const WorkerRecord* worker : workers_.All()) all.push_back(StatusOf(*worker));
   return all;
+}
+
+absl::StatusOr<WorkerStatus> CoordinatorState::SetWorkerMode(const WorkerModeRecord& record) {
+  const WorkerRecord& worker = workers_.record(record.worker_id);
+  if (worker.id.empty()) {
+    return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchWorker(record.worker_id));
+  }
+  QL_RETURN_IF_ERROR(parts_.modes->SetWorkerMode(record));
+  if (record.mode == WorkerMode::kActive) {
+    modes_.erase(record.worker_id);
+    holds_.RecordHealthy(record.worker_id);  // whoever lets it work again has seen to its faults
+  } else {
+    modes_[record.worker_id] = record;
+  }
+  const Lease* const lease = leases_.FindByWorker(record.worker_id);
+  if (record.mode == WorkerMode::kQuarantined && lease != nullptr) {
+    const AttemptKey attempt = lease->attempt.key;
+    const Message why =
+        messages::kTakenFromQuarantined(record.worker_id, lease->attempt.worker_hostname, record.reason);
+    QL_RETURN_IF_ERROR(Lose(attempt, RunState::kPreempted, why));
+  }
+  Dispatch();
+  return StatusOf(workers_.record(record.worker_id));
 }
 
 // ---- who holds what --------------------------------------------------------------------------------------
@@ -283,32 +296,11 @@ void CoordinatorState::DropSync(int64_t id) {
 
 void CoordinatorState::Dispatch() {
   std::set<std::string> failed;
-  while (!waiting_.empty() && failed.size() < kMaxFailures && DispatchOne(failed)) {
+  while (!waiting_.empty() && failed.size() < kMaxFailures) {
+    const std::optional<Choice> choice = Choose(Waiting(), failed);
+    if (!choice) return;
+    HandOut(choice->run_id, choice->worker_id, failed);
   }
-}
-
-// Assigns the first run that a waiting worker can execute to the worker that has waited longest. False when
-// there is none.
-bool CoordinatorState::DispatchOne(std::set<std::string>& failed) {
-  std::set<std::string> hopeless;  // requirements
-  for (const QueueEntry& entry : queue_.entries()) {
-    if (hopeless.count(entry.requirement) > 0 || failed.count(entry.run_id) > 0) continue;
-    const RunRecord* run = Peek(entry.run_id);
-    if (run == nullptr) continue;
-    std::string chosen;
-    for (const WaitingSync& call : waiting_.calls()) {
-      if (!CanTake(*run, workers_.record(call.worker_id))) continue;
-      chosen = call.worker_id;
-      break;
-    }
-    if (chosen.empty()) {
-      hopeless.insert(entry.requirement);
-      continue;
-    }
-    HandOut(std::string(entry.run_id), chosen, failed);  // the queue changes: no entry after this
-    return true;
-  }
-  return false;
 }
 
 void CoordinatorState::HandOut(const std::string& run_id, const std::string& worker_id,

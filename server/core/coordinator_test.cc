@@ -13,6 +13,7 @@
 #include "base/error_reason.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/queue.h"
 #include "base/sha256.h"
 #include "tests/fakes/memory_repository.h"
 
@@ -31,7 +32,8 @@ class CoordinatorTest : public testing::Test {
   // As after kill -9: all that is left is in the repositories.
   void Restart() {
     coordinator_ = std::make_unique<Coordinator>(
-        CoordinatorParts{&repository_, &repository_, &artifacts_, &clock_, &observer_}, CoordinatorOptions{});
+        CoordinatorParts{&repository_, &repository_, &artifacts_, &clock_, &observer_, &repository_},
+        CoordinatorOptions{});
     ASSERT_TRUE(coordinator_->Recover().ok());
   }
 
@@ -700,7 +702,10 @@ TEST_F(CoordinatorTest, ExplainSaysWhyARunWaits) {
   Submit("g");
   explained = coordinator_->Explain("g/baseline");
   EXPECT_EQ(explained->queue_position, 2);
-  EXPECT_THAT(explained->reasons, ElementsAre(messages::kWaitsForWorkers(1), messages::kRunsAhead(2)));
+  // The limits of an hour of e/baseline and of f/baseline, each with the grace of 15 minutes.
+  EXPECT_THAT(explained->reasons,
+              ElementsAre(messages::kWaitsForWorkers(1), messages::kRunsAhead(2),
+                          messages::kStartsWithin(absl::Minutes(150) - absl::Seconds(5))));
 }
 
 TEST_F(CoordinatorTest, UnplaceableRunsAreNamed) {
@@ -770,7 +775,7 @@ TEST(CoordinatorThreadsTest, ManyCallersAtOnceKeepEveryRunApart) {
   MemoryRepository repository;
   MemoryArtifacts artifacts;
   CoreObserver observer;
-  Coordinator coordinator({&repository, &repository, &artifacts, &Clock::Real(), &observer}, {});
+  Coordinator coordinator({&repository, &repository, &artifacts, &Clock::Real(), &observer, &repository}, {});
   ASSERT_TRUE(coordinator.Recover().ok());
   std::atomic<bool> stop{false};
   std::atomic<int> finished{0}, changes{0};

@@ -1,10 +1,9 @@
-// LeaseTable, RunQueue and ExperimentChange: the pure parts of core.
+// LeaseTable and ExperimentChange: pure parts of core.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "base/message_catalogue.h"
 #include "server/core/lease_table.h"
-#include "server/core/scheduler.h"
 #include "server/core/transitions.h"
 
 namespace quantlab {
@@ -74,56 +73,6 @@ TEST_F(LeaseTableTest, TimeLimitsAreApartFromLeases) {
   EXPECT_TRUE(leases_.Find({"e/a", 1})->over_time);
   EXPECT_THAT(leases_.OverTimeSince(absl::Seconds(11)), IsEmpty());
   EXPECT_THAT(leases_.OverTimeSince(absl::Seconds(10)), ElementsAre(AttemptKey{"e/a", 1}));
-}
-
-// ---- queue ----
-
-RunRecord Queued(const std::string& id, absl::Time at, const std::string& device = "cpu") {
-  RunRecord run;
-  run.id = id;
-  run.name = SplitRunId(id).second;
-  run.device = device;
-  run.queue_time = at;
-  run.state = RunState::kQueued;
-  return run;
-}
-
-TEST(RunQueueTest, PriorityFirstThenTime) {
-  const absl::Time t = absl::FromUnixSeconds(100);
-  RunQueue queue;
-  queue.Add(Queued("e/late", t + absl::Seconds(2)), 0);
-  queue.Add(Queued("e/early", t), 0);
-  queue.Add(Queued("e/same", t), 0);
-  queue.Add(Queued("e/urgent", t + absl::Seconds(9)), 5);
-  queue.Add(Queued("e/idle", t - absl::Hours(1)), -1);
-  std::vector<std::string> order;
-  for (const QueueEntry& entry : queue.entries()) order.push_back(entry.run_id);
-  EXPECT_THAT(order, ElementsAre("e/urgent", "e/early", "e/same", "e/late", "e/idle"));
-  EXPECT_EQ(queue.Position("e/late"), 3);
-  EXPECT_EQ(queue.Position("e/none"), std::nullopt);
-  EXPECT_EQ(queue.OldestEntry(), t - absl::Hours(1));
-  queue.Remove("e/urgent");
-  EXPECT_EQ(queue.Position("e/late"), 2);
-  queue.Add(Queued("e/late", t - absl::Seconds(1)), 0);  // replaces
-  EXPECT_EQ(queue.Position("e/late"), 0);
-  EXPECT_EQ(queue.size(), 4u);
-}
-
-TEST(SchedulerTest, DeviceAndMethodMustFit) {
-  WorkerRecord worker;
-  worker.devices = {"cpu"};
-  worker.methods = {{"dynamic_quantization", 1}};
-  RunRecord run = Queued("e/a", absl::Now());
-  EXPECT_TRUE(WhyNot(run, worker).empty());
-  run.method = "dynamic_quantization";
-  run.method_version = 1;
-  EXPECT_TRUE(WhyNot(run, worker).empty());
-  run.method_version = 2;
-  EXPECT_EQ(English(WhyNot(run, worker)), "has no dynamic_quantization of version 2 (it has version 1)");
-  run.method = "qat";
-  EXPECT_EQ(English(WhyNot(run, worker)), "has no qat of version 2");
-  run.device = "cuda";
-  EXPECT_EQ(English(WhyNot(run, worker)), "has no cuda");
 }
 
 // ---- transitions ----

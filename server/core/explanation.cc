@@ -6,6 +6,7 @@
 
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/queue.h"
 #include "server/core/scheduler.h"
 
 namespace quantlab {
@@ -22,9 +23,11 @@ void ExplainPending(const RunRecord& run, const ExplanationFacts& facts, Explana
 
 void ExplainMisfits(const RunRecord& run, const std::vector<const WorkerRecord*>& workers,
                     Explanation& explanation) {
+  const bool needs_more = run.requirements.memory_bytes > 0 || !run.requirements.labels.empty();
   explanation.reasons.push_back(
-      run.method.empty() ? messages::kNoWorkerHasDevice(run.device)
-                         : messages::kNoWorkerHasMethod(run.device, run.method, run.method_version));
+      needs_more           ? messages::kNoWorkerFits()
+      : run.method.empty() ? messages::kNoWorkerHasDevice(run.device)
+                           : messages::kNoWorkerHasMethod(run.device, run.method, run.method_version));
   for (size_t i = 0; i < std::min(workers.size(), kMaxNamedWorkers); ++i) {
     explanation.reasons.push_back(
         messages::kWorkerCannot(workers[i]->id, workers[i]->hostname, WhyNot(run, *workers[i])));
@@ -35,19 +38,49 @@ void ExplainMisfits(const RunRecord& run, const std::vector<const WorkerRecord*>
   }
 }
 
-// Names each fit worker that is held back, with its last fault.
+// Why a worker that could execute the run gets none; no message where it is only busy.
+Message WhyHeldBack(const WorkerRecord& worker, const ExplanationFacts& facts) {
+  const auto mode = facts.modes.find(worker.id);
+  if (mode != facts.modes.end()) {
+    return mode->second.mode == WorkerMode::kDrained
+               ? messages::kWorkerDrained(mode->second.by, mode->second.reason)
+               : messages::kWorkerQuarantined(mode->second.by, mode->second.reason);
+  }
+  const auto hold = facts.holds.find(worker.id);
+  if (hold != facts.holds.end()) {
+    return messages::kWorkerHeld(absl::Ceil(hold->second.left, absl::Seconds(1)), hold->second.faults,
+                                 hold->second.last_fault);
+  }
+  const auto taken = facts.taken_machines.find(worker.id);
+  return taken == facts.taken_machines.end() ? Message() : taken->second;
+}
+
+// Names each fit worker that is held back, with the reason.
 void ExplainHolds(const std::vector<const WorkerRecord*>& held, const ExplanationFacts& facts,
                   Explanation& explanation) {
   for (size_t i = 0; i < std::min(held.size(), kMaxNamedWorkers); ++i) {
-    const WorkerHold& hold = facts.holds.at(held[i]->id);
-    explanation.reasons.push_back(messages::kWorkerCannot(
-        held[i]->id, held[i]->hostname,
-        messages::kWorkerHeld(absl::Ceil(hold.left, absl::Seconds(1)), hold.faults, hold.last_fault)));
+    explanation.reasons.push_back(
+        messages::kWorkerCannot(held[i]->id, held[i]->hostname, WhyHeldBack(*held[i], facts)));
   }
   if (held.size() > kMaxNamedWorkers) {
     explanation.reasons.push_back(
         messages::kMoreWorkersCannot(static_cast<int64_t>(held.size() - kMaxNamedWorkers)));
   }
+}
+
+// What comes before it, and when it can start.
+void ExplainOrder(const ExplanationFacts& facts, Explanation& explanation) {
+  std::vector<Message>& reasons = explanation.reasons;
+  if (facts.queue_position > 0) reasons.push_back(messages::kRunsAhead(facts.queue_position));
+  if (facts.ahead_by_priority > 0) reasons.push_back(messages::kAheadByPriority(facts.ahead_by_priority));
+  if (facts.ahead_by_turn > 0) {
+    reasons.push_back(messages::kAheadByTurn(facts.ahead_by_turn, facts.other_submitters));
+  }
+  if (!facts.estimate || facts.estimate->in <= absl::ZeroDuration()) return;
+  explanation.estimate = facts.estimate;
+  const absl::Duration in = absl::Ceil(facts.estimate->in, absl::Seconds(1));
+  reasons.push_back(facts.estimate->at_most ? messages::kStartsWithin(in)
+                                            : messages::kStartsInAbout(in, facts.estimate->runs));
 }
 
 void ExplainQueued(const RunRecord& run, const ExplanationFacts& facts, Explanation& explanation) {
@@ -56,10 +89,10 @@ void ExplainQueued(const RunRecord& run, const ExplanationFacts& facts, Explanat
   std::vector<const WorkerRecord*> held;
   for (const WorkerRecord* worker : *facts.workers) {
     if (!WhyNot(run, *worker).empty()) continue;
-    if (facts.holds.count(worker->id) > 0) {
-      held.push_back(worker);
-    } else {
+    if (WhyHeldBack(*worker, facts).empty()) {
       ++fit;
+    } else {
+      held.push_back(worker);
     }
   }
   if (facts.workers->empty()) {
@@ -69,9 +102,7 @@ void ExplainQueued(const RunRecord& run, const ExplanationFacts& facts, Explanat
   }
   if (fit > 0) explanation.reasons.push_back(messages::kWaitsForWorkers(fit));
   ExplainHolds(held, facts, explanation);
-  if (fit > 0 && facts.queue_position > 0) {
-    explanation.reasons.push_back(messages::kRunsAhead(facts.queue_position));
-  }
+  if (fit > 0 || !facts.taken_machines.empty()) ExplainOrder(facts, explanation);
 }
 
 void ExplainRunning(const RunRecord& run, const ExplanationFacts& facts, Explanation& explanation) {

@@ -3,21 +3,25 @@
 #define QUANTLAB_SERVER_CORE_EXPLANATION_H_
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
 #include "base/message.h"
 #include "base/records.h"
+#include "base/worker_modes.h"
 #include "server/core/lease_table.h"
+#include "server/core/start_estimate.h"
 #include "server/core/worker_holds.h"
 
 namespace quantlab {
 
 struct Explanation {
   RunState state = RunState::kPending;
-  std::vector<Message> reasons;  // most important first
-  int queue_position = 0;        // runs ahead of it
+  std::vector<Message> reasons;                // most important first
+  int queue_position = 0;                      // runs ahead of it
+  std::optional<StartEstimate> estimate = {};  // of a queued run, where one can be made
 };
 
 // The input of an explanation. Everything is borrowed.
@@ -26,8 +30,15 @@ struct ExplanationFacts {
   const std::vector<const WorkerRecord*>* workers = nullptr;  // connected ones
   const Lease* lease = nullptr;                               // of the run; nullptr when none
   int queue_position = 0;
-  absl::Duration since_contact;                  // since the last contact with the lease's worker
-  std::map<std::string, WorkerHold> holds = {};  // workers that are assigned no runs now, by id
+  absl::Duration since_contact;                        // since the last contact with the lease's worker
+  std::map<std::string, WorkerHold> holds = {};        // workers that are assigned no runs now, by id
+  std::map<std::string, WorkerModeRecord> modes = {};  // workers that are not kActive, by id
+  // Workers that could take it but for the other runs of their machine, by id, with the reason.
+  std::map<std::string, Message> taken_machines = {};
+  // Of queue_position: runs of a higher priority, and those of so many other submitters whose turn comes
+  // first.
+  int ahead_by_priority = 0, ahead_by_turn = 0, other_submitters = 0;
+  std::optional<StartEstimate> estimate = {};
 };
 
 // At most this many workers are named one by one, and this many runs.

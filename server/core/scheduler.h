@@ -1,11 +1,17 @@
-// The queue of runs, and which worker can execute which.
+// The queue of runs that wait for a worker, and which worker can execute which run.
 //
-// The queue is ordered by priority (higher first), then by the time of entering it. A run goes to a worker
-// that has its device and its method in the same version.
+// The order: higher priority first. Within a priority submitters take turns: the next run is one of the
+// submitter with the fewest running runs; among those with equally many, of the one whose last run started
+// longest ago. A submitter's own runs follow each other in the order in which they entered the queue.
+//
+// It follows that a submitter without a running run waits, in its priority, for at most one run of each other
+// submitter: after that run, the other one has either a running run or a later last start. (Runs that only
+// other workers can execute do not count.)
 #ifndef QUANTLAB_SERVER_CORE_SCHEDULER_H_
 #define QUANTLAB_SERVER_CORE_SCHEDULER_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -15,6 +21,7 @@
 #include "absl/time/time.h"
 #include "base/message.h"
 #include "base/records.h"
+#include "server/core/running_runs.h"
 
 namespace quantlab {
 
@@ -23,34 +30,62 @@ struct QueueEntry {
   absl::Time queue_time;
   uint64_t arrival = 0;  // orders entries of one moment
   std::string run_id;
+  std::string submitter;
   std::string requirement;
 
+  // Within a submitter and a priority.
   friend bool operator<(const QueueEntry& a, const QueueEntry& b) {
-    if (a.priority != b.priority) return a.priority > b.priority;
     if (a.queue_time != b.queue_time) return a.queue_time < b.queue_time;
     return a.arrival < b.arrival;
   }
+};
+
+// The runs that come before one, if every run could start when its turn comes and none ended. The pointers
+// are valid until the queue changes.
+struct RunsAhead {
+  std::vector<const QueueEntry*> by_priority;  // of a higher priority
+  std::vector<const QueueEntry*> own;          // earlier ones of the same submitter
+  std::vector<const QueueEntry*> by_turn;      // of other submitters, whose turn comes first
+  int submitters = 0;                          // of by_turn
+
+  int size() const { return static_cast<int>(by_priority.size() + own.size() + by_turn.size()); }
+};
+
+// What a visitor of the queue wants next.
+enum class Visit {
+  kStop,
+  kNextRun,
+  kNextGroup,  // no other run of the same submitter, priority and requirement
 };
 
 // Threads: one at a time (guarded by its owner).
 class RunQueue {
  public:
   // Replaces an entry of the same run.
-  void Add(const RunRecord& run, int priority);
+  void Add(const RunRecord& run, int priority, const std::string& submitter);
   void Remove(const std::string& run_id);
 
-  // In the order in which runs are to be assigned.
-  const std::set<QueueEntry>& entries() const { return entries_; }
-  size_t size() const { return entries_.size(); }
+  size_t size() const { return by_run_.size(); }
 
-  // Number of runs ahead of this one; nothing when it is not in the queue.
-  std::optional<int> Position(const std::string& run_id) const;
+  // Calls `visit` with runs in the order in which they are to be assigned while these run.
+  void VisitAll(const RunningRuns& running, const std::function<Visit(const QueueEntry&)>& visit) const;
+
+  // The runs that follow `entry` in its group (the same submitter, priority and requirement) and entered the
+  // queue within `window` after it, at most `most`.
+  std::vector<std::string> Following(const QueueEntry& entry, size_t most, absl::Duration window) const;
+
+  // Nothing when it is not in the queue.
+  std::optional<RunsAhead> Ahead(const std::string& run_id, const RunningRuns& running) const;
 
   // When the run that has waited longest entered; InfiniteFuture for an empty queue.
   absl::Time OldestEntry() const;
 
  private:
-  std::set<QueueEntry> entries_;
+  using Group = std::set<QueueEntry>;
+  using Groups = std::map<std::string, Group>;       // by requirement; none is empty
+  using Submitters = std::map<std::string, Groups>;  // by name; none is empty
+
+  std::map<int, Submitters, std::greater<int>> levels_;  // by priority, the highest first; none is empty
   std::map<std::string, QueueEntry> by_run_;
   uint64_t arrivals_ = 0;
 };
@@ -58,8 +93,15 @@ class RunQueue {
 // Why the worker cannot execute this run ("has no cuda"); no message when it can.
 Message WhyNot(const RunRecord& run, const WorkerRecord& worker);
 
-// Runs of one requirement fit the same workers: "cuda|dynamic_quantization|1".
+// Whether nothing else may run on its machine meanwhile: it measures time.
+bool RunsAlone(const RunRecord& run);
+
+// Runs of one requirement fit the same workers, and all or none of them run alone.
 std::string Requirement(const RunRecord& run);
+
+// The machine of a worker: the same for all workers there. A worker that does not say is a machine of its
+// own.
+std::string MachineOf(const WorkerRecord& worker);
 
 }  // namespace quantlab
 

@@ -17,6 +17,7 @@ bool SameCapabilities(const WorkerRecord& a, const WorkerRecord& b) {
   };
   return a.hostname == b.hostname && a.devices == b.devices && a.fingerprint == b.fingerprint &&
          a.runner_sha256 == b.runner_sha256 && a.version == b.version && a.facts == b.facts &&
+         a.labels == b.labels && a.machine_id == b.machine_id &&
          std::equal(a.methods.begin(), a.methods.end(), b.methods.begin(), b.methods.end(), same_method);
 }
 

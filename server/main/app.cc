@@ -100,10 +100,10 @@ struct App::Parts {
     CoordinatorOptions core;
     core.lease_term = options.lease_term;
     core.jitter_seed = RandomSeed();
-    coordinator =
-        std::make_unique<Coordinator>(CoordinatorParts{&storage->states(), &storage->events(),
-                                                       &storage->artifacts(), &Clock::Real(), core_log.get()},
-                                      core);
+    coordinator = std::make_unique<Coordinator>(
+        CoordinatorParts{&storage->states(), &storage->events(), &storage->artifacts(), &Clock::Real(),
+                         core_log.get(), &storage->worker_modes()},
+        core);
     return coordinator->Recover();
   }
 

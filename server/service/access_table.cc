@@ -39,6 +39,7 @@ const std::vector<AccessRule>& AccessRules() {
       {"ReportEvents", kNo, kNo, Grant::kLease, kNo, kChange},
       {"FinishAttempt", kNo, kNo, Grant::kLease, kNo, kChange, kAudited},
       {"ListWorkers", Grant::kNames, Grant::kNames, kNo, kYes, kRead},
+      {"SetWorkerMode", kNo, kNo, kNo, kYes, kChange, kAudited},
 
       // Every experiment is visible to those who may read; so are its artifacts, by their digests.
       {"StatArtifacts", kYes, kYes, Grant::kUpload, kYes, kRead},

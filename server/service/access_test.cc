@@ -44,6 +44,7 @@ Sync              - - y -
 ReportEvents      - - y -
 FinishAttempt     - - y -
 ListWorkers       y y - y
+SetWorkerMode     - - - y
 StatArtifacts     y y y y
 DownloadArtifact  y y y y
 UploadArtifact    - y y y
@@ -354,6 +355,20 @@ TEST_F(AccessTest, WhyAWorkerIsHeldIsForAdministratorsOnly) {
   };
   EXPECT_FALSE(is_told(TokenOf("submitter", Role::kSubmitter)));
   EXPECT_TRUE(is_told(TokenOf("admin", Role::kAdmin)));
+}
+
+TEST_F(AccessTest, WhoTakesAWorkerOutOfServiceIsKnownAndAudited) {
+  v1::SyncResponse ignored;
+  ASSERT_TRUE(Sync(IdleWorker("w"), &ignored).ok());
+  token_ = TokenOf("carol", Role::kAdmin);
+  v1::SetWorkerModeRequest request;
+  request.set_worker_id("w");
+  request.set_mode(v1::WORKER_MODE_QUARANTINED);
+  v1::WorkerStatus status;
+  ASSERT_TRUE(Call(*workers_, &v1::WorkerService::Stub::SetWorkerMode, request, &status).ok());
+  EXPECT_EQ(status.mode_by(), "carol");
+  EXPECT_THAT(AuditText(), HasSubstr("caller=carol role=admin rpc=SetWorkerMode"));
+  EXPECT_THAT(AuditText(), HasSubstr("w:WORKER_MODE_QUARANTINED"));
 }
 
 TEST_F(AccessTest, AJoiningTokenIsGoodForOneExchangeAndNothingElse) {

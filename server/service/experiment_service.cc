@@ -256,6 +256,9 @@ grpc::ServerUnaryReactor* ExperimentService::ExplainRun(grpc::CallbackServerCont
       *response->add_coded_reasons() = ToProto(reason);
     }
     response->set_queue_position(explanation.queue_position);
+    if (explanation.estimate) {
+      *response->mutable_estimated_start_time() = ToProto(parts_.rpc.clock->Now() + explanation.estimate->in);
+    }
     return absl::OkStatus();
   });
 }

@@ -12,6 +12,7 @@
 #include "base/messages/access.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
+#include "base/text/escape.h"
 #include "proto/convert.h"
 #include "proto/status_bridge.h"
 
@@ -21,6 +22,7 @@ namespace {
 constexpr int kMaxEvents = 1000;
 constexpr int64_t kMaxEventBytes = 2 << 20;
 constexpr int kMaxArtifacts = 10000;
+constexpr size_t kMaxReasonBytes = 1000;
 // An answer must be on its way before the caller's deadline.
 constexpr absl::Duration kAnswerTime = absl::Milliseconds(500);
 
@@ -112,6 +114,7 @@ void RemoveMachine(v1::WorkerInfo* worker) {
   worker->clear_runner_sha256();
   worker->clear_version();
   worker->clear_facts();
+  worker->clear_machine_id();
 }
 
 // One call of Sync, which may wait. The coordinator's answer and the caller's disconnection race; the one
@@ -273,28 +276,89 @@ grpc::ServerUnaryReactor* WorkerService::FinishAttempt(grpc::CallbackServerConte
   });
 }
 
+namespace {
+
+v1::WorkerMode ToProto(WorkerMode mode) {
+  switch (mode) {
+    case WorkerMode::kActive:
+      return v1::WORKER_MODE_ACTIVE;
+    case WorkerMode::kDrained:
+      return v1::WORKER_MODE_DRAINED;
+    case WorkerMode::kQuarantined:
+      return v1::WORKER_MODE_QUARANTINED;
+  }
+  return v1::WORKER_MODE_UNSPECIFIED;
+}
+
+absl::StatusOr<WorkerMode> FromProto(v1::WorkerMode mode) {
+  for (const WorkerMode known : {WorkerMode::kActive, WorkerMode::kDrained, WorkerMode::kQuarantined}) {
+    if (ToProto(known) == mode) return known;
+  }
+  return absl::InvalidArgumentError("mode is missing or unknown");
+}
+
+void FillMode(const std::optional<WorkerModeRecord>& mode, v1::WorkerStatus* out) {
+  out->set_mode(ToProto(mode ? mode->mode : WorkerMode::kActive));
+  if (!mode) return;
+  if (!mode->reason.empty()) *out->mutable_mode_reason() = quantlab::ToProto(mode->reason);
+  out->set_mode_by(mode->by);
+  *out->mutable_mode_time() = quantlab::ToProto(mode->time);
+}
+
+// `names_only`: without what submitters need not know of the machine.
+v1::WorkerStatus ToProto(const WorkerStatus& status, bool names_only) {
+  v1::WorkerStatus out;
+  *out.mutable_worker() = quantlab::ToProto(status.worker);
+  if (names_only) RemoveMachine(out.mutable_worker());
+  out.set_state(status.state == WorkerState::kBusy   ? v1::WORKER_STATE_BUSY
+                : status.state == WorkerState::kIdle ? v1::WORKER_STATE_IDLE
+                                                     : v1::WORKER_STATE_GONE);
+  if (status.attempt) *out.mutable_attempt() = quantlab::ToProto(*status.attempt);
+  *out.mutable_last_seen_time() = quantlab::ToProto(status.worker.last_seen);
+  FillMode(status.mode, &out);
+  if (!status.hold) return out;
+  out.set_faults(status.hold->faults);
+  // The reason names paths of the machine.
+  if (!names_only) *out.mutable_hold_reason() = quantlab::ToProto(status.hold->last_fault);
+  if (status.hold->left > absl::ZeroDuration()) {
+    *out.mutable_held_until_time() = quantlab::ToProto(Clock::Real().Now() + status.hold->left);
+  }
+  return out;
+}
+
+}  // namespace
+
 grpc::ServerUnaryReactor* WorkerService::ListWorkers(grpc::CallbackServerContext* context,
                                                      const v1::ListWorkersRequest*,
                                                      v1::ListWorkersResponse* response) {
   return RunUnary(rpc_, context, "ListWorkers", [=, this](RpcRecord& record) {
     record.frequent = true;
+    const bool names_only = record.grant() == Grant::kNames;
     for (const WorkerStatus& status : coordinator_->Workers()) {
-      v1::WorkerStatus* out = response->add_workers();
-      *out->mutable_worker() = ToProto(status.worker);
-      if (record.grant() == Grant::kNames) RemoveMachine(out->mutable_worker());
-      out->set_state(status.state == WorkerState::kBusy   ? v1::WORKER_STATE_BUSY
-                     : status.state == WorkerState::kIdle ? v1::WORKER_STATE_IDLE
-                                                          : v1::WORKER_STATE_GONE);
-      if (status.attempt) *out->mutable_attempt() = ToProto(*status.attempt);
-      *out->mutable_last_seen_time() = ToProto(status.worker.last_seen);
-      if (!status.hold) continue;
-      out->set_faults(status.hold->faults);
-      // The reason names paths of the machine.
-      if (record.grant() != Grant::kNames) *out->mutable_hold_reason() = ToProto(status.hold->last_fault);
-      if (status.hold->left > absl::ZeroDuration()) {
-        *out->mutable_held_until_time() = ToProto(Clock::Real().Now() + status.hold->left);
-      }
+      *response->add_workers() = ToProto(status, names_only);
     }
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* WorkerService::SetWorkerMode(grpc::CallbackServerContext* context,
+                                                       const v1::SetWorkerModeRequest* request,
+                                                       v1::WorkerStatus* response) {
+  return RunUnary(rpc_, context, "SetWorkerMode", [=, this](RpcRecord& record) -> absl::Status {
+    record.object = absl::StrCat(request->worker_id(), ":", v1::WorkerMode_Name(request->mode()));
+    if (request->reason().size() > kMaxReasonBytes) {
+      return MessageStatus(
+          absl::StatusCode::kInvalidArgument,
+          messages::kReasonTooLong(static_cast<int64_t>(request->reason().size()), kMaxReasonBytes));
+    }
+    WorkerModeRecord mode;
+    QL_ASSIGN_OR_RETURN(mode.mode, FromProto(request->mode()));
+    mode.worker_id = request->worker_id();
+    mode.reason = TextMessage(CleanText(request->reason(), kMaxReasonBytes));
+    mode.by = record.caller().name();
+    mode.time = rpc_.clock->Now();
+    QL_ASSIGN_OR_RETURN(const WorkerStatus status, coordinator_->SetWorkerMode(mode));
+    *response = ToProto(status, /*names_only=*/false);
     return absl::OkStatus();
   });
 }

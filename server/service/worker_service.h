@@ -24,6 +24,9 @@ class WorkerService final : public v1::WorkerService::CallbackService {
   grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context,
                                         const v1::ListWorkersRequest* request,
                                         v1::ListWorkersResponse* response) override;
+  grpc::ServerUnaryReactor* SetWorkerMode(grpc::CallbackServerContext* context,
+                                          const v1::SetWorkerModeRequest* request,
+                                          v1::WorkerStatus* response) override;
 
  private:
   const RpcEnvironment rpc_;

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "proto/convert.h"
 #include "server/service/testing/service_harness.h"
 
 namespace quantlab {
@@ -232,6 +234,39 @@ TEST_F(ArtifactServiceTest, WrongDigestsOffsetsAndSizesAreRefused) {
   for (int i = 0; i <= 10000; ++i) request.add_sha256(sha256);
   v1::StatArtifactsResponse response;
   EXPECT_EQ(Stat(request, &response).code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(WorkerServiceTest, AWorkerIsDrainedWithItsReasonAndGivenRunsAgain) {
+  v1::SyncResponse ignored;
+  ASSERT_TRUE(Sync(IdleWorker("w"), &ignored).ok());
+  const auto set = [&](const std::string& worker, v1::WorkerMode mode, const std::string& reason,
+                       v1::WorkerStatus* status) {
+    v1::SetWorkerModeRequest request;
+    request.set_worker_id(worker);
+    request.set_mode(mode);
+    request.set_reason(reason);
+    return Call(*workers_, &v1::WorkerService::Stub::SetWorkerMode, request, status);
+  };
+  v1::WorkerStatus status;
+  ASSERT_TRUE(set("w", v1::WORKER_MODE_DRAINED, "new disk", &status).ok());
+  EXPECT_EQ(status.mode(), v1::WORKER_MODE_DRAINED);
+  EXPECT_EQ(English(*FromProto(status.mode_reason())), "new disk");
+  EXPECT_EQ(status.mode_time().seconds(), absl::ToUnixSeconds(clock_.Now()));
+  Submitted();
+  v1::SyncResponse response;
+  ASSERT_TRUE(Sync(IdleWorker("w"), &response).ok());
+  EXPECT_FALSE(response.has_assignment());
+  ASSERT_TRUE(set("w", v1::WORKER_MODE_ACTIVE, "", &status).ok());
+  EXPECT_EQ(status.mode(), v1::WORKER_MODE_ACTIVE);
+  EXPECT_FALSE(status.has_mode_reason());
+  ASSERT_TRUE(Sync(IdleWorker("w"), &response).ok());
+  EXPECT_TRUE(response.has_assignment());
+
+  EXPECT_EQ(set("nobody", v1::WORKER_MODE_DRAINED, "", &status).code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(set("w", v1::WORKER_MODE_UNSPECIFIED, "", &status).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(set("w", static_cast<v1::WorkerMode>(9), "", &status).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(set("w", v1::WORKER_MODE_DRAINED, std::string(1001, 'x'), &status).code(),
+            absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

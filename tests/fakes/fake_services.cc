@@ -8,6 +8,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/message_catalogue.h"
+#include "proto/convert.h"
 #include "proto/status_bridge.h"
 #include "quantlab/v1/artifact.grpc.pb.h"
 #include "quantlab/v1/experiment.grpc.pb.h"
@@ -208,6 +210,21 @@ class Workers : public v1::WorkerService::Service {
     return ToGrpcStatus(fake_->Answer("ListWorkers", [&](FakeState& state) {
       *response = state.workers;
       return absl::OkStatus();
+    }));
+  }
+
+  grpc::Status SetWorkerMode(grpc::ServerContext*, const v1::SetWorkerModeRequest* request,
+                             v1::WorkerStatus* response) override {
+    return ToGrpcStatus(fake_->Answer("SetWorkerMode", [&](FakeState& state) -> absl::Status {
+      for (v1::WorkerStatus& worker : *state.workers.mutable_workers()) {
+        if (worker.worker().id() != request->worker_id()) continue;
+        worker.set_mode(request->mode());
+        *worker.mutable_mode_reason() = ToProto(TextMessage(request->reason()));
+        worker.set_mode_by("carol");
+        *response = worker;
+        return absl::OkStatus();
+      }
+      return absl::NotFoundError("no such worker");
     }));
   }
 

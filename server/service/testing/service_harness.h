@@ -37,10 +37,10 @@ class ServiceTest : public testing::Test {
     log.level = LogLevel::kError;
     log.file = folder_ / "log";
     log_ = *Log::Open(log);
-    coordinator_ =
-        std::make_unique<Coordinator>(CoordinatorParts{&storage_->states(), &storage_->events(),
-                                                       &storage_->artifacts(), &clock_, &observer_},
-                                      CoordinatorOptions{});
+    coordinator_ = std::make_unique<Coordinator>(
+        CoordinatorParts{&storage_->states(), &storage_->events(), &storage_->artifacts(), &clock_,
+                         &observer_, &storage_->worker_modes()},
+        CoordinatorOptions{});
     ASSERT_TRUE(coordinator_->Recover().ok());
     pool_ = std::make_unique<WorkPool>(2, 100);
     ASSERT_TRUE(identities_.emplace(&storage_->identities(), &clock_).Load().ok());
