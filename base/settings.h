@@ -33,6 +33,8 @@ struct ExperimentOptions {
   bool reuse = true;
   absl::Duration time_limit = absl::Hours(24);
   std::string report_language = "both";
+  double memory_gb = 0;
+  std::vector<std::string> labels;  // "key: value"
 };
 
 // The elements of a list, or the one value of any other setting. A duration is a text: "1h30m".

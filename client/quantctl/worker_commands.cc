@@ -10,6 +10,7 @@
 #include "base/messages/queue.h"
 #include "base/status_macros.h"
 #include "client/display/progress.h"
+#include "client/display/text.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
 #include "proto/convert.h"

@@ -11,9 +11,12 @@
 #include "base/device.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/queue.h"
 #include "base/metric_spec.h"
 #include "base/param_check.h"
+#include "base/text/escape.h"
 #include "base/text/nearest_name.h"
+#include "base/worker_labels.h"
 #include "server/config/experiment_name.h"
 #include "server/config/method_rules.h"
 #include "server/config/settings_reader.h"
@@ -336,6 +339,21 @@ void ApplyCatalogRows(const Catalog& catalog, ExperimentSpec* spec) {
   spec->dataset.labels = entry->rows.labels;
 }
 
+void CheckLabels(const YamlNode& root, const std::vector<std::string>& labels, Diagnostics& diagnostics) {
+  const YamlNode* const resources = root.Find("resources");
+  const YamlNode* const node = resources == nullptr ? nullptr : resources->Find("labels");
+  if (node == nullptr) return;
+  for (const YamlEntry& entry : node->entries) {
+    if (IsLabelText(entry.key) && IsLabelText(entry.value.text)) continue;
+    diagnostics.Error(entry.at, messages::kLabelWrong(CleanText(entry.key, 200), YamlMessage(entry.value),
+                                                      static_cast<int64_t>(kMaxLabelBytes)));
+  }
+  if (labels.size() > kMaxLabels) {
+    diagnostics.Error(node->at, messages::kTooManyWorkerLabels(static_cast<int64_t>(labels.size()),
+                                                               static_cast<int64_t>(kMaxLabels)));
+  }
+}
+
 void ReadTopLevel(const YamlNode& root, const std::string& file, const Catalog& catalog,
                   Diagnostics& diagnostics, ExperimentSpec* spec) {
   Fields fields(&root, "", diagnostics);
@@ -344,6 +362,7 @@ void ReadTopLevel(const YamlNode& root, const std::string& file, const Catalog& 
   ReadName(fields, file, diagnostics, &spec->name);
   ReadSeeds(fields, diagnostics, &spec->seeds);
   ReadSettings(fields, diagnostics, &spec->options);
+  CheckLabels(root, spec->options.labels, diagnostics);
   const Enabled enabled = ReadExperiments(fields.Take("experiments"), diagnostics, spec);
   ApplyCatalogRows(catalog, spec);
   ReadDataset(fields.Take("dataset"), diagnostics, &spec->dataset);

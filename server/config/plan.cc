@@ -1,6 +1,7 @@
 #include "server/config/plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -179,6 +180,31 @@ class Planner {
   std::vector<PlannedRun> runs_;
 };
 
+// ---- what runs need of their worker --------------------------------------------------------------------
+
+// "key: value", as Fields::Pairs joins them.
+std::map<std::string, std::string> LabelsOf(const std::vector<std::string>& pairs) {
+  std::map<std::string, std::string> labels;
+  for (const std::string& pair : pairs) {
+    const size_t colon = pair.find(": ");
+    labels[pair.substr(0, colon)] = pair.substr(colon + 2);
+  }
+  return labels;
+}
+
+MethodInputs InputsOf(const MethodConfig& method) {
+  const MethodSpec* spec = FindMethod(method.name);
+  return spec == nullptr ? MethodInputs() : spec->inputs(method.params);
+}
+
+RunRequirements RequirementsOf(const ExperimentOptions& options, const RunConfig& config) {
+  RunRequirements requirements;
+  requirements.memory_bytes = static_cast<int64_t>(std::llround(options.memory_gb * 1e9));
+  requirements.labels = LabelsOf(options.labels);
+  requirements.alone = config.kind == RunKind::kComparison || InputsOf(config.method).timed_shapes;
+  return requirements;
+}
+
 // Whether `wanted` names this run: its name, its variant, or its method.
 bool IsNamed(const PlannedRun& run, const std::string& wanted) {
   const RunConfig& config = run.config;
@@ -266,11 +292,6 @@ void AddTraining(const TrainingConfig& training, bool method_trains, KeyText& te
   if (training.enabled || method_trains) AddSettings(training, InInputKey::kYes, text);
 }
 
-MethodInputs InputsOf(const MethodConfig& method) {
-  const MethodSpec* spec = FindMethod(method.name);
-  return spec == nullptr ? MethodInputs() : spec->inputs(method.params);
-}
-
 }  // namespace
 
 std::string InputKey(const RunConfig& config, const std::vector<std::string>& needed) {
@@ -321,6 +342,7 @@ PlanResult PlanExperiment(const PlanRequest& request, const Catalog& catalog) {
   }
   if (!result.ok()) return result;
   result.runs = Planner(spec, std::move(model), std::move(dataset)).Plan();
+  for (PlannedRun& run : result.runs) run.requirements = RequirementsOf(spec.options, run.config);
   Select(request, result);
   return result;
 }

@@ -42,6 +42,7 @@ struct PlannedRun {
   std::string folder;
   std::vector<RunDependency> needs;
   std::string input_key;  // empty: never reused
+  RunRequirements requirements;
 };
 
 struct PlanResult {

@@ -314,6 +314,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"threads: 2000\n", "threads is 2000"},
         BadFile{"time_limit: 2\n", "time_limit is 2; allowed: a duration"},
         BadFile{"time_limit: inf\n", "time_limit is inf"}, BadFile{"name: \"../x\"\n", "name is \"../x\""},
+        BadFile{"resources: {memory_gb: -1}\n", "resources.memory_gb is -1"},
+        BadFile{"resources: {gpus: 2}\n", "there is no key gpus in resources"},
+        BadFile{"resources: {labels: [a]}\n",
+                "resources.labels is a list; allowed: a map from words to words"},
+        BadFile{"resources: {labels: {room 2: x}}\n", "e.yaml:2:22: room 2: x cannot be a label of workers"},
+        BadFile{"resources: {labels: {room: 'a b'}}\n", "room: a b cannot be a label of workers"},
         BadFile{"report: {language: fr}\n", "report.language is fr; allowed: zh, en, both"},
         BadFile{"dataset: {train_size: -1}\n", "dataset.train_size is -1"},
         BadFile{"dataset: {labels: [a]}\n", "dataset.labels must be at least two"},
@@ -352,6 +358,35 @@ TEST(PlanTest, EncodingAndNamesOfClassesReachTheRun) {
   ASSERT_TRUE(plan.ok()) << Problems(plan);
   EXPECT_EQ(plan.runs[0].config.dataset.encoding, "gbk");
   EXPECT_EQ(plan.runs[0].config.dataset.label_map, (std::vector<std::string>{"POS: positive", "1: no: 1"}));
+}
+
+TEST(PlanTest, RunsNeedTheResourcesOfTheFileAndMeasurementsTheWholeMachine) {
+  const PlanResult plan = Plan(
+      "experiments: {baseline: {}, dynamic_quantization: {}, mixed_precision: {mode: [per_layer, whole]}, "
+      "comparison: {}}\ndataset: {validation_size: 100}\n"
+      "resources: {memory_gb: 1.5, labels: {room: 2, gpu/model: h100}}\n");
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  std::map<std::string, bool> alone;
+  for (const PlannedRun& run : plan.runs) {
+    EXPECT_EQ(run.requirements.memory_bytes, 1'500'000'000) << run.config.run_name;
+    EXPECT_EQ(run.requirements.labels,
+              (std::map<std::string, std::string>{{"gpu/model", "h100"}, {"room", "2"}}));
+    alone[run.config.run_name] = run.requirements.alone;
+  }
+  EXPECT_EQ(alone, (std::map<std::string, bool>{{"baseline", false},
+                                                {"dynamic_quantization", false},
+                                                {"mixed_precision.mode-per_layer", true},
+                                                {"mixed_precision.mode-whole", false},
+                                                {"comparison", true}}));
+  EXPECT_EQ(Plan(kMinimal).runs[0].requirements, RunRequirements());
+}
+
+TEST(PlanTest, TooManyLabelsAreRefused) {
+  std::vector<std::string> labels;
+  for (int i = 0; i < 33; ++i) labels.push_back(absl::StrCat("k", i, ": v"));
+  const std::string minimal = kMinimal;
+  EXPECT_THAT(Problems(Plan(minimal + "resources: {labels: {" + absl::StrJoin(labels, ", ") + "}}\n")),
+              HasSubstr("there are 33 labels; allowed: 32"));
 }
 
 TEST(PlanTest, EveryProblemIsCollected) {
@@ -451,7 +486,7 @@ std::vector<std::string> OtherValues(const SettingSpec& spec) {
   }
   const std::string usual = SettingToString(spec, spec.default_value);
   values.erase(std::remove(values.begin(), values.end(), usual), values.end());
-  if (spec.path() == "dataset.label_map") return {"{POS: positive}"};
+  if (spec.pairs) return {"{POS: positive}"};
   for (std::string& value : values) {
     if (spec.list) value = spec.type == ParamType::kString ? "[good, bad]" : absl::StrCat("[", value, "]");
   }

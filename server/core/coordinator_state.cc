@@ -134,6 +134,11 @@ void CoordinatorState::Drop(std::map<std::string, Active>::iterator active) {
   active_.erase(active);
 }
 
+void CoordinatorState::Forget(const std::string& experiment_id) {
+  const auto it = active_.find(experiment_id);
+  if (it != active_.end()) Drop(it);
+}
+
 RunRecord* CoordinatorState::FindRun(Active& active, const std::string& run_id) {
   for (RunRecord& run : active.runs) {
     if (run.id == run_id) return &run;

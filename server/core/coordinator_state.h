@@ -115,7 +115,7 @@ class CoordinatorState {
   int64_t UnfinishedRunsOf(const std::string& submitter) const;
 
   // The experiment has ended and was deleted.
-  void Forget(const std::string& experiment_id) { active_.erase(experiment_id); }
+  void Forget(const std::string& experiment_id);
 
   // Renews the lease of the attempt for a full term, since its worker is alive.
   void Renew(const AttemptKey& attempt) { leases_.Renew(attempt); }

@@ -67,7 +67,7 @@ TEST(PageSizeTest, ZeroIsTheStandardAndTheRestHasARange) {
 }
 
 TEST(RpcNamesTest, EveryServiceIsAmongTheDescriptors) {
-  EXPECT_EQ(RpcNames().size(), 27u);
+  EXPECT_EQ(RpcNames().size(), 28u);
   for (const char* name : {"SubmitExperiment", "Sync", "DownloadArtifact"})
     EXPECT_THAT(RpcNames(), Contains(name));
 }

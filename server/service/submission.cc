@@ -53,6 +53,7 @@ RunRecord MakeRun(const PlannedRun& planned, absl::Duration time_limit, const st
   run.folder = planned.folder;
   run.needs = planned.needs;
   run.time_limit = time_limit;
+  run.requirements = planned.requirements;
   run.create_time = now;
   return run;
 }

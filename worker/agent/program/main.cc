@@ -22,6 +22,7 @@
 #include "base/ids.h"
 #include "base/settings.h"
 #include "base/status_macros.h"
+#include "base/worker_labels.h"
 #include "catalog/catalog.h"
 #include "monitoring/exporter.h"
 #include "platform/environment.h"
@@ -34,6 +35,7 @@
 #include "worker/agent/program/folder_id.h"
 #include "worker/agent/program/gpu_probe.h"
 #include "worker/agent/program/join.h"
+#include "worker/agent/program/placement.h"
 #include "worker/agent/program/runner_info.h"
 #include "worker/agent/program/worker_metrics.h"
 #include "yaml/option_file.h"
@@ -61,7 +63,8 @@ constexpr char kFooter[] =
 
 struct Settings {
   std::string config, coordinator, data_dir, runner, assets_dir;
-  std::vector<std::string> devices;
+  std::vector<std::string> devices, labels;
+  std::string machine_id;
   int threads = 0;
   int64_t cache_bytes = int64_t{10} << 30;
   std::string local_store;  // the coordinator's artifact store on this machine; empty: none
@@ -242,9 +245,22 @@ absl::Status Absolute(std::string& path) {
   return absl::OkStatus();
 }
 
+// What the worker says of itself beside what its runner can do.
+absl::Status Describe(const Settings& settings, const std::string& id, v1::WorkerInfo& worker) {
+  QL_ASSIGN_OR_RETURN((*worker.mutable_facts())[kFolderIdFact], FolderId(settings.data_dir + "/lock"));
+  QL_ASSIGN_OR_RETURN(const auto labels, ParseLabels(settings.labels));
+  worker.mutable_labels()->insert(labels.begin(), labels.end());
+  worker.set_id(id);
+  worker.set_hostname(Hostname());
+  worker.set_version(kVersion);
+  worker.set_machine_id(settings.machine_id.empty() ? MachineId("/", Hostname()) : settings.machine_id);
+  return absl::OkStatus();
+}
+
 int RunWorker(Settings settings, ProcessLauncher& launcher, int signal_fd) {
   LogOptions log_options;
-  const absl::Status parsed = ParseLogOptions(settings.log_level, settings.log_format, &log_options);
+  absl::Status parsed = ParseLogOptions(settings.log_level, settings.log_format, &log_options);
+  if (parsed.ok()) parsed = ParseLabels(settings.labels).status();
   if (!parsed.ok()) return Report(parsed, 2);
   absl::StatusOr<std::unique_ptr<Log>> opened = Log::Open(log_options);
   if (!opened.ok()) return Report(opened.status(), 2);
@@ -273,12 +289,8 @@ int RunWorker(Settings settings, ProcessLauncher& launcher, int signal_fd) {
   if (absl::IsCancelled(usable)) return 0;
   if (usable.ok()) usable = RestrictDevices(settings.devices, *worker);
   if (!usable.ok()) return Report(usable, 3);
-  const absl::StatusOr<std::string> folder_id = FolderId(settings.data_dir + "/lock");
-  if (!folder_id.ok()) return Report(folder_id.status(), 1);
-  (*worker->mutable_facts())[kFolderIdFact] = *folder_id;
-  worker->set_id(*id);
-  worker->set_hostname(Hostname());
-  worker->set_version(kVersion);
+  if (const absl::Status described = Describe(settings, *id, *worker); !described.ok())
+    return Report(described, 1);
   return Serve(settings, log, *worker, **coordinator, launcher, signal_fd);
 }
 
@@ -349,6 +361,19 @@ int Main(int argc, char** argv) {
                  absl::StrCat("Devices to offer (", absl::StrJoin(DeviceKindNames(), ", "),
                               "); default: all that the runner has"))
       ->delimiter(',');
+  app.add_option("--label", settings.labels,
+                 "KEY=VALUE for `resources.labels` of experiment files; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  app.add_option("--machine-id", settings.machine_id,
+                 "Workers with the same one share a machine: none gets a run while another measures times; "
+                 "default: an id of the running kernel")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return IsLabelText(text) ? "" : "needs 1 to 128 letters, digits and . _ - /";
+          },
+          "ID"));
   app.add_option("--threads", settings.threads, "Threads of runs that do not say; 0: left to the runner")
       ->check(CLI::Range(static_cast<int>(*threads.min), static_cast<int>(*threads.max)));
   app.add_option(

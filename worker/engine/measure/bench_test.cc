@@ -138,6 +138,7 @@ TEST(EnvironmentTest, TheFingerprintChangesWithWhatChangesResults) {
   const Environment one = DescribeEnvironment(Device(), 1), again = DescribeEnvironment(Device(), 1);
   EXPECT_EQ(one.fingerprint, again.fingerprint);
   EXPECT_EQ(one.fingerprint.size(), 16u);
+  EXPECT_EQ(one.facts.count("gpu_memory_bytes"), 0u) << "the CPU's is memory_bytes";
   EXPECT_NE(one.fingerprint, DescribeEnvironment(Device(), 2).fingerprint);
   for (const char* fact :
        {"cpu_model", "cpu_flags", "torch", "threads", "runner_sha256", "os", "int8_kernels"}) {

@@ -106,6 +106,17 @@ int64_t PeakDeviceMemory(const Device& device) {
   return stats.allocated_bytes[static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE)].peak;
 }
 
+int64_t TotalDeviceMemory(const Device& device) {
+  if (device.is_cpu()) return 0;
+  try {
+    const auto [free, total] =
+        at::accelerator::getMemoryInfo(static_cast<c10::DeviceIndex>(device.index().value_or(0)));
+    return static_cast<int64_t>(total);
+  } catch (const std::exception&) {
+    return 0;
+  }
+}
+
 std::string DeviceModels(const Device& device) {
   const Backend* const backend = FindBackend(device);
   return backend == nullptr ? "" : backend->models();

@@ -27,6 +27,9 @@ at::Device TorchDevice(const Device& device);
 // whose memory is measured from outside the process.
 int64_t PeakDeviceMemory(const Device& device);
 
+// Bytes of the device's whole memory; 0 for the CPU, and where the device does not say.
+int64_t TotalDeviceMemory(const Device& device);
+
 // The models of the kind's devices on this machine ("NVIDIA H100 80GB HBM3"); empty for the CPU, whose model
 // Environment has in any case.
 std::string DeviceModels(const Device& device);

@@ -122,6 +122,8 @@ Environment DescribeEnvironment(const Device& device, int threads) {
   }
   environment.fingerprint = Sha256Hex(canonical).substr(0, 16);
   facts["memory_bytes"] = absl::StrCat(MemoryBytes());
+  if (const int64_t memory = TotalDeviceMemory(device); memory > 0)
+    facts["gpu_memory_bytes"] = absl::StrCat(memory);
   facts["os"] = OsName();
   utsname kernel;
   if (uname(&kernel) == 0) facts["kernel"] = absl::StrCat(kernel.sysname, " ", kernel.release);
