@@ -19,7 +19,10 @@
 #include "base/messages/access.h"
 #include "base/messages/export.h"
 #include "base/messages/queue.h"
+#include "base/messages/hub.h"
+#include "base/messages/shell.h"
 #include "base/messages/storage.h"
+#include "base/messages/transfer.h"
 #include "base/text/list.h"
 
 namespace quantlab {
@@ -254,7 +257,10 @@ const std::vector<MessageSpec>& AllMessages() {
 #include "base/messages/access.inc"
 #include "base/messages/export.inc"
 #include "base/messages/queue.inc"
+#include "base/messages/hub.inc"
+#include "base/messages/shell.inc"
 #include "base/messages/storage.inc"
+#include "base/messages/transfer.inc"
 #undef QL_MESSAGE
   };
   return *all;

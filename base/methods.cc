@@ -74,21 +74,22 @@ ParamSpec Text(std::string name, std::string help) {
 
 ParamSpec WeightGranularity() {
   return Choice("weight_granularity", {"per_channel", "per_tensor"}, "per_channel",
-                "What shares one weight scale: each output channel, or the whole matrix.");
+                "Granularity of weight scales: one per output channel, or one for the whole matrix.");
 }
 
 ParamSpec WeightBits() {
   return Integer(
       "weight_bits", 8, 2, 8,
-      "Bits of a weight; with 4 or fewer two weights share a byte of the saved model. Fewer than 8 compute "
+      "Bits per weight; with 4 or fewer, the saved model stores two weights in a byte. Fewer than 8 bits are "
       "as fast as 8.");
 }
 
 // The common parameters of methods with a calibration.
 std::vector<ParamSpec> Calibration() {
   return {
-      Integer("calibration_texts", 128, 1, 100000,
-              "Training texts, drawn with the run's seed, from which the ranges of activations are found."),
+      Integer(
+          "calibration_texts", 128, 1, 100000,
+          "Number of training texts, drawn with the run's seed, on which the ranges of activations are calibrated."),
       Choice("observer", {"min_max", "moving_average", "histogram_mse", "histogram_entropy", "percentile"},
              "histogram_mse",
              "How a range is found: the extremes, their moving average over batches, the range of least "
@@ -96,9 +97,10 @@ std::vector<ParamSpec> Calibration() {
       Number("percentile", 99.99, 50.001, 100,
              "Of the observer percentile: the share of values, in percent, that lie below the upper end; "
              "the lower end mirrors it."),
-      Number("averaging_constant", 0.01, 0.0001, 1,
-             "Of the observer moving_average: weight of each new batch of 32 texts. Small ones need many "
-             "batches; with few, the range is that of the first."),
+      Number(
+          "averaging_constant", 0.01, 0.0001, 1,
+          "Of the observer moving_average: weight of each new batch of 32 texts. A small weight needs many "
+          "batches; with few, the range stays close to that of the first batch."),
   };
 }
 
@@ -109,7 +111,8 @@ std::vector<ParamSpec> SmoothQuant() {
              "or with the best one of each layer under the observer that is used."),
       Number("smooth_alpha", 0.5, 0, 1,
              "Of smooth_quant given: 0 leaves outliers in the activations, 1 moves them into the weights."),
-      Flag("bias_correction", true, "Take each channel's mean error on the calibration texts off its bias."),
+      Flag("bias_correction", true,
+           "Subtract each channel's mean error on the calibration texts from its bias."),
   };
 }
 
@@ -159,13 +162,13 @@ MethodSpec DynamicQuantization() {
   spec.title = "Dynamic quantization";
   spec.title_zh = "动态量化";
   spec.help =
-      "INT8 weights, computed once; activations are quantized while the model runs, from the range that "
-      "each token (or the whole batch) has just then. Needs no calibration data.";
+      "INT8 weights, computed once; activations are quantized at run time, with the range of each token (or "
+      "of the whole batch). Needs no calibration data.";
   spec.params = {
       Choice("dtype", {"qint8"}, "qint8", "Integer type of the weights."),
       Choice(
           "granularity", {"per_token", "per_tensor"}, "per_token",
-          "What shares one activation scale: each token, so that no text depends on its batch, or the whole "
+          "Granularity of activation scales: one per token, so that no text depends on its batch, or one per "
           "batch, as PyTorch does."),
       WeightGranularity(),
       Flag("reduce_range", false,
@@ -184,8 +187,8 @@ MethodSpec StaticQuantization() {
   spec.title = "Static quantization";
   spec.title_zh = "静态量化";
   spec.help =
-      "INT8 weights and activations with ranges that calibration on training texts has fixed, so that no "
-      "range is looked for while the model runs. For speed where some texts are at hand.";
+      "INT8 weights and activations with fixed ranges from calibration on training texts, so that none are "
+      "computed at run time. Choose it for speed if calibration texts are available.";
   spec.inputs = Calibrates;
   spec.params = Calibration();
   Append(spec.params, {WeightGranularity(), WeightBits()});
@@ -202,21 +205,23 @@ MethodSpec Qat() {
   spec.title = "Quantization-aware training";
   spec.title_zh = "量化感知训练";
   spec.help =
-      "Trains the FP32 checkpoint further while weights and activations pass through quantization, then "
-      "becomes the same INT8 kernels as static quantization. For accuracy where training again is possible, "
-      "above all with few bits. Compare it with its control, fp32_continued.";
+      "Trains the FP32 checkpoint further with simulated quantization of weights and activations; the result "
+      "runs on the same INT8 kernels as static quantization. Choose it for accuracy, above all with few bits, "
+      "if further training is possible. Compare it with its control, fp32_continued.";
   spec.inputs = Trains;
   spec.params = ExtraTraining();
   Append(spec.params, Calibration());
   Append(spec.params, {WeightGranularity(), WeightBits()});
-  Append(spec.params,
-         {Number("freeze_observers_at", 0.5, 0, 1,
-                 "Share of the steps after which the ranges of activations stay as they are. Until then "
-                 "they follow the extremes of the batches, whatever observer found the first ones."),
-          Flag("learned_steps", false, "Train the step sizes too (LSQ) instead of following ranges."),
-          Number("distillation", 0, 0, 1,
-                 "Weight of the FP32 model's answers in the loss, beside the labels; 0: the labels alone."),
-          Number("temperature", 2, 0.1, 100, "By which distillation softens both models' answers.")});
+  Append(
+      spec.params,
+      {Number("freeze_observers_at", 0.5, 0, 1,
+              "Share of the steps after which the ranges of activations are fixed. Before, they follow the "
+              "extremes of the batches, whichever observer found the first ones."),
+       Flag("learned_steps", false, "Train the step sizes too (LSQ) instead of following ranges."),
+       Number("distillation", 0, 0, 1,
+              "Weight of the FP32 model's answers in the loss, against that of the labels; 0: labels only."),
+       Number("temperature", 2, 0.1, 100,
+              "Temperature of distillation, which divides the logits of both models.")});
   spec.devices = IntegerLayers();
   return spec;
 }
@@ -287,8 +292,8 @@ MethodSpec WeightOnly() {
   spec.title = "Weight-only quantization";
   spec.title_zh = "仅权重量化";
   spec.help =
-      "INT4 or INT8 weights, activations in floating point: the smallest models, for short texts one at a "
-      "time, where reading the weights is what takes the time. GPTQ calibrates the rounding on training "
+      "INT4 or INT8 weights, activations in floating point: the smallest models; fast for short texts one at "
+      "a time, where reading the weights dominates the time. GPTQ calibrates the rounding on training "
       "texts.";
   spec.inputs = ReadByWeightOnly;
   spec.params = {
@@ -296,14 +301,14 @@ MethodSpec WeightOnly() {
           "dtype", {"int4", "int8"}, "int4",
           "Integer type of the weights: int4 with a scale for each group of inputs, int8 with one for each "
           "output channel."),
+      Choice("algorithm", {"gptq", "rtn"}, "gptq",
+             "Rounding of weights: gptq, in which the weights not yet rounded compensate the error on the "
+             "calibration texts, or rtn, to the nearest integer."),
       Choice(
-          "algorithm", {"gptq", "rtn"}, "gptq",
-          "How weights are rounded: gptq, so that the weights not yet rounded make up for the error on the "
-          "calibration texts, or rtn, each to the nearest integer."),
-      Choice("group_size", {"32", "64", "128", "256"}, "64",
-             "int4 only: inputs that share a scale; fewer are more accurate and take more bytes."),
+          "group_size", {"32", "64", "128", "256"}, "64",
+          "int4 only: number of inputs that share a scale; smaller groups are more accurate and larger in bytes."),
       Flag("symmetric", false,
-           "int4 only: no zero points, which saves one byte in each group and costs accuracy."),
+           "int4 only: no zero points, which saves one byte per group and costs accuracy."),
       Integer("calibration_texts", 128, 1, 100000,
               "gptq only: training texts, drawn with the run's seed, whose activations it calibrates on."),
       Number("damping", 0.01, 1e-6, 1,
@@ -325,13 +330,13 @@ MethodSpec Fp8Quantization() {
   spec.title = "FP8 quantization";
   spec.title_zh = "FP8 量化";
   spec.help =
-      "FP8 (E4M3) weights, computed once, and activations, rounded while the model runs; both with float scales. "
+      "FP8 (E4M3) weights, computed once, and activations, rounded at run time; both with float scales. "
       "For GPUs with FP8 arithmetic (compute capability 9.0). Elsewhere it shows the accuracy of FP8, not its speed. "
       "Needs no calibration data.";
   spec.params = {
       Choice(
           "granularity", {"per_token", "per_tensor"}, "per_token",
-          "What shares one activation scale: each token, so that no text depends on its batch, or the whole "
+          "Granularity of activation scales: one per token, so that no text depends on its batch, or one per "
           "batch."),
       WeightGranularity(),
   };
@@ -343,8 +348,8 @@ MethodSpec Fp8Quantization() {
 ParamSpec Embeddings() {
   return Choice(
       "embeddings", {"keep", "int8"}, "keep",
-      "int8: the rows of the embedding tables too, each with a scale of its own; in a small encoder they "
-      "are half of the model's bytes.");
+      "int8: quantize the embedding tables too, with one scale per row; in a small encoder they are half of the "
+      "model's bytes.");
 }
 
 }  // namespace

@@ -55,8 +55,8 @@ std::vector<Setting<EvaluationConfig>> LatencySettings() {
                                                       .min = 0,
                                                       .max = 10000,
                                                       .unit = "blocks",
-                                                      .help = "Before anything is counted.",
-                                                      .help_zh = "计数之前的预热次数。",
+                                                      .help = "Untimed blocks before the measurement.",
+                                                      .help_zh = "计时之前的预热区块数。",
                                                       .field = "warmup_iterations",
                                                       .in_key = InInputKey::kNo}),
       // The bootstrap interval of a median over fewer blocks is meaningless.
@@ -65,8 +65,8 @@ std::vector<Setting<EvaluationConfig>> LatencySettings() {
                 .min = 5,
                 .max = 1e6,
                 .unit = "blocks",
-                .help = "Blocks per variant, batch size and length, at least.",
-                .help_zh = "每个方案、批大小和长度至少的区块数。",
+                .help = "Smallest number of blocks per variant, batch size and length.",
+                .help_zh = "每个方案、批大小和长度的最少区块数。",
                 .field = "min_samples",
                 .in_key = InInputKey::kNo}),
       Original(&EvaluationConfig::min_duration_seconds,
@@ -74,8 +74,8 @@ std::vector<Setting<EvaluationConfig>> LatencySettings() {
                 .min = 0,
                 .max = 3600,
                 .unit = "s",
-                .help = "Seconds per variant, batch size and length, at least.",
-                .help_zh = "每个方案、批大小和长度至少的秒数。",
+                .help = "Shortest time per variant, batch size and length.",
+                .help_zh = "每个方案、批大小和长度的最短时间（秒）。",
                 .field = "min_duration_seconds",
                 .in_key = InInputKey::kNo}),
       Added(
@@ -103,28 +103,28 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
   return {
       Original(&DatasetConfig::format, {.key = "format",
                                         .allowed = DatasetFormatNames(),
-                                        .help = "How rows are read.",
-                                        .help_zh = "读取方式。",
+                                        .help = "File format of the dataset.",
+                                        .help_zh = "数据集的文件格式。",
                                         .default_words = absl::StrCat(kCatalogOr, "auto"),
                                         .default_words_zh = absl::StrCat(kCatalogOrZh, " auto")}),
       Added(&DatasetConfig::encoding,
             {.key = "encoding",
-             .help = "Of files without a byte order mark; `auto` guesses it, and says what it took.",
-             .help_zh = "无字节顺序标记（BOM）的文件的编码；`auto` 为推测，并说明所用的编码。",
+             .help = "Encoding of files without a byte order mark; `auto` detects it and reports the result.",
+             .help_zh = "无字节顺序标记（BOM）的文件的编码；`auto` 自动检测，并报告结果。",
              .allowed_words = "a name such as gbk, big5, shift_jis, windows-1252; auto",
              .allowed_words_zh = "编码名称，如 gbk、big5、shift_jis、windows-1252；或 auto",
              .default_words = absl::StrCat(kCatalogOr, "utf-8"),
              .default_words_zh = absl::StrCat(kCatalogOrZh, " utf-8")}),
       Original(&DatasetConfig::text_column, {.key = "text_column",
-                                             .help = "The column of the text.",
-                                             .help_zh = "文本所在的列。",
+                                             .help = "Name of the text column.",
+                                             .help_zh = "文本列的名称。",
                                              .allowed_words = "a column",
                                              .allowed_words_zh = "列名",
                                              .default_words = absl::StrCat(kCatalogOr, "text"),
                                              .default_words_zh = absl::StrCat(kCatalogOrZh, " text")}),
       Original(&DatasetConfig::label_column, {.key = "label_column",
-                                              .help = "The column of the label.",
-                                              .help_zh = "标签所在的列。",
+                                              .help = "Name of the label column.",
+                                              .help_zh = "标签列的名称。",
                                               .allowed_words = "a column",
                                               .allowed_words_zh = "列名",
                                               .default_words = absl::StrCat(kCatalogOr, "label"),
@@ -167,14 +167,15 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
       Original(&DatasetConfig::split_seed, {.key = "split_seed",
                                             .min = 0,
                                             .max = kMaxSeed,
-                                            .help = "Decides the splits, apart from `seed`.",
-                                            .help_zh = "决定划分，与 `seed` 无关。"}),
-      Original(&DatasetConfig::train_size, {.key = "train_size",
-                                            .min = 0,
-                                            .max = kMaxTexts,
-                                            .unit = "texts",
-                                            .help = "Training texts; 0: all that the other splits leave.",
-                                            .help_zh = "训练文本数；0：其他划分剩下的全部。"}),
+                                            .help = "Seed of the splits, independent of `seed`.",
+                                            .help_zh = "划分数据所用的种子，与 `seed` 无关。"}),
+      Original(&DatasetConfig::train_size,
+               {.key = "train_size",
+                .min = 0,
+                .max = kMaxTexts,
+                .unit = "texts",
+                .help = "Number of training texts; 0: all texts that are in no other split.",
+                .help_zh = "训练文本数；0：不属于其他划分的全部文本。"}),
       Original(
           &DatasetConfig::validation_size,
           {.key = "validation_size",
@@ -182,8 +183,8 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
            .max = kMaxTexts,
            .unit = "texts",
            .help =
-               "Validation texts, which `mixed_precision` per layer needs; 0: the dataset's own split, else "
-               "none; -1: none.",
+               "Number of validation texts, which `mixed_precision` per layer requires; 0: the dataset's own "
+               "split, or none; -1: none.",
            .help_zh =
                "验证文本数，`mixed_precision` 逐层选择时必须有；0：数据集自带的划分，没有则无；-1：无。"}),
       Original(
@@ -193,17 +194,19 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
            .max = kMaxTexts,
            .unit = "texts",
            .help =
-               "Test texts; 0: the dataset's own split, else all that is left, or a fifth when `train_size` "
-               "is 0 too.",
+               "Number of test texts; 0: the dataset's own split, or all remaining texts, or a fifth of them if "
+               "`train_size` is 0 too.",
            .help_zh =
                "测试文本数；0：数据集自带的划分，没有则取剩余全部，`train_size` 也为 0 时取五分之一。"}),
-      Original(&DatasetConfig::max_length,
-               {.key = "max_length",
-                .min = kMinTokens,
-                .max = kMaxTokens,
-                .unit = "tokens",
-                .help = "Tokens of a text, with [CLS] and [SEP]; longer texts are cut.",
-                .help_zh = "文本的词元数，含 [CLS] 与 [SEP]；更长的被截断。"}),
+      Original(
+          &DatasetConfig::max_length,
+          {.key = "max_length",
+           .min = kMinTokens,
+           .max = kMaxTokens,
+           .unit = "tokens",
+           .help =
+               "Largest number of tokens per text, including [CLS] and [SEP]; longer texts are truncated.",
+           .help_zh = "每条文本的最大词元数，含 [CLS] 与 [SEP]；更长的文本被截断。"}),
   };
 }
 
@@ -218,27 +221,31 @@ std::vector<Setting<TrainingConfig>> TrainingSettings() {
                                              .min = 1,
                                              .max = kMaxBatch,
                                              .unit = "texts",
-                                             .help = "Texts of a step, grouped by length.",
-                                             .help_zh = "每步的文本数，按长度分组。"}),
+                                             .help = "Texts per step; texts of similar length share a step.",
+                                             .help_zh = "每步的文本数；长度相近的文本分在同一步。"}),
       // 0 would train nothing while the report says that it did.
-      Original(&TrainingConfig::learning_rate, {.key = "learning_rate",
-                                                .min = 1e-9,
-                                                .max = 1,
-                                                .help = "Peak; rises linearly, then falls linearly to 0.",
-                                                .help_zh = "峰值；先线性上升，再线性降至 0。"}),
-      Original(
-          &TrainingConfig::weight_decay,
-          {.key = "weight_decay", .min = 0, .max = 10, .help = "Decoupled.", .help_zh = "解耦的权重衰减。"}),
-      Original(&TrainingConfig::warmup_ratio, {.key = "warmup_ratio",
+      Original(&TrainingConfig::learning_rate,
+               {.key = "learning_rate",
+                .min = 1e-9,
+                .max = 1,
+                .help = "Peak learning rate; it rises linearly, then falls linearly to 0.",
+                .help_zh = "学习率的峰值；先线性上升，再线性降至 0。"}),
+      Original(&TrainingConfig::weight_decay, {.key = "weight_decay",
                                                .min = 0,
-                                               .max = 1,
-                                               .help = "Share of all steps in which the rate rises.",
-                                               .help_zh = "学习率上升所占的步数比例。"}),
+                                               .max = 10,
+                                               .help = "Decoupled weight decay.",
+                                               .help_zh = "解耦的权重衰减。"}),
+      Original(&TrainingConfig::warmup_ratio,
+               {.key = "warmup_ratio",
+                .min = 0,
+                .max = 1,
+                .help = "Share of the steps during which the learning rate rises.",
+                .help_zh = "学习率上升所占的步数比例。"}),
       Original(&TrainingConfig::max_grad_norm,
                {.key = "max_grad_norm",
                 .min = 0,
                 .max = 1e6,
-                .help = "Global norm to which gradients are clipped; 0: never.",
+                .help = "Global norm to which gradients are clipped; 0: no clipping.",
                 .help_zh = "梯度裁剪的全局范数；0：不裁剪。"}),
       Original(&TrainingConfig::adam_beta1, {.key = "adam_beta1",
                                              .min = 0,
@@ -254,15 +261,15 @@ std::vector<Setting<TrainingConfig>> TrainingSettings() {
                {.key = "adam_epsilon",
                 .min = 1e-16,
                 .max = 1,
-                .help = "Added to the root of the mean of squared gradients, against division by 0.",
-                .help_zh = "加在二阶矩平方根上的小数，避免除以 0。"}),
+                .help = "Added to the denominator of the update, for numerical stability.",
+                .help_zh = "加在更新公式分母上的小数，保证数值稳定。"}),
       Original(&TrainingConfig::dropout,
                {.key = "dropout",
-                .help = "The probabilities of the model's config.json; false: none.",
-                .help_zh = "使用模型 config.json 中的概率；false：不使用。"}),
+                .help = "Apply dropout with the probabilities of the model's config.json.",
+                .help_zh = "按模型 config.json 中的概率使用 dropout。"}),
       Original(&TrainingConfig::dtype, {.key = "dtype",
                                         .allowed = {"fp32", "bf16"},
-                                        .help = "bf16: autocast, the weights stay FP32.",
+                                        .help = "bf16: automatic mixed precision; the weights stay in FP32.",
                                         .help_zh = "bf16：自动混合精度，权重仍为 FP32。"}),
   };
 }
@@ -272,7 +279,7 @@ std::vector<Setting<EvaluationConfig>> EvaluationSettings() {
       // Read, and put into the input key, by code of its own: aliases, and only what a run itself measures.
       Original(&EvaluationConfig::metrics,
                {.key = "metrics",
-                .help = "`quantctl metrics --list` prints them with what they mean.",
+                .help = "`quantctl metrics --list` prints them with their meaning.",
                 .help_zh = "`quantctl metrics --list` 列出各指标及其含义。",
                 .in_key = InInputKey::kNo,
                 .allowed_words = "a list of metrics",
@@ -283,7 +290,7 @@ std::vector<Setting<EvaluationConfig>> EvaluationSettings() {
                                                .min = 1,
                                                .max = kMaxBatch,
                                                .unit = "texts",
-                                               .help = "Batch size of predicting a split.",
+                                               .help = "Batch size for predictions.",
                                                .help_zh = "预测时的批大小。",
                                                .key_line = "evaluation_batch_size"}),
       Original(
@@ -292,7 +299,7 @@ std::vector<Setting<EvaluationConfig>> EvaluationSettings() {
            .min = 0,
            .max = 1,
            .help =
-               "Accuracy that a variant may lose against FP32, as a share, and still be called not inferior: "
+               "Largest loss of accuracy against FP32, as a share, at which a variant counts as not inferior: "
                "an exact one-sided test must exclude a loss of this or more. Fixed at submission.",
            .help_zh = "相对 FP32 允许损失的准确率（比例）：精确单侧检验排除达到或超过该值的损失时，称为非劣。"
                       "提交时即固定。"}),
@@ -313,12 +320,13 @@ std::vector<Setting<ExperimentOptions>> OptionSettings() {
                 .max = 1024,
                 .help = "Threads of a run; 0: one per core that the worker may use.",
                 .help_zh = "运行的线程数；0：工作节点可用的每个核一个。"}),
-      Original(&ExperimentOptions::priority, {.key = "priority",
-                                              .min = -1000,
-                                              .max = 1000,
-                                              .help = "Higher first; within one, submitters take turns.",
-                                              .help_zh = "大者优先；相同者由各提交者轮流。",
-                                              .in_key = InInputKey::kNo}),
+      Original(&ExperimentOptions::priority,
+               {.key = "priority",
+                .min = -1000,
+                .max = 1000,
+                .help = "Experiments of higher priority run first; of equal priority, submitters take turns.",
+                .help_zh = "优先级高的实验先执行；优先级相同时，各提交者轮流。",
+                .in_key = InInputKey::kNo}),
       Original(
           &ExperimentOptions::reuse,
           {.key = "reuse",
@@ -329,7 +337,7 @@ std::vector<Setting<ExperimentOptions>> OptionSettings() {
       Original(&ExperimentOptions::time_limit, {.key = "time_limit",
                                                 .min = 1,
                                                 .max = 720 * 3600,
-                                                .help = "Of one attempt of a run.",
+                                                .help = "Time limit of one attempt of a run.",
                                                 .help_zh = "一次尝试的时限。",
                                                 .in_key = InInputKey::kNo}),
       Added(
@@ -371,23 +379,22 @@ std::vector<SettingSpec> ListedAtTop() {
                                   .allowed_words_zh = "任何文字的字母、数字、`.` `_` `-`，至多 64 个",
                                   .default_words = "the file's name",
                                   .default_words_zh = "文件名"}),
-      Listed(
-          ParamType::kString,
-          {.key = "include",
-           .help =
-               "Files on which this one builds, relative to it; later ones override earlier ones, and this "
-               "file overrides all.",
-           .help_zh = "作为本文件基础的文件，路径相对本文件；后者覆盖前者，本文件覆盖全部。",
-           .in_key = InInputKey::kNo,
-           .allowed_words = "a file or a list of files",
-           .allowed_words_zh = "一个文件或文件列表",
-           .default_words = "none",
-           .default_words_zh = "无"}),
+      Listed(ParamType::kString,
+             {.key = "include",
+              .help =
+                  "Files to include, relative to this file; later files override earlier ones, and this file "
+                  "overrides all of them.",
+              .help_zh = "要包含的文件，路径相对本文件；后面的覆盖前面的，本文件覆盖全部。",
+              .in_key = InInputKey::kNo,
+              .allowed_words = "a file or a list of files",
+              .allowed_words_zh = "一个文件或文件列表",
+              .default_words = "none",
+              .default_words_zh = "无"}),
       Listed(ParamType::kInt,
              {.key = "seed",
               .min = 0,
               .max = kMaxSeed,
-              .help = "Seed of everything random in a run but the splits.",
+              .help = "Seed of all randomness in a run except the splits.",
               .help_zh = "运行中除数据划分外一切随机性的种子。"},
              {int64_t{42}}),
       Listed(
@@ -396,8 +403,8 @@ std::vector<SettingSpec> ListedAtTop() {
            .min = 0,
            .max = kMaxSeed,
            .help =
-               "Repeats every run with each of them; instead of `seed`; replaces that of an included file.",
-           .help_zh = "用每个种子重复所有运行；代替 `seed`；取代被包含文件中的 `seed`。",
+               "Repeat every run with each of these seeds; excludes `seed`, and replaces that of an included file.",
+           .help_zh = "用其中每个种子重复所有运行；不与 `seed` 同用，并取代被包含文件中的 `seed`。",
            .allowed_words = "a list of different seeds",
            .allowed_words_zh = "互不相同的种子列表",
            .default_words = "none",
@@ -406,7 +413,10 @@ std::vector<SettingSpec> ListedAtTop() {
 }
 
 std::vector<SettingSpec> ListedExperiments() {
-  const std::string asset = "a name of the catalogue, or a path", asset_zh = "目录表中的名称，或路径";
+  const std::string asset = "a name of the catalogue, or a path";
+  const std::string asset_zh = "目录表中的名称，或路径";
+  const std::string model = "a name of the catalogue, hf:OWNER/NAME, or a path";
+  const std::string model_zh = "目录表中的名称、hf:OWNER/NAME，或路径";
   std::vector<SettingSpec> all = {
       Listed(ParamType::kBool,
              {.key = "baseline.enabled",
@@ -416,15 +426,18 @@ std::vector<SettingSpec> ListedExperiments() {
              {true}),
       Listed(ParamType::kString,
              {.key = "baseline.model",
-              .help = "The encoder or checkpoint; a path has a `/` or begins with a `.`.",
-              .help_zh = "编码器或检查点；路径含 `/` 或以 `.` 开头。",
-              .allowed_words = asset,
-              .allowed_words_zh = asset_zh},
+              .help =
+                  "The encoder or checkpoint. A path has a `/` or begins with a `.`; a name that begins with "
+                  "`hf:` is a model of the Hugging Face hub.",
+              .help_zh =
+                  "编码器或检查点。路径含 `/` 或以 `.` 开头；以 `hf:` 开头的是 Hugging Face 模型库中的模型。",
+              .allowed_words = model,
+              .allowed_words_zh = model_zh},
              {std::string("minilm")}),
       Listed(ParamType::kString,
              {.key = "baseline.dataset",
-              .help = "The labelled texts.",
-              .help_zh = "带标签的文本。",
+              .help = "The dataset: labelled texts.",
+              .help_zh = "数据集，即带标签的文本。",
               .allowed_words = asset,
               .allowed_words_zh = asset_zh},
              {std::string("imdb")}),
@@ -474,14 +487,14 @@ std::vector<SettingSpec> ListedDecision() {
       Listed(ParamType::kString,
              {.key = "goal",
               .allowed = {"speed", "size", "memory", "accuracy"},
-              .help = "What the best one of those that qualify is best in.",
-              .help_zh = "符合要求的方案中，最好的一个在哪方面最好。",
+              .help = "The quantity to optimize among the variants that meet all limits.",
+              .help_zh = "在满足全部限制的方案中要优化的指标。",
               .in_key = InInputKey::kNo},
              {std::string("speed")}),
-      limit("batch_size", kMaxBatch, "texts", "Texts of the batch that time and speed mean.",
-            "时间与速度所指批次的文本数。"),
-      limit("sequence_length", kMaxTokens, "tokens", "Tokens of each of its texts.",
-            "其中每条文本的词元数。"),
+      limit("batch_size", kMaxBatch, "texts", "Batch size to which time and speed refer.",
+            "时间与速度所指的批大小。"),
+      limit("sequence_length", kMaxTokens, "tokens", "Tokens per text in that batch.",
+            "该批中每条文本的词元数。"),
   };
   for (SettingSpec& spec : all) spec.section = "decide";
   for (size_t i = all.size() - 2; i < all.size(); ++i) {
@@ -509,12 +522,12 @@ std::vector<SettingSpec> ListedCover() {
   };
   add("course", "Name of the course.", "课程名称。");
   add("title", "Title of the report.", "报告题目。");
-  add("author", "Who hands it in.", "提交人姓名。");
+  add("author", "Author of the report.", "作者姓名。");
   add("student_id", "Student number.", "学号。");
   add("class", "Class.", "班级。");
   add("teacher", "Teacher.", "指导教师。");
   add("school", "School or department.", "学校或院系。");
-  add("date", "Date, as it is to be printed.", "日期，按原样印出。");
+  add("date", "Date, printed as given.", "日期，按原样印出。");
   return all;
 }
 
@@ -522,7 +535,7 @@ SettingSpec ListedOptimizer() {
   SettingSpec spec = Listed(ParamType::kString,
                             {.key = "optimizer",
                              .allowed = {"adamw"},
-                             .help = "AdamW; biases and LayerNorms are spared weight decay.",
+                             .help = "AdamW; weight decay is not applied to biases and LayerNorms.",
                              .help_zh = "AdamW；偏置与 LayerNorm 不做权重衰减。",
                              .in_key = InInputKey::kNo},
                             {std::string("adamw")});

@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "base/param_type_name.h"
 #include "base/status_macros.h"
 #include "base/worker_labels.h"
 #include "proto/checks.h"
@@ -111,20 +112,6 @@ absl::StatusOr<RunReport> FromProtoReport(const v1::RunReport& in) {
   QL_RETURN_IF_ERROR(Part("environment", in.environment(), &out.environment));
   QL_RETURN_IF_ERROR(Parts("caveats", in.caveats(), &out.caveats));
   return out;
-}
-
-const char* ParamTypeName(ParamType type) {
-  switch (type) {
-    case ParamType::kBool:
-      return "bool";
-    case ParamType::kInt:
-      return "int";
-    case ParamType::kDouble:
-      return "double";
-    case ParamType::kString:
-      return "string";
-  }
-  return "string";
 }
 
 }  // namespace

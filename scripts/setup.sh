@@ -11,7 +11,7 @@ PACKAGES=(
   git ca-certificates g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-pip
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
   libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev libcivetweb-dev libyaml-cpp-dev libcli11-dev
-  nlohmann-json3-dev libhwy-dev libonnx-dev libutf8proc-dev libicu-dev libzip-dev libgtest-dev libgmock-dev
+  nlohmann-json3-dev libhwy-dev libonnx-dev libutf8proc-dev libicu-dev libzip-dev libcurl4-openssl-dev libgtest-dev libgmock-dev
   # Figures, HTML and PDF of reports; without them a report consists of Markdown, tables and data.
   gnuplot-nox pandoc weasyprint fonts-noto-cjk
 )

@@ -46,13 +46,14 @@ ENGINE = ["kernels", "text", "data", "families", "input_checks", "tensors", "gpu
 for _index, _folder in enumerate(ENGINE):
     ALLOWED[f"worker/engine/{_folder}"] = {f"worker/engine/{below}" for below in ENGINE[:_index]}
 # So is the client.
-CLIENT = ["display", "connection", "inputs", "embedded", "results", "quantctl"]
+CLIENT = ["display", "connection", "hub", "inputs", "embedded", "results", "quantctl"]
 for _index, _folder in enumerate(CLIENT):
     ALLOWED[f"client/{_folder}"] = {f"client/{below}" for below in CLIENT[:_index]} | {"proto", "quantlab", "security"}
 # What a run would refuse about its inputs is known before it runs.
+ALLOWED["client/hub"] |= {"model_folder"}
 ALLOWED["client/inputs"] |= {"model_folder", "worker/engine/data", "worker/engine/input_checks"}
 ALLOWED["client/results"] |= {"report", "report/facts", "yaml"}
-ALLOWED["client/quantctl"] |= {"export", "report", "report/facts", "catalog", "yaml"}
+ALLOWED["client/quantctl"] |= {"export", "report", "report/facts", "catalog", "model_folder", "yaml"}
 # And the agent.
 AGENT = ["connection", "events", "inputs", "attempt", "program"]
 for _index, _folder in enumerate(AGENT):
@@ -87,6 +88,7 @@ LIBRARIES = {
     re.compile(r"^prometheus/"): {"monitoring", "server/service", "worker/agent/program"},
     re.compile(r"^civetweb\.h$"): {"monitoring"},
     re.compile(r"^zip\.h$"): {"client/results"},
+    re.compile(r"^curl/"): {"client/hub"},
     re.compile(r"^yaml-cpp/"): {"yaml", "client/inputs", "client/results", "client/quantctl"},
 }
 

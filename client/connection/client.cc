@@ -12,6 +12,7 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/messages/access.h"
+#include "base/messages/transfer.h"
 #include "base/records.h"
 #include "base/status_macros.h"
 #include "platform/address.h"
@@ -113,11 +114,8 @@ absl::StatusOr<Response> Client::Call(Stub& stub,
     response.Clear();
     absl::Status status = FromGrpcStatus((stub.*method)(&context, request, &response));
     if (ConnectionEnded(status) && ++ended_connections == kMaxEndedConnections) {
-      return absl::InternalError(absl::StrCat(
-          "the coordinator at ", options_.address, " ended the connection ", ended_connections,
-          " times while it had this request (", status.message(),
-          "); it is not sent again, since the request itself may be what ends the coordinator. Its "
-          "log says more"));
+      return MessageStatus(absl::StatusCode::kInternal,
+                           messages::kConnectionEnded(options_.address, ended_connections, status.message()));
     }
     return status;
   };

@@ -32,14 +32,24 @@ std::string Bar(double fraction) {
   return "▕" + Pad(bar, kBarWidth) + "▏";
 }
 
+// A newer coordinator may send a constant that this program has no name for.
+std::string WordOf(absl::string_view constant, absl::string_view prefix) {
+  const absl::string_view word = absl::StripPrefix(constant, prefix);
+  return word.empty() || word == "UNSPECIFIED" ? "UNKNOWN" : std::string(word);
+}
+
 }  // namespace
 
 std::string StateName(v1::RunState state) {
-  return std::string(absl::StripPrefix(v1::RunState_Name(state), "RUN_STATE_"));
+  return WordOf(v1::RunState_Name(state), "RUN_STATE_");
 }
 
 std::string StateName(v1::ExperimentState state) {
-  return std::string(absl::StripPrefix(v1::ExperimentState_Name(state), "EXPERIMENT_STATE_"));
+  return WordOf(v1::ExperimentState_Name(state), "EXPERIMENT_STATE_");
+}
+
+std::string StateName(v1::WorkerState state) {
+  return WordOf(v1::WorkerState_Name(state), "WORKER_STATE_");
 }
 
 bool IsEnded(v1::RunState state) {
@@ -48,7 +58,7 @@ bool IsEnded(v1::RunState state) {
 }
 
 std::string SeverityName(v1::Severity severity) {
-  return std::string(absl::StripPrefix(v1::Severity_Name(severity), "SEVERITY_"));
+  return WordOf(v1::Severity_Name(severity), "SEVERITY_");
 }
 
 std::string LogText(Language language, const v1::LogLine& line) {

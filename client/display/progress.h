@@ -10,12 +10,15 @@
 #include "absl/time/time.h"
 #include "base/language.h"
 #include "quantlab/v1/experiment.pb.h"
+#include "quantlab/v1/worker.pb.h"
 
 namespace quantlab::client {
 
-// "RUNNING": a state's name without its enum prefix. RenderTerm has it in other languages.
+// "RUNNING": a state's name without its enum prefix; "UNKNOWN" if this program does not know it. RenderTerm
+// has it in other languages.
 std::string StateName(v1::RunState state);
 std::string StateName(v1::ExperimentState state);
+std::string StateName(v1::WorkerState state);
 bool IsEnded(v1::RunState state);
 std::string SeverityName(v1::Severity severity);
 

@@ -1,7 +1,9 @@
 #include "client/inputs/assets.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -9,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "base/files.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/sha256.h"
@@ -72,14 +75,28 @@ std::vector<fs::path> SelectModelFiles(const std::vector<fs::path>& paths) {
   return std::vector<fs::path>(selected.begin(), selected.end());
 }
 
-absl::Status AddFile(const fs::path& path, const std::string& relative,
-                     const std::function<void(const std::string&)>& progress, LocalAsset* asset) {
-  if (progress) progress(path.string());
+absl::StatusOr<std::string> Hash(const std::string& path, int64_t size, const HashProgress& progress) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return FileError(errno, "read", path);
+  Sha256 hash;
+  std::vector<char> buffer(1 << 20);
+  for (int64_t done = 0; file;) {
+    if (progress) progress(path, done, size);
+    file.read(buffer.data(), static_cast<std::streamsize>(buffer.size()));
+    hash.Update(absl::string_view(buffer.data(), static_cast<size_t>(file.gcount())));
+    done += file.gcount();
+  }
+  if (file.bad()) return FileError(errno != 0 ? errno : EIO, "read", path);
+  return hash.HexDigest();
+}
+
+absl::Status AddFile(const fs::path& path, const std::string& relative, const HashProgress& progress,
+                     LocalAsset* asset) {
   std::error_code error;
   const auto size = static_cast<int64_t>(fs::file_size(path, error));
   if (error)
     return absl::UnavailableError(absl::StrCat("cannot read ", path.string(), ": ", error.message()));
-  QL_ASSIGN_OR_RETURN(const std::string sha256, Sha256OfFile(path.string()));
+  QL_ASSIGN_OR_RETURN(const std::string sha256, Hash(path.string(), size, progress));
   v1::AssetFile* file = asset->input.add_files();
   file->set_path(relative);
   file->set_sha256(sha256);
@@ -159,7 +176,7 @@ absl::StatusOr<std::string> LocateAsset(const v1::RequiredInput& required,
 
 absl::StatusOr<LocalAsset> FindAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
                                      const std::map<std::string, std::string>& overrides,
-                                     const std::function<void(const std::string& path)>& progress) {
+                                     const HashProgress& progress) {
   QL_ASSIGN_OR_RETURN(const FoundAsset found, ListAsset(required, experiment_folder, overrides));
   LocalAsset asset;
   asset.input.set_name(required.name());

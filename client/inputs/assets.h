@@ -29,14 +29,17 @@ absl::StatusOr<std::string> LocateAsset(const v1::RequiredInput& required,
                                         const std::string& experiment_folder,
                                         const std::map<std::string, std::string>& overrides);
 
-// The first candidate that exists, listed and hashed. `progress` (may be empty) is called for each file.
-// From a model's folder, after the same checks as in a run, the files that ModelFiles selects; from a
-// dataset's folder, all files except hidden ones and, in the aclImdb layout, unlabelled ones. Links are
-// followed. Errors: NOT_FOUND with the paths that were searched and the remedy; INVALID_ARGUMENT it exists
-// but is unsuitable for its role.
+// Bytes of a file that have been read and hashed.
+using HashProgress = std::function<void(const std::string& path, int64_t done, int64_t total)>;
+
+// The first candidate that exists, listed and hashed. `progress` (may be empty) is called for each file, and
+// for each megabyte of it. From a model's folder, after the same checks as in a run, the files that
+// ModelFiles selects; from a dataset's folder, all files except hidden ones and, in the aclImdb layout,
+// unlabelled ones. Links are followed. Errors: NOT_FOUND with the paths that were searched and the remedy;
+// INVALID_ARGUMENT it exists but is unsuitable for its role.
 absl::StatusOr<LocalAsset> FindAsset(const v1::RequiredInput& required, const std::string& experiment_folder,
                                      const std::map<std::string, std::string>& overrides,
-                                     const std::function<void(const std::string& path)>& progress);
+                                     const HashProgress& progress);
 
 // Like FindAsset, but without hashing the files.
 absl::Status CheckAsset(const v1::RequiredInput& required, const std::string& experiment_folder,

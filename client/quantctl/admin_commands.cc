@@ -10,6 +10,7 @@
 #include "base/messages.h"
 #include "base/messages/access.h"
 #include "base/messages/storage.h"
+#include "base/messages/transfer.h"
 #include "base/status_macros.h"
 #include "client/connection/storage_client.h"
 #include "client/display/progress.h"
@@ -67,9 +68,7 @@ absl::StatusOr<v1::CreateIdentityResponse> CreateInto(Session& session, const Ad
   const absl::Status written = ReplaceSecretFile(options.out, answer->token() + "\n");
   if (!written.ok()) {
     unlink(options.out.c_str());
-    return absl::Status(written.code(),
-                        absl::StrCat(written.message(), "; the token is lost: run `quantctl admin revoke ",
-                                     options.name, "`, then add it again"));
+    return MessageStatus(written.code(), messages::kTokenLost(MessageOf(written), options.name));
   }
   answer->clear_token();
   session.Note(messages::kTokenWrittenTo(options.out));

@@ -114,6 +114,7 @@ int RunQuantctl(int argc, char** argv) {
   AddServeCommand(line);
   AddWorkerCommands(line);
   AddServiceCommands(line);
+  AddShellCommands(line);
   AddSettingsCommand(line);
   AddAdminCommands(line);
   AddDoctorCommand(line);

@@ -79,7 +79,11 @@ absl::StatusOr<int> Retry(Session& session, const ChangeOptions& options) {
 
 absl::StatusOr<int> Stop(Session& session) {
   QL_RETURN_IF_ERROR(StopEmbedded(session.settings().data_dir, absl::Seconds(40)));
-  session.Note(messages::kServiceStopped());
+  if (session.is_table()) {
+    session.Note(messages::kServiceStopped());
+  } else {
+    session.PrintDocument("StoppedService", {{"dataDir", session.settings().data_dir}});
+  }
   return kExitOk;
 }
 

@@ -35,7 +35,8 @@ void AddSubmitCommands(CommandLine& line);      // run, submit, validate, watch
 void AddInspectCommands(CommandLine& line);     // list, get, logs, metrics, explain
 void AddChangeCommands(CommandLine& line);      // cancel, retry, stop
 void AddWorkerCommands(CommandLine& line);      // workers, worker drain, undrain, quarantine
-void AddServiceCommands(CommandLine& line);     // methods, catalog, version, help, completion
+void AddServiceCommands(CommandLine& line);     // methods, catalog, version
+void AddShellCommands(CommandLine& line);       // help, completion, man, list-names (hidden)
 void AddResultCommands(CommandLine& line);      // download, report
 void AddOpenCommand(CommandLine& line);         // open
 void AddDataCommands(CommandLine& line);        // export, compare

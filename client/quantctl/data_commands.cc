@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
@@ -127,25 +128,21 @@ absl::StatusOr<std::vector<ReportData>> FetchAll(Client& client, const std::vect
   return all;
 }
 
-Json NumberOf(double value) {
-  if (value != value) return "NaN";
-  if (value - value != 0) return value > 0 ? "Infinity" : "-Infinity";
-  return value;
-}
-
 Json SpreadJson(const std::optional<report::Spread>& spread) {
   if (!spread.has_value()) return Json();
-  const auto optional = [](const std::optional<double>& value) { return value ? NumberOf(*value) : Json(); };
+  const auto optional = [](const std::optional<double>& value) {
+    return value ? NumberOrNull(*value) : Json();
+  };
   Json machines = Json::array();
   for (const report::Machine& machine : spread->machines) {
     machines.push_back(
         {{"worker", machine.worker}, {"hostname", machine.hostname}, {"fingerprint", machine.fingerprint}});
   }
   return {{"n", spread->count},
-          {"mean", NumberOf(spread->mean)},
+          {"mean", NumberOrNull(spread->mean)},
           {"deviation", optional(spread->deviation)},
-          {"min", NumberOf(spread->min)},
-          {"max", NumberOf(spread->max)},
+          {"min", NumberOrNull(spread->min)},
+          {"max", NumberOrNull(spread->max)},
           {"low", optional(spread->low)},
           {"high", optional(spread->high)},
           {"machines", machines}};
@@ -155,7 +152,7 @@ Json ChangeJson(const std::optional<report::Change>& change) {
   if (!change.has_value()) return Json();
   if (change->kind == report::Change::Kind::kRefused) return {{"refused", change->reason}};
   const bool ratio = change->kind == report::Change::Kind::kRatio;
-  return {{ratio ? "ratio" : "difference", NumberOf(change->value)}};
+  return {{ratio ? "ratio" : "difference", NumberOrNull(change->value)}};
 }
 
 Json ComparisonJson(const report::Comparison& comparison) {
@@ -163,7 +160,7 @@ Json ComparisonJson(const report::Comparison& comparison) {
   for (const report::ComparedExperiment& experiment : comparison.experiments) {
     body["experiments"].push_back({{"id", experiment.id},
                                    {"name", experiment.name},
-                                   {"state", std::string(ExperimentStateName(experiment.state))}});
+                                   {"state", absl::AsciiStrToLower(ExperimentStateName(experiment.state))}});
   }
   for (const report::SettingRow& row : comparison.settings) {
     Json values = Json::array();

@@ -204,6 +204,10 @@ std::vector<Finding> CheckService(Session& session) {
           CheckWorkers(**client, embedded)};
 }
 
+const char* VerdictWord(Verdict verdict) {
+  return verdict == Verdict::kOk ? "ok" : verdict == Verdict::kWarning ? "warning" : "failed";
+}
+
 int Show(Session& session, const std::vector<Finding>& findings) {
   bool failed = false;
   Table table({{""}, {"CHECK"}, {"FOUND"}});
@@ -219,7 +223,7 @@ int Show(Session& session, const std::vector<Finding>& findings) {
                session.Say(finding.check),
                remedy.empty() ? detail : absl::StrCat(detail, "\n-> ", remedy)});
     body["checks"].push_back({{"check", English(finding.check)},
-                              {"result", mark.text},
+                              {"result", VerdictWord(finding.verdict)},
                               {"detail", English(finding.detail)},
                               {"remedy", English(finding.remedy)}});
   }

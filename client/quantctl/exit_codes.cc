@@ -1,7 +1,5 @@
 #include "client/quantctl/exit_codes.h"
 
-#include <vector>
-
 #include "absl/strings/str_format.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
@@ -59,10 +57,16 @@ int ExitCodeOf(const absl::Status& status) {
   }
 }
 
+std::vector<std::pair<int, std::string>> ExitCodes(Language language) {
+  std::vector<std::pair<int, std::string>> codes;
+  for (const Entry& entry : Entries()) codes.emplace_back(entry.code, Render(language, entry.meaning));
+  return codes;
+}
+
 std::string ExitCodeHelp(Language language) {
   std::string out = Render(language, messages::kExitCodes()) + "\n\n";
-  for (const Entry& entry : Entries()) {
-    absl::StrAppendFormat(&out, "%5d  %s\n", entry.code, Render(language, entry.meaning));
+  for (const auto& [code, meaning] : ExitCodes(language)) {
+    absl::StrAppendFormat(&out, "%5d  %s\n", code, meaning);
   }
   return out;
 }

@@ -3,6 +3,8 @@
 #define QUANTLAB_CLIENT_QUANTCTL_EXIT_CODES_H_
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "base/language.h"
@@ -25,6 +27,9 @@ enum ExitCode : int {
 };
 
 int ExitCodeOf(const absl::Status& status);
+
+// Each code with its meaning, in order.
+std::vector<std::pair<int, std::string>> ExitCodes(Language language);
 
 // The table as text.
 std::string ExitCodeHelp(Language language = Language::kEnglish);

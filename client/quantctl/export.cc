@@ -6,10 +6,13 @@
 #include <set>
 #include <utility>
 
+#include <google/protobuf/util/json_util.h>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "base/records.h"
 #include "base/text/escape.h"
@@ -128,8 +131,8 @@ std::vector<std::string> Columns(const std::vector<std::string>& more) {
   return columns;
 }
 
-void SetConfig(const v1::RunConfig& config, Row& row) {
-  row.Set("kind", absl::AsciiStrToLower(std::string(v1::RunKind_Name(config.kind())).substr(9)));
+void SetConfig(const v1::RunConfig& config, JsonOf json, Row& row) {
+  row.Set("kind", absl::AsciiStrToLower(absl::StripPrefix(v1::RunKind_Name(config.kind()), "RUN_KIND_")));
   row.Set("method_version", config.method().name().empty() ? Json() : Json(config.method().version()));
   row.Set("device", Text(config.device())).Set("threads", config.threads());
   row.Set("model", Text(config.model().name())).Set("model_digest", Text(config.model().digest()));
@@ -141,7 +144,7 @@ void SetConfig(const v1::RunConfig& config, Row& row) {
     params[name] = ParamOf(value);
     row.Set(kParam + name, ParamOf(value));
   }
-  row.Set("params", params).Set("config", ToJsonValue(config));
+  row.Set("params", params).Set("config", json(config));
 }
 
 void SetTimes(const v1::Run& run, Row& row) {
@@ -151,20 +154,20 @@ void SetTimes(const v1::Run& run, Row& row) {
   row.Set("end_time", TimeOf(run.end_time(), run.has_end_time()));
 }
 
-ExportTable RunTable(const v1::ReportData& data) {
+ExportTable RunTable(const v1::ReportData& data, JsonOf json) {
   std::vector<Row> rows;
   for (const v1::RunReport& report : data.runs()) {
     const v1::Run& run = report.run();
     Row row = RunKey(report);
     row.Set("state", StateName(run.state())).Set("message", Text(run.message()));
     row.Set("attempts", run.attempts()).Set("reused", run.reused());
-    SetConfig(run.config(), row);
+    SetConfig(run.config(), json, row);
     SetTimes(run, row);
     if (const v1::Attempt* attempt = AttemptOf(report)) row.Set("hostname", Text(attempt->worker_hostname()));
     row.Set("fingerprint", Text(report.environment().fingerprint()));
     row.Set("environment", ObjectOf(report.environment().facts()));
     Json caveats = Json::array();
-    for (const v1::Caveat& caveat : report.caveats()) caveats.push_back(ToJsonValue(caveat));
+    for (const v1::Caveat& caveat : report.caveats()) caveats.push_back(json(caveat));
     rows.push_back(row.Set("caveats", caveats).Set("folder", Text(run.folder())));
   }
   return MakeTable(
@@ -237,11 +240,11 @@ std::string CamelCase(const std::string& name) {
   return camel;
 }
 
-// JSON has no number for it; protobuf's mapping writes these texts too.
-Json Finite(const Json& value) {
-  if (!value.is_number_float() || std::isfinite(value.get<double>())) return value;
-  const double number = value.get<double>();
-  return std::isnan(number) ? "NaN" : number > 0 ? "Infinity" : "-Infinity";
+// A cell as documents have it: a number that JSON lacks is null, a state a lower-case word.
+Json CellOf(const std::string& column, const Json& value) {
+  if (value.is_number_float()) return NumberOrNull(value.get<double>());
+  return column == "state" && value.is_string() ? Json(absl::AsciiStrToLower(value.get<std::string>()))
+                                                : value;
 }
 
 Json RowsOf(const ExportTable& table) {
@@ -251,7 +254,7 @@ Json RowsOf(const ExportTable& table) {
     for (size_t i = 0; i < cells.size(); ++i) {
       const std::string& column = table.columns[i];
       if (absl::StartsWith(column, kLabel) || absl::StartsWith(column, kParam)) continue;
-      row[CamelCase(column)] = Finite(cells[i]);
+      row[CamelCase(column)] = CellOf(column, cells[i]);
     }
     rows.push_back(std::move(row));
   }
@@ -260,8 +263,16 @@ Json RowsOf(const ExportTable& table) {
 
 }  // namespace
 
-std::vector<ExportTable> MakeExport(const v1::ReportData& data) {
-  return {RunTable(data), MetricTable(data), LayerTable(data)};
+Json ProtoJson(const google::protobuf::Message& message) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.always_print_primitive_fields = true;
+  std::string text;
+  if (!google::protobuf::util::MessageToJsonString(message, &text, options).ok()) return Json::object();
+  return Json::parse(text, nullptr, /*allow_exceptions=*/false);
+}
+
+std::vector<ExportTable> MakeExport(const v1::ReportData& data, JsonOf json) {
+  return {RunTable(data, json), MetricTable(data), LayerTable(data)};
 }
 
 std::string ExportCsv(const ExportTable& table) {
@@ -283,12 +294,12 @@ Json ExportJson(const v1::ReportData& data) {
   const v1::Experiment& experiment = data.experiment();
   document["experiment"] = {{"id", Text(experiment.id())},
                             {"name", Text(experiment.name())},
-                            {"state", StateName(experiment.state())},
+                            {"state", absl::AsciiStrToLower(StateName(experiment.state()))},
                             {"submitter", Text(experiment.submitter())},
                             {"createTime", TimeOf(experiment.create_time(), experiment.has_create_time())},
                             {"endTime", TimeOf(experiment.end_time(), experiment.has_end_time())},
                             {"coordinatorVersion", Text(data.coordinator_version())}};
-  for (const ExportTable& table : MakeExport(data)) document[table.name] = RowsOf(table);
+  for (const ExportTable& table : MakeExport(data, ToJsonValue)) document[table.name] = RowsOf(table);
   return document;
 }
 

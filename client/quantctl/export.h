@@ -22,19 +22,25 @@ struct ExportTable {
   std::vector<std::vector<Json>> rows;  // each as long as `columns`
 };
 
+// How messages within a cell are written.
+using JsonOf = Json (*)(const google::protobuf::Message&);
+// The JSON mapping of protobuf, with 64-bit integers as texts and fields of default value, which CSV files
+// have.
+Json ProtoJson(const google::protobuf::Message& message);
+
 // Runs, metrics and layers.
 //
 // A metric's labels are one object in `labels` and a column each, `label_split`; a run's parameters are one
 // object in `params` and a column each, `param_dtype`. `attempt` and `worker` are those that measured; where
 // the result was reused, `source_run` is another experiment's.
-std::vector<ExportTable> MakeExport(const v1::ReportData& data);
+std::vector<ExportTable> MakeExport(const v1::ReportData& data, JsonOf json = ProtoJson);
 
 // RFC 4180 with a header, in UTF-8: lines end in CRLF, what has commas, quotes or line breaks is quoted.
 // Objects and arrays are written as JSON.
 std::string ExportCsv(const ExportTable& table);
 
 // {"experiment": …, "runs": [{…}], "metrics": [{…}], "layers": [{…}]}: the keys are the columns in
-// lowerCamelCase, without those that repeat a label or a parameter. NaN and infinities are texts.
+// lowerCamelCase, without those that repeat a label or a parameter. NaN and infinities are null.
 Json ExportJson(const v1::ReportData& data);
 
 }  // namespace quantlab::client

@@ -187,7 +187,7 @@ absl::Status FollowLogs(Session& session, Client& client, const std::string& id,
     entry.set_severity(log.severity());
     entry.set_message(log.message());
     if (log.has_coded_message()) *entry.mutable_coded_message() = log.coded_message();
-    session.Print(ToJsonValue(entry).dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+    session.Print(RenderLine("LogEntry", ToJsonValue(entry)));
   });
 }
 

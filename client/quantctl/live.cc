@@ -200,17 +200,13 @@ class LiveView {
 };
 
 void PrintChange(Session& session, const v1::WatchExperimentResponse& change) {
-  Json document = Json::object();
-  document["schema"] = "quantlab.v1/Change";
-  const Json body = ToJsonValue(change);
-  for (const auto& [key, value] : body.items()) document[key] = value;
-  session.Print(document.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  session.Print(RenderLine("Change", ToJsonValue(change)));
 }
 
 }  // namespace
 
 absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::string& experiment_id,
-                                OnInterrupt on_interrupt, bool stream_changes) {
+                                OnInterrupt on_interrupt, bool stream_changes, bool subsets_said) {
   Followed followed;
   QL_ASSIGN_OR_RETURN(followed.experiment, client.GetExperiment(experiment_id));
   LiveView view(session, client, followed.experiment, on_interrupt);
@@ -223,7 +219,7 @@ absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::str
     request.set_after_sequence(last);
     const absl::Status status = client.Watch(request, [&](const v1::WatchExperimentResponse& change) {
       last = change.sequence();
-      view.Update(change);
+      if (!subsets_said || change.event().caveat().code() != "subset") view.Update(change);
       if (stream_changes) PrintChange(session, change);
     });
     followed.interrupted = view.interrupted();

@@ -26,8 +26,10 @@ struct Followed {
 // On a terminal, draws and updates one line per run; elsewhere, prints a line per change, and from time to
 // time one per running run. With --output json or yaml and `stream_changes`, each change is written to
 // standard output as one line of JSON. A second Ctrl-C ends the process immediately with code 130.
+// `subsets_said`: that only subsets of the data are used was said when the experiment was submitted; it is
+// not repeated.
 absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::string& experiment_id,
-                                OnInterrupt on_interrupt, bool stream_changes);
+                                OnInterrupt on_interrupt, bool stream_changes, bool subsets_said = false);
 
 // One line for each run that did not succeed, with the reason, unless it was shown before; empty if there is
 // none.

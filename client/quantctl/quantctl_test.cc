@@ -1,9 +1,12 @@
 // quantctl as a process against a coordinator in this one: answers, messages, exit codes.
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
+#include <map>
 #include <poll.h>
+#include <set>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +16,11 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
 #include "tests/fakes/fake_coordinator.h"
@@ -80,24 +87,111 @@ TEST_F(QuantctlTest, ListIsATableForPeopleAndADocumentForPrograms) {
   EXPECT_THAT(table.out, Not(HasSubstr("\033")));
   const Outcome json = Run("list -o json");
   const auto document = nlohmann::json::parse(json.out);
-  EXPECT_EQ(document["schema"], "quantlab.v1/ExperimentList");
+  EXPECT_EQ(document["schema"], "quantlab/ExperimentList");
   EXPECT_EQ(document["experiments"][0]["id"], "quick-k3f9a2");
   EXPECT_EQ(json.err, "");
 }
 
-TEST_F(QuantctlTest, EveryCommandAnswersForPrograms) {
-  Have(MakeExperiment("quick-1", {"baseline"}));
+// A row of docs/en/json.md.
+struct DocumentedCommand {
+  std::string command, schema;
+  std::set<std::string> fields;
+  bool alternatives = false;  // of the fields, some are only there in turn
+};
+
+std::vector<std::string> Cells(const std::string& row) {
+  std::vector<std::string> cells = absl::StrSplit(row, " | ");
+  for (std::string& cell : cells) cell = std::string(absl::StripPrefix(absl::StripSuffix(cell, " |"), "| "));
+  return cells;
+}
+
+std::vector<DocumentedCommand> DocumentedCommands() {
+  std::vector<DocumentedCommand> commands;
+  std::map<std::string, std::set<std::string>> fields;
+  const std::vector<std::string> rows =
+      absl::StrSplit(ReadAll(QUANTLAB_SOURCE_DIR "/docs/en/json.md"), '\n', absl::SkipEmpty());
+  for (const std::string& row : rows) {
+    if (!absl::StartsWith(row, "| `quantctl ")) continue;
+    const std::vector<std::string> cells = Cells(row);
+    DocumentedCommand one;
+    one.command = cells[0].substr(10, cells[0].size() - 11);
+    one.schema = cells[1].substr(1, cells[1].size() - 2);
+    one.alternatives = absl::StrContains(cells[2], "one of");
+    const std::vector<std::string> quoted = absl::StrSplit(cells[2], '`');
+    for (size_t i = 1; i < quoted.size(); i += 2) fields[one.schema].insert(quoted[i]);
+    one.fields = fields[one.schema];
+    commands.push_back(std::move(one));
+  }
+  return commands;
+}
+
+// The commands of `help -o json`, and those below a group of commands.
+std::vector<std::string> CommandsOf(const nlohmann::json& group) {
+  std::vector<std::string> names;
+  for (const auto& command : group["commands"]) {
+    const std::vector<std::string> nested = CommandsOf(command);
+    names.insert(names.end(), nested.begin(), nested.end());
+    if (nested.empty()) names.push_back(command["command"]);
+  }
+  return names;
+}
+
+TEST_F(QuantctlTest, EveryCommandAnswersProgramsAsDocumented) {
+  v1::ReportData data;
+  const std::string golden = ReadAll(QUANTLAB_SOURCE_DIR "/tests/golden/report/quick.json");
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(golden, &data).ok());
+  for (const char* id : {"older-1", "newer-1"}) {
+    Have(MakeExperiment(id, {"baseline"}));
+    data.mutable_experiment()->set_id(id);
+    fake_.With([&](FakeState& state) { state.reports[id] = data; });
+  }
+  fake_.With([](FakeState& state) {
+    v1::LogEntry* line = &state.logs.emplace_back();
+    line->set_message("hello");
+    v1::WatchExperimentResponse logged = state.changes[0];
+    logged.mutable_event()->mutable_log()->set_severity(v1::SEVERITY_INFO);
+    state.changes.insert(state.changes.begin(), logged);
+    state.workers.add_workers()->set_state(v1::WORKER_STATE_IDLE);
+    v1::Artifact* artifact = state.reports["older-1"].mutable_runs(0)->add_artifacts();
+    artifact->set_name("model/config.json");
+    artifact->set_size(2);
+    artifact->set_sha256(Sha256Hex("{}"));
+    state.reports["newer-1"] = state.reports["older-1"];
+    state.reports["newer-1"].mutable_experiment()->set_id("newer-1");
+    state.artifacts[Sha256Hex("{}")] = "{}";
+  });
   folder_.Write("q.yaml", "experiments: {}\n");
-  for (const char* command :
-       {"get latest", "logs latest", "metrics latest", "metrics --list", "explain latest/baseline", "workers",
-        "version", "settings", "settings training.epochs", "validate q.yaml", "download latest --list",
-        "report latest", "export latest", "export latest --format csv", "cancel latest", "retry latest",
-        "run q.yaml", "submit q.yaml"}) {
-    const Outcome outcome = Run(absl::StrCat(command, " -o json"));
-    EXPECT_EQ(outcome.code, 0) << command << outcome.err;
-    const auto document = nlohmann::json::parse(outcome.out, nullptr, false);
-    ASSERT_TRUE(document.is_object()) << command << ": " << outcome.out;
-    EXPECT_EQ(document["schema"].get<std::string>().rfind("quantlab.v1/", 0), 0u) << command;
+  const std::vector<DocumentedCommand> documented = DocumentedCommands();
+  ASSERT_GT(documented.size(), 35u);
+  std::set<std::string> commands;
+  for (const DocumentedCommand& one : documented) {
+    const std::vector<std::string> words = absl::StrSplit(one.command, ' ');
+    commands.insert(words[0] == "admin" ? absl::StrCat("admin ", words[1]) : words[0]);
+    // These need a real coordinator: tests/docs/docs_test.py.
+    const std::set<std::string> real = {"serve", "stop",   "methods", "catalog",
+                                        "du",    "delete", "gc",      "export-model"};
+    if (real.count(words[0]) > 0 || (words[0] == "admin" && words[1] != "init-ca")) continue;
+    const Outcome outcome =
+        Run(absl::StrCat(absl::StrReplaceAll(one.command, {{"FILE", "q.yaml"}}), " -o json"));
+    const std::string first = outcome.out.substr(
+        0, one.alternatives || one.schema == "LogEntry" ? outcome.out.find('\n') : std::string::npos);
+    const auto document = nlohmann::json::parse(first, nullptr, false);
+    ASSERT_TRUE(document.is_object()) << one.command << ": " << outcome.out << outcome.err;
+    EXPECT_EQ(document["schema"], "quantlab/" + one.schema) << one.command;
+    EXPECT_EQ(document["version"], 2) << one.command;
+    std::set<std::string> fields;
+    for (const auto& [name, value] : document.items()) fields.insert(name);
+    fields.erase("schema");
+    fields.erase("version");
+    if (one.alternatives) {
+      EXPECT_TRUE(std::includes(one.fields.begin(), one.fields.end(), fields.begin(), fields.end()))
+          << one.command << outcome.out;
+    } else {
+      EXPECT_EQ(fields, one.fields) << one.command;
+    }
+  }
+  for (const std::string& command : CommandsOf(nlohmann::json::parse(Run("help -o json").out))) {
+    EXPECT_EQ(commands.count(command), 1u) << command << " is missing in docs/en/json.md";
   }
 }
 
@@ -165,7 +259,7 @@ TEST_F(QuantctlTest, WatchStreamsChangesForPrograms) {
   Have(MakeExperiment("quick-1", {"baseline"}));
   const Outcome outcome = Run("watch latest -o json");
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.out, HasSubstr("{\"schema\":\"quantlab.v1/Change\",\"sequence\":\"1\""));
+  EXPECT_THAT(outcome.out, HasSubstr("{\"schema\":\"quantlab/Change\",\"version\":2,\"sequence\":1,"));
   EXPECT_EQ(std::count(outcome.out.begin(), outcome.out.end(), '\n'), 2);
 }
 
@@ -185,6 +279,39 @@ TEST_F(QuantctlTest, RunWritesResultsAndSaysWhere) {
     EXPECT_FALSE(state.submits[1].validate_only());
     EXPECT_NE(state.submits[1].request_id(), "");
   });
+}
+
+TEST_F(QuantctlTest, SubsetsAreSaidOnce) {
+  v1::Experiment experiment = MakeExperiment("quick-1", {"baseline"});
+  v1::DatasetConfig* dataset = experiment.mutable_runs(0)->mutable_config()->mutable_dataset();
+  dataset->mutable_asset()->set_name("imdb");
+  dataset->set_train_size(100);
+  Have(experiment);
+  fake_.With([](FakeState& state) {
+    v1::WatchExperimentResponse said = RunChange(2, "quick-1/baseline", v1::RUN_STATE_RUNNING);
+    state.changes.back().set_sequence(3);
+    v1::Caveat* caveat = said.mutable_event()->mutable_caveat();
+    caveat->set_code("subset");
+    caveat->set_message("only a subset was used");
+    state.changes.insert(state.changes.begin() + 1, said);
+  });
+  folder_.Write("q.yaml", "experiments: {}\n");
+  const Outcome run = Run("run q.yaml");
+  EXPECT_THAT(run.err, HasSubstr("subset of imdb: 100 for training"));
+  EXPECT_THAT(run.err, Not(HasSubstr("only a subset was used")));
+  EXPECT_THAT(Run("watch quick-1").err, HasSubstr("only a subset was used"));
+}
+
+TEST_F(QuantctlTest, AdviceNamesTheServiceOfTheCommandLine) {
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  folder_.Write("q.yaml", "experiments: {}\n");
+  EXPECT_THAT(Run("submit q.yaml").err, HasSubstr(": quantctl watch quick-1"));
+  const std::string address = coordinator_;
+  coordinator_ = "127.0.0.1:1";
+  EXPECT_THAT(Run("submit q.yaml --coordinator " + address).err,
+              HasSubstr("quantctl --coordinator " + address + " watch quick-1"));
+  EXPECT_THAT(Run("run q.yaml --results-dir 'my results' --coordinator " + address).err,
+              HasSubstr("quantctl --coordinator " + address + " --results-dir 'my results' report quick-1"));
 }
 
 TEST_F(QuantctlTest, FailedRunsAreTheExitCode) {
@@ -219,7 +346,7 @@ TEST_F(QuantctlTest, DecideNamesTheBestAndWhatTheOthersFail) {
               HasSubstr("\n- FP32 baseline does not qualify: size 91.2 MB exceeds the limit by 11.2 MB. "));
   EXPECT_THAT(Run("--lang zh decide --max-drop 1 --max-size 80MB").out, HasSubstr("建议使用动态量化："));
   const auto document = nlohmann::json::parse(Run("decide --max-drop 1 --max-size 80MB --json").out);
-  EXPECT_EQ(document["schema"], "quantlab.v1/Decision");
+  EXPECT_EQ(document["schema"], "quantlab/Decision");
   EXPECT_EQ(document["best"], "dynamic_quantization");
   EXPECT_EQ(document["variants"][0]["checks"][1]["outcome"], "exceeded");
   EXPECT_EQ(document["variants"][0]["checks"][1]["limit"], 80e6);
@@ -336,39 +463,12 @@ TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
 }
 
 TEST_F(QuantctlTest, EveryCommandHasHelpWithAnExample) {
-  for (const char* command : {"run",
-                              "submit",
-                              "validate",
-                              "list",
-                              "get",
-                              "watch",
-                              "logs",
-                              "metrics",
-                              "cancel",
-                              "retry",
-                              "explain",
-                              "workers",
-                              "methods",
-                              "catalog",
-                              "download",
-                              "report",
-                              "export",
-                              "compare",
-                              "doctor",
-                              "version",
-                              "serve",
-                              "stop",
-                              "help",
-                              "completion",
-                              "settings",
-                              "open",
-                              "du",
-                              "delete",
-                              "gc",
-                              "worker",
-                              "worker drain",
-                              "worker undrain",
-                              "worker quarantine"}) {
+  for (const char* command :
+       {"run",      "submit",  "validate",     "list",           "get",              "watch",   "logs",     "metrics",
+        "cancel",   "retry",   "explain",      "workers",        "methods",          "catalog", "download", "report",
+        "export",   "compare", "doctor",       "version",        "serve",            "stop",    "help",     "completion",
+        "settings", "open",    "du",           "delete",         "gc",               "man",     "worker",
+        "worker drain", "worker undrain", "worker quarantine"}) {
     const Outcome outcome = Run(absl::StrCat(command, " --help"));
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("Example:")) << command;
@@ -404,7 +504,7 @@ TEST_F(QuantctlTest, OpenPrintsTheReportWithoutACoordinator) {
   EXPECT_EQ(open.code, 0) << open.err;
   EXPECT_THAT(open.out, ::testing::EndsWith("/results/quick/report/report.en.md\n"));
   EXPECT_THAT(open.err, HasSubstr("no desktop to open it on"));
-  EXPECT_EQ(nlohmann::json::parse(Run("open quick -o json").out)["schema"], "quantlab.v1/ReportFile");
+  EXPECT_EQ(nlohmann::json::parse(Run("open quick -o json").out)["schema"], "quantlab/ReportFile");
 }
 
 // A pipe with a name, which is never at its end while this is open.
@@ -492,7 +592,7 @@ TEST_F(QuantctlTest, ExportWritesAFolderOfTablesOrOneDocument) {
   EXPECT_EQ(Run("export latest --output-dir a/b").code, 0);
   EXPECT_TRUE(std::filesystem::exists(folder_ / "a/b/metrics.csv"));
   const Outcome json = Run("export latest --format json");
-  EXPECT_EQ(nlohmann::json::parse(json.out)["schema"], "quantlab.v1/Export");
+  EXPECT_EQ(nlohmann::json::parse(json.out)["schema"], "quantlab/Export");
   EXPECT_EQ(Run("export latest --format json --output-dir a").out, "a\n");
   EXPECT_EQ(ReadAll(folder_ / "a/export.json"), json.out);
   EXPECT_EQ(Run("export latest --table runs").out, ReadAll(folder_ / "quick-1-export/runs.csv"));
@@ -537,7 +637,7 @@ TEST_F(QuantctlTest, CompareShowsExperimentsSideBySide) {
   EXPECT_THAT(table.out, Not(HasSubstr("training.epochs")));
   EXPECT_THAT(table.err, HasSubstr("note: no ratio of timings for newer-1: timings of different machines"));
   const auto document = nlohmann::json::parse(Run("compare older newer -o json").out);
-  EXPECT_EQ(document["schema"], "quantlab.v1/ExperimentComparison");
+  EXPECT_EQ(document["schema"], "quantlab/ExperimentComparison");
   EXPECT_EQ(document["experiments"][1]["id"], "newer-1");
   const auto& row = document["results"][0];
   EXPECT_EQ(row["metric"], "training_time");
@@ -556,25 +656,107 @@ TEST_F(QuantctlTest, CompareWantsDifferentExperiments) {
   EXPECT_THAT(same.err, HasSubstr("quick-1 is named twice"));
 }
 
-TEST_F(QuantctlTest, CompletionKnowsTheCommandsAndTheirOptions) {
-  const std::string script = Run("completion").out;
-  EXPECT_THAT(script, HasSubstr("export) words=\"--help --format --output-dir --table\""));
-  EXPECT_THAT(script, HasSubstr("compare) words=\"--help --only-different --min-max\""));
-}
-
-TEST_F(QuantctlTest, CompletionKnowsTheValuesThatAnOptionAllows) {
-  folder_.Write("complete.sh", Run("completion").out + R"(
+TEST_F(QuantctlTest, BashCompletesCommandsOptionsValuesAndNames) {
+  Have(MakeExperiment("quick-1", {"baseline", "qat"}));
+  folder_.Write("x.yaml", "");
+  folder_.Write("complete.sh",
+                Run("completion bash").out +
+                    absl::StrCat(R"(
+shopt -s extglob
+cd "$1"
 complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _quantctl; echo "${COMPREPLY[*]}"; }
+complete_words quantctl exp
+complete_words quantctl export --for
 complete_words quantctl report --lang ""
 complete_words quantctl report latest --format h
 complete_words quantctl -o ""
-complete_words quantctl list --output y
+complete_words quantctl -o json repo
+complete_words quantctl list --output = y
+complete_words quantctl admin add-
+complete_words quantctl run x
+complete_words quantctl completion z
+)",
+                                 "PATH=", std::filesystem::path(QUANTCTL).parent_path().string(),
+                                 ":$PATH QUANTLAB_COORDINATOR=", coordinator_, R"(
+export QUANTLAB_COORDINATOR
 complete_words quantctl settings training.adam_b
-)");
+complete_words quantctl methods stat
+complete_words quantctl get ""
+complete_words quantctl logs quick-1/
+complete_words quantctl explain l
+export QUANTLAB_COORDINATOR=127.0.0.1:1
+complete_words quantctl get ""
+)"));
   const std::string said = folder_ / "said";
-  ASSERT_EQ(std::system(absl::StrCat("bash '", folder_ / "complete.sh", "' > '", said, "'").c_str()), 0);
-  EXPECT_EQ(ReadAll(said),
-            "zh en both\nhtml\ntable json yaml\nyaml\ntraining.adam_beta1 training.adam_beta2\n");
+  ASSERT_EQ(std::system(absl::StrCat("HOME=/nonexistent bash '", folder_ / "complete.sh", "' '",
+                                     folder_.path(), "' > '", said, "'")
+                            .c_str()),
+            0);
+  EXPECT_EQ(
+      ReadAll(said),
+      "explain export\n--format\nzh en both\nhtml\ntable json yaml\nreport\nyaml\nadd-user add-worker\nx.yaml\n"
+      "zsh\ntraining.adam_beta1 training.adam_beta2\nstatic_quantization\nlatest quick-1\n"
+      "quick-1/baseline quick-1/qat\nlatest/baseline latest/qat\nlatest\n");
+}
+
+TEST_F(QuantctlTest, NamesComeSoonAndWithoutStartingAService) {
+  environment_ = absl::StrCat("QUANTLAB_DATA_DIR=", folder_ / "data");
+  coordinator_ = "unix:/nonexistent/nobody.sock";
+  const auto start = std::chrono::steady_clock::now();
+  const Outcome away = Run("list-names targets");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+  EXPECT_EQ(away.code, 0) << away.err;
+  EXPECT_EQ(away.out, "latest\n");
+  coordinator_ = "";
+  EXPECT_EQ(Run("list-names experiments").out, "latest\n");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "data"));
+  EXPECT_THAT(Run("list-names metrics").out, HasSubstr("accuracy\n"));
+  EXPECT_EQ(Run("list-names nonsense").code, 2);
+}
+
+// The programs that read a script or a page, where this machine has them.
+TEST_F(QuantctlTest, ShellsAndManAcceptWhatIsMadeForThem) {
+  for (const char* language : {"en", "zh"}) {
+    for (const char* shell : {"bash", "zsh", "fish"}) {
+      const std::string script = folder_ / shell;
+      const Outcome made = Run(absl::StrCat("--lang ", language, " completion ", shell), script);
+      ASSERT_EQ(made.code, 0) << made.err;
+      EXPECT_EQ(
+          std::system(absl::StrCat("! command -v ", shell, " >/dev/null || ", shell, " -n ", script).c_str()),
+          0)
+          << shell;
+    }
+    const std::string page = folder_ / "quantctl.1";
+    ASSERT_EQ(Run(absl::StrCat("--lang ", language, " man"), page).code, 0);
+    EXPECT_THAT(ReadAll(page), HasSubstr("quantctl run"));
+    for (const char* lint : {"mandoc -T lint -W warning", "groff -K utf8 -man -T utf8 -ww -z"}) {
+      const std::string program = std::string(lint).substr(0, std::string(lint).find(' '));
+      const std::string said = folder_ / "said";
+      ASSERT_EQ(std::system(absl::StrCat("! command -v ", program, " >/dev/null || ", lint, " ", page, " >",
+                                         said, " 2>&1")
+                                .c_str()),
+                0);
+      EXPECT_EQ(ReadAll(said), "") << lint;
+    }
+  }
+  EXPECT_THAT(ReadAll(folder_ / "quantctl.1"), HasSubstr("提交实验"));
+}
+
+TEST_F(QuantctlTest, FishCompletesCommandsAndValues) {
+  if (std::system("command -v fish >/dev/null") != 0) GTEST_SKIP() << "fish is not installed";
+  Have(MakeExperiment("quick-1", {"baseline"}));
+  folder_.Write("complete.fish",
+                absl::StrCat("set -x HOME ", folder_.path(), "\nset -x QUANTLAB_COORDINATOR ", coordinator_,
+                             "\nset -x PATH ", std::filesystem::path(QUANTCTL).parent_path().string(),
+                             " $PATH\n", Run("completion fish").out, R"(
+for line in 'quantctl expo' 'quantctl report --lang z' 'quantctl -o json vers' 'quantctl get qui' 'quantctl admin add-w'
+    complete -C $line | string replace -r '\t.*' ''
+end
+)"));
+  const std::string said = folder_ / "said";
+  ASSERT_EQ(std::system(absl::StrCat("fish --no-config ", folder_ / "complete.fish", " > ", said).c_str()),
+            0);
+  EXPECT_EQ(ReadAll(said), "export\nzh\nversion\nquick-1\nadd-worker\n");
 }
 
 TEST_F(QuantctlTest, AFullDiskBehindStandardOutputIsAnError) {

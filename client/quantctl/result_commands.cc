@@ -47,9 +47,8 @@ int ListArtifacts(Session& session, const std::vector<NamedArtifact>& all) {
   body["artifacts"] = Json::array();
   for (const NamedArtifact& one : all) {
     table.Add({one.name, HumanBytes(one.artifact.size()), one.artifact.sha256()});
-    body["artifacts"].push_back({{"name", one.name},
-                                 {"size", std::to_string(one.artifact.size())},
-                                 {"sha256", one.artifact.sha256()}});
+    body["artifacts"].push_back(
+        {{"name", one.name}, {"size", one.artifact.size()}, {"sha256", one.artifact.sha256()}});
   }
   if (!session.is_table()) {
     session.PrintDocument("ArtifactList", body);
@@ -64,6 +63,7 @@ int ListArtifacts(Session& session, const std::vector<NamedArtifact>& all) {
 // By name, or everything below it: "baseline/model".
 absl::StatusOr<int> DownloadSome(Session& session, Client& client, const std::vector<NamedArtifact>& all,
                                  const DownloadOptions& options) {
+  Json files = Json::array();
   for (const std::string& wanted : options.artifacts) {
     int found = 0;
     for (const NamedArtifact& one : all) {
@@ -82,11 +82,14 @@ absl::StatusOr<int> DownloadSome(Session& session, Client& client, const std::ve
       QL_RETURN_IF_ERROR(
           DownloadFile(client, {path.string(), one.artifact.sha256(), one.artifact.size()}, {}));
       session.Note(absl::StrCat(path.string(), " (", HumanBytes(one.artifact.size()), ")"));
+      files.push_back(
+          {{"path", path.string()}, {"size", one.artifact.size()}, {"sha256", one.artifact.sha256()}});
     }
     if (found == 0) {
       return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchArtifact(wanted, options.name));
     }
   }
+  if (!session.is_table()) session.PrintDocument("DownloadedFiles", {{"files", std::move(files)}});
   return kExitOk;
 }
 
@@ -100,7 +103,11 @@ absl::StatusOr<int> Download(Session& session, const DownloadOptions& options) {
   }
   QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, *client, id, {}));
   QL_RETURN_IF_ERROR(results.written);
-  session.Print(results.folder + "\n");
+  if (session.is_table()) {
+    session.Print(results.folder + "\n");
+  } else {
+    session.PrintDocument("ResultsFolder", {{"folder", results.folder}});
+  }
   return kExitOk;
 }
 
@@ -115,13 +122,28 @@ struct ReportOptions {
   }
 };
 
+// A document's own version stands where the data has that of its format.
+Json ReportDocument(const v1::ReportData& data) {
+  Json body = ToJsonValue(data);
+  body.erase("version");
+  body["dataVersion"] = data.version();
+  return body;
+}
+
+// What was written, for programs that asked for an archive.
+Json ReportFiles(const std::string& folder, const std::string& archive) {
+  std::error_code error;
+  const auto size = static_cast<int64_t>(std::filesystem::file_size(archive, error));
+  return {{"folder", folder}, {"archive", archive}, {"archiveSize", error ? Json(nullptr) : Json(size)}};
+}
+
 absl::StatusOr<int> Report(Session& session, const ReportOptions& options) {
   if (!options.archive.empty()) QL_RETURN_IF_ERROR(CheckArchivePath(options.archive));
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect());
   QL_ASSIGN_OR_RETURN(const std::string id, client->ResolveExperiment(options.name));
-  if (!session.is_table()) {
+  if (!session.is_table() && options.archive.empty()) {
     QL_ASSIGN_OR_RETURN(const v1::ReportData data, client->GetReportData(id));
-    session.PrintDocument("ReportData", ToJsonValue(data));
+    session.PrintDocument("ReportData", ReportDocument(data));
     return kExitOk;
   }
   FetchOptions fetch;
@@ -132,6 +154,10 @@ absl::StatusOr<int> Report(Session& session, const ReportOptions& options) {
   fetch.archive = options.archive;
   QL_ASSIGN_OR_RETURN(const WrittenResults results, FetchResults(session, *client, id, fetch));
   QL_RETURN_IF_ERROR(results.written);
+  if (!session.is_table()) {
+    session.PrintDocument("ReportFiles", ReportFiles(results.folder, options.archive));
+    return kExitOk;
+  }
   session.Print(results.summary);
   if (!options.archive.empty()) {
     std::error_code error;

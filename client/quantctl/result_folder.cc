@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <optional>
 #include <set>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
@@ -11,8 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/messages/storage.h"
+#include "base/messages/transfer.h"
 #include "base/status_macros.h"
 #include "client/display/text.h"
+#include "client/quantctl/status_line.h"
 #include "client/results/archive.h"
 #include "client/results/render.h"
 #include "proto/convert.h"
@@ -22,40 +23,6 @@
 
 namespace quantlab::client {
 namespace {
-
-// Progress of making the report and of downloading, on a terminal.
-class TransferLine {
- public:
-  explicit TransferLine(Session& session) : session_(session) {}
-
-  void Show(int64_t done, int64_t total) {
-    if (!session_.err().is_terminal || session_.quiet() || absl::Now() - last_ < absl::Milliseconds(100))
-      return;
-    last_ = absl::Now();
-    shown_ = true;
-    Write(absl::StrCat("\rfetching results: ", HumanBytes(done), " of ", HumanBytes(total), "\033[K"));
-  }
-
-  void Show(const Message& step) {
-    if (!session_.err().is_terminal || session_.quiet()) return;
-    shown_ = true;
-    Write(absl::StrCat("\r", Printable(session_.Say(step)), "\033[K"));
-  }
-
-  void Clear() {
-    if (shown_) Write("\r\033[K");
-    shown_ = false;
-  }
-
- private:
-  static void Write(const std::string& text) {
-    if (write(STDERR_FILENO, text.data(), text.size()) < 0) return;  // the terminal has gone
-  }
-
-  Session& session_;
-  absl::Time last_;
-  bool shown_ = false;
-};
 
 std::string WithInterval(const std::string& value, const std::optional<report::Result>& result,
                          std::string (*format)(double)) {
@@ -135,7 +102,7 @@ absl::StatusOr<Reported> MakeReport(Session& session, const v1::ReportData& mess
   rendering.html = options.html;
   rendering.pdf = options.pdf;
   rendering.cancellation = &session.cancellation();
-  TransferLine line(session);
+  StatusLine line(session);
   rendering.progress = [&line](const Message& step) { line.Show(step); };
   // Ctrl-C also ends the external programs that draw and typeset.
   session.interrupts().Handle([&session](int) { session.cancellation().Cancel(); });
@@ -143,7 +110,7 @@ absl::StatusOr<Reported> MakeReport(Session& session, const v1::ReportData& mess
   session.interrupts().Handle(nullptr);
   line.Clear();
   QL_RETURN_IF_ERROR(rendered.status());
-  for (const std::string& note : rendered->notes) session.Warn(note);
+  for (const Message& note : rendered->notes) session.Warn(Printable(session.Say(note)));
   reported.files = std::move(rendered->files);
   return reported;
 }
@@ -202,8 +169,10 @@ absl::StatusOr<WrittenResults> FetchResults(Session& session, Client& client,
   if (reported.ok() && !options.archive.empty()) {
     QL_RETURN_IF_ERROR(WriteArchive(options.archive, HandInFiles(data, reported->files)));
   }
-  TransferLine line(session);
-  results.progress = [&line](int64_t done, int64_t total) { line.Show(done, total); };
+  StatusLine line(session);
+  results.progress = [&line](int64_t done, int64_t total) {
+    line.Update(messages::kFetchingResults(done, total));
+  };
   const absl::StatusOr<ResultsFolder> folder = WriteResults(client, data, results);
   line.Clear();
   if (!folder.ok()) {

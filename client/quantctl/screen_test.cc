@@ -218,7 +218,8 @@ TEST(OutputTest, DocumentsCarryTheirSchemaAndEveryField) {
   v1::Experiment experiment;
   experiment.set_id("q-1");
   const std::string json = RenderDocument("Experiment", ToJsonValue(experiment), "json");
-  EXPECT_EQ(json.rfind("{\n  \"schema\": \"quantlab.v1/Experiment\",\n  \"id\": \"q-1\"", 0), 0u);
+  EXPECT_EQ(json.rfind("{\n  \"schema\": \"quantlab/Experiment\",\n  \"version\": 2,\n  \"id\": \"q-1\"", 0),
+            0u);
   EXPECT_THAT(json, HasSubstr("\"priority\": 0"));
 }
 

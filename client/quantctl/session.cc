@@ -1,5 +1,6 @@
 #include "client/quantctl/session.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <ctime>
@@ -9,8 +10,10 @@
 #include <unistd.h>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "client/quantctl/exit_codes.h"
@@ -37,6 +40,49 @@ std::string CurrentFolder() {
   std::error_code error;
   const std::filesystem::path here = std::filesystem::current_path(error);
   return error ? "." : here.string();
+}
+
+// For a shell.
+std::string Quoted(const std::string& text) {
+  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return absl::ascii_isalnum(c) || absl::string_view("-_./:=@%+,~").find(c) != absl::string_view::npos;
+  });
+  return plain ? text : absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
+}
+
+// The flags that say which service and which results are meant, as they were given.
+std::string TargetOf(const SettingFlags& flags) {
+  std::string target;
+  for (const auto& [name, value] :
+       {std::pair<const char*, const std::optional<std::string>*>{"--coordinator", &flags.coordinator},
+        {"--data-dir", &flags.data_dir},
+        {"--results-dir", &flags.results_dir},
+        {"--token-file", &flags.token_file},
+        {"--ca-file", &flags.ca_file},
+        {"--ca-fingerprint", &flags.ca_fingerprint},
+        {"--client-certificate", &flags.client_certificate},
+        {"--client-key", &flags.client_key}}) {
+    if (value->has_value()) absl::StrAppend(&target, " ", name, " ", Quoted(**value));
+  }
+  return target;
+}
+
+// `text` with `target` in each command of quantctl that acts on experiments.
+std::string WithTarget(const std::string& text, const std::string& target) {
+  static constexpr char kProgram[] = "quantctl";
+  std::string out;
+  size_t done = 0;
+  for (size_t at = text.find(kProgram); at != std::string::npos; at = text.find(kProgram, at + 1)) {
+    const size_t end = at + sizeof(kProgram) - 1;
+    const absl::string_view rest = absl::string_view(text).substr(end);
+    for (const char* command : {" watch", " cancel", " download", " report", " list", " run", " submit",
+                                " retry", " explain", " methods"}) {
+      if (!absl::StartsWith(rest, command)) continue;
+      absl::StrAppend(&out, text.substr(done, end - done), target);
+      done = end;
+    }
+  }
+  return out + text.substr(done);
 }
 
 bool WriteAll(int fd, const std::string& text) {
@@ -103,6 +149,7 @@ absl::Status Session::Configure(const SettingFlags& flags, bool no_color, bool q
   const VariableLookup environment = ProcessEnvironment();
   quiet_ = quiet;
   language_ = ChooseLanguage(flags, environment);
+  target_ = TargetOf(flags);
   out_ = Terminal::Of(STDOUT_FILENO, no_color, environment);
   err_ = Terminal::Of(STDERR_FILENO, no_color, environment);
   QL_ASSIGN_OR_RETURN(settings_, LoadSettings(flags, environment));
@@ -150,6 +197,11 @@ void Session::Disconnect(bool wait) {
   client_.reset();
   if (embedded_ != nullptr && wait) embedded_->Close(absl::Seconds(40));
   embedded_.reset();
+}
+
+std::string Session::Say(const Message& message) const {
+  const std::string text = Render(language_, message);
+  return target_.empty() ? text : WithTarget(text, target_);
 }
 
 void Session::Print(const std::string& text) {

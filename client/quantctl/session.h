@@ -73,8 +73,9 @@ class Session {
   void Print(const std::string& text);
   void Print(const Table& table);
   void PrintDocument(const std::string& schema, const Json& body);
-  // A message in the user's language.
-  std::string Say(const Message& message) const { return Render(language_, message); }
+  // A message in the user's language. Commands that it advises name the same service as this command line:
+  // they repeat its --coordinator, --data-dir and the like.
+  std::string Say(const Message& message) const;
   // A word of the catalogue's section [term]: a state, a unit.
   std::string Term(absl::string_view word) const { return RenderTerm(language_, word); }
 
@@ -109,6 +110,7 @@ class Session {
   Terminal out_, err_;
   bool quiet_ = false;
   Language language_ = Language::kEnglish;
+  std::string target_;  // of the command line: " --coordinator 127.0.0.1:7071"
   bool output_closed_ = false, output_ok_ = true;
   std::unique_ptr<EmbeddedService> embedded_;
   std::unique_ptr<Client> client_;

@@ -8,25 +8,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_replace.h"
+#include "base/param_type_name.h"
 #include "base/settings.h"
 #include "client/quantctl/exit_codes.h"
 
 namespace quantlab::client {
 namespace {
-
-const char* TypeName(ParamType type) {
-  switch (type) {
-    case ParamType::kBool:
-      return "bool";
-    case ParamType::kInt:
-      return "int";
-    case ParamType::kDouble:
-      return "double";
-    case ParamType::kString:
-      return "string";
-  }
-  return "";
-}
 
 Json ToJsonValue(const ParamValue& value) {
   return std::visit([](const auto& v) { return Json(v); }, value);
@@ -48,7 +35,7 @@ Json LimitOf(const SettingSpec& spec, const std::optional<double>& limit) {
 Json ToDocument(const SettingSpec& spec) {
   return {{"key", spec.path()},
           {"section", spec.section},
-          {"type", TypeName(spec.type)},
+          {"type", ParamTypeName(spec.type)},
           {"list", spec.list},
           {"unit", spec.unit},
           {"default", DefaultOf(spec)},

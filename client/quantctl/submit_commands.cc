@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "base/ids.h"
+#include "base/messages/transfer.h"
 #include "base/records.h"
 #include "base/status_macros.h"
 #include "client/display/progress.h"
@@ -20,8 +21,10 @@
 #include "client/inputs/input_checks.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
+#include "client/quantctl/hub_inputs.h"
 #include "client/quantctl/live.h"
 #include "client/quantctl/result_folder.h"
+#include "client/quantctl/status_line.h"
 #include "platform/environment.h"
 
 namespace quantlab::client {
@@ -47,26 +50,6 @@ absl::StatusOr<std::map<std::string, std::string>> ParseAssets(const std::vector
   return assets;
 }
 
-// A line with the progress of long work: updated on a terminal, not printed elsewhere.
-class StatusLine {
- public:
-  explicit StatusLine(Session& session) : session_(session) {}
-  ~StatusLine() { Show("", true); }
-
-  void Show(const std::string& text, bool now = false) {
-    if (!session_.err().is_terminal || session_.quiet()) return;
-    if (!now && absl::Now() - last_ < absl::Milliseconds(100)) return;
-    last_ = absl::Now();
-    const std::string line =
-        absl::StrCat("\r", Truncate(Printable(text), session_.err().width - 1), "\033[K");
-    if (write(STDERR_FILENO, line.data(), line.size()) < 0) return;
-  }
-
- private:
-  Session& session_;
-  absl::Time last_;
-};
-
 // Prints diagnostics; fails if one of them is an error.
 absl::Status ReportDiagnostics(Session& session, const std::vector<v1::Diagnostic>& diagnostics,
                                const ExperimentFiles& read) {
@@ -86,6 +69,8 @@ struct Prepared {
   ExperimentFiles read;
   v1::SubmitExperimentRequest request;
   v1::SubmitExperimentResponse checked;
+  std::string folder;                         // of the experiment file
+  std::map<std::string, std::string> assets;  // name -> path: --asset, and models of a hub
 };
 
 // Reads the file and lets the coordinator check it.
@@ -121,13 +106,33 @@ absl::Status CheckAssetsAreNeeded(const std::map<std::string, std::string>& over
   return absl::OkStatus();
 }
 
+// Finds the inputs on this machine; with `fetch`, models of a hub are downloaded.
+absl::Status LocateInputs(Session& session, const SubmitOptions& options, bool fetch, Prepared* prepared) {
+  QL_ASSIGN_OR_RETURN(prepared->assets, ParseAssets(options.assets));
+  QL_RETURN_IF_ERROR(CheckAssetsAreNeeded(prepared->assets, prepared->checked));
+  prepared->folder = std::filesystem::path(options.file).parent_path().string();
+  std::vector<Message> notes;
+  absl::Status resolved;
+  {
+    StatusLine line(session);
+    resolved = ResolveHubModels(
+        session, prepared->folder, fetch, [&line](const Message& step) { line.Update(step); },
+        &prepared->checked, &prepared->assets, &notes);
+  }
+  for (const Message& note : notes) session.Note(Printable(session.Say(note)));
+  return resolved;
+}
+
 // Checks that the inputs that `run` would upload exist and are acceptable. A missing input of the catalogue
 // may still be downloaded before the run, so it is only a note.
-absl::Status ReportInputs(Session& session, const SubmitOptions& options, const Prepared& prepared) {
-  QL_ASSIGN_OR_RETURN(const auto overrides, ParseAssets(options.assets));
-  QL_RETURN_IF_ERROR(CheckAssetsAreNeeded(overrides, prepared.checked));
-  const std::string folder = std::filesystem::path(options.file).parent_path().string();
-  QL_ASSIGN_OR_RETURN(const InputFindings findings, CheckInputs(prepared.checked, folder, overrides));
+absl::Status ReportInputs(Session& session, const Prepared& prepared) {
+  StatusLine line(session);
+  if (prepared.checked.required_inputs_size() > 0) {
+    line.Show(messages::kReadingPath(prepared.checked.required_inputs().rbegin()->name()));
+  }
+  QL_ASSIGN_OR_RETURN(const InputFindings findings,
+                      CheckInputs(prepared.checked, prepared.folder, prepared.assets));
+  line.Clear();
   for (const std::string& absent : findings.absent) {
     session.Note(absl::StrCat("not yet: ", Printable(absent)));
   }
@@ -136,22 +141,20 @@ absl::Status ReportInputs(Session& session, const SubmitOptions& options, const 
   return absl::OkStatus();
 }
 
-absl::Status UploadInputs(Session& session, Client& client, const SubmitOptions& options,
-                          Prepared& prepared) {
-  QL_ASSIGN_OR_RETURN(const auto overrides, ParseAssets(options.assets));
-  const std::string folder = std::filesystem::path(options.file).parent_path().string();
+absl::Status UploadInputs(Session& session, Client& client, Prepared& prepared) {
   std::vector<LocalFile> files;
   StatusLine line(session);
   for (const v1::RequiredInput& required : prepared.checked.required_inputs()) {
     QL_ASSIGN_OR_RETURN(LocalAsset asset,
-                        FindAsset(required, folder, overrides, [&](const std::string& path) {
-                          line.Show(session.Say(messages::kReadingPath(path)));
-                        }));
+                        FindAsset(required, prepared.folder, prepared.assets,
+                                  [&](const std::string& path, int64_t done, int64_t total) {
+                                    line.Update(messages::kHashing(path, done, total));
+                                  }));
     *prepared.request.add_inputs() = std::move(asset.input);
     files.insert(files.end(), asset.files.begin(), asset.files.end());
   }
   return UploadFiles(client, files, [&](int64_t done, int64_t total) {
-    line.Show(session.Say(messages::kUploading(HumanBytes(done), HumanBytes(total))));
+    line.Update(messages::kUploading(HumanBytes(done), HumanBytes(total)));
   });
 }
 
@@ -174,9 +177,10 @@ std::vector<Message> DescribeSubsets(const v1::Experiment& experiment) {
 // Checks the file, uploads its inputs and submits the experiment.
 absl::StatusOr<v1::Experiment> SubmitFile(Session& session, const SubmitOptions& options, bool want_worker) {
   QL_ASSIGN_OR_RETURN(Prepared prepared, Check(session, options, want_worker));
-  QL_RETURN_IF_ERROR(ReportInputs(session, options, prepared));
+  QL_RETURN_IF_ERROR(LocateInputs(session, options, /*fetch=*/true, &prepared));
+  QL_RETURN_IF_ERROR(ReportInputs(session, prepared));
   QL_ASSIGN_OR_RETURN(Client * client, session.Connect(want_worker));
-  QL_RETURN_IF_ERROR(UploadInputs(session, *client, options, prepared));
+  QL_RETURN_IF_ERROR(UploadInputs(session, *client, prepared));
   prepared.request.set_validate_only(false);
   prepared.request.set_request_id(RandomId(20));
   QL_ASSIGN_OR_RETURN(v1::SubmitExperimentResponse response, client->Submit(prepared.request));
@@ -246,7 +250,7 @@ absl::StatusOr<int> RunFile(Session& session, const SubmitOptions& options) {
   if (embedded) MentionUnfinished(session, *client, experiment.id());
   QL_ASSIGN_OR_RETURN(const Followed followed, Follow(session, *client, experiment.id(),
                                                       embedded ? OnInterrupt::kCancel : OnInterrupt::kDetach,
-                                                      /*stream_changes=*/false));
+                                                      /*stream_changes=*/false, /*subsets_said=*/true));
   QL_ASSIGN_OR_RETURN(const int code, Finish(session, *client, followed));
   if (embedded && options.keep) ExplainKeep(session);
   session.Disconnect(/*wait=*/true);
@@ -270,11 +274,13 @@ absl::StatusOr<int> SubmitDetached(Session& session, const SubmitOptions& option
 
 absl::StatusOr<int> ValidateFile(Session& session, const SubmitOptions& options) {
   QL_RETURN_IF_ERROR(CheckResultsDir(session.settings().results_dir));
-  QL_ASSIGN_OR_RETURN(const Prepared prepared, Check(session, options, /*want_worker=*/false));
-  QL_RETURN_IF_ERROR(ReportInputs(session, options, prepared));
+  QL_ASSIGN_OR_RETURN(Prepared prepared, Check(session, options, /*want_worker=*/false));
+  const v1::SubmitExperimentResponse checked = prepared.checked;
+  QL_RETURN_IF_ERROR(LocateInputs(session, options, /*fetch=*/false, &prepared));
+  QL_RETURN_IF_ERROR(ReportInputs(session, prepared));
   const v1::Experiment& experiment = prepared.checked.experiment();
   if (!session.is_table()) {
-    session.PrintDocument("Validation", ToJsonValue(prepared.checked));
+    session.PrintDocument("Validation", ToJsonValue(checked));
     return kExitOk;
   }
   Table table({{"RUN"}, {"METHOD"}, {"SEED", Align::kRight}, {"DEVICE"}, {"NEEDS"}});

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/transfer.h"
 #include "base/status_macros.h"
 #include "client/display/text.h"
 #include "client/results/repeatable.h"
@@ -33,8 +34,8 @@ struct Discard {
 using Archive = std::unique_ptr<zip_t, Discard>;
 
 absl::Status ZipError(zip_t* archive, const char* action, const std::string& path) {
-  return absl::InternalError(
-      absl::StrCat("cannot ", action, " ", path, ": ", zip_error_strerror(zip_get_error(archive))));
+  return MessageStatus(absl::StatusCode::kInternal,
+                       messages::kArchiveFailed(action, path, zip_error_strerror(zip_get_error(archive))));
 }
 
 absl::StatusOr<Archive> Open(const std::string& path) {
@@ -45,14 +46,14 @@ absl::StatusOr<Archive> Open(const std::string& path) {
   zip_error_init_with_code(&error, code);
   const std::string why = zip_error_strerror(&error);
   zip_error_fini(&error);
-  return absl::PermissionDeniedError(absl::StrCat("cannot create ", path, ": ", why));
+  return MessageStatus(absl::StatusCode::kPermissionDenied, messages::kArchiveFailed("create", path, why));
 }
 
 // Borrows the content until the archive is closed.
 absl::Status Add(zip_t* archive, const TextFile& file) {
   if (!IsSafeRelativePath(file.path)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", Printable(file.path), "' would leave the archive's folder"));
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kArchivePathLeaves(Printable(file.path)));
   }
   zip_source_t* const source = zip_source_buffer(archive, file.content.data(), file.content.size(), 0);
   if (source == nullptr) return ZipError(archive, "add", file.path);
@@ -60,7 +61,7 @@ absl::Status Add(zip_t* archive, const TextFile& file) {
   if (index < 0) {
     zip_source_free(source);
     return zip_error_code_zip(zip_get_error(archive)) == ZIP_ER_EXISTS
-               ? absl::InvalidArgumentError(absl::StrCat(file.path, " is there twice"))
+               ? MessageStatus(absl::StatusCode::kInvalidArgument, messages::kArchivePathTwice(file.path))
                : ZipError(archive, "add", file.path);
   }
   const auto at = static_cast<zip_uint64_t>(index);
@@ -100,11 +101,11 @@ absl::Status CheckArchivePath(const std::string& path) {
   std::error_code error;
   const fs::path folder = fs::absolute(path, error).parent_path();
   if (!fs::is_directory(folder, error)) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("cannot write ", path, ": there is no folder ", folder.string()));
+    return MessageStatus(absl::StatusCode::kFailedPrecondition,
+                         messages::kArchiveNoFolder(path, folder.string()));
   }
   if (fs::is_directory(path, error)) {
-    return absl::FailedPreconditionError(absl::StrCat("cannot write ", path, ": it is a folder"));
+    return MessageStatus(absl::StatusCode::kFailedPrecondition, messages::kArchiveIsFolder(path));
   }
   return absl::OkStatus();
 }

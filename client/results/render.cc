@@ -1,8 +1,11 @@
 #include "client/results/render.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <set>
 #include <stdlib.h>
 #include <utility>
@@ -11,7 +14,11 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/transfer.h"
 #include "base/status_macros.h"
 #include "client/results/tool.h"
 #include "platform/environment.h"
@@ -28,7 +35,7 @@ using report::Language;
 using report::Medium;
 
 constexpr int64_t kLargestFile = 64 << 20;
-constexpr char kPageMarkdown[] = "page.md";
+constexpr absl::Duration kBetweenSteps = absl::Milliseconds(200);
 
 absl::Status Write(const fs::path& path, const std::string& content) {
   std::error_code error;
@@ -63,11 +70,12 @@ class Renderer {
     const absl::Status drawn = Draw();
     if (absl::IsCancelled(drawn)) return drawn;
     if (!drawn.ok()) {
-      Note(drawn_.empty() ? "figures were not drawn" : "some figures were not drawn", drawn, "gnuplot-nox",
-           "sh figures/redraw.sh in the report's folder draws them");
+      const Message why = MessageOf(drawn), remedy = Remedy(drawn, "gnuplot-nox");
+      Note(drawn_.empty() ? messages::kFiguresNotDrawn(why, remedy)
+                          : messages::kSomeFiguresNotDrawn(why, remedy));
       QL_RETURN_IF_ERROR(drawn_.empty() ? WriteWithoutFigures() : ReplaceMissingFigures());
     }
-    for (const Language language : options_.languages) QL_RETURN_IF_ERROR(MakePages(language));
+    QL_RETURN_IF_ERROR(MakePages());
     return std::move(rendered_);
   }
 
@@ -116,7 +124,7 @@ class Renderer {
         "此处未绘制：gnuplot 运行失败。运行 `sh figures/redraw.sh` 可由所附数据重新绘制。");
   }
 
-  absl::Status Run(std::vector<std::string> argv) {
+  absl::Status Run(std::vector<std::string> argv) const {
     ToolCall call;
     call.argv = std::move(argv);
     call.folder = folder_.string();
@@ -147,67 +155,113 @@ class Renderer {
     return absl::OkStatus();
   }
 
-  absl::Status MakePages(Language language) {
-    const std::string code = report::LanguageCode(language);
-    if (options_.html) {
-      const absl::Status made = MakePage(language, Medium::kScreen, absl::StrCat("report.", code, ".html"));
-      if (absl::IsCancelled(made)) return made;
-      if (!made.ok()) Note("HTML was not made", made, "pandoc", "");
+  // A document that pandoc makes from the Markdown.
+  struct Page {
+    Language language;
+    Medium medium;
+    std::string name;
+    absl::StatusOr<std::vector<std::string>> argv = std::vector<std::string>();
+  };
+
+  std::vector<Page> PlanPages() {
+    std::vector<Page> pages;
+    for (const Language language : options_.languages) {
+      if (options_.html) {
+        const std::string name = absl::StrCat("report.", report::LanguageCode(language), ".html");
+        pages.push_back({.language = language, .medium = Medium::kScreen, .name = name});
+      }
+      if (options_.pdf) {
+        const char* const name = IsChinese(language) ? "课程设计报告.pdf" : "report.en.pdf";
+        pages.push_back({.language = language, .medium = Medium::kPaper, .name = name});
+      }
     }
-    if (options_.pdf) {
-      const char* const name = IsChinese(language) ? "课程设计报告.pdf" : "report.en.pdf";
-      const absl::Status made = MakePage(language, Medium::kPaper, name);
-      if (absl::IsCancelled(made)) return made;
-      if (!made.ok()) Note("PDF was not made", made, "pandoc weasyprint", "");
+    for (Page& page : pages) {
+      Say(messages::kMakingPage(page.name));
+      page.argv = Prepare(page);
+    }
+    return pages;
+  }
+
+  // Each by a process of its own, at the same time: most of the time goes into the fonts of one PDF.
+  absl::Status MakePages() {
+    const std::vector<Page> pages = PlanPages();
+    std::vector<std::future<absl::Status>> made;
+    for (const Page& page : pages) {
+      made.push_back(std::async(std::launch::async, [this, &page] {
+        return page.argv.ok() ? Run(*page.argv) : page.argv.status();
+      }));
+    }
+    Await(pages, made);
+    for (size_t i = 0; i < pages.size(); ++i) {
+      absl::Status status = made[i].get();
+      if (status.ok()) status = Take(pages[i].name);
+      if (absl::IsCancelled(status)) return status;
+      if (status.ok()) continue;
+      const Message why = MessageOf(status);
+      Note(pages[i].medium == Medium::kScreen
+               ? messages::kHtmlNotMade(why, Remedy(status, "pandoc"))
+               : messages::kPdfNotMade(why, Remedy(status, "pandoc weasyprint")));
     }
     return absl::OkStatus();
   }
 
-  absl::Status MakePage(Language language, Medium medium, const std::string& name) {
+  // Until all are made; says meanwhile which are not, and for how long.
+  void Await(const std::vector<Page>& pages, const std::vector<std::future<absl::Status>>& made) const {
+    const absl::Time start = absl::Now();
+    while (true) {
+      std::vector<std::string> waiting;
+      for (size_t i = 0; i < pages.size(); ++i) {
+        if (made[i].wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+          waiting.push_back(pages[i].name);
+        }
+      }
+      if (waiting.empty()) return;
+      Say(messages::kMakingPages(waiting, absl::Floor(absl::Now() - start, absl::Seconds(1))));
+      absl::SleepFor(kBetweenSteps);
+    }
+  }
+
+  // Writes what pandoc reads; its arguments.
+  absl::StatusOr<std::vector<std::string>> Prepare(const Page& page) {
     QL_ASSIGN_OR_RETURN(const std::string pandoc, FindProgram("pandoc"));
-    Say(messages::kMakingPage(name));
+    const Language language = page.language;
     const std::string title =
         absl::StrCat(data_.experiment.name, report::Say(language, ": quantization report", "：课程设计报告"));
-    QL_RETURN_IF_ERROR(Write(folder_ / "template.html",
-                             report::PageTemplate(language, medium, title,
-                                                  report::PageFacts(language, facts_), from_file_.cover)));
+    const std::string form = page.name + ".template", input = page.name + ".md";
+    QL_RETURN_IF_ERROR(
+        Write(folder_ / form, report::PageTemplate(language, page.medium, title,
+                                                   report::PageFacts(language, facts_), from_file_.cover)));
     // Names and messages are escaped in the Markdown; without raw HTML nothing else could be markup either.
     std::vector<std::string> argv = {
         pandoc, "--from=commonmark-raw_html+pipe_tables+gfm_auto_identifiers+bracketed_spans", "--standalone",
         "--toc", "--toc-depth=2",
         // The first heading becomes the title, above the contents.
-        "--shift-heading-level-by=-1", "--template=template.html", absl::StrCat("--output=", name)};
-    if (medium == Medium::kScreen) {
-      argv.insert(argv.end(), {"--to=html5", "--self-contained"});
+        "--shift-heading-level-by=-1", "--template=" + form, "--output=" + page.name, "--to=html5"};
+    if (page.medium == Medium::kScreen) {
+      argv.push_back("--self-contained");
     } else {
       QL_ASSIGN_OR_RETURN(const std::string weasyprint, FindProgram("weasyprint"));
-      argv.insert(argv.end(), {"--to=html5", absl::StrCat("--pdf-engine=", weasyprint)});
+      argv.push_back(absl::StrCat("--pdf-engine=", weasyprint));
     }
-    QL_RETURN_IF_ERROR(WriteInput(medium, MarkdownName(language)));
-    argv.push_back(kPageMarkdown);
-    QL_RETURN_IF_ERROR(Run(std::move(argv)));
-    return Take(name);
-  }
-
-  absl::Status WriteInput(Medium medium, const std::string& markdown) {
-    QL_ASSIGN_OR_RETURN(const std::string text, ReadFile((folder_ / markdown).string(), kLargestFile));
-    return Write(folder_ / kPageMarkdown, report::PageMarkdown(medium, text));
+    QL_ASSIGN_OR_RETURN(const std::string text,
+                        ReadFile((folder_ / MarkdownName(language)).string(), kLargestFile));
+    QL_RETURN_IF_ERROR(Write(folder_ / input, report::PageMarkdown(page.medium, text)));
+    argv.push_back(input);
+    return argv;
   }
 
   void Say(const Message& step) const {
     if (options_.progress) options_.progress(step);
   }
 
+  static Message Remedy(const absl::Status& why, const char* packages) {
+    return absl::IsNotFound(why) ? messages::kInstallPackages(packages) : Message();
+  }
+
   // Once each: both languages lack the same program.
-  void Note(const std::string& what, const absl::Status& why, const std::string& packages,
-            const std::string& otherwise) {
-    std::string note = absl::StrCat(what, ": ", std::string(why.message()));
-    if (absl::IsNotFound(why)) {
-      absl::StrAppend(&note, "; install it (Debian: apt-get install ", packages,
-                      ") and call 'quantctl report' again");
-    }
-    if (!otherwise.empty()) absl::StrAppend(&note, "; ", otherwise);
-    if (said_.insert(note).second) rendered_.notes.push_back(note);
+  void Note(const Message& note) {
+    std::vector<Message>& notes = rendered_.notes;
+    if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.push_back(note);
   }
 
   const ReportData& data_;
@@ -217,7 +271,6 @@ class Renderer {
   const fs::path folder_;
   RenderedReport rendered_;
   std::set<std::string> drawn_;  // figures, relative paths
-  std::set<std::string> said_;
 };
 
 }  // namespace

@@ -23,7 +23,8 @@ struct RenderOptions {
   std::vector<report::Language> languages;
   bool html = true, pdf = true;
   const Cancellation* cancellation = nullptr;  // may be null
-  // Called before each step that takes a while, on the calling thread. May be empty.
+  // Called before each step that takes a while, and several times a second while pages are made, on the
+  // calling thread. May be empty.
   std::function<void(const Message& step)> progress;
 };
 
@@ -31,7 +32,7 @@ struct RenderedReport {
   // Paths relative to report/: all of RenderReport(), figures/…/*.svg and *.png, report.zh.html,
   // report.en.html, 课程设计报告.pdf, report.en.pdf.
   std::vector<TextFile> files;
-  std::vector<std::string> notes;  // for users: what could not be made, and the remedy
+  std::vector<Message> notes;  // for users: what could not be made, and the remedy
 };
 
 // Works in a new folder below the system's folder for temporary files, and removes it.

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/time/clock.h"
+#include "base/message_catalogue.h"
 #include "base/testing/temp_folder.h"
 #include "client/results/tool.h"
 
@@ -62,11 +63,11 @@ TEST_F(RenderTest, WithoutProgramsThereIsMarkdownAndANoteForEach) {
   EXPECT_EQ(Names(*rendered).count("report.en.md"), 1);
   EXPECT_EQ(Names(*rendered).count("figures/architecture/system.csv"), 1);
   ASSERT_EQ(rendered->notes.size(), 3);
-  EXPECT_THAT(rendered->notes[0],
+  EXPECT_THAT(English(rendered->notes[0]),
               ::testing::AllOf(HasSubstr("gnuplot is not installed"),
                                HasSubstr("; install it (Debian: apt-get install gnuplot-nox)")));
-  EXPECT_THAT(rendered->notes[1], HasSubstr("HTML was not made: pandoc is not installed"));
-  EXPECT_THAT(rendered->notes[2], HasSubstr("PDF was not made: pandoc is not installed"));
+  EXPECT_THAT(English(rendered->notes[1]), HasSubstr("HTML was not made: pandoc is not installed"));
+  EXPECT_THAT(English(rendered->notes[2]), HasSubstr("PDF was not made: pandoc is not installed"));
   for (const TextFile& file : rendered->files) {
     if (file.path != "report.en.md") continue;
     EXPECT_EQ(file.content.find("!["), std::string::npos) << "a figure that is not there";
@@ -81,7 +82,7 @@ TEST_F(RenderTest, AProgramThatFailsBecomesANoteWithWhatItSaid) {
   const auto rendered = Render();
   ASSERT_TRUE(rendered.ok()) << rendered.status();
   ASSERT_FALSE(rendered->notes.empty());
-  EXPECT_THAT(rendered->notes.back(), HasSubstr("pandoc exited with code 7: no such template"));
+  EXPECT_THAT(English(rendered->notes.back()), HasSubstr("pandoc exited with code 7: no such template"));
 }
 
 TEST_F(RenderTest, AFigureThatGnuplotCannotDrawIsTheOnlyOneMissing) {
@@ -93,8 +94,8 @@ TEST_F(RenderTest, AFigureThatGnuplotCannotDrawIsTheOnlyOneMissing) {
   const Path path(folder_.string() + ":/usr/bin:/bin");
   const auto rendered = Render();
   ASSERT_TRUE(rendered.ok()) << rendered.status();
-  EXPECT_THAT(rendered->notes[0], HasSubstr("some figures were not drawn"));
-  EXPECT_THAT(rendered->notes[0], HasSubstr("architecture/system.en.svg"));
+  EXPECT_THAT(English(rendered->notes[0]), HasSubstr("some figures were not drawn"));
+  EXPECT_THAT(English(rendered->notes[0]), HasSubstr("architecture/system.en.svg"));
   const std::set<std::string> names = Names(*rendered);
   EXPECT_EQ(names.count("figures/architecture/system.en.svg"), 0);
   EXPECT_GT(std::count_if(names.begin(), names.end(),

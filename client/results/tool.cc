@@ -3,7 +3,8 @@
 #include <filesystem>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/str_cat.h"
+#include "base/message_catalogue.h"
+#include "base/messages/transfer.h"
 #include "client/display/text.h"
 #include "platform/process.h"
 
@@ -26,14 +27,14 @@ absl::Status RunTool(const ToolCall& call, const Cancellation* cancellation) {
   if (cancellation != nullptr) limits.should_stop = [cancellation] { return cancellation->cancelled(); };
   const absl::StatusOr<CommandResult> result = RunCommand(*MakeProcessLauncher(), spec, limits);
   if (absl::IsDeadlineExceeded(result.status())) {
-    return absl::DeadlineExceededError(
-        absl::StrCat(Name(call), " did not end within ", HumanDuration(call.timeout)));
+    return MessageStatus(absl::StatusCode::kDeadlineExceeded,
+                         messages::kToolTooSlow(Name(call), call.timeout));
   }
   if (!result.ok()) return result.status();
   if (result->exit.ok()) return absl::OkStatus();
   const std::string said = Printable(absl::StripAsciiWhitespace(result->output));
-  return absl::InternalError(
-      absl::StrCat(Name(call), " ", DescribeExit(result->exit), said.empty() ? "" : ": ", said));
+  return MessageStatus(absl::StatusCode::kInternal,
+                       messages::kToolFailed(Name(call), ExitMessage(result->exit), said));
 }
 
 }  // namespace quantlab::client

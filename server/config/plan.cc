@@ -11,11 +11,13 @@
 #include "absl/strings/str_join.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/hub.h"
 #include "base/metric_spec.h"
 #include "base/settings.h"
 #include "base/sha256.h"
 #include "base/text/escape.h"
 #include "base/text/nearest_name.h"
+#include "model_folder/hub_name.h"
 #include "model_folder/model_folder.h"
 #include "platform/paths.h"
 #include "server/config/experiment_spec.h"
@@ -42,6 +44,8 @@ class AssetResolver {
       ref.digest = AssetDigest(entry->wheel->files);
     } else if (entry != nullptr) {
       Provide(asset, role, entry->path, entry->remedy, &ref);
+    } else if (role == AssetRole::kModel && (HasHubPrefix(asset.name) || IsBareHubName(asset.name))) {
+      ProvideFromHub(asset, &ref);
     } else if (IsPath(asset.name)) {
       Provide(asset, role, asset.name, "", &ref);
     } else {
@@ -59,6 +63,16 @@ class AssetResolver {
     std::vector<std::string> names = catalog_.Names(role);
     result_.diagnostics.Error(asset.at, messages::kNotInCatalogue(AssetRoleName(role), asset.name,
                                                                   NearestName(asset.name, names), names));
+  }
+
+  // The client downloads it and uploads its files, like a folder of the user.
+  void ProvideFromHub(const NamedAsset& asset, AssetRef* ref) {
+    const std::string path = HasHubPrefix(asset.name) ? asset.name : "hf:" + asset.name;
+    if (!ParseHubName(path).has_value()) {
+      result_.diagnostics.Error(asset.at, messages::kHubNameWrong(asset.name));
+      return;
+    }
+    Provide(asset, AssetRole::kModel, path, "", ref);
   }
 
   void Provide(const NamedAsset& asset, AssetRole role, const std::string& path, const std::string& how,

@@ -439,6 +439,25 @@ TEST(PlanTest, ACheckpointThatIsFineTunedIsOnlyEvaluated) {
   EXPECT_EQ(plan.required[0].path, "./mine");
 }
 
+TEST(PlanTest, ModelsOfAHubAreInputsThatTheClientProvides) {
+  const auto plan = [](const std::string& model) {
+    return Plan("experiments: {baseline: {model: \"" + model + "\"}}\n");
+  };
+  const PlanResult named = plan("hf:google/electra-small-discriminator@v1");
+  ASSERT_TRUE(named.ok()) << Problems(named);
+  ASSERT_EQ(named.required.size(), 1u);
+  EXPECT_EQ(named.required[0].name, "hf:google/electra-small-discriminator@v1");
+  EXPECT_EQ(named.required[0].path, named.required[0].name);
+  const PlanResult bare = plan("roberta-base");
+  ASSERT_EQ(bare.required.size(), 1u);
+  EXPECT_EQ(bare.required[0].path, "hf:roberta-base");
+  EXPECT_EQ(plan("bert-base-uncased").required[0].path, "models/bert-base-uncased")
+      << "the catalogue comes first";
+  EXPECT_THAT(Problems(plan("hf:../x")), HasSubstr("'hf:../x' is no name of a model on the hub"));
+  EXPECT_THAT(Problems(plan("roberta-bas")), HasSubstr("roberta-bas"));
+  EXPECT_FALSE(plan("roberta-bas").ok());
+}
+
 TEST(PlanTest, InputKeysFollowWhatDecidesTheResult) {
   const auto key = [](const std::string& text, size_t run) { return Plan(text).runs.at(run).input_key; };
   const std::string base = "experiments: {baseline: {}, dynamic_quantization: {}}\n";

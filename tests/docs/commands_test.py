@@ -280,7 +280,7 @@ class TableTest(unittest.TestCase):
     # What ends only with Ctrl-C, or asks -> the option with which it ends by itself.
     ENDING = {"serve": ["--until-eof"], "delete": ["--yes"]}
     PLACES = {"EXPERIMENT EXPERIMENT…": "TWO", "EXPERIMENT/RUN": "latest/baseline", "EXPERIMENT": "latest", "FILE": "configs/quick.yaml",
-              "METHOD": "dynamic_quantization", "KEY": "training.epochs", "TOPIC": "exit-codes", "ARTIFACT…": "baseline/predictions.csv"}
+              "METHOD": "dynamic_quantization", "KEY": "training.epochs", "TOPIC": "exit-codes", "SHELL": "bash", "ARTIFACT…": "baseline/predictions.csv"}
 
     def command_lines(self):
         """Each command without and with what is optional."""

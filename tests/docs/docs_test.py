@@ -299,7 +299,7 @@ def runnable_commands():
     text = (ROOT / GUIDES[0]).read_text(encoding="utf-8")
     for line in re.findall(r"^\| `quantctl ([^`]+)` \|", text, flags=re.MULTILINE):
         words = re.sub(r"\[[^\[\]]*(\[[^\]]*\])?\]", "", line).replace("FILE", "configs/quick.yaml").split()
-        if words[0] in ("validate", "list", "workers", "methods", "catalog", "version", "help", "completion"):
+        if words[0] in ("validate", "list", "workers", "methods", "catalog", "version", "help", "completion", "man"):
             yield words
     yield ["metrics", "--list"]
     yield ["help", "exit-codes"]
@@ -350,6 +350,34 @@ class RunTest(unittest.TestCase):
         path.write_text(small, encoding="utf-8")
         run = self.quantctl("validate", str(path))
         self.assertEqual(run.returncode, 0, run.stderr)
+
+    def test_documents_of_a_service_are_as_documented(self):
+        text = (ROOT / "docs/en/json.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| `quantctl ([^`]+)` \| `(\w+)` \| (.*) \|$", text, flags=re.MULTILINE)
+        fields = {}
+        for _, schema, cell in rows:
+            fields.setdefault(schema, set(re.findall(r"`(\w+)`", cell)))
+        service = subprocess.Popen([BIN / "quantctl", "serve", "--no-worker", "-o", "json"], cwd=ROOT, text=True,
+                                   env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self.addCleanup(service.stdout.close)
+        self.addCleanup(service.wait, 60)
+        self.addCleanup(service.terminate)
+        lines = []
+        for line in service.stdout:
+            lines.append(line)
+            if line == "}\n":
+                break
+        documents = {"serve": json.loads("".join(lines))}
+        for words in (["admin", "add-user", "alice"], ["admin", "add-worker", "gpu1"], ["admin", "list"],
+                      ["admin", "revoke", "alice"], ["methods"], ["catalog"], ["du"], ["gc"], ["stop"]):
+            run = self.quantctl(*words, "-o", "json")
+            self.assertEqual(run.returncode, 0, run.stderr)
+            documents[" ".join(words)] = json.loads(run.stdout)
+        schemas = {command: schema for command, schema, _ in rows}
+        for command, document in documents.items():
+            with self.subTest(command=command):
+                self.assertEqual((document.pop("schema"), document.pop("version")), (f"quantlab/{schemas[command]}", 2))
+                self.assertEqual(set(document), fields[schemas[command]])
 
     def test_keys_of_the_settings_file_are_documented_and_no_others(self):
         settings = pathlib.Path(self.folder) / "settings.yaml"

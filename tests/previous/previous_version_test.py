@@ -50,7 +50,7 @@ class PreviousVersionTest(unittest.TestCase):
     def test_experiments_are_listed_and_explained(self):
         names = {e["name"]: e["state"] for e in self.json("list")["experiments"]}
         self.assertEqual({name: state.split("_")[-1] for name, state in names.items()},
-                         {"stored": "SUCCEEDED", "failing": "FAILED"})
+                         {"stored": "succeeded", "failing": "failed"})
         failed = self.quantctl("explain", "failing/baseline").stdout
         self.assertIn("the train split should have 100000 rows, but only 140 are there", failed)
         skipped = self.quantctl("--lang", "zh", "explain", "failing/comparison").stdout
@@ -102,7 +102,7 @@ class PreviousVersionTest(unittest.TestCase):
         self.quantctl("retry", "stored")
         self.quantctl("watch", "stored")
         run = next(r for r in self.json("get", "stored")["runs"] if r["id"].endswith("/comparison"))
-        self.assertEqual((run["state"].split("_")[-1], int(run["attempts"])), ("SUCCEEDED", 2))
+        self.assertEqual((run["state"].split("_")[-1].upper(), int(run["attempts"])), ("SUCCEEDED", 2))
         self.quantctl("download", "stored")
         self.assertTrue((self.world.folder / "results/stored/comparison/samples.csv").exists())
 

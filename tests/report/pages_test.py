@@ -216,8 +216,8 @@ class PagesTest(unittest.TestCase):
                     self.assertRegex(font, r"\s(yes)\s+(yes|no)\s+(yes|no)\s+\d+\s+\d+$", "embedded")
                 text = run("pdftotext", paper, "-").stdout.decode()
                 self.assertIn("参考文献" if language == "zh" else "References", text)
-                if language == "zh":
-                    self.assertTrue(any("CJK" in font for font in fonts), fonts)
+                # Each takes seconds: one regular and one bold, and only for Chinese.
+                self.assertEqual(sum("CJK" in font for font in fonts), 2 if language == "zh" else 0, fonts)
                 self.check_pages(paper, pages)
 
     def check_pages(self, paper, pages):
@@ -226,9 +226,14 @@ class PagesTest(unittest.TestCase):
             rendered = sorted(pathlib.Path(folder).glob("*.pgm"))
             self.assertEqual(len(rendered), pages)
             for page in rendered:
-                header, data = re.match(rb"(P5\s+\d+\s+\d+\s+255\s)(.*)", page.read_bytes(), re.DOTALL).groups()
+                width, height, data = re.match(rb"P5\s+(\d+)\s+(\d+)\s+255\s(.*)", page.read_bytes(), re.DOTALL).groups()
                 inked = sum(1 for value in data if value < 200) / len(data)
                 self.assertGreater(inked, 0.002, f"{paper.name}: {page.name} is blank")
+                width, height = int(width), int(height)
+                # Above the page number.
+                rows = [row for row in range(int(height * 0.92)) if min(data[row * width:(row + 1) * width]) < 200]
+                if page != rendered[-1]:
+                    self.assertGreater(rows[-1] / height, 0.5, f"{paper.name}: the lower half of {page.name} is blank")
 
 
 class FailedRunsTest(PagesTest):

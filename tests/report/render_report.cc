@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/files.h"
+#include "base/message_catalogue.h"
 #include "client/results/render.h"
 #include "proto/convert.h"
 
@@ -23,8 +24,8 @@ absl::StatusOr<ReportData> Load(const std::string& path) {
   return FromProto(message);
 }
 
-int Render(const std::string& path, const std::filesystem::path& folder, const std::string& language,
-           bool pdf) {
+int RenderData(const std::string& path, const std::filesystem::path& folder, const std::string& language,
+               bool pdf) {
   const absl::StatusOr<ReportData> data = Load(path);
   const auto languages = report::ParseLanguages(language);
   if (!data.ok() || !languages.ok()) {
@@ -43,7 +44,7 @@ int Render(const std::string& path, const std::filesystem::path& folder, const s
     std::filesystem::create_directories((folder / file.path).parent_path());
     std::ofstream(folder / file.path, std::ios::binary) << file.content;
   }
-  for (const std::string& note : rendered->notes) std::fprintf(stderr, "%s\n", note.c_str());
+  for (const Message& note : rendered->notes) std::fprintf(stderr, "%s\n", English(note).c_str());
   return rendered->notes.empty() ? 0 : 1;
 }
 
@@ -56,5 +57,5 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: render_report DATA.json FOLDER LANGUAGE [--no-pdf]\n");
     return 2;
   }
-  return quantlab::Render(argv[1], argv[2], argv[3], pdf);
+  return quantlab::RenderData(argv[1], argv[2], argv[3], pdf);
 }
