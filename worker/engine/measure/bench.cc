@@ -54,13 +54,7 @@ class Blocks {
 
   // Measures blocks until `enough` is true, which is asked before each.
   absl::Status Run(const std::function<bool()>& enough) {
-    while (!enough()) {
-      QL_RETURN_IF_ERROR(Block(true));
-      const double slowest = *std::max_element(totals_.begin(), totals_.end());
-      if (options_.progress && !options_.progress(blocks_, slowest)) {
-        return absl::CancelledError("stopped between two blocks of the measurement");
-      }
-    }
+    while (!enough()) QL_RETURN_IF_ERROR(Block(true));
     return absl::OkStatus();
   }
 

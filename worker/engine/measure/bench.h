@@ -30,9 +30,6 @@ struct BenchOptions {
   uint64_t seed = 0;  // of the texts, the order within blocks and the bootstrap
   // Seconds of a steady clock; tests may give their own. Empty: the system's.
   std::function<double()> now;
-  // Called after each block; if it returns false, the result is CANCELLED. `seconds`: of the slowest model so
-  // far.
-  std::function<bool(int64_t blocks, double seconds)> progress;
 };
 
 struct BenchEntry {
@@ -47,8 +44,7 @@ struct BenchRun {
 };
 
 // Times `reference` (twice in every block) and `entries` on the same texts, after a warm-up. No block is left
-// out. Device work is timed to its end: the logits are copied to the host. Errors: CANCELLED; those of the
-// models.
+// out. Device work is timed to its end: the logits are copied to the host. Errors: those of the models.
 absl::StatusOr<BenchRun> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
                                   const BenchOptions& options);
 

@@ -76,11 +76,6 @@ TEST_F(RunBenchTest, SamplesHaveTheirOrderAndTheirTime) {
   }
 }
 
-TEST_F(RunBenchTest, StopsBetweenBlocks) {
-  options_.progress = [](int64_t blocks, double) { return blocks < 3; };
-  EXPECT_TRUE(absl::IsCancelled(RunBench({"fp32", model_.get()}, {}, options_).status()));
-}
-
 TEST_F(RunBenchTest, RefusesTextsThatTheModelCannotTake) {
   options_.sequence_length = 49;
   EXPECT_TRUE(absl::IsInvalidArgument(RunBench({"fp32", model_.get()}, {}, options_).status()));

@@ -58,7 +58,6 @@ absl::Status SideBySide::ChoosePath(const BenchOptions& options, const Encoder& 
   trial.min_samples = std::clamp(options.min_samples / 2, 5, 20);
   trial.min_duration_seconds = std::min(0.5, options.min_duration_seconds);
   trial.until_narrow = false;
-  trial.progress = nullptr;
   QL_ASSIGN_OR_RETURN(BenchRun both, RunBench({kPlainKernel, models_[0].model.get()},
                                               {{MkldnnLinear::kKernel, &packed}}, trial));
   const double speedup = both.result.entries[0].speedup;
