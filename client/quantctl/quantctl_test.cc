@@ -463,12 +463,40 @@ TEST_F(QuantctlTest, ExitCodesTellWhatWasWrong) {
 }
 
 TEST_F(QuantctlTest, EveryCommandHasHelpWithAnExample) {
-  for (const char* command :
-       {"run",      "submit",  "validate",     "list",           "get",              "watch",   "logs",     "metrics",
-        "cancel",   "retry",   "explain",      "workers",        "methods",          "catalog", "download", "report",
-        "export",   "compare", "doctor",       "version",        "serve",            "stop",    "help",     "completion",
-        "settings", "open",    "du",           "delete",         "gc",               "man",     "worker",
-        "worker drain", "worker undrain", "worker quarantine"}) {
+  for (const char* command : {"run",
+                              "submit",
+                              "validate",
+                              "list",
+                              "get",
+                              "watch",
+                              "logs",
+                              "metrics",
+                              "cancel",
+                              "retry",
+                              "explain",
+                              "workers",
+                              "methods",
+                              "catalog",
+                              "download",
+                              "report",
+                              "export",
+                              "compare",
+                              "doctor",
+                              "version",
+                              "serve",
+                              "stop",
+                              "help",
+                              "completion",
+                              "settings",
+                              "open",
+                              "du",
+                              "delete",
+                              "gc",
+                              "man",
+                              "worker",
+                              "worker drain",
+                              "worker undrain",
+                              "worker quarantine"}) {
     const Outcome outcome = Run(absl::StrCat(command, " --help"));
     EXPECT_EQ(outcome.code, 0) << command;
     EXPECT_THAT(outcome.out, HasSubstr("Example:")) << command;
