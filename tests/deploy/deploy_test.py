@@ -153,7 +153,7 @@ class PrometheusTest(unittest.TestCase):
         if shutil.which("promtool") is None:
             self.skipTest("there is no promtool")
         run = subprocess.run(["promtool", *arguments], cwd=DEPLOY / "prometheus", stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True, timeout=60)
+                             stderr=subprocess.STDOUT, text=True, timeout=180)
         self.assertEqual(run.returncode, 0, run.stdout)
 
     def test_the_configuration_is_accepted_with_its_rules(self):
