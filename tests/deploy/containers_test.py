@@ -18,7 +18,7 @@ import yaml
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
-from deploy_test import free_port
+from deploy.processes import free_port
 from packages_test import MIRROR, make_packages, run
 
 SKIPPED = 77

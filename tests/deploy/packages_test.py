@@ -21,7 +21,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
 import machine as machines
-from deploy_test import until
+from deploy.processes import until
 
 BUILD = worlds.BIN.parent
 PREVIOUS_DATA = worlds.ROOT / "tests/previous/version_0.1.0.tar.xz"

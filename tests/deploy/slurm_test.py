@@ -20,7 +20,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
-from deploy_test import free_port, until
+from deploy.processes import free_port, until
 
 SKIPPED = 77
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "squeue")
