@@ -34,7 +34,8 @@ BATCHES = {**{f"{texts}x{tokens}": [tokens] * texts for texts, tokens in
               ((1, 16), (1, 128), (8, 128), (32, 128), (1, 384), (8, 384))},
            "ragged32": RAGGED32, "ragged8": RAGGED32[2::4]}
 OURS = ["fp32", "static", "dynamic", "int8_weights", "int4_weights"]
-OTHERS = ["pytorch-fp32", "pytorch-dynamic", "onnxruntime-fp32", "onnxruntime-dynamic", "openvino-fp32", "openvino-int8"]
+OTHERS = ["pytorch-fp32", "pytorch-dynamic", "onnxruntime-fp32", "onnxruntime-dynamic", "openvino-fp32", "openvino-int8",
+          "openvino-int8-bf16"]
 HERE = pathlib.Path(__file__).resolve().parent
 REFERENCE = "pytorch-fp32"
 
@@ -62,6 +63,13 @@ class Contestant:
             answer = {"error": str(error)}
         self.error = answer.get("error", "")
         return None if self.error else answer
+
+    def cpu_seconds(self):
+        """Of all its threads, so far."""
+        total = 0
+        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
+            total += int((task / "schedstat").read_text().split()[0])
+        return total / 1e9
 
     def close(self):
         self.process.kill()
@@ -122,8 +130,11 @@ def measure(options, contestants, batch, rng):
     times = {c.name: [] for c in alive}
     for _ in range(options.blocks):
         for contestant in rng.sample(alive, len(alive)):
+            before = contestant.cpu_seconds()
             answer = contestant.ask(do="block", batch=batch, iterations=options.iterations)
-            if answer:
+            if answer and options.clock == "cpu":
+                times[contestant.name].append((contestant.cpu_seconds() - before) / options.iterations)
+            elif answer:
                 times[contestant.name].append(answer["seconds"])
     return {name: seconds for name, seconds in times.items() if len(seconds) == options.blocks}
 
@@ -137,8 +148,8 @@ def run_model(options, model, rng):
         prepared = {}
         for contestant in contestants:  # one after the other: they compile and calibrate
             prepared[contestant.name] = contestant.ask(do="prepare", batches=batches)
-            if contestant.error:
-                print(f"{contestant.name}: {contestant.error}", file=sys.stderr)
+            outcome = contestant.error or f"ready after {prepared[contestant.name]['seconds']:.0f} s"
+            print(f"{model}: {contestant.name}: {outcome}", file=sys.stderr, flush=True)
         reference = prepared.get(REFERENCE)
         if reference is None:
             sys.exit(f"{REFERENCE} must be among the contestants and start")
@@ -180,19 +191,25 @@ def main():
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--blocks", type=int, default=15)
     parser.add_argument("--iterations", type=int, default=1, help="forward passes in a row in each block")
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall",
+                        help="cpu: seconds of CPU of all threads of a contestant, for a machine that does other things "
+                             "as well; with one thread only")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", help="write all figures here as JSON")
     options = parser.parse_args()
+    if options.clock == "cpu" and options.threads != 1:
+        sys.exit("--clock cpu adds up the time of all threads: use it with --threads 1")
     rng = random.Random(options.seed)
     rows = []
     for model in options.models:
         rows += run_model(options, model, rng)
-    print(f"{cpu_name()}, {options.threads} thread(s) of {os.cpu_count()} CPUs, {options.blocks} blocks; "
+    print(f"{cpu_name()}, {options.threads} thread(s) of {os.cpu_count()} CPUs, {options.blocks} blocks, {options.clock} time; "
           f"speed relative to {REFERENCE}")
     print_table(rows, options.batches)
     if options.output:
         with open(options.output, "w") as file:
-            json.dump({"cpu": cpu_name(), "threads": options.threads, "blocks": options.blocks, "rows": rows}, file, indent=1)
+            json.dump({"cpu": cpu_name(), "threads": options.threads, "blocks": options.blocks, "clock": options.clock,
+                       "rows": rows}, file, indent=1)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
 KIND: pytorch-fp32 (eager, SDPA), pytorch-dynamic (quantize_dynamic, weights per channel), onnxruntime-fp32 and
 onnxruntime-dynamic (with its transformer fusions), openvino-fp32, openvino-int8 (NNCF's post-training quantization,
-model type transformer, as many calibration texts as the engine's static quantization).
+model type transformer, as many calibration texts as the engine's static quantization) and openvino-int8-bf16 (the same
+with BF16 for what is not INT8).
 """
 import argparse
 import json
@@ -59,6 +60,7 @@ def pytorch(options):
 
 def onnxruntime(options):
     import onnxruntime as ort
+    from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.transformers import optimizer
     folder = tempfile.mkdtemp()
@@ -70,7 +72,9 @@ def onnxruntime(options):
     fused.save_model_to_file(path)
     if options.kind == "onnxruntime-dynamic":
         quantized = os.path.join(folder, "int8.onnx")
-        quantize_dynamic(path, quantized, weight_type=QuantType.QInt8, per_channel=True)
+        # The fused operators are not ONNX's own, and so have no inferred types.
+        quantize_dynamic(path, quantized, weight_type=QuantType.QInt8, per_channel=True,
+                         extra_options={"DefaultTensorType": TensorProto.FLOAT})
         path = quantized
     session_options = ort.SessionOptions()
     session_options.intra_op_num_threads = options.threads
@@ -83,16 +87,13 @@ def openvino(options):
     path = os.path.join(tempfile.mkdtemp(), "model.onnx")
     export(options.model, path)
     model = openvino.Core().read_model(path)
-    if options.kind == "openvino-int8":
+    if options.kind != "openvino-fp32":
         import nncf
         texts = [padded([CALIBRATION_TOKENS], 100 + i) for i in range(CALIBRATION_TEXTS)]
         model = nncf.quantize(model, nncf.Dataset(texts), model_type=nncf.ModelType.TRANSFORMER,
                               subset_size=CALIBRATION_TEXTS)
-    settings = {"INFERENCE_NUM_THREADS": options.threads, "PERFORMANCE_HINT": "LATENCY"}
-    if options.kind == "openvino-int8-bf16":
-        settings["INFERENCE_PRECISION_HINT"] = "bf16"
-    else:
-        settings["INFERENCE_PRECISION_HINT"] = "f32"
+    settings = {"INFERENCE_NUM_THREADS": options.threads, "PERFORMANCE_HINT": "LATENCY",
+                "INFERENCE_PRECISION_HINT": "bf16" if options.kind == "openvino-int8-bf16" else "f32"}
     request = openvino.Core().compile_model(model, "CPU", settings).create_infer_request()
     return lambda inputs: request.infer(inputs)["logits"], openvino.__version__
 
