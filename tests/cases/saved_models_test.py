@@ -85,7 +85,8 @@ class SavedModelsTest(unittest.TestCase):
         found = json.loads(done.stdout)
         for path in self.models:
             with self.subTest(path.parent.relative_to(self.world.results).as_posix()):
-                theirs = [json.loads(line) for line in run("predict", path, "--threads", "1").splitlines()]
+                theirs = [json.loads(line) for line in run("predict", path, "--threads", "1",
+                                                              "--layer-by-layer").splitlines()]
                 largest = max(abs(value) for row in theirs for value in row)
                 kinds = {layer["kind"] for layer in self.plans().get(path, {"layers": []})["layers"]}
                 # BF16 products may be summed in another order; all else is the same to the last bit.
