@@ -83,7 +83,8 @@ model_export::Checker MakeChecker(Session& session, const ExportModelOptions& op
     check.runner = ExecutableFolder() + "/quant-runner";
     check.should_stop = [&session] { return session.interrupts().count() > 0; };
     if (!model_export::HasRuntime(check.python, exporter)) {
-      session.Warn(messages::kExportNotChecked(exporter.name(), exporter.runtime_packages()));
+      session.Warn(
+          messages::kExportNotChecked(exporter.name(), absl::StrJoin(exporter.runtime_packages(), " ")));
       return std::optional<CheckResult>();
     }
     QL_ASSIGN_OR_RETURN(const CheckResult result,

@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 
-TIMED_RUNS, TIMED_SECONDS, TIMED_TOKENS = 20, 2.0, 32
+BATCH, TIMED_RUNS, TIMED_SECONDS, TIMED_TOKENS = 16, 20, 2.0, 32
 
 
 def parse_arguments():
@@ -187,6 +187,13 @@ def kinds_of(source):
     return {layer["name"]: layer["kind"] for layer in json.loads(plan.read_text(encoding="utf-8"))["layers"]}
 
 
+def sees_whole_input(source):
+    """Whether a layer has one scale for its whole input, so that texts of a batch change each other's results."""
+    plan = source / "plan.json"
+    return plan.exists() and any(layer.get("granularity") == "per_tensor"
+                                 for layer in json.loads(plan.read_text(encoding="utf-8"))["layers"])
+
+
 def tolerance_of(kinds, format_name):
     """The largest difference of a logit, as a share of the largest logit.
 
@@ -292,6 +299,12 @@ def compare(arguments):
     logits = np.concatenate([runtime.run(inputs_of([row], runtime.inputs, padding_id))["logits"] for row in ids])
     check_against_own(arguments, kind, text, logits)
     kinds = kinds_of(source)
+    if not sees_whole_input(source):
+        # Padded, as a batch. Beyond some texts it would only take longer.
+        together = runtime.run(inputs_of(ids[:BATCH], runtime.inputs, padding_id))["logits"]
+        alone = np.abs(logits[:BATCH] - expected[:BATCH]).max(axis=1, keepdims=True)
+        batched = np.abs(together - expected[:BATCH]).max(axis=1, keepdims=True)
+        logits[:BATCH] = np.where(batched > alone, together, logits[:BATCH])
     share = tolerance_of(kinds, arguments.format)
     tolerance = share * max(float(np.abs(expected).max()), 1e-3)
     errors = np.abs(logits - expected).max(axis=1)

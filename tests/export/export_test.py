@@ -58,10 +58,10 @@ def make_models(folder, families):
     return {pathlib.Path(path): named for path, named in json.loads(done.stdout).items()}
 
 
-def export(model, out, formats, *options, texts):
+def export(model, out, formats, *options, texts, python=PYTHON):
     """The ended process, and its JSON where it succeeded."""
     done = subprocess.run([BIN / "quantctl", "export-model", model, "--to", ",".join(formats), "--out", out, "--python",
-                           PYTHON, "--texts", texts, "--threads", "1", "-o", "json", *options],
+                           python, "--texts", texts, "--threads", "1", "-o", "json", *options],
                           capture_output=True, text=True, check=False)
     return done, json.loads(done.stdout)["models"] if done.returncode == 0 else []
 
@@ -165,7 +165,7 @@ class ExportTest(unittest.TestCase):
         self.assertEqual([path.name for path in self.out.rglob("*")], ["taken", "mine"])
 
     def test_without_a_runtime_the_model_is_written_and_said_to_be_unchecked(self):
-        done, (result,) = export(self.model("bert", "fp32"), self.out / "new", ["onnx"], "--python", "/bin/false",
+        done, (result,) = export(self.model("bert", "fp32"), self.out / "new", ["onnx"], python="/bin/false",
                                  texts=self.texts)
         self.assertFalse(result["checked"])
         self.assertIn("pip install onnxruntime", done.stderr)
