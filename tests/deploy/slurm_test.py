@@ -96,7 +96,9 @@ class Cluster:
         return {name: (state, node) for name, state, node in (line.strip().split("|") for line in lines)}
 
     def stop(self):
-        self.query("scancel", "--user=root", "--full")
+        # The daemons end before the processes of their jobs.
+        self.query("scancel", "--user=root")
+        until(lambda: not self.jobs(), "jobs that are cancelled", seconds=60)
         for process in reversed(self.processes):
             process.terminate()
         for process in self.processes:
