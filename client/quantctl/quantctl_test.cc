@@ -151,7 +151,9 @@ TEST_F(QuantctlTest, EveryCommandAnswersProgramsAsDocumented) {
     v1::WatchExperimentResponse logged = state.changes[0];
     logged.mutable_event()->mutable_log()->set_severity(v1::SEVERITY_INFO);
     state.changes.insert(state.changes.begin(), logged);
-    state.workers.add_workers()->set_state(v1::WORKER_STATE_IDLE);
+    v1::WorkerStatus* worker = state.workers.add_workers();
+    worker->set_state(v1::WORKER_STATE_IDLE);
+    worker->mutable_worker()->set_id("gpu1");
     v1::Artifact* artifact = state.reports["older-1"].mutable_runs(0)->add_artifacts();
     artifact->set_name("model/config.json");
     artifact->set_size(2);
@@ -166,7 +168,8 @@ TEST_F(QuantctlTest, EveryCommandAnswersProgramsAsDocumented) {
   std::set<std::string> commands;
   for (const DocumentedCommand& one : documented) {
     const std::vector<std::string> words = absl::StrSplit(one.command, ' ');
-    commands.insert(words[0] == "admin" ? absl::StrCat("admin ", words[1]) : words[0]);
+    const bool nested = words[0] == "admin" || words[0] == "worker";
+    commands.insert(nested ? absl::StrCat(words[0], " ", words[1]) : words[0]);
     // These need a real coordinator: tests/docs/docs_test.py.
     const std::set<std::string> real = {"serve", "stop",   "methods", "catalog",
                                         "du",    "delete", "gc",      "export-model"};
@@ -217,7 +220,7 @@ TEST_F(QuantctlTest, WorkersAreDrainedQuarantinedAndGivenRunsAgain) {
   EXPECT_THAT(outcome.out, HasSubstr("已隔离"));
   EXPECT_THAT(Run("worker undrain gpu1-x7k2").err, HasSubstr("is given runs again"));
   EXPECT_THAT(Run("workers").out, HasSubstr("BUSY"));
-  EXPECT_EQ(nlohmann::json::parse(Run("worker drain gpu1-x7k2 -o json").out)["mode"], "WORKER_MODE_DRAINED");
+  EXPECT_EQ(nlohmann::json::parse(Run("worker drain gpu1-x7k2 -o json").out)["mode"], "drained");
   EXPECT_EQ(Run("worker drain nobody").code, 4);
   EXPECT_EQ(Run("worker drain").code, 2);
   EXPECT_EQ(Run("worker undrain gpu1-x7k2 --reason x").code, 2);
@@ -722,7 +725,7 @@ complete_words quantctl get ""
             0);
   EXPECT_EQ(
       ReadAll(said),
-      "explain export\n--format\nzh en both\nhtml\ntable json yaml\nreport\nyaml\nadd-user add-worker\nx.yaml\n"
+      "explain export export-model\n--format\nzh en both\nhtml\ntable json yaml\nreport\nyaml\nadd-user add-worker\nx.yaml\n"
       "zsh\ntraining.adam_beta1 training.adam_beta2\nstatic_quantization\nlatest quick-1\n"
       "quick-1/baseline quick-1/qat\nlatest/baseline latest/qat\nlatest\n");
 }
@@ -784,7 +787,7 @@ end
   const std::string said = folder_ / "said";
   ASSERT_EQ(std::system(absl::StrCat("fish --no-config ", folder_ / "complete.fish", " > ", said).c_str()),
             0);
-  EXPECT_EQ(ReadAll(said), "export\nzh\nversion\nquick-1\nadd-worker\n");
+  EXPECT_EQ(ReadAll(said), "export\nexport-model\nzh\nversion\nquick-1\nadd-worker\n");
 }
 
 TEST_F(QuantctlTest, AFullDiskBehindStandardOutputIsAnError) {

@@ -27,7 +27,7 @@ import urllib.error
 import urllib.request
 
 COMMAND_SECONDS = 60
-UNFINISHED = ("RUN_STATE_QUEUED", "RUN_STATE_RUNNING")
+UNFINISHED = ("queued", "running")
 
 
 class BackendError(Exception):

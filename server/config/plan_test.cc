@@ -319,7 +319,7 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"resources: {labels: [a]}\n",
                 "resources.labels is a list; allowed: a map from words to words"},
         BadFile{"resources: {labels: {room 2: x}}\n", "e.yaml:2:22: room 2: x cannot be a label of workers"},
-        BadFile{"resources: {labels: {room: 'a b'}}\n", "room: a b cannot be a label of workers"},
+        BadFile{"resources: {labels: {room: 'a b'}}\n", "room: \"a b\" cannot be a label of workers"},
         BadFile{"report: {language: fr}\n", "report.language is fr; allowed: zh, en, both"},
         BadFile{"dataset: {train_size: -1}\n", "dataset.train_size is -1"},
         BadFile{"dataset: {labels: [a]}\n", "dataset.labels must be at least two"},

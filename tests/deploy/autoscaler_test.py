@@ -33,7 +33,7 @@ QUANTCTL = '#!/bin/sh\n[ -f "$LISTED" ] || { echo "no coordinator" >&2; exit 4; 
 
 
 def listed(*states):
-    return json.dumps({"experiments": [{"runs": [{"state": f"RUN_STATE_{state}"} for state in states]}, {}]})
+    return json.dumps({"experiments": [{"runs": [{"state": state.lower()} for state in states]}, {}]})
 
 
 class ScalerTest(unittest.TestCase):

@@ -109,7 +109,7 @@ class PackagesTest(unittest.TestCase):
 
     def experiments(self):
         listed = json.loads(self.enter("quantctl", "list", "-o", "json"))["experiments"]
-        return {experiment["name"]: experiment["state"].removeprefix("EXPERIMENT_STATE_") for experiment in listed}
+        return {experiment["name"]: experiment["state"].upper() for experiment in listed}
 
     def settings(self):
         return [(self.root / f"etc/quantlab/{name}.yaml").read_text() for name in SERVICES]

@@ -178,7 +178,7 @@ class SlurmTest(unittest.TestCase):
         self.assertEqual(self.cluster.jobs(), {}, "no run, no worker")
         submitted = self.quantctl("submit", self.world.experiment)
         self.assertEqual(submitted.returncode, 0, submitted.stderr)
-        self.await_(lambda: self.baseline()["state"] == "RUN_STATE_RUNNING", "a worker that runs the baseline", 120)
+        self.await_(lambda: self.baseline()["state"] == "running", "a worker that runs the baseline", 120)
         (job, (_, node)), = self.cluster.jobs().items()
         self.assertEqual(job, "quantlab-worker-1")
 
@@ -192,7 +192,7 @@ class SlurmTest(unittest.TestCase):
         jobs = self.cluster.jobs()
         self.assertEqual(jobs.pop("urgent"), ("RUNNING", node), "the first node is still taken")
         self.assertIn(("RUNNING", {"n1": "n2", "n2": "n1"}[node]), jobs.values())
-        self.await_(lambda: self.experiment()["state"] == "EXPERIMENT_STATE_SUCCEEDED", "the experiment's end", 600)
+        self.await_(lambda: self.experiment()["state"] == "succeeded", "the experiment's end", 600)
         self.assertEqual(set(self.outcomes()), {"PREEMPTED", "SUCCEEDED"}, "neither lost nor failed")
         self.await_(lambda: set(self.cluster.jobs()) == {"urgent"}, "idle workers end", 120)
 

@@ -84,13 +84,21 @@ std::set<std::string> KnownKeys(const std::string& section) {
 }
 
 std::set<std::string> AcceptedKeys() {
-  std::vector<std::string> sections = {
-      "",        "report",      "experiments.baseline", "experiments.comparison",
-      "dataset", "training",    "evaluation",           "evaluation.latency",
-      "decide",  "report.cover"};
+  std::vector<std::string> sections = {"",
+                                       "report",
+                                       "experiments.baseline",
+                                       "experiments.comparison",
+                                       "dataset",
+                                       "training",
+                                       "evaluation",
+                                       "evaluation.latency",
+                                       "decide",
+                                       "report.cover",
+                                       "resources"};
   for (const MethodSpec& method : AllMethods()) sections.push_back("experiments." + method.name);
-  const std::set<std::string> maps = {"report",     "experiments",        "dataset", "training",
-                                      "evaluation", "evaluation.latency", "decide",  "report.cover"};
+  const std::set<std::string> maps = {"report",   "experiments",  "dataset",
+                                      "training", "evaluation",   "evaluation.latency",
+                                      "decide",   "report.cover", "resources"};
   std::set<std::string> keys;
   for (const std::string& section : sections) {
     for (const std::string& key : KnownKeys(section)) {
