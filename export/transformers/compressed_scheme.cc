@@ -14,7 +14,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 absl::Status Inexpressible(const SourceModel& model, const std::string& what) {
-  return absl::UnimplementedError(absl::StrCat(
+  return absl::InvalidArgumentError(absl::StrCat(
       model.folder(), ": ", what,
       "; compressed-tensors expresses dynamic INT8 and FP8 for each token, INT8 weights, and symmetric INT4 weights "
       "whose groups divide the inputs. Use --to transformers (weights multiplied out) or --to onnx"));

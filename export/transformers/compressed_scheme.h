@@ -27,7 +27,7 @@ struct CompressedScheme {
 // int4_weight_only whose groups divide the inputs. With quantized activations the two layers of the head are
 // multiplied out: transformers gives them [texts, width], which the package takes for one token, so a text's
 // result would depend on its batch.
-// Errors: UNIMPLEMENTED names the layer, what cannot be expressed, and the formats that can.
+// Errors: INVALID_ARGUMENT names the layer, what cannot be expressed, and the formats that can.
 absl::StatusOr<CompressedScheme> FindCompressedScheme(const SourceModel& model);
 
 // The tensors of one of CompressedScheme::layers but its bias. `model` must outlive them.

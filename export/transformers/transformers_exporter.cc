@@ -1,5 +1,7 @@
 // The formats "transformers" and "transformers-bf16", weights multiplied out, and "compressed-tensors".
+#include <cerrno>
 #include <filesystem>
+#include <fstream>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -77,8 +79,11 @@ absl::Status WriteConfig(const SourceModel& model, const char* dtype, const Json
   // Versions 4 and 5 of transformers have different words for it.
   config["dtype"] = config["torch_dtype"] = dtype;
   if (!quantization.is_null()) config["quantization_config"] = quantization;
-  return WriteFileAtomically(PathOf(folder, "config.json"),
-                             config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  // With the permissions of the other files, unlike WriteFileAtomically's.
+  std::ofstream out(PathOf(folder, "config.json"), std::ios::binary | std::ios::trunc);
+  out << config.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
+  out.close();
+  return out ? absl::OkStatus() : FileError(errno, "write", PathOf(folder, "config.json"));
 }
 
 // One program for all three: the class and the dtype are in config.json.
