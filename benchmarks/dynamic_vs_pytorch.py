@@ -25,6 +25,8 @@ import sys
 import time
 import warnings
 
+from contestants import bootstrap, cpu_seconds
+
 warnings.filterwarnings("ignore")
 import torch  # noqa: E402
 from transformers import AutoTokenizer, BertForSequenceClassification  # noqa: E402
@@ -53,15 +55,8 @@ class Runner:
         self.process.stdin.flush()
         return [json.loads(self.process.stdout.readline()) for _ in lines]
 
-
     def cpu_seconds(self):
-        with open(f"/proc/{self.process.pid}/schedstat") as file:
-            return int(file.read().split()[0]) / 1e9
-
-
-def bootstrap(ratios, rng):
-    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(1000))
-    return medians[24], medians[974]
+        return cpu_seconds(self.process.pid)
 
 
 def speed(args):

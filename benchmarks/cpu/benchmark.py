@@ -23,9 +23,11 @@ import pathlib
 import platform
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from contestants import Contestant, bootstrap  # noqa: E402
 
 MODELS = {"bert-base": {}, "minilm-l6": {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}}
 RAGGED32 = [384, 384, 384, 384, 381, 352, 317, 291, 268, 250, 236, 223, 211, 203, 195, 188, 181, 176, 172, 168, 163, 158,
@@ -38,47 +40,6 @@ OTHERS = ["pytorch-fp32", "pytorch-dynamic", "onnxruntime-fp32", "onnxruntime-dy
           "openvino-int8-bf16"]
 HERE = pathlib.Path(__file__).resolve().parent
 REFERENCE = "pytorch-fp32"
-
-
-class Contestant:
-    def __init__(self, name, command):
-        self.name, self.error, self.times = name, "", {}
-        self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.log, text=True)
-
-    def ask(self, **command):
-        """The answer; None once the contestant has failed."""
-        if self.error:
-            return None
-        try:
-            self.process.stdin.write(json.dumps(command) + "\n")
-            self.process.stdin.flush()
-            line = self.process.stdout.readline()
-            if not line:
-                self.log.seek(0)
-                raise RuntimeError("ended: " + self.log.read()[-300:])
-            answer = json.loads(line)
-        except (OSError, ValueError, RuntimeError) as error:
-            answer = {"error": str(error)}
-        self.error = answer.get("error", "")
-        return None if self.error else answer
-
-    def cpu_seconds(self):
-        """Of all its threads, so far."""
-        total = 0
-        for task in pathlib.Path(f"/proc/{self.process.pid}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-        return total / 1e9
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-
-
-def bootstrap(ratios, rng):
-    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(1000))
-    return medians[24], medians[974]
 
 
 def save_model(name, folder):

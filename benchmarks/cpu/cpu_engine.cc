@@ -6,7 +6,6 @@
 //   {"do": "prepare", "batches": {NAME: [tokens of each text, …], …}}
 //       loads, quantizes, warms up; answers {"logits": {NAME: [[…], …]}, "kernels": […], "seconds": …}
 //   {"do": "block", "batch": NAME, "iterations": n}   answers {"seconds": of one forward pass}
-#include <chrono>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -22,6 +21,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "benchmarks/contestant.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/mkldnn_linear.h"
 #include "worker/engine/methods/method.h"
@@ -54,19 +54,6 @@ absl::StatusOr<Precision> FindPrecision(const std::string& kind) {
   if (kind == "int4_weights") return weight_only("int4");
   return absl::InvalidArgumentError(
       absl::StrCat("--kind is ", kind, "; allowed: fp32, static, dynamic, int8_weights, int4_weights"));
-}
-
-double Seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// The ids that contestant.py gives its models too.
-TokenizedText TextOf(int64_t text, int64_t tokens) {
-  TokenizedText result;
-  for (int64_t i = 0; i < tokens; ++i) {
-    result.ids.push_back(static_cast<int32_t>(1000 + (text * 7919 + i * 104729 + 13) % 20000));
-  }
-  return result;
 }
 
 class Contestant {

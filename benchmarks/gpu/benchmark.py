@@ -11,15 +11,15 @@ model, and the logits are compared. Needs torch and transformers; torchao takes 
 import argparse
 import concurrent.futures
 import json
-import os
 import pathlib
 import random
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from contestants import Contestant, bootstrap  # noqa: E402
 
 SHAPES = [[1, 128], [32, 128], [128, 128], [32, 384]]
 MODELS = {"bert-base": {}, "minilm-l6": {"hidden_size": 384, "num_hidden_layers": 6, "intermediate_size": 1536}}
@@ -27,45 +27,6 @@ MODELS = {"bert-base": {}, "minilm-l6": {"hidden_size": 384, "num_hidden_layers"
 RIVALS = {"fp16": ["eager-fp16", "compile-fp16"], "bf16": ["eager-bf16"],
           "int8": ["torchao-int8", "torchao-fp8", "compile-fp16", "eager-fp16"]}
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-class Contestant:
-    def __init__(self, name, command):
-        self.name, self.error = name, ""
-        self.log = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([str(part) for part in command], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=self.log, text=True, start_new_session=True,
-                                        env={"TORCHINDUCTOR_COMPILE_THREADS": "4", **os.environ,
-                                             "TOKENIZERS_PARALLELISM": "false"})
-
-    def ask(self, **command):
-        """The answer; None once the contestant has failed."""
-        if self.error:
-            return None
-        try:
-            self.process.stdin.write(json.dumps(command) + "\n")
-            self.process.stdin.flush()
-            for line in self.process.stdout:
-                if line.startswith(("ANSWER ", "{")):
-                    answer = json.loads(line.removeprefix("ANSWER "))
-                    break
-            else:
-                self.log.seek(0)
-                raise RuntimeError("ended: " + self.log.read()[-300:])
-        except (OSError, ValueError, RuntimeError) as error:
-            answer = {"error": str(error)}
-        self.error = answer.get("error", "")
-        return None if self.error else answer
-
-    def close(self):
-        # With the processes that compile for it, which hold its output open too.
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
-def bootstrap(ratios, rng):
-    medians = sorted(statistics.median(rng.choices(ratios, k=len(ratios))) for _ in range(1000))
-    return medians[24], medians[974]
 
 
 def save_models(folder):
@@ -85,7 +46,7 @@ def start(options, folder, model):
     for kind in kinds:
         if kind.split("-")[0] not in options.without:
             contestants.append(Contestant(kind, [sys.executable, HERE / "contestant.py", "--model", folder / model,
-                                                 "--kind", kind]))
+                                                 "--kind", kind], TORCHINDUCTOR_COMPILE_THREADS="4"))
     return contestants
 
 

@@ -9,7 +9,6 @@
 //   {"do": "product", "kind": "int8"|"fp8", "m": …, "n": …, "k": …, "iterations": n, "tile": t}
 //                       answers {"seconds": of one fused product}; tile: of gpu::GemmTile, or -1 for the
 //                       engine's choice
-#include <chrono>
 #include <iostream>
 #include <map>
 #include <memory>
@@ -24,6 +23,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "benchmarks/contestant.h"
 #include "worker/engine/gpu/gpu_ops.h"
 #include "worker/engine/gpu/graph_cache.h"
 #include "worker/engine/measure/devices.h"
@@ -50,19 +50,6 @@ absl::StatusOr<Precision> FindPrecision(const std::string& name) {
   if (name == "fp16" || name == "bf16") return Precision{"mixed_precision", half()};
   if (name == "int8") return Precision{"dynamic_quantization", {}};
   return absl::InvalidArgumentError(absl::StrCat("--precision is ", name, "; allowed: fp16, bf16, int8"));
-}
-
-double Seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// The ids that contestant.py gives its models too.
-TokenizedText TextOf(int64_t text, int64_t tokens) {
-  TokenizedText result;
-  for (int64_t i = 0; i < tokens; ++i) {
-    result.ids.push_back(static_cast<int32_t>(1000 + (text * 7919 + i * 104729 + 13) % 20000));
-  }
-  return result;
 }
 
 class Contestant {

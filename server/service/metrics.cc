@@ -5,13 +5,10 @@
 #include <utility>
 
 #include <google/protobuf/descriptor.h>
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
-#include <prometheus/registry.h>
 
 #include "absl/strings/ascii.h"
 #include "base/device.h"
+#include "monitoring/metric_registry.h"
 #include "quantlab/v1/admin.pb.h"
 #include "quantlab/v1/artifact.pb.h"
 #include "quantlab/v1/experiment.pb.h"
@@ -101,13 +98,7 @@ const std::vector<std::string>& RpcNames() {
   return *names;
 }
 
-struct Metrics::State {
-  using Gauges = prometheus::Family<prometheus::Gauge>;
-  using Counters = prometheus::Family<prometheus::Counter>;
-  using Histograms = prometheus::Family<prometheus::Histogram>;
-
-  prometheus::Registry registry;
-
+struct Metrics::State : MetricRegistry {
   Gauges& queue_depth = NewGauge("quantlab_queue_depth", "Runs that wait for a worker, by device.");
   Gauges& queue_age = NewGauge("quantlab_queue_oldest_age_seconds",
                                "How long the run that has waited longest for a device has been in the queue; "
@@ -159,16 +150,6 @@ struct Metrics::State {
       NewHistogram("quantlab_database_checkpoint_seconds",
                    "Duration of checkpoints, which copy the write-ahead log into the database.");
   Gauges& build = NewGauge("quantlab_build_info", "Always 1; the version is in the label.");
-
-  Gauges& NewGauge(const char* name, const char* help) {
-    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
-  }
-  Counters& NewCounter(const char* name, const char* help) {
-    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
-  }
-  Histograms& NewHistogram(const char* name, const char* help) {
-    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
-  }
 
   void ZeroRuns() {
     runs_reused.Add({});

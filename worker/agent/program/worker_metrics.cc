@@ -5,14 +5,10 @@
 #include <thread>
 #include <utility>
 
-#include <prometheus/counter.h>
-#include <prometheus/gauge.h>
-#include <prometheus/histogram.h>
-#include <prometheus/registry.h>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/run_state.h"
+#include "monitoring/metric_registry.h"
 #include "monitoring/process_usage.h"
 
 namespace quantlab::agent {
@@ -46,13 +42,7 @@ std::string OutcomeLabel(v1::RunState state) {
 
 }  // namespace
 
-struct WorkerMetrics::State {
-  using Gauges = prometheus::Family<prometheus::Gauge>;
-  using Counters = prometheus::Family<prometheus::Counter>;
-  using Histograms = prometheus::Family<prometheus::Histogram>;
-
-  prometheus::Registry registry;
-
+struct WorkerMetrics::State : MetricRegistry {
   Gauges& attempts = NewGauge("quantlab_worker_attempts", "Attempts of this worker now, by phase.");
   Gauges& device_attempts = NewGauge("quantlab_worker_device_attempts",
                                      "Attempts whose runner runs now, by the device that they use.");
@@ -97,16 +87,6 @@ struct WorkerMetrics::State {
 
   // By process: the CPU time that is in runner_cpu already.
   std::map<pid_t, double> counted_cpu;
-
-  Gauges& NewGauge(const char* name, const char* help) {
-    return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
-  }
-  Counters& NewCounter(const char* name, const char* help) {
-    return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
-  }
-  Histograms& NewHistogram(const char* name, const char* help) {
-    return prometheus::BuildHistogram().Name(name).Help(help).Register(registry);
-  }
 
   // Sets the memory of the runners, and adds the CPU time that they used since the last call.
   void SetRunners(const std::vector<AttemptSnapshot>& attempts) {
