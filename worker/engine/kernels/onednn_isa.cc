@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdlib>
+#include <hwy/highway.h>
 
 namespace quantlab::engine {
 
@@ -16,6 +17,19 @@ std::string OneDnnMaxCpuIsa() {
     return limit == "ALL" || limit == "DEFAULT" ? "" : limit;
   }
   return "";
+}
+
+void LimitHighway() {
+  static const bool limited = [] {
+    const std::string limit = OneDnnMaxCpuIsa();
+    if (limit == "SSE41" || limit == "AVX") {
+      hwy::DisableTargets(HWY_AVX2 | HWY_AVX3);
+    } else if (limit == "AVX2" || limit == "AVX2_VNNI" || limit == "AVX2_VNNI_2") {
+      hwy::DisableTargets(HWY_AVX3);
+    }
+    return true;
+  }();
+  static_cast<void>(limited);
 }
 
 }  // namespace quantlab::engine

@@ -12,6 +12,10 @@ namespace quantlab::engine {
 // set, in either case. Source: oneDNN's documentation, "CPU Dispatcher Control".
 std::string OneDnnMaxCpuIsa();
 
+// Keeps the kernels that Highway chooses for the CPU to that limit; to be called before each choice, of which
+// only the first reads the limit. Threads: safe.
+void LimitHighway();
+
 }  // namespace quantlab::engine
 
 #endif  // QUANTLAB_WORKER_ENGINE_KERNELS_ONEDNN_ISA_H_

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string>
 
 #include "worker/engine/kernels/onednn_isa.h"
 
@@ -28,14 +27,29 @@ constexpr int64_t kLanes = static_cast<int64_t>(hn::MaxLanes(D()));
 constexpr int kRowsOfTile = 6;
 constexpr int kVectorsOfTile = kLanes >= 16 ? 4 : 2;
 
+// Highway's MaskedLoad and BlendedStore touch the whole vector on other targets, beyond the end of the memory
+// or in what another thread writes, and MaskedLoad on SSE4 from aligned addresses only.
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+constexpr bool kMasksMemory = true;
+#else
+constexpr bool kMasksMemory = false;
+#endif
+
 // The first n lanes from memory, the others 0.
 HWY_INLINE V LoadFirst(const float* p, int64_t n) {
-  return n >= kLanes ? hn::LoadU(D(), p) : hn::MaskedLoad(hn::FirstN(D(), static_cast<size_t>(n)), D(), p);
+  if (n >= kLanes) return hn::LoadU(D(), p);
+  if (kMasksMemory) return hn::MaskedLoad(hn::FirstN(D(), static_cast<size_t>(n)), D(), p);
+  HWY_ALIGN float lanes[kLanes] = {};
+  std::copy_n(p, n, lanes);
+  return hn::Load(D(), lanes);
 }
 
 HWY_INLINE void StoreFirst(V v, float* p, int64_t n) {
   if (n >= kLanes) return hn::StoreU(v, D(), p);
-  hn::BlendedStore(v, hn::FirstN(D(), static_cast<size_t>(n)), D(), p);
+  if (kMasksMemory) return hn::BlendedStore(v, hn::FirstN(D(), static_cast<size_t>(n)), D(), p);
+  HWY_ALIGN float lanes[kLanes];
+  hn::Store(v, D(), lanes);
+  std::copy_n(lanes, n, p);
 }
 
 // e^x for x <= 0, within 3e-7 of it; 0 below -87; NaN of NaN. 2^n e^r with n = round(x / ln 2), and the
@@ -249,44 +263,30 @@ HWY_EXPORT(AttentionScratch);
 HWY_EXPORT(AttendHead);
 HWY_EXPORT(IsaName);
 
-// Keeps Highway to the limit of onednn_isa.h.
-void LimitTargets() {
-  static const bool limited = [] {
-    const std::string limit = OneDnnMaxCpuIsa();
-    if (limit == "SSE41" || limit == "AVX") {
-      hwy::DisableTargets(HWY_AVX2 | HWY_AVX3);
-    } else if (limit == "AVX2" || limit == "AVX2_VNNI" || limit == "AVX2_VNNI_2") {
-      hwy::DisableTargets(HWY_AVX3);
-    }
-    return true;
-  }();
-  static_cast<void>(limited);
-}
-
 }  // namespace
 
 const char* RowKernelsIsa() {
-  LimitTargets();
+  LimitHighway();
   return HWY_DYNAMIC_DISPATCH(IsaName)();
 }
 
 void AddLayerNorm(const float* x, const float* residual, const NormParams& norm, int64_t n, float* out) {
-  LimitTargets();
+  LimitHighway();
   HWY_DYNAMIC_DISPATCH(AddLayerNorm)(x, residual, norm, n, out);
 }
 
 void Gelu(float* x, int64_t n) {
-  LimitTargets();
+  LimitHighway();
   HWY_DYNAMIC_DISPATCH(Gelu)(x, n);
 }
 
 int64_t AttentionScratch(int64_t length, int64_t size) {
-  LimitTargets();
+  LimitHighway();
   return HWY_DYNAMIC_DISPATCH(AttentionScratch)(length, size);
 }
 
 void AttendHead(const HeadAttention& head, float* scratch) {
-  LimitTargets();
+  LimitHighway();
   HWY_DYNAMIC_DISPATCH(AttendHead)(head, scratch);
 }
 

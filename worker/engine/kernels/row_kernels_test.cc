@@ -92,6 +92,23 @@ TEST(AddLayerNormTest, MayWriteOverItsInput) {
   EXPECT_EQ(over_residual, apart);
 }
 
+TEST(AddLayerNormTest, RowsMayBeginAnywhere) {
+  constexpr int64_t kWidth = 7, kMost = 17;
+  const std::vector<float> x = Random(kMost + kWidth, 1), residual = Random(kMost + kWidth, 2);
+  const std::vector<float> weight = Random(kWidth, 3);
+  const NormParams norm{weight.data(), weight.data(), 1e-5f};
+  for (int64_t first = 0; first < kMost; ++first) {
+    const std::vector<float> row(x.begin() + first, x.begin() + first + kWidth);
+    const std::vector<float> added(residual.begin() + first, residual.begin() + first + kWidth);
+    std::vector<float> expected(kWidth), y(kMost + kWidth);
+    AddLayerNorm(row.data(), added.data(), norm, kWidth, expected.data());
+    AddLayerNorm(x.data() + first, residual.data() + first, norm, kWidth, y.data() + first);
+    Gelu(expected.data(), kWidth);
+    Gelu(y.data() + first, kWidth);
+    EXPECT_TRUE(std::equal(expected.begin(), expected.end(), y.begin() + first)) << first;
+  }
+}
+
 struct Free {
   void operator()(float* p) const { std::free(p); }
 };

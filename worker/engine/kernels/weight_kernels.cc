@@ -132,20 +132,6 @@ HWY_EXPORT(Fp32Name);
 
 constexpr int64_t kMostTileRows = 12;
 
-// Keeps Highway to the limit of onednn_isa.h.
-void LimitTargets() {
-  static const bool limited = [] {
-    const std::string limit = OneDnnMaxCpuIsa();
-    if (limit == "SSE41" || limit == "AVX") {
-      hwy::DisableTargets(HWY_AVX2 | HWY_AVX3);
-    } else if (limit == "AVX2" || limit == "AVX2_VNNI" || limit == "AVX2_VNNI_2") {
-      hwy::DisableTargets(HWY_AVX3);
-    }
-    return true;
-  }();
-  static_cast<void>(limited);
-}
-
 #if QL_X86
 
 bool Bf16Allowed() {
@@ -291,7 +277,7 @@ bool WeightGemmUsesBf16() {
 
 const char* WeightGemmName() {
   if (WeightGemmUsesBf16()) return "avx512_bf16";
-  LimitTargets();
+  LimitHighway();
   return HWY_DYNAMIC_DISPATCH(Fp32Name)();
 }
 
@@ -358,7 +344,7 @@ int64_t WeightGemmScratch(const PackedWeights& weights) {
 }
 
 void WeightGemmFp32(const WeightGemmArgs& args, int64_t panel_begin, int64_t panel_end) {
-  LimitTargets();
+  LimitHighway();
   HWY_DYNAMIC_DISPATCH(Gemm)(args, panel_begin, panel_end);
 }
 
