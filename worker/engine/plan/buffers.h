@@ -20,6 +20,7 @@ class Buffer {
       constexpr size_t kAlignment = 64;
       const size_t bytes =
           (static_cast<size_t>(count) * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
+      data_.reset();  // first, so that the old memory and the new do not add up
       data_.reset(static_cast<T*>(std::aligned_alloc(kAlignment, bytes)));
       capacity_ = data_ == nullptr ? 0 : count;
       if (data_ == nullptr) throw std::bad_alloc();
