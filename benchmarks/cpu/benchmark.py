@@ -75,7 +75,7 @@ def start(options, folder):
     contestants = []
     for kind in options.contestants:
         threads = ["--threads", options.threads]
-        if kind in OTHERS or kind.split("-")[0] in ("pytorch", "onnxruntime", "openvino"):
+        if kind in OTHERS:
             command = [sys.executable, HERE / "contestant.py", "--model", folder, "--kind", kind, *threads]
         else:
             name, _, execution = kind.partition("/")
@@ -116,6 +116,9 @@ def run_model(options, model, rng):
             sys.exit(f"{REFERENCE} must be among the contestants and start")
         for batch in batches:
             times = measure(options, contestants, batch, rng)
+            if REFERENCE not in times:
+                error = next(c.error for c in contestants if c.name == REFERENCE)
+                sys.exit(f"{REFERENCE} failed at {batch}: {error}")
             for name, seconds in times.items():
                 ratios = [a / b for a, b in zip(times[REFERENCE], seconds)]
                 rows.append({"model": model, "batch": batch, "contestant": name,

@@ -42,7 +42,7 @@ def export(folder, path):
     return model.config
 
 
-def pytorch(options):
+def pytorch(options, _):
     model = BertForSequenceClassification.from_pretrained(options.model, attn_implementation="sdpa").eval()
     if options.kind == "pytorch-dynamic":
         from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
@@ -58,12 +58,11 @@ def pytorch(options):
     return call, torch.__version__
 
 
-def onnxruntime(options):
+def onnxruntime(options, folder):
     import onnxruntime as ort
     from onnx import TensorProto
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.transformers import optimizer
-    folder = tempfile.mkdtemp()
     path = os.path.join(folder, "model.onnx")
     config = export(options.model, path)
     fused = optimizer.optimize_model(path, model_type="bert", num_heads=config.num_attention_heads,
@@ -82,9 +81,9 @@ def onnxruntime(options):
     return lambda inputs: session.run(["logits"], inputs)[0], ort.__version__
 
 
-def openvino(options):
+def openvino(options, folder):
     import openvino
-    path = os.path.join(tempfile.mkdtemp(), "model.onnx")
+    path = os.path.join(folder, "model.onnx")
     export(options.model, path)
     model = openvino.Core().read_model(path)
     if options.kind != "openvino-fp32":
@@ -102,7 +101,8 @@ class Contestant:
     def __init__(self, options):
         torch.set_num_threads(options.threads)
         make = {"pytorch": pytorch, "onnxruntime": onnxruntime, "openvino": openvino}[options.kind.split("-")[0]]
-        self.call, self.version = make(options)
+        with tempfile.TemporaryDirectory() as folder:  # for models on their way; each has loaded its own by the end
+            self.call, self.version = make(options, folder)
         self.inputs = {}
 
     def answer(self, command):
