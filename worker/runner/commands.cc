@@ -126,6 +126,8 @@ class Predictor {
   }
 
   absl::Status Run(LineReader& lines) {
+    std::optional<engine::LayerByLayerScope> reference;
+    if (options_.layer_by_layer) reference.emplace();
     bool more = true;
     while (more) {
       std::vector<engine::TokenizedText> batch;
@@ -148,8 +150,6 @@ class Predictor {
   explicit Predictor(const PredictOptions& options) : options_(options) {}
 
   absl::Status PredictBatch(const std::vector<engine::TokenizedText>& batch) {
-    std::optional<engine::LayerByLayerScope> reference;
-    if (options_.layer_by_layer) reference.emplace();
     QL_ASSIGN_OR_RETURN(const auto logits, engine::PredictLogits(*model_, batch, options_.batch_size));
     std::string text;
     for (const std::vector<float>& row : logits) text += LogitsToJson(row);
