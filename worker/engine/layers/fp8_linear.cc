@@ -128,15 +128,8 @@ std::vector<at::Tensor> Fp8Linear::ForwardTogether(const at::Tensor& x,
     return outputs;
   }
   std::vector<gpu::ProductWeights> weights;
-  std::vector<at::Tensor> values;
-  std::vector<int64_t> sizes;
-  for (const Fp8Linear* layer : layers) {
-    weights.push_back(layer->gpu_weights_);
-    values.push_back(layer->weights_.values);
-    sizes.push_back(layer->out_features());
-  }
-  const auto all = joined_.Get(values, [&] { return gpu::Join(weights); });
-  return at::split_with_sizes(ShapedLike(gpu::ScaledProduct(rows, *all, /*gelu=*/false), x), sizes, -1);
+  for (const Fp8Linear* layer : layers) weights.push_back(layer->gpu_weights_);
+  return ProductTogether(rows, weights, x, joined_);
 }
 
 LayerPrecision Fp8Linear::precision() const {

@@ -292,15 +292,8 @@ std::vector<at::Tensor> Int8Linear::RunTogetherOnGpu(const at::Tensor& x,
   const gpu::QuantizedRows rows = gpu::QuantizeRows(RowsOf(x), *GpuQuantization());
   if (layers.size() == 1) return {ShapedLike(gpu::ScaledProduct(rows, gpu_weights_, /*gelu=*/false), x)};
   std::vector<gpu::ProductWeights> weights;
-  std::vector<at::Tensor> values;
-  std::vector<int64_t> sizes;
-  for (const Int8Linear* layer : layers) {
-    weights.push_back(layer->gpu_weights_);
-    values.push_back(layer->plain_);
-    sizes.push_back(layer->out_);
-  }
-  const auto all = joined_.Get(values, [&] { return gpu::Join(weights); });
-  return at::split_with_sizes(ShapedLike(gpu::ScaledProduct(rows, *all, /*gelu=*/false), x), sizes, -1);
+  for (const Int8Linear* layer : layers) weights.push_back(layer->gpu_weights_);
+  return ProductTogether(rows, weights, x, joined_);
 }
 
 at::Tensor Int8Linear::RunIntoOnGpu(const at::Tensor& x, Activation activation,

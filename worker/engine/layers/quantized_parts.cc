@@ -19,6 +19,19 @@ at::Tensor ShapedLike(const at::Tensor& rows, const at::Tensor& like) {
   return rows.reshape(shape).to(like.scalar_type());
 }
 
+std::vector<at::Tensor> ProductTogether(const gpu::QuantizedRows& rows,
+                                        const std::vector<gpu::ProductWeights>& layers,
+                                        const at::Tensor& like, Joined<gpu::ProductWeights>& joined) {
+  std::vector<at::Tensor> values;
+  std::vector<int64_t> sizes;
+  for (const gpu::ProductWeights& layer : layers) {
+    values.push_back(layer.values);
+    sizes.push_back(layer.values.size(0));
+  }
+  const auto all = joined.Get(values, [&] { return gpu::Join(layers); });
+  return at::split_with_sizes(ShapedLike(gpu::ScaledProduct(rows, *all, /*gelu=*/false), like), sizes, -1);
+}
+
 absl::Status CheckPositiveScale(const at::Tensor& scale) {
   // Negated, so that NaN is refused too.
   if (!at::logical_and(scale > 0, at::isfinite(scale)).all().item<bool>()) {
