@@ -70,14 +70,18 @@ WeightOnlyLinear::WeightOnlyLinear(int64_t in, int64_t out, const at::Tensor& bi
 
 void WeightOnlyLinear::Pack() {
   packed_ = std::make_unique<PackedWeights>(PackWeights());
-  plain_ = at::Tensor();
+  stored_ = at::Tensor();
 }
 
 at::Tensor WeightOnlyLinear::Integers() const {
-  if (plain_.defined()) return plain_;
+  if (stored_.defined()) return FromStored(stored_);
   at::Tensor integers = at::empty({out_, in_}, at::kChar);
   packed_->Unpack(integers.mutable_data_ptr<int8_t>());
   return integers;
+}
+
+at::Tensor WeightOnlyLinear::Stored() const {
+  return stored_.defined() ? stored_ : ToStored(Integers());
 }
 
 at::Tensor WeightOnlyLinear::Forward(const at::Tensor& x) const {
@@ -122,9 +126,8 @@ LayerPrecision WeightOnlyLinear::precision() const {
 
 void WeightOnlyLinear::To(const at::Device& device) {
   if (device_ == device) return;
-  plain_ = Integers();
+  stored_ = Stored().to(device);
   packed_.reset();
-  plain_ = plain_.to(device);
   MoveWeights(device);
   if (bias_.defined()) bias_ = bias_.to(device);
   device_ = device;
@@ -146,12 +149,12 @@ absl::StatusOr<std::unique_ptr<Int8WeightOnlyLinear>> Int8WeightOnlyLinear::Crea
 Int8WeightOnlyLinear::Int8WeightOnlyLinear(const Int8ChannelWeights& weights, const at::Tensor& bias)
     : WeightOnlyLinear(weights.quantized.size(1), weights.quantized.size(0), bias),
       scale_(weights.scale.detach().clone()) {
-  plain_ = weights.quantized.detach().contiguous();
+  stored_ = weights.quantized.detach().contiguous();
   Pack();
 }
 
 std::map<std::string, at::Tensor> Int8WeightOnlyLinear::tensors() const {
-  std::map<std::string, at::Tensor> tensors = {{"weight_int8", Integers()}, {"weight_scale", scale_}};
+  std::map<std::string, at::Tensor> tensors = {{"weight_int8", Stored()}, {"weight_scale", scale_}};
   if (bias_.defined()) tensors["bias"] = bias_;
   return tensors;
 }
@@ -161,8 +164,8 @@ at::Tensor Int8WeightOnlyLinear::DequantizedWeight() const {
 }
 
 PackedWeights Int8WeightOnlyLinear::PackWeights() const {
-  const at::Tensor scale = scale_.contiguous();
-  return PackedWeights::Int8(plain_.const_data_ptr<int8_t>(), out_, in_, scale.const_data_ptr<float>());
+  const at::Tensor integers = Integers(), scale = scale_.contiguous();
+  return PackedWeights::Int8(integers.const_data_ptr<int8_t>(), out_, in_, scale.const_data_ptr<float>());
 }
 
 void Int8WeightOnlyLinear::MoveWeights(const at::Device& device) {
@@ -183,16 +186,16 @@ Int4WeightOnlyLinear::Int4WeightOnlyLinear(const Int4GroupWeights& weights, int6
       group_size_(group_size),
       scale_(weights.scale.detach().clone()) {
   if (weights.zero_point.defined()) zero_point_ = weights.zero_point.detach().clone();
-  plain_ = UnpackInt4(weights.packed.detach(), in_).contiguous();
+  stored_ = weights.packed.detach();
   Pack();
 }
 
 PackedWeights Int4WeightOnlyLinear::PackWeights() const {
-  const at::Tensor scale = scale_.to(at::kFloat).contiguous();
+  const at::Tensor integers = Integers(), scale = scale_.to(at::kFloat).contiguous();
   const at::Tensor shift = zero_point_.defined()
                                ? Offset(scale, zero_point_, /*bf16=*/true).neg().to(at::kFloat).contiguous()
                                : at::zeros_like(scale);
-  return PackedWeights::Int4(plain_.const_data_ptr<int8_t>(), out_, in_,
+  return PackedWeights::Int4(integers.const_data_ptr<int8_t>(), out_, in_,
                              {group_size_, scale.const_data_ptr<float>(), shift.const_data_ptr<float>()});
 }
 
@@ -201,8 +204,7 @@ Params Int4WeightOnlyLinear::options() const {
 }
 
 std::map<std::string, at::Tensor> Int4WeightOnlyLinear::tensors() const {
-  std::map<std::string, at::Tensor> tensors = {{"weight_int4", PackInt4(Integers())},
-                                               {"weight_scale", scale_}};
+  std::map<std::string, at::Tensor> tensors = {{"weight_int4", Stored()}, {"weight_scale", scale_}};
   if (zero_point_.defined()) tensors["weight_zero_point"] = zero_point_;
   if (bias_.defined()) tensors["bias"] = bias_;
   return tensors;
@@ -215,6 +217,14 @@ at::Tensor Int4WeightOnlyLinear::DequantizedWeight() const {
 void Int4WeightOnlyLinear::MoveWeights(const at::Device& device) {
   scale_ = scale_.to(device);
   if (zero_point_.defined()) zero_point_ = zero_point_.to(device);
+}
+
+at::Tensor Int4WeightOnlyLinear::ToStored(const at::Tensor& integers) const {
+  return PackInt4(integers);
+}
+
+at::Tensor Int4WeightOnlyLinear::FromStored(const at::Tensor& stored) const {
+  return UnpackInt4(stored, in_).contiguous();
 }
 
 LayerKind Int8WeightOnlyKind() {

@@ -50,18 +50,21 @@ class WeightOnlyLinear : public Linear {
 
   // The kernels' form of the weights, made from the plain ones on the CPU.
   virtual PackedWeights PackWeights() const = 0;
-  // Moves the plain tensors, the bias excepted. The integers of a packed layer are plain_ for the time of the
-  // call.
+  // Moves scales and zero points.
   virtual void MoveWeights(const at::Device& device) = 0;
+  // The form in which integers [out, in] int8 are saved, and kept where the kernels do not run; and back.
+  virtual at::Tensor ToStored(const at::Tensor& integers) const { return integers; }
+  virtual at::Tensor FromStored(const at::Tensor& stored) const { return stored; }
 
-  // Packs the weights where the kernels run, and drops plain_ then; the constructor of each kind calls it.
+  // Packs the weights where the kernels run, and drops stored_ then; the constructor of each kind calls it.
   void Pack();
-  // [out, in] int8: plain_, or what the packed weights hold.
+  // [out, in] int8.
   at::Tensor Integers() const;
+  at::Tensor Stored() const;
 
   const int64_t in_, out_;
-  at::Tensor bias_;   // [out] float; undefined for none
-  at::Tensor plain_;  // [out, in] int8; undefined while packed
+  at::Tensor bias_;    // [out] float; undefined for none
+  at::Tensor stored_;  // the integers as ToStored gives them; undefined while packed
 
  private:
   at::Tensor RunPacked(const at::Tensor& x) const;
@@ -129,6 +132,8 @@ class Int4WeightOnlyLinear : public WeightOnlyLinear {
  protected:
   PackedWeights PackWeights() const override;
   void MoveWeights(const at::Device& device) override;
+  at::Tensor ToStored(const at::Tensor& integers) const override;
+  at::Tensor FromStored(const at::Tensor& stored) const override;
 
  private:
   Int4WeightOnlyLinear(const Int4GroupWeights& weights, int64_t in, int64_t group_size,

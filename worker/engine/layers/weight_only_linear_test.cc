@@ -148,6 +148,14 @@ TEST_F(WeightOnlyLinearTest, TheKernelsLayoutIsUndoneToTheBit) {
   }
 }
 
+TEST_F(WeightOnlyLinearTest, KeepsFourBitsWhereTheKernelsDoNotRun) {
+  const auto layer = MakeLayer({16, 65, 32, false}, at::randn({16}));
+  layer->To(at::Device(at::kMeta));
+  const at::Tensor kept = layer->tensors().at("weight_int4");
+  EXPECT_TRUE(kept.is_meta());
+  EXPECT_EQ(kept.nbytes(), 16u * 33u);
+}
+
 TEST_F(WeightOnlyLinearTest, SaysWhatRuns) {
   for (const Shape& s : {Shape{16, 64, 64, false}, Shape{16, 64, 0, true}}) {
     const auto layer = MakeLayer(s, {});
