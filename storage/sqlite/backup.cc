@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,12 +39,18 @@ absl::Status Move(const std::string& from, const std::string& to) {
 }
 
 // In one step, which reads one state of the database; in several, each write of others would begin it anew.
-absl::Status Copy(const std::string& from, const std::string& to) {
+absl::Status Copy(const std::string& from, const std::string& to, absl::Duration patience) {
   try {
     SQLite::Database source(from, SQLite::OPEN_READONLY,
-                            static_cast<int>(absl::ToInt64Milliseconds(kBusyTimeout)));
+                            static_cast<int>(absl::ToInt64Milliseconds(patience)));
     SQLite::Database target(to, SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
-    SQLite::Backup(target, source).executeStep(-1);
+    const int result = SQLite::Backup(target, source).executeStep(-1);
+    // The library throws on all other errors, and takes these for a step to be repeated.
+    if (result != SQLITE_DONE) {
+      return absl::UnavailableError(absl::StrCat("copying ", from, ": another program keeps it locked (",
+                                                 sqlite3_errstr(result),
+                                                 "); end that program or wait, and try again"));
+    }
     // A copy is one file: a log would be made beside it by whoever reads it.
     target.exec("PRAGMA journal_mode = DELETE");
   } catch (const SQLite::Exception& error) {
@@ -58,13 +65,13 @@ std::string Restoring(const std::string& database) {
 
 }  // namespace
 
-absl::Status BackUpSqlite(const std::string& from, const std::string& to) {
+absl::Status BackUpSqlite(const std::string& from, const std::string& to, absl::Duration patience) {
   // Only for this user, from its first byte on.
   const UniqueFd made(open(to.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
   if (!made.valid() && errno == EEXIST)
     return absl::AlreadyExistsError(absl::StrCat(to, " exists; name another file, or remove it"));
   if (!made.valid()) return FileError(errno, "create", to);
-  absl::Status status = Copy(from, to);
+  absl::Status status = Copy(from, to, patience);
   if (status.ok()) status = SyncFile(to);
   if (status.ok()) return SyncDirectory(DirectoryOf(to));
   unlink(to.c_str());

@@ -11,8 +11,10 @@ namespace quantlab {
 
 // Copies the database as it is at one moment to a new file, whole and synced, while others go on using it.
 // Holds up nobody but the truncation of the write-ahead log. Errors: ALREADY_EXISTS there is a file `to`;
-// RESOURCE_EXHAUSTED the disk is full; DATA_LOSS.
-absl::Status BackUpSqlite(const std::string& from, const std::string& to);
+// RESOURCE_EXHAUSTED the disk is full; UNAVAILABLE another program has kept the database locked for
+// `patience`; DATA_LOSS.
+absl::Status BackUpSqlite(const std::string& from, const std::string& to,
+                          absl::Duration patience = absl::Seconds(10));
 
 // Checks all of a copy: every page, that it is a database of this program, and that its version is not newer.
 // Errors: NOT_FOUND; FAILED_PRECONDITION another program's, or a newer version's; DATA_LOSS it is damaged.

@@ -101,6 +101,19 @@ TEST_F(BackupTest, ACopyIsOneFileOfItsUserAloneAndNotWrittenOverAnother) {
   EXPECT_TRUE(absl::IsNotFound(BackUpStorage(data_, temp_ / "no/such/folder")));
 }
 
+TEST_F(BackupTest, ALockedDatabaseIsNamedAndLeavesNoCopy) {
+  ASSERT_TRUE(BackUpStorage(data_, copy_).ok());
+  SQLite::Database holder(copy_, SQLite::OPEN_READWRITE);
+  holder.exec("BEGIN EXCLUSIVE");
+  const std::string to = temp_ / "of-locked.db";
+  const absl::Status status = BackUpSqlite(copy_, to, absl::Milliseconds(20));
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(copy_));
+  EXPECT_FALSE(fs::exists(to));
+  holder.exec("ROLLBACK");
+  EXPECT_TRUE(BackUpSqlite(copy_, to, absl::Milliseconds(20)).ok());
+}
+
 TEST_F(BackupTest, RestoringPutsTheCopyInPlaceAndKeepsWhatWasThere) {
   ASSERT_TRUE(BackUpStorage(data_, copy_).ok());
   Create(**OpenStorage(data_), "second");
