@@ -19,6 +19,7 @@ namespace quantlab {
 namespace {
 
 constexpr char kDatabase[] = "/quantlab.db";
+constexpr char kArtifacts[] = "/artifacts";
 
 absl::StatusOr<int64_t> DatabaseFileBytes(const std::string& folder) {
   int64_t bytes = 0;
@@ -28,6 +29,15 @@ absl::StatusOr<int64_t> DatabaseFileBytes(const std::string& folder) {
     if (!error) bytes += static_cast<int64_t>(size);
   }
   return bytes;
+}
+
+// Files that only the replaced database refers to count as used now, so that it can be put back within the
+// time that unreferenced files stay.
+absl::Status KeepForNow(const std::string& artifacts) {
+  QL_ASSIGN_OR_RETURN(const auto store, FileArtifactStore::Open(artifacts, ArtifactStoreOptions()));
+  QL_ASSIGN_OR_RETURN(const std::vector<ArtifactFiles::File> files, store->ListStored());
+  for (const ArtifactFiles::File& file : files) QL_RETURN_IF_ERROR(store->GetStat(file.name).status());
+  return absl::OkStatus();
 }
 
 class FolderStorage : public Storage {
@@ -70,7 +80,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& folder,
   QL_ASSIGN_OR_RETURN(auto lock, LockDataFolder(folder));
   QL_RETURN_IF_ERROR(CheckNotRestoring(folder + kDatabase));
   QL_ASSIGN_OR_RETURN(auto database, OpenSqliteDatabase(folder + kDatabase, options.database));
-  QL_ASSIGN_OR_RETURN(auto artifacts, FileArtifactStore::Open(folder + "/artifacts", options.artifacts));
+  QL_ASSIGN_OR_RETURN(auto artifacts, FileArtifactStore::Open(folder + kArtifacts, options.artifacts));
   return std::unique_ptr<Storage>(
       std::make_unique<FolderStorage>(folder, std::move(lock), std::move(database), std::move(artifacts)));
 }
@@ -82,7 +92,8 @@ absl::Status BackUpStorage(const std::string& folder, const std::string& to) {
 absl::Status RestoreStorage(const std::string& file, const std::string& folder) {
   QL_RETURN_IF_ERROR(MakeDirectories(folder));
   QL_ASSIGN_OR_RETURN(const auto lock, LockDataFolder(folder));
-  return RestoreSqlite(file, folder + kDatabase, Clock::Real().Now());
+  QL_RETURN_IF_ERROR(RestoreSqlite(file, folder + kDatabase, Clock::Real().Now()));
+  return Annotate(KeepForNow(folder + kArtifacts), "the database is restored; run it again for the files");
 }
 
 }  // namespace quantlab

@@ -49,7 +49,7 @@ absl::StatusOr<std::unique_ptr<Storage>> OpenStorage(const std::string& folder,
 absl::Status BackUpStorage(const std::string& folder, const std::string& to);
 
 // Puts a copy of the database back into a folder that nobody uses; makes the folder where it is missing. The
-// database that was there stays beside it under another name. Artifacts are not touched. Errors:
+// database that was there stays beside it under another name. Artifacts stay and count as used now. Errors:
 // FAILED_PRECONDITION a coordinator uses the folder, or `file` is another program's or a newer version's;
 // DATA_LOSS it is damaged. Nothing was changed then.
 absl::Status RestoreStorage(const std::string& file, const std::string& folder);

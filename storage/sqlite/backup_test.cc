@@ -2,6 +2,7 @@
 #include "storage/sqlite/backup.h"
 
 #include <atomic>
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <signal.h>
@@ -121,6 +122,24 @@ TEST_F(BackupTest, RestoringPutsTheCopyInPlaceAndKeepsWhatWasThere) {
   EXPECT_TRUE(Has(data_, "first"));
   EXPECT_FALSE(Has(data_, "second"));
   EXPECT_EQ(Count("quantlab.db.replaced-"), 1);
+  // It can be put back in the same way.
+  std::string replaced;
+  for (const auto& entry : fs::directory_iterator(data_)) {
+    if (absl::StrContains(entry.path().filename().string(), ".replaced-")) replaced = entry.path();
+  }
+  ASSERT_TRUE(RestoreStorage(replaced, data_).ok());
+  EXPECT_TRUE(Has(data_, "second"));
+}
+
+// Else the first collection would take what only the replaced database refers to.
+TEST_F(BackupTest, FilesOfTheReplacedDatabaseCountAsUsedNow) {
+  ASSERT_TRUE(BackUpStorage(data_, copy_).ok());
+  const std::string digest(64, 'a'), path = absl::StrCat(data_, "/artifacts/aa/", digest.substr(2));
+  fs::create_directories(fs::path(path).parent_path());
+  std::ofstream(path) << "content";
+  fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(72));
+  ASSERT_TRUE(RestoreStorage(copy_, data_).ok());
+  EXPECT_GT(fs::last_write_time(path), fs::file_time_type::clock::now() - std::chrono::hours(1));
 }
 
 TEST_F(BackupTest, TheLogOfTheOldDatabaseIsNotAppliedToTheNewOne) {
