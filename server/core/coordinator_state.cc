@@ -129,6 +129,9 @@ void CoordinatorState::Prune(const std::string& experiment_id) {
 
 void CoordinatorState::Drop(std::map<std::string, Active>::iterator active) {
   for (const RunRecord& run : active->second.runs) {
+    // Where the stored state could not be read after a commit, these may still be there.
+    queue_.Remove(run.id);
+    DropLease(run.id);
     if (run.result) holders_.Forget(*run.result);
   }
   active_.erase(active);

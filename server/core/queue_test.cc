@@ -232,6 +232,26 @@ TEST_F(QueueTest, SharesOutliveTheCoordinator) {
   EXPECT_EQ(RunFor("w2"), "b/r0") << "alice's running run is known after the restart";
 }
 
+// Their ends were written, and the coordinator has not been able to read them back.
+TEST_F(QueueTest, NothingOfADeletedExperimentStaysInTheQueueOrWithAWorker) {
+  Submit("running", {NewRun("baseline")});
+  const auto attempt = Ask("w1");
+  ASSERT_TRUE(attempt);
+  Submit("queued", {NewRun("baseline")});
+  repository_.FailCommits({Fault::kWrittenButFailed, Fault::kWrittenButFailed});
+  repository_.FailReads(true);
+  EXPECT_FALSE(Finish(*attempt).ok());
+  EXPECT_FALSE(coordinator_->Cancel("queued", "", "").ok());
+  repository_.FailReads(false);
+  for (const char* id : {"running", "queued"})
+    ASSERT_TRUE(coordinator_->Delete(id, [] { return absl::OkStatus(); }).ok());
+  EXPECT_EQ(coordinator_->HeldBy("w1"), std::nullopt);
+  RunRecord elsewhere = NewRun("baseline");
+  elsewhere.device = "cuda";
+  Submit("next", {elsewhere});
+  EXPECT_EQ(coordinator_->Explain("next/baseline")->queue_position, 0);
+}
+
 TEST_F(QueueTest, ExplainSaysWhoseTurnItIs) {
   Submit("b", Runs(2), "bob");
   Submit("a", Runs(3));
