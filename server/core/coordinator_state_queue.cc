@@ -158,12 +158,12 @@ void CoordinatorState::Reserve(const RunRecord& run, Reservations& reserved) con
 // The machines that are kept free for runs before this one, and for this one itself.
 CoordinatorState::Reservations CoordinatorState::ReservedBefore(const std::string& run_id) {
   Reservations reserved;
-  std::set<std::string> seen;  // requirements
+  std::set<std::string> seen;  // requirements, which also say whether their runs are alone
   queue_.VisitAll(running_, [&](const QueueEntry& entry) {
     const RunRecord* run = seen.count(entry.requirement) > 0 ? nullptr : Peek(entry.run_id);
-    if (run != nullptr && RunsAlone(*run)) {
+    if (run != nullptr) {
       seen.insert(entry.requirement);
-      Reserve(*run, reserved);
+      if (RunsAlone(*run)) Reserve(*run, reserved);
     }
     return entry.run_id == run_id ? Visit::kStop : Visit::kNextRun;
   });
