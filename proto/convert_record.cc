@@ -333,7 +333,13 @@ absl::StatusOr<WorkerRecord> FromProto(const v1::WorkerInfo& in) {
   QL_RETURN_IF_ERROR(Text("version", out.version));
   QL_RETURN_IF_ERROR(Facts("facts", in.facts(), &out.facts));
   QL_RETURN_IF_ERROR(Items("labels", in.labels_size(), kMaxLabels));
-  QL_RETURN_IF_ERROR(Facts("labels", in.labels(), &out.labels));
+  for (const auto& [key, value] : in.labels()) {
+    if (!IsLabelText(key) || !IsLabelText(value)) {
+      return Bad("labels", absl::StrCat("a key or a value is not 1 to ", kMaxLabelBytes,
+                                        " letters, digits and . _ - /"));
+    }
+    out.labels[key] = value;
+  }
   QL_RETURN_IF_ERROR(Text("machine_id", in.machine_id()));
   out.machine_id = in.machine_id();
   return out;

@@ -598,6 +598,12 @@ TEST(ConvertTest, BadRecordsAreRefusedByField) {
   worker = ToProto(FullWorker());
   for (int i = 0; i < 100; ++i) (*worker.mutable_facts())[absl::StrCat("fact", i)] = std::string(1000, 'x');
   EXPECT_THAT(Refusal(worker), HasSubstr("allowed: 65536"));
+  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
+           {"disk", ""}, {"", "ssd"}, {"disk", "a\x1b[2J"}, {"disk", std::string(200, 'x')}}) {
+    worker = ToProto(FullWorker());
+    (*worker.mutable_labels())[key] = value;
+    EXPECT_THAT(Refusal(worker), HasSubstr("labels: ")) << key;
+  }
 
   v1::Job job = ToProto(Job{1, FullConfig(), 1, "", "", {}, "relative"});
   EXPECT_THAT(Refusal(job), HasSubstr("output_folder: "));

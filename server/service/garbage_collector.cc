@@ -107,9 +107,14 @@ absl::StatusOr<StoredFiles> GarbageCollector::Delete(const std::string& experime
 }
 
 absl::StatusOr<StoredFiles> GarbageCollector::FinishDeletions() {
-  MutexLock lock(mutex_);
-  QL_RETURN_IF_ERROR(PurgeRows());
-  return RemoveDropped();
+  StoredFiles removed;
+  {
+    MutexLock lock(mutex_);
+    QL_RETURN_IF_ERROR(PurgeRows());
+    QL_ASSIGN_OR_RETURN(removed, RemoveDropped());
+  }
+  QL_RETURN_IF_ERROR(files_->FreeRemoved());
+  return removed;
 }
 
 absl::Status GarbageCollector::PurgeRows() {
@@ -128,7 +133,6 @@ absl::StatusOr<StoredFiles> GarbageCollector::RemoveDropped() {
     removed.Add(some);
     QL_RETURN_IF_ERROR(deletion_->ForgetDropped(digests));
   }
-  QL_RETURN_IF_ERROR(files_->FreeRemoved());
   return removed;
 }
 
@@ -169,7 +173,6 @@ absl::StatusOr<Files> GarbageCollector::ListUnreferenced() {
 
 absl::StatusOr<Collected> GarbageCollector::Collect(absl::Duration age, bool dry_run) {
   if (!dry_run) QL_RETURN_IF_ERROR(FinishDeletions().status());
-  MutexLock lock(mutex_);
   Collected collected;
   // Before the files are listed: an attempt that starts later asks for them later.
   QL_ASSIGN_OR_RETURN(const absl::Time before, Oldest(age));

@@ -60,7 +60,7 @@ struct Collected {
   StoredFiles unreferenced, partial, recent;
 };
 
-// Borrows everything. Threads: safe; one collection runs at a time.
+// Borrows everything. Threads: safe.
 class GarbageCollector {
  public:
   static constexpr absl::Duration kStandardAge = absl::Hours(24);
@@ -102,7 +102,7 @@ class GarbageCollector {
   DeletionRepository* const deletion_;
   ArtifactFiles* const files_;
   const Clock* const clock_;
-  Mutex mutex_;  // held by the one collection or deletion that runs
+  Mutex mutex_;  // held to remove what was deleted; not to list the store or to free large files
 };
 
 }  // namespace quantlab

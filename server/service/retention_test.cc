@@ -1,6 +1,11 @@
 // Retention by age and by space: what goes, in which order, and what stays whatever the rule says.
 #include "server/service/retention.h"
 
+#include <chrono>
+#include <functional>
+#include <future>
+#include <utility>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -170,6 +175,45 @@ TEST_F(RetentionTest, AboveTheQuotaWhatIsLeastMissedGoesFirstAndNoMoreThanNeeded
   EXPECT_FALSE(IsStored("failed 1"));
   EXPECT_TRUE(IsStored("good 1"));
   EXPECT_TRUE(IsStored("good 2"));
+}
+
+// The store, in whose listing something else happens.
+class ListedFiles : public ArtifactFiles {
+ public:
+  ListedFiles(ArtifactFiles* files, std::function<void()> meanwhile)
+      : files_(files), meanwhile_(std::move(meanwhile)) {}
+
+  absl::StatusOr<std::vector<File>> ListStored() override {
+    meanwhile_();
+    return files_->ListStored();
+  }
+  absl::StatusOr<std::vector<File>> ListPartial() override { return files_->ListPartial(); }
+  absl::StatusOr<std::vector<File>> ListDamaged() override { return files_->ListDamaged(); }
+  absl::StatusOr<int64_t> Remove(const std::string& sha256) override { return files_->Remove(sha256); }
+  absl::Status FreeRemoved() override { return files_->FreeRemoved(); }
+  absl::StatusOr<std::vector<File>> DeletePartial(absl::Time before) override {
+    return files_->DeletePartial(before);
+  }
+
+ private:
+  ArtifactFiles* const files_;
+  const std::function<void()> meanwhile_;
+};
+
+// Deletions run on the threads that also renew the leases of workers.
+TEST_F(RetentionTest, ADeletionDoesNotWaitForTheListingOfALargeStore) {
+  const std::string id = Ended("old");
+  GarbageCollector* collector = nullptr;
+  std::future<bool> deleted;
+  ListedFiles files(&storage_->artifacts(), [&] {
+    deleted = std::async(std::launch::async, [&] { return collector->Delete(id).ok(); });
+    EXPECT_EQ(deleted.wait_for(std::chrono::seconds(10)), std::future_status::ready);
+  });
+  GarbageCollector slow(coordinator_.get(), &storage_->deletion(), &files, &clock_);
+  collector = &slow;
+  EXPECT_TRUE(slow.Collect(absl::Hours(1), /*dry_run=*/false).ok());
+  EXPECT_TRUE(deleted.get());
+  EXPECT_FALSE(IsStored("old 1"));
 }
 
 }  // namespace
