@@ -3,12 +3,12 @@
 import dataclasses
 import pathlib
 
+from quantlab.torch.config import FAMILIES
 from quantlab.torch.files import InvalidModel, Members, read_json
 
 VERSION = 2
 MAX_FEATURES = 1 << 24
 
-FAMILIES = ("bert", "distilbert", "roberta", "xlm-roberta", "camembert", "electra")
 ACTIVATION_DTYPES = ("fp32", "bf16", "fp16")
 TABLE_KINDS = ("fp32", "bf16", "fp16", "int8_rows")
 
