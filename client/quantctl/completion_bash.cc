@@ -67,12 +67,18 @@ std::string BashArgumentCases(const CommandModel& quantctl) {
   return cases;
 }
 
+// compgen -W expands its words, command substitutions included, and what is completed is typed as it stands:
+// names, which come from folders of results and from the coordinator, are compared here and quoted.
 constexpr char kBashHelpers[] = R"sh(_quantctl_words() { COMPREPLY=($(compgen -W "$1" -- "$current")); }
-_quantctl_names() { _quantctl_words "$("${COMP_WORDS[0]/#\~/$HOME}" list-names "$1" 2>/dev/null)"; }
+_quantctl_names() {
+  local name
+  while IFS= read -r name; do
+    [ "${name:0:${#current}}" = "$current" ] && COMPREPLY+=("$(printf %q "$name")")
+  done < <("${COMP_WORDS[0]/#\~/$HOME}" list-names "$1" 2>/dev/null)
+}
 _quantctl_paths() {
   compopt -o filenames 2>/dev/null
-  local IFS=$'\n'
-  COMPREPLY=($(compgen "$1" -- "$current"))
+  mapfile -t COMPREPLY < <(compgen "$1" -- "$current")
 }
 _quantctl() {
   local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}"

@@ -730,6 +730,26 @@ complete_words quantctl get ""
       "quick-1/baseline quick-1/qat\nlatest/baseline latest/qat\nlatest\n");
 }
 
+// A folder of results may come from anywhere.
+TEST_F(QuantctlTest, BashNeverRunsTheNamesThatItCompletes) {
+  folder_.Write("results/a/experiment.json", R"json({"id": "$(touch ran)", "files": []})json");
+  folder_.Write("results/b/experiment.json", R"json({"id": "a;touch ran", "files": []})json");
+  folder_.Write("complete.sh", absl::StrCat(Run("completion bash").out, "cd '", folder_.path(), "'\nPATH=",
+                                            std::filesystem::path(QUANTCTL).parent_path().string(), R"(:$PATH
+export QUANTLAB_COORDINATOR=127.0.0.1:1 QUANTLAB_RESULTS_DIR=results
+complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _quantctl; printf '%s\n' "${COMPREPLY[@]}"; }
+complete_words quantctl get "" | sort
+complete_words quantctl get a
+)"));
+  const std::string said = folder_ / "said";
+  ASSERT_EQ(std::system(
+                absl::StrCat("HOME=/nonexistent LC_ALL=C bash '", folder_ / "complete.sh", "' > '", said, "'")
+                    .c_str()),
+            0);
+  EXPECT_EQ(ReadAll(said), "\\$\\(touch\\ ran\\)\na\\;touch\\ ran\nlatest\na\\;touch\\ ran\n");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "ran"));
+}
+
 TEST_F(QuantctlTest, NamesComeSoonAndWithoutStartingAService) {
   environment_ = absl::StrCat("QUANTLAB_DATA_DIR=", folder_ / "data");
   coordinator_ = "unix:/nonexistent/nobody.sock";
