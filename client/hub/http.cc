@@ -168,6 +168,12 @@ std::string OriginOf(absl::string_view url) {
   return absl::StartsWith(origin, "http://") || absl::StartsWith(origin, "https://") ? origin : "";
 }
 
+std::string UrlEscaped(absl::string_view name) {
+  const std::unique_ptr<char, decltype(&curl_free)> escaped(
+      curl_easy_escape(nullptr, name.data(), static_cast<int>(name.size())), curl_free);
+  return escaped == nullptr ? "" : escaped.get();
+}
+
 std::string HostOf(absl::string_view url) {
   const std::string origin = OriginOf(url);
   const size_t host = origin.find("://");

@@ -57,6 +57,9 @@ class Http {
 // "https://huggingface.co:8443" of a URL: what may see a token. Empty if it is not a URL of HTTP.
 std::string OriginOf(absl::string_view url);
 
+// `name` as one part of a URL's path.
+std::string UrlEscaped(absl::string_view name);
+
 // The host of a URL, for messages.
 std::string HostOf(absl::string_view url);
 

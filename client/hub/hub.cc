@@ -88,8 +88,11 @@ absl::Status LinkTo(const fs::path& path, const fs::path& blob) {
   std::error_code error;
   fs::create_directories(path.parent_path(), error);
   if (error) return FileError(error.value(), "create", path.parent_path().string());
+  const fs::path target = blob.lexically_relative(path.parent_path());
+  // Another program may be reading it: a link that is right stays there all the time.
+  if (fs::read_symlink(path, error) == target) return absl::OkStatus();
   fs::remove(path, error);
-  fs::create_symlink(blob.lexically_relative(path.parent_path()), path, error);
+  fs::create_symlink(target, path, error);
   return error ? LinkOrCopy(blob.string(), path.string()) : absl::OkStatus();
 }
 
@@ -290,8 +293,9 @@ class Hub {
     const auto stop = [this] {
       return options_.cancellation != nullptr && options_.cancellation->cancelled();
     };
+    const auto waiting = [this] { Say(messages::kHubLocked(name_.repository)); };
     QL_ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock,
-                        FileLock::Acquire(paths_.lock.string(), nullptr, stop));
+                        FileLock::Acquire(paths_.lock.string(), waiting, stop));
     QL_RETURN_IF_ERROR(CheckSpace(files));
     const bool any = std::any_of(files.begin(), files.end(), [this](const HubFile& file) {
       return SizeOnDisk(paths_.Blob(file)) != file.size;
@@ -312,23 +316,24 @@ class Hub {
 
   absl::Status CheckSpace(const std::vector<HubFile>& files) {
     total_ = done_ = 0;
+    int64_t present = 0;
     for (const HubFile& file : files) {
       if (SizeOnDisk(paths_.Blob(file)) == file.size) continue;
       total_ += file.size;
-      done_ += std::clamp<int64_t>(SizeOnDisk(Partial(file)), 0, file.size);
+      present += std::clamp<int64_t>(SizeOnDisk(Partial(file)), 0, file.size);
     }
     const absl::StatusOr<int64_t> free = FreeBytes(paths_.folder.string());
-    if (!free.ok() || total_ == done_ || total_ - done_ + kSpareBytes <= *free) return absl::OkStatus();
+    if (!free.ok() || total_ == present || total_ - present + kSpareBytes <= *free) return absl::OkStatus();
     return MessageStatus(absl::StatusCode::kResourceExhausted,
-                         messages::kHubNoSpace(options_.cache, total_ - done_, *free));
+                         messages::kHubNoSpace(options_.cache, total_ - present, *free));
   }
 
   fs::path Partial(const HubFile& file) const { return paths_.Blob(file).string() + ".incomplete"; }
 
   absl::Status FetchFile(const std::string& commit, const HubFile& file) {
     if (SizeOnDisk(paths_.Blob(file)) == file.size) return absl::OkStatus();
-    const std::string url =
-        absl::StrCat(options_.endpoint, "/", name_.repository, "/resolve/", commit, "/", file.path);
+    const std::string url = absl::StrCat(options_.endpoint, "/", name_.repository, "/resolve/", commit, "/",
+                                         UrlEscaped(file.path));
     for (int round = 0; round < 2; ++round) {
       QL_RETURN_IF_ERROR(Complete(url, file));
       Say(messages::kHubChecking(file.path));
@@ -336,10 +341,10 @@ class Hub {
       std::error_code error;
       if (digest == file.digest) {
         fs::rename(Partial(file), paths_.Blob(file), error);
+        done_ += file.size;
         return error ? FileError(error.value(), "rename", Partial(file).string()) : absl::OkStatus();
       }
       fs::remove(Partial(file), error);
-      done_ -= file.size;
     }
     return MessageStatus(absl::StatusCode::kDataLoss, messages::kHubDigestWrong(file.path, host_));
   }
@@ -371,10 +376,7 @@ class Hub {
 
   absl::Status BeginPart(const HttpResponse& head, Part& part) {
     // The server may answer with the whole file.
-    if (head.status == 200 && part.from > 0) {
-      done_ -= part.from;
-      part.size = 0;
-    }
+    if (head.status == 200) part.size = 0;
     const std::string range = absl::StrCat("bytes ", part.from, "-");
     if (head.status == 206 && !absl::StartsWith(head.Header("content-range"), range)) {
       return MessageStatus(absl::StatusCode::kInternal,
@@ -395,10 +397,9 @@ class Hub {
       return FileError(errno, "write", Partial(part.file).string());
     }
     part.size += count;
-    done_ += count;
     if (absl::Now() - shown_ >= kProgressEvery) {
       shown_ = absl::Now();
-      Say(messages::kHubFetching(name_.repository, part.file.path, done_, total_));
+      Say(messages::kHubFetching(name_.repository, part.file.path, done_ + part.size, total_));
     }
     return absl::OkStatus();
   }
@@ -430,7 +431,8 @@ class Hub {
   const CachePaths paths_;
   const std::string origin_, host_;
   Http http_;
-  int64_t done_ = 0, total_ = 0;  // bytes of the files that are missing
+  int64_t total_ = 0;  // bytes of the files that were missing
+  int64_t done_ = 0;   // and of those that have been completed since
   absl::Time shown_;
 };
 

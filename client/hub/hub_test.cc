@@ -8,6 +8,7 @@
 #include <map>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@
 #include "base/testing/temp_folder.h"
 #include "client/hub/http.h"
 #include "client/hub/hub_listing.h"
+#include "platform/file_lock.h"
 
 namespace quantlab::client {
 namespace {
@@ -235,6 +237,59 @@ TEST_F(HubTest, DownloadsAModelIntoTheUsualLayout) {
   ASSERT_EQ(notes_.size(), 1u);
   EXPECT_THAT(notes_[0], HasSubstr("downloaded owner/tiny at 0123456789ab into "));
   EXPECT_THAT(steps_, ::testing::Contains(HasSubstr("downloading owner/tiny: ")));
+}
+
+TEST_F(HubTest, NamesThatAUrlCannotHoldAreEscaped) {
+  files_["notes? 50%#1.txt"] = "a";
+  before_ = [&](const Request& request) -> std::optional<Reply> {
+    if (!IsFor(request, "notes%3F%2050%25%231.txt")) return std::nullopt;
+    return Reply{.body = "a"};
+  };
+  const auto path = Fetch();
+  ASSERT_TRUE(path.ok()) << path.status();
+  EXPECT_EQ(*ReadFile(*path + "/notes? 50%#1.txt", 100), "a");
+}
+
+TEST_F(HubTest, ASnapshotThatIsReadMeanwhileKeepsItsLinks) {
+  const auto path = Fetch();
+  ASSERT_TRUE(path.ok()) << path.status();
+  struct stat before {
+  }, after{};
+  ASSERT_EQ(lstat((*path + "/config.json").c_str(), &before), 0);
+  ASSERT_TRUE(Fetch().ok());
+  ASSERT_EQ(lstat((*path + "/config.json").c_str(), &after), 0);
+  EXPECT_EQ(before.st_ino, after.st_ino);
+  EXPECT_EQ(before.st_ctim.tv_nsec, after.st_ctim.tv_nsec);
+}
+
+TEST_F(HubTest, ADownloadWaitsForThatOfAnotherProcessAndSaysSo) {
+  const std::string folder = options_.cache + "/.locks/models--owner--tiny";
+  fs::create_directories(folder);
+  auto held = FileLock::Try(folder + "/quantlab.lock");
+  ASSERT_TRUE(held.ok() && *held != nullptr);
+  options_.progress = [&](const Message& step) {
+    steps_.push_back(English(step));
+    if (absl::StartsWith(steps_.back(), "waiting: ")) held->reset();
+  };
+  ASSERT_TRUE(Fetch().ok());
+  EXPECT_THAT(steps_, testing::Contains("waiting: another quantctl is downloading owner/tiny"));
+}
+
+TEST_F(HubTest, ProgressLeavesOutWhatIsThrownAway) {
+  ASSERT_TRUE(Fetch().ok());
+  const std::string& weights = files_["model.safetensors"];
+  const fs::path blob = fs::path(options_.cache) / "models--owner--tiny/blobs" / Sha256Hex(weights);
+  fs::remove(blob);
+  std::ofstream(blob.string() + ".incomplete") << std::string(2 * weights.size(), 'x');
+  std::vector<int64_t> done;
+  options_.progress = [&](const Message& step) {
+    for (const MessageArgument& argument : step.arguments) {
+      if (argument.name == "done") done.push_back(std::get<int64_t>(argument.value));
+    }
+  };
+  ASSERT_TRUE(Fetch().ok());
+  ASSERT_FALSE(done.empty());
+  EXPECT_LE(done.front(), static_cast<int64_t>(weights.size()));
 }
 
 TEST_F(HubTest, WhatTheCacheHasIsNotDownloadedAgain) {
