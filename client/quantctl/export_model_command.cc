@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -75,13 +76,14 @@ model_export::Checker MakeChecker(Session& session, const ExportModelOptions& op
                                   const model_export::SourceModel& model, const Exporter& exporter) {
   return [&session, &options, &model,
           &exporter](const std::string& folder) -> absl::StatusOr<std::optional<CheckResult>> {
+    if (session.cancellation().cancelled()) return absl::CancelledError("stopped during an export");
     if (options.no_check) {
       session.Note(messages::kExportCheckSkipped(exporter.name()));
       return std::optional<CheckResult>();
     }
     model_export::CheckOptions check = options.check;
     check.runner = ExecutableFolder() + "/quant-runner";
-    check.should_stop = [&session] { return session.interrupts().count() > 0; };
+    check.should_stop = [&session] { return session.cancellation().cancelled(); };
     if (!model_export::HasRuntime(check.python, exporter)) {
       session.Warn(
           messages::kExportNotChecked(exporter.name(), absl::StrJoin(exporter.runtime_packages(), " ")));
@@ -112,6 +114,9 @@ Json ResultJson(const Exporter& exporter, const std::string& folder,
 
 absl::StatusOr<int> ExportModel(Session& session, const ExportModelOptions& options) {
   QL_ASSIGN_OR_RETURN(const std::vector<const Exporter*> exporters, FindFormats(options.formats));
+  // Ctrl-C also ends the programs of the check, and temporary folders are removed.
+  session.interrupts().Handle([&session](int) { session.cancellation().Cancel(); });
+  const auto restore = absl::MakeCleanup([&session] { session.interrupts().Handle(nullptr); });
   QL_ASSIGN_OR_RETURN(const ModelSource source, FindModel(session, options.source));
   QL_ASSIGN_OR_RETURN(const model_export::SourceModel model, model_export::SourceModel::Open(source.folder));
   for (const Exporter* exporter : exporters) {

@@ -13,9 +13,11 @@
 #include "absl/strings/str_replace.h"
 #include "base/files.h"
 #include "base/messages/export.h"
+#include "base/messages/transfer.h"
 #include "base/records.h"
 #include "base/status_macros.h"
 #include "client/connection/transfer.h"
+#include "client/quantctl/status_line.h"
 #include "platform/paths.h"
 #include "proto/json.h"
 
@@ -128,19 +130,27 @@ absl::StatusOr<ModelSource> Download(Session& session, const std::string& experi
   ModelSource source;
   source.downloaded = std::make_shared<ScratchFolder>(std::move(scratch));
   source.folder = source.downloaded->path() + "/" + kModelFolder;
-  int files = 0;
+  std::vector<LocalFile> files;
+  int64_t total = 0, done = 0;
   for (const v1::Artifact& artifact : run->artifacts()) {
     if (!absl::StartsWith(artifact.name(), absl::StrCat(kModelFolder, "/")) ||
         !IsSafeRelativePath(artifact.name())) {
       continue;
     }
     const fs::path path = fs::path(source.downloaded->path()) / artifact.name();
-    QL_RETURN_IF_ERROR(MakeDirectories(path.parent_path().string()));
-    QL_RETURN_IF_ERROR(DownloadFile(*client, {path.string(), artifact.sha256(), artifact.size()}, {}));
-    ++files;
+    files.push_back({path.string(), artifact.sha256(), artifact.size()});
+    total += artifact.size();
   }
-  if (files == 0) {
+  if (files.empty()) {
     return MessageStatus(absl::StatusCode::kNotFound, messages::kExportRunHasNoModel(name, id));
+  }
+  StatusLine line(session);
+  for (const LocalFile& file : files) {
+    QL_RETURN_IF_ERROR(MakeDirectories(fs::path(file.path).parent_path().string()));
+    QL_RETURN_IF_ERROR(DownloadFile(*client, file, [&](int64_t of_file, int64_t) {
+      line.Update(messages::kFetchingResults(done + of_file, total));
+    }));
+    done += file.size;
   }
   source.facts = FactsOf(*run);
   source.short_name = ShortName(run->run().id());
