@@ -4,7 +4,6 @@
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <set>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -34,8 +33,8 @@ struct LocalFolder {
   std::string path;
 };
 
-// Bytes of the files below a folder, each file with several names once; 0 where there is none. Files that
-// also have a name elsewhere (in the artifact store) are not counted.
+// Bytes of the files below a folder; 0 where there is none. Files with a second name are not counted: it is
+// in the artifact store, which counts them.
 int64_t BytesBelow(const std::string& folder) {
   int64_t bytes = 0;
   std::error_code error;
@@ -130,13 +129,15 @@ int64_t OwnBytes(const v1::ExperimentStorage& experiment) {
 }
 
 // Whether the user wants it. Errors: INVALID_ARGUMENT there is nobody to ask.
-absl::StatusOr<bool> Confirm(Session& session, const v1::ExperimentStorage& experiment) {
-  const std::string& id = experiment.experiment_id();
+absl::StatusOr<bool> Confirm(Session& session, const std::string& id, const v1::StorageUsage& usage) {
   if (isatty(STDIN_FILENO) == 0)
     return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kDeleteNeedsYes(id));
-  const std::string question =
-      session.Say(messages::kDeleteQuestion(id, OwnBytes(experiment), experiment.shared().bytes()));
-  std::cerr << question << ": " << std::flush;
+  int64_t own = 0, shared = 0;
+  for (const v1::ExperimentStorage& experiment : usage.experiments()) {
+    own += OwnBytes(experiment);
+    shared += experiment.shared().bytes();
+  }
+  std::cerr << session.Say(messages::kDeleteQuestion(id, own, shared)) << ": " << std::flush;
   std::string answer;
   std::getline(std::cin, answer);
   const std::string word = absl::AsciiStrToLower(absl::StripAsciiWhitespace(answer));
@@ -156,7 +157,7 @@ absl::StatusOr<int> Delete(Session& session, const DeleteOptions& options) {
     return MessageStatus(absl::StatusCode::kFailedPrecondition, messages::kDeleteActive(id));
   if (!options.yes) {
     QL_ASSIGN_OR_RETURN(const v1::StorageUsage usage, StorageClient(*client).GetUsage(id));
-    QL_ASSIGN_OR_RETURN(const bool wanted, Confirm(session, usage.experiments(0)));
+    QL_ASSIGN_OR_RETURN(const bool wanted, Confirm(session, id, usage));
     if (!wanted) {
       session.Note(messages::kDeleteNotDone(id));
       return kExitCancelled;
@@ -183,14 +184,16 @@ struct CollectOptions {
   std::string older_than;
 };
 
+constexpr int64_t kMostDays = 36'500;
+
 // "2d", and what absl::ParseDuration reads: "90m", "12h". CLI11 has no such check.
 std::optional<absl::Duration> ParseAge(const std::string& text) {
   absl::Duration age;
-  std::string spelled = text;
   int64_t days = 0;
   if (!text.empty() && text.back() == 'd' && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days))
-    spelled = absl::StrCat(days * 24, "h");
-  if (!absl::ParseDuration(spelled, &age) || age < absl::ZeroDuration()) return std::nullopt;
+    return days >= 0 && days <= kMostDays ? std::optional(absl::Hours(24 * days)) : std::nullopt;
+  if (!absl::ParseDuration(text, &age) || age < absl::ZeroDuration() || age > absl::Hours(24 * kMostDays))
+    return std::nullopt;
   return age;
 }
 

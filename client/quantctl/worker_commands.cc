@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "base/messages.h"
 #include "base/messages/queue.h"
@@ -52,9 +51,8 @@ Cell StateCell(Session& session, const v1::WorkerStatus& status) {
       return {session.Term(busy ? "DRAINING" : "DRAINED"), Tone::kBusy};
     if (IsHeld(status)) return {session.Term("HELD"), Tone::kBad};
   }
-  const std::string state(absl::StripPrefix(v1::WorkerState_Name(status.state()), "WORKER_STATE_"));
   const Tone tone = status.state() == v1::WORKER_STATE_GONE ? Tone::kBad : busy ? Tone::kBusy : Tone::kGood;
-  return {session.Term(state), tone};
+  return {session.Term(StateName(status.state())), tone};
 }
 
 std::string LabelsOf(const v1::WorkerInfo& worker) {
