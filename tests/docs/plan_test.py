@@ -105,6 +105,14 @@ class SchemaTest(unittest.TestCase):
                 self.at(plan, path)[key] = value
                 self.assertFalse(is_valid(plan))
 
+    def test_only_an_fp32_layer_needs_its_bias(self):
+        for kind in LAYERS:
+            with self.subTest(kind):
+                plan = plan_of_every_kind()
+                layer = plan["layers"][list(LAYERS).index(kind)]
+                layer["tensors"].pop("bias", None)
+                self.assertEqual(is_valid(plan), kind != "fp32")
+
     def test_a_layer_of_another_kind_than_requested(self):
         plan = plan_of_every_kind()
         plan["layers"][0].update(requested="int8_static", reason="a user pinned it",
