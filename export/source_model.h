@@ -32,8 +32,8 @@ struct LayerEntry {
 // Threads:   const methods are safe to call from several threads.
 class SourceModel {
  public:
-  // Checks config.json, plan.json and that every tensor of the model is there.
-  // Errors: NOT_FOUND, INVALID_ARGUMENT name the file, and the layer or the tensor.
+  // Checks config.json, plan.json and the headers of the weights; tensors that are missing are found when
+  // they are asked for. Errors: NOT_FOUND, INVALID_ARGUMENT name the file, and the layer or the tensor.
   static absl::StatusOr<SourceModel> Open(const std::string& folder);
 
   const std::string& folder() const { return folder_; }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -22,10 +23,6 @@ float FromBits(uint32_t bits) {
   float value = 0;
   std::memcpy(&value, &bits, sizeof value);
   return value;
-}
-
-float FromBfloat16(uint16_t bits) {
-  return FromBits(uint32_t{bits} << 16);
 }
 
 // IEEE 754 binary16.
@@ -56,6 +53,30 @@ absl::Status CheckStored(const std::string& name, const StoredTensor& tensor,
   return absl::InvalidArgumentError(absl::StrCat(
       tensor.path, ": ", name, " must be ", absl::StrJoin(dtypes, " or "), " [", absl::StrJoin(shape, ", "),
       "], not ", tensor.dtype, " [", absl::StrJoin(tensor.shape, ", "), "]"));
+}
+
+const std::vector<std::string>& FloatDtypes() {
+  static const auto* const dtypes = new std::vector<std::string>{"F32", "BF16", "F16", "F64"};
+  return *dtypes;
+}
+
+float FromBfloat16(uint16_t bits) {
+  return FromBits(uint32_t{bits} << 16);
+}
+
+uint16_t ToBfloat16(float value) {
+  uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);
+  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
+float FromFp8(uint8_t bits) {
+  const int exponent = bits >> 3 & 0xf, mantissa = bits & 0x7;
+  const float sign = (bits & 0x80) != 0 ? -1.0f : 1.0f;
+  if (exponent == 0xf && mantissa == 0x7) return std::numeric_limits<float>::quiet_NaN();
+  if (exponent == 0) return sign * std::ldexp(static_cast<float>(mantissa), -9);
+  return sign * std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
 }
 
 absl::StatusOr<std::vector<float>> ReadFloats(const StoredTensor& tensor) {

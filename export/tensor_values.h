@@ -17,8 +17,19 @@ namespace quantlab::model_export {
 absl::Status CheckStored(const std::string& name, const StoredTensor& tensor,
                          const std::vector<std::string>& dtypes, const std::vector<int64_t>& shape);
 
-// F32, F16, BF16 and F64 as FP32. Errors: INVALID_ARGUMENT another dtype; those of ReadTensorBytes.
+// The dtypes that ReadFloats takes.
+const std::vector<std::string>& FloatDtypes();
+
+// Values of FloatDtypes() as FP32. Errors: INVALID_ARGUMENT another dtype; those of ReadTensorBytes.
 absl::StatusOr<std::vector<float>> ReadFloats(const StoredTensor& tensor);
+
+float FromBfloat16(uint16_t bits);
+
+// Nearest, ties to even; NaN stays NaN.
+uint16_t ToBfloat16(float value);
+
+// E4M3 of Micikevicius et al. 2022, as float8_e4m3fn: no infinities, NaN is 0x7f and 0xff.
+float FromFp8(uint8_t bits);
 
 // The bytes of `values`, little-endian.
 std::string FloatBytes(const std::vector<float>& values);

@@ -133,7 +133,7 @@ class EncoderBuilder {
     std::vector<std::string> inputs = {x};
     for (const char* part : {".weight", ".bias"}) {
       QL_ASSIGN_OR_RETURN(const StoredTensor tensor, model_.Tensor(name + part));
-      QL_RETURN_IF_ERROR(CheckStored(name + part, tensor, {"F32", "BF16", "F16", "F64"}, {width}));
+      QL_RETURN_IF_ERROR(CheckStored(name + part, tensor, FloatDtypes(), {width}));
       inputs.push_back(graph_.Weight({name + part,
                                       onnx_type::kFloat,
                                       {width},
@@ -234,24 +234,6 @@ class EncoderBuilder {
 
 bool TakesTokenTypes(const SourceModel& model) {
   return !model.layout().embeddings.token_type.empty() && model.config().type_vocab_size > 1;
-}
-
-std::vector<std::string> LinearNames(const SourceModel& model) {
-  const EncoderLayout& layout = model.layout();
-  std::vector<std::string> names;
-  if (model.config().embedding_width() != model.config().hidden_size) {
-    names.push_back(layout.embeddings.projection);
-  }
-  for (int64_t i = 0; i < model.config().num_hidden_layers; ++i) {
-    for (const std::string* part :
-         {&layout.block.query, &layout.block.key, &layout.block.value, &layout.block.attention_output,
-          &layout.block.ffn_in, &layout.block.ffn_out}) {
-      names.push_back(absl::StrCat(layout.blocks, ".", i, ".", *part));
-    }
-  }
-  names.push_back(layout.head.dense);
-  names.push_back(layout.head.output);
-  return names;
 }
 
 absl::StatusOr<Graph> MakeEncoderGraph(const SourceModel& model, const GraphOptions& options) {

@@ -2,9 +2,6 @@
 #ifndef QUANTLAB_EXPORT_ONNX_ENCODER_GRAPH_H_
 #define QUANTLAB_EXPORT_ONNX_ENCODER_GRAPH_H_
 
-#include <string>
-#include <vector>
-
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "export/onnx/graph.h"
@@ -31,9 +28,6 @@ bool TakesTokenTypes(const SourceModel& model);
 // [batch, out] where only the first tokens are computed, as in the last block.
 // Errors: those of LinearNodes; INVALID_ARGUMENT, NOT_FOUND for other tensors.
 absl::StatusOr<Graph> MakeEncoderGraph(const SourceModel& model, const GraphOptions& options);
-
-// The linear layers and tables of `model`, by the names of its layout.
-std::vector<std::string> LinearNames(const SourceModel& model);
 
 }  // namespace quantlab::model_export
 

@@ -178,7 +178,7 @@ absl::StatusOr<std::string> LinearNodes::ColumnSums(const Layer& layer) {
 absl::StatusOr<std::string> LinearNodes::Bias(const Layer& layer) {
   const std::string name = layer.entry.name + ".bias";
   QL_ASSIGN_OR_RETURN(const StoredTensor tensor, model_.Tensor(layer.entry, "bias"));
-  QL_RETURN_IF_ERROR(CheckStored(name, tensor, {"F32", "BF16", "F16", "F64"}, {layer.out}));
+  QL_RETURN_IF_ERROR(CheckStored(name, tensor, FloatDtypes(), {layer.out}));
   return graph_.Weight({name,
                         onnx_type::kFloat,
                         {layer.out},
@@ -205,8 +205,7 @@ absl::StatusOr<std::string> LinearNodes::Multiply(const Layer& layer, const std:
 absl::StatusOr<std::string> LinearNodes::AddFp32(const Layer& layer) {
   QL_ASSIGN_OR_RETURN(const StoredTensor tensor, model_.Tensor(layer.entry, "weight"));
   const int64_t in = layer.in, out = layer.out;
-  QL_RETURN_IF_ERROR(
-      CheckStored(layer.entry.name + ".weight", tensor, {"F32", "BF16", "F16", "F64"}, {out, in}));
+  QL_RETURN_IF_ERROR(CheckStored(layer.entry.name + ".weight", tensor, FloatDtypes(), {out, in}));
   const std::string weight =
       graph_.Weight({layer.entry.name + ".weight",
                      onnx_type::kFloat,

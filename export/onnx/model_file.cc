@@ -1,6 +1,5 @@
 #include "export/onnx/model_file.h"
 
-#include <cerrno>
 #include <filesystem>
 #include <fstream>
 #include <utility>
@@ -10,8 +9,8 @@
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/files.h"
 #include "base/status_macros.h"
+#include "export/output_files.h"
 
 namespace quantlab::model_export {
 namespace {
@@ -121,23 +120,17 @@ absl::Status WriteMessage(const Graph& graph, const std::vector<Placed>& weights
   return absl::OkStatus();
 }
 
-absl::Status CloseAndCheck(std::ofstream& out, const std::string& path) {
-  errno = 0;
-  out.close();
-  return out ? absl::OkStatus() : FileError(errno != 0 ? errno : ENOSPC, "write", path);
-}
-
 absl::Status WriteData(const std::vector<Placed>& weights, const std::string& path) {
   std::ofstream out;
   for (const Placed& weight : weights) {
     if (!weight.external) continue;
-    if (!out.is_open()) out.open(path, std::ios::binary | std::ios::trunc);
+    if (!out.is_open()) QL_RETURN_IF_ERROR(OpenOutput(path, out));
     QL_ASSIGN_OR_RETURN(const std::string bytes, BytesOf(*weight.source));
     const uint64_t position = static_cast<uint64_t>(out.tellp());
     out << std::string((kPage - position % kPage) % kPage, '\0') << bytes;
     if (!out) break;
   }
-  return out.is_open() ? CloseAndCheck(out, path) : absl::OkStatus();
+  return out.is_open() ? CloseOutput(out, path) : absl::OkStatus();
 }
 
 }  // namespace
@@ -147,14 +140,14 @@ absl::Status WriteOnnxModel(const Graph& graph, const OnnxFileOptions& options, 
   const std::filesystem::path root = folder;
   const std::string path = (root / kOnnxFile).string();
   QL_RETURN_IF_ERROR(WriteData(weights, (root / kOnnxDataFile).string()));
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  if (!out) return FileError(errno, "write", path);
+  std::ofstream out;
+  QL_RETURN_IF_ERROR(OpenOutput(path, out));
   {
     google::protobuf::io::OstreamOutputStream stream(&out);
     CodedOutputStream coded(&stream);
     QL_RETURN_IF_ERROR(WriteMessage(graph, weights, options, coded));
   }
-  return CloseAndCheck(out, path);
+  return CloseOutput(out, path);
 }
 
 }  // namespace quantlab::model_export

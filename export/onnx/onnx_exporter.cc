@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "export/exporter.h"
+#include "export/model_parts.h"
 #include "export/onnx/encoder_graph.h"
 #include "export/onnx/linear_nodes.h"
 #include "export/onnx/model_file.h"
@@ -21,7 +22,9 @@ class OnnxExporter : public Exporter {
   std::vector<std::string> runtime_packages() const override { return {"onnxruntime", "numpy"}; }
 
   absl::Status Check(const SourceModel& model, const ExportOptions&) const override {
-    for (const std::string& name : LinearNames(model)) QL_RETURN_IF_ERROR(CheckLinearKind(model.Layer(name)));
+    for (const MatrixPart& part : PartsOf(model).linears) {
+      QL_RETURN_IF_ERROR(CheckLinearKind(model.Layer(part.name)));
+    }
     return absl::OkStatus();
   }
 

@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/status/statusor.h"
+#include "export/model_parts.h"
 #include "export/source_model.h"
-#include "export/transformers/model_parts.h"
 #include "export/transformers/safetensors_file.h"
 
 namespace quantlab::model_export {

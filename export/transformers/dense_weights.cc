@@ -1,9 +1,6 @@
 #include "export/transformers/dense_weights.h"
 
-#include <cmath>
 #include <cstdint>
-#include <cstring>
-#include <limits>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -11,13 +8,6 @@
 
 namespace quantlab::model_export {
 namespace {
-
-float FromBfloat16(uint16_t bits) {
-  const uint32_t wide = uint32_t{bits} << 16;
-  float value = 0;
-  std::memcpy(&value, &wide, sizeof value);
-  return value;
-}
 
 bool IsFloat(const std::string& kind) {
   return kind == "fp32" || kind == "bf16" || kind == "fp16";
@@ -121,17 +111,15 @@ absl::StatusOr<std::vector<float>> RowScales(const SourceModel& model, const Mat
   const bool single = stored.shape == std::vector<int64_t>{1};
   QL_RETURN_IF_ERROR(
       CheckStored(absl::StrCat(layer.name, ".weight_scale"), stored, {"F32"}, {single ? 1 : part.rows}));
-  QL_ASSIGN_OR_RETURN(std::vector<float> scales, ReadFloats(stored));
-  if (single) scales.assign(static_cast<size_t>(part.rows), scales.front());
-  return scales;
+  QL_ASSIGN_OR_RETURN(const std::vector<float> scales, ReadFloats(stored));
+  return single ? std::vector<float>(static_cast<size_t>(part.rows), scales.front()) : scales;
 }
 
 absl::StatusOr<std::vector<float>> DenseWeight(const SourceModel& model, const MatrixPart& part) {
   const LayerEntry layer = model.Layer(part.name);
   if (IsFloat(layer.kind)) {
-    QL_ASSIGN_OR_RETURN(
-        const StoredTensor stored,
-        Checked(model, layer, "weight", {"F32", "BF16", "F16", "F64"}, {part.rows, part.columns}));
+    QL_ASSIGN_OR_RETURN(const StoredTensor stored,
+                        Checked(model, layer, "weight", FloatDtypes(), {part.rows, part.columns}));
     return ReadFloats(stored);
   }
   if (layer.kind == "int8_static") return Static(model, layer, part);
@@ -144,8 +132,7 @@ absl::StatusOr<std::vector<float>> DenseWeight(const SourceModel& model, const M
 absl::StatusOr<std::vector<float>> DenseBias(const SourceModel& model, const MatrixPart& part) {
   const LayerEntry layer = model.Layer(part.name);
   if (!model.Has(layer, "bias")) return std::vector<float>(static_cast<size_t>(part.rows), 0.0f);
-  QL_ASSIGN_OR_RETURN(const StoredTensor stored,
-                      Checked(model, layer, "bias", {"F32", "BF16", "F16", "F64"}, {part.rows}));
+  QL_ASSIGN_OR_RETURN(const StoredTensor stored, Checked(model, layer, "bias", FloatDtypes(), {part.rows}));
   return ReadFloats(stored);
 }
 
@@ -164,21 +151,6 @@ absl::Status CheckDense(const SourceModel& model) {
     }
   }
   return absl::OkStatus();
-}
-
-float FromFp8(uint8_t bits) {
-  const int exponent = bits >> 3 & 0xf, mantissa = bits & 0x7;
-  const float sign = (bits & 0x80) != 0 ? -1.0f : 1.0f;
-  if (exponent == 0xf && mantissa == 0x7) return std::numeric_limits<float>::quiet_NaN();
-  if (exponent == 0) return sign * std::ldexp(static_cast<float>(mantissa), -9);
-  return sign * std::ldexp(static_cast<float>(8 + mantissa), exponent - 10);
-}
-
-uint16_t ToBfloat16(float value) {
-  uint32_t bits = 0;
-  std::memcpy(&bits, &value, sizeof bits);
-  if (std::isnan(value)) return static_cast<uint16_t>(bits >> 16 | 0x40);
-  return static_cast<uint16_t>((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 }  // namespace quantlab::model_export

@@ -7,8 +7,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "export/model_parts.h"
 #include "export/source_model.h"
-#include "export/transformers/model_parts.h"
 
 namespace quantlab::model_export {
 
@@ -28,12 +28,6 @@ absl::StatusOr<std::string> IntegerWeight(const SourceModel& model, const Matrix
 
 // weight_scale in FP32, once for each row: a single scale is repeated.
 absl::StatusOr<std::vector<float>> RowScales(const SourceModel& model, const MatrixPart& part);
-
-// E4M3 of Micikevicius et al. 2022, as float8_e4m3fn: no infinities, NaN is 0x7f and 0xff.
-float FromFp8(uint8_t bits);
-
-// Nearest, ties to even; NaN stays NaN.
-uint16_t ToBfloat16(float value);
 
 }  // namespace quantlab::model_export
 

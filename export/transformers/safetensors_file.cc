@@ -1,13 +1,12 @@
 #include "export/transformers/safetensors_file.h"
 
-#include <cerrno>
 #include <fstream>
 
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "base/files.h"
 #include "base/status_macros.h"
+#include "export/output_files.h"
 #include "model_folder/stored_tensors.h"
 
 namespace quantlab::model_export {
@@ -52,12 +51,10 @@ absl::Status WriteAll(const std::vector<WrittenTensor>& tensors, std::ofstream& 
 }  // namespace
 
 absl::Status WriteSafetensors(const std::vector<WrittenTensor>& tensors, const std::string& path) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  if (!out) return FileError(errno, "write", path);
+  std::ofstream out;
+  QL_RETURN_IF_ERROR(OpenOutput(path, out));
   QL_RETURN_IF_ERROR(WriteAll(tensors, out));
-  errno = 0;
-  out.close();
-  return out ? absl::OkStatus() : FileError(errno != 0 ? errno : ENOSPC, "write", path);
+  return CloseOutput(out, path);
 }
 
 }  // namespace quantlab::model_export

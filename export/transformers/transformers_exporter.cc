@@ -1,19 +1,17 @@
 // The formats "transformers" and "transformers-bf16", weights multiplied out, and "compressed-tensors".
-#include <cerrno>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "base/files.h"
 #include "base/status_macros.h"
 #include "export/exporter.h"
+#include "export/model_parts.h"
+#include "export/output_files.h"
 #include "export/tensor_values.h"
 #include "export/transformers/compressed_scheme.h"
 #include "export/transformers/dense_weights.h"
-#include "export/transformers/model_parts.h"
 #include "export/transformers/safetensors_file.h"
 
 namespace quantlab::model_export {
@@ -53,7 +51,7 @@ void AddNorms(const SourceModel& model, const std::vector<NormPart>& norms, bool
       const std::string name = norm.name + role;
       tensors.push_back(FloatTensor(name, {norm.width}, bf16, [&model, name, norm]() -> Values {
         QL_ASSIGN_OR_RETURN(const StoredTensor stored, model.Tensor(name));
-        QL_RETURN_IF_ERROR(CheckStored(name, stored, {"F32", "BF16", "F16", "F64"}, {norm.width}));
+        QL_RETURN_IF_ERROR(CheckStored(name, stored, FloatDtypes(), {norm.width}));
         return ReadFloats(stored);
       }));
     }
@@ -79,11 +77,8 @@ absl::Status WriteConfig(const SourceModel& model, const char* dtype, const Json
   // Versions 4 and 5 of transformers have different words for it.
   config["dtype"] = config["torch_dtype"] = dtype;
   if (!quantization.is_null()) config["quantization_config"] = quantization;
-  // With the permissions of the other files, unlike WriteFileAtomically's.
-  std::ofstream out(PathOf(folder, "config.json"), std::ios::binary | std::ios::trunc);
-  out << config.dump(2, ' ', false, Json::error_handler_t::replace) << "\n";
-  out.close();
-  return out ? absl::OkStatus() : FileError(errno, "write", PathOf(folder, "config.json"));
+  return WriteOutput(PathOf(folder, "config.json"),
+                     config.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 // One program for all three: the class and the dtype are in config.json.

@@ -1,4 +1,4 @@
-#include "export/transformers/model_parts.h"
+#include "export/model_parts.h"
 
 #include "absl/strings/str_cat.h"
 

@@ -1,6 +1,6 @@
 // The parts of a model in the order of computation, with the names that its family gives them.
-#ifndef QUANTLAB_EXPORT_TRANSFORMERS_MODEL_PARTS_H_
-#define QUANTLAB_EXPORT_TRANSFORMERS_MODEL_PARTS_H_
+#ifndef QUANTLAB_EXPORT_MODEL_PARTS_H_
+#define QUANTLAB_EXPORT_MODEL_PARTS_H_
 
 #include <cstdint>
 #include <string>
@@ -31,4 +31,4 @@ ModelParts PartsOf(const SourceModel& model);
 
 }  // namespace quantlab::model_export
 
-#endif  // QUANTLAB_EXPORT_TRANSFORMERS_MODEL_PARTS_H_
+#endif  // QUANTLAB_EXPORT_MODEL_PARTS_H_
