@@ -1,5 +1,6 @@
 #include "export/model_card.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include <nlohmann/json.hpp>
@@ -91,6 +92,15 @@ std::string Named(const std::string& what, const std::string& name, const std::s
   return line + " |\n";
 }
 
+// The example tokenizes with transformers, whatever runs the model.
+std::vector<std::string> PackagesOfExample(const Exporter& exporter) {
+  std::vector<std::string> packages = exporter.runtime_packages();
+  if (std::find(packages.begin(), packages.end(), "transformers") == packages.end()) {
+    packages.insert(packages.begin(), "transformers");
+  }
+  return packages;
+}
+
 }  // namespace
 
 std::string ModelCard(const CardInput& input) {
@@ -117,8 +127,7 @@ std::string ModelCard(const CardInput& input) {
                   "\nMeasured by quant-runner, before the export.\n\n## In the runtime\n\n",
                   Check(input.check));
   absl::StrAppend(
-      &card, "\n## Use\n\n```sh\npip install transformers ",
-      absl::StrJoin(input.exporter.runtime_packages(), " "),
+      &card, "\n## Use\n\n```sh\npip install ", absl::StrJoin(PackagesOfExample(input.exporter), " "),
       "\npython example.py \"a text\"\n```\n\n`labels.json` names the classes by index. ",
       "Texts are tokenized with the files of this folder.\n\n## Files\n\n| file | SHA-256 |\n|---|---|\n");
   for (const auto& [name, digest] : input.digests) {
