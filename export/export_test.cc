@@ -14,11 +14,13 @@
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
 #include "base/testing/temp_folder.h"
+#include "export/check/checker.h"
 #include "export/exporter.h"
 #include "export/onnx/encoder_graph.h"
 #include "export/onnx/model_file.h"
 #include "export/package.h"
 #include "export/tensor_values.h"
+#include "platform/file_lock.h"
 
 namespace quantlab::model_export {
 namespace {
@@ -387,6 +389,37 @@ TEST(Package, IsCompleteAndSaysWhatItIs) {
   EXPECT_LE(std::count(example.begin(), example.end(), '\n'), 15);
 }
 
+TEST(Package, TheCardNamesEachPackageOfTheExampleOnce) {
+  TempFolder folder, out;
+  SavedModel().WriteTo(folder);
+  const auto source = SourceModel::Open(folder.path());
+  for (const auto& [format, packages] :
+       {std::pair{"onnx", "transformers onnxruntime numpy"}, {"transformers", "transformers torch numpy"}}) {
+    const std::string path = out / format;
+    ASSERT_TRUE(WritePackage(*source, *FindExporter(format), {}, {}, NotChecked, path).ok()) << format;
+    EXPECT_THAT(*ReadFile(path + "/README.md", 1 << 20),
+                HasSubstr(absl::StrCat("pip install ", packages, "\n")));
+  }
+}
+
+TEST(Check, TextsThatCannotBeComparedAreRefusedBeforeARuntimeStarts) {
+  TempFolder folder;
+  SavedModel().WriteTo(folder);
+  const auto source = SourceModel::Open(folder.path());
+  folder.Write("blank.txt", "\n  \n\t\n");
+  folder.Write("latin1.txt", "a caf\xe9\n");
+  CheckOptions options;
+  options.python = "/nothing/python";
+  for (const auto& [name, what] : {std::pair{"blank.txt", "no text"}, {"latin1.txt", "UTF-8"}}) {
+    options.texts = folder / name;
+    const absl::Status status =
+        CheckExportedModel(*source, *FindExporter("onnx"), options, folder.path()).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << status;
+    EXPECT_THAT(Message(status), HasSubstr(options.texts));
+    EXPECT_THAT(Message(status), HasSubstr(what));
+  }
+}
+
 TEST(Package, AModelThatDiffersLeavesNothingBehind) {
   TempFolder folder, out;
   SavedModel().WriteTo(folder);
@@ -416,6 +449,25 @@ TEST(Package, AFolderWithFilesIsRefusedAndAnEmptyOneTaken) {
   EXPECT_EQ(write(out / "taken").code(), absl::StatusCode::kAlreadyExists);
   EXPECT_EQ(*ReadFile(out / "taken/file", 100), "mine");
   EXPECT_TRUE(write(out / "empty").ok());
+}
+
+TEST(Package, AnotherExportOfTheSameFolderIsLeftAloneAndAKilledOneIsNot) {
+  TempFolder folder, out;
+  SavedModel().WriteTo(folder);
+  const auto source = SourceModel::Open(folder.path());
+  out.Write(".model.partial/model.onnx.data", "of a call that was killed");
+  const auto write = [&] {
+    return WritePackage(*source, *FindExporter("onnx"), {}, {}, NotChecked, out / "model").status();
+  };
+  {
+    const auto other = FileLock::Try(out / ".model.lock");
+    ASSERT_TRUE(other.ok() && *other != nullptr);
+    EXPECT_EQ(write().code(), absl::StatusCode::kAlreadyExists);
+    EXPECT_TRUE(std::filesystem::exists(out / ".model.partial/model.onnx.data"));
+  }
+  EXPECT_TRUE(write().ok());
+  EXPECT_FALSE(std::filesystem::exists(out / "model/model.onnx.data"));
+  EXPECT_FALSE(std::filesystem::exists(out / ".model.lock"));
 }
 
 TEST(Exporters, AreFoundByName) {

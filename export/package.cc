@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <system_error>
 #include <utility>
 
@@ -15,7 +16,9 @@
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "export/model_card.h"
+#include "export/output_files.h"
 #include "model_folder/weight_files.h"
+#include "platform/file_lock.h"
 #include "platform/files.h"
 
 namespace quantlab::model_export {
@@ -40,16 +43,6 @@ absl::Status FromError(const std::error_code& error, const char* action, const f
   return error ? FileError(error.value(), action, path.string()) : absl::OkStatus();
 }
 
-// For everybody who may read the folder above, unlike WriteFileAtomically's.
-absl::Status WriteShared(const fs::path& path, const std::string& content) {
-  QL_RETURN_IF_ERROR(WriteFileAtomically(path.string(), content));
-  std::error_code error;
-  fs::permissions(
-      path, fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read | fs::perms::others_read,
-      error);
-  return FromError(error, "write", path);
-}
-
 absl::Status CopyFiles(const SourceModel& model, const fs::path& folder) {
   for (const char* name : kCopied) {
     std::error_code error;
@@ -57,7 +50,7 @@ absl::Status CopyFiles(const SourceModel& model, const fs::path& folder) {
     // A format may have written its own.
     if (!fs::is_regular_file(from, error) || fs::exists(folder / name, error)) continue;
     QL_ASSIGN_OR_RETURN(const std::string content, ReadFile(from.string(), kMaxCopiedBytes));
-    QL_RETURN_IF_ERROR(WriteShared(folder / name, content));
+    QL_RETURN_IF_ERROR(WriteOutput((folder / name).string(), content));
   }
   return absl::OkStatus();
 }
@@ -132,8 +125,8 @@ absl::Status Fill(const SourceModel& model, const Exporter& exporter, const Expo
                   const fs::path& folder) {
   QL_RETURN_IF_ERROR(exporter.Write(model, options, folder.string()));
   QL_RETURN_IF_ERROR(CopyFiles(model, folder));
-  QL_RETURN_IF_ERROR(WriteShared(folder / "labels.json", Dump(Json(model.config().labels))));
-  return WriteShared(folder / "example.py", exporter.Example(model));
+  QL_RETURN_IF_ERROR(WriteOutput((folder / "labels.json").string(), Dump(Json(model.config().labels))));
+  return WriteOutput((folder / "example.py").string(), exporter.Example(model));
 }
 
 // `check`'s result, unless it did not pass.
@@ -149,19 +142,29 @@ absl::StatusOr<std::optional<CheckResult>> Checked(const Checker& check, const f
 absl::StatusOr<std::optional<CheckResult>> WriteInto(const SourceModel& model, const Exporter& exporter,
                                                      const ExportOptions& options, const ModelFacts& facts,
                                                      const Checker& check, const fs::path& folder) {
+  // Left behind by a call that was killed.
+  QL_RETURN_IF_ERROR(RemoveTree(folder.string()));
+  std::error_code error;
+  fs::create_directory(folder, error);
+  QL_RETURN_IF_ERROR(FromError(error, "create", folder));
   QL_RETURN_IF_ERROR(Fill(model, exporter, options, folder));
   QL_ASSIGN_OR_RETURN(const std::optional<CheckResult> result, Checked(check, folder));
   QL_ASSIGN_OR_RETURN(Digests digests, DigestFiles(folder));
   QL_ASSIGN_OR_RETURN(const std::string source, DigestOfWeights(model.folder()));
   const CardInput card{model, exporter, options, facts, result, digests.of_files, digests.bytes, source};
-  QL_RETURN_IF_ERROR(WriteShared(folder / "export.json", Dump(Manifest(card))));
-  QL_RETURN_IF_ERROR(WriteShared(folder / "README.md", ModelCard(card)));
+  QL_RETURN_IF_ERROR(WriteOutput((folder / "export.json").string(), Dump(Manifest(card))));
+  QL_RETURN_IF_ERROR(WriteOutput((folder / "README.md").string(), ModelCard(card)));
   return result;
 }
 
 fs::path WithoutSlash(const std::string& folder) {
   const fs::path path = fs::absolute(folder).lexically_normal();
   return path.has_filename() ? path : path.parent_path();
+}
+
+// ".NAME.partial" beside NAME.
+fs::path Hidden(const fs::path& target, const char* suffix) {
+  return target.parent_path() / absl::StrCat(".", target.filename().string(), suffix);
 }
 
 }  // namespace
@@ -180,18 +183,22 @@ absl::StatusOr<std::optional<CheckResult>> WritePackage(const SourceModel& model
   QL_RETURN_IF_ERROR(CheckTarget(folder));
   QL_RETURN_IF_ERROR(exporter.Check(model, options));
   const fs::path target = WithoutSlash(folder);
-  const fs::path staged = target.parent_path() / absl::StrCat(".", target.filename().string(), ".partial");
-  // Left behind by a call that was killed.
-  QL_RETURN_IF_ERROR(RemoveTree(staged.string()));
   std::error_code error;
-  fs::create_directories(staged, error);
-  QL_RETURN_IF_ERROR(FromError(error, "create", staged));
+  fs::create_directories(target.parent_path(), error);
+  QL_RETURN_IF_ERROR(FromError(error, "create", target.parent_path()));
+  const std::string lock_path = Hidden(target, ".lock").string();
+  QL_ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock, FileLock::Try(lock_path));
+  if (lock == nullptr) {
+    return MessageStatus(absl::StatusCode::kAlreadyExists, messages::kExportRunning(target.string()));
+  }
+  const fs::path staged = Hidden(target, ".partial");
   auto result = WriteInto(model, exporter, options, facts, check, staged);
   if (result.ok()) {
     fs::rename(staged, target, error);
     if (error) result = FromError(error, "write", target);
   }
   if (!result.ok()) RemoveTree(staged.string()).IgnoreError();
+  RemoveTree(lock_path).IgnoreError();
   return result;
 }
 

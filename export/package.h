@@ -57,7 +57,8 @@ struct CheckResult {
 using Checker = std::function<absl::StatusOr<std::optional<CheckResult>>(const std::string& folder)>;
 
 // Writes `folder` whole or not at all: everything is written and checked in a hidden folder beside it.
-// Errors: ALREADY_EXISTS `folder` is there and not empty; those of the exporter and of `check`.
+// Errors: ALREADY_EXISTS `folder` is there and not empty, or another process writes it; those of the exporter
+// and of `check`.
 absl::StatusOr<std::optional<CheckResult>> WritePackage(const SourceModel& model, const Exporter& exporter,
                                                         const ExportOptions& options, const ModelFacts& facts,
                                                         const Checker& check, const std::string& folder);

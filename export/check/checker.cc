@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
@@ -18,6 +19,7 @@
 #include "base/message_catalogue.h"
 #include "base/messages/export.h"
 #include "base/status_macros.h"
+#include "base/text/utf8.h"
 #include "export/check/check_script.h"
 #include "platform/files.h"
 #include "platform/process.h"
@@ -73,7 +75,9 @@ int Threads(int asked) {
 
 absl::StatusOr<std::string> Texts(const std::string& path) {
   if (path.empty()) return std::string(kBuiltInTexts);
-  return ReadFile(path, kMaxTextBytes);
+  QL_ASSIGN_OR_RETURN(std::string texts, ReadFile(path, kMaxTextBytes));
+  if (IsValidUtf8(texts) && !absl::StripAsciiWhitespace(texts).empty()) return texts;
+  return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kExportNoTexts(path));
 }
 
 }  // namespace

@@ -24,7 +24,8 @@ struct CheckOptions {
 bool HasRuntime(const std::string& python, const Exporter& exporter);
 
 // Errors: INTERNAL the runtime, quant-runner or Python failed, with what it said; CANCELLED;
-// DEADLINE_EXCEEDED after an hour; INVALID_ARGUMENT the file of texts cannot be read.
+// DEADLINE_EXCEEDED after an hour; INVALID_ARGUMENT the file of texts has none, or is not
+// UTF-8; those of ReadFile for it.
 absl::StatusOr<CheckResult> CheckExportedModel(const SourceModel& model, const Exporter& exporter,
                                                const CheckOptions& options, const std::string& folder);
 
