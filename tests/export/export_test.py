@@ -31,14 +31,20 @@ MAKE = """
 import json, pathlib, sys
 sys.path[:0] = [sys.argv[1] + "/client/python/src", sys.argv[1] + "/client/python/tests"]
 import saved_models
+
+def name_of(variant):
+    flags = {"reduce_range": ", reduced range", "smoothing": ", SmoothQuant", "symmetric": ", symmetric"}
+    return (" ".join(str(value) for value in variant.values() if not isinstance(value, bool)) +
+            "".join(flags[key] for key, value in variant.items() if value is True))
+
 folder, families, made = pathlib.Path(sys.argv[2]), json.loads(sys.argv[3]), {}
 tables = [({"kind": "fp32"}, "int8_rows", "fp32"), ({"kind": "bf16"}, "bf16", "bf16"), ({"kind": "fp16"}, "fp16", "fp16")]
 for family in families:
     for number, variant in enumerate(saved_models.VARIANTS):
-        if family != families[0] and not saved_models.title(variant).startswith(tuple(json.loads(sys.argv[4]))):
+        if family != families[0] and not name_of(variant).startswith(tuple(json.loads(sys.argv[4]))):
             continue
         path = saved_models.Folder(folder / f"{family}-{number}", family, [variant]).write()
-        made[str(path)] = [family, saved_models.title(variant)]
+        made[str(path)] = [family, name_of(variant)]
 for variant, table, activations in tables:
     path = saved_models.Folder(folder / f"tables-{table}", "bert", [variant], tables=table, activations=activations).write()
     made[str(path)] = ["bert", f"{variant['kind']}, tables {table}"]
