@@ -93,7 +93,13 @@ class ManifestTest(unittest.TestCase):
         monitor = named("PodMonitor", "quantlab-coordinator")
         ports = {port["name"] for container in pods()["quantlab-coordinator"]["spec"]["containers"]
                  for port in container["ports"]}
-        self.assertIn(monitor["spec"]["podMetricsEndpoints"][0]["port"], ports)
+        (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+        self.assertIn(endpoint["port"], ports)
+        # Else QuantlabDown would watch a job that does not exist.
+        jobs = {each["replacement"] for each in endpoint["relabelings"] if each["targetLabel"] == "job"}
+        self.assertEqual(jobs, {"quantlab"})
+        rules = (worlds.ROOT / "deploy/prometheus/quantlab.rules.yml").read_text(encoding="utf-8")
+        self.assertIn('up{job="quantlab"}', rules)
 
     def test_the_autoscaler_may_change_only_the_number_of_workers(self):
         self.assertEqual(named("Role", "quantlab-autoscaler")["rules"],
