@@ -27,6 +27,8 @@ import urllib.error
 import urllib.request
 
 COMMAND_SECONDS = 60
+# Of quantctl's JSON (docs/en/json.md), whose states these are.
+JSON_VERSION = 2
 UNFINISHED = ("queued", "running")
 
 
@@ -149,8 +151,11 @@ class Kubernetes(Backend):
 def demand(quantctl):
     """Number of runs that wait for a worker or have one."""
     listed = json.loads(run([*quantctl, "list", "--state", "active", "--limit", "0", "-o", "json"]))
-    return sum(1 for experiment in listed["experiments"] for each in experiment.get("runs", ())
-               if each.get("state") in UNFINISHED)
+    if (version := listed.get("version")) != JSON_VERSION:
+        # Its states may have other names, and workers would be removed while runs wait.
+        raise BackendError(f"{quantctl[0]} writes version {version} of its JSON, and this autoscaler reads version "
+                           f"{JSON_VERSION}; install both from the same release and start the autoscaler again")
+    return sum(1 for experiment in listed["experiments"] for each in experiment["runs"] if each["state"] in UNFINISHED)
 
 
 class Scaler:
@@ -187,8 +192,10 @@ def step(scaler, backend, quantctl):
         if target is not None:
             log(f"{wanted} runs wait or run, {count} workers: requesting {target}")
             backend.scale(target)
-    except (BackendError, ValueError, KeyError) as error:
+    except BackendError as error:
         log(f"{error}; trying again")
+    except (ValueError, KeyError) as error:
+        log(f"the answer cannot be read ({error!r}); trying again")
 
 
 def parse(arguments):

@@ -33,7 +33,8 @@ QUANTCTL = '#!/bin/sh\n[ -f "$LISTED" ] || { echo "no coordinator" >&2; exit 4; 
 
 
 def listed(*states):
-    return json.dumps({"experiments": [{"runs": [{"state": state.lower()} for state in states]}, {}]})
+    experiments = [{"runs": [{"state": state.lower()} for state in states]}, {"runs": []}]
+    return json.dumps({"schema": "quantlab/ExperimentList", "version": 2, "experiments": experiments})
 
 
 class ScalerTest(unittest.TestCase):
@@ -97,6 +98,15 @@ class CommandsTest(unittest.TestCase):
         self.assertEqual(autoscaler.demand(["quantctl", "--coordinator", "a:1"]), 3)
         self.assertEqual(pathlib.Path(f"{self.listed}.asked").read_text(),
                          "--coordinator a:1 list --state active --limit 0 -o json\n")
+
+    def test_another_version_of_the_json_is_refused_and_nothing_changes(self):
+        self.jobs.write_text("12|quantlab-worker-2|PD\n")
+        scaler = autoscaler.Scaler(0, 3, quiet_seconds=0)
+        self.listed.write_text(json.dumps({**json.loads(listed("QUEUED")), "version": 3}))
+        with contextlib.redirect_stderr(io.StringIO()) as said:
+            autoscaler.step(scaler, self.slurm, ["quantctl"])
+        self.assertIn("writes version 3 of its JSON, and this autoscaler reads version 2; install", said.getvalue())
+        self.assertEqual(self.jobs.read_text(), "12|quantlab-worker-2|PD\n")
 
     def test_nothing_changes_while_the_coordinator_or_the_scheduler_does_not_answer(self):
         scaler = autoscaler.Scaler(2, 3, quiet_seconds=0)
