@@ -120,7 +120,8 @@ void Declare(CLI::App& app, Raw& raw) {
          "--retention", raw.retention,
          "KIND=AGE, for example models=180d: remove what is older; may be given for each kind: attempts (files of "
          "attempts without a result), failed-models, models, experiments (default: kept)")
-      ->type_name("KIND=AGE");
+      ->type_name("KIND=AGE")
+      ->delimiter(',');
   app.add_option(
          "--store-quota", raw.quota,
          "For example 200GB: above it, files go before their age is reached, the kinds of --retention in their "

@@ -13,7 +13,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
-from deploy.processes import free_port, until
+from deploy.processes import until
 
 DEPLOY = worlds.ROOT / "deploy"
 UNITS = ("quant-coordinator", "quant-worker")
@@ -96,6 +96,8 @@ class UnitTest(unittest.TestCase):
                          ("127.0.0.1:7070", self.address), ("127.0.0.1:9464", self.metrics),
                          ("127.0.0.1:9465", self.worker_metrics)):
             text = text.replace(old, str(new))
+        # The examples are accepted too.
+        text = re.sub(r"^# (retention|store_quota|max_\w+):", r"\1:", text, flags=re.MULTILINE)
         (self.folder / pathlib.Path(file).name).write_text(text, encoding="utf-8")
         return [program.replace("/usr/bin", str(worlds.BIN)), option, str(self.folder / pathlib.Path(file).name)]
 
@@ -119,8 +121,8 @@ class UnitTest(unittest.TestCase):
     def test_their_commands_start_a_service_that_serves_what_the_alerts_read(self):
         if not all((worlds.BIN / name).exists() for name in (*UNITS, "quant-runner", "quantctl")):
             self.skipTest("not all programs are built")
-        self.address, self.metrics = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        self.worker_metrics = f"127.0.0.1:{free_port()}"
+        self.address, self.metrics = f"127.0.0.1:{worlds.free_port()}", f"127.0.0.1:{worlds.free_port()}"
+        self.worker_metrics = f"127.0.0.1:{worlds.free_port()}"
         services = [self.start(self.command("quant-coordinator")), self.start(self.command("quant-worker"))]
 
         def has_a_worker():
