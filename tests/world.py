@@ -11,6 +11,7 @@ import pathlib
 import random
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
@@ -204,12 +205,19 @@ def digest(path):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 
 
-def wait_until(condition, seconds, what):
+def free_port():
+    """A TCP port of loopback that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def wait_until(condition, seconds, what, pause=0.005):
     """Waits for something that other processes do. Fails loudly when it does not come."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         value = condition()
         if value:
             return value
-        time.sleep(0.005)
+        time.sleep(pause)
     raise AssertionError(f"waited {seconds} s for {what}")

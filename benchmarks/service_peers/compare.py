@@ -19,7 +19,6 @@ import argparse
 import json
 import os
 import pathlib
-import socket
 import statistics
 import subprocess
 import sys
@@ -27,13 +26,8 @@ import tempfile
 import time
 import urllib.request
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent.parent / "tests"))
+import world as worlds
 
 
 def until(seconds, act):
@@ -175,9 +169,9 @@ def submit(address):
 
 
 def with_quantlab(args, folder, measure):
-    address = f"127.0.0.1:{free_port()}"
-    program = pathlib.Path(os.environ.get("QUANTLAB_BIN", ROOT / "build/release/bin")) / "quant-coordinator"
-    words = [program, "--data-dir", folder / "data", "--listen", address, "--catalog", ROOT / "configs/catalog.yaml",
+    address = f"127.0.0.1:{worlds.free_port()}"
+    program = worlds.BIN / "quant-coordinator"
+    words = [program, "--data-dir", folder / "data", "--listen", address, "--catalog", worlds.ROOT / "configs/catalog.yaml",
              "--metrics-listen", "off", "--log-file", folder / "log"]
     with Server(words, folder, stdout=subprocess.PIPE) as server:
         server.process.stdout.readline()
@@ -186,7 +180,7 @@ def with_quantlab(args, folder, measure):
 
 
 def with_mlflow(args, folder, measure):
-    port = free_port()
+    port = worlds.free_port()
     words = [args.peer_python, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{folder}/mlflow.db",
              "--host", "127.0.0.1", "--port", port, "--workers", "2"]
     with Server(words, folder, stdout=subprocess.DEVNULL):
@@ -213,7 +207,7 @@ optuna.storages.run_grpc_proxy_server(storage, host="127.0.0.1", port=int(sys.ar
 
 
 def with_optuna(args, folder, measure):
-    port = free_port()
+    port = worlds.free_port()
     with Server([args.peer_python, "-c", OPTUNA_SERVER, folder / "optuna.db", port], folder,
                 stdout=subprocess.PIPE) as server:
         server.process.stdout.readline()

@@ -18,7 +18,6 @@ import yaml
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
-from deploy.processes import free_port
 from packages_test import MIRROR, make_packages, run
 
 SKIPPED = 77
@@ -172,7 +171,7 @@ class BuildTest(unittest.TestCase):
         self.assertIn("0.1.0", self.buildah("run", coordinator, "--", "quantctl", "version"))
         self.assertIn("--statefulset", self.buildah("run", coordinator, "--", "quantlab-autoscaler", "--max", "1",
                                                     "kubernetes", "--help"))
-        port = free_port()
+        port = worlds.free_port()
         serve = (f"quant-coordinator --data-dir /var/lib/quantlab/c --listen 127.0.0.1:{port} --require-auth "
                  "--metrics-listen off & for i in $(seq 60); do sleep 1; quantctl --coordinator "
                  "unix:/var/lib/quantlab/c/coordinator.sock list --limit 1 && echo healthy && break; done; kill %1; wait")

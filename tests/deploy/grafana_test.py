@@ -16,7 +16,7 @@ import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
-from deploy.processes import free_port, until
+from deploy.processes import until
 
 GRAFANA = worlds.ROOT / "deploy/grafana"
 PROMETHEUS = worlds.ROOT / "deploy/prometheus"
@@ -190,8 +190,8 @@ class LiveTest(unittest.TestCase):
         cls.world = worlds.World()
         cls.addClassCleanup(cls.world.close)
         cls.folder = cls.world.folder
-        cls.coordinator, cls.pages = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        cls.worker_metrics, cls.prometheus = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        cls.coordinator, cls.pages = f"127.0.0.1:{worlds.free_port()}", f"127.0.0.1:{worlds.free_port()}"
+        cls.worker_metrics, cls.prometheus = f"127.0.0.1:{worlds.free_port()}", f"127.0.0.1:{worlds.free_port()}"
         cls.start_services()
         cls.start_prometheus()
         cls.run_experiment()

@@ -5,13 +5,11 @@ tiny quick.yaml, a model, reviews. What a block cannot have here stands in NOT_R
 The Chinese documents have the same blocks; docs_test.py holds them to that.
 """
 
-import contextlib
 import json
 import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -74,12 +72,6 @@ def blocks(document, language):
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
-def free_port():
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 def write_acl_imdb(folder, rows):
     for row, line in enumerate(rows):
         text, label = line.rsplit(",", 1)
@@ -95,7 +87,7 @@ class SourceTree(worlds.World):
     def __init__(self):
         super().__init__()
         self.services = []
-        self.tunnel, self.remote = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.tunnel, self.remote = (f"127.0.0.1:{worlds.free_port()}" for _ in range(2))
         worlds.make_model(self.folder / "my-model", positions=256)
         self.experiment.unlink()
         rows = (self.folder / "reviews.csv").read_text().splitlines()[1:]

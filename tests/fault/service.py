@@ -5,7 +5,6 @@ import os
 import pathlib
 import resource
 import signal
-import socket
 import subprocess
 import sys
 
@@ -18,12 +17,6 @@ from quantlab.v1 import (artifact_pb2, artifact_pb2_grpc, event_pb2, experiment_
 
 CHUNK = 512 << 10
 CATALOG = worlds.ROOT / "configs/catalog.yaml"
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 class Stubs:
@@ -45,7 +38,7 @@ class Service:
 
     def __init__(self, world, tcp=False, files=None, metrics="off"):
         self.world = world
-        self.address = f"127.0.0.1:{free_port()}" if tcp else f"unix:{world.folder}/c.sock"
+        self.address = f"127.0.0.1:{worlds.free_port()}" if tcp else f"unix:{world.folder}/c.sock"
         self.log = world.folder / "coordinator.log"
         self.files = files
         self.metrics = metrics

@@ -18,7 +18,7 @@ import traceback
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from service import PlayedWorker, Service, free_port, worlds
+from service import PlayedWorker, Service, worlds
 
 import grpc  # noqa: E402
 from quantlab.v1 import experiment_pb2, worker_pb2  # noqa: E402
@@ -183,7 +183,7 @@ def open_files(world):
 
 def half_open_metrics(world):
     """Fifty requests for /metrics that never become whole: a scrape beside them is answered."""
-    port = free_port()
+    port = worlds.free_port()
     with Service(world, metrics=f"127.0.0.1:{port}"):
         held = []
         for _ in range(50):
