@@ -58,11 +58,13 @@ if(TARGET quant-runner AND QUANTLAB_INSTALL_TORCH)
   endif()
 endif()
 
-# The manual pages, made from --help, and the completion of quantctl. Making them runs the programs, in the target
-# `installable`; without it they are not installed.
-find_program(HELP2MAN help2man)
+# Manual pages, and the completion of quantctl. Making them runs the programs, in the target `installable`; without it they
+# are not installed.
 set(_texts ${CMAKE_BINARY_DIR}/texts)
 set(_text_files)
+
+# A manual page made by help2man from --help, for programs whose help is short.
+find_program(HELP2MAN help2man)
 function(_quantlab_manual program component summary)
   set(page ${_texts}/${program}.1)
   add_custom_command(OUTPUT ${page}.gz
@@ -74,22 +76,41 @@ function(_quantlab_manual program component summary)
   set(_text_files ${_text_files} ${page}.gz PARENT_SCOPE)
   install(FILES ${page}.gz DESTINATION share/man/man1 COMPONENT ${component} OPTIONAL)
 endfunction()
+
+# What quantctl prints with the arguments that follow, installed as FOLDER/NAME.
+function(_quantlab_quantctl_text folder name)
+  set(file ${_texts}/${folder}/${name})
+  set(pack)
+  if(name MATCHES "^(.*)\\.gz$")
+    set(printed ${_texts}/${folder}/${CMAKE_MATCH_1})
+    set(pack COMMAND gzip -9nf ${printed})
+  else()
+    set(printed ${file})
+  endif()
+  # --output, because the settings of the user who builds may name another.
+  add_custom_command(OUTPUT ${file}
+    COMMAND ${CMAKE_COMMAND} -E make_directory ${_texts}/${folder}
+    COMMAND ${CMAKE_COMMAND} -E env LC_ALL=C $<TARGET_FILE:quantctl> --output table ${ARGN} > ${printed}
+    ${pack}
+    DEPENDS quantctl VERBATIM)
+  set(_text_files ${_text_files} ${file} PARENT_SCOPE)
+  install(FILES ${file} DESTINATION ${folder} COMPONENT client OPTIONAL)
+endfunction()
+
+if(QUANTLAB_WITH_SERVICE)
+  _quantlab_quantctl_text(share/man/man1 quantctl.1.gz --lang en man)
+  _quantlab_quantctl_text(share/man/zh_CN/man1 quantctl.1.gz --lang zh man)
+  # Where Debian's shells look.
+  _quantlab_quantctl_text(share/bash-completion/completions quantctl completion bash)
+  _quantlab_quantctl_text(share/zsh/vendor-completions _quantctl completion zsh)
+  _quantlab_quantctl_text(share/fish/vendor_completions.d quantctl.fish completion fish)
+endif()
 if(HELP2MAN AND QUANTLAB_WITH_SERVICE)
-  _quantlab_manual(quantctl client "submit, watch and inspect quantization experiments")
   _quantlab_manual(quant-coordinator coordinator "keep experiments and hand their runs to workers")
   _quantlab_manual(quant-worker worker "execute the runs of a Quantlab coordinator")
   if(TARGET quant-runner)
     _quantlab_manual(quant-runner worker "execute one run of an experiment")
   endif()
-endif()
-if(QUANTLAB_WITH_SERVICE)
-  add_custom_command(OUTPUT ${_texts}/quantctl.bash
-    COMMAND ${CMAKE_COMMAND} -E make_directory ${_texts}
-    COMMAND quantctl completion > ${_texts}/quantctl.bash
-    DEPENDS quantctl)
-  list(APPEND _text_files ${_texts}/quantctl.bash)
-  install(FILES ${_texts}/quantctl.bash DESTINATION share/bash-completion/completions RENAME quantctl COMPONENT client
-    OPTIONAL)
 endif()
 # Everything that `cmake --install` and CPack need.
 add_custom_target(installable DEPENDS programs ${_text_files})

@@ -7,6 +7,7 @@ QUANTLAB_DEBIAN_ROOT names an existing clean root, which is copied instead of ma
 mirror; QUANTLAB_PACKAGES a folder with packages that are tested instead of new ones.
 """
 
+import gzip
 import json
 import os
 import pathlib
@@ -146,7 +147,12 @@ class PackagesTest(unittest.TestCase):
         self.assertEqual([line.split()[1:] for line in changed], [["c", "/etc/quantlab/worker.yaml"]])
         for page in ("quantctl", "quant-coordinator", "quant-worker", "quant-runner"):
             self.assertTrue((self.root / f"usr/share/man/man1/{page}.1.gz").exists(), page)
-        self.assertIn("complete", (self.root / "usr/share/bash-completion/completions/quantctl").read_text())
+        chinese = gzip.decompress((self.root / "usr/share/man/zh_CN/man1/quantctl.1.gz").read_bytes()).decode()
+        self.assertRegex(chinese, r'\.SH "[\u4e00-\u9fff]+"')
+        for path, word in (("bash-completion/completions/quantctl", "complete "),
+                           ("zsh/vendor-completions/_quantctl", "#compdef quantctl"),
+                           ("fish/vendor_completions.d/quantctl.fish", "complete ")):
+            self.assertIn(word, (self.root / "usr/share" / path).read_text(), path)
         self.assertTrue((self.root / "usr/bin/quantlab-autoscaler").exists())
 
     def run_an_experiment(self):
