@@ -20,7 +20,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
-from deploy.processes import free_port, until
+from deploy.processes import until
 
 SKIPPED = 77
 NEEDED = ("slurmctld", "slurmd", "munged", "sbatch", "squeue")
@@ -67,10 +67,13 @@ class Cluster:
         self.processes = []
         (folder / "state").mkdir()
         conf = folder / "slurm.conf"
-        conf.write_text(SLURM_CONF.format(folder=folder, ports=[free_port() for _ in range(3)], grace=GRACE_SECONDS))
+        conf.write_text(SLURM_CONF.format(folder=folder, ports=[worlds.free_port() for _ in range(3)], grace=GRACE_SECONDS))
         self.environment = {**os.environ, "SLURM_CONF": str(conf)}
         (folder / "munge.key").write_bytes(os.urandom(1024))
         (folder / "munge.key").chmod(0o600)
+
+    def boot(self):
+        folder = self.folder
         self.start("munged", "--foreground", "--force", f"--key-file={folder}/munge.key",
                    f"--socket={folder}/munge.socket", f"--pid-file={folder}/munge.pid", f"--log-file={folder}/munge.log",
                    f"--seed-file={folder}/munge.seed")
@@ -97,16 +100,18 @@ class Cluster:
 
     def stop(self):
         # The daemons end before the processes of their jobs.
-        self.query("scancel", "--user=root")
-        until(lambda: not self.jobs(), "jobs that are cancelled", seconds=60)
-        for process in reversed(self.processes):
-            process.terminate()
-        for process in self.processes:
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        try:
+            self.query("scancel", "--user=root")
+            until(lambda: not self.jobs(), "jobs that are cancelled", seconds=60)
+        finally:
+            for process in reversed(self.processes):
+                process.terminate()
+            for process in self.processes:
+                try:
+                    process.wait(timeout=20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
 
 
 class SlurmTest(unittest.TestCase):
@@ -117,7 +122,8 @@ class SlurmTest(unittest.TestCase):
         self.addCleanup(self.world.close)
         self.cluster = Cluster(self.folder)
         self.addCleanup(self.cluster.stop)
-        self.address = f"127.0.0.1:{free_port()}"
+        self.cluster.boot()
+        self.address = f"127.0.0.1:{worlds.free_port()}"
         self.start(worlds.BIN / "quant-coordinator", "--data-dir", self.folder / "coordinator", "--listen", self.address,
                    "--metrics-listen", "off", "--catalog", worlds.ROOT / "configs/catalog.yaml")
         until(lambda: self.quantctl("list").returncode == 0, "the coordinator")
