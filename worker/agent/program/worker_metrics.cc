@@ -87,6 +87,8 @@ struct WorkerMetrics::State : MetricRegistry {
 
   // By process: the CPU time that is in runner_cpu already.
   std::map<pid_t, double> counted_cpu;
+  // An empty reading for each GPU that has answered the last time, by index.
+  std::map<int, GpuReading> gpus;
 
   // Sets the memory of the runners, and adds the CPU time that they used since the last call.
   void SetRunners(const std::vector<AttemptSnapshot>& attempts) {
@@ -206,15 +208,28 @@ void WorkerMetrics::SetWorker() {
 
 void WorkerMetrics::SetGpus() {
   if (gpus_ == nullptr) return;
+  const std::vector<GpuReading> answers = gpus_->Read();
   const auto set = [](State::Gauges& gauges, int gpu, std::optional<double> value) {
-    if (value) gauges.Add({{"gpu", absl::StrCat(gpu)}}).Set(*value);
+    prometheus::Gauge& gauge = gauges.Add({{"gpu", absl::StrCat(gpu)}});
+    if (value) {
+      gauge.Set(*value);
+    } else {
+      gauges.Remove(&gauge);
+    }
   };
-  for (const GpuReading& reading : gpus_->Read()) {
-    set(state_->gpu_temperature, reading.index, reading.temperature_celsius);
-    set(state_->gpu_utilization, reading.index, reading.utilization);
-    set(state_->gpu_power, reading.index, reading.power_watts);
-    set(state_->gpu_memory_used, reading.index, reading.memory_used_bytes);
-    set(state_->gpu_memory_size, reading.index, reading.memory_size_bytes);
+  MutexLock lock(mutex_);
+  // A GPU that no longer answers must not keep its last values.
+  std::map<int, GpuReading> readings = std::exchange(state_->gpus, {});
+  for (const GpuReading& answer : answers) {
+    readings[answer.index] = answer;
+    state_->gpus[answer.index] = {};
+  }
+  for (const auto& [gpu, reading] : readings) {
+    set(state_->gpu_temperature, gpu, reading.temperature_celsius);
+    set(state_->gpu_utilization, gpu, reading.utilization);
+    set(state_->gpu_power, gpu, reading.power_watts);
+    set(state_->gpu_memory_used, gpu, reading.memory_used_bytes);
+    set(state_->gpu_memory_size, gpu, reading.memory_size_bytes);
   }
 }
 

@@ -1,5 +1,6 @@
 #include "worker/agent/program/worker_metrics.h"
 
+#include <dlfcn.h>
 #include <fstream>
 #include <unistd.h>
 
@@ -113,6 +114,24 @@ TEST_F(WorkerMetricsTest, ShowsWhatEachGpuReports) {
   }
   EXPECT_THAT(text, Not(HasSubstr("celsius{gpu=\"1\"}")));
   EXPECT_THAT(text, Not(HasSubstr("gpu=\"2\"")));
+}
+
+TEST_F(WorkerMetricsTest, AGpuThatNoLongerAnswersKeepsNoValues) {
+  const std::unique_ptr<GpuProbe> gpus = GpuProbe::Open(QUANTLAB_FAKE_NVML);
+  ASSERT_NE(gpus, nullptr);
+  // The library that the probe has loaded.
+  void* const library = dlopen(QUANTLAB_FAKE_NVML, RTLD_NOW | RTLD_NOLOAD);
+  ASSERT_NE(library, nullptr);
+  const auto lose = reinterpret_cast<void (*)(int)>(dlsym(library, "quantlab_fake_nvml_lose"));
+  ASSERT_NE(lose, nullptr);
+  WorkerMetrics metrics({"1", folder_.path(), {"abacus"}, 1}, &cache_, &outage_, gpus.get());
+  EXPECT_THAT(Text(metrics), HasSubstr("celsius{gpu=\"0\"} 61"));
+  lose(1);
+  EXPECT_THAT(Text(metrics), Not(HasSubstr("gpu=")));
+  EXPECT_THAT(Text(metrics), Not(HasSubstr("gpu=")));
+  lose(0);
+  EXPECT_THAT(Text(metrics), HasSubstr("celsius{gpu=\"0\"} 61"));
+  dlclose(library);
 }
 
 TEST(GpuProbeTest, AMachineWithoutTheLibraryHasNoProbe) {

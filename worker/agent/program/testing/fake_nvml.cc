@@ -1,11 +1,16 @@
 // A library in the place of NVML, with two GPUs: one that reports all, one that reports its memory alone. A
-// third does not answer.
+// third does not answer. After quantlab_fake_nvml_lose(1) none does.
 extern "C" {
 
 struct nvmlDevice {
   unsigned index;
 };
 static nvmlDevice devices[] = {{0}, {1}};
+static int lost = 0;
+
+void quantlab_fake_nvml_lose(int all) {
+  lost = all;
+}
 
 int nvmlInit_v2() {
   return 0;
@@ -18,7 +23,7 @@ int nvmlDeviceGetCount_v2(unsigned* count) {
   return 0;
 }
 int nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice** device) {
-  if (index > 1) return 15;  // NVML_ERROR_GPU_IS_LOST
+  if (index > 1 || lost != 0) return 15;  // NVML_ERROR_GPU_IS_LOST
   *device = &devices[index];
   return 0;
 }
