@@ -232,6 +232,8 @@ class LiveTest(unittest.TestCase):
         (cls.folder / "prometheus.yml").write_text(configuration)
         cls.start("prometheus", f"--config.file={cls.folder}/prometheus.yml",
                   f"--storage.tsdb.path={cls.folder}/tsdb", f"--web.listen-address={cls.prometheus}")
+        # A rate needs a sample from before the change.
+        until(cls.first_values_are_scraped, "the first values in Prometheus")
 
     @classmethod
     def run_experiment(cls):
@@ -240,6 +242,16 @@ class LiveTest(unittest.TestCase):
         assert run.returncode == 0, run.stdout + run.stderr + (cls.folder / "log.txt").read_text()[-3000:]
         until(cls.everything_is_scraped, "the last values in Prometheus")
         cls.id = get(f"http://{cls.pages}/api/v1/experiments")[0]["id"]
+
+    @classmethod
+    def first_values_are_scraped(cls):
+        def is_scraped(name):
+            try:
+                return get(f"http://{cls.prometheus}/api/v1/query", query=name)["data"]["result"]
+            except (AssertionError, OSError):  # Prometheus starts
+                return False
+
+        return is_scraped("quantlab_queue_wait_seconds_count") and is_scraped("quantlab_worker_attempts_ended_total")
 
     @classmethod
     def everything_is_scraped(cls):
