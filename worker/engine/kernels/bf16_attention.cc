@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include "worker/engine/kernels/weight_kernels.h"
+#include "worker/engine/kernels/bf16_tile.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -18,8 +18,7 @@ namespace quantlab::engine {
 namespace {
 
 constexpr int64_t kLanes = 16;
-constexpr int64_t kColumns = 32;  // of a tile
-constexpr int64_t kTileRows = 12;
+constexpr int64_t kColumns = kBf16TileColumns, kTileRows = kBf16TileRows;
 
 int64_t RoundUp(int64_t n, int64_t multiple) {
   return (n + multiple - 1) / multiple * multiple;
@@ -129,46 +128,10 @@ QL_BF16 void PackValues(const HeadAttention& head, const Layout& layout, uint32_
   }
 }
 
-// By name, as in int8_kernels.cc: GCC 12 copies accumulators around the intrinsic.
-QL_BF16 QL_INLINE void AddDots(__m512& acc, __m512i a, __m512i b) {
-  asm("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(b));
-}
-
-// out[r][0 .. 32] = sum over `pairs` of a[r] * b; a: BF16; b: pairs of 32 columns, `b_stride` words apart.
-template <int kRows>
-QL_BF16 __attribute__((noinline)) void Tile(const uint16_t* a, int64_t a_stride, const uint32_t* b,
-                                            int64_t b_stride, int64_t pairs, float* out, int64_t out_stride) {
-  // A pointer for every four rows: all addresses fit in registers.
-  const uint16_t* rows[3] = {a, a + 4 * a_stride, a + 8 * a_stride};
-  __m512 left[kRows], right[kRows];
-#pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) left[r] = right[r] = _mm512_setzero_ps();
-  for (int64_t k = 0; k < pairs; ++k, b += b_stride) {
-    const __m512i b0 = _mm512_load_si512(b), b1 = _mm512_load_si512(b + kLanes);
-#pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) {
-      int32_t pair;
-      std::memcpy(&pair, rows[r / 4] + r % 4 * a_stride, 4);
-      const __m512i value = _mm512_set1_epi32(pair);
-      AddDots(left[r], value, b0);
-      AddDots(right[r], value, b1);
-    }
-    for (const uint16_t*& row : rows) row += 2;
-  }
-#pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
-    _mm512_store_ps(out + r * out_stride, left[r]);
-    _mm512_store_ps(out + r * out_stride + kLanes, right[r]);
-  }
-}
-
-QL_BF16 void Product(const uint16_t* a, int64_t a_stride, int64_t rows, const uint32_t* b, int64_t columns,
-                     int64_t pairs, float* out) {
-  static constexpr decltype(&Tile<1>) kTiles[] = {nullptr,  Tile<1>,  Tile<2>, Tile<3>, Tile<4>,
-                                                  Tile<5>,  Tile<6>,  Tile<7>, Tile<8>, Tile<9>,
-                                                  Tile<10>, Tile<11>, Tile<12>};
+void Product(const uint16_t* a, int64_t a_stride, int64_t rows, const uint32_t* b, int64_t columns,
+             int64_t pairs, float* out) {
   for (int64_t c = 0; c < columns; c += kColumns) {
-    kTiles[rows](a, a_stride, b + c, columns, pairs, out + c, columns);
+    MultiplyBf16Tile(rows, a, a_stride, b + c, columns, pairs, out + c, columns);
   }
 }
 
@@ -243,7 +206,7 @@ QL_BF16 void Attend(const HeadAttention& head, const Layout& layout, char* scrat
 }  // namespace
 
 bool HasBf16Attention() {
-  return WeightGemmUsesBf16();
+  return HasBf16Products();
 }
 
 int64_t Bf16AttentionScratch(int64_t length, int64_t size) {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string>
 
+#include "worker/engine/kernels/bf16_tile.h"
 #include "worker/engine/kernels/onednn_isa.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -130,16 +130,7 @@ namespace {
 HWY_EXPORT(Gemm);
 HWY_EXPORT(Fp32Name);
 
-constexpr int64_t kMostTileRows = 12;
-
 #if QL_X86
-
-bool Bf16Allowed() {
-  const std::string limit = OneDnnMaxCpuIsa();
-  return limit.empty() || limit.rfind("AVX512_CORE_BF16", 0) == 0 ||
-         limit.rfind("AVX512_CORE_FP16", 0) == 0 || limit.rfind("AVX512_CORE_AMX", 0) == 0 ||
-         limit.rfind("AVX10", 0) == 0;
-}
 
 // The inputs i and i + 1 of 16 channels as pairs of BF16, from words of `kBits` bits.
 template <int kBits>
@@ -187,39 +178,6 @@ QL_BF16 void DequantizePanelBf16(const PackedWeights& weights, int64_t panel, ui
   }
 }
 
-// By name, as in int8_kernels.cc: GCC 12 copies accumulators around the intrinsic.
-QL_BF16 QL_INLINE void AddDots(__m512& acc, __m512i a, __m512i w) {
-  asm("vdpbf16ps %2, %1, %0" : "+v"(acc) : "v"(a), "v"(w));
-}
-
-template <int kRows>
-QL_BF16 __attribute__((noinline)) void TileBf16(const uint16_t* x, int64_t stride, const uint32_t* panel,
-                                                float* sums) {
-  constexpr int64_t kChannels = PackedWeights::kChannels;
-  // A pointer for every four rows: all addresses fit in registers.
-  const uint16_t* rows[3] = {x, x + 4 * stride, x + 8 * stride};
-  __m512 left[kRows], right[kRows];
-#pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) left[r] = right[r] = _mm512_setzero_ps();
-  for (int64_t k = 0; k < stride; k += 2, panel += kChannels) {
-    const __m512i w0 = _mm512_load_si512(panel), w1 = _mm512_load_si512(panel + 16);
-#pragma GCC unroll 12
-    for (int r = 0; r < kRows; ++r) {
-      int32_t pair;
-      std::memcpy(&pair, rows[r / 4] + r % 4 * stride, 4);
-      const __m512i value = _mm512_set1_epi32(pair);
-      AddDots(left[r], value, w0);
-      AddDots(right[r], value, w1);
-    }
-    for (const uint16_t*& row : rows) row += 2;
-  }
-#pragma GCC unroll 12
-  for (int r = 0; r < kRows; ++r) {
-    _mm512_store_ps(sums + r * kChannels, left[r]);
-    _mm512_store_ps(sums + r * kChannels + 16, right[r]);
-  }
-}
-
 QL_BF16 void FinishRowBf16(const float* sums, const float* scale, const float* bias, int64_t count,
                            float* out) {
   for (int64_t c = 0; c < count; c += 16) {
@@ -231,10 +189,6 @@ QL_BF16 void FinishRowBf16(const float* sums, const float* scale, const float* b
 }
 
 QL_BF16 void GemmBf16(const WeightGemmArgs& args, int64_t panel_begin, int64_t panel_end) {
-  using Tile = void (*)(const uint16_t*, int64_t, const uint32_t*, float*);
-  static constexpr Tile kTiles[] = {nullptr,      TileBf16<1>,  TileBf16<2>, TileBf16<3>, TileBf16<4>,
-                                    TileBf16<5>,  TileBf16<6>,  TileBf16<7>, TileBf16<8>, TileBf16<9>,
-                                    TileBf16<10>, TileBf16<11>, TileBf16<12>};
   constexpr int64_t kChannels = PackedWeights::kChannels;
   const PackedWeights& weights = *args.weights;
   const int64_t stride = weights.padded_in();
@@ -246,10 +200,11 @@ QL_BF16 void GemmBf16(const WeightGemmArgs& args, int64_t panel_begin, int64_t p
     const int64_t column = p * kChannels, count = std::min(kChannels, weights.out() - column);
     for (int64_t row = 0; row < args.rows;) {
       const int64_t left = args.rows - row;
-      const int64_t rows = left <= kMostTileRows      ? left
-                           : left < 2 * kMostTileRows ? (left + 1) / 2
-                                                      : kMostTileRows;
-      kTiles[rows](static_cast<const uint16_t*>(args.x) + row * stride, stride, panel, sums);
+      const int64_t rows = left <= kBf16TileRows      ? left
+                           : left < 2 * kBf16TileRows ? (left + 1) / 2
+                                                      : kBf16TileRows;
+      MultiplyBf16Tile(rows, static_cast<const uint16_t*>(args.x) + row * stride, stride, panel, kChannels,
+                       stride / 2, sums, kChannels);
       for (int64_t r = 0; r < rows; ++r) {
         FinishRowBf16(sums + r * kChannels, weights.channel_scale() + column,
                       args.bias == nullptr ? nullptr : args.bias + column, count,
@@ -265,14 +220,7 @@ QL_BF16 void GemmBf16(const WeightGemmArgs& args, int64_t panel_begin, int64_t p
 }  // namespace
 
 bool WeightGemmUsesBf16() {
-#if QL_X86
-  static const bool uses = __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
-                           Bf16Allowed();
-  return uses;
-#else
-  return false;
-#endif
+  return HasBf16Products();
 }
 
 const char* WeightGemmName() {
@@ -339,7 +287,7 @@ void PackedWeights::Unpack(int8_t* integers) const {
 }
 
 int64_t WeightGemmScratch(const PackedWeights& weights) {
-  return (weights.padded_in() + kMostTileRows) * PackedWeights::kChannels *
+  return (weights.padded_in() + kBf16TileRows) * PackedWeights::kChannels *
          static_cast<int64_t>(sizeof(float));
 }
 
