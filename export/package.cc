@@ -17,6 +17,7 @@
 #include "base/status_macros.h"
 #include "export/model_card.h"
 #include "export/output_files.h"
+#include "model_folder/model_folder.h"
 #include "model_folder/weight_files.h"
 #include "platform/file_lock.h"
 #include "platform/files.h"
@@ -29,29 +30,23 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kManifestVersion = 1;
 constexpr int64_t kMaxCopiedBytes = int64_t{256} << 20;
-// Files of a saved model that any format needs.
-constexpr const char* kCopied[] = {"config.json",
-                                   "vocab.txt",
-                                   "vocab.json",
-                                   "merges.txt",
-                                   "tokenizer.json",
-                                   "tokenizer_config.json",
-                                   "special_tokens_map.json",
-                                   "added_tokens.json"};
 
 absl::Status FromError(const std::error_code& error, const char* action, const fs::path& path) {
   return error ? FileError(error.value(), action, path.string()) : absl::OkStatus();
 }
 
+absl::Status CopyFile(const SourceModel& model, const char* name, const fs::path& folder) {
+  std::error_code error;
+  const fs::path from = fs::path(model.folder()) / name;
+  // A format may have written its own.
+  if (!fs::is_regular_file(from, error) || fs::exists(folder / name, error)) return absl::OkStatus();
+  QL_ASSIGN_OR_RETURN(const std::string content, ReadFile(from.string(), kMaxCopiedBytes));
+  return WriteOutput((folder / name).string(), content);
+}
+
 absl::Status CopyFiles(const SourceModel& model, const fs::path& folder) {
-  for (const char* name : kCopied) {
-    std::error_code error;
-    const fs::path from = fs::path(model.folder()) / name;
-    // A format may have written its own.
-    if (!fs::is_regular_file(from, error) || fs::exists(folder / name, error)) continue;
-    QL_ASSIGN_OR_RETURN(const std::string content, ReadFile(from.string(), kMaxCopiedBytes));
-    QL_RETURN_IF_ERROR(WriteOutput((folder / name).string(), content));
-  }
+  QL_RETURN_IF_ERROR(CopyFile(model, "config.json", folder));
+  for (const char* name : kTokenizerFiles) QL_RETURN_IF_ERROR(CopyFile(model, name, folder));
   return absl::OkStatus();
 }
 

@@ -16,6 +16,15 @@
 
 namespace quantlab {
 
+// What a folder may hold of its tokenizer; which of them is there depends on the model family.
+inline constexpr const char* kTokenizerFiles[] = {"vocab.txt",
+                                                  "vocab.json",
+                                                  "merges.txt",
+                                                  "tokenizer.json",
+                                                  "tokenizer_config.json",
+                                                  "special_tokens_map.json",
+                                                  "added_tokens.json"};
+
 // The layout in a few words, for messages that ask for a model.
 extern const char kModelLayout[];
 

@@ -64,6 +64,7 @@ ALLOWED["worker/agent/program"] |= {"catalog", "monitoring", "yaml"}
 ALLOWED["worker/agent/program/testing"] = {"worker/agent/connection", "tests", "quantlab"}
 
 ALLOWED["worker/engine/tensors"] |= {"model_folder"}
+ALLOWED["worker/engine/models"] |= {"model_folder"}
 ALLOWED["worker/engine/input_checks"] |= {"model_folder"}
 ALLOWED["worker/runner"] = {"codec", "model_folder"} | {f"worker/engine/{folder}" for folder in ENGINE}
 for _module in set(ALLOWED) - WITHOUT_PLATFORM:

@@ -9,6 +9,7 @@
 #include "base/messages.h"
 #include "base/status_macros.h"
 #include "base/text/list.h"
+#include "model_folder/model_folder.h"
 #include "worker/engine/data/class_names.h"
 #include "worker/engine/families/families.h"
 #include "worker/engine/tensors/folder_weights.h"
@@ -22,13 +23,6 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxListed = 20;
 
 constexpr int64_t kMaxTokenizerFileBytes = 256 << 20;
-constexpr const char* kTokenizerFiles[] = {"vocab.txt",
-                                           "vocab.json",
-                                           "merges.txt",
-                                           "tokenizer.json",
-                                           "tokenizer_config.json",
-                                           "special_tokens_map.json",
-                                           "added_tokens.json"};
 
 std::string Join(const std::string& folder, const char* name) {
   return (fs::path(folder) / name).string();

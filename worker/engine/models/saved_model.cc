@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "base/message_catalogue.h"
 #include "base/status_macros.h"
+#include "model_folder/model_folder.h"
 #include "worker/engine/layers/layer_kinds.h"
 #include "worker/engine/models/checkpoint.h"
 
@@ -135,16 +136,15 @@ absl::Status SaveModel(const Encoder& model, const std::optional<QuantizationPla
 }
 
 absl::StatusOr<ModelSize> SizeOfModel(const std::string& folder) {
-  ModelSize size;
-  std::error_code error;
-  for (const char* name :
-       {"config.json", kPlanFile, "model.safetensors", "vocab.txt", "vocab.json", "merges.txt",
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}) {
+  const auto bytes_of = [&](const char* name) -> int64_t {
+    std::error_code error;
     const std::uintmax_t bytes = fs::file_size(Join(folder, name), error);
-    if (error) continue;
-    size.total += static_cast<int64_t>(bytes);
-    if (absl::string_view(name) == "model.safetensors") size.tensors = static_cast<int64_t>(bytes);
-  }
+    return error ? 0 : static_cast<int64_t>(bytes);
+  };
+  ModelSize size;
+  size.tensors = bytes_of("model.safetensors");
+  size.total = size.tensors + bytes_of("config.json") + bytes_of(kPlanFile);
+  for (const char* name : kTokenizerFiles) size.total += bytes_of(name);
   if (size.tensors == 0) {
     return absl::NotFoundError(absl::StrCat(Join(folder, "model.safetensors"), ": no such file, or empty"));
   }
