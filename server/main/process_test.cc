@@ -21,6 +21,7 @@
 #include "quantlab/v1/experiment.grpc.pb.h"
 #include "quantlab/v1/storage.grpc.pb.h"
 #include "quantlab/v1/worker.grpc.pb.h"
+#include "server/service/testing/upload.h"
 
 extern char** environ;
 
@@ -203,19 +204,7 @@ class DeletionProcessTest : public ProcessTest {
     return FromGrpcStatus((stub.*method)(&context, request, response));
   }
 
-  void Upload(const std::string& content) {
-    grpc::ClientContext context;
-    context.set_wait_for_ready(true);
-    v1::UploadArtifactResponse response;
-    const auto writer = artifacts_->UploadArtifact(&context, &response);
-    v1::UploadArtifactRequest request;
-    request.set_sha256(Sha256Hex(content));
-    request.set_size(static_cast<int64_t>(content.size()));
-    request.set_data(content);
-    writer->Write(request);
-    writer->WritesDone();
-    ASSERT_TRUE(writer->Finish().ok());
-  }
+  void Upload(const std::string& content) { ASSERT_TRUE(UploadContent(*artifacts_, content).ok()); }
 
   // The id of an experiment that has ended; its one run wrote these files.
   std::string Ended(const std::string& name, const std::vector<std::string>& contents) {

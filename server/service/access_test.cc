@@ -18,6 +18,7 @@
 #include "base/message_catalogue.h"
 #include "security/token.h"
 #include "server/service/testing/service_harness.h"
+#include "server/service/testing/upload.h"
 
 namespace quantlab {
 namespace {
@@ -121,20 +122,7 @@ class AccessTest : public ServiceTest {
 
   std::string AuditText() { return *ReadFile(folder_ / "audit", 1 << 20); }
 
-  absl::Status Upload(const std::string& content) {
-    grpc::ClientContext context;
-    if (!token_.empty()) context.AddMetadata("authorization", "Bearer " + token_);
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
-    v1::UploadArtifactResponse response;
-    const auto writer = artifacts_->UploadArtifact(&context, &response);
-    v1::UploadArtifactRequest request;
-    request.set_sha256(Sha256Hex(content));
-    request.set_size(static_cast<int64_t>(content.size()));
-    request.set_data(content);
-    writer->Write(request);
-    writer->WritesDone();
-    return FromGrpcStatus(writer->Finish());
-  }
+  absl::Status Upload(const std::string& content) { return UploadContent(*artifacts_, content, token_); }
 
   absl::Status Download(const std::string& sha256) {
     grpc::ClientContext context;

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/service/testing/service_harness.h"
+#include "server/service/testing/upload.h"
 
 namespace quantlab {
 namespace {
@@ -26,16 +27,7 @@ class StorageServiceTest : public ServiceTest {
   }
 
   void Upload(const std::string& content) {
-    grpc::ClientContext context;
-    v1::UploadArtifactResponse response;
-    const auto writer = artifacts_->UploadArtifact(&context, &response);
-    v1::UploadArtifactRequest request;
-    request.set_sha256(Sha256Hex(content));
-    request.set_size(static_cast<int64_t>(content.size()));
-    request.set_data(content);
-    writer->Write(request);
-    writer->WritesDone();
-    const absl::Status status = FromGrpcStatus(writer->Finish());
+    const absl::Status status = UploadContent(*artifacts_, content);
     ASSERT_TRUE(status.ok()) << status;
   }
 
