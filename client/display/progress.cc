@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "base/message_catalogue.h"
@@ -101,6 +102,16 @@ std::optional<double> PhaseMeter::Fraction() const {
   return std::clamp(static_cast<double>(progress_.done()) / static_cast<double>(progress_.total()), 0.0, 1.0);
 }
 
+namespace {
+
+// "5 steps", "5 processes"; Chinese has no plural.
+const char* PluralEnding(Language language, const std::string& unit) {
+  if (language != Language::kEnglish) return "";
+  return absl::EndsWith(unit, "s") ? "es" : "s";
+}
+
+}  // namespace
+
 std::string PhaseMeter::Text(Language language) const {
   std::string text = ShownText(language, progress_.coded_phase(), progress_.phase());
   const bool bytes = progress_.unit() == "byte";
@@ -114,7 +125,7 @@ std::string PhaseMeter::Text(Language language) const {
   }
   if (!bytes && !progress_.unit().empty() && (progress_.total() > 0 || progress_.done() > 0)) {
     absl::StrAppend(&text, " ", RenderTerm(language, progress_.unit()),
-                    language == Language::kEnglish ? "s" : "");
+                    PluralEnding(language, progress_.unit()));
   }
   const char* const comma = language == Language::kEnglish ? ", " : "，";
   if (const auto rate = Rate()) {

@@ -189,6 +189,10 @@ TEST_F(BoardTest, ANewPhaseStartsItsOwnRate) {
   change.mutable_event()->mutable_progress()->set_phase("evaluating");
   board_->Update(change);
   EXPECT_THAT(Draw()[0], HasSubstr("evaluating 10 steps"));
+  change = ProgressChange(5, 130, 2, 5);
+  change.mutable_event()->mutable_progress()->set_unit("process");
+  board_->Update(change);
+  EXPECT_THAT(Draw()[0], HasSubstr("2/5 processes"));
 }
 
 TEST_F(BoardTest, NewStatesAndWarningsAreNews) {
