@@ -59,6 +59,7 @@ class FolderStorage : public Storage {
   IdentityRepository& identities() override { return identities_; }
   DeletionRepository& deletion() override { return deletion_; }
   WorkerModeRepository& worker_modes() override { return worker_modes_; }
+  WriteGroups& groups() override { return *database_; }
 
  private:
   // In this order: the lock goes last.

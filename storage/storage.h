@@ -14,6 +14,7 @@
 #include "base/identities.h"
 #include "base/repositories.h"
 #include "base/worker_modes.h"
+#include "base/write_groups.h"
 #include "storage/file_artifact_store.h"
 #include "storage/sqlite/sqlite_database.h"
 
@@ -36,6 +37,8 @@ class Storage {
   virtual IdentityRepository& identities() = 0;
   virtual DeletionRepository& deletion() = 0;
   virtual WorkerModeRepository& worker_modes() = 0;
+  // Of all of these except the artifacts.
+  virtual WriteGroups& groups() = 0;
 };
 
 // Opens the folder, creating what is missing.

@@ -2,13 +2,15 @@
 //
 // Writes share transactions (group commit): while one is being synced to disk, the next ones queue, and the
 // first of them runs them all in one transaction, each behind a savepoint. A call returns when its
-// transaction is durable (WAL, synchronous = FULL), and one that fails changes nothing.
+// transaction is durable (WAL, synchronous = FULL), and one that fails changes nothing. A thread can also
+// make several writes in one transaction (Together), which the waiting calls of others join at its end.
 #ifndef QUANTLAB_STORAGE_SQL_DATABASE_H_
 #define QUANTLAB_STORAGE_SQL_DATABASE_H_
 
 #include <deque>
 #include <functional>
 #include <memory>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/write_groups.h"
 #include "storage/sql/connection.h"
 
 namespace quantlab {
@@ -28,7 +31,7 @@ struct DatabaseOptions {
 };
 
 // Threads: safe.
-class Database {
+class Database : public WriteGroups {
  public:
   // Opens another connection for reading; throws SqlError.
   using OpenReader = std::function<std::unique_ptr<Connection>()>;
@@ -44,10 +47,15 @@ class Database {
   using Operation = std::function<absl::Status(Connection&)>;
   absl::Status Write(absl::string_view what, const Operation& operation);
 
-  // Runs `body(Connection&)`, which returns a Status or StatusOr, on one state of the database.
+  // See base/write_groups.h. Within `body`, Write returns before its changes are durable.
+  absl::Status Together(const std::function<void()>& body) override;
+
+  // Runs `body(Connection&)`, which returns a Status or StatusOr, on one state of the database: within
+  // Together on the state that includes this thread's own writes.
   template <typename Body>
   auto Read(absl::string_view what, Body&& body) -> decltype(body(std::declval<Connection&>())) {
     return Guard(what, [&]() -> decltype(body(std::declval<Connection&>())) {
+      if (Connection* own = GroupConnection()) return body(*own);
       ReadLease lease(*this);
       return body(lease.connection());
     });
@@ -60,6 +68,16 @@ class Database {
     const Operation* operation;
     absl::Status result;
     bool done = false;
+  };
+
+  // One call of Together. Only its thread uses the fields.
+  struct Group {
+    std::thread::id thread;
+    bool open = false;          // its transaction is, and its thread is the leader
+    bool any = false;           // a write succeeded
+    int writes = 0;             // all of them
+    absl::Duration start = {};  // of the transaction
+    absl::Status broken = {};   // why nothing of it can be committed any more
   };
 
   // A reader's connection inside a transaction, returned at the end.
@@ -75,9 +93,26 @@ class Database {
   };
 
   std::vector<Pending*> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Runs and commits a batch and fills in the results. Only the leader calls it.
+  // Only the leader calls these.
+  //
+  // Runs and commits a batch and fills in the results.
   void CommitBatch(const std::vector<Pending*>& batch);
-  absl::Status RunBatch(const std::vector<Pending*>& batch, bool* any);
+  // In the open transaction; not OK where that was rolled back. RunOne may throw SqlError.
+  absl::Status RunOne(Pending& pending);
+  // RunOne for each, then COMMIT; ROLLBACK where nothing succeeded. May throw SqlError.
+  absl::Status RunAndCommit(const std::vector<Pending*>& batch, bool any);
+  // After a failed transaction: ends it, and gives its error to all of its calls.
+  void Abandon(const std::vector<Pending*>& batch, const absl::Status& status);
+
+  // nullptr where this thread has none.
+  Group* GroupOfThisThread() ABSL_LOCKS_EXCLUDED(mutex_);
+  // The writer, where this thread has an open transaction on it. Throws SqlError where that was rolled back.
+  Connection* GroupConnection();
+  absl::Status WriteInGroup(Group& group, absl::string_view what, const Operation& operation);
+  absl::Status OpenGroup(Group& group);
+  void CheckGroup(Group& group);
+  absl::Status CommitGroup(Group& group);
+  absl::Status EndGroup(Group& group);
 
   // Constant after construction.
   const OpenReader open_reader_;
@@ -90,6 +125,7 @@ class Database {
   CondVar turn_;
   std::deque<Pending*> waiting_ ABSL_GUARDED_BY(mutex_);
   bool leading_ ABSL_GUARDED_BY(mutex_) = false;
+  Group* group_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::vector<std::unique_ptr<Connection>> idle_readers_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <new>
 #include <set>
 #include <sys/resource.h>
 #include <thread>
@@ -140,6 +141,68 @@ TEST_F(DatabaseTest, FailedWriteChangesNothingAndOthersOfItsBatchGoThrough) {
   // Batches in which everything failed are not committed at all.
   EXPECT_GE(calls, 80);
   EXPECT_LE(calls, 160);
+}
+
+TEST_F(DatabaseTest, WritesOfAGroupShareOneTransactionAndEachHasItsOwnError) {
+  int commits = 0, writes = 0;
+  options_.database.observe_commit = [&](absl::Duration, int shared) {
+    ++commits;
+    writes += shared;
+  };
+  ASSERT_TRUE(Open().ok());
+  const absl::Status status = database_->Together([&] {
+    EXPECT_TRUE(Insert("a").ok());
+    QL_EXPECT_CODE(Insert("a"), kInternal);  // a constraint
+    EXPECT_TRUE(Insert("b").ok());
+    EXPECT_EQ(Ids(), (std::set<std::string>{"a", "b"})) << "a group reads what it wrote";
+    std::thread([this] { EXPECT_TRUE(Ids().empty()) << "nobody else does"; }).join();
+  });
+  ASSERT_TRUE(status.ok()) << status;
+  EXPECT_EQ(Ids(), (std::set<std::string>{"a", "b"}));
+  EXPECT_EQ(commits, 1);
+  EXPECT_EQ(writes, 3);
+}
+
+TEST_F(DatabaseTest, AGroupThatWritesNothingCommitsNothing) {
+  int commits = 0;
+  options_.database.observe_commit = [&](absl::Duration, int) { ++commits; };
+  ASSERT_TRUE(Open().ok());
+  EXPECT_TRUE(database_->Together([&] { EXPECT_TRUE(Ids().empty()); }).ok());
+  EXPECT_EQ(commits, 0);
+  EXPECT_TRUE(Insert("a").ok());
+}
+
+TEST_F(DatabaseTest, AGroupThatThrowsStoresNothingAndLetsOthersWrite) {
+  ASSERT_TRUE(Open().ok());
+  EXPECT_THROW(database_
+                   ->Together([&] {
+                     EXPECT_TRUE(Insert("a").ok());
+                     throw std::bad_alloc();
+                   })
+                   .IgnoreError(),
+               std::bad_alloc);
+  EXPECT_TRUE(Insert("b").ok());
+  EXPECT_EQ(Ids(), (std::set<std::string>{"b"}));
+}
+
+TEST_F(DatabaseTest, GroupsAndWritesOfManyThreadsAllGoThrough) {
+  ASSERT_TRUE(Open().ok());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([this, i] {
+      for (int j = 0; j < 20; ++j) {
+        EXPECT_TRUE(Insert(absl::StrCat("write ", i, "-", j)).ok());
+        const absl::Status status = database_->Together([&] {
+          EXPECT_TRUE(Insert(absl::StrCat("group ", i, "-", j)).ok());
+          EXPECT_EQ(Ids().count(absl::StrCat("write ", i, "-", j)), 1u);
+          EXPECT_TRUE(Insert(absl::StrCat("second ", i, "-", j)).ok());
+        });
+        EXPECT_TRUE(status.ok()) << status;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(Ids().size(), 480u);
 }
 
 TEST_F(DatabaseTest, SqlErrorsAreStatusesAndRollBack) {
