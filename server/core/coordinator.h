@@ -4,19 +4,27 @@
 // reported; Recover rebuilds this state from the repositories. A process killed at any moment loses only
 // leases (which get a full term again) and waiting calls (which workers repeat).
 //
+// Changes that come while others are being synchronized to the disk wait, and the first of them then makes
+// them all and synchronizes once (group commit). Each has its own guard and its own error; all are answered
+// when the group is durable. Where that fails, all of the group fail, and what they changed is read again.
+//
 //   worker ── Sync ──▶ queue ── assignment ──▶ worker ── ReportEvents … Finish ──▶ next runs
 //
 // Ownership: borrows all of CoordinatorParts; they outlive it.
-// Threads:   safe. One lock; commits happen under it, callbacks outside of it.
+// Threads:   safe. One lock; commits happen under it, callbacks outside of it. A change may be made by the
+//            thread of another call.
 // Errors:    NOT_FOUND unknown experiment or run; ABORTED a fenced attempt; FAILED_PRECONDITION; and what
 //            the repositories return. A failed call changes nothing.
 #ifndef QUANTLAB_SERVER_CORE_COORDINATOR_H_
 #define QUANTLAB_SERVER_CORE_COORDINATOR_H_
 
 #include <cstdint>
+#include <deque>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -94,10 +102,28 @@ class Coordinator {
   ChangeFeed& feed() { return feed_; }
 
  private:
-  // Runs `body(CoordinatorState&)` under the lock, then makes the calls in its outbox and notifies the
-  // watchers of what it changed.
+  // A call that changes the state, until its group is durable.
+  struct Change {
+    std::function<void(CoordinatorState&)> make;
+    Outbox outbox = {};
+    absl::Status committed = {};
+    std::exception_ptr exception = {};
+    bool done = false;
+  };
+
+  // Runs `body(CoordinatorState&)` under the lock, where each commit becomes durable by itself; then
+  // publishes the outbox. For what seldom commits.
   template <typename Body>
   auto Locked(Body&& body);
+  // The same in a group with other calls. `body` may run on another thread.
+  template <typename Body>
+  auto Changing(Body&& body);
+  void MakeChange(Change& change);
+  std::vector<Change*> TakeGroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(changes_mutex_);
+  void MakeGroup(const std::vector<Change*>& group);
+  absl::Status Together(const std::function<void()>& body);
+  void Publish(Outbox outbox, const absl::Status& committed);
+  void RenewReported() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Constant after construction.
   const CoordinatorParts parts_;
@@ -106,6 +132,16 @@ class Coordinator {
 
   Mutex mutex_;
   CoordinatorState state_ ABSL_GUARDED_BY(mutex_);
+
+  // Never taken together with mutex_.
+  Mutex changes_mutex_;
+  CondVar turn_;
+  std::deque<Change*> changes_ ABSL_GUARDED_BY(changes_mutex_);
+  bool making_ ABSL_GUARDED_BY(changes_mutex_) = false;
+
+  // Taken last. Events renew leases without waiting for mutex_, which is held while the disk is synchronized.
+  Mutex renewals_mutex_;
+  std::vector<std::pair<AttemptKey, absl::Duration>> renewals_ ABSL_GUARDED_BY(renewals_mutex_);
 };
 
 }  // namespace quantlab

@@ -35,13 +35,16 @@ absl::Status CoordinatorState::Recover() {
   for (const WorkerRecord& worker : workers) workers_.Restore(worker);
   QL_ASSIGN_OR_RETURN(const std::vector<WorkerModeRecord> modes, parts_.modes->ListWorkerModes());
   for (const WorkerModeRecord& mode : modes) modes_[mode.worker_id] = mode;
-  QL_ASSIGN_OR_RETURN(const std::vector<RunRecord> runs, parts_.state->ListActiveRuns());
-  std::set<std::string> experiments;
-  for (const RunRecord& run : runs) experiments.insert(run.experiment_id);
-  for (const std::string& id : experiments) {
-    QL_RETURN_IF_ERROR(Annotate(Load(id), absl::StrCat("reading experiment ", id)));
+  QL_ASSIGN_OR_RETURN(std::vector<RunRecord> runs, parts_.state->ListActiveRuns());
+  std::map<std::string, std::vector<RunRecord>> experiments;
+  for (RunRecord& run : runs) experiments[run.experiment_id].push_back(std::move(run));
+  for (auto& [id, runs_of_it] : experiments) {
+    absl::StatusOr<ExperimentRecord> experiment = parts_.state->GetExperiment(id);
+    absl::Status status = experiment.status();
+    if (status.ok()) status = Adopt(*std::move(experiment), std::move(runs_of_it));
+    QL_RETURN_IF_ERROR(Annotate(status, absl::StrCat("reading experiment ", id)));
     Active& active = active_[id];
-    ExperimentChange change(active.runs, parts_.clock->Now());
+    ExperimentChange change = NewChange(active);
     change.Settle();
     if (!change.empty()) QL_RETURN_IF_ERROR(Apply(active, change));
   }
@@ -52,6 +55,10 @@ absl::Status CoordinatorState::Recover() {
 absl::Status CoordinatorState::Load(const std::string& experiment_id) {
   QL_ASSIGN_OR_RETURN(ExperimentRecord experiment, parts_.state->GetExperiment(experiment_id));
   QL_ASSIGN_OR_RETURN(std::vector<RunRecord> runs, parts_.state->ListRuns(experiment_id));
+  return Adopt(std::move(experiment), std::move(runs));
+}
+
+absl::Status CoordinatorState::Adopt(ExperimentRecord experiment, std::vector<RunRecord> runs) {
   experiment.files.clear();
   for (const RunRecord& run : runs) {
     queue_.Remove(run.id);
@@ -63,9 +70,10 @@ absl::Status CoordinatorState::Load(const std::string& experiment_id) {
     }
     RestoreHolder(run);
   }
-  Active& active = active_[experiment_id];
+  Active& active = active_[experiment.id];
   active.experiment = std::move(experiment);
   active.runs = std::move(runs);
+  active.index = RunIndex(active.runs);
   active.stale = false;
   return absl::OkStatus();
 }
@@ -143,10 +151,12 @@ void CoordinatorState::Forget(const std::string& experiment_id) {
 }
 
 RunRecord* CoordinatorState::FindRun(Active& active, const std::string& run_id) {
-  for (RunRecord& run : active.runs) {
-    if (run.id == run_id) return &run;
-  }
-  return nullptr;
+  const std::optional<size_t> index = active.index.Find(SplitRunId(run_id).second);
+  return index && active.runs[*index].id == run_id ? &active.runs[*index] : nullptr;
+}
+
+ExperimentChange CoordinatorState::NewChange(const Active& active) const {
+  return ExperimentChange(active.runs, active.index, parts_.clock->Now());
 }
 
 absl::Status CoordinatorState::Apply(Active& active, ExperimentChange& change) {
@@ -154,13 +164,16 @@ absl::Status CoordinatorState::Apply(Active& active, ExperimentChange& change) {
   // If memory runs out on the way, the stored state is read again before use.
   active.stale = true;
   const absl::Status status = parts_.state->Commit(change.change());
-  parts_.observer->OnCommit(parts_.clock->Monotonic() - start, status);
+  const absl::Duration took = parts_.clock->Monotonic() - start;
   if (status.ok()) {
+    outbox_.changed.insert(active.experiment.id);
+    ++outbox_.commits;
+    outbox_.commit_time += took;
     Absorb(active, change);
     active.stale = false;
-    outbox_.changed.insert(active.experiment.id);
     return status;
   }
+  parts_.observer->OnCommit(took, status);
   // It may have been written nevertheless, or another version of it: the stored state decides.
   active.stale = !absl::IsFailedPrecondition(status);
   if (active.stale) {
@@ -187,13 +200,35 @@ void CoordinatorState::Absorb(Active& active, ExperimentChange& change) {
     then.state = transition.to;
     then.message = transition.message;
     then.coded_message = transition.coded_message;
-    parts_.observer->OnTransition(then, transition.from);
+    outbox_.reports.push_back([then = std::move(then), from = transition.from](CoreObserver& observer) {
+      observer.OnTransition(then, from);
+    });
   }
   if (done.start_attempt) {
     const RunRecord* run = FindRun(active, done.start_attempt->key.run_id);
     GrantLease(*done.start_attempt, *run, active.experiment.submitter, run->time_limit);
     RecordHolders(*run, done.start_attempt->worker_id);
-    parts_.observer->OnStart(*done.start_attempt, *run, done.time - run->queue_time.value_or(done.time));
+    const absl::Duration waited = done.time - run->queue_time.value_or(done.time);
+    outbox_.reports.push_back([attempt = *done.start_attempt, run = *run, waited](CoreObserver& observer) {
+      observer.OnStart(attempt, run, waited);
+    });
+  }
+}
+
+void CoordinatorState::Undo(const Outbox& outbox) {
+  unsaved_workers_.insert(outbox.saved_workers.begin(), outbox.saved_workers.end());
+  for (const std::string& id : outbox.changed) {
+    Active& active = active_[id];
+    active.experiment.id = id;
+    active.stale = true;
+    const absl::Status loaded = Load(id);
+    if (absl::IsNotFound(loaded)) {
+      Drop(active_.find(id));  // it was new
+    } else if (!loaded.ok()) {
+      parts_.observer->OnBackgroundError("reading an experiment after a failed commit", loaded);
+    } else {
+      Prune(id);
+    }
   }
 }
 
@@ -205,7 +240,7 @@ absl::Status CoordinatorState::EndAttempt(const AttemptEnd& end, std::optional<R
   const RunRecord* run = FindRun(*active, end.key.run_id);
   const bool try_again =
       run == nullptr || !end.worker_fault || WorthAnotherWorker(*active, *run, attempt.worker_id);
-  ExperimentChange change(active->runs, parts_.clock->Now());
+  ExperimentChange change = NewChange(*active);
   QL_RETURN_IF_ERROR(change.Finish(end, try_again));
   change.change().remember = std::move(remember);
   QL_RETURN_IF_ERROR(Apply(*active, change));
@@ -214,7 +249,10 @@ absl::Status CoordinatorState::EndAttempt(const AttemptEnd& end, std::optional<R
     holders_.Record(end.key, attempt.worker_id);
     if (run != nullptr) run_times_.Record(*run, end.time - attempt.start_time);
   }
-  parts_.observer->OnAttemptEnd(attempt, end.outcome, end.time - attempt.start_time, end.message);
+  outbox_.reports.push_back([attempt, outcome = end.outcome, took = end.time - attempt.start_time,
+                             message = end.message](CoreObserver& observer) {
+    observer.OnAttemptEnd(attempt, outcome, took, message);
+  });
   return absl::OkStatus();
 }
 
@@ -270,11 +308,12 @@ absl::StatusOr<StateRepository::Created> CoordinatorState::Submit(const Experime
   absl::StatusOr<StateRepository::Created> created;
   created = parts_.state->CreateExperiment(experiment, runs);
   if (!created.ok() || !created->created) return created;
+  outbox_.changed.insert(experiment.id);
   // From here on it is stored: Tick or the next start repairs what fails now.
   absl::Status status = Load(experiment.id);
   if (status.ok()) {
     Active& active = active_[experiment.id];
-    ExperimentChange change(active.runs, parts_.clock->Now());
+    ExperimentChange change = NewChange(active);
     change.Settle();
     status = Apply(active, change);
     Dispatch();
@@ -306,7 +345,7 @@ absl::Status CoordinatorState::Cancel(const std::string& experiment_id, const st
   }
   if (ids.empty())
     return MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchRunIn(run, experiment_id));
-  ExperimentChange change(active.runs, parts_.clock->Now());
+  ExperimentChange change = NewChange(active);
   change.Cancel(ids, TextMessage(reason));
   if (!change.empty()) QL_RETURN_IF_ERROR(Apply(active, change));
   // The workers of these are gone and cannot stop them.
@@ -349,7 +388,7 @@ absl::Status CoordinatorState::Retry(const std::string& experiment_id, const std
   if (ids.empty()) {
     status = MessageStatus(absl::StatusCode::kNotFound, messages::kNoSuchRunIn(run, experiment_id));
   } else {
-    ExperimentChange change(active.runs, parts_.clock->Now());
+    ExperimentChange change = NewChange(active);
     const auto incomplete = IncompleteResults(active);
     status = incomplete.ok() ? change.Retry(ids, *incomplete) : incomplete.status();
     if (status.ok()) status = Apply(active, change);
@@ -400,6 +439,7 @@ void CoordinatorState::Tick() {
   // The coordinator itself was suspended (a stopped process, a frozen machine): workers could not reach it.
   if (now - last_tick_ > options_.lease_term / 2) leases_.RenewAll();
   last_tick_ = now;
+  SaveWorkers();
   LoseOverdueAttempts();
   AnswerOverdue();
   Dispatch();
@@ -419,7 +459,8 @@ void CoordinatorState::LoseOverdueAttempts() {
     const Message why =
         messages::kWorkerSilent(lease->attempt.worker_id, lease->attempt.worker_hostname, leases_.term());
     const absl::Status ended = Lose(attempt, over_time ? RunState::kTimedOut : RunState::kLost, why);
-    if (ended.ok()) parts_.observer->OnLeaseExpired(attempt);
+    if (!ended.ok()) continue;
+    outbox_.reports.push_back([attempt](CoreObserver& observer) { observer.OnLeaseExpired(attempt); });
   }
   for (const AttemptKey& attempt : leases_.OverTimeSince(options_.time_limit_grace)) {
     Lose(attempt, RunState::kTimedOut, messages::kTimeLimitIgnored()).IgnoreError();

@@ -2,7 +2,8 @@
 // their waiting calls. Coordinator (coordinator.h) guards it as a whole.
 //
 // A change is computed (transitions.h), committed to the repositories, and only then applied here. Recover
-// rebuilds the state from the repositories.
+// rebuilds the state from the repositories. Where the owner commits changes in groups (base/write_groups.h),
+// it publishes the outbox only when the group is durable, and calls Undo when it is not.
 #ifndef QUANTLAB_SERVER_CORE_COORDINATOR_STATE_H_
 #define QUANTLAB_SERVER_CORE_COORDINATOR_STATE_H_
 
@@ -22,6 +23,7 @@
 #include "base/clock.h"
 #include "base/repositories.h"
 #include "base/worker_modes.h"
+#include "base/write_groups.h"
 #include "server/core/artifact_holders.h"
 #include "server/core/explanation.h"
 #include "server/core/lease_table.h"
@@ -45,6 +47,8 @@ struct CoordinatorParts {
   const Clock* clock = nullptr;
   CoreObserver* observer = nullptr;
   WorkerModeRepository* modes = nullptr;
+  // Of all of these; nullptr: each change of state becomes durable by itself.
+  WriteGroups* groups = nullptr;
 };
 
 struct CoordinatorOptions {
@@ -80,14 +84,28 @@ struct CoordinatorStats {
   int waiting_syncs = 0;
 };
 
-// The work to do after the lock is released.
+// What follows once the changes are durable.
 struct Outbox {
-  std::vector<std::function<void()>> calls;  // answers to waiting calls
-  std::set<std::string> changed;             // experiments with new entries in their change logs
+  // With the lock released.
+  struct Answer {
+    SyncDone done;
+    absl::StatusOr<SyncAnswer> answer;
+  };
+  std::vector<Answer> answers;
+  std::set<std::string> changed;  // experiments with new entries in their change logs
+
+  // Under the lock.
+  std::vector<std::function<void(CoreObserver&)>> reports;
+
+  std::set<std::string> saved_workers;
+  int commits = 0;             // changes of state
+  absl::Duration commit_time;  // of those
 };
 
 // Ownership: borrows all of CoordinatorParts.
 // Threads:   one at a time (guarded by its owner). No callback runs inside: they are put into the outbox.
+// Only
+//            errors are reported to the observer at once.
 // Errors:    see coordinator.h.
 class CoordinatorState {
  public:
@@ -117,25 +135,32 @@ class CoordinatorState {
   // The experiment has ended and was deleted.
   void Forget(const std::string& experiment_id);
 
-  // Renews the lease of the attempt for a full term, since its worker is alive.
-  void Renew(const AttemptKey& attempt) { leases_.Renew(attempt); }
+  // Renews the lease of the attempt for a full term from `time` (monotonic), when its worker was alive.
+  void Renew(const AttemptKey& attempt, absl::Duration time) { leases_.Renew(attempt, time); }
 
   // Returns the outbox since the last call.
   Outbox TakeOutbox() { return std::exchange(outbox_, Outbox()); }
+
+  // The changes of this outbox did not become durable: reads again what they had changed.
+  void Undo(const Outbox& outbox);
 
  private:
   struct Active {
     ExperimentRecord experiment;  // without files
     std::vector<RunRecord> runs;
+    RunIndex index;
     bool stale = false;                        // a commit failed midway: read again before use
     std::map<std::string, int> worker_faults;  // by run id, since the coordinator started
   };
 
   absl::Status Load(const std::string& experiment_id);
+  // Takes over what was read of an experiment.
+  absl::Status Adopt(ExperimentRecord experiment, std::vector<RunRecord> runs);
   absl::StatusOr<Active*> FindActive(const std::string& experiment_id);
   // Without reading again: nullptr where that would be needed. For use while iterating over the queue.
   const RunRecord* Peek(const std::string& run_id);
   static RunRecord* FindRun(Active& active, const std::string& run_id);
+  ExperimentChange NewChange(const Active& active) const;
   void Prune(const std::string& experiment_id);
   void Drop(std::map<std::string, Active>::iterator active);
   absl::Status Apply(Active& active, ExperimentChange& change);
@@ -155,7 +180,7 @@ class CoordinatorState {
   void DropLease(const std::string& run_id);
   std::string MachineOfWorker(const std::string& worker_id) const;
 
-  void RecordContact(const WorkerRecord& record);
+  void SaveWorkers();
   absl::StatusOr<SyncAnswer> AnswerNow(const SyncCall& call);
   absl::StatusOr<SyncAnswer> SyncHolding(const SyncCall& call);
   absl::StatusOr<std::optional<Assignment>> RecoverUndelivered(const SyncCall& call);
@@ -224,6 +249,7 @@ class CoordinatorState {
 
   std::map<std::string, Active> active_;  // by experiment id
   WorkerTable workers_;
+  std::set<std::string> unsaved_workers_;  // whose records are to be stored
   WorkerHolds holds_;
   std::map<std::string, WorkerModeRecord> modes_;  // by worker id, of those that are not kActive
   WaitingSyncs waiting_;

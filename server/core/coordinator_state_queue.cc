@@ -94,10 +94,11 @@ std::vector<AttemptKey> CoordinatorState::ResultsRead(const RunRecord& run) cons
   std::vector<AttemptKey> results;
   const auto active = active_.find(run.experiment_id);
   if (run.needs.empty() || active == active_.end()) return results;
-  std::set<std::string> needed;
-  for (const RunDependency& need : run.needs) needed.insert(need.run);
-  for (const RunRecord& other : active->second.runs) {
-    if (other.result && needed.count(other.name) > 0) results.push_back(*other.result);
+  for (const RunDependency& need : run.needs) {
+    const std::optional<size_t> needed = active->second.index.Find(need.run);
+    if (!needed) continue;
+    const std::optional<AttemptKey>& result = active->second.runs[*needed].result;
+    if (result) results.push_back(*result);
   }
   return results;
 }

@@ -25,13 +25,16 @@ constexpr size_t kMaxFailures = 3;
 
 // ---- workers -------------------------------------------------------------------------------------------
 
-void CoordinatorState::RecordContact(const WorkerRecord& record) {
-  if (!workers_.Contact(record)) return;
-  const absl::Status stored = parts_.state->SaveWorker(workers_.record(record.id));
-  if (stored.ok()) {
-    workers_.MarkStored(record.id);
-  } else {
-    parts_.observer->OnBackgroundError(absl::StrCat("storing worker ", record.id), stored);
+void CoordinatorState::SaveWorkers() {
+  for (const std::string& id : std::exchange(unsaved_workers_, {})) {
+    const absl::Status saved = parts_.state->SaveWorker(workers_.record(id));
+    if (saved.ok()) {
+      workers_.MarkStored(id);
+      outbox_.saved_workers.insert(id);
+    } else {
+      unsaved_workers_.insert(id);
+      parts_.observer->OnBackgroundError(absl::StrCat("storing worker ", id), saved);
+    }
   }
 }
 
@@ -56,7 +59,7 @@ int64_t CoordinatorState::Sync(const SyncCall& call, SyncDone done) {
     waiting = waiting_.Add(call.worker.id, deadline, std::move(done));
     workers_.SetWaiting(call.worker.id, true);
   } else {
-    outbox_.calls.push_back([done = std::move(done), answer = std::move(answer)] { done(answer); });
+    outbox_.answers.push_back({std::move(done), std::move(answer)});
   }
   if (!outbox_.changed.empty()) Dispatch();
   return waiting;
@@ -66,7 +69,9 @@ int64_t CoordinatorState::Sync(const SyncCall& call, SyncDone done) {
 absl::StatusOr<SyncAnswer> CoordinatorState::AnswerNow(const SyncCall& call) {
   if (stopping_) return absl::UnavailableError("the coordinator is shutting down; call again");
   QL_RETURN_IF_ERROR(workers_.CheckIsTheSame(call.worker, leases_.FindByWorker(call.worker.id) != nullptr));
-  RecordContact(call.worker);
+  if (workers_.Contact(call.worker)) unsaved_workers_.insert(call.worker.id);
+  // Before a run is given to it; a worker that has one waits for nothing, and Tick stores its record.
+  if (!call.attempt) SaveWorkers();
   // A worker has one call at a time: the caller of an earlier one has given up.
   if (auto earlier = waiting_.TakeOf(call.worker.id)) Answer(*std::move(earlier), MakeAnswer(kIdleSync));
   if (call.attempt) return SyncHolding(call);
@@ -145,7 +150,7 @@ absl::StatusOr<std::optional<Assignment>> CoordinatorState::Take(Active& active,
   QL_ASSIGN_OR_RETURN(const bool taken_over, TakeOver(active, *run, worker));
   if (taken_over) return std::nullopt;
   QL_ASSIGN_OR_RETURN(auto inputs, CollectInputs(*parts_.events, active.runs, *run));
-  ExperimentChange change(active.runs, parts_.clock->Now());
+  ExperimentChange change = NewChange(active);
   QL_RETURN_IF_ERROR(change.Start(run_id, worker));
   QL_RETURN_IF_ERROR(Apply(active, change));
   const RunRecord* started = FindRun(active, run_id);
@@ -159,7 +164,7 @@ absl::StatusOr<bool> CoordinatorState::TakeOver(Active& active, const RunRecord&
                       reuse_.Key(active.runs, run, worker.fingerprint, worker.runner_sha256));
   QL_ASSIGN_OR_RETURN(const auto known, reuse_.Find(key));
   if (!known) return false;
-  ExperimentChange change(active.runs, parts_.clock->Now());
+  ExperimentChange change = NewChange(active);
   QL_RETURN_IF_ERROR(change.Reuse(run.id, *known));
   QL_RETURN_IF_ERROR(Apply(active, change));
   return true;
@@ -281,7 +286,7 @@ int64_t CoordinatorState::UnfinishedRunsOf(const std::string& submitter) const {
 void CoordinatorState::Answer(WaitingSync call, absl::StatusOr<SyncAnswer> answer) {
   workers_.SetWaiting(call.worker_id, false);
   workers_.Touch(call.worker_id);
-  outbox_.calls.push_back([done = std::move(call.done), answer = std::move(answer)] { done(answer); });
+  outbox_.answers.push_back({std::move(call.done), std::move(answer)});
 }
 
 void CoordinatorState::AnswerOverdue() {

@@ -682,6 +682,149 @@ TEST_F(CoordinatorTest, AnExperimentThatCouldNotBeReadIsReadLater) {
   EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 1}));
 }
 
+// ---- groups of changes ---------------------------------------------------------------------------------
+
+// Changes become durable in groups, which can fail as a whole.
+class GroupTest : public CoordinatorTest {
+ protected:
+  GroupTest() {
+    coordinator_ =
+        std::make_unique<Coordinator>(CoordinatorParts{&repository_, &repository_, &artifacts_, &clock_,
+                                                       &observer_, &repository_, &repository_},
+                                      CoordinatorOptions{});
+    EXPECT_TRUE(coordinator_->Recover().ok());
+  }
+
+  absl::Status SubmitFails(const std::string& id) {
+    ExperimentRecord experiment;
+    experiment.id = id;
+    experiment.request_id = "request " + id;
+    experiment.create_time = clock_.Now();
+    return coordinator_->Submit(experiment, {NewRun(id, "baseline", {})}).status();
+  }
+};
+
+TEST_F(GroupTest, AnExperimentRunsToItsEnd) {
+  Submit("e");
+  for (const char* run : {"e/baseline", "e/dynamic", "e/comparison"}) {
+    const AttemptKey attempt = Take("w");
+    EXPECT_EQ(attempt.run_id, run);
+    ASSERT_TRUE(Finish(attempt, RunState::kSucceeded).ok());
+  }
+  EXPECT_EQ(repository_.GetExperiment("e")->state, ExperimentState::kSucceeded);
+  EXPECT_THAT(coordinator_->Stats().active_runs, IsEmpty());
+}
+
+TEST_F(GroupTest, AGroupThatIsNotWrittenChangesNothing) {
+  Submit("e");
+  repository_.FailGroups({Fault::kNotWritten});
+  EXPECT_EQ(Sync("w"), std::nullopt) << "no run without its lease on the disk";
+  EXPECT_EQ(State("e/baseline"), RunState::kQueued);
+  EXPECT_EQ(coordinator_->HeldBy("w"), std::nullopt);
+  EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 1}));
+  repository_.FailGroups({Fault::kNotWritten});
+  EXPECT_TRUE(absl::IsResourceExhausted(Finish({"e/baseline", 1}, RunState::kSucceeded)));
+  EXPECT_EQ(coordinator_->HeldBy("w"), (AttemptKey{"e/baseline", 1})) << "the lease is still there";
+  EXPECT_TRUE(Finish({"e/baseline", 1}, RunState::kSucceeded).ok());
+  EXPECT_EQ(State("e/dynamic"), RunState::kQueued);
+}
+
+TEST_F(GroupTest, ASubmissionThatIsNotWrittenIsForgotten) {
+  std::optional<absl::StatusOr<SyncAnswer>> answer;
+  coordinator_->Sync({Worker("w"), std::nullopt, true, absl::Seconds(30)},
+                     [&](absl::StatusOr<SyncAnswer> a) { answer = std::move(a); });
+  ASSERT_EQ(answer, std::nullopt) << "it waits";
+  repository_.FailGroups({Fault::kNotWritten});
+  EXPECT_TRUE(absl::IsResourceExhausted(SubmitFails("e")));
+  ASSERT_TRUE(answer.has_value()) << "the waiting worker is asked to call again";
+  EXPECT_TRUE(absl::IsResourceExhausted(answer->status()));
+  EXPECT_TRUE(absl::IsNotFound(coordinator_->Explain("e/baseline").status()));
+  EXPECT_THAT(coordinator_->Stats().active_runs, IsEmpty());
+  EXPECT_EQ(Sync("w")->assignment, std::nullopt) << "nothing is left in the queue";
+  Submit("e");
+  EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 1}));
+}
+
+TEST_F(GroupTest, AGroupThatIsWrittenButSeenAsFailedIsFoundOut) {
+  repository_.FailGroups({Fault::kWrittenButFailed});
+  EXPECT_FALSE(SubmitFails("e").ok());
+  EXPECT_EQ(State("e/baseline"), RunState::kQueued);
+  repository_.FailGroups({Fault::kWrittenButFailed});
+  EXPECT_EQ(Sync("w"), std::nullopt);
+  EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 1})) << "handed out again, not twice";
+  repository_.FailGroups({Fault::kWrittenButFailed});
+  EXPECT_FALSE(Finish({"e/baseline", 1}, RunState::kSucceeded).ok());
+  EXPECT_TRUE(Finish({"e/baseline", 1}, RunState::kSucceeded).ok()) << "the same end again";
+  EXPECT_EQ(repository_.GetExperiment("e")->state, ExperimentState::kSucceeded);
+}
+
+TEST_F(GroupTest, WhatCouldNotBeReadAgainIsReadLater) {
+  Submit("e");
+  repository_.FailGroups({Fault::kNotWritten});
+  repository_.FailReads(true);
+  EXPECT_EQ(Sync("w"), std::nullopt);
+  Pass(absl::Seconds(2));
+  repository_.FailReads(false);
+  Pass(absl::Seconds(1));
+  EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 1}));
+}
+
+TEST_F(GroupTest, OnlyWhatIsDurableIsReported) {
+  struct Counter : CoreObserver {
+    void OnStart(const AttemptRecord&, const RunRecord&, absl::Duration) override { ++starts; }
+    void OnTransition(const RunRecord&, RunState) override { ++transitions; }
+    void OnCommit(absl::Duration, const absl::Status& status) override {
+      ++(status.ok() ? commits : failures);
+    }
+    int starts = 0, transitions = 0, commits = 0, failures = 0;
+  } counter;
+  coordinator_ =
+      std::make_unique<Coordinator>(CoordinatorParts{&repository_, &repository_, &artifacts_, &clock_,
+                                                     &counter, &repository_, &repository_},
+                                    CoordinatorOptions{});
+  Submit("e");
+  EXPECT_EQ(counter.transitions, 1);  // into the queue
+  repository_.FailGroups({Fault::kNotWritten});
+  EXPECT_EQ(Sync("w"), std::nullopt);
+  EXPECT_EQ(counter.starts, 0);
+  EXPECT_EQ(counter.transitions, 1);
+  EXPECT_EQ(counter.failures, 1);
+  Take("w");
+  EXPECT_EQ(counter.starts, 1);
+  EXPECT_EQ(counter.transitions, 2);
+  EXPECT_EQ(counter.commits, 2);
+}
+
+TEST_F(GroupTest, AWorkersRecordIsStoredAgainWhereItsGroupFailed) {
+  repository_.FailGroups({Fault::kNotWritten});
+  EXPECT_EQ(Sync("w"), std::nullopt);
+  EXPECT_THAT(*repository_.ListWorkers(), IsEmpty());
+  coordinator_->Tick();
+  EXPECT_THAT(*repository_.ListWorkers(), SizeIs(1));
+}
+
+TEST_F(GroupTest, ChangesOfManyThreadsEachHaveTheirOwnError) {
+  constexpr int kThreads = 16;
+  for (int i = 0; i < kThreads; ++i) Submit(absl::StrCat("e", i), 0, /*reuse=*/false);
+  std::vector<std::thread> threads;
+  std::atomic<int> finished = 0, refused = 0;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      const AttemptKey attempt = Take(absl::StrCat("w", i));
+      // Of an attempt that does not exist, and of its own.
+      refused += Finish({attempt.run_id, 7}, RunState::kSucceeded).ok() ? 0 : 1;
+      finished += Finish(attempt, RunState::kSucceeded).ok() ? 1 : 0;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(finished, kThreads);
+  EXPECT_EQ(refused, kThreads);
+  for (int i = 0; i < kThreads; ++i) {
+    EXPECT_EQ(State(absl::StrCat("e", i, "/baseline")), RunState::kSucceeded);
+    EXPECT_EQ(State(absl::StrCat("e", i, "/dynamic")), RunState::kQueued);
+  }
+}
+
 TEST_F(CoordinatorTest, ExplainSaysWhyARunWaits) {
   Submit("e");
   auto explained = coordinator_->Explain("e/baseline");

@@ -96,17 +96,20 @@ class TransitionsTest : public testing::Test {
     for (const auto& [index, run] : change.changed()) runs_[index] = run;
   }
   void Settle() {
-    ExperimentChange change(runs_, now_);
+    const RunIndex index(runs_);
+    ExperimentChange change(runs_, index, now_);
     change.Settle();
     Absorb(change);
   }
   void Start(const std::string& name) {
-    ExperimentChange change(runs_, now_);
+    const RunIndex index(runs_);
+    ExperimentChange change(runs_, index, now_);
     ASSERT_TRUE(change.Start("e/" + name, worker_).ok());
     Absorb(change);
   }
   absl::Status Finish(const std::string& name, RunState outcome, const std::string& message = "why") {
-    ExperimentChange change(runs_, now_);
+    const RunIndex index(runs_);
+    ExperimentChange change(runs_, index, now_);
     AttemptEnd end;
     end.key = {"e/" + name, At(name).attempts};
     end.outcome = outcome;
@@ -152,7 +155,8 @@ TEST_F(TransitionsTest, RunsFollowTheirNeeds) {
 TEST_F(TransitionsTest, AFailedBaselineSkipsTheRestInOneChange) {
   Settle();
   Start("baseline");
-  ExperimentChange change(runs_, now_);
+  const RunIndex index(runs_);
+  ExperimentChange change(runs_, index, now_);
   AttemptEnd end;
   end.key = {"e/baseline", 1};
   end.outcome = RunState::kFailed;
@@ -193,12 +197,13 @@ TEST_F(TransitionsTest, OnlyTheRunningAttemptCanFinish) {
   Settle();
   EXPECT_TRUE(absl::IsAborted(Finish("baseline", RunState::kSucceeded)));
   Start("baseline");
-  ExperimentChange change(runs_, now_);
+  const RunIndex index(runs_);
+  ExperimentChange change(runs_, index, now_);
   AttemptEnd end;
   end.key = {"e/baseline", 2};
   EXPECT_TRUE(absl::IsAborted(change.Finish(end)));
-  EXPECT_TRUE(absl::IsAborted(ExperimentChange(runs_, now_).Start("e/baseline", worker_)));
-  EXPECT_TRUE(absl::IsAborted(ExperimentChange(runs_, now_).Start("e/nobody", worker_)));
+  EXPECT_TRUE(absl::IsAborted(ExperimentChange(runs_, RunIndex(runs_), now_).Start("e/baseline", worker_)));
+  EXPECT_TRUE(absl::IsAborted(ExperimentChange(runs_, RunIndex(runs_), now_).Start("e/nobody", worker_)));
 }
 
 TEST_F(TransitionsTest, EveryEndOfARunningAttemptLeadsSomewhere) {
@@ -216,7 +221,8 @@ TEST_F(TransitionsTest, EveryEndOfARunningAttemptLeadsSomewhere) {
 TEST_F(TransitionsTest, CancelEndsWhatWaitsAndAsksWhatRuns) {
   Settle();
   Start("baseline");
-  ExperimentChange change(runs_, now_);
+  const RunIndex index(runs_);
+  ExperimentChange change(runs_, index, now_);
   change.Cancel({"e/baseline", "e/dynamic", "e/comparison"}, TextMessage("enough"));
   ASSERT_EQ(change.change().cancel_requests.size(), 1u);
   Absorb(change);
@@ -233,7 +239,8 @@ TEST_F(TransitionsTest, CancelEndsWhatWaitsAndAsksWhatRuns) {
 TEST_F(TransitionsTest, ARunThatSucceededBeforeTheCancelArrivedKeepsItsResult) {
   Settle();
   Start("baseline");
-  ExperimentChange change(runs_, now_);
+  const RunIndex index(runs_);
+  ExperimentChange change(runs_, index, now_);
   change.Cancel({"e/baseline"}, {});
   Absorb(change);
   ASSERT_TRUE(Finish("baseline", RunState::kSucceeded).ok());
@@ -242,12 +249,13 @@ TEST_F(TransitionsTest, ARunThatSucceededBeforeTheCancelArrivedKeepsItsResult) {
 
 TEST_F(TransitionsTest, CancellingOneRunSkipsWhatNeedsIt) {
   Settle();
-  ExperimentChange change(runs_, now_);
+  const RunIndex index(runs_);
+  ExperimentChange change(runs_, index, now_);
   change.Cancel({"e/baseline"}, {});
   Absorb(change);
   EXPECT_EQ(State("dynamic"), RunState::kSkipped);
   EXPECT_EQ(State("comparison"), RunState::kSkipped);
-  ExperimentChange again(runs_, now_);
+  ExperimentChange again(runs_, index, now_);
   again.Cancel({"e/baseline", "e/dynamic"}, {});
   EXPECT_TRUE(again.empty()) << "what has ended stays as it is";
 }
@@ -256,7 +264,8 @@ TEST_F(TransitionsTest, RetryQueuesWhatFailedWithWhatWasSkippedForIt) {
   Settle();
   Start("baseline");
   ASSERT_TRUE(Finish("baseline", RunState::kFailed).ok());
-  ExperimentChange change(runs_, now_);
+  const RunIndex index(runs_);
+  ExperimentChange change(runs_, index, now_);
   ASSERT_TRUE(change.Retry({"e/baseline"}).ok());
   Absorb(change);
   EXPECT_EQ(State("baseline"), RunState::kQueued);
@@ -270,7 +279,8 @@ TEST_F(TransitionsTest, RetryOfASkippedRunBringsBackWhatItNeeds) {
   Settle();
   Start("baseline");
   ASSERT_TRUE(Finish("baseline", RunState::kFailed).ok());
-  ExperimentChange change(runs_, now_);
+  const RunIndex index(runs_);
+  ExperimentChange change(runs_, index, now_);
   ASSERT_TRUE(change.Retry({"e/dynamic"}).ok());
   Absorb(change);
   EXPECT_EQ(State("baseline"), RunState::kQueued);
@@ -283,7 +293,8 @@ TEST_F(TransitionsTest, RetryCountsAnewAndLeavesSuccessAlone) {
     Start("baseline");
     ASSERT_TRUE(Finish("baseline", RunState::kCrashed).ok());
   }
-  ExperimentChange change(runs_, now_);
+  const RunIndex index(runs_);
+  ExperimentChange change(runs_, index, now_);
   ASSERT_TRUE(change.Retry({"e/baseline", "e/dynamic", "e/comparison"}).ok());
   Absorb(change);
   EXPECT_EQ(At("baseline").crashes, 0);
@@ -291,13 +302,16 @@ TEST_F(TransitionsTest, RetryCountsAnewAndLeavesSuccessAlone) {
   ASSERT_TRUE(Finish("baseline", RunState::kSucceeded).ok());
   Start("dynamic");
   ASSERT_TRUE(Finish("dynamic", RunState::kSucceeded).ok());
-  EXPECT_TRUE(absl::IsFailedPrecondition(ExperimentChange(runs_, now_).Retry({"e/baseline"})));
-  EXPECT_TRUE(absl::IsFailedPrecondition(ExperimentChange(runs_, now_).Retry({"e/comparison"})));
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(ExperimentChange(runs_, RunIndex(runs_), now_).Retry({"e/baseline"})));
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(ExperimentChange(runs_, RunIndex(runs_), now_).Retry({"e/comparison"})));
 }
 
 TEST_F(TransitionsTest, AReusedResultLetsTheRestGoOn) {
   Settle();
-  ExperimentChange change(runs_, now_);
+  const RunIndex index(runs_);
+  ExperimentChange change(runs_, index, now_);
   ASSERT_TRUE(change.Reuse("e/baseline", {"old/baseline", 4}).ok());
   Absorb(change);
   EXPECT_EQ(State("baseline"), RunState::kSucceeded);

@@ -18,10 +18,10 @@ void LeaseTable::Drop(const std::string& run_id) {
   leases_.erase(it);
 }
 
-bool LeaseTable::Renew(const AttemptKey& attempt) {
+bool LeaseTable::Renew(const AttemptKey& attempt, absl::Duration time) {
   Lease* lease = Find(attempt);
   if (lease == nullptr) return false;
-  lease->expires = clock_.Monotonic() + term_;
+  lease->expires = std::max(lease->expires, time + term_);
   return true;
 }
 

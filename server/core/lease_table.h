@@ -32,7 +32,9 @@ class LeaseTable {
   void Grant(const AttemptRecord& attempt, absl::Duration time_limit);
 
   // A full term from now. False when this attempt has no lease (any more).
-  bool Renew(const AttemptKey& attempt);
+  bool Renew(const AttemptKey& attempt) { return Renew(attempt, clock_.Monotonic()); }
+  // A full term from `time`; without effect where the lease lasts longer already.
+  bool Renew(const AttemptKey& attempt, absl::Duration time);
   // The same for every lease: after a pause of the coordinator itself.
   void RenewAll();
 

@@ -10,7 +10,8 @@
 
 namespace quantlab {
 
-// Called with core's lock held: implementations must be quick and must not call back.
+// Called with core's lock held, once what is reported is durable: implementations must be quick and must not
+// call back.
 // Threads: any, one at a time.
 class CoreObserver {
  public:
@@ -25,7 +26,7 @@ class CoreObserver {
                             const std::string& message) {}
   // The lease of an attempt ran out, and the attempt was ended for it; after OnAttemptEnd.
   virtual void OnLeaseExpired(const AttemptKey& attempt) {}
-  // A commit ended, with or without an error.
+  // Changes of state became durable together, or one or all of them failed.
   virtual void OnCommit(absl::Duration took, const absl::Status& status) {}
   // An operation failed that no caller waits for.
   virtual void OnBackgroundError(const std::string& what, const absl::Status& status) {}

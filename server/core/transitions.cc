@@ -37,10 +37,9 @@ Message RetryMessage(const AttemptEnd& end, bool again) {
 
 }  // namespace
 
-ExperimentChange::ExperimentChange(const std::vector<RunRecord>& runs, absl::Time now)
-    : runs_(runs), now_(now) {
+ExperimentChange::ExperimentChange(const std::vector<RunRecord>& runs, const RunIndex& index, absl::Time now)
+    : runs_(runs), index_(index), now_(now) {
   change_.time = now;
-  for (size_t i = 0; i < runs.size(); ++i) by_name_[runs[i].name] = i;
 }
 
 const RunRecord& ExperimentChange::At(size_t index) const {
@@ -53,8 +52,8 @@ RunRecord& ExperimentChange::Mutable(size_t index) {
 }
 
 int ExperimentChange::IndexOfName(const std::string& name) const {
-  const auto it = by_name_.find(name);
-  return it == by_name_.end() ? -1 : static_cast<int>(it->second);
+  const std::optional<size_t> index = index_.Find(name);
+  return index ? static_cast<int>(*index) : -1;
 }
 
 int ExperimentChange::IndexOfId(const std::string& run_id) const {

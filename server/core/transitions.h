@@ -4,8 +4,10 @@
 #define QUANTLAB_SERVER_CORE_TRANSITIONS_H_
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,14 +23,30 @@ inline constexpr int kMaxInterruptions = 10;
 // FAILED.
 inline constexpr int kMaxWorkerFaults = 3;
 
+// The places of an experiment's runs in their list, by name. Neither changes once the experiment is stored.
+class RunIndex {
+ public:
+  RunIndex() = default;
+  explicit RunIndex(const std::vector<RunRecord>& runs) {
+    for (size_t i = 0; i < runs.size(); ++i) by_name_[runs[i].name] = i;
+  }
+  std::optional<size_t> Find(const std::string& name) const {
+    const auto it = by_name_.find(name);
+    return it == by_name_.end() ? std::nullopt : std::optional(it->second);
+  }
+
+ private:
+  std::unordered_map<std::string, size_t> by_name_;
+};
+
 // One change, built step by step. Each step that ends a run also moves the runs that depend on it: into the
 // queue, or to SKIPPED.
 //
-// Borrows `runs`: all runs of one experiment, in the order of creation, each after its dependencies.
-// Threads: one at a time.
+// Borrows `runs`, all runs of one experiment in the order of creation, each after its dependencies, and
+// `index`, which is of them. Threads: one at a time.
 class ExperimentChange {
  public:
-  ExperimentChange(const std::vector<RunRecord>& runs, absl::Time now);
+  ExperimentChange(const std::vector<RunRecord>& runs, const RunIndex& index, absl::Time now);
 
   // PENDING runs whose needs are met enter the queue; those whose needs cannot be met are SKIPPED.
   void Settle();
@@ -72,8 +90,8 @@ class ExperimentChange {
   void CollectRetry(size_t index, const std::set<std::string>& incomplete, std::vector<bool>& again) const;
 
   const std::vector<RunRecord>& runs_;
+  const RunIndex& index_;
   const absl::Time now_;
-  std::map<std::string, size_t> by_name_;
   std::map<size_t, RunRecord> changed_;
   StateChange change_;
 };

@@ -29,8 +29,8 @@
 namespace quantlab {
 namespace {
 
-// These threads wait for the disk, not for the processor.
-constexpr int kPoolThreads = 8;
+// These threads wait for the disk, not for the processor: as many changes as share one synchronization.
+constexpr int kPoolThreads = 64;
 constexpr size_t kPoolQueue = 20'000;
 constexpr absl::Duration kStopGrace = absl::Seconds(2);
 // Long, since a machine under load answers late, and a restart costs more than late detection.
@@ -102,7 +102,7 @@ struct App::Parts {
     core.jitter_seed = RandomSeed();
     coordinator = std::make_unique<Coordinator>(
         CoordinatorParts{&storage->states(), &storage->events(), &storage->artifacts(), &Clock::Real(),
-                         core_log.get(), &storage->worker_modes()},
+                         core_log.get(), &storage->worker_modes(), &storage->groups()},
         core);
     return coordinator->Recover();
   }

@@ -79,7 +79,7 @@ TEST_F(DatabaseTest, OpensWithFullSynchronizationAndForeignKeys) {
                             for (const auto& [pragma, value] : {std::pair("PRAGMA journal_mode", "wal"),
                                                                 {"PRAGMA synchronous", "2"},
                                                                 {"PRAGMA foreign_keys", "1"},
-                                                                {"PRAGMA user_version", "7"}}) {
+                                                                {"PRAGMA user_version", "8"}}) {
                               Query query(connection, pragma);
                               EXPECT_TRUE(query.Step());
                               EXPECT_EQ(query.Text(0), value) << pragma;

@@ -19,18 +19,27 @@
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "base/worker_modes.h"
+#include "base/write_groups.h"
 
 namespace quantlab {
 
 enum class Fault { kNone, kNotWritten, kWrittenButFailed };
 
 // Threads: safe.
-class MemoryRepository : public StateRepository, public EventRepository, public WorkerModeRepository {
+class MemoryRepository : public StateRepository,
+                         public EventRepository,
+                         public WorkerModeRepository,
+                         public WriteGroups {
  public:
   // The next commits fail so, in this order.
   void FailCommits(std::deque<Fault> faults) {
     MutexLock lock(mutex_);
     faults_ = std::move(faults);
+  }
+  // The next groups that write fail so, in this order.
+  void FailGroups(std::deque<Fault> faults) {
+    MutexLock lock(mutex_);
+    group_faults_ = std::move(faults);
   }
   // Reads of experiments fail while this is set.
   void FailReads(bool fail) {
@@ -42,21 +51,43 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
     return commits_;
   }
 
+  // ---- WriteGroups ----
+
+  // Everybody reads at once what a group writes: tests look at it only afterwards.
+  absl::Status Together(const std::function<void()>& body) override {
+    Tables before;
+    {
+      MutexLock lock(mutex_);
+      before = tables_;
+    }
+    body();
+    MutexLock lock(mutex_);
+    if (tables_.writes == before.writes || group_faults_.empty()) return absl::OkStatus();
+    const Fault fault = group_faults_.front();
+    group_faults_.pop_front();
+    if (fault == Fault::kNotWritten) {
+      tables_ = std::move(before);
+      return absl::ResourceExhaustedError("disk full");
+    }
+    return fault == Fault::kNone ? absl::OkStatus() : absl::UnavailableError("the answer got lost");
+  }
+
   // ---- StateRepository ----
 
   absl::StatusOr<Created> CreateExperiment(const ExperimentRecord& experiment,
                                            const std::vector<RunRecord>& runs) override {
     MutexLock lock(mutex_);
-    for (const auto& [id, known] : experiments_) {
+    for (const auto& [id, known] : tables_.experiments) {
       if (known.request_id == experiment.request_id) return Created{id, false};
     }
-    if (experiments_.count(experiment.id) > 0) return absl::AlreadyExistsError(experiment.id);
-    experiments_[experiment.id] = experiment;
-    order_.push_back(experiment.id);
+    if (tables_.experiments.count(experiment.id) > 0) return absl::AlreadyExistsError(experiment.id);
+    tables_.experiments[experiment.id] = experiment;
+    tables_.order.push_back(experiment.id);
     for (const RunRecord& run : runs) {
-      run_order_[experiment.id].push_back(run.id);
-      runs_[run.id] = run;
+      tables_.run_order[experiment.id].push_back(run.id);
+      tables_.runs[run.id] = run;
     }
+    ++tables_.writes;
     return Created{experiment.id, true};
   }
 
@@ -70,6 +101,7 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
     if (fault == Fault::kNotWritten) return absl::ResourceExhaustedError("disk full");
     QL_RETURN_IF_ERROR(Write(change));
     ++commits_;
+    ++tables_.writes;
     return fault == Fault::kWrittenButFailed ? absl::UnavailableError("the answer got lost")
                                              : absl::OkStatus();
   }
@@ -77,15 +109,15 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
   absl::StatusOr<ExperimentRecord> GetExperiment(const std::string& id) override {
     MutexLock lock(mutex_);
     if (fail_reads_) return absl::UnavailableError("busy");
-    const auto it = experiments_.find(id);
-    if (it == experiments_.end()) return absl::NotFoundError(absl::StrCat("no experiment ", id));
+    const auto it = tables_.experiments.find(id);
+    if (it == tables_.experiments.end()) return absl::NotFoundError(absl::StrCat("no experiment ", id));
     return it->second;
   }
 
   absl::StatusOr<std::optional<ExperimentRecord>> FindExperimentByRequest(
       const std::string& request_id) override {
     MutexLock lock(mutex_);
-    for (const auto& [id, known] : experiments_) {
+    for (const auto& [id, known] : tables_.experiments) {
       if (known.request_id == request_id) return known;
     }
     return std::nullopt;
@@ -95,21 +127,22 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
                                                          const std::string&) override {
     MutexLock lock(mutex_);
     Page<ExperimentRecord> page;
-    for (auto it = order_.rbegin(); it != order_.rend(); ++it) page.items.push_back(experiments_[*it]);
+    for (auto it = tables_.order.rbegin(); it != tables_.order.rend(); ++it)
+      page.items.push_back(tables_.experiments[*it]);
     return page;
   }
 
   absl::StatusOr<RunRecord> GetRun(const std::string& run_id) override {
     MutexLock lock(mutex_);
-    const auto it = runs_.find(run_id);
-    if (it == runs_.end()) return absl::NotFoundError(absl::StrCat("no run ", run_id));
+    const auto it = tables_.runs.find(run_id);
+    if (it == tables_.runs.end()) return absl::NotFoundError(absl::StrCat("no run ", run_id));
     return it->second;
   }
 
   absl::StatusOr<std::vector<RunRecord>> ListRuns(const std::string& experiment_id) override {
     MutexLock lock(mutex_);
     if (fail_reads_) return absl::UnavailableError("busy");
-    if (experiments_.count(experiment_id) == 0)
+    if (tables_.experiments.count(experiment_id) == 0)
       return absl::NotFoundError(absl::StrCat("no experiment ", experiment_id));
     return RunsOf(experiment_id);
   }
@@ -117,8 +150,8 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
   absl::StatusOr<std::vector<RunRecord>> ListActiveRuns() override {
     MutexLock lock(mutex_);
     std::vector<RunRecord> active;
-    for (const std::string& id : order_) {
-      if (experiments_[id].state != ExperimentState::kActive) continue;
+    for (const std::string& id : tables_.order) {
+      if (tables_.experiments[id].state != ExperimentState::kActive) continue;
       for (RunRecord& run : RunsOf(id)) active.push_back(std::move(run));
     }
     return active;
@@ -127,7 +160,7 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
   absl::StatusOr<std::vector<AttemptRecord>> ListAttempts(const std::string& run_id) override {
     MutexLock lock(mutex_);
     std::vector<AttemptRecord> found;
-    for (const auto& [key, attempt] : attempts_) {
+    for (const auto& [key, attempt] : tables_.attempts) {
       if (key.run_id == run_id) found.push_back(attempt);
     }
     return found;
@@ -135,28 +168,29 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
 
   absl::StatusOr<AttemptRecord> GetAttempt(const AttemptKey& key) override {
     MutexLock lock(mutex_);
-    const auto it = attempts_.find(key);
-    if (it == attempts_.end()) return absl::NotFoundError("no such attempt");
+    const auto it = tables_.attempts.find(key);
+    if (it == tables_.attempts.end()) return absl::NotFoundError("no such attempt");
     return it->second;
   }
 
   absl::StatusOr<std::optional<AttemptKey>> FindReusable(const std::string& key) override {
     MutexLock lock(mutex_);
-    const auto it = reuse_.find(key);
-    if (it == reuse_.end()) return std::nullopt;
+    const auto it = tables_.reuse.find(key);
+    if (it == tables_.reuse.end()) return std::nullopt;
     return it->second;
   }
 
   absl::Status SaveWorker(const WorkerRecord& worker) override {
     MutexLock lock(mutex_);
-    workers_[worker.id] = worker;
+    tables_.workers[worker.id] = worker;
+    ++tables_.writes;
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::vector<WorkerRecord>> ListWorkers() override {
     MutexLock lock(mutex_);
     std::vector<WorkerRecord> all;
-    for (const auto& [id, worker] : workers_) all.push_back(worker);
+    for (const auto& [id, worker] : tables_.workers) all.push_back(worker);
     return all;
   }
 
@@ -171,15 +205,15 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
   absl::Status SetWorkerMode(const WorkerModeRecord& record) override {
     MutexLock lock(mutex_);
     if (fail_modes_) return absl::ResourceExhaustedError("disk full");
-    modes_.erase(record.worker_id);
-    if (record.mode != WorkerMode::kActive) modes_[record.worker_id] = record;
+    tables_.modes.erase(record.worker_id);
+    if (record.mode != WorkerMode::kActive) tables_.modes[record.worker_id] = record;
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::vector<WorkerModeRecord>> ListWorkerModes() override {
     MutexLock lock(mutex_);
     std::vector<WorkerModeRecord> all;
-    for (const auto& [id, record] : modes_) all.push_back(record);
+    for (const auto& [id, record] : tables_.modes) all.push_back(record);
     return all;
   }
 
@@ -187,13 +221,14 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
 
   absl::StatusOr<int64_t> AppendEvents(const AttemptKey& key, const std::vector<Event>& events) override {
     MutexLock lock(mutex_);
-    const auto it = attempts_.find(key);
-    if (it == attempts_.end() || it->second.state != RunState::kRunning) return absl::AbortedError("fenced");
+    const auto it = tables_.attempts.find(key);
+    if (it == tables_.attempts.end() || it->second.state != RunState::kRunning)
+      return absl::AbortedError("fenced");
     for (const Event& event : events) {
       if (event.number <= it->second.last_event) continue;
       if (event.number != it->second.last_event + 1) return absl::OutOfRangeError("a gap");
       it->second.last_event = event.number;
-      events_[key].push_back(event);
+      tables_.events[key].push_back(event);
     }
     return it->second.last_event;
   }
@@ -206,27 +241,27 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
   }
   absl::StatusOr<std::vector<Event>> ListResultEvents(const AttemptKey& key) override {
     MutexLock lock(mutex_);
-    return events_[key];
+    return tables_.events[key];
   }
   absl::StatusOr<std::optional<LatestProgress>> GetProgress(const AttemptKey&) override {
     return std::nullopt;
   }
   absl::StatusOr<std::vector<Artifact>> ListArtifacts(const AttemptKey& key) override {
     MutexLock lock(mutex_);
-    return artifacts_[key];
+    return tables_.artifacts[key];
   }
 
  private:
   std::vector<RunRecord> RunsOf(const std::string& experiment_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::vector<RunRecord> found;
-    for (const std::string& id : run_order_[experiment_id]) found.push_back(runs_[id]);
+    for (const std::string& id : tables_.run_order[experiment_id]) found.push_back(tables_.runs[id]);
     return found;
   }
 
   // On copies, so that a refused change leaves nothing behind.
   absl::Status Write(const StateChange& change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    auto runs = runs_;
-    auto attempts = attempts_;
+    auto runs = tables_.runs;
+    auto attempts = tables_.attempts;
     if (change.start_attempt) {
       const AttemptKey& key = change.start_attempt->key;
       if (key.number != runs[key.run_id].attempts + 1) return absl::AbortedError("wrong attempt number");
@@ -256,10 +291,10 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
       runs[request.run_id].message = request.message;
       runs[request.run_id].coded_message = request.coded_message;
     }
-    runs_ = std::move(runs);
-    attempts_ = std::move(attempts);
-    if (change.end_attempt) artifacts_[change.end_attempt->key] = change.end_attempt->artifacts;
-    if (change.remember) reuse_[change.remember->key] = change.remember->attempt;
+    tables_.runs = std::move(runs);
+    tables_.attempts = std::move(attempts);
+    if (change.end_attempt) tables_.artifacts[change.end_attempt->key] = change.end_attempt->artifacts;
+    if (change.remember) tables_.reuse[change.remember->key] = change.remember->attempt;
     if (!experiment.empty()) Derive(experiment);
     return absl::OkStatus();
   }
@@ -289,22 +324,28 @@ class MemoryRepository : public StateRepository, public EventRepository, public 
   void Derive(const std::string& experiment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     std::vector<RunState> states;
     for (const RunRecord& run : RunsOf(experiment)) states.push_back(run.state);
-    experiments_[experiment].state = DeriveExperimentState(states);
+    tables_.experiments[experiment].state = DeriveExperimentState(states);
   }
 
+  struct Tables {
+    std::map<std::string, ExperimentRecord> experiments;
+    std::vector<std::string> order;
+    std::map<std::string, RunRecord> runs;
+    std::map<std::string, std::vector<std::string>> run_order;
+    std::map<AttemptKey, AttemptRecord> attempts;
+    std::map<AttemptKey, std::vector<Event>> events;
+    std::map<AttemptKey, std::vector<Artifact>> artifacts;
+    std::map<std::string, AttemptKey> reuse;
+    std::map<std::string, WorkerRecord> workers;
+    std::map<std::string, WorkerModeRecord> modes;
+    int writes = 0;
+  };
+
   Mutex mutex_;
-  std::map<std::string, ExperimentRecord> experiments_ ABSL_GUARDED_BY(mutex_);
-  std::vector<std::string> order_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, RunRecord> runs_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, std::vector<std::string>> run_order_ ABSL_GUARDED_BY(mutex_);
-  std::map<AttemptKey, AttemptRecord> attempts_ ABSL_GUARDED_BY(mutex_);
-  std::map<AttemptKey, std::vector<Event>> events_ ABSL_GUARDED_BY(mutex_);
-  std::map<AttemptKey, std::vector<Artifact>> artifacts_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, AttemptKey> reuse_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, WorkerRecord> workers_ ABSL_GUARDED_BY(mutex_);
-  std::map<std::string, WorkerModeRecord> modes_ ABSL_GUARDED_BY(mutex_);
+  Tables tables_ ABSL_GUARDED_BY(mutex_);
   bool fail_modes_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Fault> faults_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Fault> group_faults_ ABSL_GUARDED_BY(mutex_);
   bool fail_reads_ ABSL_GUARDED_BY(mutex_) = false;
   int commits_ ABSL_GUARDED_BY(mutex_) = 0;
 };

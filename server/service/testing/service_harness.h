@@ -39,7 +39,7 @@ class ServiceTest : public testing::Test {
     log_ = *Log::Open(log);
     coordinator_ = std::make_unique<Coordinator>(
         CoordinatorParts{&storage_->states(), &storage_->events(), &storage_->artifacts(), &clock_,
-                         &observer_, &storage_->worker_modes()},
+                         &observer_, &storage_->worker_modes(), &storage_->groups()},
         CoordinatorOptions{});
     ASSERT_TRUE(coordinator_->Recover().ok());
     pool_ = std::make_unique<WorkPool>(2, 100);
