@@ -36,12 +36,16 @@ class Stubs:
 class Service:
     """quant-coordinator in the folder of a World."""
 
-    def __init__(self, world, tcp=False, files=None, metrics="off"):
+    def __init__(self, world, tcp=False, files=None, metrics="off", program=None, environment=None,
+                 arguments=()):
         self.world = world
         self.address = f"127.0.0.1:{worlds.free_port()}" if tcp else f"unix:{world.folder}/c.sock"
         self.log = world.folder / "coordinator.log"
         self.files = files
         self.metrics = metrics
+        self.program = program or worlds.BIN / "quant-coordinator"
+        self.arguments = list(map(str, arguments))
+        self.environment = {**os.environ, **(environment or {})}
         self.process = None
         self.opened = []
         self.start()
@@ -53,9 +57,9 @@ class Service:
 
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [worlds.BIN / "quant-coordinator", "--data-dir", self.world.folder / "coordinator", "--listen",
-                 self.address, "--catalog", CATALOG, "--metrics-listen", self.metrics],
-                stdout=subprocess.PIPE, stderr=log, preexec_fn=limit)
+                [self.program, "--data-dir", self.world.folder / "coordinator", "--listen",
+                 self.address, "--catalog", CATALOG, "--metrics-listen", self.metrics, *self.arguments],
+                stdout=subprocess.PIPE, stderr=log, preexec_fn=limit, env=self.environment)
         line = self.process.stdout.readline()
         assert line.startswith(b"ready"), self.log.read_text()
 
