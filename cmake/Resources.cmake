@@ -3,8 +3,8 @@
 #   quantlab_texts(HEADER report/page/texts.h NAMESPACE quantlab::report::page FILES script.js style.css)
 #
 # declares `extern const char kScript[]` and `kStyle[]`, named after the files without their extensions. The
-# content is kept byte by byte. FILES are relative to the calling folder; the source file to compile is
-# returned in ${NAME}_SOURCE.
+# content is kept byte by byte. FILES are absolute or relative to the calling folder; the source file to compile
+# is returned in ${NAME}_SOURCE.
 #
 #   quantlab_bilingual_texts(HEADER report/prose/prose.h NAMESPACE quantlab::report::prose FOLDER prose)
 #
@@ -59,10 +59,11 @@ function(quantlab_texts name)
   set(definitions "")
   foreach(file ${ARG_FILES})
     _quantlab_constant_name(constant ${file})
-    file(READ ${CMAKE_CURRENT_SOURCE_DIR}/${file} text)
+    cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} OUTPUT_VARIABLE path)
+    file(READ ${path} text)
     string(APPEND declarations "extern const char ${constant}[];\n")
     string(APPEND definitions "const char ${constant}[] = R\"text(${text})text\";\n")
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${path})
   endforeach()
   _quantlab_write_texts(${ARG_HEADER} ${ARG_NAMESPACE} "" "${declarations}" "${definitions}")
   string(REGEX REPLACE "h$" "cc" source ${CMAKE_BINARY_DIR}/generated/${ARG_HEADER})

@@ -143,7 +143,8 @@ void WriteCaveats(Writer& writer) {
   std::set<std::string> seen;
   for (const RunReport& run : writer.data().runs) {
     for (const Caveat& caveat : run.caveats) {
-      if (caveat.code == "subset") continue;  // said with the data
+      // The first is said with the data, the second in the abstract.
+      if (caveat.code == "subset" || caveat.code == "same_model") continue;
       const std::string text =
           absl::StrCat(CaveatText(writer.language(), caveat), Brackets(writer.language(), Code(caveat.code)));
       if (seen.insert(text).second) writer.Item(text);

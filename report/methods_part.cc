@@ -89,14 +89,20 @@ void WriteVariant(Writer& writer, const VariantFacts& variant) {
   WriteParameters(writer, variant);
   for (const RunReport* run : variant.runs) writer.Paragraph(EndSentence(language, *run));
   if (variant.succeeded == 0) return;
-  writer.Paragraph(SameModelSentence(language, writer.facts(), variant));
-  WriteAccuracy(writer, variant);
-  WritePairs(writer, variant);
-  WriteMeasured(writer, variant);
+  if (variant.same_as.empty()) {
+    WriteAccuracy(writer, variant);
+    WritePairs(writer, variant);
+    WriteMeasured(writer, variant);
+  } else {
+    writer.Paragraph(
+        Join(language, {SameModelSentence(language, writer.facts(), variant),
+                        writer.Say("What is said there of accuracy, speed, size and memory holds here.",
+                                   "该处关于准确率、速度、体积与内存的结论同样适用于此。")}));
+  }
   WriteLayers(writer, variant);
   WriteFront(writer, variant);
   writer.Paragraph(CurveSentence(language, variant));
-  writer.Paragraph(MeaningSentence(language, writer.facts(), variant));
+  if (variant.same_as.empty()) writer.Paragraph(MeaningSentence(language, writer.facts(), variant));
 }
 
 }  // namespace

@@ -10,11 +10,13 @@
 #include "report/facts/phrases.h"
 #include "report/facts/verdict.h"
 #include "report/page/texts.h"
+#include "report/page_charts.h"
+#include "report/page_json.h"
 
 namespace quantlab::report {
 namespace {
 
-constexpr char kNoFacts[] = R"({"speedColumn":false,"variants":[]})";
+constexpr char kNoFacts[] = R"({"speedColumn":false,"variants":[],"pairs":[],"charts":[]})";
 
 // As text of HTML inside a pandoc template, where a dollar begins a variable.
 std::string EscapeTitle(absl::string_view title) {
@@ -22,36 +24,31 @@ std::string EscapeTitle(absl::string_view title) {
                              {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"$", "$$"}});
 }
 
-// As a JSON string that may stand in a <script>: "<" cannot end it there.
-std::string JsonText(absl::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : OneLine(text)) {
-    switch (c) {
-      case '"':
-      case '\\':
-        quoted += '\\';
-        quoted += c;
-        break;
-      case '<':
-        quoted += "\\u003c";
-        break;
-      default:
-        quoted += c;
-    }
-  }
-  return quoted + "\"";
+std::string LabelOf(Language language, const Text& label, const std::string& name) {
+  const std::string& text = label.In(language);
+  return text.empty() ? name : text;
 }
 
 std::string VariantJson(Language language, const Facts& facts, const VariantFacts& variant) {
-  const std::string& label = variant.label.In(language);
   const Result* const speed = SpeedupOf(variant, 0, HeadlineShape(facts));
   const bool tested = variant.p_value.has_value() && variant.p_value->seeds == 1;
-  return absl::StrCat(
-      "{\"name\":", JsonText(variant.name), ",\"label\":", JsonText(label.empty() ? variant.name : label),
-      ",\"accuracy\":",
-      JsonText(variant.accuracy.has_value() ? SpreadOf(language, *variant.accuracy, FormatShare) : ""),
-      ",\"speed\":", JsonText(speed == nullptr ? "" : SpreadOf(language, *speed, FormatRatio)),
-      ",\"p\":", JsonText(tested ? FormatPValue(variant.p_value->value) : ""), "}");
+  return JsonObject()
+      .Text("name", variant.name)
+      .Text("label", LabelOf(language, variant.label, variant.name))
+      .Text("accuracy",
+            variant.accuracy.has_value() ? SpreadOf(language, *variant.accuracy, FormatShare) : "")
+      .Text("speed", speed == nullptr ? "" : SpreadOf(language, *speed, FormatRatio))
+      .Text("p", tested ? FormatPValue(variant.p_value->value) : "")
+      .Build();
+}
+
+std::string PairJson(Language language, const PairFacts& pair) {
+  const bool tested = pair.p_value.has_value() && pair.p_value->seeds == 1;
+  return JsonObject()
+      .Text("variant", LabelOf(language, pair.variant_label, pair.variant))
+      .Text("against", LabelOf(language, pair.against_label, pair.against))
+      .Text("p", tested ? FormatPValue(pair.p_value->value) : "")
+      .Build();
 }
 
 std::string CoverHtml(Language language, const CoverOptions& cover, absl::string_view title) {
@@ -67,11 +64,16 @@ std::string CoverHtml(Language language, const CoverOptions& cover, absl::string
 }  // namespace
 
 std::string PageFacts(Language language, const Facts& facts) {
-  std::vector<std::string> variants;
+  std::vector<std::string> variants, pairs;
   for (const VariantFacts& variant : facts.variants)
     variants.push_back(VariantJson(language, facts, variant));
-  return absl::StrCat("{\"speedColumn\":", HeadlineShape(facts).batch_size > 0 ? "true" : "false",
-                      ",\"variants\":[", absl::StrJoin(variants, ","), "]}");
+  for (const PairFacts& pair : facts.pairs) pairs.push_back(PairJson(language, pair));
+  return JsonObject()
+      .Flag("speedColumn", HeadlineShape(facts).batch_size > 0)
+      .Raw("variants", JsonList(variants))
+      .Raw("pairs", JsonList(pairs))
+      .Raw("charts", ChartsJson(language, facts))
+      .Build();
 }
 
 // weasyprint 57 cannot draw gnuplot's SVG ("currentColor" in a <use>), so paper takes the PNG. Only our own
@@ -120,9 +122,11 @@ std::string PageTemplate(Language language, Medium medium, absl::string_view tit
        {"{{contents}}", Say(language, "Contents", "目录")},
        {"{{style}}", screen ? page::kScreenStyle : page::kPaperStyle},
        {"{{cover}}", cover.has_value() ? CoverHtml(language, *cover, title) : std::string()},
-       // A dollar begins a variable of the template.
        {"{{facts}}", facts.empty() ? kNoFacts : absl::StrReplaceAll(facts, {{"$", "$$"}})},
-       {"{{script}}", page::kScript}});
+       // A dollar begins a variable of the template.
+       {"{{charts}}", absl::StrReplaceAll(page::kChart, {{"$", "$$"}})},
+       {"{{script}}", page::kScript},
+       {"{{figures}}", page::kFigures}});
 }
 
 }  // namespace quantlab::report

@@ -34,8 +34,9 @@ struct CoverField {
 // Those that are not empty, without the title, in the order of the page.
 std::vector<CoverField> CoverFields(Language language, const CoverOptions& cover);
 
-// What the script of a page looks up for each variant, as JSON: its name, what tables call it, the intervals
-// of its accuracy and of its speed at HeadlineShape(), and its uncorrected p.
+// What the script of a page looks up, as JSON: for each variant its name, what tables call it, the intervals
+// of its accuracy and of its speed at HeadlineShape(), and its uncorrected p; the uncorrected p of each pair
+// of variants; and the charts (report/page_charts.h).
 std::string PageFacts(Language language, const Facts& facts);
 
 }  // namespace quantlab::report

@@ -58,7 +58,27 @@ TEST(PageTest, FactsHaveIntervalsAndTheUncorrectedP) {
   facts.variants = {variant};
   EXPECT_EQ(PageFacts(Language::kEnglish, facts),
             R"({"speedColumn":false,"variants":[{"name":"q","label":"q","accuracy":"95% interval 88.00% to )"
-            R"(92.00%","speed":"","p":"p = 0.030"}]})");
+            R"(92.00%","speed":"","p":"p = 0.030"}],"pairs":[],"charts":[]})");
+}
+
+TEST(PageTest, APairHasItsOwnUncorrectedP) {
+  Facts facts;
+  PairFacts pair;
+  pair.variant = "q";
+  pair.variant_label = {"Quantized", "量化"};
+  pair.against = "s";
+  Result p;
+  p.value = 0.04;
+  pair.p_value = p;
+  facts.pairs = {pair};
+  EXPECT_THAT(PageFacts(Language::kChinese, facts),
+              HasSubstr(R"("pairs":[{"variant":"量化","against":"s","p":"p = 0.040"}])"));
+}
+
+TEST(PageTest, TheChartsAreOnScreensOnly) {
+  EXPECT_THAT(PageTemplate(Language::kEnglish, Medium::kScreen, "T", ""), HasSubstr("quantlabCharts"));
+  EXPECT_THAT(PageTemplate(Language::kEnglish, Medium::kPaper, "T", ""),
+              testing::Not(HasSubstr("quantlabCharts")));
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ std::string RenderSummary(const ReportData& data, Language language) {
     if (!line.empty()) absl::StrAppend(&text, Say(language, english, chinese), line, "\n");
   };
   add("Speed: ", "速度：", Goal::kSpeed);
-  add("Size: ", "大小：", Goal::kSize);
+  add("Size: ", "体积：", Goal::kSize);
   add("Memory: ", "内存：", Goal::kMemory);
   add("Accuracy: ", "准确率：", Goal::kAccuracy);
   for (const RunReport& run : data.runs) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
@@ -15,7 +16,7 @@
 namespace quantlab::client {
 namespace {
 
-constexpr int kBarWidth = 20;
+constexpr int kBarWidth = 16;
 constexpr size_t kStateWidth = 9;
 
 const char* ColorOf(v1::RunState state) {
@@ -208,7 +209,9 @@ std::string ProgressBoard::DrawRun(const RunLine& run, size_t name_width, int wi
                                    bool color) const {
   std::string rest;
   if (run.state == v1::RUN_STATE_RUNNING) {
-    if (const auto fraction = run.meter.Fraction()) absl::StrAppend(&rest, Bar(*fraction), " ");
+    if (const auto fraction = run.meter.Fraction()) {
+      absl::StrAppend(&rest, Bar(*fraction), absl::StrFormat("%3d%% ", static_cast<int>(100 * *fraction)));
+    }
     absl::StrAppend(&rest,
                     run.meter.known() ? run.meter.Text(language_) : Render(language_, messages::kStarting()));
     if (run.attempt > 1) absl::StrAppend(&rest, " ", Render(language_, messages::kOfAttempt(run.attempt)));

@@ -19,6 +19,7 @@
 #include "proto/convert.h"
 #include "report/facts/facts.h"
 #include "report/facts/format.h"
+#include "report/facts/phrases.h"
 #include "report/report.h"
 
 namespace quantlab::client {
@@ -32,6 +33,11 @@ std::string WithInterval(const std::string& value, const std::optional<report::R
 
 std::string Shown(const std::optional<report::Result>& result, std::string (*format)(double)) {
   return result ? WithInterval(format(result->value), result, format) : "";
+}
+
+std::string ShownSpeedup(const std::optional<report::Result>& speedup) {
+  if (!speedup) return "";
+  return WithInterval(report::SpeedupFormat(*speedup)(speedup->value), speedup, report::FormatRatio);
 }
 
 // "8", or "8 × 128 tokens" where several lengths were timed.
@@ -59,11 +65,10 @@ Table VariantTable(Language language, const report::Facts& facts) {
     const report::Measured& measured = variant.measured.empty() ? none : variant.measured.front();
     std::vector<Cell> row = {variant.name, Shown(variant.accuracy, report::FormatShare),
                              measured.size ? report::FormatBytes(measured.size->value) : "",
-                             measured.ratio ? report::FormatRatio(measured.ratio->value) : ""};
+                             measured.ratio ? report::FormatCompression(measured.ratio->value) : ""};
     for (const report::InputShape& shape : shapes) {
       const auto timing = measured.by_shape.find(shape);
-      row.push_back(timing == measured.by_shape.end() ? ""
-                                                      : Shown(timing->second.speedup, report::FormatRatio));
+      row.push_back(timing == measured.by_shape.end() ? "" : ShownSpeedup(timing->second.speedup));
     }
     table.Add(std::move(row));
   }

@@ -159,7 +159,7 @@ TEST_F(BoardTest, ARunningRunShowsPhaseRateAndTimeLeft) {
   board_->Update(ProgressChange(2, 100, 0, 200));
   board_->Update(ProgressChange(3, 110, 50, 200));
   EXPECT_EQ(Draw()[0],
-            "baseline              RUNNING    ▕█████               ▏ training 50/200 steps, 5/s, 30 s left");
+            "baseline              RUNNING    ▕████            ▏ 25% training 50/200 steps, 5/s, 30 s left");
   EXPECT_THAT(board_->PlainLines(), ElementsAre("baseline: training 50/200 steps, 5/s, 30 s left"));
 }
 

@@ -48,7 +48,7 @@ Drop DropOf(const VariantFacts& variant, const VariantFacts* baseline, double ma
     const auto of_seed = NonInferiorityP(difference, margin);
     every = every && of_seed.has_value();
     if (!of_seed.has_value()) continue;
-    bound = std::max(bound, -*difference.low);
+    bound = std::max(bound, -difference.low.value_or(difference.value));
     p = std::max(p, *of_seed);
   }
   // A seed without a result is unknown, and so is what it would have lost.

@@ -53,7 +53,13 @@ std::string PointsWithSpread(Language language, const Result& difference) {
 }
 
 std::string RatioWithSpread(Language language, const Result& ratio) {
-  return absl::StrCat(FormatRatio(ratio.value), Brackets(language, SpreadOf(language, ratio, FormatRatio)));
+  return absl::StrCat(SpeedupFormat(ratio)(ratio.value),
+                      Brackets(language, SpreadOf(language, ratio, FormatRatio)));
+}
+
+std::string (*SpeedupFormat(const Result& ratio))(double) {
+  const bool known = ratio.deviation.has_value() || (ratio.low.has_value() && ratio.high.has_value());
+  return !known || SurelyAbove(ratio, 1) || SurelyBelow(ratio, 1) ? FormatRatio : FormatCompression;
 }
 
 std::string TestOf(Language language, const VariantFacts& variant) {

@@ -28,6 +28,8 @@ std::string PointsWithSpread(Language language, const Result& difference);
 
 // "2.10× (95% interval …)".
 std::string RatioWithSpread(Language language, const Result& ratio);
+// How its value is written: FormatRatio, but plainly as "1.00×" where its interval does not tell it from 1.
+std::string (*SpeedupFormat(const Result& ratio))(double);
 
 // "McNemar's paired test: p = 0.062", corrected if several variants were tested; the variant must have a
 // test.

@@ -36,20 +36,22 @@ std::vector<double> MoreIsBetter(const Facts& facts, const VariantFacts& variant
   return values;
 }
 
-// Ranks a variant by its accuracy verdict, best first.
+// Ranks a variant by its accuracy verdict, best first. Of those without a significant loss, the ones that are
+// not shown to stay within the margin follow the others.
 int AccuracyRank(const VariantFacts& variant, const VariantFacts* baseline) {
   if (variant.baseline) return 0;
   switch (Judge(variant, baseline)) {
     case Verdict::kBetter:
-    case Verdict::kNoDifference:
       return 0;
+    case Verdict::kNoDifference:
+      return variant.non_inferior.has_value() && variant.non_inferior->value < 1 ? 1 : 0;
     case Verdict::kMixed:
     case Verdict::kUntested:
-      return 1;
+      return 2;
     case Verdict::kWorse:
       break;
   }
-  return 2;
+  return 3;
 }
 
 }  // namespace

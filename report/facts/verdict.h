@@ -63,7 +63,8 @@ InputShape HeadlineShape(const Facts& facts);
 enum class Goal { kSpeed, kSize, kMemory, kAccuracy };
 
 // Orders variants that are equally good for a goal; the lowest rank is preferred: first the Pareto set (`set`
-// is ParetoSet(facts)), then by accuracy, then the earlier method, which is the simpler one. Estimates are
+// is ParetoSet(facts)), then by accuracy (without a significant loss, and of these first those shown to stay
+// within the margin), then the earlier method, which is the simpler one. Estimates are
 // not used, since which of several overlapping ones is highest is a matter of chance.
 std::tuple<bool, int, std::ptrdiff_t> PreferenceRank(const Facts& facts,
                                                      const std::vector<const VariantFacts*>& set,

@@ -2,6 +2,8 @@
 #ifndef QUANTLAB_REPORT_FIGURES_CHARTS_H_
 #define QUANTLAB_REPORT_FIGURES_CHARTS_H_
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +28,14 @@ std::optional<Figure> FrontChart(const Facts& facts);
 std::optional<Figure> CurvesChart(const Facts& facts);
 // The variant whose front FrontChart draws: the first that has one. Null: none.
 const VariantFacts* DrawnFront(const Facts& facts);
+// The points of a variant's front that have coordinates, cheapest first, and the cost that the front weighs:
+// MB, or milliseconds.
+std::vector<FrontPoint> DrawnPoints(const VariantFacts& variant);
+double CostOf(const VariantFacts& variant, const FrontPoint& point);
+// A curve of a run by step ("train_loss"), and values smoothed by their mean over a window around each, so
+// that the trend is visible despite the noise of single batches.
+std::map<int64_t, double> CurveOf(const RunReport& run, const char* name);
+std::vector<double> Smoothed(const std::vector<double>& values);
 // The components of the system: the same in every report.
 Figure SystemDiagram();
 // The encoder, and the precision of each of its parts in each variant.

@@ -8,19 +8,14 @@
 namespace quantlab::report {
 namespace {
 
-// Layers, fronts and curves belong to runs.
-bool ShowsVariants(const std::string& path) {
-  return path != "results/layers" && path != "results/front" && path != "results/curves";
-}
-
 // Lists the variants that are drawn as another one; follows a caption.
 std::string SameModelNote(Language language, const Facts& facts) {
   std::string note;
   for (const VariantFacts& variant : facts.variants) {
     if (variant.same_as.empty()) continue;
     absl::StrAppend(&note, Say(language, " ", ""),
-                    Fill(language, "$0 is the same model as $1 and not drawn again.",
-                         "$0 与 $1 是同一模型，不再重复绘制。", Named(language, variant),
+                    Fill(language, "$0 is the same model as $1 and not drawn again here or below.",
+                         "$0 与 $1 是同一模型，此处及下文各图不再重复绘制。", Named(language, variant),
                          Named(language, *facts.Find(variant.same_as))));
   }
   return note;
@@ -41,13 +36,16 @@ std::vector<Figure> AllFigures(const Facts& facts) {
   std::vector<Figure> figures = {SystemDiagram(), ModelDiagram(facts)};
   for (auto* make : {&AccuracyChart, &SizeChart, &SpeedChart, &MemoryChart, &RadarChart, &ParetoChart,
                      &TradeChart, &Dashboard, &LayerChart, &FrontChart, &CurvesChart}) {
-    auto figure = make(facts);
-    if (!figure.has_value()) continue;
-    if (ShowsVariants(figure->path)) {
-      figure->caption.english += SameModelNote(Language::kEnglish, facts);
-      figure->caption.chinese += SameModelNote(Language::kChinese, facts);
-    }
-    figures.push_back(*std::move(figure));
+    if (auto figure = make(facts)) figures.push_back(*std::move(figure));
+  }
+  // Once, below the figure that a report begins with.
+  for (const char* path : {"comparisons/trade", "comparisons/pareto"}) {
+    const auto first = std::find_if(figures.begin(), figures.end(),
+                                    [&](const Figure& figure) { return figure.path == path; });
+    if (first == figures.end()) continue;
+    first->caption.english += SameModelNote(Language::kEnglish, facts);
+    first->caption.chinese += SameModelNote(Language::kChinese, facts);
+    break;
   }
   return figures;
 }

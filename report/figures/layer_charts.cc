@@ -214,20 +214,6 @@ void SetPanels(Script& script, const LayerData& data) {
   script.Set("legend_colors", Same(colors)).Set("legend_names", Text{english, chinese});
 }
 
-// Mean over a window around each point, so that the trend is visible despite the noise of single batches.
-std::vector<double> Smoothed(const std::vector<double>& values) {
-  const size_t reach = values.size() / 30;
-  std::vector<double> smoothed;
-  for (size_t i = 0; i < values.size(); ++i) {
-    // Symmetric also at the ends, where an asymmetric window would shift the curve.
-    const size_t wide = std::min({reach, i, values.size() - 1 - i});
-    double sum = 0;
-    for (size_t j = i - wide; j <= i + wide; ++j) sum += values[j];
-    smoothed.push_back(sum / static_cast<double>(2 * wide + 1));
-  }
-  return smoothed;
-}
-
 struct CurveData {
   Csv csv{{"series", "run", "step", "train_loss", "train_loss_smoothed", "learning_rate", "color"}};
   Csv legend{{"series", "run", "label_en", "label_zh", "color"}};
@@ -238,15 +224,6 @@ struct CurveData {
   double highest = 0, legend_em = 4;
   double highest_rate = 0;
 };
-
-std::map<int64_t, double> CurveOf(const RunReport& run, const char* name) {
-  std::map<int64_t, double> points;
-  for (const Metric& metric : run.metrics) {
-    if (metric.name == name && metric.step > 0 && std::isfinite(metric.value))
-      points[metric.step] = metric.value;
-  }
-  return points;
-}
 
 void AddCurve(const PlotRow& row, const RunReport& run, CurveData& data) {
   const std::map<int64_t, double> losses = CurveOf(run, "train_loss");
@@ -271,24 +248,6 @@ void AddCurve(const PlotRow& row, const RunReport& run, CurveData& data) {
   data.legend.Add({std::to_string(data.series), run.run.name, label.english, label.chinese, row.color});
   data.legend_em = std::max({data.legend_em, TextWidth(label.english), TextWidth(label.chinese)});
   ++data.series;
-}
-
-double CostOf(const VariantFacts& variant, const FrontPoint& point) {
-  return FrontIsBySize(variant) ? point.bytes.value_or(NAN) / 1e6 : 1e3 * point.seconds.value_or(NAN);
-}
-
-// The points of a front that have coordinates, cheapest first.
-std::vector<FrontPoint> DrawnPoints(const VariantFacts& variant) {
-  std::vector<FrontPoint> points;
-  for (const FrontPoint& point : variant.front) {
-    if (point.loss_increase && std::isfinite(*point.loss_increase) && std::isfinite(CostOf(variant, point))) {
-      points.push_back(point);
-    }
-  }
-  std::stable_sort(points.begin(), points.end(), [&](const FrontPoint& a, const FrontPoint& b) {
-    return CostOf(variant, a) < CostOf(variant, b);
-  });
-  return points;
 }
 
 // The range of an axis, with a margin on both sides.
@@ -331,6 +290,45 @@ Text FrontCaption(const VariantFacts& variant, bool predicted) {
 }
 
 }  // namespace
+
+std::vector<double> Smoothed(const std::vector<double>& values) {
+  const size_t reach = values.size() / 30;
+  std::vector<double> smoothed;
+  for (size_t i = 0; i < values.size(); ++i) {
+    // Symmetric also at the ends, where an asymmetric window would shift the curve.
+    const size_t wide = std::min({reach, i, values.size() - 1 - i});
+    double sum = 0;
+    for (size_t j = i - wide; j <= i + wide; ++j) sum += values[j];
+    smoothed.push_back(sum / static_cast<double>(2 * wide + 1));
+  }
+  return smoothed;
+}
+
+std::map<int64_t, double> CurveOf(const RunReport& run, const char* name) {
+  std::map<int64_t, double> points;
+  for (const Metric& metric : run.metrics) {
+    if (metric.name == name && metric.step > 0 && std::isfinite(metric.value))
+      points[metric.step] = metric.value;
+  }
+  return points;
+}
+
+double CostOf(const VariantFacts& variant, const FrontPoint& point) {
+  return FrontIsBySize(variant) ? point.bytes.value_or(NAN) / 1e6 : 1e3 * point.seconds.value_or(NAN);
+}
+
+std::vector<FrontPoint> DrawnPoints(const VariantFacts& variant) {
+  std::vector<FrontPoint> points;
+  for (const FrontPoint& point : variant.front) {
+    if (point.loss_increase && std::isfinite(*point.loss_increase) && std::isfinite(CostOf(variant, point))) {
+      points.push_back(point);
+    }
+  }
+  std::stable_sort(points.begin(), points.end(), [&](const FrontPoint& a, const FrontPoint& b) {
+    return CostOf(variant, a) < CostOf(variant, b);
+  });
+  return points;
+}
 
 std::optional<Figure> LayerChart(const Facts& facts) {
   LayerGrid grid(facts);

@@ -77,9 +77,10 @@
   function nameIn(row) {
     return row.cells.length ? row.cells[0].textContent.replace('★', '').trim() : '';
   }
-  // The variant that a row is about: by its label, or by its label with its name in brackets.
+  // The variant that a row is about: by its label, which its name in brackets and the variant whose model it is may
+  // follow.
   function factOf(row) {
-    var name = nameIn(row);
+    var name = nameIn(row).split(' = ')[0];
     for (var i = 0; i < facts.variants.length; ++i) {
       var one = facts.variants[i], label = one.label;
       if (name === label || name === label + ' (' + one.name + ')' || name === label + '（' + one.name + '）') {
@@ -125,7 +126,7 @@
     if (facts.variants.length < 3 || !rows.length) { return; }
     var box = document.createElement('fieldset');
     box.className = 'filter';
-    make('legend', say('Variants shown in the tables', '表中显示的方案'), box);
+    make('legend', say('Variants shown', '显示的方案'), box);
     facts.variants.forEach(function (fact) {
       var label = make('label', '', box), input = make('input', '', label);
       input.type = 'checkbox';
@@ -133,12 +134,24 @@
       label.appendChild(document.createTextNode(' ' + fact.label));
       input.addEventListener('change', function () {
         rows.forEach(function (one) { if (one.fact === fact) { one.row.hidden = !input.checked; } });
+        page.hidden[fact.name] = !input.checked;
+        charts.filter();
       });
     });
     before.parentNode.insertBefore(box, before);
   }
 
   // ---- uncorrected p ----
+  // Of a variant against the baseline, or, in a table of pairs, against the variant in the second column.
+  function uncorrectedP(found) {
+    var against = found.row.cells.length > 1 ? found.row.cells[1].textContent.trim() : '';
+    if (!facts.variants.some(function (one) { return one.label === against; })) { return found.fact.p; }
+    for (var i = 0; i < facts.pairs.length; ++i) {
+      var pair = facts.pairs[i];
+      if (pair.variant === found.fact.label && pair.against === against) { return pair.p; }
+    }
+    return '';
+  }
   function addUncorrected(tables) {
     var changes = [], places = [];
     tables.forEach(function (table) {
@@ -147,9 +160,9 @@
         if (head.textContent.trim() !== 'p') { return; }
         var before = changes.length;
         rowsOfVariants([table]).forEach(function (found) {
-          var cell = found.row.cells[column];
-          if (found.fact.p && found.fact.p !== cell.textContent.trim()) {
-            changes.push({ cell: cell, corrected: cell.textContent, raw: found.fact.p });
+          var cell = found.row.cells[column], raw = uncorrectedP(found);
+          if (raw && raw !== cell.textContent.trim()) {
+            changes.push({ cell: cell, corrected: cell.textContent, raw: raw });
           }
         });
         if (changes.length > before) { places.push({ table: table, head: head.firstChild }); }
@@ -165,6 +178,7 @@
       place.table.parentNode.parentNode.insertBefore(label, place.table.parentNode);
       input.addEventListener('change', function () {
         inputs.forEach(function (other) { other.checked = input.checked; });
+        charts.correct(input.checked);
         places.forEach(function (one) {
           one.head.textContent = input.checked ? say('p, uncorrected', 'p（未校正）') : 'p';
         });
@@ -199,6 +213,10 @@
     button.addEventListener('click', function () { enlarge(image); });
   }
 
+  // Also for quantlabCharts(): names of variants that are not shown.
+  var page = { say: say, make: make, all: all, hidden: {} };
+  var charts = { filter: function () {}, correct: function () {} };
+
   var tables = all('main table');
   tables.forEach(enhance);
   if (tables.length) {
@@ -207,4 +225,5 @@
     addUncorrected(tables);
   }
   all('main img').forEach(addEnlarging);
+  charts = quantlabCharts(page, facts.charts);
 })();

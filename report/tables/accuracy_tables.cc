@@ -40,7 +40,7 @@ Table AccuracyTable(Language language, const Facts& facts) {
   builder.Results("accuracy", Title(language, "accuracy")).Interval().Number("samples", "Texts", "文本数");
   builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差（百分点）"))
       .Interval();
-  PColumns(builder, Title(language, "mcnemar_p_value"));
+  PColumns(builder, "p");
   builder.Results("agreement", Title(language, "agreement"));
   for (const char* name : {"precision", "recall", "f1_score"}) builder.Results(name, Title(language, name));
   builder.Results("f1_macro", Say(language, "F1, macro", "F1（宏平均）"));

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "report/facts/format.h"
+#include "report/facts/names.h"
 #include "report/facts/phrases.h"
 #include "report/facts/verdict.h"
 #include "report/tables/table_builder.h"
@@ -32,7 +33,7 @@ Row SpeedRow(Language language, const ComparisonFacts& comparison, const Variant
   if (p99) Append(row, ResultCells(timing.p99, FormatSeconds));
   const auto rate = [](double value) { return FormatNumber(value, 3); };
   Append(row, ResultCells(timing.throughput, rate));
-  Append(row, ResultCells(timing.speedup, FormatRatio));
+  Append(row, ResultCells(timing.speedup, SpeedupFormat(timing.speedup.value_or(Result()))));
   row.push_back(IntervalCell(language, timing.speedup, FormatRatio));
   const int64_t samples = timing.p50.has_value() ? timing.p50->samples : 0;
   row.push_back(samples > 0 ? CountCell(samples) : EmptyCell());
@@ -43,7 +44,7 @@ Row SpeedRow(Language language, const ComparisonFacts& comparison, const Variant
 // A speedup with its interval, and whether to trust it, in one cell.
 Row SpeedupCells(Language language, const Result* known, bool reliable) {
   const std::optional<Result> speedup = known == nullptr ? std::nullopt : std::optional<Result>(*known);
-  Row cells = ResultCells(speedup, FormatRatio);
+  Row cells = ResultCells(speedup, SpeedupFormat(speedup.value_or(Result())));
   if (!speedup.has_value()) return cells;
   const Cell interval = IntervalCell(language, speedup, FormatRatio);
   if (speedup->low.has_value()) absl::StrAppend(&cells[0].markdown, " (", interval.markdown, ")");
@@ -58,10 +59,16 @@ Cell SummaryNameCell(Language language, const VariantFacts& variant) {
   return cell;
 }
 
+// " = Static quantization", after the name of a variant that is the same model.
+std::string SameAs(Language language, const Facts& facts, const VariantFacts& variant) {
+  return variant.same_as.empty() ? "" : absl::StrCat(" = ", Named(language, *facts.Find(variant.same_as)));
+}
+
 Row SummaryRow(Language language, const Facts& facts, const VariantFacts& variant, bool pareto,
                const std::set<InputShape>& shapes) {
   const Measured measured = variant.measured.empty() ? Measured() : variant.measured[0];
   Row row = {SummaryNameCell(language, variant)};
+  absl::StrAppend(&row[0].markdown, SameAs(language, facts, variant));
   Append(row, ResultCells(variant.accuracy, FormatShare));
   row.push_back(IntervalCell(language, variant.accuracy, FormatShare));
   Append(row, ResultCells(variant.difference, FormatPointsBare));
@@ -84,7 +91,8 @@ Cell BytesCell(const Result* bytes) {
 Cell SpeedCell(Language language, const Facts& facts, const VariantFacts& variant, const InputShape& shape) {
   const Result* const speedup = SpeedupOf(variant, 0, shape);
   if (speedup == nullptr) return EmptyCell();
-  if (facts.comparisons[0].Reliable(shape)) return NumberCell(speedup->value, FormatRatio(speedup->value));
+  if (facts.comparisons[0].Reliable(shape))
+    return NumberCell(speedup->value, SpeedupFormat(*speedup)(speedup->value));
   return NumberCell(speedup->value, Say(language, "unreliable", "不可靠"));
 }
 
@@ -92,7 +100,7 @@ Row AnswerRow(Language language, const Facts& facts, const VariantFacts& variant
               const InputShape& shape) {
   const Quantities known = KnownQuantities(facts);
   Cell name = VariantCell(language, variant);
-  if (pareto) absl::StrAppend(&name.markdown, " ★");
+  absl::StrAppend(&name.markdown, SameAs(language, facts, variant), pareto ? " ★" : "");
   Cell accuracy = EmptyCell();
   std::optional<double> points;
   if (!variant.baseline) {
@@ -198,9 +206,9 @@ Table SummaryTable(Language language, const Facts& facts) {
 
 Table SpeedTable(Language language, const Facts& facts) {
   Builder builder(language, "speed",
-                  "Speed, measured side by side in one process on one machine; the speedup is over the best "
-                  "FP32 path, as the median of paired ratios.",
-                  "速度，在同一台机器的同一进程内并排测量；加速比相对最优 FP32 路径，取配对比值的中位数。");
+                  "Speed, measured side by side on one machine; the speedup is over the best FP32 path, from "
+                  "paired ratios.",
+                  "速度，在同一台机器上并排测量；加速比相对最优 FP32 路径，由配对比值得出。");
   ComparisonColumn(builder, facts);
   builder.Text("variant", "Variant", "方案").Number("batch_size", "Batch", "批大小");
   builder.Number("sequence_length", "Tokens", "词元数");

@@ -60,12 +60,12 @@ std::string SpeedAnswerSentence(Language language, const Facts& facts, size_t co
       PriceSentence(language, facts, *answer.variant, Goal::kSpeed)};
   for (const Tie& tie : answer.ties) sentences.push_back(TieSentence(language, comparison, answer, tie));
   if (!answer.ties.empty()) {
-    sentences.push_back(
-        Say(language,
-            "Among variants equally fast, those of the Pareto set go first, then those without a significant "
-            "loss "
-            "of accuracy, then the simpler method.",
-            "速度相当的方案中，优先选择帕累托集中的，其次是准确率无显著下降的，再次是较简单的方法。"));
+    sentences.push_back(Say(
+        language,
+        "Among variants equally fast, those of the Pareto set go first, then those without a significant "
+        "loss of accuracy (of these, those shown to stay within the margin), then the simpler method.",
+        "速度相当的方案中，优先选择帕累托集中的，其次是准确率无显著下降的（其中又以可证明损失在界值以内者优"
+        "先），再次是较简单的方法。"));
   }
   return Join(language, sentences);
 }

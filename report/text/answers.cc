@@ -130,8 +130,8 @@ std::string SpeedClause(Language language, const Facts& facts, const VariantFact
   for (const InputShape& shape : ShapesOf(facts, 0, true)) {
     const Result* const speedup = SpeedupOf(variant, 0, shape);
     if (speedup == nullptr) continue;
-    figures.push_back(
-        Fill(language, "$1 at $0", "$1（$0）", ShapeText(language, shape), FormatRatio(speedup->value)));
+    figures.push_back(Fill(language, "$1 at $0", "$1（$0）", ShapeText(language, shape),
+                           SpeedupFormat(*speedup)(speedup->value)));
   }
   if (!figures.empty()) {
     return Fill(language, "speed $0", "速度 $0", absl::StrJoin(figures, Say(language, ", ", "、")));

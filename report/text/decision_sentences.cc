@@ -258,11 +258,12 @@ std::string EqualsSentence(Language language, const Decision& decision) {
                              "测得值最好的是 $0：$1。", NamesOf(language, decision, {*decision.leading}),
                              GoalFigure(language, decision, decision.variants[*decision.leading])));
   }
-  sentences.push_back(
-      Say(language,
-          "Among equals, those of the Pareto set go first, then those without a significant loss of "
-          "accuracy, then the simpler method.",
-          "不相上下时，优先选择帕累托集中的，其次是准确率无显著下降的，再次是较简单的方法。"));
+  sentences.push_back(Say(
+      language,
+      "Among equals, those of the Pareto set go first, then those without a significant loss of "
+      "accuracy (of these, those shown to stay within the margin), then the simpler method.",
+      "不相上下时，优先选择帕累托集中的，其次是准确率无显著下降的（其中又以可证明损失在界值以内者优先），再"
+      "次是较简单的方法。"));
   return Join(language, sentences);
 }
 

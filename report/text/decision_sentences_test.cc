@@ -116,10 +116,10 @@ TEST(AnswerSentenceTest, Ties) {
   const Case tie({Baseline(), first, faster}, All(), Goal::kSpeed);
   EXPECT_EQ(
       AnswerSentence(kEn, tie.decision),
-      "Ship `q`: 2.00× (95% interval 1.90× to 2.10×) the speed of FP32 at batch size 1 × 128 tokens, among the best of the 2 that qualify. Not distinguishable from it in speed: `s`. The best measured value is that of `s`: 2.05× (95% interval 1.95× to 2.15×) the speed of FP32 at batch size 1 × 128 tokens. Among equals, those of the Pareto set go first, then those without a significant loss of accuracy, then the simpler method.");
+      "Ship `q`: 2.00× (95% interval 1.90× to 2.10×) the speed of FP32 at batch size 1 × 128 tokens, among the best of the 2 that qualify. Not distinguishable from it in speed: `s`. The best measured value is that of `s`: 2.05× (95% interval 1.95× to 2.15×) the speed of FP32 at batch size 1 × 128 tokens. Among equals, those of the Pareto set go first, then those without a significant loss of accuracy (of these, those shown to stay within the margin), then the simpler method.");
   EXPECT_EQ(
       AnswerSentence(kZh, tie.decision),
-      "建议使用 `q`：速度为 FP32 的 2.00×（95% 置信区间 1.90× 至 2.10×），批大小 1 × 128 词元，属于符合要求的 2 个方案中最好的之列。在速度上无法与其区分：`s`。测得值最好的是 `s`：速度为 FP32 的 2.05×（95% 置信区间 1.95× 至 2.15×），批大小 1 × 128 词元。不相上下时，优先选择帕累托集中的，其次是准确率无显著下降的，再次是较简单的方法。");
+      "建议使用 `q`：速度为 FP32 的 2.00×（95% 置信区间 1.90× 至 2.10×），批大小 1 × 128 词元，属于符合要求的 2 个方案中最好的之列。在速度上无法与其区分：`s`。测得值最好的是 `s`：速度为 FP32 的 2.05×（95% 置信区间 1.95× 至 2.15×），批大小 1 × 128 词元。不相上下时，优先选择帕累托集中的，其次是准确率无显著下降的（其中又以可证明损失在界值以内者优先），再次是较简单的方法。");
 }
 
 TEST(AnswerSentenceTest, NothingFeasible) {

@@ -41,7 +41,7 @@ std::string ShortPrice(Language language, const Facts& facts, const VariantFacts
   const InputShape shape = HeadlineShape(facts);
   if (goal != Goal::kSpeed && !facts.comparisons.empty() && facts.comparisons[0].Reliable(shape)) {
     if (const Result* const speed = SpeedupOf(variant, 0, shape)) {
-      clauses.push_back(Fill(language, "speed $0 at $1", "速度 $0（$1）", FormatRatio(speed->value),
+      clauses.push_back(Fill(language, "speed $0 at $1", "速度 $0（$1）", SpeedupFormat(*speed)(speed->value),
                              ShapeText(language, shape)));
     }
   }

@@ -5,9 +5,11 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/messages.h"
 #include "report/facts/analysis.h"
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"
+#include "report/facts/message_text.h"
 #include "report/facts/names.h"
 #include "report/facts/phrases.h"
 #include "report/facts/verdict.h"
@@ -217,6 +219,18 @@ std::string BudgetSentence(Language language, const VariantFacts& variant, const
               "所选为实测分配中满足准确率预算$0的代价最低的一种。", budget);
 }
 
+// Why a precision was not up for choice on this machine; empty where all were.
+std::string NotOfferedSentence(Language language, const VariantFacts& variant) {
+  const std::string code = messages::kPrecisionNotOffered("", Message()).code;
+  for (const RunReport* run : variant.runs) {
+    for (const Caveat& caveat : run->caveats) {
+      if (caveat.coded_message.code != code) continue;
+      return Fill(language, "Besides, $0.", "此外，$0。", CaveatText(language, caveat));
+    }
+  }
+  return "";
+}
+
 // The shapes at which a variant has its lowest and highest speedup, where their intervals do not overlap.
 struct ShapeEffect {
   const VariantFacts* variant = nullptr;
@@ -298,8 +312,8 @@ std::string ChoiceAnalysis(Language language, const VariantFacts& variant) {
           : Say(language, "Layers named by `pin` were not up for choice.", "`pin` 指定的层不参与选择。");
   return Join(language, {Fill(language, "The precisions offered were $0.", "可选精度为 $0。",
                               Precisions(language, offered)),
-                         pinned, KeptSentence(language, *choice), CheaperSentence(language, *choice),
-                         BudgetSentence(language, variant, *choice)});
+                         NotOfferedSentence(language, variant), pinned, KeptSentence(language, *choice),
+                         CheaperSentence(language, *choice), BudgetSentence(language, variant, *choice)});
 }
 
 std::string SizeAnalysis(Language language, const Facts& facts) {

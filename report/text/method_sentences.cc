@@ -81,6 +81,16 @@ std::string SpeedVerdict(Language language, const SpeedCount& count) {
   if (count.faster == 0 && count.slower == 0) {
     return Say(language, "no significant difference from FP32 in speed", "速度与 FP32 无显著差异");
   }
+  if (count.faster == 0) {
+    return Fill(language,
+                "slower than FP32 at $0 of $1 input shapes that were timed, and not surely faster at any",
+                "在所测的 $1 种输入形状中，$0 种慢于 FP32，没有一种确定更快", count.slower, count.reliable);
+  }
+  if (count.slower == 0) {
+    return Fill(language,
+                "faster than FP32 at $0 of $1 input shapes that were timed, and not surely slower at any",
+                "在所测的 $1 种输入形状中，$0 种快于 FP32，没有一种确定更慢", count.faster, count.reliable);
+  }
   return Fill(language, "faster than FP32 at $0 and slower at $1 of $2 input shapes that were timed",
               "在所测的 $2 种输入形状中，$0 种快于 FP32，$1 种慢于 FP32", count.faster, count.slower,
               count.reliable);
@@ -364,9 +374,9 @@ std::string SameModelSentence(Language language, const Facts& facts, const Varia
   if (variant.same_as.empty()) return "";
   return Fill(
       language,
-      "Its model file is that of $0, byte for byte: differences between their timings are noise, and the "
-      "model is ranked, tested and drawn once, as $0.",
-      "其模型文件与 $0 逐字节相同：两者计时上的差异只是噪声；该模型以 $0 之名只排名、检验和绘制一次。",
+      "Its model file is that of $0, byte for byte: the model is ranked, tested and drawn once, as $0, and "
+      "a difference between their timings would be noise.",
+      "其模型文件与 $0 逐字节相同：该模型只以 $0 排名、检验和绘制一次；两者若有计时差异，也只是噪声。",
       Named(language, *facts.Find(variant.same_as)));
 }
 

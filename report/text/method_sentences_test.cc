@@ -219,8 +219,8 @@ TEST(SameModelSentenceTest, NamesTheOtherVariant) {
   facts.variants[1].same_as = "static_quantization";
   EXPECT_EQ(
       SameModelSentence(kEn, facts, facts.variants[1]),
-      "Its model file is that of Static quantization, byte for byte: differences between their timings are "
-      "noise, and the model is ranked, tested and drawn once, as Static quantization.");
+      "Its model file is that of Static quantization, byte for byte: the model is ranked, tested and drawn "
+      "once, as Static quantization, and a difference between their timings would be noise.");
   EXPECT_NE(SameModelSentence(kZh, facts, facts.variants[1]).find("其模型文件与静态量化逐字节相同"),
             std::string::npos);
 }

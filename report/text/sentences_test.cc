@@ -387,14 +387,15 @@ TEST(ShipForSpeedTest, OverlappingIntervalsAreNoRanking) {
       "in "
       "speed, since their intervals overlap: `first`. Among variants equally fast, those of the Pareto set "
       "go "
-      "first, then those without a significant loss of accuracy, then the simpler method.");
+      "first, then those without a significant loss of accuracy (of these, those shown to stay within the margin), then the simpler method.");
   const std::string chinese = ShipForSpeed(kZh, compared.facts);
   EXPECT_THAT(chinese, HasSubstr("建议使用 `first`：相对最优 FP32 路径的速度为 2.30×"));
   EXPECT_THAT(
       chinese,
-      HasSubstr("估计值最高的是 `second`：2.35×（95% 置信区间 2.25× 至 2.45×）（批大小 8 × 128 词元）；"
-                "置信区间与之重叠、速度上无法与其区分的有：`first`。"
-                "速度相当的方案中，优先选择帕累托集中的，其次是准确率无显著下降的，再次是较简单的方法。"));
+      HasSubstr(
+          "估计值最高的是 `second`：2.35×（95% 置信区间 2.25× 至 2.45×）（批大小 8 × 128 词元）；"
+          "置信区间与之重叠、速度上无法与其区分的有：`first`。"
+          "速度相当的方案中，优先选择帕累托集中的，其次是准确率无显著下降的（其中又以可证明损失在界值以内者优先），再次是较简单的方法。"));
 }
 
 TEST(ShipForSpeedTest, WhatIsOutdoneInEverythingIsNotRecommended) {

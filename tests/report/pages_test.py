@@ -66,10 +66,40 @@ function offers() {
   }
   return told;
 }
+// What the charts offer: views, the picture, an order, the keyboard, a larger one; and that they follow the filter.
+function charts() {
+  const boxes = Array.from(document.querySelectorAll('.chart'));
+  if (!boxes.length || typeof Chart === 'undefined') return null;
+  const of = box => Chart.getChart(box.querySelector('canvas')), choose = (select, i) => {
+    select.selectedIndex = i; select.dispatchEvent(new Event('change')); };
+  const found = {figures: boxes.map(box => box.querySelector('.tools button').getAttribute('aria-label').replace(/^.*?[:：] ?/, '')),
+    drawn: boxes.map(box => { const c = box.querySelector('canvas'); const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+      let inked = 0; for (let i = 3; i < d.length; i += 4) if (d[i] > 60) ++inked; return inked/(d.length/4); })};
+  const rows = boxes.find(box => !box.querySelectorAll('.tools label')[1].hidden);
+  if (rows) {
+    const [view, order] = rows.querySelectorAll('select'), labels = () => of(rows).options.scales.y.labels.slice();
+    found.asInReport = labels(); choose(order, 1);
+    found.lowest = of(rows).data.datasets.map(set => set.data[0].x); found.sorted = labels(); choose(order, 0);
+    const filter = document.querySelector('.filter input');
+    if (filter) { filter.click(); found.filtered = labels(); filter.click(); }
+    choose(view, view.length - 1); found.picture = rows.nextElementSibling.offsetHeight > 50 && rows.querySelector('canvas').offsetHeight === 0;
+    choose(view, 0); found.chart = rows.nextElementSibling.offsetHeight === 0 && rows.querySelector('canvas').offsetHeight > 50;
+  }
+  const canvas = boxes[0].querySelector('canvas'), told = boxes[0].querySelector('.told');
+  const press = key => canvas.dispatchEvent(new KeyboardEvent('keydown', {key: key, bubbles: true, cancelable: true}));
+  press('ArrowRight'); found.first = told.textContent;
+  press('ArrowRight'); found.second = told.textContent;
+  press('ArrowLeft'); found.back = told.textContent;
+  press('Escape'); found.silent = told.textContent;
+  boxes[0].querySelector('.tools button').click();
+  found.large = document.querySelectorAll('dialog[open] canvas').length;
+  document.querySelector('dialog').close();
+  return found;
+}
 window.addEventListener('load', () => setTimeout(() => {
   const page = document.documentElement;
   parent.postMessage(JSON.stringify({
-    offers: offers(), width: page.clientWidth, overflow: page.scrollWidth - page.clientWidth, sorts: sorts(),
+    offers: offers(), charts: charts(), width: page.clientWidth, overflow: page.scrollWidth - page.clientWidth, sorts: sorts(),
     figures: Array.from(document.querySelectorAll('main img')).map(look), remote: performance.getEntriesByType('resource')
       .map(e => e.name).filter(n => !n.startsWith('data:'))}), '*');
 }, 100));
@@ -147,6 +177,7 @@ class PagesTest(unittest.TestCase):
                     self.check_figures(found["figures"], language)
                     self.check_sorting(found["sorts"], language)
                     self.check_offers(found["offers"])
+                    self.check_charts(found["charts"], found["figures"])
 
     def check_figures(self, figures, language):
         text = self.markdown(language).read_text(encoding="utf-8")
@@ -173,6 +204,35 @@ class PagesTest(unittest.TestCase):
         self.assertGreater(offers["raw"], 1, "p without correction can be shown")
         self.assertEqual(offers["corrected"], 0)
         self.assertEqual(offers["open"], 1, "a figure is enlarged")
+
+    @staticmethod
+    def has_charts():
+        return (ROOT / ".charts/chart.js").is_file()
+
+    def test_pages_have_charts(self):
+        if not self.has_charts():
+            self.skipTest("scripts/setup.sh installs Chart.js, which draws the charts of pages")
+        page = (self.folder / "report.en.html").read_text(encoding="utf-8")
+        self.assertIn("Chart.js Contributors", page, "configure again: the build has no Chart.js")
+
+    def check_charts(self, charts, figures):
+        if not self.has_charts():
+            return  # said by the test below
+        names = [figure["alt"] for figure in figures]
+        self.assertGreaterEqual(len(charts["figures"]), 7, "most figures have a chart")
+        for figure in charts["figures"]:
+            self.assertIn(figure, names)
+        for inked in charts["drawn"]:
+            self.assertGreater(inked, 0.002, "a chart is not empty")
+        self.assertEqual(charts["lowest"], sorted(charts["lowest"]), "rows are sorted by value")
+        self.assertEqual(sorted(charts["sorted"]), sorted(charts["asInReport"]), "no row is lost")
+        self.assertEqual(charts["filtered"], charts["asInReport"][1:], "a variant that is not shown has no row")
+        self.assertTrue(charts["picture"] and charts["chart"], "the picture is shown where it is chosen")
+        self.assertRegex(charts["first"], r".+[:：].+", "the arrow keys say the values")
+        self.assertNotEqual(charts["second"], charts["first"])
+        self.assertEqual(charts["back"], charts["first"])
+        self.assertEqual(charts["silent"], "")
+        self.assertEqual(charts["large"], 1, "a chart is enlarged")
 
     def markdown(self, language):
         return self.folder / ("report.en.md" if language == "en" else "课程设计报告.md")
@@ -242,6 +302,7 @@ class FailedRunsTest(PagesTest):
     situation = "failed_baseline"
     options = ("--no-pdf",)
     check_offers = lambda self, offers: None  # noqa: E731: there may be nothing to offer
+    check_charts = lambda self, charts, figures: None  # noqa: E731: nor a chart
     test_papers_have_fonts_and_no_blank_page = None
 
     def check_sorting(self, sorts, language):
@@ -259,6 +320,7 @@ class HostileNamesTest(PagesTest):
     situation = "hostile"
     options = ("--no-pdf",)
     check_offers = lambda self, offers: None  # noqa: E731: there may be nothing to offer
+    check_charts = lambda self, charts, figures: None  # noqa: E731: nor a chart
     test_papers_have_fonts_and_no_blank_page = None
 
     def check_sorting(self, sorts, language):
@@ -267,7 +329,7 @@ class HostileNamesTest(PagesTest):
     def test_names_stay_text(self):
         page = (self.folder / "report.en.html").read_text(encoding="utf-8")
         self.assertNotIn("<img src=x", page)
-        self.assertEqual(page.count("<script"), 2)
+        self.assertEqual(page.count("<script"), 3)
 
 
 if __name__ == "__main__":
