@@ -156,9 +156,13 @@ void WarnAboutUnknownWords(Attempt& attempt, const engine::Tokenizer& tokenizer,
 }  // namespace
 
 absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt) {
-  attempt.Report(messages::kReadingDataset(), 0, 0, "row");
+  const Message phase = messages::kReadingDataset();
+  attempt.Report(phase, 0, 0, "byte");
   QL_ASSIGN_OR_RETURN(engine::Dataset data,
-                      engine::LoadDataset(attempt.config().dataset, attempt.job().dataset_folder));
+                      engine::LoadDataset(attempt.config().dataset, attempt.job().dataset_folder,
+                                          [&](int64_t done, int64_t total) {
+                                            return attempt.Report(phase, done, total, "byte");
+                                          }));
   DescribeSplits(attempt, data);
   return data;
 }

@@ -243,6 +243,48 @@ absl::StatusOr<std::string> ResolveEncoding(const std::string& encoding, const S
                    ": its encoding could not be guessed; set dataset.encoding to it, or save it as UTF-8"));
 }
 
+// Counts the bytes of rows against those of the files that hold them.
+class BytesRead {
+ public:
+  BytesRead(const Source& source, const ReadProgress& progress) : progress_(progress) {
+    if (!progress_) return;
+    for (const DataFile& file : source.files) {
+      int64_t bytes = 0;
+      for (const std::string& path : source.format->TextFiles(file)) {
+        std::error_code error;
+        const auto size = std::filesystem::file_size(path, error);
+        if (!error) bytes += static_cast<int64_t>(size);
+      }
+      ends_.push_back(total_ += bytes);
+    }
+  }
+
+  absl::Status Row(const RawRow& row) {
+    done_ += static_cast<int64_t>(row.text.size() + row.label.size());
+    return done_ < next_ ? absl::OkStatus() : Report();
+  }
+
+  // What rows do not hold, such as separators and other columns, counts when its file has been read.
+  absl::Status EndFile(size_t file) {
+    if (progress_) done_ = ends_[file];
+    return Report();
+  }
+
+ private:
+  static constexpr int64_t kBetween = 256 << 10;
+
+  absl::Status Report() {
+    next_ = done_ + kBetween;
+    if (!progress_ || progress_(std::min(done_, total_), total_)) return absl::OkStatus();
+    return MessageStatus(absl::StatusCode::kCancelled,
+                         messages::kStopped(messages::kReadingDataset(), std::min(done_, total_), total_));
+  }
+
+  const ReadProgress& progress_;
+  std::vector<int64_t> ends_;  // of each file, from the first byte of the first
+  int64_t total_ = 0, done_ = 0, next_ = kBetween;
+};
+
 // What reading found, into what dividing found.
 void Combine(DatasetSummary read, DatasetSummary* total) {
   total->rows_read = read.rows_read;
@@ -264,14 +306,22 @@ std::vector<int64_t> CountClasses(const ExamplePool& pool) {
 
 }  // namespace
 
-absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& given, const std::string& folder) {
+absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& given, const std::string& folder,
+                                    const ReadProgress& progress) {
   QL_ASSIGN_OR_RETURN(const Source source, FindSource(given, folder));
   const ReadLimits limits;
   DatasetConfig config = given;
   QL_ASSIGN_OR_RETURN(config.encoding, ResolveEncoding(given.encoding, source, folder, limits));
   Collector collector(config, limits);
-  for (const DataFile& file : source.files) {
-    QL_RETURN_IF_ERROR(source.format->Read(file, config, limits, collector.Sink(file)));
+  BytesRead bytes(source, progress);
+  for (size_t i = 0; i < source.files.size(); ++i) {
+    RowSink sink = collector.Sink(source.files[i]);
+    sink.row = [&bytes, add = std::move(sink.row)](const RawRow& row) {
+      QL_RETURN_IF_ERROR(add(row));
+      return bytes.Row(row);
+    };
+    QL_RETURN_IF_ERROR(source.format->Read(source.files[i], config, limits, sink));
+    QL_RETURN_IF_ERROR(bytes.EndFile(i));
   }
   DatasetSummary summary;
   QL_ASSIGN_OR_RETURN(ExamplePool pool, collector.Finish(&summary));

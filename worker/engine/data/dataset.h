@@ -6,6 +6,7 @@
 #define QUANTLAB_WORKER_ENGINE_DATA_DATASET_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,10 @@ struct ExamplePool {
   std::vector<std::string> labels;
 };
 
+// Called from time to time with the bytes read so far and those of all files, and at the end with both equal;
+// false ends the reading.
+using ReadProgress = std::function<bool(int64_t done, int64_t total)>;
+
 // Reads the dataset under `folder` (a folder, or one file) and divides it as MakeSplits does.
 //
 // Format "auto" is acl_imdb where there is train/pos, else the extension decides (.csv, .tsv, .jsonl, .tab).
@@ -65,8 +70,9 @@ struct ExamplePool {
 // Errors: NOT_FOUND no such folder or no file of a known format; INVALID_ARGUMENT a malformed file, an
 // unknown column, a label out of range (file and line are named), an empty dataset, too few rows, a file in
 // another encoding;
-// RESOURCE_EXHAUSTED a file or a field beyond the limits of readers.h.
-absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& config, const std::string& folder);
+// RESOURCE_EXHAUSTED a file or a field beyond the limits of readers.h; CANCELLED by `progress`.
+absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& config, const std::string& folder,
+                                    const ReadProgress& progress = {});
 
 // Drops duplicates and divides by split_seed alone: the same on every platform and standard library.
 //

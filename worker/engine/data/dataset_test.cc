@@ -1,6 +1,8 @@
 // Single formats beyond the conformance suite, and how a dataset is found and its columns chosen.
 #include "worker/engine/data/dataset.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,46 @@ std::string ErrorOf(const std::string& name, const std::string& content,
   const auto data = LoadFile(name, content, config);
   EXPECT_FALSE(data.ok()) << content;
   return std::string(data.status().message());
+}
+
+// Two files of about a megabyte each.
+TempFolder LargeFolder() {
+  const auto rows = [](const std::string& name) {
+    std::string content = "text,label\n";
+    for (int i = 0; i < 4000; ++i) {
+      absl::StrAppend(&content, name, i, std::string(250, 'x'), i % 2 == 0 ? ",good\n" : ",bad\n");
+    }
+    return content;
+  };
+  return TempFolder({{"train.csv", rows("a")}, {"test.csv", rows("b")}});
+}
+
+TEST(LoadDataset, ReportsBytesUntilAllAreRead) {
+  const TempFolder folder = LargeFolder();
+  int64_t all = 0;
+  for (const char* name : {"/train.csv", "/test.csv"})
+    all += static_cast<int64_t>(std::filesystem::file_size(folder.path() + name));
+  std::vector<int64_t> reported;
+  DatasetConfig config;
+  const auto data = LoadDataset(config, folder.path(), [&](int64_t done, int64_t total) {
+    EXPECT_EQ(total, all);
+    reported.push_back(done);
+    return true;
+  });
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_GT(reported.size(), 6u);
+  EXPECT_TRUE(std::is_sorted(reported.begin(), reported.end()));
+  EXPECT_LT(reported.front(), all / 4);
+  EXPECT_EQ(reported.back(), all);
+}
+
+TEST(LoadDataset, StopsWhereItIsAsked) {
+  const TempFolder folder = LargeFolder();
+  int calls = 0;
+  const auto data =
+      LoadDataset(DatasetConfig(), folder.path(), [&](int64_t, int64_t) { return ++calls < 3; });
+  EXPECT_TRUE(absl::IsCancelled(data.status())) << data.status();
+  EXPECT_EQ(calls, 3);
 }
 
 TEST(Csv, ReadsWhatRfc4180Allows) {
