@@ -350,10 +350,10 @@ class Charts {
   }
 
   // At most kMostPoints, evenly spaced.
-  std::vector<std::string> CurvePoints(const std::map<int64_t, double>& curve) const {
+  std::vector<std::string> CurvePoints(const std::map<int64_t, double>& curve, bool smooth) const {
     std::vector<double> values;
     for (const auto& [step, value] : curve) values.push_back(value);
-    const std::vector<double> smoothed = Smoothed(values);
+    const std::vector<double> shown = smooth ? Smoothed(values) : values;
     const size_t stride = (values.size() + kMostPoints - 1) / kMostPoints;
     std::vector<std::string> points;
     size_t i = 0;
@@ -362,9 +362,8 @@ class Charts {
         points.push_back(
             JsonObject()
                 .Number("x", static_cast<double>(step))
-                .Number("y", smoothed[i])
-                .Raw("text", Lines({Fill("step $0: loss $1, moving mean $2", "第 $0 步：损失 $1，滑动平均 $2",
-                                         step, FormatNumber(value, 3), FormatNumber(smoothed[i], 3))}))
+                .Number("y", shown[i])
+                .Raw("text", Lines({Fill("step $0: $1", "第 $0 步：$1", step, FormatNumber(shown[i], 3))}))
                 .Build());
       }
       ++i;
@@ -372,20 +371,27 @@ class Charts {
     return points;
   }
 
-  void AddCurves() {
-    View view(Say("training loss, moving mean", "训练损失（滑动平均）"), "lines");
-    view.X(Say("step", "步")).Y(Say("training loss", "训练损失"));
+  View Curves(const std::string& name, const char* metric, bool smooth) const {
+    View view(name, "lines");
+    view.X(Say("step", "步")).Y(name);
     for (const PlotRow& row : rows_) {
       for (const RunReport* run : row.variant->runs) {
         if (run->run.state != RunState::kSucceeded) continue;
-        const std::map<int64_t, double> curve = CurveOf(*run, "train_loss");
+        const std::map<int64_t, double> curve = CurveOf(*run, metric);
         if (curve.size() < 2) continue;
         const std::string& label = row.variant->label.In(language_);
         const bool one = row.variant->runs.size() == 1 && !label.empty();
-        view.Add(row.variant->name, one ? label : run->run.name, row.color, CurvePoints(curve));
+        view.Add(row.variant->name, one ? label : run->run.name, row.color, CurvePoints(curve, smooth));
       }
     }
-    Show("results/curves", {std::move(view)});
+    return view;
+  }
+
+  void AddCurves() {
+    Show("results/curves",
+         {Curves(Say("training loss, moving mean", "训练损失（滑动平均）"), "train_loss", true),
+          Curves(Say("training loss of each step", "每步训练损失"), "train_loss", false),
+          Curves(Say("learning rate", "学习率"), "learning_rate", false)});
   }
 
   // Positions on an axis that all variants share.

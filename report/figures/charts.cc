@@ -271,9 +271,9 @@ std::optional<Figure> SpeedChart(const Facts& facts) {
   return Figure{
       "results/speed",
       {"Latency and speedup of each variant", "各方案的延迟与加速比"},
-      Followed({"Left: median latency of a batch, the whisker reaching to the 90th percentile. "
-                "Right: speedup over the best FP32 path, from paired ratios, with its 95% interval.",
-                "左：每批延迟的中位数，须线延伸至第 90 百分位。右：相对最优 FP32 "
+      Followed({"Median latency of a batch, the whisker reaching to the 90th percentile; and speedup over "
+                "the best FP32 path, from paired ratios, with its 95% interval.",
+                "每批延迟的中位数，须线延伸至第 90 百分位；以及相对最优 FP32 "
                 "路径的加速比，由配对比值得出，附 95% 置信区间。"},
                FirstSeedNote(facts)),
       script.Body(body),

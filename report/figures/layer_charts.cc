@@ -271,7 +271,7 @@ Text FrontCaption(const VariantFacts& variant, bool predicted) {
                     chinese = Named(Language::kChinese, variant);
   const Text below = {
       "The same assignments as whole models: the loss that was measured on the validation examples, minus "
-      "FP32's. It need not fall as the prediction does.",
+      "FP32's, which need not fall as the prediction does.",
       "同一批分配作为整个模型在验证集上实测的损失与 FP32 之差，不必随预测值单调下降。"};
   if (!predicted) {
     return {
@@ -280,13 +280,12 @@ Text FrontCaption(const VariantFacts& variant, bool predicted) {
   }
   return {
       absl::StrCat("The Pareto front from which ", english,
-                   " chose. Above: the quantities that it is built on, the cost of the linear layers and the "
-                   "divergence predicted as the sum of each layer's own. Below: ",
+                   " chose. The quantities that it is built on: the cost of the linear layers and the "
+                   "divergence predicted as the sum of each layer's own. ",
                    below.english),
-      absl::StrCat(
-          chinese,
-          "所用的帕累托前沿。上：构成前沿的两个量，即线性层的代价，以及由各层散度相加预测的散度。下：",
-          below.chinese)};
+      absl::StrCat(chinese,
+                   "所用的帕累托前沿。构成前沿的两个量为线性层的代价，以及由各层散度相加预测的散度。另给出",
+                   below.chinese)};
 }
 
 }  // namespace
@@ -430,13 +429,12 @@ std::optional<Figure> CurvesChart(const Facts& facts) {
   script.Set("rate_high", data.highest_rate * 1.1 + 1e-12).Set("rate_step", TickStep(data.highest_rate, 3));
   script.Set("x_axis", Text{"step", "步"}).Set("loss_axis", Text{"training loss", "训练损失"});
   script.Set("rate_axis", Text{"learning rate", "学习率"});
-  return Figure{
-      "results/curves",
-      {"Training and QAT curves", "训练与 QAT 曲线"},
-      {"Training curves: loss of each step (thin) and its moving mean (thick); below, the learning rate.",
-       "训练曲线：每步损失（细线）及其滑动平均（粗线）；下方为学习率。"},
-      script.Body(scripts::kCurves),
-      {{"results/curves.csv", data.csv.Take()}, {"results/curves_legend.csv", data.legend.Take()}}};
+  return Figure{"results/curves",
+                {"Training and QAT curves", "训练与 QAT 曲线"},
+                {"Training curves: loss of each step and its moving mean, and the learning rate.",
+                 "训练曲线：每步损失及其滑动平均，以及学习率。"},
+                script.Body(scripts::kCurves),
+                {{"results/curves.csv", data.csv.Take()}, {"results/curves_legend.csv", data.legend.Take()}}};
 }
 
 }  // namespace quantlab::report
