@@ -17,6 +17,7 @@
 #include "base/message_json.h"
 #include "base/messages.h"
 #include "base/messages/access.h"
+#include "base/messages/checkpoint.h"
 #include "base/messages/export.h"
 #include "base/messages/hub.h"
 #include "base/messages/queue.h"
@@ -255,6 +256,7 @@ const std::vector<MessageSpec>& AllMessages() {
 #define QL_MESSAGE(name, ...) SpecOf(messages::name),
 #include "base/message_list.inc"
 #include "base/messages/access.inc"
+#include "base/messages/checkpoint.inc"
 #include "base/messages/export.inc"
 #include "base/messages/hub.inc"
 #include "base/messages/queue.inc"

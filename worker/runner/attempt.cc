@@ -3,17 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <limits>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/checkpoint_names.h"
 #include "base/files.h"
 #include "base/message_catalogue.h"
+#include "base/messages/checkpoint.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/self_test.h"
+#include "worker/engine/train/checkpoints.h"
 #include "worker/runner/job_json.h"
 #include "worker/runner/runner_environment.h"
 
@@ -36,8 +40,15 @@ Json MetricToJson(const Metric& metric) {
   return json;
 }
 
-absl::Status SendEnvironment(Attempt& attempt, int threads) {
-  const Environment environment = DescribeRunner(attempt.device(), threads);
+// Results are equal to the bit where both are: kernels, libraries and threads, and the runner's own code.
+std::string ExecutedBy(const Environment& environment) {
+  constexpr size_t kDigits = 16;
+  const auto runner = environment.facts.find("runner_sha256");
+  return absl::StrCat(environment.fingerprint, "/",
+                      runner == environment.facts.end() ? "" : runner->second.substr(0, kDigits));
+}
+
+absl::Status SendEnvironment(Attempt& attempt, const Environment& environment) {
   attempt.Send(environment);
   const Json json = {{"fingerprint", environment.fingerprint}, {"facts", environment.facts}};
   return attempt.WriteArtifact("environment.json",
@@ -62,6 +73,15 @@ absl::Status CheckOutputFolder(const std::string& folder) {
 }
 
 }  // namespace
+
+Attempt::Attempt(const Job* job, EventSink sink, std::function<bool()> should_stop,
+                 CheckpointSettings settings)
+    : job_(job),
+      sink_(std::move(sink)),
+      should_stop_(std::move(should_stop)),
+      checkpoint_settings_(std::move(settings)) {}
+
+Attempt::~Attempt() = default;
 
 void Attempt::Warn(const std::string& code, const Message& message) {
   const std::string text = English(message);
@@ -111,24 +131,80 @@ absl::Status Attempt::WriteMetrics() {
   return WriteArtifact("metrics.json", json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
+void Attempt::ReportResumed(const engine::TrainingState& state, const std::string& executed_by) {
+  const auto step = static_cast<int64_t>(state.steps.size());
+  const Message resumed = messages::kTrainingResumed(step, state.total_steps, state.attempt,
+                                                     absl::Milliseconds(std::llround(1e3 * state.seconds)));
+  Send(LogLine{Severity::kInfo, English(resumed), resumed});
+  std::vector<std::string> others = state.executed_by;
+  std::erase(others, executed_by);
+  if (others.empty()) return;
+  Warn("resumed_elsewhere",
+       messages::kTrainingResumedElsewhere(step, state.total_steps, others, executed_by));
+}
+
+void Attempt::OpenCheckpoints(const Environment& environment) {
+  const CheckpointSettings& settings = checkpoint_settings_;
+  if (settings.interval_seconds <= 0 && settings.resume_from.empty()) return;
+  const auto warn = [this](const Message& message) {
+    Send(LogLine{Severity::kWarning, English(message), message});
+  };
+  engine::Checkpoints::Options options;
+  options.folder = OutputPath(kCheckpointFolder);
+  options.interval_seconds =
+      settings.interval_seconds > 0 ? settings.interval_seconds : std::numeric_limits<double>::infinity();
+  options.resume_from = settings.resume_from;
+  options.executed_by = ExecutedBy(environment);
+  options.attempt = job_->attempt;
+  options.on_written = [this](const std::string& name) {
+    Send(Artifact{absl::StrCat(kCheckpointFolder, "/", name), "", 0});
+  };
+  options.on_resumed = [this, executed_by = options.executed_by](const engine::TrainingState& state) {
+    ReportResumed(state, executed_by);
+  };
+  options.on_refused = [warn](const absl::Status& why) {
+    warn(messages::kCheckpointRefused(MessageOf(why)));
+  };
+  options.on_failed = [warn](const absl::Status& why) {
+    warn(messages::kCheckpointNotWritten(MessageOf(why)));
+  };
+  checkpoints_ = std::make_unique<engine::Checkpoints>(std::move(options));
+}
+
+void Attempt::RemoveCheckpoints() {
+  std::error_code error;
+  fs::remove_all(OutputPath(kCheckpointFolder), error);
+}
+
+namespace {
+
+absl::Status RunKindOf(Attempt& attempt, const std::string& runner) {
+  switch (attempt.config().kind) {
+    case RunKind::kBaseline:
+      return RunBaseline(attempt);
+    case RunKind::kQuantization:
+      return RunQuantization(attempt);
+    case RunKind::kComparison:
+      return RunComparison(attempt, runner);
+  }
+  return absl::InternalError("a run of no kind");
+}
+
+}  // namespace
+
 absl::Status RunAttempt(Attempt& attempt, const std::string& runner) {
   QL_RETURN_IF_ERROR(CheckJob(attempt.job()));
   QL_RETURN_IF_ERROR(engine::CheckDevice(attempt.device()));
   QL_RETURN_IF_ERROR(CheckOutputFolder(attempt.job().output_folder));
   const int threads = engine::SetUpDeterminism(attempt.config().threads, attempt.config().seed);
   QL_RETURN_IF_ERROR(TestAccelerator(attempt.device()));
-  QL_RETURN_IF_ERROR(SendEnvironment(attempt, threads));
-  switch (attempt.config().kind) {
-    case RunKind::kBaseline:
-      QL_RETURN_IF_ERROR(RunBaseline(attempt));
-      break;
-    case RunKind::kQuantization:
-      QL_RETURN_IF_ERROR(RunQuantization(attempt));
-      break;
-    case RunKind::kComparison:
-      QL_RETURN_IF_ERROR(RunComparison(attempt, runner));
-      break;
-  }
+  const Environment environment = DescribeRunner(attempt.device(), threads);
+  QL_RETURN_IF_ERROR(SendEnvironment(attempt, environment));
+  attempt.OpenCheckpoints(environment);
+  const absl::Status status = RunKindOf(attempt, runner);
+  if (absl::IsCancelled(status) && attempt.checkpoints() != nullptr) attempt.checkpoints()->WriteFinal();
+  QL_RETURN_IF_ERROR(status);
+  attempt.RemoveCheckpoints();
   return attempt.WriteMetrics();
 }
 

@@ -5,7 +5,9 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -13,10 +15,21 @@
 #include "base/event.h"
 #include "base/run_config.h"
 
+namespace quantlab::engine {
+class Checkpoints;
+struct TrainingState;
+}  // namespace quantlab::engine
+
 namespace quantlab::runner {
 
 // Where events go. Called from one thread.
 using EventSink = std::function<void(const EventKind&)>;
+
+// How an attempt that trains keeps the state of its training (train/checkpoints.h).
+struct CheckpointSettings {
+  double interval_seconds = 0;  // between two files; 0: none are written
+  std::string resume_from;      // the file to continue from; empty: none
+};
 
 // The state that the parts of an attempt share: the job, the sink of events, the request to stop.
 //
@@ -24,8 +37,9 @@ using EventSink = std::function<void(const EventKind&)>;
 // Threads:   one.
 class Attempt {
  public:
-  Attempt(const Job* job, EventSink sink, std::function<bool()> should_stop)
-      : job_(job), sink_(std::move(sink)), should_stop_(std::move(should_stop)) {}
+  Attempt(const Job* job, EventSink sink, std::function<bool()> should_stop,
+          CheckpointSettings settings = {});
+  ~Attempt();
 
   const Job& job() const { return *job_; }
   const RunConfig& config() const { return job_->config; }
@@ -51,13 +65,23 @@ class Attempt {
 
   absl::Status WriteMetrics();  // metrics.json
 
+  // Where a training keeps its state; nullptr: nowhere. OpenCheckpoints makes it, once.
+  engine::Checkpoints* checkpoints() const { return checkpoints_.get(); }
+  void OpenCheckpoints(const Environment& environment);
+  // The results are there: nobody needs the state of the training any more.
+  void RemoveCheckpoints();
+
  private:
+  void ReportResumed(const engine::TrainingState& state, const std::string& executed_by);
+
   const Job* const job_;
   const EventSink sink_;
   const std::function<bool()> should_stop_;
   std::vector<Metric> metrics_;
   Message last_phase_;
   std::chrono::steady_clock::time_point last_report_;
+  const CheckpointSettings checkpoint_settings_;
+  std::unique_ptr<engine::Checkpoints> checkpoints_;
 };
 
 // Executes the job. `runner` is this program's path, started again to measure memory.

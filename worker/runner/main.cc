@@ -83,16 +83,17 @@ absl::Status NameForTheUser(const Job& job, const absl::Status& status) {
   return MessageStatus(status.code(), WithReplacedTexts(MessageOf(status), replaced));
 }
 
-absl::Status ReadAndRun(const std::string& job_path, EventChannel& events) {
+absl::Status ReadAndRun(const std::string& job_path, const CheckpointSettings& checkpoints,
+                        EventChannel& events) {
   QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(job_path, kMaxJobBytes));
   absl::StatusOr<Job> job = ParseJob(text);
   if (!job.ok()) return Annotate(job.status(), job_path);
   Attempt attempt(
-      &*job, [&events](const EventKind& event) { events.Emit(event); }, StopRequested);
+      &*job, [&events](const EventKind& event) { events.Emit(event); }, StopRequested, checkpoints);
   return NameForTheUser(*job, RunAttempt(attempt, OwnPath()));
 }
 
-int RunJob(const std::string& job_path, int events_fd) {
+int RunJob(const std::string& job_path, int events_fd, const CheckpointSettings& checkpoints) {
   InstallStopSignals();
   absl::StatusOr<std::unique_ptr<EventChannel>> events = EventChannel::Open(events_fd);
   if (!events.ok()) {
@@ -101,7 +102,7 @@ int RunJob(const std::string& job_path, int events_fd) {
   }
   absl::Status status;
   try {
-    status = ReadAndRun(job_path, **events);
+    status = ReadAndRun(job_path, checkpoints, **events);
   } catch (const std::bad_alloc&) {
     status = MessageStatus(absl::StatusCode::kResourceExhausted, messages::kRunnerOutOfMemory());
   } catch (const std::exception& e) {
@@ -150,17 +151,28 @@ void AddRun(CLI::App& app, Action& action) {
   struct Options {
     std::string job;
     int events_fd = 1;
+    CheckpointSettings checkpoints;
   };
   auto options = std::make_shared<Options>();
   CLI::App* run = app.add_subcommand("run", "Run one attempt of a run, as the worker's agent does");
   run->add_option("--job", options->job, "job.json: the JSON of quantlab.v1.Job")->required();
   run->add_option("--events-fd", options->events_fd, "Descriptor to write events to, one JSON object a line")
       ->capture_default_str();
+  run->add_option(
+         "--checkpoint-seconds", options->checkpoints.interval_seconds,
+         "Save the state of a training this often, and when asked to stop, as OUTPUT/checkpoint/*; less "
+         "often where that takes more than 1 % of the time. 0: never")
+      ->check(CLI::Range(0.0, 1e9))
+      ->capture_default_str();
+  run->add_option("--resume-from", options->checkpoints.resume_from,
+                  "Continue the training from such a file; one that does not fit is reported and not used")
+      ->type_name("FILE");
   run->footer(
       "Example:\n  quant-runner run --job job.json --events-fd 3 3>events.jsonl\n\n"
       "The last event is `finished`. When the reader of the events goes away, the runner exits at once.");
-  run->callback(
-      [options, &action] { action = [options] { return RunJob(options->job, options->events_fd); }; });
+  run->callback([options, &action] {
+    action = [options] { return RunJob(options->job, options->events_fd, options->checkpoints); };
+  });
 }
 
 void AddTokenize(CLI::App& app, Action& action) {

@@ -65,6 +65,7 @@ absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledText
   engine::TrainingOptions options;
   options.config = training;
   options.seed = attempt.config().seed;
+  options.checkpoints = attempt.checkpoints();
   options.on_step = [&](const engine::TrainingStep& step) {
     log.Add(step);
     return attempt.Report(messages::kTraining(), step.step, step.steps, "step");

@@ -81,6 +81,7 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
       const MethodTexts texts,
       ReadMethodTexts(attempt, data, baseline, loaded.model->config(), method->spec().inputs(params)));
   engine::QuantizationContext context = MakeContext(attempt, texts);
+  context.checkpoints = attempt.checkpoints();
   context.keep_trained = [trained](std::unique_ptr<engine::Encoder> model) { *trained = std::move(model); };
   QL_ASSIGN_OR_RETURN(const engine::QuantizationResult result, method->Apply(*loaded.model, params, context));
   return engine::SaveModel(*loaded.model, result.plan, baseline, attempt.OutputPath("model"));

@@ -161,12 +161,12 @@ class AttemptTest(unittest.TestCase):
         return job
 
     @classmethod
-    def run_job(cls, job):
+    def run_job(cls, job, *options):
         """Exit code and events."""
         path = cls.root / "job.json"
         path.write_text(job if isinstance(job, str) else json.dumps(job))
         read, write = os.pipe()
-        process = subprocess.Popen([RUNNER, "run", "--job", str(path), "--events-fd", str(write)],
+        process = subprocess.Popen([RUNNER, "run", "--job", str(path), "--events-fd", str(write), *options],
                                    stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=[write])
         os.close(write)
         with os.fdopen(read) as events:
@@ -226,6 +226,103 @@ class FamiliesTest(AttemptTest):
 
     def test_electra(self):
         self.family("electra", "embedding.project", 15)
+
+
+class ResumeTest(AttemptTest):
+    """A training that is interrupted, and continued by another process."""
+
+    EPOCHS = 60  # of 8 steps
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        code, cls.whole = cls.run_job(cls.training("whole"))
+        assert code == 0, cls.whole[-1]
+
+    @classmethod
+    def training(cls, name):
+        job = cls.job("baseline", name)
+        job["config"]["training"]["epochs"] = cls.EPOCHS
+        return job
+
+    def interrupt(self, name, signal_number, seconds, wanted):
+        """Exit code, and the last checkpoint of an attempt that got the signal at the first event like `wanted`."""
+        path = self.root / f"{name}.json"
+        path.write_text(json.dumps(self.training(name)))
+        read, write = os.pipe()
+        process = subprocess.Popen([RUNNER, "run", "--job", str(path), "--events-fd", str(write),
+                                    "--checkpoint-seconds", str(seconds)], stderr=subprocess.DEVNULL, pass_fds=[write])
+        os.close(write)
+        saved, sent = [], False
+        with os.fdopen(read) as events:
+            for line in events:
+                event = json.loads(line) if line.endswith("\n") else {}
+                saved += [event["artifact"]["name"]] if "checkpoint/" in event.get("artifact", {}).get("name", "") else []
+                if not sent and wanted(event):
+                    process.send_signal(signal_number)
+                    sent = True
+        self.assertTrue(sent)
+        self.assertTrue(saved)
+        return process.wait(timeout=60), self.root / name / saved[-1]
+
+    def continued(self, name, checkpoint):
+        code, events = self.run_job(self.training(name), "--checkpoint-seconds", "1000", "--resume-from", str(checkpoint))
+        self.assertEqual(code, 0, events[-1])
+        for file in ("model/model.safetensors", "predictions.csv", "training_log.csv"):
+            self.assertEqual((self.root / name / file).read_bytes(), (self.root / "whole" / file).read_bytes(), file)
+        self.assertFalse((self.root / name / "checkpoint").exists())
+        curve = [[(m["step"], m["value"]) for m in self.metrics(e) if m["name"] == "train_loss"] for e in (events, self.whole)]
+        self.assertEqual(*curve)
+        return [event["log"] for event in events if "log" in event], events
+
+    def test_after_sigterm_the_training_continues_to_the_same_bytes(self):
+        code, file = self.interrupt("stopped", signal.SIGTERM, 1000,
+                                    lambda e: e.get("progress", {}).get("phase") == "training")
+        self.assertEqual(code, 4)
+        log, events = self.continued("after_sigterm", file)
+        self.assertTrue([line for line in log if "the training continues after step" in line["message"]], log)
+        self.assertFalse([e for e in events if "caveat" in e and "resumed" in e["caveat"]["code"]])
+
+    def test_after_sigkill_it_continues_from_the_last_scheduled_state(self):
+        code, file = self.interrupt("killed", signal.SIGKILL, 0.001, lambda e: "artifact" in e and
+                                    "checkpoint/" in e["artifact"]["name"])
+        self.assertEqual(code, -9)
+        self.continued("after_sigkill", file)
+
+    def test_a_stop_while_the_result_is_evaluated_keeps_the_training(self):
+        code, file = self.interrupt("evaluating", signal.SIGTERM, 1000,
+                                    lambda e: e.get("progress", {}).get("done") == e.get("progress", {}).get("total") and
+                                    e.get("progress", {}).get("phase") == "training")
+        self.assertEqual(code, 4)
+        self.assertIn(f"{8 * self.EPOCHS:012d}", file.name)
+        self.continued("evaluated", file)
+
+    def test_what_another_fingerprint_computed_is_a_caveat(self):
+        code, file = self.interrupt("elsewhere", signal.SIGTERM, 1000,
+                                    lambda e: e.get("progress", {}).get("phase") == "training")
+        content = file.read_bytes()
+        own = next(e["environment"]["fingerprint"] for e in self.whole if "environment" in e)
+        self.assertEqual(content.count(own.encode()), 1)
+        file.write_bytes(content.replace(own.encode(), b"0" * len(own)))
+        log, events = self.continued("here", file)
+        said = [e["caveat"]["message"] for e in events if e.get("caveat", {}).get("code") == "resumed_elsewhere"]
+        self.assertEqual(len(said), 1)
+        self.assertIn(own, said[0])
+        self.assertIn("0" * len(own), said[0])
+
+    def test_a_damaged_state_or_that_of_another_training_is_reported_and_not_used(self):
+        code, file = self.interrupt("damaged", signal.SIGTERM, 1000,
+                                    lambda e: e.get("progress", {}).get("phase") == "training")
+        cut = self.root / "cut.safetensors"
+        cut.write_bytes(file.read_bytes()[:-1000])
+        log, _ = self.continued("from_cut", cut)
+        self.assertTrue([line for line in log if "starts from the beginning" in line["message"] and
+                         line["severity"] == "SEVERITY_WARNING"], log)
+        other = self.training("other")
+        other["config"]["seed"] = "43"
+        code, events = self.run_job(other, "--resume-from", str(file))
+        self.assertEqual(code, 0)
+        self.assertTrue([e for e in events if "other inputs" in e.get("log", {}).get("message", "")])
 
 
 class RunnerTest(AttemptTest):

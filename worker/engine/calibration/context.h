@@ -49,6 +49,8 @@ struct QuantizationContext {
   // Takes the FP32 model that a method trained before it quantized it: what the error of quantization is
   // measured against, since the weights are no longer those of the model that was given. May be empty.
   std::function<void(std::unique_ptr<Encoder> trained)> keep_trained;
+  // Where a method that trains keeps the state of its training (train/checkpoints.h). nullptr: nowhere.
+  Checkpoints* checkpoints = nullptr;
 
   // Call the callback of the same name where it is set. Report returns CANCELLED where `progress` returns
   // false.

@@ -9,6 +9,7 @@
 
 #include "base/status_macros.h"
 #include "worker/engine/layers/static_int8_linear.h"
+#include "worker/engine/train/training_state.h"
 
 namespace quantlab::engine {
 namespace {
@@ -59,6 +60,29 @@ void FakeQuantLinear::To(const at::Device& device) {
   for (at::Tensor* tensor : {&weight_, &bias_, &first_weight_step_, &weight_step_, &input_step_}) {
     if (tensor->defined()) *tensor = tensor->to(device);
   }
+}
+
+std::map<std::string, at::Tensor> FakeQuantLinear::Observed() const {
+  const at::Tensor range = at::empty({2}, at::dtype(at::kFloat));
+  range.mutable_data_ptr<float>()[0] = range_.min;
+  range.mutable_data_ptr<float>()[1] = range_.max;
+  if (!options_.learned_steps) return {{"range", range}};
+  const at::Tensor input = at::empty({2}, at::dtype(at::kDouble));
+  input.mutable_data_ptr<double>()[0] = first_input_.scale;
+  input.mutable_data_ptr<double>()[1] = first_input_.zero_point;
+  return {{"range", range}, {"first_input", input}, {"first_weight_step", first_weight_step_}};
+}
+
+absl::Status FakeQuantLinear::Restore(const std::map<std::string, at::Tensor>& observed) {
+  for (const auto& [name, own] : Observed()) QL_RETURN_IF_ERROR(CheckTensor(observed, name, own));
+  const at::Tensor range = observed.at("range").contiguous();
+  range_.min = range.const_data_ptr<float>()[0];
+  range_.max = range.const_data_ptr<float>()[1];
+  if (!options_.learned_steps) return absl::OkStatus();
+  const at::Tensor input = observed.at("first_input").contiguous();
+  first_input_.scale = static_cast<float>(input.const_data_ptr<double>()[0]);
+  first_input_.zero_point = static_cast<int>(input.const_data_ptr<double>()[1]);
+  return RestoreTensor(observed, "first_weight_step", first_weight_step_);
 }
 
 ActivationParams FakeQuantLinear::InputParams() const {

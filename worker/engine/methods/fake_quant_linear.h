@@ -53,6 +53,12 @@ class FakeQuantLinear : public Linear {
   // Whether Forward still updates the input's range. Has no effect with learned steps.
   void SetObserving(bool observing) { observing_ = observing; }
 
+  // What training reads and changes besides the parameters, for a checkpoint: {"range": float [2]} and, with
+  // learned steps, {"first_input": double [2], "first_weight_step": float, as its step}.
+  std::map<std::string, at::Tensor> Observed() const;
+  // Sets it from such tensors. Errors: INVALID_ARGUMENT one is missing or malformed; nothing has changed.
+  absl::Status Restore(const std::map<std::string, at::Tensor>& observed);
+
   at::Tensor Forward(const at::Tensor& x) const override;
   // Fake-quantizes the input once where all layers do so alike.
   std::vector<at::Tensor> ForwardTogether(const at::Tensor& x,

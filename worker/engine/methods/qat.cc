@@ -14,6 +14,7 @@
 #include "worker/engine/methods/fake_quant_linear.h"
 #include "worker/engine/methods/method.h"
 #include "worker/engine/train/training_log.h"
+#include "worker/engine/train/training_state.h"
 
 namespace quantlab::engine {
 namespace {
@@ -64,6 +65,7 @@ absl::Status TrainMore(Encoder& model, const TrainingConfig& config, const Quant
                        TrainingOptions options, const std::function<void(const TrainingStep&)>& after_step) {
   options.config = config;
   options.seed = context.seed;
+  options.checkpoints = context.checkpoints;
   TrainingLog log(context.record);
   absl::Status reported;
   options.on_step = [&](const TrainingStep& step) {
@@ -99,6 +101,11 @@ class Qat : public QuantizationMethod {
       };
     }
     QL_RETURN_IF_ERROR(Prepare(model, params, context));
+    for (const auto& [name, value] : params) {
+      absl::StrAppend(&training.loss_key, "qat ", name, "=", ParamToString(value), "\n");
+    }
+    training.extra_state = [&model] { return ObservedState(model); };
+    training.restore_extra_state = [&model](const TensorMap& state) { return RestoreObserved(model, state); };
     const double freeze_at = Param<double>(params, "freeze_observers_at");
     const auto freeze = [&](const TrainingStep& step) {
       if (static_cast<double>(step.step) < freeze_at * static_cast<double>(step.steps)) return;
@@ -143,6 +150,32 @@ class Qat : public QuantizationMethod {
     model.ForEachLinear([&](const LayerInfo&, std::unique_ptr<Linear>& slot) {
       visitor(dynamic_cast<FakeQuantLinear&>(*slot));
     });
+  }
+
+  // What the layers observed: "LAYER/range" and so on.
+  static TensorMap ObservedState(Encoder& model) {
+    TensorMap state;
+    model.ForEachLinear([&](const LayerInfo& info, std::unique_ptr<Linear>& slot) {
+      for (const auto& [name, tensor] : dynamic_cast<const FakeQuantLinear&>(*slot).Observed()) {
+        state[absl::StrCat(info.name, "/", name)] = tensor;
+      }
+    });
+    return state;
+  }
+
+  static absl::Status RestoreObserved(Encoder& model, const TensorMap& state) {
+    const TensorMap own = ObservedState(model);
+    for (const auto& [name, tensor] : own) QL_RETURN_IF_ERROR(CheckTensor(state, name, tensor));
+    absl::Status status;
+    model.ForEachLinear([&](const LayerInfo& info, std::unique_ptr<Linear>& slot) {
+      auto& layer = dynamic_cast<FakeQuantLinear&>(*slot);
+      TensorMap observed;
+      for (const auto& [name, tensor] : layer.Observed()) {
+        observed[name] = state.at(absl::StrCat(info.name, "/", name));
+      }
+      status.Update(layer.Restore(observed));
+    });
+    return status;
   }
 
   // The integer layers are reported and saved, never the simulation.

@@ -8,13 +8,18 @@
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "worker/engine/train/training_state.h"
+
 namespace quantlab::engine {
 
 AdamW::AdamW(const std::vector<Encoder::NamedTensor>& parameters, const Options& options)
-    : options_(options), groups_{{options.weight_decay, {}, {}, {}, {}}, {0.0, {}, {}, {}, {}}} {
+    : options_(options), groups_{{options.weight_decay, {}, {}, {}, {}, {}}, {0.0, {}, {}, {}, {}, {}}} {
   for (const auto& [name, tensor, decays] : parameters) {
     Group& group = groups_[decays ? 0 : 1];
     const at::Tensor plain = tensor.detach();  // shares storage; updates are not recorded
+    group.names.push_back(name);
     group.parameters.push_back(tensor);
     group.first_moments.push_back(at::zeros_like(plain));
     group.second_moments.push_back(at::zeros_like(plain));
@@ -63,6 +68,23 @@ void AdamW::ClearGradients() {
   for (const Group& group : groups_) {
     for (const at::Tensor& parameter : group.parameters) parameter.mutable_grad().reset();
   }
+}
+
+TensorMap AdamW::State() const {
+  TensorMap state;
+  for (const Group& group : groups_) {
+    for (size_t i = 0; i < group.names.size(); ++i) {
+      state[absl::StrCat("first_moment/", group.names[i])] = group.first_moments[i];
+      state[absl::StrCat("second_moment/", group.names[i])] = group.second_moments[i];
+      state[absl::StrCat("updates/", group.names[i])] = group.steps[i].view({1});
+    }
+  }
+  return state;
+}
+
+absl::Status AdamW::Restore(const TensorMap& state) {
+  for (const auto& [name, tensor] : State()) QL_RETURN_IF_ERROR(RestoreTensor(state, name, tensor));
+  return absl::OkStatus();
 }
 
 }  // namespace quantlab::engine

@@ -3,10 +3,12 @@
 #ifndef QUANTLAB_WORKER_ENGINE_TRAIN_ADAMW_H_
 #define QUANTLAB_WORKER_ENGINE_TRAIN_ADAMW_H_
 
+#include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include "absl/status/status.h"
 #include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {
@@ -32,9 +34,16 @@ class AdamW {
 
   void ClearGradients();
 
+  // The moments and the number of updates of each parameter: "first_moment/NAME", "second_moment/NAME",
+  // "updates/NAME" float [1]. They share storage with the optimizer's own.
+  TensorMap State() const;
+  // Sets them from such a map. Errors: those of RestoreTensor (training_state.h).
+  absl::Status Restore(const TensorMap& state);
+
  private:
   struct Group {
     double weight_decay;
+    std::vector<std::string> names;
     std::vector<at::Tensor> parameters, first_moments, second_moments, steps;
   };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include <ATen/Context.h>
@@ -11,12 +12,16 @@
 #include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/empty.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/tensors/torch_status.h"
 #include "worker/engine/train/adamw.h"
+#include "worker/engine/train/checkpoints.h"
+#include "worker/engine/train/training_state.h"
 
 namespace quantlab::engine {
 namespace {
@@ -120,6 +125,20 @@ absl::Status NotFinite(const TrainingStep& step, const char* what, double value)
                        messages::kTrainingDiverged(what, value, step.step, step.steps, step.learning_rate));
 }
 
+constexpr char kExtra[] = "extra/";
+
+std::string ParameterKey(const Encoder::NamedTensor& parameter) {
+  return absl::StrCat("parameter/", parameter.name);
+}
+
+TensorMap ExtraOf(const TrainingState& state) {
+  TensorMap extra;
+  for (const auto& [name, tensor] : state.tensors) {
+    if (absl::StartsWith(name, kExtra)) extra[std::string(absl::StripPrefix(name, kExtra))] = tensor;
+  }
+  return extra;
+}
+
 class TrainingLoop {
  public:
   TrainingLoop(Encoder& model, const LabelledTexts& data, const Schedule& schedule,
@@ -136,30 +155,110 @@ class TrainingLoop {
   }
 
   absl::StatusOr<TrainingSummary> Run() {
-    const auto start = std::chrono::steady_clock::now();
+    start_ = std::chrono::steady_clock::now();
     at::manual_seed(options_.seed);
+    if (options_.checkpoints != nullptr) QL_RETURN_IF_ERROR(Resume());
     TrainingSummary summary;
     for (size_t epoch = 0; epoch < schedule_.size(); ++epoch) {
       double loss = 0, examples = 0;
       for (const Batch& batch : schedule_[epoch]) {
-        TrainingStep step;
-        step.epoch = static_cast<int>(epoch);
-        step.step = ++summary.steps;
-        QL_RETURN_IF_ERROR(RunStep(batch, step));
+        QL_ASSIGN_OR_RETURN(const TrainingStep step, NextStep(batch, epoch, ++summary.steps));
         loss += step.loss * static_cast<double>(step.examples);
         examples += static_cast<double>(step.examples);
-        if (options_.on_step && !options_.on_step(step)) {
-          return absl::CancelledError(
-              absl::StrCat("training cancelled after step ", step.step, " of ", steps_));
-        }
+        QL_RETURN_IF_ERROR(AfterStep(step));
       }
       if (examples > 0) summary.epoch_losses.push_back(loss / examples);
     }
-    summary.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    summary.seconds = Seconds();
+    if (options_.checkpoints != nullptr) options_.checkpoints->SetFinal(State());
     return summary;
   }
 
  private:
+  double Seconds() const {
+    return seconds_before_ + std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  }
+
+  // A step that an earlier process made is not made again.
+  absl::StatusOr<TrainingStep> NextStep(const Batch& batch, size_t epoch, int64_t number) {
+    if (number <= resumed_) return done_[static_cast<size_t>(number - 1)];
+    TrainingStep step;
+    step.epoch = static_cast<int>(epoch);
+    step.step = number;
+    QL_RETURN_IF_ERROR(RunStep(batch, step));
+    if (options_.checkpoints != nullptr) done_.push_back(step);
+    return step;
+  }
+
+  absl::Status AfterStep(const TrainingStep& step) {
+    const bool go_on = !options_.on_step || options_.on_step(step);
+    const bool is_new = step.step > resumed_;
+    Checkpoints* const checkpoints = options_.checkpoints;
+    if (checkpoints != nullptr && is_new && (!go_on || checkpoints->Due())) checkpoints->Write(State());
+    if (go_on) return absl::OkStatus();
+    return absl::CancelledError(absl::StrCat("training cancelled after step ", step.step, " of ", steps_));
+  }
+
+  // ---- state between two steps ----
+
+  // Its tensors share storage with the training's own. After the last step the optimizer is not needed.
+  TrainingState State() const {
+    TrainingState state;
+    state.inputs = inputs_;
+    state.total_steps = steps_;
+    state.seconds = Seconds();
+    state.steps = done_;
+    if (static_cast<int64_t>(done_.size()) < steps_) state.tensors = optimizer_.State();
+    for (const Encoder::NamedTensor& parameter : model_.Parameters()) {
+      state.tensors[ParameterKey(parameter)] = parameter.tensor.detach();
+    }
+    if (options_.extra_state) {
+      for (const auto& [name, tensor] : options_.extra_state()) {
+        state.tensors[absl::StrCat(kExtra, name)] = tensor;
+      }
+    }
+    AddRandomState(model_.device(), &state.tensors);
+    return state;
+  }
+
+  absl::Status Resume() {
+    QL_ASSIGN_OR_RETURN(inputs_, TrainingInputsDigest(model_, data_, schedule_, options_));
+    const std::optional<TrainingState> state = options_.checkpoints->Resume(inputs_, steps_);
+    if (!state) return absl::OkStatus();
+    if (const absl::Status restored = Restore(*state); !restored.ok()) {
+      at::manual_seed(options_.seed);
+      options_.checkpoints->Refuse(restored);
+      return absl::OkStatus();
+    }
+    done_ = state->steps;
+    resumed_ = static_cast<int64_t>(done_.size());
+    seconds_before_ = state->seconds;
+    options_.checkpoints->Accept(*state);
+    return absl::OkStatus();
+  }
+
+  // After an error, only the generators of random numbers may have changed.
+  absl::Status Restore(const TrainingState& state) {
+    const std::vector<Encoder::NamedTensor> parameters = model_.Parameters();
+    const bool optimizes = static_cast<int64_t>(state.steps.size()) < steps_;
+    for (const Encoder::NamedTensor& parameter : parameters) {
+      QL_RETURN_IF_ERROR(CheckTensor(state.tensors, ParameterKey(parameter), parameter.tensor));
+    }
+    if (optimizes) {
+      for (const auto& [name, tensor] : optimizer_.State()) {
+        QL_RETURN_IF_ERROR(CheckTensor(state.tensors, name, tensor));
+      }
+      QL_RETURN_IF_ERROR(RestoreRandomState(model_.device(), state.tensors));
+    }
+    if (options_.restore_extra_state) {
+      QL_RETURN_IF_ERROR(options_.restore_extra_state(ExtraOf(state)));
+    }
+    for (const Encoder::NamedTensor& parameter : parameters) {
+      QL_RETURN_IF_ERROR(RestoreTensor(state.tensors, ParameterKey(parameter), parameter.tensor));
+    }
+    return optimizes ? optimizer_.Restore(state.tensors) : absl::OkStatus();
+  }
+
   absl::Status RunStep(const Batch& batch, TrainingStep& step) {
     const TrainingConfig& config = options_.config;
     step.steps = steps_;
@@ -202,6 +301,12 @@ class TrainingLoop {
   const TrainingScope scope_;  // before the optimizer, which keeps what requires gradients
   AdamW optimizer_;
   int64_t steps_ = 0;
+  std::chrono::steady_clock::time_point start_;
+  // With `options_.checkpoints` only.
+  std::string inputs_;
+  std::vector<TrainingStep> done_;
+  int64_t resumed_ = 0;        // of `done_`, those that an earlier process made
+  double seconds_before_ = 0;  // that they took
 };
 
 }  // namespace

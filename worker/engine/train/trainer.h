@@ -15,6 +15,8 @@
 
 namespace quantlab::engine {
 
+class Checkpoints;
+
 // Tokenized texts with their classes, index by index.
 struct LabelledTexts {
   std::vector<TokenizedText> texts;
@@ -44,13 +46,23 @@ struct TrainingOptions {
   std::function<absl::StatusOr<at::Tensor>(const at::Tensor& logits, const at::Tensor& labels,
                                            const PackedBatch& batch)>
       loss;
-  // Called after every step, on the training thread; false ends the training with CANCELLED. May be empty.
+  // The settings on which `loss` depends, as a text. Empty with the default loss.
+  std::string loss_key;
+  // Called after every step, on the training thread; false ends the training with CANCELLED. Steps that an
+  // earlier process made are repeated to it, in order, before the first new one. May be empty.
   std::function<bool(const TrainingStep&)> on_step;
+  // Where the training's state is kept, and from where it continues (checkpoints.h). nullptr: nothing is
+  // kept.
+  Checkpoints* checkpoints = nullptr;
+  // State outside of the parameters that steps change, such as the ranges that layers observe. Both or none.
+  // Restoring changes nothing where it fails.
+  std::function<TensorMap()> extra_state;
+  std::function<absl::Status(const TensorMap&)> restore_extra_state;
 };
 
 struct TrainingSummary {
   int64_t steps = 0;
-  double seconds = 0;
+  double seconds = 0;                // with those of the processes from which this one continued
   std::vector<double> epoch_losses;  // mean over the examples of each epoch
 };
 
@@ -66,6 +78,9 @@ std::vector<std::vector<Batch>> MakeTrainingSchedule(const LabelledTexts& data, 
 // Errors: INVALID_ARGUMENT nothing to train on, a label or an index out of range, a setting out of range;
 // CANCELLED by on_step; FAILED_PRECONDITION the loss is no longer finite (with the remedy);
 // RESOURCE_EXHAUSTED out of memory. After an error the weights are those of the last whole step.
+//
+// With `checkpoints`, a training that is cancelled by on_step writes its state first, and one that finds the
+// state of an earlier process continues from it, to the same weights, bit for bit on the same fingerprint.
 absl::StatusOr<TrainingSummary> Train(Encoder& model, const LabelledTexts& data,
                                       const std::vector<std::vector<Batch>>& schedule,
                                       const TrainingOptions& options);
