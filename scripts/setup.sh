@@ -11,14 +11,12 @@ PACKAGES=(
   git ca-certificates g++ cmake ninja-build ccache pkg-config python3 python3-venv python3-pip
   libgrpc++-dev protobuf-compiler protobuf-compiler-grpc libprotobuf-dev libabsl-dev libssl-dev
   libsqlite3-dev libsqlitecpp-dev libspdlog-dev prometheus-cpp-dev libcivetweb-dev libyaml-cpp-dev libcli11-dev
-  nlohmann-json3-dev libhwy-dev libonnx-dev libutf8proc-dev libicu-dev libzip-dev libcurl4-openssl-dev libgtest-dev libgmock-dev
+  nlohmann-json3-dev libhwy-dev libonnx-dev libutf8proc-dev libicu-dev libzip-dev libcurl4-openssl-dev libjs-chart.js libgtest-dev libgmock-dev
   # Figures, HTML and PDF of reports; without them a report consists of Markdown, tables and data.
-  gnuplot-nox pandoc weasyprint fonts-noto-cjk curl openssl
+  gnuplot-nox pandoc weasyprint fonts-noto-cjk
 )
 TEST_PACKAGES=(clang-format-16 prometheus chromium poppler-utils)
 AXE_VERSION=4.14.1
-CHARTS_VERSION=4.6.1
-CHARTS_SHA512=hJyniucsFmq//EvXYvJ6c6mahPoI3kaxdjVH8awTaJ/fDNWeSqqqArixMJWkWNN6fcYvPU3HneSANFNYtRi61g==
 # Any npm works, not only Debian's.
 command -v npm >/dev/null && NPM=() || NPM=(npm)
 ALL_PACKAGES=("${NPM[@]}" clang-16 libclang-rt-16-dev clang-tidy-16 libbenchmark-dev gcovr help2man dpkg-dev debootstrap slurm-wlm munge buildah)
@@ -108,38 +106,6 @@ install_runtimes() {
   echo "$inputs" >"$stamp"
 }
 
-# Chart.js, which draws the charts of the report's pages (report/page/figures.js). It becomes a part of quantctl; where it
-# cannot be had, pages show pictures.
-install_charts() {
-  [ "$(cat "$ROOT/.charts/.installed" 2>/dev/null)" = "$CHARTS_VERSION" ] && return
-  step "Installing Chart.js $CHARTS_VERSION into .charts"
-  local folder package
-  folder=$(mktemp -d)
-  if command -v npm >/dev/null; then
-    npm pack --silent --ignore-scripts --pack-destination "$folder" "chart.js@$CHARTS_VERSION" >&2 || true
-  else
-    curl -fsSL -o "$folder/chart.js-$CHARTS_VERSION.tgz" \
-      "https://registry.npmjs.org/chart.js/-/chart.js-$CHARTS_VERSION.tgz" || true
-  fi
-  package=$folder/chart.js-$CHARTS_VERSION.tgz
-  if [ ! -f "$package" ]; then
-    echo "warning: npm's package chart.js@$CHARTS_VERSION is not available; reports will have pictures only" >&2
-    rm -r "$folder"
-    return
-  fi
-  [ "$(openssl dgst -sha512 -binary "$package" | base64 -w 0)" = "$CHARTS_SHA512" ] ||
-    die "chart.js@$CHARTS_VERSION is not the package that was expected (its SHA-512 differs)"
-  mkdir -p "$ROOT/.charts"
-  tar -xzf "$package" -C "$ROOT/.charts" --strip-components=1 package/LICENSE.md package/dist/chart.umd.min.js
-  # With its licence, and without its last line, which names a file for debuggers.
-  {
-    printf '/*\n%s\n*/\n' "$(cat "$ROOT/.charts/LICENSE.md")"
-    sed '/^\/\/# sourceMappingURL=/d' "$ROOT/.charts/dist/chart.umd.min.js"
-  } >"$ROOT/.charts/chart.js"
-  rm -r "$ROOT/.charts/dist" "$folder"
-  echo "$CHARTS_VERSION" >"$ROOT/.charts/.installed"
-}
-
 # The rules that the report's pages are checked with (tests/report/accessibility_test.py).
 install_axe() {
   [ "$(cat "$ROOT/.axe/.installed" 2>/dev/null)" = "$AXE_VERSION" ] && return
@@ -151,7 +117,6 @@ install_axe() {
 
 install_packages
 install_torch
-install_charts
 if [ "${1:-}" != "" ]; then install_test_venv; fi
 if [ "${1:-}" = --all ]; then
   install_axe

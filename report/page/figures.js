@@ -1,6 +1,6 @@
 // The charts that take the place of pictures on a screen: report/page_charts.h says what the page knows of them.
 // Readers switch between the views of a chart, sort its rows, enlarge it, and see a point's interval by mouse or by
-// the arrow keys. Drawn by Chart.js; without it the pictures stay.
+// the arrow keys. Drawn by Chart.js.
 function quantlabCharts(page, specs) {
   'use strict';
   var say = page.say, make = page.make, charts = [], uncorrected = false;
@@ -112,8 +112,8 @@ function quantlabCharts(page, specs) {
   }
   function axis(view, name) {
     var scale = {
-      type: 'linear', title: { display: !!view[name], text: view[name], color: ink('--ink') }, border: { color: ink('--quiet') },
-      ticks: { color: ink('--ink') }, grid: { color: ink('--line') }, grace: '6%'
+      type: 'linear', title: { display: !!view[name], text: view[name], color: ink('--ink') },
+      ticks: { color: ink('--ink') }, grid: { color: ink('--line'), borderColor: ink('--quiet') }, grace: '6%'
     };
     if (name === 'x' && view.kind === 'bars') { scale.beginAtZero = true; }
     if (name === 'x' && view.kind === 'lines') { scale.grace = 0; }
@@ -306,7 +306,6 @@ function quantlabCharts(page, specs) {
     this.canvas.focus();
   };
 
-  if (typeof Chart === 'undefined') { return { filter: function () {}, correct: function () {} }; }
   Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
   Chart.defaults.font.size = 13;
   specs.forEach(function (spec) {
