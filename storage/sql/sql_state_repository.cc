@@ -99,17 +99,16 @@ RunKind ReadKind(const std::string& name) {
   return RunKind::kComparison;  // the table allows no other
 }
 
-std::vector<RunDependency> ReadNeeds(Connection& connection, int64_t run) {
-  std::vector<RunDependency> needs;
-  Query query(connection,
-              "SELECT runs.name, must_succeed FROM needs JOIN runs ON runs.key = needed WHERE run = ? "
-              "ORDER BY position");
-  query.Bind(run);
-  while (query.Step()) needs.push_back({query.Text(0), query.Bool(1)});
+// By run, of an experiment or of one of its runs.
+using Needs = std::map<int64_t, std::vector<RunDependency>>;
+
+Needs CollectNeeds(Query& query) {
+  Needs needs;
+  while (query.Step()) needs[query.Int(0)].push_back({query.Text(1), query.Bool(2)});
   return needs;
 }
 
-absl::StatusOr<RunRecord> ReadRun(Connection& connection, const Query& row) {
+absl::StatusOr<RunRecord> ReadRun(const Query& row, const Needs& needs) {
   RunRecord out;
   out.id = row.Text(1);
   out.experiment_id = row.Text(2);
@@ -137,17 +136,29 @@ absl::StatusOr<RunRecord> ReadRun(Connection& connection, const Query& row) {
   if (!row.IsNull(24)) out.result = AttemptKey{row.Text(24), row.Int(25)};
   out.coded_message = ReadMessage(row.Text(26));
   QL_RETURN_IF_ERROR(DecodeRequirements(row.Text(27), &out.requirements));
-  out.needs = ReadNeeds(connection, row.Int(0));
+  const auto own = needs.find(row.Int(0));
+  if (own != needs.end()) out.needs = own->second;
   return out;
 }
 
-absl::StatusOr<std::vector<RunRecord>> ReadRuns(Connection& connection, Query& query) {
-  std::vector<RunRecord> runs;
+// Appends the runs of an experiment, in the order of creation. Their keys follow each other, so that a walk
+// over the keys reads the table from one end to the other; by the index it would jump, and then sort all
+// configurations.
+absl::Status ReadRuns(Connection& connection, int64_t experiment, std::vector<RunRecord>* runs) {
+  Query bounds(connection, "SELECT min(key), max(key) FROM runs WHERE experiment = ?");
+  if (!bounds.Bind(experiment).Step() || bounds.IsNull(0)) return absl::OkStatus();
+  Query needed(connection,
+               "SELECT needs.run, runs.name, must_succeed FROM needs JOIN runs ON runs.key = needed "
+               "WHERE needs.run BETWEEN ? AND ? ORDER BY needs.run, position");
+  const Needs needs = CollectNeeds(needed.Bind(bounds.Int(0)).Bind(bounds.Int(1)));
+  Query query(connection,
+              QL_RUN_COLUMNS "WHERE runs.key BETWEEN ? AND ? AND +runs.experiment = ? ORDER BY runs.key");
+  query.Bind(bounds.Int(0)).Bind(bounds.Int(1)).Bind(experiment);
   while (query.Step()) {
-    QL_ASSIGN_OR_RETURN(RunRecord run, ReadRun(connection, query));
-    runs.push_back(std::move(run));
+    QL_ASSIGN_OR_RETURN(RunRecord run, ReadRun(query, needs));
+    runs->push_back(std::move(run));
   }
-  return runs;
+  return absl::OkStatus();
 }
 
 // Nanoseconds, of any length.
@@ -377,24 +388,31 @@ absl::StatusOr<RunRecord> SqlStateRepository::GetRun(const std::string& run_id) 
         if (!query.Bind(run_id).Step()) {
           return absl::NotFoundError(absl::StrCat("there is no run ", run_id));
         }
-        return ReadRun(connection, query);
+        Query needed(connection,
+                     "SELECT needs.run, runs.name, must_succeed FROM needs JOIN runs ON runs.key = needed "
+                     "WHERE needs.run = ? ORDER BY position");
+        return ReadRun(query, CollectNeeds(needed.Bind(query.Int(0))));
       });
 }
 
 absl::StatusOr<std::vector<RunRecord>> SqlStateRepository::ListRuns(const std::string& experiment_id) {
   using Result = absl::StatusOr<std::vector<RunRecord>>;
-  return database_.Read(
-      absl::StrCat("listing the runs of ", experiment_id), [&](Connection& connection) -> Result {
-        QL_ASSIGN_OR_RETURN(const int64_t key, ExperimentKey(connection, experiment_id));
-        Query query(connection, QL_RUN_COLUMNS "WHERE runs.experiment = ? ORDER BY runs.key");
-        return ReadRuns(connection, query.Bind(key));
-      });
+  return database_.Read(absl::StrCat("listing the runs of ", experiment_id),
+                        [&](Connection& connection) -> Result {
+                          QL_ASSIGN_OR_RETURN(const int64_t key, ExperimentKey(connection, experiment_id));
+                          std::vector<RunRecord> runs;
+                          QL_RETURN_IF_ERROR(ReadRuns(connection, key, &runs));
+                          return runs;
+                        });
 }
 
 absl::StatusOr<std::vector<RunRecord>> SqlStateRepository::ListActiveRuns() {
-  return database_.Read("listing active runs", [&](Connection& connection) {
-    Query query(connection, QL_RUN_COLUMNS "WHERE experiments.state = 'ACTIVE' ORDER BY runs.key");
-    return ReadRuns(connection, query);
+  using Result = absl::StatusOr<std::vector<RunRecord>>;
+  return database_.Read("listing active runs", [&](Connection& connection) -> Result {
+    std::vector<RunRecord> runs;
+    Query active(connection, "SELECT key FROM experiments WHERE state = 'ACTIVE' ORDER BY key");
+    while (active.Step()) QL_RETURN_IF_ERROR(ReadRuns(connection, active.Int(0), &runs));
+    return runs;
   });
 }
 
