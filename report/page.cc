@@ -1,5 +1,7 @@
 #include "report/page.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -51,6 +53,38 @@ std::string PairJson(Language language, const PairFacts& pair) {
       .Build();
 }
 
+// Whether a character of three bytes begins here that is a Chinese one.
+bool IsChinese(absl::string_view text, size_t at) {
+  if (at + 3 > text.size()) return false;
+  const auto first = static_cast<unsigned char>(text[at]);
+  return first >= 0xE4 && first <= 0xE9;
+}
+
+// With U+2060 between Chinese characters, where a line may not break then.
+std::string JoinChinese(absl::string_view text) {
+  std::string joined;
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = IsChinese(text, i) ? 3 : 1;
+    absl::StrAppend(&joined, text.substr(i, length));
+    i += length;
+    if (length == 3 && IsChinese(text, i)) joined += "\u2060";
+  }
+  return joined;
+}
+
+// A row of a table on paper: names and headings do not break inside words, nor numbers before their units.
+// weasyprint knows no style for that. Cells begin with "|"; one inside a cell is escaped.
+std::string PaperRow(absl::string_view row, bool heading) {
+  const size_t end = heading ? row.size() : std::min(row.size(), row.find(" |", 1));
+  return absl::StrReplaceAll(absl::StrCat(JoinChinese(row.substr(0, end)), row.substr(end)),
+                             {{" MB", "\u00A0MB"},
+                              {" GB", "\u00A0GB"},
+                              {" kB", "\u00A0kB"},
+                              {" ms", "\u00A0ms"},
+                              {"p = ", "p\u00A0=\u00A0"},
+                              {"p < ", "p\u00A0<\u00A0"}});
+}
+
 std::string CoverHtml(Language language, const CoverOptions& cover, absl::string_view title) {
   std::string html =
       absl::StrCat("<section class=\"cover\">\n<p class=\"cover-title\">",
@@ -80,8 +114,15 @@ std::string PageFacts(Language language, const Facts& facts) {
 // figures and anchors begin a line so: "!", "[" and "<" of anything else are escaped.
 std::string PageMarkdown(Medium medium, absl::string_view markdown) {
   std::string text;
+  bool in_table = false;
   absl::ConsumeSuffix(&markdown, "\n");
   for (absl::string_view line : absl::StrSplit(markdown, '\n')) {
+    const bool heading = !in_table;
+    in_table = absl::StartsWith(line, "| ") || absl::StartsWith(line, "|-");
+    if (medium == Medium::kPaper && absl::StartsWith(line, "| ")) {
+      absl::StrAppend(&text, PaperRow(line, heading), "\n");
+      continue;
+    }
     if (medium == Medium::kPaper && absl::StartsWith(line, "![") && absl::ConsumeSuffix(&line, ".svg)")) {
       absl::StrAppend(&text, line, ".png)\n");
       continue;
