@@ -7,6 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/substitute.h"
+#include "base/messages.h"
+#include "report/facts/analysis.h"
 #include "report/facts/decision.h"
 #include "report/facts/format.h"
 #include "report/facts/message_text.h"
@@ -139,12 +141,23 @@ void WriteRuns(Writer& writer) {
   WriteNotRun(writer);
 }
 
+// Why a precision was not on offer is said where the choice among the others is discussed.
+bool SaidWithTheChoice(const Writer& writer, const RunReport& run, const Caveat& caveat) {
+  if (caveat.coded_message.code != messages::kPrecisionNotOffered("", Message()).code) return false;
+  return std::any_of(
+      writer.facts().variants.begin(), writer.facts().variants.end(), [&](const VariantFacts& variant) {
+        return std::find(variant.runs.begin(), variant.runs.end(), &run) != variant.runs.end() &&
+               ChoiceOf(variant).has_value();
+      });
+}
+
 void WriteCaveats(Writer& writer) {
   std::set<std::string> seen;
   for (const RunReport& run : writer.data().runs) {
     for (const Caveat& caveat : run.caveats) {
       // The first is said with the data, the second in the abstract.
       if (caveat.code == "subset" || caveat.code == "same_model") continue;
+      if (SaidWithTheChoice(writer, run, caveat)) continue;
       const std::string text =
           absl::StrCat(CaveatText(writer.language(), caveat), Brackets(writer.language(), Code(caveat.code)));
       if (seen.insert(text).second) writer.Item(text);

@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include "base/layer_role.h"
+#include "base/message_catalogue.h"
+#include "base/messages.h"
 #include "report/facts/analysis.h"
 #include "report/facts/testing/variants.h"
 
@@ -452,6 +454,14 @@ TEST_F(ChoiceTest, AMissedBudgetASizeBudgetAndPinsAreNamed) {
               HasSubstr("The least harmful assignment found that fits the size budget was taken."));
   runs_.back().caveats.push_back({"accuracy_budget_missed", "missed"});
   EXPECT_THAT(ChoiceAnalysis(kEn, variant_), HasSubstr("No assignment that was measured met its budget"));
+}
+
+TEST_F(ChoiceTest, APrecisionThatTheMachineLacksIsNamedWithTheReason) {
+  const Message message = messages::kPrecisionNotOffered("bf16", messages::kNoVnni());
+  runs_.back().caveats.push_back({"fallback", English(message), message});
+  EXPECT_THAT(ChoiceAnalysis(kEn, variant_),
+              HasSubstr("FP32. Besides, no layer is offered bf16: no VNNI on this CPU"));
+  EXPECT_THAT(ChoiceAnalysis(kZh, variant_), HasSubstr("此外，没有层可选用 bf16："));
 }
 
 TEST_F(ChoiceTest, WithoutAFrontOrLayersThereIsNoChoice) {
