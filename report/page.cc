@@ -1,7 +1,5 @@
 #include "report/page.h"
 
-#include <algorithm>
-
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -72,17 +70,16 @@ std::string JoinChinese(absl::string_view text) {
   return joined;
 }
 
-// A row of a table on paper: names and headings do not break inside words, nor numbers before their units.
-// weasyprint knows no style for that. Cells begin with "|"; one inside a cell is escaped.
+// A row of a table on paper: headings do not break inside words, nor numbers before their units. weasyprint
+// knows no style for that. Other cells stay as they are, so that their words are found by searching.
 std::string PaperRow(absl::string_view row, bool heading) {
-  const size_t end = heading ? row.size() : std::min(row.size(), row.find(" |", 1));
-  return absl::StrReplaceAll(absl::StrCat(JoinChinese(row.substr(0, end)), row.substr(end)),
-                             {{" MB", "\u00A0MB"},
-                              {" GB", "\u00A0GB"},
-                              {" kB", "\u00A0kB"},
-                              {" ms", "\u00A0ms"},
-                              {"p = ", "p\u00A0=\u00A0"},
-                              {"p < ", "p\u00A0<\u00A0"}});
+  if (heading) return JoinChinese(row);
+  return absl::StrReplaceAll(row, {{" MB", "\u00A0MB"},
+                                   {" GB", "\u00A0GB"},
+                                   {" kB", "\u00A0kB"},
+                                   {" ms", "\u00A0ms"},
+                                   {"p = ", "p\u00A0=\u00A0"},
+                                   {"p < ", "p\u00A0<\u00A0"}});
 }
 
 std::string CoverHtml(Language language, const CoverOptions& cover, absl::string_view title) {
