@@ -163,6 +163,14 @@ TEST_F(BoardTest, ARunningRunShowsPhaseRateAndTimeLeft) {
   EXPECT_THAT(board_->PlainLines(), ElementsAre("baseline: training 50/200 steps, 5/s, 30 s left"));
 }
 
+TEST_F(BoardTest, AUnitHasItsPlural) {
+  board_->Update(RunChange(1, "q-1/baseline", v1::RUN_STATE_RUNNING));
+  v1::WatchExperimentResponse change = ProgressChange(2, 100, 1, 5);
+  change.mutable_event()->mutable_progress()->set_unit("process");
+  board_->Update(change);
+  EXPECT_THAT(board_->PlainLines(), ElementsAre("baseline: training 1/5 processes"));
+}
+
 TEST_F(BoardTest, TheLastLineCountsRunsAndEstimatesTheTimeLeft) {
   EXPECT_EQ(Draw().back(), "0 of 2 runs ended");
   v1::WatchExperimentResponse change = RunChange(1, "q-1/baseline", v1::RUN_STATE_RUNNING);
