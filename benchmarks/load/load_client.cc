@@ -34,6 +34,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
+#include "base/backoff.h"
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "proto/channel.h"
@@ -199,8 +200,9 @@ class Worker {
       if (plan_->ending) return Stop();
       if (!status.ok()) {
         ++plan_->failed_calls;
-        return After(absl::Milliseconds(100), [=, this] { Call(name, timeout, call, request, then); });
+        return After(backoff_.Next(), [=, this] { Call(name, timeout, call, request, then); });
       }
+      backoff_.Reset();
       {
         MutexLock lock(mutex_);
         last_reply_ = end;
@@ -305,6 +307,7 @@ class Worker {
   v1::AttemptRef attempt_;
   int64_t last_event_ = 0;
   absl::Duration run_until_;
+  Backoff backoff_;  // as quant-worker's
   std::shared_ptr<grpc::Alarm> alarm_;
   Mutex mutex_;
   std::shared_ptr<grpc::ClientContext> context_ ABSL_GUARDED_BY(mutex_);

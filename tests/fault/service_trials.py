@@ -459,7 +459,7 @@ def disk_fault(fault):
 def full_file_system(setup, pause, rng):
     if not setup.mounted:
         return disk_fault(1)(setup, pause, rng)
-    filler = setup.data / "filler"
+    filler = setup.data / f"filler-{rng.random()}"
     with open(filler, "wb", buffering=0) as file:
         for block in (1 << 20, 4096):
             with contextlib.suppress(OSError):
