@@ -189,6 +189,33 @@ std::vector<MetricSpec> PairedMetrics() {
            "interval, which must reach 1 % or less to each side and hold 1 (or miss it by less than half a "
            "percent). Labels: batch_size, sequence_length, processes (how many measured it).",
        .needs_comparison = true},
+      {.name = "runtime_time",
+       .unit = "s",
+       .title = "Time in a runtime",
+       .title_zh = "在运行时中的时间",
+       .help =
+           "Time of one forward pass of a batch in each runtime of `comparison.runtimes`, this engine's too. "
+           "Labels: runtime, batch_size, sequence_length, quantile (p50, p90).",
+       .higher_is_better = false,
+       .needs_comparison = true},
+      {.name = "runtime_speedup",
+       .unit = "1",
+       .title = "Speedup over the best FP32 of any runtime",
+       .title_zh = "相对各运行时中最优 FP32 的加速比",
+       .help =
+           "Time of the baseline in the runtime that computes it fastest, over the variant's in its runtime: "
+           "paired and averaged as speedup is. Labels: runtime, reference (that runtime), batch_size, "
+           "sequence_length. Without an interval for the reference itself.",
+       .needs_comparison = true},
+      {.name = "runtime_logit_difference",
+       .unit = "1",
+       .title = "Largest difference of a logit from quant-runner's",
+       .title_zh = "logit 与 quant-runner 的最大差值",
+       .help =
+           "Of the built-in texts of an export's check, in a runtime that then took part. Labels: runtime, "
+           "version, tolerance.",
+       .higher_is_better = false,
+       .needs_comparison = true},
   };
 }
 

@@ -3,6 +3,7 @@
 #include "absl/strings/str_join.h"
 #include "base/device.h"
 #include "base/language.h"
+#include "base/runtime_names.h"
 #include "base/settings_line.h"
 
 namespace quantlab::settings {
@@ -455,6 +456,17 @@ std::vector<SettingSpec> ListedExperiments() {
               .help_zh = "并排测量速度、大小和内存。有指标需要时自动启用。",
               .in_key = InInputKey::kNo},
              {true}),
+      Listed(
+          ParamType::kString,
+          {.key = "comparison.runtimes",
+           .help = "Runtimes that the models are timed in as well, in the same blocks; `quantlab` is always "
+                   "timed.",
+           .help_zh = "另在这些运行时中为模型计时，与本引擎处于同一批区块；`quantlab` 总会计时。",
+           .in_key = InInputKey::kNo,
+           .allowed_words = absl::StrCat("a list of ", RuntimeNames()),
+           .allowed_words_zh = absl::StrCat(RuntimeNames(), " 的列表"),
+           .default_words = "`quantlab` alone",
+           .default_words_zh = "只有 `quantlab`"}),
   };
   for (SettingSpec& spec : all) spec.section = "experiments";
   return all;

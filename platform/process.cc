@@ -38,7 +38,7 @@ struct Prepared {
   std::vector<char*> argv, envp;
   std::string oom_score;
   const char* working_folder = nullptr;
-  int null_fd = -1, output = -1, error = -1, failure = -1;
+  int input = -1, output = -1, error = -1, failure = -1;
   std::vector<int> fds;
   bool new_session = false, dies_with_caller = false;
   pid_t parent = 0;
@@ -64,13 +64,13 @@ void ResetSignals() {
 // succeeds, comes after them and closes itself. Returns its number.
 int ArrangeDescriptors(const Prepared& prepared) {
   // First away from the low numbers, so that no dup2 overwrites one that is still needed.
-  const int null_fd = fcntl(prepared.null_fd, F_DUPFD, kHighFd);
+  const int input = fcntl(prepared.input, F_DUPFD, kHighFd);
   const int output = fcntl(prepared.output, F_DUPFD, kHighFd);
   const int error = fcntl(prepared.error, F_DUPFD, kHighFd);
   const int failure = fcntl(prepared.failure, F_DUPFD, kHighFd);
   int high[kMaxFds];
   for (size_t i = 0; i < prepared.fds.size(); ++i) high[i] = fcntl(prepared.fds[i], F_DUPFD, kHighFd);
-  dup2(null_fd, 0);
+  dup2(input, 0);
   dup2(output, 1);
   dup2(error, 2);
   int next = kFirstChildFd;
@@ -239,7 +239,7 @@ absl::StatusOr<pid_t> Start(const ProcessSpec& spec, Outputs* outputs) {
   if (!null_fd.valid()) return FileError(errno, "open", "/dev/null");
   QL_RETURN_IF_ERROR(OpenOutputs(spec, outputs));
   QL_ASSIGN_OR_RETURN(Pipe failure, MakePipe());
-  prepared.null_fd = null_fd.get();
+  prepared.input = spec.input >= 0 ? spec.input : null_fd.get();
   prepared.output = outputs->output.write.get();
   prepared.error = outputs->error.write.valid() ? outputs->error.write.get() : prepared.output;
   prepared.failure = failure.write.get();

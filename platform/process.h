@@ -44,6 +44,8 @@ struct ProcessSpec {
   std::string log_path = {};
   // Become descriptors 3, 4, … of the child, in this order. Borrowed until Launch returns.
   std::vector<int> fds = {};
+  // Standard input. Borrowed until Launch returns; -1: /dev/null.
+  int input = -1;
   // The child leads a session of its own instead of a process group only: no terminal, no Ctrl-C.
   bool new_session = false;
   // SIGKILL when the calling *thread* ends, however it ends.
@@ -89,8 +91,8 @@ class ProcessLauncher {
  public:
   virtual ~ProcessLauncher() = default;
 
-  // The child gets: standard input from /dev/null, no descriptors but 0, 1, 2 and `fds`, no blocked signals,
-  // and default signal dispositions.
+  // The child gets no descriptors but 0, 1, 2 and `fds`, no blocked signals, and default signal
+  // dispositions.
   // Errors: NOT_FOUND the program or the working folder does not exist; RESOURCE_EXHAUSTED no more processes
   // or descriptors; otherwise why exec failed.
   virtual absl::StatusOr<std::unique_ptr<Process>> Launch(const ProcessSpec& spec) = 0;

@@ -117,6 +117,18 @@ TEST(ProcessTest, DescriptorsAreHandedOverInTheirOrderAndNoOthers) {
   EXPECT_EQ(std::string(text, 4), "two\n");
 }
 
+TEST(ProcessTest, StandardInputMayBeADescriptor) {
+  absl::StatusOr<Pipe> pipe = MakePipe();
+  ASSERT_TRUE(pipe.ok());
+  ASSERT_EQ(write(pipe->write.get(), "given\n", 6), 6);
+  pipe->write.Reset();
+  ProcessSpec spec;
+  spec.argv = {"cat"};
+  EXPECT_EQ(RunCommand(*MakeProcessLauncher(), spec, {})->output, "") << "/dev/null, where there is none";
+  spec.input = pipe->read.get();
+  EXPECT_EQ(RunCommand(*MakeProcessLauncher(), spec, {})->output, "given\n");
+}
+
 TEST(ProcessTest, OutputMayBeAppendedToALog) {
   const TempFolder folder;
   const std::string log = folder.Write("log", "before\n");

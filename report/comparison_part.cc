@@ -4,8 +4,10 @@
 #include "report/facts/phrases.h"
 #include "report/facts/verdict.h"
 #include "report/parts.h"
+#include "report/tables/runtime_tables.h"
 #include "report/tables/tables.h"
 #include "report/text/method_sentences.h"
+#include "report/text/runtime_sentences.h"
 #include "report/text/sentences.h"
 
 namespace quantlab::report {
@@ -57,6 +59,24 @@ void WriteSpeed(Writer& writer) {
   writer.Show(SpeedTable(language, facts));
   for (const ComparisonFacts& comparison : facts.comparisons)
     writer.Paragraph(AaSentence(language, comparison));
+}
+
+void WriteRuntimes(Writer& writer) {
+  const Language language = writer.language();
+  const Facts& facts = writer.facts();
+  const Table table = RuntimesTable(language, facts);
+  if (table.rows.empty()) return;
+  writer.Subsection(writer.Say("Speed in other runtimes", "在其他运行时中的速度"));
+  writer.Paragraph(Join(
+      language,
+      {FastestRuntimeSentence(language, facts), RuntimeVersionsSentence(language, facts),
+       writer.About("results/runtimes", "$0 shows them at that shape.", "$0 给出该形状下的结果。"),
+       writer.About("runtimes", "$0 has each variant in each runtime.", "$0 给出各方案在各运行时中的速度。"),
+       writer.About("runtime_times", "The times and the checks of the logits are in $0.",
+                    "时间与 logit 的检查见 $0。")}));
+  writer.ShowFigure("results/runtimes");
+  writer.Show(table);
+  writer.Show(RuntimeTimesTable(language, facts));
 }
 
 void WriteCosts(Writer& writer) {
@@ -126,6 +146,7 @@ void WriteComparison(Writer& writer) {
   writer.Paragraph(NoComparisonSentence(writer.language(), writer.facts()));
   WriteQuality(writer);
   WriteSpeed(writer);
+  WriteRuntimes(writer);
   WriteCosts(writer);
   WriteLayerByLayer(writer);
   WriteTogether(writer);

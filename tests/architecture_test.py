@@ -19,7 +19,8 @@ ALLOWED = {
     "proto": {"quantlab", "security"},  # quantlab/v1/*.pb.h is the generated contract
     "codec": set(),
     "model_folder": set(),
-    "export": {"model_folder", "worker/engine/families"},
+    "runtimes": set(),
+    "export": {"model_folder", "runtimes", "worker/engine/families"},
     "storage/sql": {"codec"},
     "storage/sqlite": {"storage/sql"},
     "storage": {"storage/sql", "storage/sqlite"},
@@ -66,7 +67,7 @@ ALLOWED["worker/agent/program/testing"] = {"worker/agent/connection", "tests", "
 ALLOWED["worker/engine/tensors"] |= {"model_folder"}
 ALLOWED["worker/engine/models"] |= {"model_folder"}
 ALLOWED["worker/engine/input_checks"] |= {"model_folder"}
-ALLOWED["worker/runner"] = {"codec", "model_folder"} | {f"worker/engine/{folder}" for folder in ENGINE}
+ALLOWED["worker/runner"] = {"codec", "model_folder", "runtimes"} | {f"worker/engine/{folder}" for folder in ENGINE}
 for _module in set(ALLOWED) - WITHOUT_PLATFORM:
     ALLOWED[_module] |= {"platform"}
 
@@ -107,7 +108,7 @@ def module_of(path):
 
 
 def sources():
-    for module in ("base", "platform", "security", "logging", "monitoring", "yaml", "catalog", "codec", "model_folder", "export", "proto", "storage", "report",
+    for module in ("base", "platform", "security", "logging", "monitoring", "yaml", "catalog", "codec", "model_folder", "runtimes", "export", "proto", "storage", "report",
                    "server", "client", "worker"):
         for path in sorted((ROOT / module).rglob("*")):
             if path.suffix in (".h", ".cc") and not path.name.endswith("_test.cc"):

@@ -14,7 +14,7 @@ COLUMNS = re.compile(r"(?:Table table\(|columns = |columns\.push_back\()(\{.*?\}
 # No program makes these any longer, but results that are stored carry them, and reports render them in both languages.
 STORED = {"kMeasuringSpeed", "kNoPackedKernelOnCpu", "kTimingsUnreliable"}
 TITLE = re.compile(r'\{"([A-Z][^"]*)"')
-FOLDERS = ("base", "catalog", "client", "export", "codec", "logging", "model_folder", "platform", "proto", "report", "security", "server",
+FOLDERS = ("base", "catalog", "client", "export", "codec", "logging", "model_folder", "platform", "proto", "report", "runtimes", "security", "server",
            "storage", "worker", "yaml")
 
 

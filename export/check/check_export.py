@@ -2,7 +2,8 @@
 
 quantctl export-model starts it with a Python that has the runtime:
   check_export.py --format onnx --runner quant-runner --source MODEL --exported FOLDER --texts FILE --result FILE
-It needs NumPy and the runtime only. The result is a JSON object; "error" in it says why there are no numbers.
+      --share 0.1
+It needs NumPy and the runtime, and quantlab_runtimes.py beside it. The result is a JSON object; "error" in it says why there are no numbers.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import sys
 import time
 
 import numpy as np
+from quantlab_runtimes import RUNTIMES, inputs_of
 
 BATCH, TIMED_RUNS, TIMED_SECONDS, TIMED_TOKENS, TIMED_CHARACTERS = 16, 20, 2.0, 32, 512
 
@@ -22,6 +24,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser()
     for name in ("format", "runner", "source", "exported", "texts", "result"):
         parser.add_argument("--" + name, required=True)
+    parser.add_argument("--share", type=float, required=True, help="tolerated difference over the largest logit")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--max-length", type=int, default=128)
     return parser.parse_args()
@@ -39,152 +42,7 @@ def lines_of_json(text):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def inputs_of(ids, names, padding_id):
-    """Padded inputs of a batch of token ids, as far as the model has them."""
-    length = max(map(len, ids))
-    padded = np.full((len(ids), length), padding_id, np.int64)
-    mask = np.zeros((len(ids), length), np.int64)
-    for row, text in enumerate(ids):
-        padded[row, :len(text)], mask[row, :len(text)] = text, 1
-    inputs = {"input_ids": padded, "attention_mask": mask, "token_type_ids": np.zeros_like(padded)}
-    return {name: inputs[name] for name in names}
-
-
-# ---- runtimes --------------------------------------------------------------------------------------------------
-
-
-def with_outputs(model, names):
-    """The bytes of an ONNX model whose graph has further outputs.
-
-    Protobuf merges a message that is there twice, so a second graph with outputs alone adds them.
-    """
-    def field(number, content):
-        size, length = len(content), b""
-        while size > 127:
-            length, size = length + bytes([size & 127 | 128]), size >> 7
-        return bytes([number << 3 | 2]) + length + bytes([size]) + content
-
-    outputs = b"".join(field(12, field(1, name.encode())) for name in names)
-    return model + field(7, outputs)
-
-
-class OnnxRuntime:
-    title = "ONNX Runtime"
-
-    def __init__(self, folder, threads, outputs=()):
-        import onnxruntime
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = threads, 3
-        # By default products with 4-bit weights quantize their inputs as well, which the measured model does not.
-        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
-        path = folder / "model.onnx"
-        if outputs:
-            path = folder / ".traced.onnx"
-            path.write_bytes(with_outputs((folder / "model.onnx").read_bytes(), outputs))
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        if outputs:
-            path.unlink()
-        self.version = onnxruntime.__version__
-        self.inputs = [value.name for value in self.session.get_inputs()]
-        self.outputs = [value.name for value in self.session.get_outputs()]
-        self.facts = {}
-
-    def run(self, inputs):
-        return dict(zip(self.outputs, self.session.run(None, inputs)))
-
-
-class OpenVino:
-    title = "OpenVINO"
-
-    def __init__(self, folder, threads, outputs=()):
-        import openvino
-        core = openvino.Core()
-        model = core.read_model(str(folder / "model.onnx"))
-        if outputs:
-            model.add_outputs(list(outputs))
-        # By default products are made in BF16 on processors that have it, and inputs of products with INT8 or INT4
-        # weights are quantized; the measured model does neither.
-        options = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
-                   "INFERENCE_NUM_THREADS": threads}
-        self.compiled = core.compile_model(model, "CPU", options)
-        self.version = openvino.__version__.split("-")[0]
-        self.inputs = [value.get_any_name() for value in self.compiled.inputs]
-        self.outputs = ["logits", *outputs]
-        self.facts = {"int8_products": sum(self.is_int8_product(op)
-                                           for op in self.compiled.get_runtime_model().get_ops())}
-
-    @staticmethod
-    def is_int8_product(op):
-        facts = op.get_rt_info()
-        kind, precision = (str(facts[key].astype(str)) if key in facts else ""
-                           for key in ("layerType", "runtimePrecision"))
-        # Of the input: a product in FP32 with INT8 weights has "i8".
-        return kind in ("FullyConnected", "MatMul") and precision == "u8"
-
-    def run(self, inputs):
-        results = self.compiled(inputs)
-        return {name: results[i] for i, name in enumerate(self.outputs)}
-
-
-class Transformers:
-    title = "transformers"
-    # The share of the largest logit by which it may differ from quant-runner on the exported folder itself; None:
-    # quant-runner does not read that folder.
-    own_share = 1e-4
-
-    def __init__(self, folder, threads, outputs=()):
-        import inspect
-        import torch
-        import transformers
-        torch.set_num_threads(threads)
-        transformers.logging.set_verbosity_error()
-        transformers.logging.disable_progress_bar()
-        self.model, report = transformers.AutoModelForSequenceClassification.from_pretrained(
-            str(folder), output_loading_info=True)
-        wrong = {key: sorted(map(str, names)) for key, names in report.items() if names}
-        if wrong:
-            raise RuntimeError(f"tensors are not those that transformers expects: {wrong}")
-        self.model.eval()
-        parameters = inspect.signature(self.model.forward).parameters
-        self.inputs = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in parameters]
-        self.version, self.facts, self.values = transformers.__version__, {}, {}
-        for name in outputs:
-            self.model.get_submodule(name).register_forward_hook(self.keep(name))
-
-    def keep(self, name):
-        def hook(_module, _inputs, output):
-            self.values[name] = output.detach().float().reshape(-1, output.shape[-1]).numpy()
-        return hook
-
-    def run(self, inputs):
-        import torch
-        with torch.no_grad():
-            logits = self.model(**{name: torch.from_numpy(value) for name, value in inputs.items()}).logits
-        return {"logits": logits.float().numpy(), **self.values}
-
-
-class TransformersBf16(Transformers):
-    own_share = 0.05
-
-
-class CompressedTensors(Transformers):
-    own_share = None
-
-
-RUNTIMES = {"onnx": OnnxRuntime, "openvino": OpenVino, "transformers": Transformers,
-            "transformers-bf16": TransformersBf16, "compressed-tensors": CompressedTensors}
-# Of formats without quantized activations.
-DENSE = ("transformers", "transformers-bf16")
-
-
 # ---- comparison ------------------------------------------------------------------------------------------------
-
-
-def kinds_of(source):
-    plan = source / "plan.json"
-    if not plan.exists():
-        return {}
-    return {layer["name"]: layer["kind"] for layer in json.loads(plan.read_text(encoding="utf-8"))["layers"]}
 
 
 def sees_whole_input(source):
@@ -192,23 +50,6 @@ def sees_whole_input(source):
     plan = source / "plan.json"
     return plan.exists() and any(layer.get("granularity") == "per_tensor"
                                  for layer in json.loads(plan.read_text(encoding="utf-8"))["layers"])
-
-
-def tolerance_of(kinds, format_name):
-    """The largest difference of a logit, as a share of the largest logit.
-
-    FP32: sums in another order. Half precision and weight-only: quant-runner rounds inputs and sums to 8 bits of
-    mantissa where the processor has BF16 products. INT8 and FP8: a value next to the middle of two steps may be
-    rounded to the other one, and all later layers see it. Formats without quantized activations differ by the whole
-    error of that quantization.
-    """
-    shares = {"fp32": 1e-4, "bf16": 0.05, "fp16": 0.01, "int8_weight_only": 0.05, "int4_weight_only": 0.05,
-              "int8_static": 0.1, "int8_dynamic": 0.1, "fp8": 0.1}
-    if format_name in DENSE:
-        shares.update(int8_static=0.3, int8_dynamic=0.3, fp8=0.3)
-    if format_name == "transformers-bf16":
-        shares["fp32"] = 0.05
-    return max([shares["fp32"]] + [shares[kind] for kind in kinds.values()])
 
 
 def read_safetensors(path):
@@ -298,14 +139,13 @@ def compare(arguments):
     runtime = kind(exported, arguments.threads)
     logits = np.concatenate([runtime.run(inputs_of([row], runtime.inputs, padding_id))["logits"] for row in ids])
     check_against_own(arguments, kind, text, logits)
-    kinds = kinds_of(source)
     if not sees_whole_input(source):
         # Padded, as a batch. Beyond some texts it would only take longer.
         together = runtime.run(inputs_of(ids[:BATCH], runtime.inputs, padding_id))["logits"]
         alone = np.abs(logits[:BATCH] - expected[:BATCH]).max(axis=1, keepdims=True)
         batched = np.abs(together - expected[:BATCH]).max(axis=1, keepdims=True)
         logits[:BATCH] = np.where(batched > alone, together, logits[:BATCH])
-    share = tolerance_of(kinds, arguments.format)
+    share = arguments.share
     tolerance = share * max(float(np.abs(expected).max()), 1e-3)
     errors = np.abs(logits - expected).max(axis=1)
     difference = float(errors.max()) if np.isfinite(logits).all() else float("inf")

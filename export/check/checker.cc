@@ -18,11 +18,14 @@
 #include "base/files.h"
 #include "base/message_catalogue.h"
 #include "base/messages/export.h"
+#include "base/numbers.h"
 #include "base/status_macros.h"
 #include "base/text/utf8.h"
 #include "export/check/check_script.h"
 #include "platform/files.h"
 #include "platform/process.h"
+#include "runtimes/agreement.h"
+#include "runtimes/runtime_commands.h"
 
 namespace quantlab::model_export {
 namespace {
@@ -74,7 +77,7 @@ int Threads(int asked) {
 }
 
 absl::StatusOr<std::string> Texts(const std::string& path) {
-  if (path.empty()) return std::string(kBuiltInTexts);
+  if (path.empty()) return std::string(runtimes::BuiltInTexts());
   QL_ASSIGN_OR_RETURN(std::string texts, ReadFile(path, kMaxTextBytes));
   if (IsValidUtf8(texts) && !absl::StripAsciiWhitespace(texts).empty()) return texts;
   return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kExportNoTexts(path));
@@ -95,6 +98,8 @@ absl::StatusOr<CheckResult> CheckExportedModel(const SourceModel& model, const E
   const std::string script = scratch.path() + "/check_export.py", texts = scratch.path() + "/texts.txt",
                     result_path = scratch.path() + "/result.json";
   QL_ASSIGN_OR_RETURN(const std::string lines, Texts(options.texts));
+  QL_ASSIGN_OR_RETURN(const runtimes::ModelForm form, runtimes::ReadModelForm(model.folder()));
+  QL_RETURN_IF_ERROR(runtimes::WriteRuntimePrograms(scratch.path()));
   QL_RETURN_IF_ERROR(WriteFileAtomically(script, kCheckExport));
   QL_RETURN_IF_ERROR(WriteFileAtomically(texts, lines));
   const std::string format = exporter.name();
@@ -106,6 +111,7 @@ absl::StatusOr<CheckResult> CheckExportedModel(const SourceModel& model, const E
                "--exported",   folder,
                "--texts",      texts,
                "--result",     result_path,
+               "--share",      RoundTrip(runtimes::ToleratedShare(form, format)),
                "--threads",    absl::StrCat(Threads(options.threads)),
                "--max-length", absl::StrCat(std::min(kMaxTokens, model.config().max_tokens()))};
   QL_ASSIGN_OR_RETURN(

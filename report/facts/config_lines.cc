@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/method_spec.h"
+#include "base/runtime_names.h"
 #include "base/settings.h"
 #include "base/sha256.h"
 #include "report/facts/format.h"
@@ -64,6 +65,9 @@ std::vector<std::pair<std::string, std::string>> ConfigLines(const RunConfig& co
   lines.emplace_back("dataset.digest", config.dataset.asset.digest);
   for (const auto& setting : SettingsOf<DatasetConfig>()) AddSetting(setting, config.dataset, lines);
   if (config.kind != RunKind::kComparison) AddTraining(config.training, lines);
+  if (const std::vector<std::string> runtimes = RuntimesOf(config); !runtimes.empty()) {
+    lines.emplace_back("comparison.runtimes", ValueText()(runtimes));
+  }
   if (!config.method.name.empty()) {
     lines.emplace_back("method.name", config.method.name);
     lines.emplace_back("method.version", std::to_string(config.method.version));

@@ -5,6 +5,7 @@
 
 #include "report/facts/collect.h"
 #include "report/facts/metric_pool.h"
+#include "report/facts/runtimes.h"
 
 namespace quantlab::report {
 namespace {
@@ -126,6 +127,7 @@ Facts CollectFacts(const ReportData& data) {
     if (run.run.kind != RunKind::kComparison) continue;
     if (run.run.state == RunState::kSucceeded) {
       facts.comparisons.push_back(CollectComparison(pool, run));
+      for (const char* name : kRuntimeMetrics) pool.AllOf(&run, name);  // CollectRuntimes has them
     } else {
       facts.ended_comparisons.push_back(&run);
     }

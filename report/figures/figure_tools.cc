@@ -3,6 +3,7 @@
 #include "absl/strings/str_join.h"
 #include "report/facts/names.h"
 #include "report/figures/charts.h"
+#include "report/figures/runtime_chart.h"
 #include "report/figures/scripts.h"
 
 namespace quantlab::report {
@@ -34,7 +35,7 @@ std::vector<FigureData> FigureTools(const std::vector<Language>& languages) {
 
 std::vector<Figure> AllFigures(const Facts& facts) {
   std::vector<Figure> figures = {SystemDiagram(), ModelDiagram(facts)};
-  for (auto* make : {&AccuracyChart, &SizeChart, &SpeedChart, &MemoryChart, &RadarChart, &ParetoChart,
+  for (auto* make : {&AccuracyChart, &SizeChart, &SpeedChart, &RuntimeChart, &MemoryChart, &RadarChart, &ParetoChart,
                      &TradeChart, &Dashboard, &LayerChart, &FrontChart, &CurvesChart}) {
     if (auto figure = make(facts)) figures.push_back(*std::move(figure));
   }

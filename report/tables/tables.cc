@@ -1,5 +1,7 @@
 #include "report/tables/tables.h"
 
+#include "report/tables/runtime_tables.h"
+
 namespace quantlab::report {
 
 std::vector<Table> AllTables(Language language, const Facts& facts) {
@@ -10,6 +12,8 @@ std::vector<Table> AllTables(Language language, const Facts& facts) {
           PairedTable(language, facts),
           PairsTable(language, facts),
           SpeedTable(language, facts),
+          RuntimesTable(language, facts),
+          RuntimeTimesTable(language, facts),
           SizeTable(language, facts),
           MemoryTable(language, facts),
           LayersTable(language, facts),

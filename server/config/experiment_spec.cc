@@ -12,8 +12,10 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/messages/queue.h"
+#include "base/messages/runtimes.h"
 #include "base/metric_spec.h"
 #include "base/param_check.h"
+#include "base/runtime_names.h"
 #include "base/text/escape.h"
 #include "base/text/nearest_name.h"
 #include "base/worker_labels.h"
@@ -273,6 +275,21 @@ void ReadBaseline(const YamlNode& node, Diagnostics& diagnostics, ExperimentSpec
   fields.Done();
 }
 
+void ReadComparison(const YamlNode* node, Diagnostics& diagnostics, ExperimentSpec* spec, Enabled* enabled) {
+  Fields fields(node, "experiments.comparison", diagnostics);
+  bool on = true;
+  fields.Bool("enabled", &on);
+  enabled->comparison = on;
+  fields.Words("runtimes", &spec->runtimes);
+  std::set<std::string> names;
+  for (const std::string& name : spec->runtimes) {
+    const Location& at = node->Find("runtimes")->at;
+    if (!IsRuntimeName(name)) diagnostics.Error(at, messages::kRuntimeUnknown(name, RuntimeNames()));
+    if (!names.insert(name).second) diagnostics.Error(at, messages::kRuntimeTwice(name));
+  }
+  fields.Done();
+}
+
 Enabled ReadExperiments(const YamlNode* node, Diagnostics& diagnostics, ExperimentSpec* spec) {
   Fields fields(node, "experiments", diagnostics);
   Enabled enabled;
@@ -292,11 +309,7 @@ Enabled ReadExperiments(const YamlNode* node, Diagnostics& diagnostics, Experime
     }
   }
   if (fields.Take("comparison") != nullptr || fields.Has("comparison")) {
-    Fields comparison(node->Find("comparison"), "experiments.comparison", diagnostics);
-    bool on = true;
-    comparison.Bool("enabled", &on);
-    comparison.Done();
-    enabled.comparison = on;
+    ReadComparison(node->Find("comparison"), diagnostics, spec, &enabled);
   }
   fields.Done();
   return enabled;

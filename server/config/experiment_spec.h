@@ -56,6 +56,7 @@ struct ExperimentSpec {
   NamedAsset dataset_name = {"imdb", {}};
   std::vector<MethodRequest> methods;  // enabled ones, in the order of AllMethods()
   bool comparison = false;
+  std::vector<std::string> runtimes;  // of the comparison, as the file lists them
 
   DatasetConfig dataset;  // without its asset
   TrainingConfig training;

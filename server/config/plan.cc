@@ -13,6 +13,7 @@
 #include "base/messages.h"
 #include "base/messages/hub.h"
 #include "base/metric_spec.h"
+#include "base/runtime_names.h"
 #include "base/settings.h"
 #include "base/sha256.h"
 #include "base/text/escape.h"
@@ -182,6 +183,7 @@ class Planner {
     run.config.kind = RunKind::kComparison;
     run.config.seed = spec_.seeds[0];
     run.config.variant = run.config.run_name = run.folder = "comparison";
+    SetRuntimes(spec_.runtimes, &run.config);
     for (const PlannedRun& other : runs_) {
       if (other.config.seed != spec_.seeds[0]) continue;
       run.needs.push_back({other.config.run_name, other.config.kind == RunKind::kBaseline});

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/runtime_names.h"
 #include "base/settings.h"
 #include "base/sha256.h"
 
@@ -221,6 +222,27 @@ TEST(PlanTest, ComparisonIsImpliedByTimingMetricsAlone) {
   EXPECT_THAT(asked.runs[0].config.evaluation.metrics, testing::Contains("speedup"));
   EXPECT_THAT(Problems(Plan(head + ", comparison: {enabled: false}}\nevaluation: {metrics: [speedup]}\n")),
               HasSubstr("comparison is not enabled"));
+}
+
+TEST(PlanTest, RuntimesOfTheComparisonReachItsRun) {
+  const std::string head = "experiments: {baseline: {}, dynamic_quantization: {}, comparison: {runtimes: ";
+  const PlanResult plan = Plan(head + "[quantlab, onnxruntime, x-mine]}}\n");
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_THAT(RuntimesOf(plan.runs.back().config), ElementsAre("quantlab", "onnxruntime", "x-mine"));
+  EXPECT_THAT(RuntimesOf(plan.runs.front().config), IsEmpty());
+  EXPECT_THAT(RuntimesOf(Plan(head + "openvino}}\n").runs.back().config), ElementsAre("openvino"));
+  EXPECT_TRUE(Plan(head + "[]}}\n").runs.back().config.method.params.empty());
+}
+
+TEST(PlanTest, UnknownRuntimesAreRefusedWithTheirPlace) {
+  const std::string head = "experiments:\n  baseline: {}\n  comparison:\n    runtimes: ";
+  const std::string unknown = Problems(Plan(head + "[tflite]\n"));
+  EXPECT_THAT(unknown, HasSubstr("there is no runtime tflite"));
+  EXPECT_THAT(unknown, HasSubstr("quantlab, onnxruntime, openvino, pytorch, x-NAME"));
+  EXPECT_THAT(unknown, HasSubstr(":4:"));
+  EXPECT_THAT(Problems(Plan(head + "[x-../sh]\n")), HasSubstr("there is no runtime x-../sh"));
+  EXPECT_THAT(Problems(Plan(head + "[openvino, openvino]\n")), HasSubstr("listed twice"));
+  EXPECT_THAT(Problems(Plan(head + "{a: b}\n")), HasSubstr("runtimes"));
 }
 
 TEST(PlanTest, IncludesMergeAndLaterWins) {

@@ -13,7 +13,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
 
-PROGRAMS = ("quantctl", "quant-coordinator", "quant-worker", "quant-runner")
+PROGRAMS = ("quantctl", "quant-coordinator", "quant-worker", "quant-runner", "quant-export")
 BUILD = worlds.BIN.parent
 
 

@@ -145,7 +145,7 @@ class PackagesTest(unittest.TestCase):
         names = [f"quantlab-{name}" for name in PACKAGES]
         changed = self.machine.run("dpkg", "--verify", *names).stdout.splitlines()
         self.assertEqual([line.split()[1:] for line in changed], [["c", "/etc/quantlab/worker.yaml"]])
-        for page in ("quantctl", "quant-coordinator", "quant-worker", "quant-runner"):
+        for page in ("quantctl", "quant-coordinator", "quant-worker", "quant-runner", "quant-export"):
             self.assertTrue((self.root / f"usr/share/man/man1/{page}.1.gz").exists(), page)
         chinese = gzip.decompress((self.root / "usr/share/man/zh_CN/man1/quantctl.1.gz").read_bytes()).decode()
         self.assertRegex(chinese, r'\.SH "[\u4e00-\u9fff]+"')

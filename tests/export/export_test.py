@@ -144,8 +144,9 @@ class ExportTest(unittest.TestCase):
         (other / "model.safetensors").write_bytes(stored)
         done = subprocess.run(
             [PYTHON, ROOT / "export/check/check_export.py", "--format", "onnx", "--runner", BIN / "quant-runner",
-             "--source", other, "--exported", self.out / "good", "--texts", self.texts, "--max-length", "32", "--result",
-             self.out / "result.json"], capture_output=True, text=True, check=False)
+             "--source", other, "--exported", self.out / "good", "--texts", self.texts, "--max-length", "32", "--share", "1e-4",
+             "--result", self.out / "result.json"], capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(ROOT / "runtimes/python")})
         self.assertEqual(done.returncode, 0, done.stderr)
         result = json.loads((self.out / "result.json").read_text())
         self.assertEqual((result.get("passed"), result.get("layer")), (False, name), result)

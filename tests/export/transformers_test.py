@@ -46,7 +46,8 @@ Folder(sys.argv[2], sys.argv[3], [json.loads(sys.argv[4])], tables=sys.argv[5]).
 
 
 def python(*arguments):
-    done = subprocess.run([PYTHON, *arguments], capture_output=True, text=True, check=False)
+    done = subprocess.run([PYTHON, *arguments], capture_output=True, text=True, check=False,
+                          env={**os.environ, "PYTHONPATH": str(ROOT / "runtimes/python")})
     if done.returncode != 0:
         raise AssertionError(done.stderr)
     return done.stdout
@@ -105,7 +106,7 @@ class TransformersTest(unittest.TestCase):
         weights.write_bytes(data)
         python(ROOT / "export/check/check_export.py", "--format", "transformers", "--runner", BIN / "quant-runner",
                "--source", model, "--exported", self.out / "good", "--texts", self.texts, "--result",
-               self.out / "result.json", "--max-length", "32")
+               self.out / "result.json", "--max-length", "32", "--share", "0.05")
         result = json.loads((self.out / "result.json").read_text())
         self.assertEqual(result.get("layer"), name.removesuffix(".weight"), result)
 

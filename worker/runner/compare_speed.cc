@@ -11,9 +11,11 @@
 #include "base/messages.h"
 #include "base/metric_spec.h"
 #include "base/numbers.h"
+#include "base/runtime_names.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "worker/engine/measure/bench.h"
+#include "worker/runner/runtime_times.h"
 #include "worker/runner/timing_child.h"
 
 namespace quantlab::runner {
@@ -44,23 +46,42 @@ struct TimedShape {
 class SpeedComparison {
  public:
   SpeedComparison(Attempt& attempt, const std::string& runner, const std::vector<InputShape>& shapes,
-                  const std::vector<size_t>& first_of_same)
-      : attempt_(attempt), runner_(runner), first_of_same_(first_of_same) {
+                  const std::vector<size_t>& first_of_same, RuntimesToTime runtimes)
+      : attempt_(attempt),
+        runner_(runner),
+        first_of_same_(first_of_same),
+        timed_(TimedInputs(first_of_same)),
+        runtimes_(attempt, std::move(runtimes.runtimes), OwnModels(timed_), first_of_same_,
+                  std::move(runtimes.folder)) {
     for (const InputShape& shape : shapes) shapes_.push_back({shape, {}, {}});
-    for (size_t i = 0; i < first_of_same.size(); ++i) {
-      if (first_of_same[i] == i) timed_.push_back(i);
-    }
     names_ = {Input(0).variant};
     for (const size_t i : timed_) names_.push_back(Input(i).variant);
   }
 
   absl::Status Run() {
     QL_RETURN_IF_ERROR(Measure());
-    for (const TimedShape& timed : shapes_) Record(timed);
+    for (const TimedShape& timed : shapes_) {
+      Record(timed);
+      runtimes_.Record(timed.shape, timed.processes);
+    }
     return attempt_.WriteArtifact("samples.csv", Csv());
   }
 
  private:
+  static std::vector<size_t> TimedInputs(const std::vector<size_t>& first_of_same) {
+    std::vector<size_t> timed;
+    for (size_t i = 0; i < first_of_same.size(); ++i) {
+      if (first_of_same[i] == i) timed.push_back(i);
+    }
+    return timed;
+  }
+
+  // With the twin of the reference.
+  static std::vector<size_t> OwnModels(std::vector<size_t> timed) {
+    timed.insert(timed.begin(), 0);
+    return timed;
+  }
+
   const ModelInput& Input(size_t i) const { return attempt_.job().inputs[i]; }
   const EvaluationConfig& evaluation() const { return attempt_.config().evaluation; }
 
@@ -99,8 +120,11 @@ class SpeedComparison {
     request.until_narrow = processes == 1;
     // Other texts and other orders within blocks in each process, fixed by the run's seed.
     request.seed = attempt_.config().seed + number;
-    QL_ASSIGN_OR_RETURN(std::vector<ShapeTimes> times,
-                        MeasureTimesInChild(runner_, request, [this] { return attempt_.ShouldStop(); }));
+    QL_ASSIGN_OR_RETURN(request.runtimes, runtimes_.WritePlan());
+    QL_ASSIGN_OR_RETURN(
+        std::vector<ShapeTimes> times,
+        MeasureTimesInChild(runner_, request, runtimes_.active(), [this] { return attempt_.ShouldStop(); }));
+    runtimes_.Take(times);
     for (size_t s = 0; s < open.size(); ++s) open[s]->processes.push_back(std::move(times[s]));
     return absl::OkStatus();
   }
@@ -108,7 +132,7 @@ class SpeedComparison {
   void Analyze(TimedShape& timed) const {
     std::vector<engine::ProcessTimes> processes;
     for (const ShapeTimes& times : timed.processes) {
-      processes.push_back(engine::TimesOf(times.samples, names_.size()));
+      processes.push_back(engine::TimesOf(times.samples, runtimes_.size()));
     }
     timed.result = engine::AnalyzeProcesses(names_, processes, attempt_.config().seed);
   }
@@ -188,37 +212,45 @@ class SpeedComparison {
 
   // Every forward pass that was timed, in order of time within a process.
   std::string Csv() const {
-    std::string csv = "batch_size,sequence_length,process,phase,block,position,variant,start,seconds\n";
+    std::string csv =
+        "batch_size,sequence_length,process,phase,block,position,variant,start,seconds,runtime\n";
+    std::vector<CsvModel> models = {{"reference", kOwnRuntime}, {"reference_again", kOwnRuntime}};
+    for (size_t i = 2; i < runtimes_.size(); ++i) {
+      models.push_back({runtimes_.VariantOf(i), runtimes_.RuntimeOf(i)});
+    }
     for (const TimedShape& timed : shapes_) {
-      std::vector<std::string> names = {"reference", "reference_again"};
-      names.insert(names.end(), names_.begin() + 2, names_.end());
       for (size_t process = 0; process < timed.processes.size(); ++process) {
         const ShapeTimes& times = timed.processes[process];
         const std::string where =
             absl::StrCat(timed.shape.batch_size, ",", timed.shape.sequence_length, ",", process, ",");
         const std::string plain = "at::linear";
         const std::string other = times.fp32_path == plain ? times.other_fp32_path : times.fp32_path;
-        Append(times.trial, where + "fp32_path", {plain, plain + " again", other}, csv);
-        Append(times.samples, where + "measured", names, csv);
+        Append(times.trial, where + "fp32_path",
+               {{plain, kOwnRuntime}, {plain + " again", kOwnRuntime}, {other, kOwnRuntime}}, csv);
+        Append(times.samples, where + "measured", models, csv);
       }
     }
     return csv;
   }
 
+  struct CsvModel {
+    std::string name, runtime;
+  };
   static void Append(const std::vector<engine::BenchSample>& samples, const std::string& where,
-                     const std::vector<std::string>& names, std::string& csv) {
+                     const std::vector<CsvModel>& models, std::string& csv) {
     for (const engine::BenchSample& sample : samples) {
       absl::StrAppend(&csv, where, ",", sample.block, ",", sample.position, ",",
-                      CsvField(names[sample.model]), ",", absl::StrFormat("%.6f", sample.start), ",",
-                      RoundTrip(sample.seconds), "\n");
+                      CsvField(models[sample.model].name), ",", absl::StrFormat("%.6f", sample.start), ",",
+                      RoundTrip(sample.seconds), ",", models[sample.model].runtime, "\n");
     }
   }
 
   Attempt& attempt_;
   const std::string runner_;
   const std::vector<size_t> first_of_same_;
+  const std::vector<size_t> timed_;  // indices of the inputs that are timed
+  RuntimeTimes runtimes_;
   std::vector<TimedShape> shapes_;
-  std::vector<size_t> timed_;       // indices of the inputs that are timed
   std::vector<std::string> names_;  // of the reference, its twin and the others
 };
 
@@ -229,8 +261,8 @@ Message MessageOfShape(const InputShape& shape) {
 }
 
 absl::Status CompareSpeed(Attempt& attempt, const std::string& runner, const std::vector<InputShape>& shapes,
-                          const std::vector<size_t>& first_of_same) {
-  return SpeedComparison(attempt, runner, shapes, first_of_same).Run();
+                          const std::vector<size_t>& first_of_same, RuntimesToTime runtimes) {
+  return SpeedComparison(attempt, runner, shapes, first_of_same, std::move(runtimes)).Run();
 }
 
 }  // namespace quantlab::runner

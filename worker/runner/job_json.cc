@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/runtime_names.h"
 #include "base/settings.h"
 #include "base/status_macros.h"
 #include "base/text/json_depth.h"
@@ -234,6 +235,9 @@ absl::Status CheckJob(const Job& job) {
   }
   if (baseline && config.training.enabled) QL_RETURN_IF_ERROR(CheckSection(config.training));
   if (config.kind == RunKind::kQuantization) QL_RETURN_IF_ERROR(CheckMethod(config.method));
+  for (const std::string& runtime : RuntimesOf(config)) {
+    if (!IsRuntimeName(runtime)) return Refuse("method.params.runtimes", runtime, RuntimeNames());
+  }
   QL_RETURN_IF_ERROR(CheckInputs(job));
   return CheckEvaluation(config.evaluation, config.kind);
 }

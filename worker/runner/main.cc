@@ -323,6 +323,8 @@ void AddMeasureTimes(CLI::App& app, Action& action) {
       ->check(RangeOf("evaluation.latency.min_duration"))
       ->capture_default_str();
   times->add_flag("--until-narrow", request->until_narrow, "Go on while the A/A interval is too wide");
+  times->add_option("--runtimes", request->runtimes,
+                    "JSON of the models to time in other runtimes too, as comparisons write it");
   times->add_option("--seed", request->seed, "Of the texts and the order within blocks")
       ->capture_default_str();
   AddDevice(times, request->device, request->threads);

@@ -4,12 +4,14 @@
 #include <map>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/metric_spec.h"
 #include "base/status_macros.h"
+#include "platform/files.h"
 #include "worker/engine/measure/side_by_side.h"
 #include "worker/engine/models/saved_model.h"
 #include "worker/runner/attempt.h"
@@ -196,6 +198,16 @@ absl::Status CheckAndSizeModels(Attempt& attempt, const std::vector<size_t>& fir
   return CompareSize(attempt, of_input);
 }
 
+// Exported models take as much space as the saved ones, and are not kept.
+absl::Status CompareSpeedEverywhere(Attempt& attempt, const std::string& runner,
+                                    const std::vector<InputShape>& shapes,
+                                    const std::vector<size_t>& first_of_same) {
+  RuntimesToTime runtimes{{}, attempt.OutputPath(".runtimes")};
+  const auto remove = absl::MakeCleanup([folder = runtimes.folder] { RemoveTree(folder).IgnoreError(); });
+  QL_ASSIGN_OR_RETURN(runtimes.runtimes, PrepareRuntimes(attempt, first_of_same, runtimes.folder));
+  return CompareSpeed(attempt, runner, shapes, first_of_same, std::move(runtimes));
+}
+
 }  // namespace
 
 absl::Status RunComparison(Attempt& attempt, const std::string& runner) {
@@ -211,7 +223,7 @@ absl::Status RunComparison(Attempt& attempt, const std::string& runner) {
   QL_RETURN_IF_ERROR(CompareAccuracy(attempt, first_of_same));
   QL_RETURN_IF_ERROR(CheckAndSizeModels(attempt, first_of_same));
   if (!Wants(attempt, {"inference_time", "throughput", "speedup"})) return absl::OkStatus();
-  return CompareSpeed(attempt, runner, shapes, first_of_same);
+  return CompareSpeedEverywhere(attempt, runner, shapes, first_of_same);
 }
 
 }  // namespace quantlab::runner

@@ -17,6 +17,33 @@ import time
 import unittest
 
 RUNNER = str(pathlib.Path(os.environ["QUANTLAB_BIN"]) / "quant-runner")
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+TEXTS = ROOT / "runtimes/built_in_texts.txt"  # that runtimes are compared on
+# A program of the runtime protocol for the saved models themselves.
+OWN_RUNTIME = """#!/usr/bin/env python3
+import json, sys, time
+known, models, passes = json.load(open("{known}")), [], 0
+for line in sys.stdin:
+    request = json.loads(line)
+    answer, what = {{"id": request["id"]}}, request["do"]
+    if what == "hello":
+        answer.update(protocol=1, title="Own", version="7.1", versions={{"own": "7.1"}}, formats=["folder"])
+    elif what == "load":
+        answer["model"] = len(models)
+        models.append(known[request["folder"]])
+    elif what == "run":
+        answer["logits"] = [models[request["model"]][json.dumps(text)] for text in request["batch"]]
+    elif what == "measure":
+        passes += 1
+        if passes == {dies_at}:
+            sys.exit("out of luck")
+        begin = time.perf_counter()
+        sum(range(20000 * (request["model"] + 1)))
+        answer["seconds"] = [time.perf_counter() - begin]
+    print(json.dumps(answer), flush=True)
+    if what == "quit":
+        break
+"""
 WORDS = ["good", "fine", "great", "bad", "poor", "dull", "film", "plot", "the", "a", "was", "is"]
 CONFIG = {"model_type": "bert", "vocab_size": 17, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
           "intermediate_size": 24, "max_position_embeddings": 24, "type_vocab_size": 2, "hidden_act": "gelu",
@@ -161,13 +188,14 @@ class AttemptTest(unittest.TestCase):
         return job
 
     @classmethod
-    def run_job(cls, job, *options):
+    def run_job(cls, job, *options, **environment):
         """Exit code and events."""
         path = cls.root / "job.json"
         path.write_text(job if isinstance(job, str) else json.dumps(job))
         read, write = os.pipe()
         process = subprocess.Popen([RUNNER, "run", "--job", str(path), "--events-fd", str(write), *options],
-                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=[write])
+                                   stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, pass_fds=[write],
+                                   env={**os.environ, **environment})
         os.close(write)
         with os.fdopen(read) as events:
             lines = [json.loads(line) for line in events]
@@ -458,6 +486,96 @@ class RunnerTest(AttemptTest):
         self.assertFalse([m for m in self.metrics(events) if "against" in m["labels"]])
         with open(self.root / "same" / "samples.csv", newline="") as file:
             self.assertNotIn("e", {row["variant"] for row in csv.DictReader(file)})
+
+    # --- other runtimes ---
+
+    def own_runtime(self, name, dies_at=0):
+        """Writes a program that knows the logits of the compared texts, and ends in its pass DIES_AT."""
+        known = {}
+        for kind in ("baseline", "quantization"):
+            model = str(self.root / kind / "model")
+            ids, logits = (self.run_command(command, "--model", model, "--max-length", "24", stdin=TEXTS.read_bytes())
+                           for command in ("tokenize", "predict"))
+            rows = zip(ids.stdout.decode().splitlines(), logits.stdout.decode().splitlines())
+            known[model] = {json.dumps(json.loads(text)): json.loads(row) for text, row in rows}
+            self.assertGreater(len(known[model]), 3)
+        folder = self.root / "own"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(known))
+        (folder / name).write_text(OWN_RUNTIME.format(known=folder / f"{name}.json", dies_at=dies_at))
+        (folder / name).chmod(0o755)
+        return str(folder)
+
+    def comparison_in(self, name, runtimes, **environment):
+        job = self.job("comparison", name)
+        job["config"]["evaluation"].update(latencyBatchSizes=[1, 2], latencySequenceLengths=[7])
+        job["config"]["method"] = {"params": {"runtimes": {"stringValue": ",".join(runtimes)}}}
+        code, events = self.run_job(job, **environment)
+        self.assertEqual(code, 0, events[-1])
+        left_out = [e["caveat"]["message"] for e in events if e.get("caveat", {}).get("code") == "runtime_left_out"]
+        return events, left_out
+
+    def test_a_runtime_takes_part_in_every_block_of_the_comparison(self):
+        folder = self.own_runtime("x-own")
+        events, left_out = self.comparison_in("everywhere", ["quantlab", "x-own"], QUANTLAB_RUNTIMES_DIR=folder)
+        self.assertEqual(left_out, [])
+        references = set()
+        for batch_size, runtime, variant in itertools.product(("1", "2"), ("quantlab", "x-own"), ("baseline", "d")):
+            labels = {"batch_size": batch_size, "sequence_length": "7", "runtime": runtime, "variant": variant}
+            speedup = self.find(events, "runtime_speedup", **labels)
+            references.add((batch_size, speedup["labels"]["reference"]))
+            if variant == "baseline" and speedup["labels"]["reference"] == runtime:
+                self.assertEqual((speedup["value"], "low" in speedup), (1, False))
+            else:
+                self.assertLessEqual(speedup["low"], speedup["value"])
+            for quantile in ("p50", "p90"):
+                self.assertGreater(self.find(events, "runtime_time", quantile=quantile, **labels)["value"], 0)
+        self.assertEqual(len(references), 2, "one best FP32 for each shape")
+        check = self.find(events, "runtime_logit_difference", runtime="x-own", variant="d")
+        self.assertLess(check["value"], 1e-3)
+        self.assertEqual(check["labels"]["version"], "7.1")
+        with open(self.root / "everywhere" / "samples.csv", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["phase"] == "measured"]
+        self.assertEqual({(row["variant"], row["runtime"]) for row in rows},
+                         {("reference", "quantlab"), ("reference_again", "quantlab"), ("d", "quantlab"),
+                          ("baseline", "x-own"), ("d", "x-own")})
+        first = [row for row in rows if (row["process"], row["batch_size"], row["block"]) == ("0", "1", "0")]
+        self.assertEqual({row["position"] for row in first}, set("01234"))
+        self.assertFalse((self.root / "everywhere" / ".runtimes").exists(), "exported models are not kept")
+        # This engine's own numbers are what they are without other runtimes.
+        self.assertEqual(self.find(events, "speedup", variant="d", batch_size="1")["labels"].keys(),
+                         {"batch_size", "sequence_length", "variant"})
+
+    def test_a_runtime_that_fails_while_it_is_timed_is_left_out_and_the_comparison_goes_on(self):
+        folder = self.own_runtime("x-dies", dies_at=9)
+        events, left_out = self.comparison_in("dies", ["x-dies"], QUANTLAB_RUNTIMES_DIR=folder)
+        self.assertEqual(len(left_out), 1, left_out)
+        self.assertIn("Own was left out: it failed while it was timed (exited with code 1: out of luck)", left_out[0])
+        names = {metric["name"] for metric in self.metrics(events)}
+        self.assertIn("speedup", names)
+        self.assertNotIn("runtime_speedup", names)
+
+    def test_runtimes_that_are_absent_or_compute_something_else_are_left_out_with_the_remedy(self):
+        folder = self.root / "fake"
+        folder.mkdir()
+        shutil.copy(ROOT / "tests/runtimes/fake_runtime.py", folder / "x-fake")
+        events, left_out = self.comparison_in("absent", ["onnxruntime", "x-fake", "x-none"], QUANTLAB_RUNTIMES_DIR=str(folder),
+                                              QUANTLAB_RUNTIMES_PYTHON="/nowhere/python")
+        self.assertIn("ONNX Runtime was left out: /nowhere/python does not have it", left_out[0])
+        self.assertIn("`pip install onnxruntime numpy`", left_out[0])
+        self.assertIn("--runtimes-python", left_out[0])
+        for variant, words in (("baseline", left_out[1]), ("d", left_out[2])):
+            self.assertIn(f"{variant} was not timed in Fake, where it is not the model that was measured", words)
+        self.assertIn("the runtime x-none was left out", left_out[3])
+        self.assertIn("--runtimes-dir", left_out[3])
+        self.assertEqual(len(left_out), 4)
+        self.assertNotIn("runtime_speedup", {metric["name"] for metric in self.metrics(events)})
+
+    def test_a_name_that_is_no_runtime_is_refused(self):
+        job = self.job("comparison", "wrong")
+        job["config"]["method"] = {"params": {"runtimes": {"stringValue": "x-../../sh"}}}
+        code, events = self.run_job(job)
+        self.assertEqual((code, events[-1]["finished"]["code"]), (3, "INVALID_ARGUMENT"))
 
     def test_bad_jobs_end_with_a_clear_last_event(self):
         def broken(change):

@@ -12,6 +12,8 @@
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/side_by_side.h"
 #include "worker/runner/measuring_child.h"
+#include "worker/runner/runtime_models.h"
+#include "worker/runner/runtime_plan.h"
 
 namespace quantlab::runner {
 namespace {
@@ -49,23 +51,34 @@ absl::StatusOr<TimedInput> ParseTimedInput(const std::string& text) {
 absl::StatusOr<std::vector<ShapeTimes>> MeasureTimes(const TimingRequest& request) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   QL_RETURN_IF_ERROR(engine::CheckDevice(request.device));
-  engine::SetUpDeterminism(request.threads, request.seed);
+  const int threads = engine::SetUpDeterminism(request.threads, request.seed);
   std::vector<engine::SideBySide::Input> inputs;
   for (const std::string& folder : request.models) inputs.push_back({folder, folder});
   QL_ASSIGN_OR_RETURN(const auto models, engine::SideBySide::Load(inputs, request.device));
+  RuntimePlan plan;
+  if (!request.runtimes.empty()) {
+    QL_ASSIGN_OR_RETURN(plan, ReadRuntimePlan(request.runtimes));
+  }
+  const RuntimeModels remote(plan, threads);
   std::vector<ShapeTimes> all;
   for (const TimedInput& input : request.inputs) {
-    const engine::MachineReading before = engine::ReadMachine();
+    const engine::MachineReading before = engine::ReadMachine(remote.pids());
     QL_ASSIGN_OR_RETURN(engine::SideBySideResult result,
-                        models->Run(OptionsFor(request, input.shape), input.fp32_path));
-    all.push_back({result.fp32_path, result.other_fp32_path, result.other_fp32_ratio, std::move(result.trial),
-                   std::move(result.bench.samples), engine::Between(before, engine::ReadMachine())});
+                        models->Run(OptionsFor(request, input.shape), input.fp32_path, remote.models()));
+    ShapeTimes& times = all.emplace_back();
+    times.fp32_path = result.fp32_path;
+    times.other_fp32_path = result.other_fp32_path;
+    times.other_fp32_ratio = result.other_fp32_ratio;
+    times.trial = std::move(result.trial);
+    times.samples = std::move(result.bench.samples);
+    times.use = engine::Between(before, engine::ReadMachine(remote.pids()));
+    for (const auto& [model, why] : result.bench.failed) times.failed[model] = std::string(why.message());
   }
   return all;
 }
 
 absl::StatusOr<std::vector<ShapeTimes>> MeasureTimesInChild(const std::string& runner,
-                                                            const TimingRequest& request,
+                                                            const TimingRequest& request, size_t remote,
                                                             const std::function<bool()>& should_stop) {
   MeasuringChild child;
   child.argv = {runner,           "measure-times",
@@ -75,6 +88,7 @@ absl::StatusOr<std::vector<ShapeTimes>> MeasureTimesInChild(const std::string& r
                 "--min-samples",  absl::StrCat(request.min_samples),
                 "--min-duration", RoundTrip(request.min_duration_seconds),
                 "--seed",         absl::StrCat(request.seed)};
+  if (!request.runtimes.empty()) child.argv.insert(child.argv.end(), {"--runtimes", request.runtimes});
   if (request.until_narrow) child.argv.push_back("--until-narrow");
   for (const TimedInput& input : request.inputs)
     child.argv.insert(child.argv.end(), {"--shape", TextOf(input)});
@@ -84,7 +98,7 @@ absl::StatusOr<std::vector<ShapeTimes>> MeasureTimesInChild(const std::string& r
   child.doing = "timing the models";
   child.killed = [](int signal) { return messages::kTimingChildKilled(signal); };
   QL_ASSIGN_OR_RETURN(const std::string output, RunMeasuringChild(child, should_stop));
-  return TimesFromJson(output, request.inputs.size(), request.models.size() + 1);
+  return TimesFromJson(output, request.inputs.size(), request.models.size() + 1 + remote);
 }
 
 }  // namespace quantlab::runner

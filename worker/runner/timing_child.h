@@ -30,6 +30,7 @@ struct TimingRequest {
   double min_duration_seconds = 0;
   bool until_narrow = false;  // see BenchOptions
   uint64_t seed = 0;
+  std::string runtimes;  // a file of RuntimePlan: the models to time in other runtimes too; empty: none
 };
 
 // In the child. Errors: those of SideBySide. A child whose parent dies is killed.
@@ -42,8 +43,9 @@ absl::StatusOr<TimedInput> ParseTimedInput(const std::string& text);
 // In the parent: starts `runner measure-times …` and reads its report. `should_stop` is called a few times a
 // second; if it returns true, the child is killed and the result is CANCELLED.
 // Errors: those of the child, with its message; INTERNAL it died or its report is malformed.
+// `remote`: how many models the file of runtimes has.
 absl::StatusOr<std::vector<ShapeTimes>> MeasureTimesInChild(const std::string& runner,
-                                                            const TimingRequest& request,
+                                                            const TimingRequest& request, size_t remote,
                                                             const std::function<bool()>& should_stop);
 
 }  // namespace quantlab::runner

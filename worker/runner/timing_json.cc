@@ -55,9 +55,9 @@ absl::StatusOr<engine::BenchSample> SampleFrom(const Json& json, size_t models) 
   return sample;
 }
 
-// Every model once in every block.
-absl::StatusOr<std::vector<engine::BenchSample>> SamplesFrom(const Json& json, const char* key,
-                                                             size_t models) {
+// Every model once in every block, but for those that failed.
+absl::StatusOr<std::vector<engine::BenchSample>> SamplesFrom(
+    const Json& json, const char* key, size_t models, const std::map<int64_t, std::string>& failed = {}) {
   const auto it = json.find(key);
   if (it == json.end() || !it->is_array()) return Malformed(absl::StrCat("no list ", key));
   std::vector<engine::BenchSample> samples;
@@ -66,10 +66,25 @@ absl::StatusOr<std::vector<engine::BenchSample>> SamplesFrom(const Json& json, c
     QL_ASSIGN_OR_RETURN(samples.emplace_back(), SampleFrom(entry, models));
     ++counts[samples.back().model];
   }
-  for (const size_t count : counts) {
-    if (count != counts[0]) return Malformed(absl::StrCat(key, ": a block lacks a model"));
+  for (size_t m = 0; m < models; ++m) {
+    const size_t expected = failed.count(static_cast<int64_t>(m)) > 0 ? 0 : counts[0];
+    if (counts[m] != expected) return Malformed(absl::StrCat(key, ": a block lacks a model"));
   }
   return samples;
+}
+
+// The reference and its twin cannot fail alone.
+absl::StatusOr<std::map<int64_t, std::string>> FailedFrom(const Json& json, size_t models) {
+  const auto it = json.find("failed");
+  if (it == json.end() || !it->is_array()) return Malformed("no list failed");
+  std::map<int64_t, std::string> failed;
+  for (const Json& entry : *it) {
+    const bool pair =
+        entry.is_array() && entry.size() == 2 && entry[0].is_number_unsigned() && entry[1].is_string();
+    if (!pair || entry[0] < 2 || entry[0] >= models) return Malformed("no model and reason in failed");
+    failed[entry[0].get<int64_t>()] = entry[1].get<std::string>();
+  }
+  return failed;
 }
 
 absl::StatusOr<engine::MachineUse> UseFrom(const Json& json) {
@@ -91,7 +106,8 @@ absl::StatusOr<ShapeTimes> ShapeFrom(const Json& json, size_t models) {
   QL_ASSIGN_OR_RETURN(times.other_fp32_path, TextOf(json, "other_fp32_path"));
   QL_ASSIGN_OR_RETURN(times.other_fp32_ratio, NumberOf(json, "other_fp32_ratio"));
   QL_ASSIGN_OR_RETURN(times.trial, SamplesFrom(json, "trial", kTrialModels));
-  QL_ASSIGN_OR_RETURN(times.samples, SamplesFrom(json, "samples", models));
+  QL_ASSIGN_OR_RETURN(times.failed, FailedFrom(json, models));
+  QL_ASSIGN_OR_RETURN(times.samples, SamplesFrom(json, "samples", models, times.failed));
   if (times.samples.empty()) return Malformed("no samples");
   QL_ASSIGN_OR_RETURN(times.use, UseFrom(json));
   return times;
@@ -102,11 +118,14 @@ absl::StatusOr<ShapeTimes> ShapeFrom(const Json& json, size_t models) {
 std::string TimesToJson(const std::vector<ShapeTimes>& shapes) {
   Json list = Json::array();
   for (const ShapeTimes& times : shapes) {
+    Json failed = Json::array();
+    for (const auto& [model, why] : times.failed) failed.push_back({model, why});
     list.push_back({{"fp32_path", times.fp32_path},
                     {"other_fp32_path", times.other_fp32_path},
                     {"other_fp32_ratio", times.other_fp32_ratio},
                     {"trial", ToJson(times.trial)},
                     {"samples", ToJson(times.samples)},
+                    {"failed", failed},
                     {"use",
                      {{"seconds", times.use.seconds},
                       {"stolen", times.use.stolen},
@@ -114,7 +133,8 @@ std::string TimesToJson(const std::vector<ShapeTimes>& shapes) {
                       {"mhz_low", times.use.mhz_low},
                       {"mhz_high", times.use.mhz_high}}}});
   }
-  return Json({{"version", 1}, {"shapes", list}}).dump() + "\n";
+  const Json report = {{"version", 1}, {"shapes", list}};
+  return report.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 absl::StatusOr<std::vector<ShapeTimes>> TimesFromJson(const std::string& text, size_t shapes, size_t models) {

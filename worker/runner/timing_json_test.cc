@@ -31,6 +31,18 @@ TEST(TimingJsonTest, WhatIsWrittenIsRead) {
   EXPECT_EQ(times.use.mhz_high, 3000);
 }
 
+TEST(TimingJsonTest, AModelThatFailedHasNoSamples) {
+  ShapeTimes times = Times();
+  times.failed = {{2, "died: \xff"}};
+  const auto read = TimesFromJson(TimesToJson({times}), 1, 3);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_THAT(read->front().failed, ::testing::ElementsAre(::testing::Pair(2, ::testing::HasSubstr("died"))));
+  for (const int64_t model : {int64_t{1}, int64_t{3}, int64_t{-1}}) {
+    times.failed = {{model, "x"}};
+    EXPECT_FALSE(TimesFromJson(TimesToJson({times}), 1, 3).ok()) << model;
+  }
+}
+
 TEST(TimingJsonTest, MalformedReportsAreRefused) {
   const std::string good = TimesToJson({Times()});
   EXPECT_TRUE(TimesFromJson(good, 1, 2).ok());

@@ -14,6 +14,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
@@ -63,6 +64,7 @@ constexpr char kFooter[] =
 
 struct Settings {
   std::string config, coordinator, data_dir, runner, assets_dir;
+  std::string runtimes_python, runtimes_dir;  // empty: as the environment says
   std::vector<std::string> devices, labels;
   std::string machine_id;
   int threads = 0;
@@ -257,6 +259,21 @@ absl::Status Describe(const Settings& settings, const std::string& id, v1::Worke
   return absl::OkStatus();
 }
 
+// The runner inherits them. Called before there are threads.
+absl::Status NameRuntimes(Settings& settings) {
+  if (absl::StrContains(settings.runtimes_python, '/')) {
+    QL_RETURN_IF_ERROR(Absolute(settings.runtimes_python));
+  }
+  if (!settings.runtimes_dir.empty()) QL_RETURN_IF_ERROR(Absolute(settings.runtimes_dir));
+  const std::pair<const char*, const std::string*> variables[] = {
+      {"QUANTLAB_RUNTIMES_PYTHON", &settings.runtimes_python},
+      {"QUANTLAB_RUNTIMES_DIR", &settings.runtimes_dir}};
+  for (const auto& [name, value] : variables) {
+    if (!value->empty()) setenv(name, value->c_str(), /*overwrite=*/1);
+  }
+  return absl::OkStatus();
+}
+
 int RunWorker(Settings settings, ProcessLauncher& launcher, int signal_fd) {
   LogOptions log_options;
   absl::Status parsed = ParseLogOptions(settings.log_level, settings.log_format, &log_options);
@@ -266,6 +283,7 @@ int RunWorker(Settings settings, ProcessLauncher& launcher, int signal_fd) {
   if (!opened.ok()) return Report(opened.status(), 2);
   const LogScope log(*std::move(opened));
   if (settings.runner.empty()) settings.runner = ExecutableFolder() + "/quant-runner";
+  if (const absl::Status named = NameRuntimes(settings); !named.ok()) return Report(named, 1);
   for (std::string* path : {&settings.data_dir, &settings.runner}) {
     if (const absl::Status status = Absolute(*path); !status.ok()) return Report(status, 1);
   }
@@ -357,6 +375,13 @@ int Main(int argc, char** argv) {
   app.add_option("--ca-fingerprint", settings.security.ca_fingerprint,
                  "Instead of --ca-file: SHA-256 of that certificate");
   app.add_option("--runner", settings.runner, "quant-runner; default: beside this program");
+  app.add_option(
+      "--runtimes-python", settings.runtimes_python,
+      "Python with the packages of `comparison.runtimes` (onnxruntime, openvino, torch, transformers); "
+      "default: $QUANTLAB_RUNTIMES_PYTHON, else python3");
+  app.add_option(
+      "--runtimes-dir", settings.runtimes_dir,
+      "Folder of programs x-NAME that speak the runtime protocol; default: $QUANTLAB_RUNTIMES_DIR");
   app.add_option("--devices", settings.devices,
                  absl::StrCat("Devices to offer (", absl::StrJoin(DeviceKindNames(), ", "),
                               "); default: all that the runner has"))

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <numeric>
+#include <optional>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include <ATen/core/grad_mode.h>
@@ -13,6 +15,8 @@
 
 namespace quantlab::engine {
 namespace {
+
+constexpr std::chrono::duration<double> kSettle(kSettleTime);
 
 double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -32,9 +36,14 @@ void Shuffle(std::vector<size_t>& order, std::mt19937_64& random) {
 
 class Blocks {
  public:
-  Blocks(std::vector<const Encoder*> models, const BenchOptions& options)
-      : models_(std::move(models)), options_(options), random_(options.seed), totals_(models_.size()) {
+  Blocks(std::vector<const Encoder*> models, std::vector<RemoteModel*> remote, const BenchOptions& options)
+      : models_(std::move(models)),
+        remote_(std::move(remote)),
+        options_(options),
+        random_(options.seed),
+        totals_(models_.size() + remote_.size()) {
     if (!options_.now) options_.now = SteadySeconds;
+    if (!options_.settle) options_.settle = [] { std::this_thread::sleep_for(kSettle); };
     epoch_ = SystemSeconds() - options_.now();
   }
 
@@ -48,6 +57,10 @@ class Blocks {
   }
 
   absl::Status WarmUp() {
+    for (size_t i = 0; i < remote_.size(); ++i) {
+      const absl::Status status = remote_[i]->WarmUp(texts_, options_.warmup_iterations);
+      if (!status.ok()) LeaveOut(models_.size() + i, status);
+    }
     for (int i = 0; i < options_.warmup_iterations; ++i) QL_RETURN_IF_ERROR(Block(false));
     return absl::OkStatus();
   }
@@ -60,41 +73,74 @@ class Blocks {
 
   // Whether the limits of the options are reached.
   bool Complete() const {
-    return blocks_ >= options_.min_samples &&
-           *std::min_element(totals_.begin(), totals_.end()) >= options_.min_duration_seconds;
+    for (size_t m = 0; m < totals_.size(); ++m) {
+      if (!IsLeftOut(m) && totals_[m] < options_.min_duration_seconds) return false;
+    }
+    return blocks_ >= options_.min_samples;
   }
 
   int64_t blocks() const { return blocks_; }
   const std::vector<BenchSample>& samples() const { return samples_; }
+  const std::map<int64_t, absl::Status>& left_out() const { return left_out_; }
 
  private:
   absl::Status Block(bool record) {
-    std::vector<size_t> order(models_.size());
+    std::vector<size_t> order(totals_.size());
     std::iota(order.begin(), order.end(), 0);
     Shuffle(order, random_);
     for (size_t position = 0; position < order.size(); ++position) {
       const size_t m = order[position];
+      if (IsLeftOut(m)) continue;
+      Settle(m);
       const double start = options_.now();
-      QL_ASSIGN_OR_RETURN(const at::Tensor logits, models_[m]->Forward(batch_));
-      logits.to(at::kCPU);  // waits for the device
+      const absl::StatusOr<double> seconds = Time(m, start);
+      if (!seconds.ok() && IsRemote(m)) {
+        LeaveOut(m, seconds.status());
+        continue;
+      }
+      QL_RETURN_IF_ERROR(seconds.status());
       if (!record) continue;
-      const double seconds = options_.now() - start;
       samples_.push_back(
-          {blocks_, static_cast<int64_t>(position), static_cast<int64_t>(m), epoch_ + start, seconds});
-      totals_[m] += seconds;
+          {blocks_, static_cast<int64_t>(position), static_cast<int64_t>(m), epoch_ + start, *seconds});
+      totals_[m] += *seconds;
     }
     if (record) ++blocks_;
     return absl::OkStatus();
   }
 
+  absl::StatusOr<double> Time(size_t m, double start) {
+    if (IsRemote(m)) return remote_[m - models_.size()]->Time();
+    QL_ASSIGN_OR_RETURN(const at::Tensor logits, models_[m]->Forward(batch_));
+    logits.to(at::kCPU);  // waits for the device
+    return options_.now() - start;
+  }
+
+  bool IsRemote(size_t m) const { return m >= models_.size(); }
+  bool IsLeftOut(size_t m) const { return left_out_.count(static_cast<int64_t>(m)) > 0; }
+
+  // Between passes of two programs.
+  void Settle(size_t m) {
+    if (last_.has_value() && *last_ != m && (IsRemote(*last_) || IsRemote(m))) options_.settle();
+    last_ = m;
+  }
+
+  void LeaveOut(size_t m, const absl::Status& why) {
+    const auto index = static_cast<int64_t>(m);
+    left_out_.emplace(index, why);
+    std::erase_if(samples_, [&](const BenchSample& sample) { return sample.model == index; });
+  }
+
   std::vector<const Encoder*> models_;
+  std::vector<RemoteModel*> remote_;
   BenchOptions options_;
   std::mt19937_64 random_;
   std::vector<TokenizedText> texts_;
   PackedBatch batch_;
   double epoch_ = 0;  // of the steady clock, in seconds since 1970
   std::vector<BenchSample> samples_;
-  std::vector<double> totals_;  // seconds, by model
+  std::vector<double> totals_;                // seconds, by model; the remote ones last
+  std::map<int64_t, absl::Status> left_out_;  // of the remote ones
+  std::optional<size_t> last_;                // the model that was timed before
   int64_t blocks_ = 0;
 };
 
@@ -113,7 +159,7 @@ std::vector<TokenizedText> MakeBenchTexts(const EncoderConfig& config, int texts
 }
 
 absl::StatusOr<BenchRun> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
-                                  const BenchOptions& options) {
+                                  const BenchOptions& options, const std::vector<RemoteModel*>& remote) {
   const at::NoGradGuard no_grad;
   std::vector<const Encoder*> models = {reference.model, reference.model};
   std::vector<std::string> names = {reference.name, reference.name};
@@ -121,18 +167,19 @@ absl::StatusOr<BenchRun> RunBench(const BenchEntry& reference, const std::vector
     models.push_back(entry.model);
     names.push_back(entry.name);
   }
-  Blocks blocks(models, options);
+  Blocks blocks(models, remote, options);
   QL_RETURN_IF_ERROR(blocks.Prepare());
   QL_RETURN_IF_ERROR(blocks.WarmUp());
   QL_RETURN_IF_ERROR(blocks.Run([&] { return blocks.Complete(); }));
   const int64_t asked = blocks.blocks();
   BenchResult result;
   for (int extension = 1;; ++extension) {
-    result = AnalyzeProcesses(names, {TimesOf(blocks.samples(), models.size())}, options.seed);
+    const ProcessTimes times = TimesOf(blocks.samples(), models.size() + remote.size());
+    result = AnalyzeProcesses(names, {times}, options.seed);
     if (!options.until_narrow || result.check.narrow || extension == kMaxExtension) break;
     QL_RETURN_IF_ERROR(blocks.Run([&] { return blocks.blocks() >= asked * (extension + 1); }));
   }
-  return BenchRun{blocks.samples(), std::move(result)};
+  return BenchRun{blocks.samples(), std::move(result), blocks.left_out()};
 }
 
 }  // namespace quantlab::engine

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/run_config.h"
 #include "worker/engine/measure/timings.h"
@@ -30,6 +32,23 @@ struct BenchOptions {
   uint64_t seed = 0;  // of the texts, the order within blocks and the bootstrap
   // Seconds of a steady clock; tests may give their own. Empty: the system's.
   std::function<double()> now;
+  // Called before a pass in another program than the one before it, so that threads that wait busily have
+  // gone to sleep. Tests may give their own. Empty: sleeps for kSettleTime.
+  std::function<void()> settle;
+};
+
+// libgomp's threads wait busily for about a millisecond after a parallel region.
+inline constexpr double kSettleTime = 0.002;  // seconds
+
+// A model that another program computes.
+class RemoteModel {
+ public:
+  virtual ~RemoteModel() = default;
+
+  // Keeps the texts for Time, and computes them `passes` times.
+  virtual absl::Status WarmUp(const std::vector<TokenizedText>& texts, int passes) = 0;
+  // Seconds of one forward pass of those texts, by the other program's clock.
+  virtual absl::StatusOr<double> Time() = 0;
 };
 
 struct BenchEntry {
@@ -39,14 +58,17 @@ struct BenchEntry {
 
 // What one process measured.
 struct BenchRun {
-  std::vector<BenchSample> samples;  // models: the reference, its twin, the entries
-  BenchResult result;                // of this process alone
+  std::vector<BenchSample> samples;  // models: the reference, its twin, the entries, the remote models
+  BenchResult result;                // of this process alone, without the remote models
+  // Remote models that failed, by the index of samples, which has none of theirs.
+  std::map<int64_t, absl::Status> failed;
 };
 
-// Times `reference` (twice in every block) and `entries` on the same texts, after a warm-up. No block is left
-// out. Device work is timed to its end: the logits are copied to the host. Errors: those of the models.
+// Times `reference` (twice in every block), `entries` and `remote` (borrowed) on the same texts, after a
+// warm-up. No block is left out. Device work is timed to its end: the logits are copied to the host. A remote
+// model that fails is left out from then on. Errors: those of the other models.
 absl::StatusOr<BenchRun> RunBench(const BenchEntry& reference, const std::vector<BenchEntry>& entries,
-                                  const BenchOptions& options);
+                                  const BenchOptions& options, const std::vector<RemoteModel*>& remote = {});
 
 // `texts` random texts of `length` tokens, fixed by `seed`.
 std::vector<TokenizedText> MakeBenchTexts(const EncoderConfig& config, int texts, int length, uint64_t seed);

@@ -1,5 +1,7 @@
 #include "worker/engine/measure/bench.h"
 
+#include <set>
+
 #include <ATen/Functions.h>
 #include <ATen/TensorOperators.h>
 #include <gmock/gmock.h>
@@ -79,6 +81,67 @@ TEST_F(RunBenchTest, SamplesHaveTheirOrderAndTheirTime) {
 TEST_F(RunBenchTest, RefusesTextsThatTheModelCannotTake) {
   options_.sequence_length = 49;
   EXPECT_TRUE(absl::IsInvalidArgument(RunBench({"fp32", model_.get()}, {}, options_).status()));
+}
+
+// Takes 0.5 s for every pass, and fails at the one of number `fails_at`.
+class FakeRemote final : public RemoteModel {
+ public:
+  explicit FakeRemote(int fails_at = -1) : fails_at_(fails_at) {}
+
+  absl::Status WarmUp(const std::vector<TokenizedText>& texts, int passes) override {
+    texts_ = texts;
+    warm_ups_ += passes;
+    return fails_at_ == 0 ? absl::InternalError("cannot start") : absl::OkStatus();
+  }
+  absl::StatusOr<double> Time() override {
+    if (++passes_ == fails_at_) return absl::InternalError("died");
+    return 0.5;
+  }
+
+  std::vector<TokenizedText> texts_;
+  int warm_ups_ = 0, passes_ = 0;
+
+ private:
+  const int fails_at_;
+};
+
+TEST_F(RunBenchTest, RemoteModelsTakePartInEveryBlock) {
+  int settled = 0;
+  options_.settle = [&] { ++settled; };
+  FakeRemote first, second;
+  const auto run = RunBench({"fp32", model_.get()}, {{"same", model_.get()}}, options_, {&first, &second});
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_TRUE(run->failed.empty());
+  EXPECT_EQ(run->samples.size(), 25u);
+  EXPECT_EQ(run->result.entries.size(), 1u) << "of this engine alone";
+  EXPECT_EQ(first.warm_ups_, 2);
+  EXPECT_EQ(first.passes_, 7) << "two blocks of the warm-up and five that count";
+  ASSERT_EQ(first.texts_.size(), 1u);
+  EXPECT_EQ(first.texts_[0].ids.size(), 8u);
+  std::set<int64_t> positions;
+  for (const BenchSample& sample : run->samples) {
+    if (sample.model == 3) positions.insert(sample.position);
+    EXPECT_EQ(sample.seconds, sample.model < 3 ? 1 : 0.5);
+  }
+  EXPECT_GT(positions.size(), 1u) << "the order changes from block to block";
+  EXPECT_GT(settled, 7);
+}
+
+TEST_F(RunBenchTest, ARemoteModelThatFailsIsLeftOutAndTheOthersGoOn) {
+  options_.settle = [] {};
+  FakeRemote good, bad(5), absent(0);
+  const auto run = RunBench({"fp32", model_.get()}, {}, options_, {&bad, &good, &absent});
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_EQ(run->failed.size(), 2u);
+  EXPECT_EQ(run->failed.at(2).message(), "died");
+  EXPECT_EQ(run->failed.at(4).message(), "cannot start");
+  for (const BenchSample& sample : run->samples) EXPECT_TRUE(sample.model != 2 && sample.model != 4);
+  EXPECT_EQ(TimesOf(run->samples, 5)[3].size(), 5u);
+}
+
+TEST_F(RunBenchTest, WithoutRemoteModelsNothingSettles) {
+  options_.settle = [] { ADD_FAILURE(); };
+  EXPECT_TRUE(RunBench({"fp32", model_.get()}, {{"same", model_.get()}}, options_).ok());
 }
 
 TEST(MakeBenchTextsTest, SameSeedSameTexts) {

@@ -43,6 +43,20 @@ double OwnSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
+// Of another process, in user and in kernel mode. Its name, in parentheses, may have spaces.
+double SecondsOf(int pid) {
+  const std::string stat = TextOf(absl::StrCat("/proc/", pid, "/stat"));
+  const size_t name_end = stat.rfind(')');
+  if (name_end == std::string::npos) return 0;
+  const std::vector<absl::string_view> fields =
+      absl::StrSplit(absl::string_view(stat).substr(name_end + 1), ' ', absl::SkipEmpty());
+  double user = 0, kernel = 0;
+  if (fields.size() < 13 || !absl::SimpleAtod(fields[11], &user) || !absl::SimpleAtod(fields[12], &kernel)) {
+    return 0;
+  }
+  return (user + kernel) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
+
 // Mean over the processors; as the governor reports it, else as the kernel estimates it.
 double FrequencyNow(const std::set<int>& processors) {
   double sum = 0, counted = 0;
@@ -88,11 +102,12 @@ MachineReading ParseProcessorTimes(const std::string& stat, const std::set<int>&
   return reading;
 }
 
-MachineReading ReadMachine() {
+MachineReading ReadMachine(const std::vector<int>& helpers) {
   const std::set<int> processors = UsableProcessors();
   MachineReading reading =
       ParseProcessorTimes(TextOf("/proc/stat"), processors, static_cast<double>(sysconf(_SC_CLK_TCK)));
   reading.own = OwnSeconds();
+  for (const int helper : helpers) reading.own += SecondsOf(helper);
   reading.mhz = FrequencyNow(processors);
   return reading;
 }

@@ -14,12 +14,12 @@ namespace quantlab::engine {
 // Counters since the machine started, of the processors that this process may use.
 struct MachineReading {
   double total = 0, busy = 0, stolen = 0;  // seconds of processor time
-  double own = 0;                          // of it this process's
+  double own = 0;                          // of it this process's, and that of its helpers
   double mhz = 0;                          // mean frequency now; 0: not known
 };
 
-// Zeros where the kernel does not say.
-MachineReading ReadMachine();
+// `helpers`: processes that work for this one. Zeros where the kernel does not say.
+MachineReading ReadMachine(const std::vector<int>& helpers = {});
 
 // The parts of it that /proc/stat has. `processors`: their numbers.
 MachineReading ParseProcessorTimes(const std::string& stat, const std::set<int>& processors,

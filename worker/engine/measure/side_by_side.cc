@@ -69,8 +69,8 @@ absl::Status SideBySide::ChoosePath(const BenchOptions& options, const Encoder& 
   return absl::OkStatus();
 }
 
-absl::StatusOr<SideBySideResult> SideBySide::Run(const BenchOptions& options,
-                                                 const std::string& fp32_path) const {
+absl::StatusOr<SideBySideResult> SideBySide::Run(const BenchOptions& options, const std::string& fp32_path,
+                                                 const std::vector<RemoteModel*>& remote) const {
   SideBySideResult result;
   result.fp32_path = fp32_path.empty() ? kPlainKernel : fp32_path;
   const Encoder* reference = models_[0].model.get();
@@ -97,7 +97,7 @@ absl::StatusOr<SideBySideResult> SideBySide::Run(const BenchOptions& options,
     }
     entries.push_back({inputs_[i].name, model});
   }
-  QL_ASSIGN_OR_RETURN(result.bench, RunBench({inputs_[0].name, reference}, entries, options));
+  QL_ASSIGN_OR_RETURN(result.bench, RunBench({inputs_[0].name, reference}, entries, options, remote));
   return result;
 }
 

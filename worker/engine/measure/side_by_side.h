@@ -41,7 +41,9 @@ class SideBySide {
 
   // Times everything against the FP32 path `fp32_path`, the fp32_path of an earlier result for this batch.
   // Empty: finds the best one by timing both. Errors: UNIMPLEMENTED the path does not exist here.
-  absl::StatusOr<SideBySideResult> Run(const BenchOptions& options, const std::string& fp32_path = "") const;
+  // `remote` (borrowed) is timed with them.
+  absl::StatusOr<SideBySideResult> Run(const BenchOptions& options, const std::string& fp32_path = "",
+                                       const std::vector<RemoteModel*>& remote = {}) const;
 
  private:
   absl::Status ChoosePath(const BenchOptions& options, const Encoder& packed, SideBySideResult& result) const;

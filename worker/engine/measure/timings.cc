@@ -1,13 +1,14 @@
 #include "worker/engine/measure/timings.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace quantlab::engine {
 namespace {
 
-BenchTimes Compare(std::string name, size_t model, const std::vector<ProcessTimes>& processes,
-                   uint64_t seed) {
+BenchTimes Compare(std::string name, size_t reference, size_t model,
+                   const std::vector<ProcessTimes>& processes, uint64_t seed) {
   statistics::Groups seconds, ratios;
   std::vector<double> all;
   for (const ProcessTimes& process : processes) {
@@ -15,7 +16,7 @@ BenchTimes Compare(std::string name, size_t model, const std::vector<ProcessTime
     all.insert(all.end(), process[model].begin(), process[model].end());
     std::vector<double>& ratio = ratios.emplace_back();
     for (size_t block = 0; block < process[model].size(); ++block) {
-      ratio.push_back(process[0][block] / process[model][block]);
+      ratio.push_back(process[reference][block] / process[model][block]);
     }
   }
   BenchTimes times;
@@ -54,15 +55,36 @@ BenchResult AnalyzeProcesses(const std::vector<std::string>& names,
   BenchResult result;
   result.processes = static_cast<int64_t>(processes.size());
   for (const ProcessTimes& process : processes) result.blocks += static_cast<int64_t>(process[0].size());
-  result.reference = Compare(names[0], 0, processes, seed);
-  result.twin = Compare(names[1], 1, processes, seed);
+  result.reference = Compare(names[0], 0, 0, processes, seed);
+  result.twin = Compare(names[1], 0, 1, processes, seed);
   for (size_t m = 2; m < names.size(); ++m) {
-    result.entries.push_back(Compare(names[m], m, processes, seed + m));
+    result.entries.push_back(Compare(names[m], 0, m, processes, seed + m));
   }
   result.check =
       CheckAa(result.twin.speedup, result.twin.speedup_interval.low, result.twin.speedup_interval.high);
   result.drift = Drift(processes);
   return result;
+}
+
+std::vector<BenchTimes> CompareWith(size_t reference, const std::vector<std::string>& names,
+                                    const std::vector<ProcessTimes>& processes, uint64_t seed) {
+  std::vector<BenchTimes> all;
+  for (size_t m = 0; m < names.size(); ++m) {
+    all.push_back(Compare(names[m], reference, m, processes, seed + m));
+  }
+  return all;
+}
+
+size_t FastestOf(const std::vector<size_t>& candidates, const std::vector<ProcessTimes>& processes) {
+  const auto time = [&](size_t model) {
+    double logarithms = 0;
+    for (const ProcessTimes& process : processes) {
+      logarithms += std::log(statistics::Median(process[model]));
+    }
+    return logarithms;
+  };
+  return *std::min_element(candidates.begin(), candidates.end(),
+                           [&](size_t a, size_t b) { return time(a) < time(b); });
 }
 
 }  // namespace quantlab::engine

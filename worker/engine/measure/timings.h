@@ -56,6 +56,14 @@ ProcessTimes TimesOf(const std::vector<BenchSample>& samples, size_t models);
 BenchResult AnalyzeProcesses(const std::vector<std::string>& names,
                              const std::vector<ProcessTimes>& processes, uint64_t seed);
 
+// The models by their index, each compared with the one at `reference`, whose own speedup is 1.
+std::vector<BenchTimes> CompareWith(size_t reference, const std::vector<std::string>& names,
+                                    const std::vector<ProcessTimes>& processes, uint64_t seed);
+
+// Of `candidates`, indices of models, the one with the smallest geometric mean over processes of its medians;
+// the first of equals. There must be one.
+size_t FastestOf(const std::vector<size_t>& candidates, const std::vector<ProcessTimes>& processes);
+
 }  // namespace quantlab::engine
 
 #endif  // QUANTLAB_WORKER_ENGINE_MEASURE_TIMINGS_H_

@@ -51,6 +51,26 @@ TEST(AnalyzeProcessesTest, TheDriftIsOfTheReferencesMedians) {
   EXPECT_EQ(AnalyzeProcesses({"a", "a"}, {{{1}, {1}}}, 1).drift, 0);
 }
 
+TEST(CompareWithTest, EveryModelIsComparedWithTheOneThatWasNamed) {
+  const std::vector<ProcessTimes> processes = {{Constant(5, 0.4), Constant(5, 0.4), Constant(5, 0.2)},
+                                               {Constant(5, 0.6), Constant(5, 0.6), Constant(5, 0.3)}};
+  const std::vector<BenchTimes> times = CompareWith(2, {"a", "a", "b"}, processes, 1);
+  ASSERT_EQ(times.size(), 3u);
+  EXPECT_NEAR(times[0].speedup, 0.5, 1e-12);
+  EXPECT_NEAR(times[0].speedup_interval.high, 0.5, 1e-12);
+  EXPECT_EQ(times[2].speedup, 1);
+  EXPECT_EQ(times[2].name, "b");
+  EXPECT_EQ(times[2].summary.samples, 10);
+}
+
+TEST(FastestOfTest, IsTheOneWithTheSmallestMeanOfMedians) {
+  const std::vector<ProcessTimes> processes = {{Constant(5, 0.4), Constant(5, 0.1), Constant(5, 0.3)},
+                                               {Constant(5, 0.4), Constant(5, 0.8), Constant(5, 0.3)}};
+  EXPECT_EQ(FastestOf({0, 2}, processes), 2u);
+  EXPECT_EQ(FastestOf({2, 1, 0}, processes), 1u) << "the square root of 0.08 is below 0.3";
+  EXPECT_EQ(FastestOf({0}, processes), 0u);
+}
+
 TEST(CheckAaTest, WidthAndBiasAreJudgedApart) {
   EXPECT_TRUE(CheckAa(1.001, 0.995, 1.007).reliable());
   const AaCheckResult wide = CheckAa(1.0, 0.985, 1.015);
