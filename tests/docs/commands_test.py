@@ -26,6 +26,7 @@ NOT_RUN = {
     "scripts/setup.sh --tests": "installs packages as root; then runs this very test",
     "scripts/run.sh": "installs packages as root, builds everything, and runs the full experiment",
     "scripts/test.sh": "runs this very test",
+    "python3 -m venv ~/runtimes": "installs runtimes of several hundred megabytes into the home folder",
 }
 
 # A word of the documents -> what stands for it here.
