@@ -278,6 +278,7 @@ class CommandTest(unittest.TestCase):
             for path in (ROOT / folder).rglob("*.cc"):
                 if not path.name.endswith("_test.cc") and "testing" not in path.parts:
                     known |= set(re.findall(r'ironment(?:Variable)?\("(QUANTLAB_[A-Z_]+)"\)', path.read_text(encoding="utf-8")))
+        known |= set(re.findall(r'"(QUANTLAB_[A-Z_]+)"', (ROOT / "runtimes/runtime_commands.h").read_text(encoding="utf-8")))
         self.assertGreater(len(known), 6)
         for guide in GUIDES:
             text = (ROOT / guide).read_text(encoding="utf-8")
