@@ -24,6 +24,7 @@
 #include "base/messages/runtimes.h"
 #include "base/messages/shell.h"
 #include "base/messages/storage.h"
+#include "base/messages/task.h"
 #include "base/messages/transfer.h"
 #include "base/text/list.h"
 
@@ -264,6 +265,7 @@ const std::vector<MessageSpec>& AllMessages() {
 #include "base/messages/runtimes.inc"
 #include "base/messages/shell.inc"
 #include "base/messages/storage.inc"
+#include "base/messages/task.inc"
 #include "base/messages/transfer.inc"
 #undef QL_MESSAGE
   };

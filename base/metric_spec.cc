@@ -37,6 +37,7 @@ std::vector<MetricSpec> QualityMetrics() {
        .title_zh = "准确率",
        .help = "Share of texts of a split whose predicted class is the right one, with a Wilson 95 % "
                "interval. Label: split.",
+       .task = "classification",
        .aliases = {"acc"}},
       {.name = "precision",
        .unit = "1",
@@ -44,18 +45,21 @@ std::vector<MetricSpec> QualityMetrics() {
        .title_zh = "精确率",
        .help = "Of the texts predicted as a class, the share that belongs to it. Label average: binary "
                "(the last class, where there are two) or macro (unweighted mean over the classes that "
-               "occur in labels or predictions)."},
+               "occur in labels or predictions).",
+       .task = "classification"},
       {.name = "recall",
        .unit = "1",
        .title = "Recall",
        .title_zh = "召回率",
        .help = "Of the texts of a class, the share that was predicted as it. Label average: binary or "
-               "macro."},
+               "macro.",
+       .task = "classification"},
       {.name = "f1_score",
        .unit = "1",
        .title = "F1 score",
        .title_zh = "F1 分数",
        .help = "Harmonic mean of precision and recall. Label average: binary or macro.",
+       .task = "classification",
        .aliases = {"f1"}},
       {.name = "mcc",
        .unit = "1",
@@ -63,8 +67,36 @@ std::vector<MetricSpec> QualityMetrics() {
        .title_zh = "Matthews 相关系数",
        .help = "Correlation of predicted and right classes: 1 for all right, 0 for chance, whatever the "
                "sizes of the classes. Label: split.",
+       .task = "classification",
        .aliases = {"matthews_correlation"},
        .of_answers = MatthewsCorrelation},
+      {.name = "pearson",
+       .unit = "1",
+       .title = "Pearson correlation",
+       .title_zh = "Pearson 相关系数",
+       .help =
+           "Pearson's correlation of the predicted numbers with the labels of a split, with a 95 % interval "
+           "by Fisher's z; 0 where all predictions are equal. Label: split.",
+       .task = "regression",
+       .aliases = {"pearson_correlation"}},
+      {.name = "spearman",
+       .unit = "1",
+       .title = "Spearman correlation",
+       .title_zh = "Spearman 相关系数",
+       .help =
+           "Spearman's rank correlation of the predicted numbers with the labels of a split. Label: split.",
+       .task = "regression",
+       .aliases = {"spearman_correlation"}},
+      {.name = "mean_squared_error",
+       .unit = "1",
+       .title = "Mean squared error",
+       .title_zh = "均方误差",
+       .help =
+           "Mean of the squared differences between predicted numbers and labels of a split: it also sees "
+           "a shift or a scale, which correlations do not. Label: split.",
+       .higher_is_better = false,
+       .task = "regression",
+       .aliases = {"mse"}},
   };
 }
 
@@ -164,8 +196,9 @@ std::vector<MetricSpec> PairedMetrics() {
        .title = "Non-inferiority p-value",
        .title_zh = "非劣检验 p 值",
        .help =
-           "Exact one-sided test of a loss of accuracy by the margin (evaluation.non_inferiority_margin) or "
-           "more, against the baseline on the same texts. Labels: split, margin."},
+           "One-sided test of a loss of accuracy (of a regression: of Pearson correlation) by the margin "
+           "(evaluation.non_inferiority_margin) or more, against the baseline on the same texts: exact, or by "
+           "the paired bootstrap. Labels: split, margin."},
       {.name = "non_inferiority_p_holm",
        .unit = "1",
        .title = "Non-inferiority p-value, Holm-corrected",
@@ -180,6 +213,34 @@ std::vector<MetricSpec> PairedMetrics() {
        .help = "The McNemar p-values of all variants against the baseline, corrected for their number "
                "after Holm. Measured by the comparison. Label: split.",
        .needs_comparison = true},
+      {.name = "pearson_difference",
+       .unit = "1",
+       .title = "Difference of the Pearson correlation",
+       .title_zh = "Pearson 相关系数之差",
+       .help = "Pearson correlation of the variant minus that of the baseline on the same texts, with a 95 % "
+               "interval by the paired bootstrap. Label: split."},
+      {.name = "bootstrap_p_value",
+       .unit = "1",
+       .title = "Paired bootstrap p-value",
+       .title_zh = "成对自助法 p 值",
+       .help =
+           "Two-sided paired bootstrap test of the variant's Pearson correlation against the baseline's on "
+           "the same texts. Label: split."},
+      {.name = "bootstrap_p_holm",
+       .unit = "1",
+       .title = "Paired bootstrap p-value, Holm-corrected",
+       .title_zh = "成对自助法 p 值（Holm 校正）",
+       .help =
+           "The paired bootstrap p-values of all variants against the baseline, corrected for their number "
+           "after Holm. Measured by the comparison. Label: split.",
+       .needs_comparison = true},
+      {.name = "output_shift",
+       .unit = "1",
+       .title = "Shift of the predicted numbers",
+       .title_zh = "预测值的偏移",
+       .help = "Root of the mean squared difference between the numbers that the variant and the baseline "
+               "predict, in the unit of the labels. Label: split.",
+       .higher_is_better = false},
       {.name = "aa_ratio",
        .unit = "1",
        .title = "A/A ratio",
@@ -343,6 +404,14 @@ const MetricSpec* DescribeMetric(absl::string_view name) {
   }
   const MetricSpec* const metric = FindMetric(name);
   return metric != nullptr && metric->name == name ? metric : nullptr;
+}
+
+std::vector<const MetricSpec*> MetricsOf(absl::string_view task) {
+  std::vector<const MetricSpec*> metrics;
+  for (const MetricSpec& metric : AllMetrics()) {
+    if (metric.task.empty() || metric.task == task) metrics.push_back(&metric);
+  }
+  return metrics;
 }
 
 const MetricSpec* FindMetric(absl::string_view name) {

@@ -28,6 +28,7 @@ struct MetricSpec {
   bool higher_is_better = true;
   // Measured by the comparison (timing, memory and size, side by side), never by the run itself.
   bool needs_comparison = false;
+  std::string task = "";                  // of base/task.h, whose runs alone measure it; empty: any
   std::vector<std::string> aliases = {};  // further names accepted in experiment files: "f1"
   // Computes it in every run from the predictions on a split; it is then recorded with the label split, and
   // shown in the report, without further code. nullptr: the metric is measured elsewhere.
@@ -40,6 +41,9 @@ const std::vector<MetricSpec>& AllMetrics();
 // Further metrics that runs always measure: paired tests, the A/A check, training curves. Reports show them
 // in their places; a metric in neither list is shown under its own name.
 const std::vector<MetricSpec>& SupportingMetrics();
+
+// Of AllMetrics(), those that runs of a task measure.
+std::vector<const MetricSpec*> MetricsOf(absl::string_view task);
 
 // By name or alias, of AllMetrics(); nullptr when there is none.
 const MetricSpec* FindMetric(absl::string_view name);

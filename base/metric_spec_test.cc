@@ -1,8 +1,11 @@
 #include "base/metric_spec.h"
 
+#include <algorithm>
 #include <set>
 
 #include <gtest/gtest.h>
+
+#include "base/task.h"
 
 namespace quantlab {
 namespace {
@@ -54,6 +57,38 @@ TEST(MetricSpecTest, SupportingMetricsAreDescribedButNotAskedFor) {
   }
   EXPECT_EQ(DescribeMetric("accuracy"), FindMetric("accuracy"));
   EXPECT_EQ(DescribeMetric("acc"), nullptr);
+}
+
+TEST(TaskTest, EachIsJudgedByMetricsOfTheList) {
+  ASSERT_EQ(AllTasks().front().name, "classification");
+  for (const TaskSpec& task : AllTasks()) {
+    ASSERT_NE(FindMetric(task.quality), nullptr) << task.name;
+    EXPECT_EQ(FindMetric(task.quality)->task, task.name);
+    EXPECT_TRUE(FindMetric(task.quality)->higher_is_better);
+    for (const std::string& name : {task.difference, task.p_value, task.p_holm}) {
+      EXPECT_NE(DescribeMetric(name), nullptr) << name;
+    }
+    for (const std::string& word :
+         {task.title, task.title_zh, task.quality_name, task.quality_name_zh, task.test_name,
+          task.test_name_zh, task.better, task.better_zh, task.worse, task.worse_zh}) {
+      EXPECT_FALSE(word.empty()) << task.name;
+    }
+    EXPECT_EQ(FindTask(task.name), &task);
+  }
+  EXPECT_EQ(FindTask("ranking"), nullptr);
+  EXPECT_EQ(TaskNamed("ranking").name, "classification");
+}
+
+TEST(TaskTest, MetricsOfATaskAreItsOwnAndThoseOfAll) {
+  const auto has = [](const std::string& task, const std::string& name) {
+    const auto metrics = MetricsOf(task);
+    return std::any_of(metrics.begin(), metrics.end(), [&](const MetricSpec* m) { return m->name == name; });
+  };
+  EXPECT_TRUE(has("classification", "accuracy"));
+  EXPECT_FALSE(has("classification", "pearson"));
+  EXPECT_TRUE(has("regression", "pearson"));
+  EXPECT_FALSE(has("regression", "mcc"));
+  EXPECT_TRUE(has("regression", "speedup"));
 }
 
 }  // namespace

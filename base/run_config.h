@@ -48,8 +48,12 @@ struct DatasetConfig {
   // Of the files without a byte order mark: an IANA name, or auto to guess; empty: UTF-8.
   std::string encoding;
   std::string text_column = "text";
+  // The second text of each row; empty: rows have one text, or two where a file has the columns of a
+  // well-known dataset of pairs (worker/engine/data/file_util.h).
+  std::string text_pair_column;
   std::string label_column = "label";
-  std::string filter_column;  // keep only rows whose filter_column equals filter_value; empty: all
+  std::string task = "classification";  // of base/task.h: what the labels are
+  std::string filter_column;            // keep only rows whose filter_column equals filter_value; empty: all
   std::string filter_value;
   std::vector<std::string> labels;  // class names in order of class index; empty: sorted distinct values
   // "POSITIVE: positive": what the dataset calls a class of the model, where their names differ.

@@ -5,6 +5,7 @@
 #include "base/language.h"
 #include "base/runtime_names.h"
 #include "base/settings_line.h"
+#include "base/task.h"
 
 namespace quantlab::settings {
 namespace {
@@ -123,6 +124,14 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
                                              .allowed_words_zh = "列名",
                                              .default_words = absl::StrCat(kCatalogOr, "text"),
                                              .default_words_zh = absl::StrCat(kCatalogOrZh, " text")}),
+      Added(&DatasetConfig::text_pair_column,
+            {.key = "text_pair_column",
+             .help = "Name of the column of the second text, where each row is a pair of texts.",
+             .help_zh = "每行为一对文本时，第二条文本所在的列。",
+             .allowed_words = "a column",
+             .allowed_words_zh = "列名",
+             .default_words = absl::StrCat(kCatalogOr, "none, or that of a dataset of GLUE"),
+             .default_words_zh = absl::StrCat(kCatalogOrZh, "无；GLUE 数据集则取其列名")}),
       Original(&DatasetConfig::label_column, {.key = "label_column",
                                               .help = "Name of the label column.",
                                               .help_zh = "标签列的名称。",
@@ -165,6 +174,15 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
            .allowed_words_zh = "模型类别到数据集标签的映射",
            .default_words = "the same names, but for case and normal form",
            .default_words_zh = "名称相同（忽略大小写与规范形式）"}),
+      Added(&DatasetConfig::task,
+            {.key = "task",
+             .allowed = TaskNames(),
+             .help = "What the labels are: `classification`, classes; `regression`, numbers, in jobs of "
+                     "`quant-runner` only, since reports cannot show it yet.",
+             .help_zh = "标签的含义：`classification`，类别；`regression`，数值，目前只用于 `quant-runner` "
+                        "的作业，报告尚不能展示。",
+             .default_words = absl::StrCat(kCatalogOr, "classification"),
+             .default_words_zh = absl::StrCat(kCatalogOrZh, " classification")}),
       Original(&DatasetConfig::split_seed, {.key = "split_seed",
                                             .min = 0,
                                             .max = kMaxSeed,

@@ -11,6 +11,7 @@
 #include "base/messages.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
+#include "base/task.h"
 #include "platform/files.h"
 #include "platform/paths.h"
 #include "yaml/fields.h"
@@ -79,7 +80,9 @@ void ReadRows(Fields& fields, DatasetFormat* rows) {
   fields.OneOf("format", DatasetFormatNames(), &rows->format);
   fields.Text("encoding", &rows->encoding);
   fields.Text("text_column", &rows->text_column);
+  fields.Text("text_pair_column", &rows->text_pair_column);
   fields.Text("label_column", &rows->label_column);
+  fields.OneOf("task", TaskNames(), &rows->task);
   fields.Text("filter_column", &rows->filter_column);
   fields.Text("filter_value", &rows->filter_value);
   fields.Words("labels", &rows->labels);

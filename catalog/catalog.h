@@ -22,7 +22,9 @@ struct DatasetFormat {
   std::string format = "auto";
   std::string encoding;
   std::string text_column = "text";
+  std::string text_pair_column;
   std::string label_column = "label";
+  std::string task = "classification";
   std::string filter_column, filter_value;
   std::vector<std::string> labels;
 };

@@ -1,6 +1,7 @@
 #include "export/exporter.h"
 
 #include "absl/strings/str_join.h"
+#include "base/task.h"
 
 namespace quantlab::model_export {
 
@@ -22,6 +23,15 @@ const Exporter* FindExporter(absl::string_view name) {
     if (exporter->name() == name) return exporter.get();
   }
   return nullptr;
+}
+
+std::string TextsOfExample(const SourceModel& model) {
+  return model.config().text_pairs ? "sys.argv[1::2], sys.argv[2::2]" : "sys.argv[1:]";
+}
+
+std::string AnswerOfExample(const SourceModel& model, const std::string& labels, const std::string& row) {
+  if (TaskNamed(model.config().task).numeric) return row + "[0].item()";
+  return labels + "[" + row + ".argmax().item()]";
 }
 
 std::string ExporterNames() {

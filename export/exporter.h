@@ -57,6 +57,13 @@ const Exporter* FindExporter(absl::string_view name);
 // "onnx, openvino", for messages.
 std::string ExporterNames();
 
+// Of an example: the arguments of transformers' tokenizer for the texts of the command line, two by two where
+// the model reads pairs.
+std::string TextsOfExample(const SourceModel& model);
+// What it prints of the logits `row`, an expression: the label that `labels` names, or the number of a
+// regression.
+std::string AnswerOfExample(const SourceModel& model, const std::string& labels, const std::string& row);
+
 // ---- One for each format. ----
 
 std::unique_ptr<Exporter> MakeOnnxExporter();

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "base/task.h"
 
 namespace quantlab::model_export {
 namespace {
@@ -105,9 +106,10 @@ std::vector<std::string> PackagesOfExample(const Exporter& exporter) {
 
 std::string ModelCard(const CardInput& input) {
   const ModelFacts& facts = input.facts;
-  std::string card =
-      absl::StrCat("# ", Plain(facts.name), "\n\nA text classifier exported by `quantctl export-model` as ",
-                   Code(input.exporter.name()), ".\n\n| | |\n|---|---|\n");
+  const bool numeric = TaskNamed(input.model.config().task).numeric;
+  std::string card = absl::StrCat(
+      "# ", Plain(facts.name), "\n\nA ", numeric ? "regression model of texts" : "text classifier",
+      " exported by `quantctl export-model` as ", Code(input.exporter.name()), ".\n\n| | |\n|---|---|\n");
   absl::StrAppend(&card, "| family | ", Code(input.model.config().family), " |\n| classes | ",
                   absl::StrJoin(input.model.config().labels, ", ",
                                 [](std::string* out, const std::string& label) { out->append(Code(label)); }),
@@ -128,7 +130,9 @@ std::string ModelCard(const CardInput& input) {
                   Check(input.check));
   absl::StrAppend(
       &card, "\n## Use\n\n```sh\npip install ", absl::StrJoin(PackagesOfExample(input.exporter), " "),
-      "\npython example.py \"a text\"\n```\n\n`labels.json` names the classes by index. ",
+      "\npython example.py \"a text\"",
+      input.model.config().text_pairs ? " \"the text that belongs to it\"" : "", "\n```\n\n",
+      numeric ? "The model gives one number. " : "`labels.json` names the classes by index. ",
       "Texts are tokenized with the files of this folder.\n\n## Files\n\n| file | SHA-256 |\n|---|---|\n");
   for (const auto& [name, digest] : input.digests) {
     absl::StrAppend(&card, "| ", Code(name), " | ", Code(digest), " |\n");

@@ -43,7 +43,7 @@ WITHOUT_PLATFORM = {"base", "platform", "codec", "yaml", "server/core"} | {
     module for module in ALLOWED if module.startswith("report")}
 
 # The engine is a ladder: each folder may include those before it in this list.
-ENGINE = ["kernels", "text", "data", "families", "input_checks", "tensors", "gpu", "layers", "plan", "models", "train", "calibration", "methods", "measure"]
+ENGINE = ["kernels", "text", "data", "families", "input_checks", "tensors", "gpu", "layers", "plan", "models", "tasks", "train", "calibration", "methods", "measure"]
 for _index, _folder in enumerate(ENGINE):
     ALLOWED[f"worker/engine/{_folder}"] = {f"worker/engine/{below}" for below in ENGINE[:_index]}
 # So is the client.

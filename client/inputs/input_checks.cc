@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/messages.h"
+#include "base/messages/task.h"
 #include "base/run_config.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
@@ -33,6 +34,10 @@ absl::Status AsInvalid(const absl::Status& status) {
 }
 
 Message DescribeDataset(const std::string& name, const engine::Dataset& data) {
+  if (data.numeric) {
+    return messages::kDatasetOfNumbers(name, data.format, data.summary.encoding, data.summary.rows_read,
+                                       data.summary.lowest, data.summary.highest);
+  }
   std::vector<std::string> classes;
   for (size_t i = 0; i < data.labels.size() && i < kMaxClasses; ++i) {
     classes.push_back(

@@ -15,7 +15,7 @@ import sys
 import time
 
 import numpy as np
-from quantlab_runtimes import RUNTIMES, inputs_of
+from quantlab_runtimes import RUNTIMES, ids_and_types, inputs_of
 
 BATCH, TIMED_RUNS, TIMED_SECONDS, TIMED_TOKENS, TIMED_CHARACTERS = 16, 20, 2.0, 32, 512
 
@@ -40,6 +40,20 @@ def run_runner(arguments, command, *options, text=""):
 
 def lines_of_json(text):
     return [json.loads(line) for line in text.splitlines()]
+
+
+def lines_of_texts(texts, pairs):
+    """Lines for quant-runner: as they are, or, for a model of pairs, each with the next one where none is a pair."""
+    if not pairs or any("\t" in text for text in texts):
+        return texts
+    return [f"{first}\t{second}" for first, second in zip(texts, texts[1:] + texts[:1])]
+
+
+def long_line(texts, pairs):
+    """One line of many tokens."""
+    text = " ".join(texts).replace("\t", " ")[:TIMED_CHARACTERS]
+    middle = text.find(" ", len(text) // 2)
+    return f"{text[:middle]}\t{text[middle + 1:]}" if pairs else text
 
 
 # ---- comparison ------------------------------------------------------------------------------------------------
@@ -128,8 +142,9 @@ def check_against_own(arguments, kind, text, logits):
 def compare(arguments):
     source, exported = pathlib.Path(arguments.source), pathlib.Path(arguments.exported)
     texts = [line for line in pathlib.Path(arguments.texts).read_text(encoding="utf-8").splitlines() if line.strip()]
-    text = "\n".join(texts) + "\n"
     config = json.loads((source / "config.json").read_text(encoding="utf-8"))
+    texts = lines_of_texts(texts, bool(config.get("text_pairs")))
+    text = "\n".join(texts) + "\n"
     padding_id = config.get("pad_token_id") or 0
     length = str(arguments.max_length)
     ids = lines_of_json(run_runner(arguments, "tokenize", "--model", arguments.source, "--max-length", length, text=text))
@@ -159,13 +174,13 @@ def compare(arguments):
               "largest_logit": float(np.abs(expected).max()), "passed": passed, **runtime.facts}
     if passed:
         # No longer than needed: quant-runner's time includes that of tokenizing it.
-        long = " ".join(texts)[:TIMED_CHARACTERS]
+        long = long_line(texts, bool(config.get("text_pairs")))
         length = str(min(TIMED_TOKENS, arguments.max_length))
         row = lines_of_json(run_runner(arguments, "tokenize", "--model", arguments.source, "--max-length", length,
                                        text=long + "\n"))
         inputs = inputs_of(row, runtime.inputs, padding_id)
-        result.update(tokens=len(row[0]), threads=arguments.threads, seconds=timed(lambda: runtime.run(inputs)),
-                      own_seconds=own_time(arguments, long, length))
+        result.update(tokens=len(ids_and_types(row[0])[0]), threads=arguments.threads,
+                      seconds=timed(lambda: runtime.run(inputs)), own_seconds=own_time(arguments, long, length))
     else:
         worst = int(np.nan_to_num(errors, nan=np.inf).argmax())
         result["layer"] = first_difference(arguments, kind, texts[worst], ids[worst], padding_id, share)

@@ -61,9 +61,10 @@ class OnnxExporter : public Exporter {
                         "here = pathlib.Path(__file__).parent\n"
                         "labels = json.loads((here / \"labels.json\").read_text())\n"
                         "tokenizer = AutoTokenizer.from_pretrained(here)\n",
-                        load, "inputs = tokenizer(sys.argv[1:], padding=True, truncation=True, max_length=",
-                        model.config().max_tokens(), ", return_tensors=\"np\")\nfor logits in ", run,
-                        ":\n    print(labels[logits.argmax()])\n");
+                        load, "inputs = tokenizer(", TextsOfExample(model),
+                        ", padding=True, truncation=True, max_length=", model.config().max_tokens(),
+                        ", return_tensors=\"np\")\nfor logits in ", run, ":\n    print(",
+                        AnswerOfExample(model, "labels", "logits"), ")\n");
   }
 };
 

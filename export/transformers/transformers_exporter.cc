@@ -89,11 +89,12 @@ std::string TransformersExample(const SourceModel& model) {
       "here = pathlib.Path(__file__).parent\n"
       "tokenizer = AutoTokenizer.from_pretrained(here)\n"
       "model = AutoModelForSequenceClassification.from_pretrained(here).eval()\n"
-      "inputs = tokenizer(sys.argv[1:], padding=True, truncation=True, max_length=",
-      model.config().max_tokens(),
+      "inputs = tokenizer(",
+      TextsOfExample(model), ", padding=True, truncation=True, max_length=", model.config().max_tokens(),
       ", return_tensors=\"pt\")\n"
       "with torch.no_grad():\n    logits = model(**inputs).logits\n"
-      "for row in logits:\n    print(model.config.id2label[row.argmax().item()])\n");
+      "for row in logits:\n    print(",
+      AnswerOfExample(model, "model.config.id2label", "row"), ")\n");
 }
 
 class DenseExporter final : public Exporter {

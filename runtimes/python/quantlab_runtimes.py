@@ -7,14 +7,20 @@ Only NumPy is imported before a runtime is made.
 import numpy as np
 
 
-def inputs_of(ids, names, padding_id):
-    """Padded inputs of a batch of token ids, as far as the model has them."""
-    length = max(map(len, ids))
-    padded = np.full((len(ids), length), padding_id, np.int64)
-    mask = np.zeros((len(ids), length), np.int64)
-    for row, text in enumerate(ids):
-        padded[row, :len(text)], mask[row, :len(text)] = text, 1
-    inputs = {"input_ids": padded, "attention_mask": mask, "token_type_ids": np.zeros_like(padded)}
+def ids_and_types(row):
+    """A line of quant-runner tokenize: the ids of a text, or an object for a pair of texts."""
+    return (row["ids"], row["token_types"]) if isinstance(row, dict) else (row, [0] * len(row))
+
+
+def inputs_of(rows, names, padding_id):
+    """Padded inputs of a batch of tokenized lines, as far as the model has them."""
+    length = max(len(ids_and_types(row)[0]) for row in rows)
+    padded = np.full((len(rows), length), padding_id, np.int64)
+    mask, token_types = np.zeros_like(padded), np.zeros_like(padded)
+    for at, row in enumerate(rows):
+        ids, types = ids_and_types(row)
+        padded[at, :len(ids)], mask[at, :len(ids)], token_types[at, :len(ids)] = ids, 1, types
+    inputs = {"input_ids": padded, "attention_mask": mask, "token_type_ids": token_types}
     return {name: inputs[name] for name in names}
 
 

@@ -13,9 +13,11 @@
 #include "base/messages.h"
 #include "base/messages/queue.h"
 #include "base/messages/runtimes.h"
+#include "base/messages/task.h"
 #include "base/metric_spec.h"
 #include "base/param_check.h"
 #include "base/runtime_names.h"
+#include "base/task.h"
 #include "base/text/escape.h"
 #include "base/text/nearest_name.h"
 #include "base/worker_labels.h"
@@ -124,9 +126,10 @@ void ReadTraining(const YamlNode* node, Diagnostics& diagnostics, TrainingConfig
   fields.Done();
 }
 
-void ReadMetrics(Fields& fields, Diagnostics& diagnostics, std::vector<std::string>* metrics) {
+void ReadMetrics(Fields& fields, const std::string& task, Diagnostics& diagnostics,
+                 std::vector<std::string>* metrics) {
   std::vector<std::string> known;
-  for (const MetricSpec& metric : AllMetrics()) known.push_back(metric.name);
+  for (const MetricSpec* metric : MetricsOf(task)) known.push_back(metric->name);
   const YamlNode* node = fields.Take("metrics");
   std::set<std::string> wanted;
   if (node != nullptr && node->kind != YamlNode::Kind::kList) {
@@ -138,6 +141,8 @@ void ReadMetrics(Fields& fields, Diagnostics& diagnostics, std::vector<std::stri
       if (metric == nullptr) {
         diagnostics.Error(item.at,
                           messages::kNoSuchMetric(YamlMessage(item), NearestName(item.text, known), known));
+      } else if (!metric->task.empty() && metric->task != task) {
+        diagnostics.Error(item.at, messages::kMetricOfOtherTask(metric->name, metric->task, task, known));
       } else if (!wanted.insert(metric->name).second) {
         diagnostics.Warn(item.at, messages::kMetricTwice(metric->name));
       }
@@ -151,9 +156,10 @@ void ReadMetrics(Fields& fields, Diagnostics& diagnostics, std::vector<std::stri
   }
 }
 
-void ReadEvaluation(const YamlNode* node, Diagnostics& diagnostics, EvaluationConfig* evaluation) {
+void ReadEvaluation(const YamlNode* node, const std::string& task, Diagnostics& diagnostics,
+                    EvaluationConfig* evaluation) {
   Fields fields(node, "evaluation", diagnostics);
-  ReadMetrics(fields, diagnostics, &evaluation->metrics);
+  ReadMetrics(fields, task, diagnostics, &evaluation->metrics);
   ReadSettings(fields, diagnostics, evaluation, /*skip=*/"metrics");
   fields.Done();
 }
@@ -346,7 +352,9 @@ void ApplyCatalogRows(const Catalog& catalog, ExperimentSpec* spec) {
   spec->dataset.format = entry->rows.format;
   spec->dataset.encoding = entry->rows.encoding;
   spec->dataset.text_column = entry->rows.text_column;
+  spec->dataset.text_pair_column = entry->rows.text_pair_column;
   spec->dataset.label_column = entry->rows.label_column;
+  spec->dataset.task = entry->rows.task;
   spec->dataset.filter_column = entry->rows.filter_column;
   spec->dataset.filter_value = entry->rows.filter_value;
   spec->dataset.labels = entry->rows.labels;
@@ -367,6 +375,21 @@ void CheckLabels(const YamlNode& root, const std::vector<std::string>& labels, D
   }
 }
 
+// What a task cannot use is refused, not ignored.
+void CheckTask(const YamlNode& root, const DatasetConfig& dataset, Diagnostics& diagnostics) {
+  const TaskSpec* const task = FindTask(dataset.task);
+  if (task == nullptr || !task->numeric) return;
+  if (!task->reported) diagnostics.Error(root.at, messages::kTaskNotReported(task->name));
+  const YamlNode* const section = root.Find("dataset");
+  const auto refuse = [&](const char* key, bool given) {
+    const YamlNode* const node = section == nullptr ? nullptr : section->Find(key);
+    if (given)
+      diagnostics.Error(node == nullptr ? root.at : node->at, messages::kTaskHasNoClasses(key, task->name));
+  };
+  refuse("labels", !dataset.labels.empty());
+  refuse("label_map", !dataset.label_map.empty());
+}
+
 void ReadTopLevel(const YamlNode& root, const std::string& file, const Catalog& catalog,
                   Diagnostics& diagnostics, ExperimentSpec* spec) {
   Fields fields(&root, "", diagnostics);
@@ -380,7 +403,8 @@ void ReadTopLevel(const YamlNode& root, const std::string& file, const Catalog& 
   ApplyCatalogRows(catalog, spec);
   ReadDataset(fields.Take("dataset"), diagnostics, &spec->dataset);
   ReadTraining(fields.Take("training"), diagnostics, &spec->training);
-  ReadEvaluation(fields.Take("evaluation"), diagnostics, &spec->evaluation);
+  CheckTask(root, spec->dataset, diagnostics);
+  ReadEvaluation(fields.Take("evaluation"), spec->dataset.task, diagnostics, &spec->evaluation);
   // Of the report alone, which reads them from the stored files: here they are only checked.
   ReadDecision(fields.Take("decide"), diagnostics);
   if (const YamlNode* const report = root.Find("report")) ReadCover(report->Find("cover"), diagnostics);

@@ -352,6 +352,15 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"dataset: {label_map: {\"a: b\": c}}\n", "allowed: a map from words to words"},
         BadFile{"evaluation: {metrics: [acuracy]}\n",
                 "e.yaml:2:24: there is no metric acuracy; did you mean accuracy?"},
+        BadFile{
+            "evaluation: {metrics: [pearson]}\n",
+            "e.yaml:2:24: pearson is a metric of regression, but dataset.task is classification; its metrics are "
+            "accuracy"},
+        BadFile{"dataset: {task: ranking}\n", "dataset.task is ranking; allowed: classification, regression"},
+        BadFile{"dataset: {task: regression}\n",
+                "dataset.task is regression, which quant-runner measures but reports"},
+        BadFile{"dataset: {task: regression, label_map: {a: b}}\n",
+                "dataset.label_map names classes, but dataset.task is regression"},
         BadFile{"evaluation: {metrics: []}\n", "evaluation.metrics is empty"},
         BadFile{"evaluation: {metrics: accuracy}\n", "allowed: a list of accuracy"},
         BadFile{"evaluation: {latency: {batch_sizes: [0]}}\n", "evaluation.latency.batch_sizes is 0"},

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <string_view>
 #include <unistd.h>
 #include <utility>
 
@@ -11,14 +12,18 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/message_catalogue.h"
+#include "base/messages/task.h"
 #include "base/method_spec.h"
 #include "base/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_outputs.h"
+#include "worker/engine/input_checks/input_checks.h"
 #include "worker/engine/measure/devices.h"
 #include "worker/engine/measure/environment.h"
 #include "worker/engine/measure/self_test.h"
 #include "worker/engine/measure/side_by_side.h"
+#include "worker/engine/models/encode_text.h"
 #include "worker/engine/models/saved_model.h"
 #include "worker/engine/plan/encoder_plan.h"
 #include "worker/engine/tensors/safetensors.h"
@@ -107,6 +112,33 @@ void AppendMethods(std::string& text) {
   }
 }
 
+// One line of input: a text, or two that a tab separates.
+struct Line {
+  std::string_view first;
+  std::optional<std::string_view> second;
+};
+
+// Errors: INVALID_ARGUMENT a pair is wanted, and `line` has no tab or several.
+absl::StatusOr<Line> SplitLine(std::string_view line, int64_t number, bool pairs) {
+  if (!pairs) return Line{line, std::nullopt};
+  const size_t tab = line.find('\t');
+  if (tab == std::string_view::npos || line.find('\t', tab + 1) != std::string_view::npos) {
+    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kLineIsNoPair(number));
+  }
+  return Line{line.substr(0, tab), line.substr(tab + 1)};
+}
+
+// Whether the config.json beside a tokenizer says that the model reads pairs. A tokenizer may be alone.
+bool ReadsPairs(const std::string& folder) {
+  const absl::StatusOr<engine::EncoderConfig> config = engine::ReadModelConfig(folder + "/config.json");
+  return config.ok() && config->text_pairs;
+}
+
+std::string PairToJson(const engine::TokenizedPair& pair) {
+  return absl::StrCat("{\"ids\": [", absl::StrJoin(pair.ids, ", "), "], \"token_types\": [",
+                      absl::StrJoin(pair.types, ", "), "]}\n");
+}
+
 // Tokenizes and predicts lines in batches.
 class Predictor {
  public:
@@ -122,6 +154,11 @@ class Predictor {
           absl::StrCat("--max-length is ", options.max_length, "; the model has ", positions, " positions"));
     }
     if (options.max_length == 0) predictor->options_.max_length = positions;
+    predictor->options_.pairs |= predictor->model_->config().text_pairs;
+    if (predictor->options_.pairs) {
+      QL_RETURN_IF_ERROR(engine::CheckPairs(*predictor->tokenizer_, predictor->model_->config(),
+                                            options.model, predictor->options_.max_length));
+    }
     return predictor;
   }
 
@@ -135,7 +172,10 @@ class Predictor {
              (batch.empty() || lines.Ready())) {
         QL_ASSIGN_OR_RETURN(const std::optional<std::string> line, lines.Next());
         more = line.has_value();
-        if (more) batch.push_back({tokenizer_->Encode(*line, options_.max_length), {}});
+        if (!more) continue;
+        QL_ASSIGN_OR_RETURN(const Line parts, SplitLine(*line, ++line_number_, options_.pairs));
+        batch.push_back(engine::EncodeText(*tokenizer_, model_->config(), parts.first, parts.second,
+                                           options_.max_length));
       }
       if (batch.empty()) continue;
       if (const std::string path = std::exchange(options_.layer_outputs, ""); !path.empty()) {
@@ -162,6 +202,7 @@ class Predictor {
   }
 
   PredictOptions options_;
+  int64_t line_number_ = 0;
   std::unique_ptr<engine::Encoder> model_;
   std::unique_ptr<engine::Tokenizer> tokenizer_;
 };
@@ -182,12 +223,21 @@ absl::Status Print(const std::string& text) {
 
 absl::Status Tokenize(const TokenizeOptions& options) {
   QL_ASSIGN_OR_RETURN(const auto tokenizer, engine::Tokenizer::Load(options.model));
+  const bool pairs = options.pairs || ReadsPairs(options.model);
+  if (pairs && !tokenizer->encodes_pairs()) {
+    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kNoPairTemplate(options.model));
+  }
   LineReader lines(STDIN_FILENO);
   std::string text;
-  while (true) {
+  for (int64_t number = 1;; ++number) {
     QL_ASSIGN_OR_RETURN(const std::optional<std::string> line, lines.Next());
     if (!line) return Print(text);
-    absl::StrAppend(&text, "[", absl::StrJoin(tokenizer->Encode(*line, options.max_length), ", "), "]\n");
+    QL_ASSIGN_OR_RETURN(const Line parts, SplitLine(*line, number, pairs));
+    if (parts.second) {
+      text += PairToJson(tokenizer->EncodePair(parts.first, *parts.second, options.max_length));
+    } else {
+      absl::StrAppend(&text, "[", absl::StrJoin(tokenizer->Encode(*line, options.max_length), ", "), "]\n");
+    }
     if (text.size() < (1 << 16) && lines.Ready()) continue;
     QL_RETURN_IF_ERROR(Print(text));
     text.clear();

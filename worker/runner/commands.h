@@ -15,8 +15,9 @@ namespace quantlab::runner {
 struct TokenizeOptions {
   std::string model;
   int max_length = 0;  // 0: no limit
+  bool pairs = false;  // lines are two texts, separated by a tab; also where config.json says so
 };
-// Standard input's lines to JSON arrays of ids, one a line.
+// Standard input's lines to JSON arrays of ids, one a line; pairs to objects with "ids" and "token_types".
 absl::Status Tokenize(const TokenizeOptions& options);
 
 struct PredictOptions {
@@ -29,9 +30,10 @@ struct PredictOptions {
   // INDEX/LAYER in order of computation. Empty: none.
   std::string layer_outputs;
   bool layer_by_layer = false;  // without the execution plan
+  bool pairs = false;           // lines are two texts, separated by a tab; also where config.json says so
 };
-// Standard input's lines to JSON arrays of logits, one a line. Prints as soon as a batch is full or no
-// more input is waiting.
+// Standard input's lines to JSON arrays of logits, one a line. Errors of a line name its number. Prints as
+// soon as a batch is full or no more input is waiting.
 absl::Status Predict(const PredictOptions& options);
 
 struct BenchCommandOptions {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,9 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/holm.h"
 #include "base/numbers.h"
-#include "base/paired_margin.h"
 #include "base/status_macros.h"
-#include "worker/engine/measure/statistics.h"
 #include "worker/runner/evaluation.h"
 
 namespace quantlab::runner {
@@ -19,7 +18,7 @@ namespace {
 
 struct Answers {
   std::string variant;
-  TestPredictions predictions;
+  TestPredictions saved;
   size_t first = 0;  // index of the first answers of the same model
 };
 
@@ -29,14 +28,15 @@ absl::StatusOr<std::vector<Answers>> ReadAnswers(Attempt& attempt, const std::ve
   std::map<size_t, size_t> index;  // of the answers of an input
   for (size_t i = 0; i < attempt.job().inputs.size(); ++i) {
     const ModelInput& input = attempt.job().inputs[i];
-    auto predictions = ReadTestPredictions(input.folder);
-    if (!predictions.ok() && !absl::IsNotFound(predictions.status())) return predictions.status();
-    const bool comparable = predictions.ok() && !predictions->labels.empty() &&
-                            (answers.empty() || predictions->digest == answers[0].predictions.digest);
+    auto saved = ReadTestPredictions(input.folder);
+    if (!saved.ok() && !absl::IsNotFound(saved.status())) return saved.status();
+    const bool labelled =
+        saved.ok() && (saved->predictions.labels.size() + saved->predictions.values.size()) > 0;
+    const bool comparable = labelled && (answers.empty() || saved->digest == answers[0].saved.digest);
     if (comparable) {
       // Where the first of the same models has no answers here, this one stands for them.
       const size_t first = index.emplace(first_of_same[i], answers.size()).first->second;
-      answers.push_back({input.variant, *std::move(predictions), first});
+      answers.push_back({input.variant, *std::move(saved), first});
       continue;
     }
     attempt.Log(absl::StrCat(input.variant, ": no saved answers to these test texts; no paired test"));
@@ -45,8 +45,15 @@ absl::StatusOr<std::vector<Answers>> ReadAnswers(Attempt& attempt, const std::ve
   return answers;
 }
 
-absl::StatusOr<statistics::McNemar> Test(const TestPredictions& first, const TestPredictions& second) {
-  return statistics::CompareModels(first.labels, first.predicted, second.predicted);
+const TaskResults& ResultsFor(const Attempt& attempt) {
+  return ResultsOf(TaskNamed(attempt.config().dataset.task));
+}
+
+// `second` against `first`.
+absl::StatusOr<PairedResult> Test(const Attempt& attempt, const Answers& first, const Answers& second,
+                                  std::optional<double> margin) {
+  return ResultsFor(attempt).Compare(first.saved.predictions, second.saved.predictions, margin,
+                                     attempt.config().seed);
 }
 
 // One value of a family of tests, of each variant; `name` is corrected after Holm.
@@ -66,37 +73,34 @@ void RecordFamily(Attempt& attempt, const std::string& name, const std::vector<A
     const double value = at == tested.end() ? p_values[i] : adjusted[at - tested.begin()];
     Metric metric{name, value, "1", labels, 0, {}, {}, static_cast<int64_t>(adjusted.size())};
     metric.labels["variant"] = answers[i].variant;
-    metric.labels["split"] = answers[i].predictions.split;
+    metric.labels["split"] = answers[i].saved.split;
     attempt.Record(std::move(metric));
   }
 }
 
 absl::Status RecordHolm(Attempt& attempt, const std::vector<Answers>& answers) {
   const double margin = attempt.config().evaluation.non_inferiority_margin;
-  const auto total = static_cast<int64_t>(answers[0].predictions.labels.size());
-  std::vector<double> mcnemar = {1}, non_inferiority = {0};  // the baseline's own, not recorded
+  std::vector<double> different = {1}, non_inferiority = {0};  // the baseline's own, not recorded
   for (size_t i = 1; i < answers.size(); ++i) {
-    QL_ASSIGN_OR_RETURN(const auto test, Test(answers[0].predictions, answers[i].predictions));
-    mcnemar.push_back(test.p_value);
-    non_inferiority.push_back(NonInferiorityPValue({test.only_first, test.only_second, total}, margin));
+    QL_ASSIGN_OR_RETURN(const PairedResult test, Test(attempt, answers[0], answers[i], margin));
+    different.push_back(test.p_value);
+    non_inferiority.push_back(test.non_inferiority_p);
   }
-  RecordFamily(attempt, "mcnemar_p_holm", answers, mcnemar, {});
+  RecordFamily(attempt, ResultsFor(attempt).spec().p_holm, answers, different, {});
   RecordFamily(attempt, "non_inferiority_p_holm", answers, non_inferiority, {{"margin", RoundTrip(margin)}});
   return absl::OkStatus();
 }
 
 // `second` against `first`.
 absl::Status RecordPair(Attempt& attempt, const Answers& first, const Answers& second) {
-  QL_ASSIGN_OR_RETURN(const auto test, Test(first.predictions, second.predictions));
-  const int64_t total = static_cast<int64_t>(first.predictions.labels.size());
-  const auto interval = statistics::PairedDifferenceInterval(test.only_first, test.only_second, total);
+  QL_ASSIGN_OR_RETURN(const PairedResult test, Test(attempt, first, second, std::nullopt));
+  const TaskSpec& task = ResultsFor(attempt).spec();
+  const int64_t total = first.saved.predictions.texts();
   const std::map<std::string, std::string> labels = {
-      {"variant", second.variant}, {"against", first.variant}, {"split", first.predictions.split}};
-  attempt.Record(Metric{"accuracy_difference",
-                        static_cast<double>(test.only_second - test.only_first) / static_cast<double>(total),
-                        "1", labels, 0, interval.low, interval.high, total});
+      {"variant", second.variant}, {"against", first.variant}, {"split", first.saved.split}};
   attempt.Record(
-      Metric{"mcnemar_p_value", test.p_value, "1", labels, 0, {}, {}, test.only_first + test.only_second});
+      Metric{task.difference, test.difference, "1", labels, 0, test.interval.low, test.interval.high, total});
+  attempt.Record(Metric{task.p_value, test.p_value, "1", labels, 0, {}, {}, test.samples});
   return absl::OkStatus();
 }
 

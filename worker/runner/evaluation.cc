@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
+#include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -13,14 +14,12 @@
 #include "base/files.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
-#include "base/metric_spec.h"
 #include "base/numbers.h"
 #include "base/paired_margin.h"
 #include "base/status_macros.h"
-#include "base/text/escape.h"
 #include "base/text/list.h"
 #include "worker/engine/input_checks/input_checks.h"
-#include "worker/engine/measure/statistics.h"
+#include "worker/engine/models/encode_text.h"
 #include "worker/engine/train/evaluate.h"
 
 namespace quantlab::runner {
@@ -34,78 +33,27 @@ double SecondsSince(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
-Metric QualityMetric(const char* name, double value, const std::string& split, int64_t samples) {
-  Metric metric;
-  metric.name = name;
-  metric.value = value;
-  metric.unit = std::string("1");
-  metric.labels = {{"split", split}};
-  metric.samples = samples;
-  return metric;
-}
-
-void RecordScores(Attempt& attempt, const statistics::ClassScores& scores, const std::string& average,
-                  const std::string& split, int64_t samples) {
-  const std::pair<const char*, double> values[] = {
-      {"precision", scores.precision}, {"recall", scores.recall}, {"f1_score", scores.f1}};
-  for (const auto& [name, value] : values) {
-    Metric metric = QualityMetric(name, value, split, samples);
-    metric.labels["average"] = average;
-    attempt.Record(std::move(metric));
-  }
-}
-
-absl::Status RecordQuality(Attempt& attempt, const Evaluation& evaluation, int classes) {
-  QL_ASSIGN_OR_RETURN(const statistics::Classification scores,
-                      statistics::ScoreClassification(evaluation.labels, evaluation.predicted, classes));
-  const statistics::Interval interval = statistics::WilsonInterval(scores.correct, scores.total);
-  Metric accuracy = QualityMetric("accuracy", scores.accuracy, evaluation.split, scores.total);
-  accuracy.low = interval.low;
-  accuracy.high = interval.high;
-  attempt.Record(std::move(accuracy));
-  if (attempt.config().kind == RunKind::kBaseline && evaluation.split == "test" &&
-      interval.high < 1.0 / classes) {
-    attempt.Warn("below_chance", messages::kBelowChance(scores.accuracy, classes));
-  }
-  if (scores.binary) RecordScores(attempt, *scores.binary, "binary", evaluation.split, scores.total);
-  RecordScores(attempt, scores.macro, "macro", evaluation.split, scores.total);
-  for (const MetricSpec& metric : AllMetrics()) {
-    if (metric.of_answers == nullptr) continue;
-    const double value = metric.of_answers({evaluation.labels, evaluation.predicted, classes});
-    Metric recorded = QualityMetric(metric.name.c_str(), value, evaluation.split, scores.total);
-    recorded.unit = metric.unit;
-    attempt.Record(std::move(recorded));
-  }
-  return absl::OkStatus();
-}
-
 // Whether a loss by the margin, which was declared beforehand, or more is excluded.
-void RecordNonInferiority(Attempt& attempt, const PairedAnswers& answers, const std::string& split) {
-  const double margin = attempt.config().evaluation.non_inferiority_margin;
-  const double p = NonInferiorityPValue(answers, margin);
+void RecordNonInferiority(Attempt& attempt, double p, const std::string& split, int64_t texts) {
   for (const auto& [name, value] :
        {std::pair{"non_inferiority_p_value", p}, {"non_inferior", p <= kNonInferiorityError ? 1.0 : 0.0}}) {
-    Metric metric = QualityMetric(name, value, split, answers.total);
-    metric.labels["margin"] = RoundTrip(margin);
+    Metric metric = QualityMetric(name, value, split, texts);
+    metric.labels["margin"] = RoundTrip(attempt.config().evaluation.non_inferiority_margin);
     attempt.Record(std::move(metric));
   }
 }
 
-// Counts the texts whose class changed, by direction.
-void RecordFlips(Attempt& attempt, const Evaluation& evaluation, const std::vector<int>& baseline) {
-  std::map<std::string, int64_t> flips = {
-      {"right_to_wrong", 0}, {"wrong_to_right", 0}, {"wrong_to_wrong", 0}};
-  for (size_t i = 0; i < baseline.size(); ++i) {
-    const int before = baseline[i], after = evaluation.predicted[i], label = evaluation.labels[i];
-    if (before == after) continue;
-    ++flips[before == label ? "right_to_wrong" : after == label ? "wrong_to_right" : "wrong_to_wrong"];
+void DescribeLabels(Attempt& attempt, const engine::Dataset& data) {
+  const engine::DatasetSummary& summary = data.summary;
+  if (data.numeric) {
+    attempt.Log(absl::StrCat("labels are numbers from ", summary.lowest, " to ", summary.highest));
+    return;
   }
-  for (const auto& [direction, count] : flips) {
-    Metric metric = QualityMetric("label_flips", static_cast<double>(count), evaluation.split,
-                                  static_cast<int64_t>(baseline.size()));
-    metric.labels["direction"] = direction;
-    attempt.Record(std::move(metric));
+  std::vector<std::string> classes;
+  for (size_t i = 0; i < data.labels.size(); ++i) {
+    classes.push_back(absl::StrCat(data.labels[i], " (", summary.class_rows[i], ")"));
   }
+  attempt.Log(absl::StrCat(data.labels.size(), " classes with their rows: ", SomeOf(classes, kMaxListed)));
 }
 
 void DescribeSplits(Attempt& attempt, const engine::Dataset& data) {
@@ -116,11 +64,7 @@ void DescribeSplits(Attempt& attempt, const engine::Dataset& data) {
                            s.official_test ? " (official test split)" : "", "; filtered ", s.rows_filtered,
                            ", duplicates ", s.duplicates_dropped, ", conflicting ", s.conflicts_dropped,
                            ", leaked ", s.leaked_dropped));
-  std::vector<std::string> classes;
-  for (size_t i = 0; i < data.labels.size(); ++i) {
-    classes.push_back(absl::StrCat(data.labels[i], " (", s.class_rows[i], ")"));
-  }
-  attempt.Log(absl::StrCat(data.labels.size(), " classes with their rows: ", SomeOf(classes, kMaxListed)));
+  DescribeLabels(attempt, data);
   for (const std::string& note : s.notes) attempt.Log(note);
   for (const Message& caveat : s.caveats) {
     const std::string code = caveat.code.substr(caveat.code.find('.') + 1);
@@ -153,6 +97,32 @@ void WarnAboutUnknownWords(Attempt& attempt, const engine::Tokenizer& tokenizer,
   attempt.Warn("unknown_words", messages::kUnknownWords(share));
 }
 
+absl::StatusOr<engine::Logits> PredictedLogits(Attempt& attempt, engine::Encoder& model,
+                                               const engine::LabelledTexts& data, const Message& phase) {
+  return engine::PredictLogits(
+      model, data.texts, attempt.config().evaluation.batch_size,
+      [&](int64_t done, int64_t total) { return attempt.Report(phase, done, total, "text"); });
+}
+
+absl::Status CheckFinite(const engine::Logits& logits, const std::string& split) {
+  for (size_t i = 0; i < logits.size(); ++i) {
+    if (std::all_of(logits[i].begin(), logits[i].end(), [](float v) { return std::isfinite(v); })) continue;
+    return MessageStatus(absl::StatusCode::kFailedPrecondition,
+                         messages::kLogitNotFinite(static_cast<int64_t>(i), split));
+  }
+  return absl::OkStatus();
+}
+
+template <typename Number>
+bool ReadNumbers(const nlohmann::json& json, const char* key, std::vector<Number>* values) {
+  for (const auto& value : json.value(key, nlohmann::json::array())) {
+    const bool fits = std::is_integral_v<Number> ? value.is_number_integer() : value.is_number();
+    if (!fits) return false;
+    values->push_back(value.get<Number>());
+  }
+  return true;
+}
+
 }  // namespace
 
 absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt) {
@@ -168,14 +138,20 @@ absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt) {
 }
 
 absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const engine::Tokenizer& tokenizer,
+                                                       const engine::EncoderConfig& config,
                                                        const std::vector<engine::Example>& examples,
                                                        const std::string& what) {
   engine::LabelledTexts data;
   const int64_t total = static_cast<int64_t>(examples.size());
   const Message phase = messages::kTokenizing(what);
   for (const engine::Example& example : examples) {
-    data.texts.push_back({tokenizer.Encode(example.text, attempt.config().dataset.max_length), {}});
-    data.labels.push_back(example.label);
+    data.texts.push_back(engine::EncodeText(tokenizer, config, example.text, example.pair,
+                                            attempt.config().dataset.max_length));
+    if (example.value) {
+      data.values.push_back(*example.value);
+    } else {
+      data.labels.push_back(example.label);
+    }
     if (!attempt.Report(phase, static_cast<int64_t>(data.texts.size()), total, "text")) {
       return MessageStatus(absl::StatusCode::kCancelled,
                            messages::kStopped(phase, static_cast<int64_t>(data.texts.size()), total));
@@ -189,6 +165,7 @@ absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::stri
                                                                  int max_length) {
   QL_ASSIGN_OR_RETURN(auto tokenizer, engine::Tokenizer::Load(folder));
   QL_RETURN_IF_ERROR(engine::CheckTokenizer(*tokenizer, config, folder, max_length));
+  if (config.text_pairs) QL_RETURN_IF_ERROR(engine::CheckPairs(*tokenizer, config, folder, max_length));
   return tokenizer;
 }
 
@@ -197,52 +174,36 @@ absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::Encoder& model,
                                     const std::vector<engine::Example>& examples, const std::string& split,
                                     const std::string& digest) {
   QL_ASSIGN_OR_RETURN(engine::LabelledTexts data,
-                      TokenizeExamples(attempt, tokenizer, examples, split + " texts"));
+                      TokenizeExamples(attempt, tokenizer, model.config(), examples, split + " texts"));
   if (attempt.config().kind == RunKind::kBaseline && split == "test") {
     WarnAboutUnknownWords(attempt, tokenizer, data.texts);
   }
   Evaluation evaluation;
   evaluation.split = split;
   evaluation.digest = digest;
-  evaluation.labels = std::move(data.labels);
-  const Message phase = messages::kEvaluating(split);
   const auto start = std::chrono::steady_clock::now();
-  QL_ASSIGN_OR_RETURN(evaluation.logits,
-                      engine::PredictLogits(model, data.texts, attempt.config().evaluation.batch_size,
-                                            [&](int64_t done, int64_t total) {
-                                              return attempt.Report(phase, done, total, "text");
-                                            }));
+  QL_ASSIGN_OR_RETURN(evaluation.logits, PredictedLogits(attempt, model, data, messages::kEvaluating(split)));
   Metric time{"evaluation_time", SecondsSince(start), "s", {{"split", split}}, 0, {}, {}, 0};
-  for (const std::vector<float>& logits : evaluation.logits) {
-    if (std::any_of(logits.begin(), logits.end(), [](float v) { return !std::isfinite(v); })) {
-      return MessageStatus(
-          absl::StatusCode::kFailedPrecondition,
-          messages::kLogitNotFinite(static_cast<int64_t>(evaluation.predicted.size()), split));
-    }
-    evaluation.predicted.push_back(engine::Argmax(logits));
-  }
-  QL_RETURN_IF_ERROR(RecordQuality(attempt, evaluation, static_cast<int>(model.config().num_labels())));
+  QL_RETURN_IF_ERROR(CheckFinite(evaluation.logits, split));
+  const TaskResults& results = ResultsOf(engine::TaskOf(model.config()).spec());
+  evaluation.predictions = results.Answer(evaluation.logits, data);
+  QL_RETURN_IF_ERROR(results.RecordQuality(attempt, evaluation.predictions, split,
+                                           static_cast<int>(model.config().num_labels())));
   attempt.Record(std::move(time));
   return evaluation;
 }
 
-absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt, engine::Encoder& model,
-                                                const engine::Tokenizer& tokenizer,
-                                                const std::vector<engine::Example>& examples,
-                                                const Message& phase) {
+absl::StatusOr<Predictions> Predict(Attempt& attempt, engine::Encoder& model,
+                                    const engine::Tokenizer& tokenizer,
+                                    const std::vector<engine::Example>& examples, const Message& phase) {
   QL_ASSIGN_OR_RETURN(const engine::LabelledTexts data,
-                      TokenizeExamples(attempt, tokenizer, examples, "test texts"));
-  QL_ASSIGN_OR_RETURN(const auto logits,
-                      engine::PredictLogits(model, data.texts, attempt.config().evaluation.batch_size,
-                                            [&](int64_t done, int64_t total) {
-                                              return attempt.Report(phase, done, total, "text");
-                                            }));
-  std::vector<int> classes;
-  for (const std::vector<float>& row : logits) classes.push_back(engine::Argmax(row));
-  return classes;
+                      TokenizeExamples(attempt, tokenizer, model.config(), examples, "test texts"));
+  QL_ASSIGN_OR_RETURN(const engine::Logits logits, PredictedLogits(attempt, model, data, phase));
+  return ResultsOf(engine::TaskOf(model.config()).spec()).Answer(logits, data);
 }
 
 absl::Status AlignWithModel(Attempt& attempt, const std::string& model_folder, engine::Dataset* data) {
+  if (data->numeric) return absl::OkStatus();
   QL_ASSIGN_OR_RETURN(const engine::EncoderConfig config,
                       engine::ReadModelConfig(absl::StrCat(model_folder, "/config.json")));
   const absl::Status aligned = engine::AlignClasses(config.labels, attempt.config().dataset.label_map, data);
@@ -251,26 +212,27 @@ absl::Status AlignWithModel(Attempt& attempt, const std::string& model_folder, e
 
 absl::Status WritePredictions(Attempt& attempt, const Evaluation& evaluation,
                               const engine::Dataset& dataset) {
-  std::string csv = "row,label,predicted";
-  for (const std::string& label : dataset.labels) absl::StrAppend(&csv, ",", CsvField("logit_" + label));
-  csv += "\n";
-  for (size_t i = 0; i < evaluation.labels.size(); ++i) {
-    absl::StrAppend(&csv, dataset.test[i].row, ",", CsvField(dataset.labels[evaluation.labels[i]]), ",",
-                    CsvField(dataset.labels[evaluation.predicted[i]]));
-    for (float logit : evaluation.logits[i]) absl::StrAppend(&csv, ",", RoundTrip(logit));
-    csv += "\n";
+  const TaskResults& results = ResultsOf(TaskNamed(attempt.config().dataset.task));
+  std::string csv = absl::StrCat("row,", results.CsvHeader(dataset), "\n");
+  for (size_t i = 0; i < evaluation.logits.size(); ++i) {
+    absl::StrAppend(&csv, dataset.test[i].row, ",",
+                    results.CsvRow(evaluation.predictions, evaluation.logits, i, dataset), "\n");
   }
   return attempt.WriteArtifact("predictions.csv", csv);
 }
 
 absl::Status SaveTestPredictions(const Evaluation& evaluation, int max_length,
                                  const std::string& model_folder) {
-  const nlohmann::ordered_json json = {{"version", 1},
-                                       {"split", evaluation.split},
-                                       {"digest", evaluation.digest},
-                                       {"max_length", max_length},
-                                       {"labels", evaluation.labels},
-                                       {"predicted", evaluation.predicted}};
+  const Predictions& predictions = evaluation.predictions;
+  nlohmann::ordered_json json = {
+      {"version", 1}, {"split", evaluation.split}, {"digest", evaluation.digest}, {"max_length", max_length}};
+  if (predictions.outputs.empty()) {
+    json["labels"] = predictions.labels;
+    json["predicted"] = predictions.predicted;
+  } else {
+    json["values"] = predictions.values;
+    json["outputs"] = predictions.outputs;
+  }
   return WriteFileAtomically(absl::StrCat(model_folder, "/", kTestPredictionsFile), json.dump() + "\n");
 }
 
@@ -285,65 +247,55 @@ absl::StatusOr<TestPredictions> ReadTestPredictions(const std::string& model_fol
     return json.contains(key) && json[key].is_string() ? json[key].get<std::string>() : std::string();
   };
   if (!json.is_object() || json.value("version", nlohmann::json()) != 1) return damaged();
-  TestPredictions predictions;
-  predictions.split = text_of("split");
-  predictions.digest = text_of("digest");
+  TestPredictions read;
+  read.split = text_of("split");
+  read.digest = text_of("digest");
   const nlohmann::json max_length = json.value("max_length", nlohmann::json());
-  if (!max_length.is_number_integer() || predictions.digest.empty()) return damaged();
-  predictions.max_length = max_length.get<int>();
-  for (const auto& [key, values] :
-       {std::pair{"predicted", &predictions.predicted}, std::pair{"labels", &predictions.labels}}) {
-    for (const auto& value : json.value(key, nlohmann::json::array())) {
-      if (!value.is_number_integer()) return damaged();
-      values->push_back(value.get<int>());
-    }
-  }
+  if (!max_length.is_number_integer() || read.digest.empty()) return damaged();
+  read.max_length = max_length.get<int>();
+  Predictions& found = read.predictions;
+  const bool numbers =
+      ReadNumbers(json, "predicted", &found.predicted) && ReadNumbers(json, "labels", &found.labels) &&
+      ReadNumbers(json, "outputs", &found.outputs) && ReadNumbers(json, "values", &found.values);
   // Files of earlier versions have no labels.
-  if (!predictions.labels.empty() && predictions.labels.size() != predictions.predicted.size()) {
-    return damaged();
-  }
-  return predictions;
+  const bool labels_fit = found.labels.empty() || found.labels.size() == found.predicted.size();
+  if (!numbers || !labels_fit || found.values.size() != found.outputs.size()) return damaged();
+  return read;
 }
 
-absl::StatusOr<std::vector<int>> LoadTestPredictions(const Evaluation& same_split, int max_length,
-                                                     const std::string& model_folder) {
+absl::StatusOr<Predictions> LoadTestPredictions(const Evaluation& same_split, int max_length,
+                                                const std::string& model_folder) {
   QL_ASSIGN_OR_RETURN(TestPredictions saved, ReadTestPredictions(model_folder));
   const std::string path = absl::StrCat(model_folder, "/", kTestPredictionsFile);
   if (saved.digest != same_split.digest || saved.max_length != max_length) {
     return absl::NotFoundError(absl::StrCat(path, ": of other texts"));
   }
-  if (saved.predicted.size() != same_split.predicted.size()) {
+  const Predictions& own = same_split.predictions;
+  const bool same_kind = saved.predictions.predicted.size() == own.predicted.size() &&
+                         saved.predictions.outputs.size() == own.outputs.size();
+  if (!same_kind) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": damaged: ", saved.predicted.size(), " predictions"));
+        absl::StrCat(path, ": damaged: ", saved.predictions.texts(), " predictions"));
   }
-  return std::move(saved.predicted);
+  // The same texts have the same labels; files of earlier versions have none.
+  saved.predictions.labels = own.labels;
+  return std::move(saved.predictions);
 }
 
-absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const std::vector<int>& baseline) {
-  QL_ASSIGN_OR_RETURN(const statistics::McNemar test,
-                      statistics::CompareModels(evaluation.labels, baseline, evaluation.predicted));
-  const int64_t total = static_cast<int64_t>(baseline.size());
-  int64_t same = 0;
-  for (size_t i = 0; i < baseline.size(); ++i) same += baseline[i] == evaluation.predicted[i];
-  Metric agreement = QualityMetric("agreement", static_cast<double>(same) / static_cast<double>(total),
-                                   evaluation.split, total);
-  const statistics::Interval wilson = statistics::WilsonInterval(same, total);
-  agreement.low = wilson.low;
-  agreement.high = wilson.high;
-  attempt.Record(std::move(agreement));
-  Metric difference =
-      QualityMetric("accuracy_difference",
-                    static_cast<double>(test.only_second - test.only_first) / static_cast<double>(total),
-                    evaluation.split, total);
-  const statistics::Interval paired =
-      statistics::PairedDifferenceInterval(test.only_first, test.only_second, total);
-  difference.low = paired.low;
-  difference.high = paired.high;
+absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const Predictions& baseline) {
+  const TaskResults& results = ResultsOf(TaskNamed(attempt.config().dataset.task));
+  const std::string& split = evaluation.split;
+  const Predictions& own = evaluation.predictions;
+  QL_ASSIGN_OR_RETURN(const PairedResult compared,
+                      results.Compare(baseline, own, attempt.config().evaluation.non_inferiority_margin,
+                                      attempt.config().seed));
+  results.RecordChanges(attempt, baseline, own, split);
+  Metric difference = QualityMetric(results.spec().difference, compared.difference, split, own.texts());
+  difference.low = compared.interval.low;
+  difference.high = compared.interval.high;
   attempt.Record(std::move(difference));
-  RecordNonInferiority(attempt, {test.only_first, test.only_second, total}, evaluation.split);
-  RecordFlips(attempt, evaluation, baseline);
-  attempt.Record(
-      QualityMetric("mcnemar_p_value", test.p_value, evaluation.split, test.only_first + test.only_second));
+  RecordNonInferiority(attempt, compared.non_inferiority_p, split, own.texts());
+  attempt.Record(QualityMetric(results.spec().p_value, compared.p_value, split, compared.samples));
   return absl::OkStatus();
 }
 

@@ -12,20 +12,23 @@
 #include "worker/engine/text/tokenizer.h"
 #include "worker/engine/train/trainer.h"
 #include "worker/runner/attempt.h"
+#include "worker/runner/task_results.h"
 
 namespace quantlab::runner {
 
 // Reads the dataset and reports what was left out of it.
 absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt);
 
-// Tokenizes `examples`; `what` names them in progress ("training texts").
+// Tokenizes `examples` for a model of `config`; `what` names them in progress ("training texts").
 // Errors: CANCELLED.
 absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const engine::Tokenizer& tokenizer,
+                                                       const engine::EncoderConfig& config,
                                                        const std::vector<engine::Example>& examples,
                                                        const std::string& what);
 
-// The tokenizer of `folder`, checked against the model there.
-// Errors: INVALID_ARGUMENT more ids than the model has embeddings, max_length beyond its positions.
+// The tokenizer of `folder`, checked against the model there; where config.text_pairs, also for pairs.
+// Errors: INVALID_ARGUMENT more ids than the model has embeddings, max_length beyond its positions, and those
+// of engine::CheckPairs.
 absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::string& folder,
                                                                  const engine::EncoderConfig& config,
                                                                  int max_length);
@@ -34,27 +37,26 @@ absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::stri
 struct Evaluation {
   std::string split;   // "test"
   std::string digest;  // of the split
-  std::vector<int> labels, predicted;
-  std::vector<std::vector<float>> logits;
+  Predictions predictions;
+  engine::Logits logits;
 };
 
-// Predicts `examples` and records accuracy, precision, recall, F1 and the time it took.
+// Predicts `examples`, records what the task records of a split, and the time it took.
 absl::StatusOr<Evaluation> Evaluate(Attempt& attempt, engine::Encoder& model,
                                     const engine::Tokenizer& tokenizer,
                                     const std::vector<engine::Example>& examples, const std::string& split,
                                     const std::string& digest);
 
-// The same without recording anything: the class of each text.
-absl::StatusOr<std::vector<int>> PredictClasses(Attempt& attempt, engine::Encoder& model,
-                                                const engine::Tokenizer& tokenizer,
-                                                const std::vector<engine::Example>& examples,
-                                                const Message& phase);
+// The same without recording anything.
+absl::StatusOr<Predictions> Predict(Attempt& attempt, engine::Encoder& model,
+                                    const engine::Tokenizer& tokenizer,
+                                    const std::vector<engine::Example>& examples, const Message& phase);
 
-// Puts the dataset's classes into the order of the model's in `model_folder`.
+// Puts the dataset's classes, where its labels are classes, into the order of the model's in `model_folder`.
 // Errors: INVALID_ARGUMENT they are not the same.
 absl::Status AlignWithModel(Attempt& attempt, const std::string& model_folder, engine::Dataset* data);
 
-// predictions.csv: row, label, predicted, one logit for each class.
+// predictions.csv: row, label, predicted; of classes also one logit for each.
 absl::Status WritePredictions(Attempt& attempt, const Evaluation& evaluation, const engine::Dataset& dataset);
 
 // Saves a model's predictions on the test split beside the model, so that a variant can be compared with its
@@ -65,19 +67,18 @@ absl::Status SaveTestPredictions(const Evaluation& evaluation, int max_length,
 struct TestPredictions {
   std::string split, digest;
   int max_length = 0;
-  std::vector<int> labels;  // empty in files of earlier versions
-  std::vector<int> predicted;
+  Predictions predictions;  // without labels in files of earlier versions
 };
 // Errors: NOT_FOUND there is no such file; INVALID_ARGUMENT it is damaged.
 absl::StatusOr<TestPredictions> ReadTestPredictions(const std::string& model_folder);
-// The classes alone, of the split that was evaluated.
+// The predictions alone, of the split that was evaluated.
 // Errors: NOT_FOUND there is no such file, or it is of other texts; INVALID_ARGUMENT it is damaged.
-absl::StatusOr<std::vector<int>> LoadTestPredictions(const Evaluation& same_split, int max_length,
-                                                     const std::string& model_folder);
+absl::StatusOr<Predictions> LoadTestPredictions(const Evaluation& same_split, int max_length,
+                                                const std::string& model_folder);
 
-// Records agreement, accuracy_difference, non_inferiority_p_value, non_inferior, label_flips and
-// mcnemar_p_value of `evaluation` against the baseline.
-absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const std::vector<int>& baseline);
+// Records of `evaluation` against the baseline: what changed, the difference of the task's quality with its
+// p-value, non_inferiority_p_value and non_inferior.
+absl::Status RecordPaired(Attempt& attempt, const Evaluation& evaluation, const Predictions& baseline);
 
 }  // namespace quantlab::runner
 

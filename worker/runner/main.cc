@@ -138,6 +138,13 @@ void AddDevice(CLI::App* command, Device& device, int& threads) {
       ->capture_default_str();
 }
 
+void AddPairs(CLI::App* command, bool& pairs) {
+  command->add_flag(
+      "--pairs", pairs,
+      "Each line is two texts, separated by a tab; models that were fine-tuned on pairs here take "
+      "nothing else");
+}
+
 // Each command stores its work in `action`.
 using Action = std::function<int()>;
 
@@ -184,9 +191,10 @@ void AddTokenize(CLI::App& app, Action& action) {
                    "Most ids of a line, with [CLS] and [SEP]; 0: no limit")
       ->check(CLI::Range(0, INT_MAX))
       ->capture_default_str();
+  AddPairs(tokenize, options->pairs);
   tokenize->footer(
       "Example:\n  echo 'a fine film' | quant-runner tokenize --model minilm\n"
-      "  [101, 1037, 2986, 2143, 102]");
+      "  [101, 1037, 2986, 2143, 102]\n\nA pair is printed as {\"ids\": […], \"token_types\": […]}.");
   tokenize->callback(
       [options, &action] { action = [options] { return Finish("tokenize", Tokenize(*options)); }; });
 }
@@ -214,6 +222,7 @@ void AddPredict(CLI::App& app, Action& action) {
   predict->add_flag("--layer-by-layer", options->layer_by_layer,
                     "Compute as in training, without the fused steps of inference on a CPU, for logits that "
                     "PyTorch's operators reproduce to the last bit");
+  AddPairs(predict, options->pairs);
   AddDevice(predict, options->device, options->threads);
   predict->footer(
       "Example:\n  echo 'a fine film' | quant-runner predict --model results/quick/baseline/model\n"

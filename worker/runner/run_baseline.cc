@@ -24,6 +24,8 @@ absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const en
   const TrainingConfig& training = attempt.config().training;
   engine::CheckpointOptions options;
   options.labels = data.labels;
+  options.text_pairs = data.pairs;
+  options.task = attempt.config().dataset.task;
   options.label_map = attempt.config().dataset.label_map;
   options.build.initialize_missing_head = training.enabled;
   options.build.seed = attempt.config().seed;
@@ -52,6 +54,7 @@ void RecordSizes(Attempt& attempt, const engine::Dataset& data) {
   tell("train", data.train.size());
   tell("validation", data.validation.size());
   tell("test", data.test.size());
+  if (data.numeric) return;
   constexpr size_t kMaxClasses = 100;  // beyond, a table of them is of no use
   for (size_t i = 0; i < std::min(data.labels.size(), kMaxClasses); ++i) {
     const auto rows = static_cast<double>(data.summary.class_rows[i]);
@@ -95,7 +98,7 @@ absl::Status RunBaseline(Attempt& attempt) {
                       LoadTokenizer(attempt.job().model_folder, model->config(), dataset.max_length));
   if (attempt.config().training.enabled) {
     QL_ASSIGN_OR_RETURN(const engine::LabelledTexts texts,
-                        TokenizeExamples(attempt, *tokenizer, data.train, "training texts"));
+                        TokenizeExamples(attempt, *tokenizer, model->config(), data.train, "training texts"));
     QL_RETURN_IF_ERROR(FineTune(attempt, *model, texts));
   }
   attempt.Report(messages::kSavingCheckpoint(), 0, 1, "file");

@@ -34,11 +34,12 @@ absl::StatusOr<MethodTexts> ReadMethodTexts(Attempt& attempt, const engine::Data
                       LoadTokenizer(baseline, config, attempt.config().dataset.max_length));
   MethodTexts texts;
   if (inputs.training_texts) {
-    QL_ASSIGN_OR_RETURN(texts.train, TokenizeExamples(attempt, *tokenizer, data.train, "training texts"));
+    QL_ASSIGN_OR_RETURN(texts.train,
+                        TokenizeExamples(attempt, *tokenizer, config, data.train, "training texts"));
   }
   if (inputs.validation_texts) {
     QL_ASSIGN_OR_RETURN(texts.validation,
-                        TokenizeExamples(attempt, *tokenizer, data.validation, "validation texts"));
+                        TokenizeExamples(attempt, *tokenizer, config, data.validation, "validation texts"));
   }
   return texts;
 }
@@ -101,8 +102,9 @@ absl::StatusOr<engine::LayerNoise> LayerErrors(Attempt& attempt, const engine::D
   QL_RETURN_IF_ERROR(trained->To(engine::TorchDevice(attempt.device())));
   std::vector<engine::Example> examples = data.validation.empty() ? data.train : data.validation;
   examples.resize(std::min<size_t>(examples.size(), kSqnrTexts));
-  QL_ASSIGN_OR_RETURN(const engine::LabelledTexts texts,
-                      TokenizeExamples(attempt, tokenizer, examples, "texts for layer errors"));
+  QL_ASSIGN_OR_RETURN(
+      const engine::LabelledTexts texts,
+      TokenizeExamples(attempt, tokenizer, model.config(), examples, "texts for layer errors"));
   return engine::MeasureLayerNoise(*trained, model, texts.texts, attempt.config().evaluation.batch_size);
 }
 
@@ -133,14 +135,14 @@ void DescribePrecision(Attempt& attempt, const engine::Encoder& model, const eng
 }
 
 // The baseline's predictions: as saved, or predicted again.
-absl::StatusOr<std::vector<int>> BaselinePredictions(Attempt& attempt, const std::string& baseline,
-                                                     const engine::Tokenizer& tokenizer,
-                                                     const engine::Dataset& data, const Evaluation& test) {
+absl::StatusOr<Predictions> BaselinePredictions(Attempt& attempt, const std::string& baseline,
+                                                const engine::Tokenizer& tokenizer,
+                                                const engine::Dataset& data, const Evaluation& test) {
   auto saved = LoadTestPredictions(test, attempt.config().dataset.max_length, baseline);
   if (!absl::IsNotFound(saved.status())) return saved;
   QL_ASSIGN_OR_RETURN(engine::LoadedModel loaded, engine::LoadModel(baseline));
   QL_RETURN_IF_ERROR(loaded.model->To(engine::TorchDevice(attempt.device())));
-  return PredictClasses(attempt, *loaded.model, tokenizer, data.test, messages::kEvaluatingBaseline());
+  return Predict(attempt, *loaded.model, tokenizer, data.test, messages::kEvaluatingBaseline());
 }
 
 }  // namespace
@@ -163,7 +165,7 @@ absl::Status RunQuantization(Attempt& attempt) {
   DescribePrecision(attempt, model, noise);
   QL_ASSIGN_OR_RETURN(const Evaluation test,
                       Evaluate(attempt, model, *tokenizer, data.test, "test", data.test_digest));
-  QL_ASSIGN_OR_RETURN(const std::vector<int> before,
+  QL_ASSIGN_OR_RETURN(const Predictions before,
                       BaselinePredictions(attempt, baseline, *tokenizer, data, test));
   QL_RETURN_IF_ERROR(RecordPaired(attempt, test, before));
   QL_RETURN_IF_ERROR(WritePredictions(attempt, test, data));

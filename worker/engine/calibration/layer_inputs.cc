@@ -76,6 +76,7 @@ LabelledTexts Chosen(const LabelledTexts& texts, const std::vector<size_t>& indi
   for (const size_t i : indices) {
     chosen.texts.push_back(texts.texts[i]);
     if (!texts.labels.empty()) chosen.labels.push_back(texts.labels[i]);
+    if (!texts.values.empty()) chosen.values.push_back(texts.values[i]);
   }
   return chosen;
 }

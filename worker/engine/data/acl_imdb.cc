@@ -10,6 +10,7 @@
 #include <absl/strings/str_cat.h>
 
 #include "base/messages.h"
+#include "base/messages/task.h"
 #include "base/status_macros.h"
 #include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
@@ -42,11 +43,14 @@ class AclImdbFormat : public DatasetFormat {
     if (!config.filter_column.empty()) {
       return FileError(folder.path, 0, messages::kNoColumnsToFilter(config.filter_column));
     }
+    if (!config.text_pair_column.empty()) {
+      return FileError(folder.path, 0, messages::kNoColumnsForPairs(config.text_pair_column));
+    }
     const std::vector<std::string> paths = TextFiles(folder);
     for (const std::string& path : paths) {
       QL_ASSIGN_OR_RETURN(const std::string text,
                           ReadTextFile(path, limits.max_field_bytes, config.encoding, sink));
-      QL_RETURN_IF_ERROR(sink.row({text, folder.label, "", path, 0}));
+      QL_RETURN_IF_ERROR(sink.row({text, folder.label, "", path, 0, {}}));
     }
     if (!paths.empty()) return absl::OkStatus();
     return FileError(folder.path, 0, messages::kNoTextFiles());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <map>
 #include <optional>
@@ -12,12 +13,16 @@
 
 #include <absl/status/status.h>
 #include <absl/strings/ascii.h>
+#include <absl/strings/numbers.h>
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/task.h"
+#include "base/numbers.h"
 #include "base/status_macros.h"
+#include "base/task.h"
 #include "base/text/escape.h"
 #include "base/text/list.h"
 #include "worker/engine/data/class_names.h"
@@ -32,6 +37,8 @@ namespace {
 constexpr size_t kMaxClasses = 1000;
 // Labels are names, in reports and as labels of metrics, which have at most 256 bytes.
 constexpr size_t kMaxLabelBytes = 200;
+// Of the numbers of a regression: their squared errors stay far within what FP32 can hold.
+constexpr double kLargestNumber = 1e9;
 
 std::optional<int64_t> ParseInteger(const std::string& text) {
   int64_t value = 0;
@@ -46,7 +53,8 @@ constexpr size_t kMaxListed = 20, kMaxShown = 60;
 // Gathers rows of all files; labels become class indices once all are known.
 class Collector {
  public:
-  Collector(const DatasetConfig& config, const ReadLimits& limits) : config_(config), limits_(limits) {}
+  Collector(const DatasetConfig& config, const ReadLimits& limits)
+      : config_(config), limits_(limits), numeric_(TaskNamed(config.task).numeric) {}
 
   RowSink Sink(const DataFile& file) {
     return {[this, part = file.part](const RawRow& row) { return Add(row, part); },
@@ -68,10 +76,14 @@ class Collector {
 
   absl::Status Add(const RawRow& row, Part part);
   absl::StatusOr<int> LabelText(const RawRow& row);
+  static absl::StatusOr<double> LabelNumber(const RawRow& row);
+  absl::Status CheckNumbers(DatasetSummary* summary) const;
+  void Describe(const ExamplePool& pool, DatasetSummary* summary);
   std::vector<std::string> SortedLabels() const;
 
   const DatasetConfig& config_;
   const ReadLimits& limits_;
+  const bool numeric_;
   std::vector<Pending> rows_;
   std::map<std::string, int> label_indices_;
   std::vector<std::string> label_texts_;
@@ -92,12 +104,23 @@ absl::Status Collector::Add(const RawRow& row, Part part) {
   }
   const std::string_view label = TrimBlanks(row.label);
   // Benchmarks publish a test split with secret labels in this form.
-  if (part == Part::kTest && (label.empty() || label == "-1")) {
+  if (part == Part::kTest && (label.empty() || (label == "-1" && !numeric_))) {
     ++unlabelled_;
     return absl::OkStatus();
   }
-  QL_ASSIGN_OR_RETURN(const int label_text, LabelText(row));
-  rows_.push_back({{std::string(row.text), 0, number}, part, label_text});
+  Example example{std::string(row.text), 0, number, {}, {}};
+  int label_text = 0;
+  if (numeric_) {
+    QL_ASSIGN_OR_RETURN(example.value, LabelNumber(row));
+  } else {
+    QL_ASSIGN_OR_RETURN(label_text, LabelText(row));
+  }
+  if (row.pair) example.pair = std::string(*row.pair);
+  if (!rows_.empty() && row.pair.has_value() != rows_[0].example.pair.has_value()) {
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kPairsInSomeFiles(std::string(row.path)));
+  }
+  rows_.push_back({std::move(example), part, label_text});
   return absl::OkStatus();
 }
 
@@ -137,6 +160,27 @@ absl::StatusOr<int> Collector::LabelText(const RawRow& row) {
   return value;
 }
 
+absl::StatusOr<double> Collector::LabelNumber(const RawRow& row) {
+  const std::string label(TrimBlanks(row.label));
+  if (label.empty()) return FileError(Where(row), 0, messages::kLabelEmpty());
+  double value = 0;
+  if (absl::SimpleAtod(label, &value) && std::abs(value) <= kLargestNumber) return value;
+  return FileError(Where(row), 0, messages::kLabelIsNoNumber(Shorten(label, kMaxShown)));
+}
+
+// A regression of one number has nothing to learn, and no correlation.
+absl::Status Collector::CheckNumbers(DatasetSummary* summary) const {
+  if (rows_.empty()) return absl::OkStatus();
+  summary->lowest = summary->highest = *rows_[0].example.value;
+  for (const Pending& row : rows_) {
+    summary->lowest = std::min(summary->lowest, *row.example.value);
+    summary->highest = std::max(summary->highest, *row.example.value);
+  }
+  if (summary->lowest < summary->highest) return absl::OkStatus();
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kLabelsAllEqual(RoundTrip(summary->lowest)));
+}
+
 // By number where all are integers, else by bytes.
 std::vector<std::string> Collector::SortedLabels() const {
   std::vector<std::string> labels = label_texts_;
@@ -151,8 +195,14 @@ std::vector<std::string> Collector::SortedLabels() const {
 
 absl::StatusOr<ExamplePool> Collector::Finish(DatasetSummary* summary) {
   ExamplePool pool;
-  pool.labels = config_.labels.empty() ? SortedLabels() : config_.labels;
-  if (config_.labels.empty() && pool.labels.size() == 1) {
+  if (numeric_) {
+    QL_RETURN_IF_ERROR(CheckNumbers(summary));
+    // What transformers calls the one output of a regression.
+    pool.labels = {"LABEL_0"};
+  } else {
+    pool.labels = config_.labels.empty() ? SortedLabels() : config_.labels;
+  }
+  if (!numeric_ && config_.labels.empty() && pool.labels.size() == 1) {
     return MessageStatus(absl::StatusCode::kInvalidArgument,
                          messages::kOneClassOnly(Shorten(pool.labels[0], kMaxShown)));
   }
@@ -162,13 +212,20 @@ absl::StatusOr<ExamplePool> Collector::Finish(DatasetSummary* summary) {
     class_of[i] = static_cast<int>(at - pool.labels.begin());
   }
   for (Pending& row : rows_) {
-    row.example.label =
-        config_.labels.empty() ? class_of[static_cast<size_t>(row.label_text)] : row.label_text;
+    if (!numeric_) {
+      row.example.label =
+          config_.labels.empty() ? class_of[static_cast<size_t>(row.label_text)] : row.label_text;
+    }
     auto& part = row.part == Part::kTest         ? pool.official_test
                  : row.part == Part::kValidation ? pool.official_validation
                                                  : pool.rows;
     part.push_back(std::move(row.example));
   }
+  Describe(pool, summary);
+  return pool;
+}
+
+void Collector::Describe(const ExamplePool& pool, DatasetSummary* summary) {
   summary->rows_read = read_;
   summary->rows_filtered = filtered_;
   summary->rows_empty = empty_;
@@ -183,7 +240,6 @@ absl::StatusOr<ExamplePool> Collector::Finish(DatasetSummary* summary) {
     alike.resize(std::min(alike.size(), kMaxListed));
     summary->caveats.push_back(messages::kLabelsLookAlike(alike));
   }
-  return pool;
 }
 
 struct Source {
@@ -292,6 +348,8 @@ void Combine(DatasetSummary read, DatasetSummary* total) {
   total->rows_empty = read.rows_empty;
   total->encoding = std::move(read.encoding);
   total->class_rows = std::move(read.class_rows);
+  total->lowest = read.lowest;
+  total->highest = read.highest;
   total->notes.insert(total->notes.begin(), read.notes.begin(), read.notes.end());
   total->caveats = std::move(read.caveats);
 }
@@ -342,6 +400,7 @@ absl::StatusOr<Dataset> LoadDataset(const DatasetConfig& given, const std::strin
   absl::StatusOr<Dataset> dataset = MakeSplits(std::move(pool), config);
   if (!dataset.ok()) return Annotate(dataset.status(), absl::StrCat("dataset ", folder));
   dataset->format = std::string(source.format->name());
+  dataset->numeric = TaskNamed(config.task).numeric;
   Combine(std::move(summary), &dataset->summary);
   return dataset;
 }

@@ -420,6 +420,70 @@ TEST(Labels, ClassesTakeTheOrderOfAModel) {
   EXPECT_FALSE(AlignClasses({"POS", "NEG"}, {}, &*data).ok());
 }
 
+// ---- numbers as labels ----
+
+DatasetConfig Numbers() {
+  DatasetConfig config = TrainOnly();
+  config.task = "regression";
+  return config;
+}
+
+TEST(Numbers, AnyFiniteNumberIsALabel) {
+  const auto data = LoadFile("d.csv", "text,label\na,4.750\nb,-1\nc, 1e2 \nd,0\n", Numbers());
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_TRUE(data->numeric);
+  EXPECT_THAT(data->labels, ElementsAre("LABEL_0"));
+  std::vector<double> values;
+  for (const Example& e : data->train) values.push_back(e.value.value());
+  EXPECT_THAT(values, ElementsAre(4.75, -1, 100, 0));
+  EXPECT_EQ(data->summary.lowest, -1);
+  EXPECT_EQ(data->summary.highest, 100);
+}
+
+TEST(Numbers, JsonKeepsAllDigits) {
+  const auto data = LoadFile(
+      "d.jsonl", "{\"text\":\"a\",\"label\":3.123456789}\n{\"text\":\"b\",\"label\":2}\n", Numbers());
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_EQ(data->train[0].value, 3.123456789);
+}
+
+TEST(Numbers, OtherLabelsAreErrorsThatNameFileAndLine) {
+  for (const char* label : {"good", "nan", "inf", "1e10", "1,5"}) {
+    const std::string csv = std::string("text\tlabel\na\t1\nb\t") + label + "\n";
+    EXPECT_THAT(ErrorOf("d.tsv", csv, Numbers()), HasSubstr("d.tsv:3: the label \"")) << label;
+  }
+  EXPECT_THAT(ErrorOf("d.tsv", "text\tlabel\na\t1\nb\t\n", Numbers()),
+              HasSubstr("d.tsv:3: the label is empty"));
+  EXPECT_THAT(ErrorOf("d.tsv", "text\tlabel\na\t1.0\nb\t1\n", Numbers()),
+              HasSubstr("all rows have the label 1"));
+}
+
+TEST(Numbers, TextsWithOneNumberAreDuplicatesAndWithTwoConflicts) {
+  const auto data = LoadFile("d.tsv", "text\tlabel\na\t1\na\t1.0\nb\t1\nb\t2\nc\t3\n", Numbers());
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(TextsOf(data->train), ElementsAre("a", "c"));
+  EXPECT_EQ(data->summary.duplicates_dropped, 1);
+  EXPECT_EQ(data->summary.conflicts_dropped, 2);
+}
+
+TEST(Numbers, TheDigestNamesTheNumber) {
+  const auto digest = [](double value) { return SplitDigest({{"a", 0, 0, {}, value}}); };
+  EXPECT_NE(digest(1), digest(1.5));
+  EXPECT_NE(digest(1), SplitDigest({{"a", 0, 0, {}, {}}}));
+}
+
+TEST(Numbers, StsBIsRecognizedByItsHeader) {
+  const std::string header =
+      "index\tgenre\tfilename\tyear\told_index\tsource1\tsource2\tsentence1\tsentence2\tscore\n";
+  const std::string rows = "0\tg\tf\t2012\t1\tn\tn\ta\tb\t5.000\n1\tg\tf\t2012\t1\tn\tn\tc\td\t3.800\n";
+  const auto data = LoadFile("train.tsv", header + rows, Numbers());
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_TRUE(data->pairs);
+  EXPECT_EQ(data->train[1].value, 3.8);
+  EXPECT_THAT(ErrorOf("train.tsv", header + rows), HasSubstr("Set label_column"))
+      << "numbers are not taken for classes";
+}
+
 TEST(Finding, OneFileMayBeNamedAndDoubtIsAnError) {
   const TempFolder folder({{"a.csv", "text,label\na,0\nb,1\n"}, {"b.csv", "text,label\nc,0\nd,1\n"}});
   const auto one = LoadDataset(TrainOnly(), folder.path() + "/b.csv");

@@ -90,8 +90,9 @@ class DelimitedFormat : public DatasetFormat {
             messages::kFieldCount(static_cast<int64_t>(fields.size()), static_cast<int64_t>(header.size())));
       }
       const std::string_view filter = columns.filter ? std::string_view(fields[*columns.filter]) : "";
-      QL_RETURN_IF_ERROR(
-          sink.row({fields[columns.text], fields[columns.label], filter, file.path, reader.record_line()}));
+      RawRow row{fields[columns.text], fields[columns.label], filter, file.path, reader.record_line(), {}};
+      if (columns.pair) row.pair = fields[*columns.pair];
+      QL_RETURN_IF_ERROR(sink.row(row));
     }
   }
 

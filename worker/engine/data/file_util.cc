@@ -16,6 +16,7 @@
 #include "base/messages.h"
 #include "base/run_config.h"
 #include "base/status_macros.h"
+#include "base/task.h"
 #include "base/text/escape.h"
 #include "base/text/list.h"
 #include "worker/engine/data/class_names.h"
@@ -63,6 +64,57 @@ absl::StatusOr<std::optional<size_t>> FindColumn(const std::vector<std::string>&
         static_cast<size_t>(std::find(present.begin(), present.end(), other) - present.begin()));
   }
   return std::optional<size_t>();
+}
+
+// The columns of a well-known dataset of pairs: the two texts, and the label where it is not called "label".
+// Source: the headers of the files at https://gluebenchmark.com/tasks (RTE and WNLI; MNLI; QNLI; MRPC; QQP)
+// and of SNLI and MNLI in JSON.
+struct PairColumns {
+  const char *first, *second, *label;
+};
+constexpr PairColumns kPairColumns[] = {{"sentence1", "sentence2", "gold_label"},
+                                        {"question", "sentence", nullptr},
+                                        {"#1 String", "#2 String", "Quality"},
+                                        {"question1", "question2", "is_duplicate"},
+                                        {"premise", "hypothesis", "gold_label"}};
+
+// What STS-B calls its label, a number.
+constexpr char kPairScore[] = "score";
+
+bool Has(const std::vector<std::string>& present, const std::string& name) {
+  return std::find(present.begin(), present.end(), name) != present.end();
+}
+
+// The columns of a well-known dataset of pairs, where the file has them and the configuration names no text
+// column of its own.
+DatasetConfig WithWellKnownPair(const std::vector<std::string>& present, const std::string& path,
+                                const DatasetConfig& config, const RowSink& sink) {
+  DatasetConfig named = config;
+  if (config.text_column != DatasetConfig().text_column || Has(present, config.text_column)) return named;
+  for (const PairColumns& columns : kPairColumns) {
+    if (!Has(present, columns.first) || !Has(present, columns.second)) continue;
+    if (!config.text_pair_column.empty() && config.text_pair_column != columns.second) continue;
+    sink.note(
+        absl::StrCat(path, " has pairs of texts: \"", columns.first, "\" and \"", columns.second, "\""));
+    named.text_column = columns.first;
+    named.text_pair_column = columns.second;
+    const bool own_label =
+        config.label_column != DatasetConfig().label_column || Has(present, config.label_column);
+    const char* const label = TaskNamed(config.task).numeric ? kPairScore : columns.label;
+    if (!own_label && label != nullptr && Has(present, label)) named.label_column = label;
+    return named;
+  }
+  return named;
+}
+
+std::vector<std::string> OtherTexts(const DatasetConfig& config) {
+  const bool is_default = config.text_column == DatasetConfig().text_column;
+  return is_default ? std::vector<std::string>{"sentence", "review"} : std::vector<std::string>{};
+}
+
+std::vector<std::string> OtherLabels(const DatasetConfig& config) {
+  if (config.label_column != DatasetConfig().label_column) return {};
+  return {"sentiment"};
 }
 
 absl::Status NoColumn(const std::string& path, const std::string& role, const std::string& name,
@@ -158,29 +210,30 @@ absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
 }
 
 absl::StatusOr<std::optional<Columns>> FindColumns(const std::vector<std::string>& present,
-                                                   const DataFile& file, const DatasetConfig& config,
+                                                   const DataFile& file, const DatasetConfig& given,
                                                    const RowSink& sink) {
-  const std::vector<std::string> texts = config.text_column == "text"
-                                             ? std::vector<std::string>{"sentence", "review"}
-                                             : std::vector<std::string>{};
-  const std::vector<std::string> labels =
-      config.label_column == "label" ? std::vector<std::string>{"sentiment"} : std::vector<std::string>{};
-  const auto text = FindColumn(present, config.text_column, texts, file.path, sink);
-  if (!text.ok()) return text.status();
-  if (!text->has_value()) return NoColumn(file.path, "text_column", config.text_column, present);
-  const auto label = FindColumn(present, config.label_column, labels, file.path, sink);
-  if (!label.ok()) return label.status();
-  if (!label->has_value() && file.part == Part::kTest) {
+  const DatasetConfig config = WithWellKnownPair(present, file.path, given, sink);
+  const auto require = [&](const char* role, const std::string& name,
+                           const std::vector<std::string>& others) -> absl::StatusOr<size_t> {
+    QL_ASSIGN_OR_RETURN(const std::optional<size_t> column,
+                        FindColumn(present, name, others, file.path, sink));
+    return column ? absl::StatusOr<size_t>(*column) : NoColumn(file.path, role, name, present);
+  };
+  Columns columns;
+  QL_ASSIGN_OR_RETURN(columns.text, require("text_column", config.text_column, OtherTexts(config)));
+  if (!config.text_pair_column.empty()) {
+    QL_ASSIGN_OR_RETURN(columns.pair, require("text_pair_column", config.text_pair_column, {}));
+  }
+  QL_ASSIGN_OR_RETURN(const std::optional<size_t> label,
+                      FindColumn(present, config.label_column, OtherLabels(config), file.path, sink));
+  if (!label.has_value() && file.part == Part::kTest) {
     sink.note(absl::StrCat(file.path, " has no column \"", config.label_column, "\" and was left out"));
     return std::optional<Columns>();
   }
-  if (!label->has_value()) return NoColumn(file.path, "label_column", config.label_column, present);
-  Columns columns{**text, **label, std::nullopt};
+  if (!label.has_value()) return NoColumn(file.path, "label_column", config.label_column, present);
+  columns.label = *label;
   if (!config.filter_column.empty()) {
-    const auto filter = FindColumn(present, config.filter_column, {}, file.path, sink);
-    if (!filter.ok()) return filter.status();
-    if (!filter->has_value()) return NoColumn(file.path, "filter_column", config.filter_column, present);
-    columns.filter = **filter;
+    QL_ASSIGN_OR_RETURN(columns.filter, require("filter_column", config.filter_column, {}));
   }
   return std::optional<Columns>(columns);
 }

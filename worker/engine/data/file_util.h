@@ -42,10 +42,12 @@ absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
 bool AllBlank(const std::vector<std::string>& fields);
 
 // Indices of the configured columns in `present`. Where a column has its default name and is absent, the
-// usual names of public datasets are tried instead ("sentence", "review", "sentiment").
+// usual names of public datasets are tried instead: those of pairs of texts first, as the files of GLUE and
+// SNLI name them ("sentence1" and "sentence2", "question" and "sentence", "#1 String" and "#2 String", …),
+// then those of one text ("sentence", "review", "sentiment"). What was taken is noted.
 struct Columns {
   size_t text = 0, label = 0;
-  std::optional<size_t> filter;
+  std::optional<size_t> filter, pair;
 };
 // nullopt: a test file without labels, as benchmarks publish them; this is noted.
 // Errors: INVALID_ARGUMENT a column that is missing or occurs twice.

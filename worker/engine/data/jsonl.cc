@@ -13,7 +13,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/messages.h"
+#include "base/numbers.h"
 #include "base/status_macros.h"
+#include "base/task.h"
 #include "base/text/escape.h"
 #include "base/text/json_depth.h"
 #include "base/text/utf8.h"
@@ -124,6 +126,11 @@ std::optional<std::string> AsText(const Json& value) {
   return std::nullopt;
 }
 
+// The same with all digits of a number: the label of a regression.
+std::optional<std::string> AsExactText(const Json& value) {
+  return value.is_number_float() ? std::optional(RoundTrip(value.get<double>())) : AsText(value);
+}
+
 class JsonlFormat : public DatasetFormat {
  public:
   std::string_view name() const override { return "jsonl"; }
@@ -153,7 +160,7 @@ class JsonlFormat : public DatasetFormat {
         QL_ASSIGN_OR_RETURN(columns, FindColumns(names, file, config, sink));
         if (!columns.has_value()) return absl::OkStatus();
       }
-      QL_RETURN_IF_ERROR(Emit(row, names, *columns, file, line, sink));
+      QL_RETURN_IF_ERROR(Emit(row, names, *columns, TaskNamed(config.task).numeric, file, line, sink));
     }
     if (names.empty()) return FileError(file.path, 0, messages::kNoRows());
     return absl::OkStatus();
@@ -188,25 +195,31 @@ class JsonlFormat : public DatasetFormat {
   }
 
   static absl::StatusOr<std::string> Member(const Json& row, const std::string& name, const std::string& path,
-                                            int64_t line) {
+                                            int64_t line, bool exact = false) {
     const auto it = row.find(name);
     if (it == row.end()) {
       return FileError(path, line, messages::kJsonKeyMissing(name));
     }
-    std::optional<std::string> text = it->is_null() ? std::string() : AsText(*it);
+    std::optional<std::string> text = it->is_null() ? std::string() : exact ? AsExactText(*it) : AsText(*it);
     if (text.has_value()) return *std::move(text);
     return FileError(path, line, messages::kJsonValueNested(name));
   }
 
   static absl::Status Emit(const Json& row, const std::vector<std::string>& names, const Columns& columns,
-                           const DataFile& file, int64_t line, const RowSink& sink) {
+                           bool numeric, const DataFile& file, int64_t line, const RowSink& sink) {
     QL_ASSIGN_OR_RETURN(const std::string text, Member(row, names[columns.text], file.path, line));
-    QL_ASSIGN_OR_RETURN(const std::string label, Member(row, names[columns.label], file.path, line));
+    QL_ASSIGN_OR_RETURN(const std::string label, Member(row, names[columns.label], file.path, line, numeric));
     std::string filter;
     if (columns.filter) {
       QL_ASSIGN_OR_RETURN(filter, Member(row, names[*columns.filter], file.path, line));
     }
-    return sink.row({text, label, filter, file.path, line});
+    RawRow out{text, label, filter, file.path, line, {}};
+    std::string pair;
+    if (columns.pair) {
+      QL_ASSIGN_OR_RETURN(pair, Member(row, names[*columns.pair], file.path, line));
+      out.pair = pair;
+    }
+    return sink.row(out);
   }
 };
 

@@ -137,8 +137,10 @@ class OrangeTabFormat : public DatasetFormat {
                                                static_cast<int64_t>(header.names.size())));
       }
       const std::string_view filter = columns.filter ? std::string_view(fields[*columns.filter]) : "";
-      QL_RETURN_IF_ERROR(sink.row(
-          {fields[columns.text], Known(fields[columns.label]), filter, file.path, reader.record_line()}));
+      RawRow row{
+          fields[columns.text], Known(fields[columns.label]), filter, file.path, reader.record_line(), {}};
+      if (columns.pair) row.pair = fields[*columns.pair];
+      QL_RETURN_IF_ERROR(sink.row(row));
     }
   }
 };

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,10 +37,11 @@ struct DataFile {
 // Views are valid only during the call that gets them. All are valid UTF-8.
 struct RawRow {
   std::string_view text;
-  std::string_view label;   // as in the file; empty: none given
-  std::string_view filter;  // value of DatasetConfig::filter_column; empty without one
-  std::string_view path;    // for messages
-  int64_t line = 0;         // where the row starts, from 1; 0: the whole file is the row
+  std::string_view label;                     // as in the file; empty: none given
+  std::string_view filter;                    // value of DatasetConfig::filter_column; empty without one
+  std::string_view path;                      // for messages
+  int64_t line = 0;                           // where the row starts, from 1; 0: the whole file is the row
+  std::optional<std::string_view> pair = {};  // the second text of a pair
 };
 
 // "reviews.csv:17" or "train/pos/0_9.txt".

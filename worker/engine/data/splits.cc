@@ -2,10 +2,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,7 @@
 
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/numbers.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "worker/engine/data/dataset.h"
@@ -35,10 +37,17 @@ int64_t KeepIf(std::vector<Example>* examples, Keep keep) {
   return gone;
 }
 
+// Equal for equal texts, or pairs of texts, alone.
+std::string ContentDigest(const Example& example) {
+  return example.pair ? absl::StrCat(Sha256Hex(example.text), Sha256Hex(*example.pair))
+                      : Sha256Hex(example.text);
+}
+
 // Of equal texts with one label keeps the first; of those with several labels none.
 void DropDuplicates(std::vector<Example>* examples, DatasetSummary* summary) {
   struct Seen {
     int label = 0;
+    std::optional<double> value;
     size_t first = 0;
     bool conflict = false;
   };
@@ -48,9 +57,10 @@ void DropDuplicates(std::vector<Example>* examples, DatasetSummary* summary) {
   digests.reserve(examples->size());
   for (size_t i = 0; i < examples->size(); ++i) {
     const Example& example = (*examples)[i];
-    digests.push_back(Sha256Hex(example.text));
-    const auto [it, is_new] = seen.try_emplace(digests.back(), Seen{example.label, i, false});
-    if (!is_new && it->second.label != example.label) it->second.conflict = true;
+    digests.push_back(ContentDigest(example));
+    const auto [it, is_new] = seen.try_emplace(digests.back(), Seen{example.label, example.value, i, false});
+    if (is_new) continue;
+    if (it->second.label != example.label || it->second.value != example.value) it->second.conflict = true;
   }
   std::vector<Example> kept;
   kept.reserve(examples->size());
@@ -69,9 +79,9 @@ void DropDuplicates(std::vector<Example>* examples, DatasetSummary* summary) {
 
 // Drops from `examples` what is in `held_out` as well.
 int64_t DropLeaks(const std::vector<Example>& held_out, std::vector<Example>* examples) {
-  std::unordered_set<std::string_view> texts;
-  for (const Example& example : held_out) texts.insert(example.text);
-  return KeepIf(examples, [&texts](const Example& e) { return texts.count(e.text) == 0; });
+  std::set<std::pair<std::string_view, std::optional<std::string_view>>> contents;
+  for (const Example& example : held_out) contents.emplace(example.text, example.pair);
+  return KeepIf(examples, [&contents](const Example& e) { return contents.count({e.text, e.pair}) == 0; });
 }
 
 // A random order of the examples in which every section has the classes in the proportion of the whole: the
@@ -214,7 +224,10 @@ void DropAllDuplicates(ExamplePool* pool, DatasetSummary* summary) {
 std::string SplitDigest(const std::vector<Example>& examples) {
   Sha256 digest;
   for (const Example& example : examples) {
-    digest.Update(absl::StrCat(Sha256Hex(example.text), " ", example.label, "\n"));
+    digest.Update(Sha256Hex(example.text));
+    if (example.pair) digest.Update(absl::StrCat(" ", Sha256Hex(*example.pair)));
+    digest.Update(
+        absl::StrCat(" ", example.value ? RoundTrip(*example.value) : absl::StrCat(example.label), "\n"));
   }
   return digest.HexDigest();
 }
@@ -223,6 +236,9 @@ absl::StatusOr<Dataset> MakeSplits(ExamplePool pool, const DatasetConfig& config
   QL_RETURN_IF_ERROR(CheckLabels(pool));
   Dataset dataset;
   dataset.labels = pool.labels;
+  for (const auto* part : {&pool.rows, &pool.official_validation, &pool.official_test}) {
+    dataset.pairs = dataset.pairs || (!part->empty() && part->front().pair.has_value());
+  }
   DropAllDuplicates(&pool, &dataset.summary);
   const bool official_validation = !pool.official_validation.empty(),
              official_test = !pool.official_test.empty();

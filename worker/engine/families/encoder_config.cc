@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "base/task.h"
 #include "base/text/json_depth.h"
 #include "worker/engine/families/families.h"
 
@@ -28,6 +29,8 @@ constexpr int64_t kMaxFileBytes = 16 << 20;
 std::string DefaultLabel(int64_t index) {
   return absl::StrCat("LABEL_", index);
 }
+
+constexpr char kTextPairs[] = "text_pairs", kProblemType[] = "problem_type";
 
 // Settings by which models of these families come to compute something else, and their only value here.
 struct RequiredSetting {
@@ -57,6 +60,8 @@ class Parser {
     QL_RETURN_IF_ERROR(Number("initializer_range", 0, 100, config.initializer_range));
     QL_RETURN_IF_ERROR(ParseDropout(*family, config));
     QL_RETURN_IF_ERROR(ParseLabels(config));
+    QL_RETURN_IF_ERROR(Flag(kTextPairs, config.text_pairs));
+    ParseTask(config);
     return config;
   }
 
@@ -142,6 +147,24 @@ class Parser {
       return Bad(key, absl::StrCat(value->dump(), "; allowed: a number from ", min, " to ", max));
     }
     field = value->get<double>();
+    return absl::OkStatus();
+  }
+
+  // Other problem types are those of classifiers, whose outputs are read as of single labels.
+  void ParseTask(EncoderConfig& config) const {
+    const Json* type = Find(kProblemType);
+    for (const TaskSpec& task : AllTasks()) {
+      const bool named =
+          type != nullptr && type->is_string() && type->get<std::string>() == task.problem_type;
+      if (named || (type == nullptr && task.numeric && config.num_labels() == 1)) config.task = task.name;
+    }
+  }
+
+  absl::Status Flag(const char* key, bool& field) const {
+    const Json* value = Find(key);
+    if (value == nullptr) return absl::OkStatus();
+    if (!value->is_boolean()) return Bad(key, absl::StrCat(value->dump(), "; allowed: true, false"));
+    field = value->get<bool>();
     return absl::OkStatus();
   }
 
@@ -246,6 +269,19 @@ void WriteFamily(const ModelFamily& family, const EncoderConfig& config, Json& j
   if (!same_activation) json[keys.hidden_act] = ActivationName(config.hidden_act);
 }
 
+// problem_type is written for tasks that transformers would not take for granted, and replaced where it is
+// that of another task.
+void WriteTask(const EncoderConfig& config, Json& json) {
+  const TaskSpec& task = TaskNamed(config.task);
+  const auto written = json.find(kProblemType);
+  const bool of_other = written != json.end() && written->is_string() &&
+                        std::any_of(AllTasks().begin(), AllTasks().end(), [&](const TaskSpec& other) {
+                          return other.name != task.name && other.problem_type == written->get<std::string>();
+                        });
+  if (of_other) json.erase(kProblemType);
+  if (!task.problem_type.empty()) json[kProblemType] = task.problem_type;
+}
+
 void WriteLabels(const EncoderConfig& config, Json& json) {
   Json id2label = Json::object(), label2id = Json::object();
   for (int64_t i = 0; i < config.num_labels(); ++i) {
@@ -287,6 +323,9 @@ std::string ModelConfigToJson(const EncoderConfig& config) {
     if (json.contains(key)) json[key] = "float32";
   }
   WriteLabels(config, json);
+  WriteTask(config, json);
+  json.erase(kTextPairs);
+  if (config.text_pairs) json[kTextPairs] = true;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 

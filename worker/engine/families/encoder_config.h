@@ -34,6 +34,11 @@ struct EncoderConfig {
   double layer_norm_eps = 1e-12;
   double initializer_range = 0.02;
   std::vector<std::string> labels = {"LABEL_0", "LABEL_1"};  // by class index; size: number of classes
+  // Fine-tuned on pairs of texts: "text_pairs": true, a key of this project, since transformers has none.
+  bool text_pairs = false;
+  // Of base/task.h: what problem_type says. A model with one output and no word about it is a regression's,
+  // as transformers takes it.
+  std::string task = "classification";
 
   // config.json as it was read: keys unknown here survive a save. Empty: none.
   std::string source_json;

@@ -37,6 +37,11 @@ const ModelFamily* FindFamilyOfArchitecture(absl::string_view architecture) {
   return nullptr;
 }
 
+bool HasTokenTypes(const EncoderConfig& config) {
+  const ModelFamily* const family = FindModelFamily(config.family);
+  return family != nullptr && !family->layout.embeddings.token_type.empty();
+}
+
 std::string ModelFamilyNames() {
   return absl::StrJoin(AllModelFamilies(), ", ",
                        [](std::string* out, const ModelFamily& family) { out->append(family.name); });

@@ -56,6 +56,9 @@ const ModelFamily* FindModelFamily(absl::string_view name);
 // The family of a class of transformers ("RobertaForMaskedLM"); nullptr where there is none.
 const ModelFamily* FindFamilyOfArchitecture(absl::string_view architecture);
 
+// Whether models of the config's family have a table of token types.
+bool HasTokenTypes(const EncoderConfig& config);
+
 // "bert, distilbert, …", for errors.
 std::string ModelFamilyNames();
 

@@ -5,6 +5,7 @@
 
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/task.h"
 #include "base/status_macros.h"
 #include "base/text/list.h"
 #include "model_folder/model_folder.h"
@@ -52,8 +53,8 @@ absl::StatusOr<CheckedModel> CheckModel(const std::string& folder) {
                       ReadModelConfig((std::filesystem::path(folder) / "config.json").string()));
   QL_ASSIGN_OR_RETURN(const std::optional<TensorShapes> shapes, ReadTensorShapes(folder));
   model.classifier_rows = ClassifierRows(shapes, model.config);
-  QL_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer, Tokenizer::Load(folder));
-  QL_RETURN_IF_ERROR(CheckVocabulary(*tokenizer, model.config, folder));
+  QL_ASSIGN_OR_RETURN(model.tokenizer, Tokenizer::Load(folder));
+  QL_RETURN_IF_ERROR(CheckVocabulary(*model.tokenizer, model.config, folder));
   return model;
 }
 
@@ -63,11 +64,42 @@ absl::Status CheckTokenizer(const Tokenizer& tokenizer, const EncoderConfig& con
   return CheckPositions(config, max_length);
 }
 
+absl::Status CheckPairs(const Tokenizer& tokenizer, const EncoderConfig& config, const std::string& folder,
+                        int max_length) {
+  const auto invalid = [](const Message& message) {
+    return MessageStatus(absl::StatusCode::kInvalidArgument, message);
+  };
+  if (!tokenizer.encodes_pairs()) return invalid(messages::kNoPairTemplate(folder));
+  const int32_t type = tokenizer.largest_pair_type();
+  if (HasTokenTypes(config) && type >= config.type_vocab_size) {
+    return invalid(messages::kTokenTypeMissing(folder, static_cast<int64_t>(type), config.type_vocab_size));
+  }
+  const int least = tokenizer.pair_specials() + 2;
+  if (max_length >= least) return absl::OkStatus();
+  return invalid(messages::kTooFewTokensForPairs(max_length, least));
+}
+
 absl::Status CheckTogether(const RunConfig& config, const CheckedModel& model, const Dataset& dataset) {
   QL_RETURN_IF_ERROR(CheckPositions(model.config, config.dataset.max_length));
-  if (config.training.enabled || !model.classifier_rows) return absl::OkStatus();
+  if (dataset.pairs) {
+    QL_RETURN_IF_ERROR(CheckPairs(*model.tokenizer, model.config, model.folder, config.dataset.max_length));
+  }
+  if (model.config.text_pairs && !dataset.pairs && !config.training.enabled) {
+    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kModelOfPairs(model.folder));
+  }
+  if (config.training.enabled) return absl::OkStatus();
+  if (model.config.task != config.dataset.task) {
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kModelOfOtherTask(model.folder, model.config.task, config.dataset.task));
+  }
+  if (!model.classifier_rows) return absl::OkStatus();
   const int64_t rows = *model.classifier_rows;
   if (rows == 0) return MustBeClassifier(messages::kNoClassifier(model.folder));
+  if (dataset.numeric) {
+    return rows == 1
+               ? absl::OkStatus()
+               : MustBeClassifier(messages::kHeadRefused(model.folder, messages::kHeadOutputCount(rows)));
+  }
   if (rows != static_cast<int64_t>(dataset.labels.size())) {
     return MustBeClassifier(messages::kHeadRefused(
         model.folder, messages::kHeadClassCount(rows, static_cast<int64_t>(dataset.labels.size()),

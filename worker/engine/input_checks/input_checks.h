@@ -4,6 +4,7 @@
 #define QUANTLAB_WORKER_ENGINE_INPUT_CHECKS_INPUT_CHECKS_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ namespace quantlab::engine {
 struct CheckedModel {
   std::string folder;
   EncoderConfig config;
+  std::shared_ptr<const Tokenizer> tokenizer;
   // Classes of its classifier, 0 where it has none; nullopt where only LibTorch can tell (pytorch_model.bin).
   std::optional<int64_t> classifier_rows;
 };
@@ -32,6 +34,12 @@ absl::StatusOr<CheckedModel> CheckModel(const std::string& folder);
 // Errors: INVALID_ARGUMENT.
 absl::Status CheckTokenizer(const Tokenizer& tokenizer, const EncoderConfig& config,
                             const std::string& folder, int max_length);
+
+// Whether pairs of texts of at most `max_length` tokens can be given to the model.
+// Errors: INVALID_ARGUMENT the tokenizer does not say how, or marks them by token types that the model lacks,
+// or max_length leaves a text no token.
+absl::Status CheckPairs(const Tokenizer& tokenizer, const EncoderConfig& config, const std::string& folder,
+                        int max_length);
 
 // Whether a run of `config` (a baseline) can start from the model with the dataset: classes of a model that
 // is not fine-tuned must be the dataset's. Errors: INVALID_ARGUMENT.

@@ -99,5 +99,24 @@ TEST(InputChecksTest, AModelThatIsNotTrainedMustHaveTheDatasetsClasses) {
   EXPECT_TRUE(world.Check().ok()) << world.Why();
 }
 
+TEST(InputChecksTest, PairsNeedTokenTypesSpaceAndAModelThatReadsThem) {
+  World world;
+  world.dataset.pairs = true;
+  EXPECT_TRUE(world.Check().ok()) << world.Why();
+  world.run.dataset.max_length = 4;
+  EXPECT_THAT(world.Why(), HasSubstr("max_length is 4, but a pair of texts needs 5 at least"));
+  world.run.dataset.max_length = 5;
+  EXPECT_TRUE(world.Check().ok()) << world.Why();
+  world.config["type_vocab_size"] = 1;
+  EXPECT_THAT(world.Why(), HasSubstr("by token types up to 1, but the model knows 1"));
+  world.config["type_vocab_size"] = 2;
+  world.config["text_pairs"] = true;
+  EXPECT_TRUE(world.Check().ok()) << world.Why();
+  world.dataset.pairs = false;
+  EXPECT_THAT(world.Why(), HasSubstr("was fine-tuned on pairs of texts"));
+  world.config["text_pairs"] = "yes";
+  EXPECT_THAT(world.Why(), HasSubstr("text_pairs is \"yes\"; allowed: true, false"));
+}
+
 }  // namespace
 }  // namespace quantlab::engine

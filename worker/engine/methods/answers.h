@@ -2,38 +2,29 @@
 #ifndef QUANTLAB_WORKER_ENGINE_METHODS_ANSWERS_H_
 #define QUANTLAB_WORKER_ENGINE_METHODS_ANSWERS_H_
 
-#include <vector>
-
 #include "absl/status/statusor.h"
 #include "worker/engine/models/encoder.h"
-#include "worker/engine/train/trainer.h"
+#include "worker/engine/tasks/task.h"
 
 namespace quantlab::engine {
 
+// Lifetime: borrows the texts.
 struct Answers {
-  std::vector<std::vector<float>> logits;
-  std::vector<bool> right;        // whether the predicted class is the label, of each text
-  double loss = 0, accuracy = 0;  // mean cross-entropy; share that is right
-  bool finite = true;             // false: a logit is not finite, as when FP16 overflows
+  const Task* task = nullptr;  // of the model
+  const LabelledTexts* texts = nullptr;
+  Logits logits;
+  double loss = 0, quality = 0;  // Task::MeanLoss, Task::Quality
+  bool finite = true;            // whether every logit is: FP16 may overflow
 };
 
 // Predicts labelled texts. Errors: those of the model.
 absl::StatusOr<Answers> Ask(Encoder& model, const LabelledTexts& texts, int batch_size);
 
-struct Divergence {
-  double mean =
-      0;  // over texts, of KL(reference || other), nats; infinite where a logit of either is not finite
-  double standard_error = 0;  // of the mean; 0 for one text
-};
-// Both to the same texts, at least one.
-Divergence DivergenceOf(const Answers& reference, const Answers& other);
+// Task::Divergence of both answers to the same texts; infinite where a logit of either is not finite.
+Estimate DivergenceOf(const Answers& reference, const Answers& other);
 
-// Accuracy that `other` loses against `reference` on the same texts, as a share.
-struct AccuracyDrop {
-  double value = 0;
-  double standard_error = 0;  // of a paired difference: only texts that one of the two gets right count
-};
-AccuracyDrop DropOf(const Answers& reference, const Answers& other);
+// Task::QualityDrop of both answers to the same texts.
+Estimate DropOf(const Answers& reference, const Answers& other);
 
 }  // namespace quantlab::engine
 

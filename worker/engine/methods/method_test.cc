@@ -130,7 +130,7 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
   }
 
   LabelledTexts Labelled(int count, uint64_t seed) {
-    LabelledTexts labelled{RandomTexts(model_->config(), count, 20, seed), {}};
+    LabelledTexts labelled{RandomTexts(model_->config(), count, 20, seed), {}, {}};
     const at::Tensor classes = Logits(*model_, labelled.texts).argmax(1);
     for (int i = 0; i < count; ++i) labelled.labels.push_back(classes[i].item<int>());
     return labelled;

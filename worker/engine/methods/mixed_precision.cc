@@ -124,8 +124,8 @@ class Search {
         if (precision != LayerPalette::kFp32) {
           palette_.Install({{layer, precision}});
           QL_ASSIGN_OR_RETURN(const Answers answers, Ask(model_, sample_, batch_size_));
-          const Divergence divergence = DivergenceOf(reference, answers);
-          choice.divergence = divergence.mean;
+          const Estimate divergence = DivergenceOf(reference, answers);
+          choice.divergence = divergence.value;
           RecordAnswers(layer, precision, divergence, answers.loss - reference.loss);
         }
         choices.choices.push_back(choice);
@@ -160,13 +160,13 @@ class Search {
     return absl::OkStatus();
   }
 
-  void RecordAnswers(const std::string& layer, const std::string& precision, const Divergence& divergence,
+  void RecordAnswers(const std::string& layer, const std::string& precision, const Estimate& divergence,
                      double loss_increase) const {
-    if (std::isinf(divergence.mean)) {
+    if (std::isinf(divergence.value)) {
       context_.Log(absl::StrCat(layer, " alone in ", precision, " makes the model's answers no numbers"));
       return;
     }
-    RecordSensitivity(layer, precision, "divergence", divergence.mean, divergence.standard_error);
+    RecordSensitivity(layer, precision, "divergence", divergence.value, divergence.standard_error);
     RecordSensitivity(layer, precision, "loss_increase", loss_increase);
   }
 
@@ -285,9 +285,9 @@ class Search {
 
   // `errors`: standard errors that must be within the budget besides the loss itself.
   bool WithinBudget(const Answers& answers, double errors) const {
-    const AccuracyDrop drop = DropOf(*fp32_, answers);
-    // Half a text of slack: sums of equal counts may differ in their last bit.
-    const double slack = 0.5 / static_cast<double>(context_.validation->texts.size());
+    const Estimate drop = DropOf(*fp32_, answers);
+    // Sums of equal counts may differ in their last bit.
+    const double slack = answers.task->QualityStep(static_cast<int64_t>(context_.validation->texts.size()));
     return answers.finite &&
            drop.value + errors * drop.standard_error <= Param<double>(params_, "max_accuracy_drop") + slack;
   }
@@ -296,17 +296,17 @@ class Search {
   size_t NoneIsGoodEnough() {
     size_t best = front_.size() - 1;
     for (const auto& [point, answers] : measured_) {
-      if (answers.finite && answers.accuracy > measured_.at(best).accuracy) best = point;
+      if (answers.finite && answers.quality > measured_.at(best).quality) best = point;
     }
     const double budget = Param<double>(params_, "max_accuracy_drop");
     const Answers& chosen = measured_.at(best);
     if (WithinBudget(chosen, /*errors=*/0)) {
-      const AccuracyDrop drop = DropOf(*fp32_, chosen);
+      const Estimate drop = DropOf(*fp32_, chosen);
       context_.Warn("accuracy_budget_uncertain",
-                    messages::kAccuracyBudgetUncertain(drop.value, drop.value + drop.standard_error, budget));
+                    chosen.task->BudgetUncertain(drop.value, drop.value + drop.standard_error, budget));
     } else {
       context_.Warn("accuracy_budget_missed",
-                    messages::kAccuracyBudgetMissed(fp32_->accuracy - budget, chosen.accuracy));
+                    chosen.task->BudgetMissed(fp32_->quality - budget, chosen.quality));
     }
     return best;
   }
@@ -357,7 +357,7 @@ class Search {
       absl::StrAppendFormat(&csv, "%d,%s,%.6e,%.0f,%.6e,", point, point == chosen ? "true" : "false",
                             front_[point].seconds, front_[point].bytes, front_[point].divergence);
       if (it != measured_.end()) {
-        absl::StrAppendFormat(&csv, "%.6e,%.6f", it->second.loss - fp32_->loss, it->second.accuracy);
+        absl::StrAppendFormat(&csv, "%.6e,%.6f", it->second.loss - fp32_->loss, it->second.quality);
         RecordPoint(point, point == chosen, it->second);
       } else {
         csv += ",";
@@ -378,7 +378,7 @@ class Search {
     tell("front_bytes", front_[point].bytes, "bytes");
     tell("front_divergence", front_[point].divergence, "1");
     tell("front_loss_increase", answers.loss - fp32_->loss, "1");
-    tell("front_accuracy", answers.accuracy, "1");
+    tell("front_accuracy", answers.quality, "1");
   }
 
   // Lets a later run use the same assignment without measuring.

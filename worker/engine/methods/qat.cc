@@ -13,6 +13,7 @@
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/methods/fake_quant_linear.h"
 #include "worker/engine/methods/method.h"
+#include "worker/engine/tasks/task.h"
 #include "worker/engine/train/training_log.h"
 #include "worker/engine/train/training_state.h"
 
@@ -34,25 +35,23 @@ absl::StatusOr<std::unique_ptr<Encoder>> Copy(const Encoder& model) {
   return copy;
 }
 
-// Hinton 2015 (arXiv 1503.02531): (1 - weight) cross-entropy + weight T^2 KL(teacher || student), both
-// softened by the temperature T.
+// (1 - weight) of the task's loss and weight of the distance from the teacher (Task::DistillationLoss).
+// Source: Hinton 2015 (arXiv 1503.02531).
 class Distillation {
  public:
   Distillation(std::unique_ptr<Encoder> teacher, double weight, double temperature)
       : teacher_(std::move(teacher)), weight_(weight), temperature_(temperature) {}
 
-  absl::StatusOr<at::Tensor> Loss(const at::Tensor& logits, const at::Tensor& labels,
+  absl::StatusOr<at::Tensor> Loss(const at::Tensor& logits, const at::Tensor& targets,
                                   const PackedBatch& batch) const {
     at::Tensor wanted;
     {
       const at::NoGradGuard no_grad;
       QL_ASSIGN_OR_RETURN(wanted, teacher_->Forward(batch));
     }
-    const at::Tensor student = at::log_softmax(logits / temperature_, 1);
-    const at::Tensor target = at::log_softmax(wanted / temperature_, 1);
-    const at::Tensor divergence =
-        (target.exp() * (target - student)).sum(1).mean() * (temperature_ * temperature_);
-    return at::cross_entropy_loss(logits, labels) * (1 - weight_) + divergence * weight_;
+    const Task& task = TaskOf(teacher_->config());
+    const at::Tensor distance = task.DistillationLoss(logits, wanted, temperature_);
+    return task.Loss(logits, targets) * (1 - weight_) + distance * weight_;
   }
 
  private:
@@ -96,8 +95,8 @@ class Qat : public QuantizationMethod {
       QL_ASSIGN_OR_RETURN(auto teacher, Copy(model));
       distillation =
           std::make_unique<Distillation>(std::move(teacher), weight, Param<double>(params, "temperature"));
-      training.loss = [&](const at::Tensor& logits, const at::Tensor& labels, const PackedBatch& batch) {
-        return distillation->Loss(logits, labels, batch);
+      training.loss = [&](const at::Tensor& logits, const at::Tensor& targets, const PackedBatch& batch) {
+        return distillation->Loss(logits, targets, batch);
       };
     }
     QL_RETURN_IF_ERROR(Prepare(model, params, context));

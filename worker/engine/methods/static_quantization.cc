@@ -78,7 +78,7 @@ class StaticQuantization : public QuantizationMethod {
       const absl::StatusOr<Answers> answers = Ask(model, texts, batch_size);
       SwapLayers(model, candidates[i]->layers);
       QL_RETURN_IF_ERROR(answers.status());
-      divergence[i] = DivergenceOf(fp32, *answers).mean;
+      divergence[i] = DivergenceOf(fp32, *answers).value;
     }
     context.Log(absl::StrFormat(
         "smooth_quant: on %d texts outside the calibration the model's answers diverge by %.3e nats with "

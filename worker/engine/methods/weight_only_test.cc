@@ -17,7 +17,7 @@ using ::testing::SizeIs;
 
 TEST(WeightOnlyMethodTest, TellsOnWhatEachLayerWasRoundedAndTheErrorLeft) {
   const auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
-  LabelledTexts train{RandomTexts(SmallEncoderConfig(), 24, 20, 3), std::vector<int>(24, 0)};
+  LabelledTexts train{RandomTexts(SmallEncoderConfig(), 24, 20, 3), std::vector<int>(24, 0), {}};
   std::map<std::string, std::string> files;
   QuantizationContext context;
   context.train = &train;
@@ -50,7 +50,7 @@ TEST(WeightOnlyMethodTest, TellsOnWhatEachLayerWasRoundedAndTheErrorLeft) {
 // 6 texts calibrate: the layers after the last attention see 6 rows for 16 inputs and more.
 TEST(WeightOnlyMethodTest, LayersWithFewRowsTakeTheDampingWithTheLeastErrorOnOtherTexts) {
   const auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
-  LabelledTexts train{RandomTexts(SmallEncoderConfig(), 24, 20, 3), std::vector<int>(24, 0)};
+  LabelledTexts train{RandomTexts(SmallEncoderConfig(), 24, 20, 3), std::vector<int>(24, 0), {}};
   std::map<std::string, std::string> files;
   std::vector<std::string> warnings;
   QuantizationContext context;
@@ -86,7 +86,7 @@ TEST(WeightOnlyMethodTest, LayersWithFewRowsTakeTheDampingWithTheLeastErrorOnOth
 TEST(WeightOnlyMethodTest, RoundingToNearestCalibratesOnNothing) {
   const auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
   bool wrote = false;
-  LabelledTexts train{RandomTexts(SmallEncoderConfig(), 4, 20, 3), std::vector<int>(4, 0)};
+  LabelledTexts train{RandomTexts(SmallEncoderConfig(), 4, 20, 3), std::vector<int>(4, 0), {}};
   QuantizationContext context;
   context.train = &train;
   context.write_file = [&](const std::string&, const std::string&) {

@@ -7,7 +7,9 @@
 #include "base/files.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/task.h"
 #include "base/status_macros.h"
+#include "base/task.h"
 #include "base/text/list.h"
 #include "model_folder/model_folder.h"
 #include "worker/engine/data/class_names.h"
@@ -35,12 +37,13 @@ std::string OutputOf(const EncoderConfig& config) {
 
 // Why the classifier of a checkpoint cannot answer with the dataset's classes; no message where it can, or
 // where there is none.
-Message WhyHeadDoesNotFit(const std::vector<std::string>& labels, bool trained, const FolderWeights& weights,
-                          const EncoderConfig& config) {
+Message WhyHeadDoesNotFit(const std::vector<std::string>& labels, const std::string& task, bool trained,
+                          const FolderWeights& weights, const EncoderConfig& config) {
   const std::vector<std::string>& own = config.labels;
   const auto classifier = weights.tensors.find(OutputOf(config) + ".weight");
   if (classifier == weights.tensors.end()) return {};
   const int64_t rows = classifier->second.dim() == 0 ? 0 : classifier->second.size(0);
+  if (TaskNamed(task).numeric) return rows == 1 ? Message() : messages::kHeadOutputCount(rows);
   if (rows != static_cast<int64_t>(labels.size())) {
     return messages::kHeadClassCount(rows, static_cast<int64_t>(labels.size()), FirstOf(labels, kMaxListed));
   }
@@ -67,13 +70,23 @@ absl::Status CheckClasses(const CheckpointOptions& options, const std::vector<st
 absl::Status ApplyLabels(const CheckpointOptions& options, FolderWeights& weights, EncoderConfig& config) {
   if (options.labels.empty()) return absl::OkStatus();
   const bool trained = options.build.initialize_missing_head;
+  if (config.text_pairs && !options.text_pairs && !trained) {
+    return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kModelOfPairs(weights.where));
+  }
+  if (config.task != options.task && !trained) {
+    return MessageStatus(absl::StatusCode::kInvalidArgument,
+                         messages::kModelOfOtherTask(weights.where, config.task, options.task));
+  }
+  config.text_pairs = options.text_pairs;
+  config.task = options.task;
   const bool has_head = weights.tensors.count(OutputOf(config) + ".weight") > 0;
   std::vector<std::string>& own = config.labels;
-  const Message why = WhyHeadDoesNotFit(options.labels, trained, weights, config);
+  const Message why = WhyHeadDoesNotFit(options.labels, options.task, trained, weights, config);
   if (!why.empty() && !trained) {
     return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kHeadRefused(weights.where, why));
   }
-  if (has_head && !trained) QL_RETURN_IF_ERROR(CheckClasses(options, own, weights.where));
+  const bool numeric = TaskNamed(options.task).numeric;
+  if (has_head && !trained && !numeric) QL_RETURN_IF_ERROR(CheckClasses(options, own, weights.where));
   if (!why.empty()) {
     for (const char* part : {".weight", ".bias"}) weights.tensors.erase(OutputOf(config) + part);
     if (options.new_head != nullptr) *options.new_head = why;

@@ -21,6 +21,9 @@ struct CheckpointOptions {
   std::vector<std::string> labels;
   // DatasetConfig::label_map: how these labels and the checkpoint's own belong together.
   std::vector<std::string> label_map;
+  std::string task = "classification";  // of the dataset; EncoderConfig::task from then on
+  bool text_pairs =
+      false;  // whether the dataset's examples are pairs: EncoderConfig::text_pairs from then on
   // Where not null, set to the reason why the checkpoint's own classifier was not used.
   Message* new_head = nullptr;
   EncoderBuildOptions build;

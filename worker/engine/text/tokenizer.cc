@@ -69,6 +69,27 @@ struct Names {
   int32_t size = 0;
 };
 
+// How two texts are put together with these special tokens: as tokenizer.json says, unless other files name
+// other tokens, by which transformers then goes.
+std::vector<PairPart> PairOf(const TokenizerSpec& spec, int32_t cls_id, int32_t sep_id) {
+  if (!spec.pair.empty() && spec.pair.front().id == cls_id && spec.pair.back().id == sep_id) return spec.pair;
+  return spec.kind == TokenizerKind::kBytePair ? RobertaPair(cls_id, sep_id) : BertPair(cls_id, sep_id);
+}
+
+// How many tokens of each of two texts fit together into `room`.
+std::pair<size_t, size_t> LongestFirst(size_t first, size_t second, size_t room) {
+  if (first + second <= room) return {first, second};
+  // The longer text gets what the shorter one leaves. Where that is less than the shorter one has, each gets
+  // half, and the longer one (of equals the second) the odd token.
+  size_t shorter = std::min(first, second);
+  size_t longer = room - std::min(room, shorter);
+  if (longer < shorter) {
+    shorter = room / 2;
+    longer = room - shorter;
+  }
+  return first > second ? std::pair(longer, shorter) : std::pair(shorter, longer);
+}
+
 absl::StatusOr<std::unique_ptr<const TextModel>> MakeModel(TokenizerSpec& spec, int32_t unk_id,
                                                            const std::string& folder) {
   if (spec.kind == TokenizerKind::kWordPiece) {
@@ -139,11 +160,12 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& mo
   if (!spec.frame.has_value()) {
     QL_ASSIGN_OR_RETURN(const int32_t cls_id, names.Require(spec.cls_token, "cls_token", model_folder));
     QL_ASSIGN_OR_RETURN(const int32_t sep_id, names.Require(spec.sep_token, "sep_token", model_folder));
-    spec.frame = Frame{{cls_id}, {sep_id}};
+    spec.frame = Frame{{cls_id}, {sep_id}, PairOf(spec, cls_id, sep_id)};
   }
   for (const std::vector<int32_t>* ids : {&spec.frame->before, &spec.frame->after}) {
     for (const int32_t id : *ids) names.size = std::max(names.size, id + 1);
   }
+  for (const PairPart& part : spec.frame->pair) names.size = std::max(names.size, part.id + 1);
   names.texts.resize(static_cast<size_t>(names.size));
   QL_ASSIGN_OR_RETURN(std::unique_ptr<const TextModel> model, MakeModel(spec, unk_id, model_folder));
   auto impl = std::make_unique<Impl>(spec, std::move(names), std::move(model));
@@ -178,7 +200,7 @@ std::vector<int32_t> Tokenizer::Tokenize(std::string_view text, int64_t max_toke
 }
 
 std::vector<int32_t> Tokenizer::Encode(std::string_view text, int max_length) const {
-  const auto& [before, after] = impl_->frame;
+  const std::vector<int32_t>&before = impl_->frame.before, &after = impl_->frame.after;
   const auto specials = static_cast<int64_t>(before.size() + after.size());
   std::vector<int32_t> ids;
   if (max_length <= 0) {
@@ -189,6 +211,43 @@ std::vector<int32_t> Tokenizer::Encode(std::string_view text, int max_length) co
   ids.insert(ids.begin(), before.begin(), before.end());
   ids.insert(ids.end(), after.begin(), after.end());
   return ids;
+}
+
+TokenizedPair Tokenizer::EncodePair(std::string_view first, std::string_view second, int max_length) const {
+  std::vector<int32_t> texts[2] = {Tokenize(first), Tokenize(second)};
+  if (max_length > 0) {
+    const auto room = static_cast<size_t>(std::max(0, max_length - pair_specials()));
+    const auto [first_size, second_size] = LongestFirst(texts[0].size(), texts[1].size(), room);
+    texts[0].resize(first_size);
+    texts[1].resize(second_size);
+  }
+  TokenizedPair result;
+  for (const PairPart& part : impl_->frame.pair) {
+    if (part.kind == PairPart::Kind::kToken) {
+      result.ids.push_back(part.id);
+    } else {
+      const std::vector<int32_t>& ids = texts[part.kind == PairPart::Kind::kSecond];
+      result.ids.insert(result.ids.end(), ids.begin(), ids.end());
+    }
+    result.types.resize(result.ids.size(), part.type);
+  }
+  return result;
+}
+
+bool Tokenizer::encodes_pairs() const {
+  return !impl_->frame.pair.empty();
+}
+
+int Tokenizer::pair_specials() const {
+  const std::vector<PairPart>& parts = impl_->frame.pair;
+  return static_cast<int>(std::count_if(
+      parts.begin(), parts.end(), [](const PairPart& part) { return part.kind == PairPart::Kind::kToken; }));
+}
+
+int32_t Tokenizer::largest_pair_type() const {
+  int32_t largest = 0;
+  for (const PairPart& part : impl_->frame.pair) largest = std::max(largest, part.type);
+  return largest;
 }
 
 std::string Tokenizer::kind() const {

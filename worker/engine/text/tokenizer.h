@@ -20,6 +20,11 @@
 
 namespace quantlab::engine {
 
+// Ids, and for each the token type: of which text the model takes it to be. As many of both.
+struct TokenizedPair {
+  std::vector<int32_t> ids, types;
+};
+
 // Threads: immutable after Load; one instance may be shared by any number of threads.
 class Tokenizer {
  public:
@@ -43,7 +48,19 @@ class Tokenizer {
   // bytes.decode("utf-8", errors="replace") reads it.
   std::vector<int32_t> Encode(std::string_view text, int max_length) const;
 
-  // The same without special tokens around; at most max_tokens ids, 0: no limit.
+  // Two texts in one sequence, as the tokenizer's files put them together: "[CLS] A [SEP] B [SEP]" with types
+  // 0 and 1 (BERT), "<s> A </s></s> B </s>" with types 0 (RoBERTa, XLM-R). At most max_length ids, 0: no
+  // limit; the longer text loses its last tokens first, and both are cut to half of the space where both are
+  // longer than that. Source: TruncationStrategy longest_first of Hugging Face `tokenizers`. Needs
+  // encodes_pairs().
+  TokenizedPair EncodePair(std::string_view first, std::string_view second, int max_length) const;
+  // False: its files do not say how two texts are put together.
+  bool encodes_pairs() const;
+  // Special tokens of a pair, and the largest token type that EncodePair gives.
+  int pair_specials() const;
+  int32_t largest_pair_type() const;
+
+  // One text without special tokens around; at most max_tokens ids, 0: no limit.
   std::vector<int32_t> Tokenize(std::string_view text, int64_t max_tokens = 0) const;
 
   // "WordPiece", "BPE" or "Unigram", as tokenizer.json names it.

@@ -124,7 +124,8 @@ absl::StatusOr<CutStep> ReadPreTokenizer(const Json& step, const std::string& pa
 // ---- post-processors ----
 
 // ["</s>", 2]
-absl::Status ReadPair(const Json& step, const char* key, const std::string& path, std::vector<int32_t>* ids) {
+absl::Status ReadTokenAndId(const Json& step, const char* key, const std::string& path,
+                            std::vector<int32_t>* ids) {
   const Json* pair = Find(step, key);
   if (pair == nullptr || !pair->is_array() || pair->size() != 2) {
     return Malformed(path, absl::StrCat("its post_processor's \"", key, "\" is not a token and its id"));
@@ -134,9 +135,54 @@ absl::Status ReadPair(const Json& step, const char* key, const std::string& path
   return absl::OkStatus();
 }
 
+// The ids of a special token of a template.
+absl::StatusOr<std::vector<int32_t>> SpecialIds(const Json& step, const std::string& name,
+                                                const std::string& path) {
+  const Json* tokens = Find(step, "special_tokens");
+  const Json* token = tokens == nullptr ? nullptr : Find(*tokens, name.c_str());
+  const Json* ids = token == nullptr ? nullptr : Find(*token, "ids");
+  if (ids == nullptr || !ids->is_array()) {
+    return Malformed(path, absl::StrCat("its post_processor has no ids for ", name));
+  }
+  std::vector<int32_t> result;
+  for (const Json& value : *ids) {
+    QL_ASSIGN_OR_RETURN(const int32_t id, TokenId(value, path, name));
+    result.push_back(id);
+  }
+  return result;
+}
+
+// A template of two texts: both once, in either order. Anything else leaves *parts empty, since single texts
+// need no template of pairs.
+absl::Status ReadPairTemplate(const Json& step, const std::string& path, std::vector<PairPart>* parts) {
+  const Json* pair = Find(step, "pair");
+  int first = 0, second = 0;
+  std::vector<PairPart> read;
+  for (const Json& item : pair != nullptr && pair->is_array() ? *pair : Json::array()) {
+    const Json* special = Find(item, "SpecialToken");
+    const Json* sequence = Find(item, "Sequence");
+    if (special == nullptr && sequence == nullptr) return absl::OkStatus();
+    const Json& part = special != nullptr ? *special : *sequence;
+    const Json* stated = Find(part, "type_id");
+    int32_t type = 0;
+    if (stated != nullptr) {
+      QL_ASSIGN_OR_RETURN(type, TokenId(*stated, path, "type_id"));
+    }
+    const std::string name = TextOf(part, "id");
+    if (special == nullptr) {
+      ++(name == "A" ? first : second);
+      read.push_back({name == "A" ? PairPart::Kind::kFirst : PairPart::Kind::kSecond, -1, type});
+      continue;
+    }
+    QL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, SpecialIds(step, name, path));
+    for (const int32_t id : ids) read.push_back({PairPart::Kind::kToken, id, type});
+  }
+  if (first == 1 && second == 1) *parts = std::move(read);
+  return absl::OkStatus();
+}
+
 absl::Status ReadTemplate(const Json& step, const std::string& path, Frame* frame) {
   const Json* single = Find(step, "single");
-  const Json* tokens = Find(step, "special_tokens");
   bool after_text = false;
   for (const Json& item : single != nullptr && single->is_array() ? *single : Json::array()) {
     const Json* special = Find(item, "SpecialToken");
@@ -145,18 +191,12 @@ absl::Status ReadTemplate(const Json& step, const std::string& path, Frame* fram
       after_text = true;
       continue;
     }
-    const std::string name = TextOf(*special, "id");
-    const Json* token = tokens == nullptr ? nullptr : Find(*tokens, name.c_str());
-    const Json* ids = token == nullptr ? nullptr : Find(*token, "ids");
-    if (ids == nullptr || !ids->is_array()) {
-      return Malformed(path, absl::StrCat("its post_processor has no ids for ", name));
-    }
-    for (const Json& value : *ids) {
-      QL_ASSIGN_OR_RETURN(const int32_t id, TokenId(value, path, name));
-      (after_text ? frame->after : frame->before).push_back(id);
-    }
+    QL_ASSIGN_OR_RETURN(const std::vector<int32_t> ids, SpecialIds(step, TextOf(*special, "id"), path));
+    std::vector<int32_t>& side = after_text ? frame->after : frame->before;
+    side.insert(side.end(), ids.begin(), ids.end());
   }
-  return after_text ? absl::OkStatus() : Malformed(path, "its post_processor's \"single\" has no Sequence");
+  if (!after_text) return Malformed(path, "its post_processor's \"single\" has no Sequence");
+  return ReadPairTemplate(step, path, &frame->pair);
 }
 
 absl::Status ReadPostProcessor(const Json& step, const std::string& path, Frame* frame) {
@@ -164,8 +204,11 @@ absl::Status ReadPostProcessor(const Json& step, const std::string& path, Frame*
   if (type == "ByteLevel") return absl::OkStatus();  // changes offsets alone
   if (type == "TemplateProcessing") return ReadTemplate(step, path, frame);
   if (type == "RobertaProcessing" || type == "BertProcessing") {
-    QL_RETURN_IF_ERROR(ReadPair(step, "cls", path, &frame->before));
-    return ReadPair(step, "sep", path, &frame->after);
+    QL_RETURN_IF_ERROR(ReadTokenAndId(step, "cls", path, &frame->before));
+    QL_RETURN_IF_ERROR(ReadTokenAndId(step, "sep", path, &frame->after));
+    const int32_t cls = frame->before.back(), sep = frame->after.back();
+    frame->pair = type == "BertProcessing" ? BertPair(cls, sep) : RobertaPair(cls, sep);
+    return absl::OkStatus();
   }
   return Unsupported(path, "post_processor", type,
                      "BertProcessing, ByteLevel, RobertaProcessing, TemplateProcessing");
@@ -269,7 +312,7 @@ absl::Status ReadUnigram(const Json& model, const std::string& path, TokenizerSp
 
 // ---- the whole ----
 
-absl::Status CheckWordPieceSteps(const Json& file, const std::string& path) {
+absl::Status CheckWordPieceSteps(const Json& file, const std::string& path, TokenizerSpec* spec) {
   const auto check = [&](const char* field, const char* type) {
     const Json* step = Find(file, field);
     const std::string found = step == nullptr ? "none" : TypeOf(*step);
@@ -279,8 +322,10 @@ absl::Status CheckWordPieceSteps(const Json& file, const std::string& path) {
   QL_RETURN_IF_ERROR(check("normalizer", "BertNormalizer"));
   QL_RETURN_IF_ERROR(check("pre_tokenizer", "BertPreTokenizer"));
   Frame frame;
-  return ForEachStep(Find(file, "post_processor"), "processors", path,
-                     [&](const Json& step) { return ReadPostProcessor(step, path, &frame); });
+  QL_RETURN_IF_ERROR(ForEachStep(Find(file, "post_processor"), "processors", path,
+                                 [&](const Json& step) { return ReadPostProcessor(step, path, &frame); }));
+  spec->pair = std::move(frame.pair);
+  return absl::OkStatus();
 }
 
 absl::Status ReadSteps(const Json& file, const std::string& path, const Json& config, TokenizerSpec* spec) {
@@ -329,7 +374,7 @@ absl::Status ReadTokenizerJson(const Json& file, const std::string& path, const 
   const std::string type = TypeOf(*model);
   // Early files of WordPiece name no type for the model.
   if (type == "WordPiece" || type == "none") {
-    QL_RETURN_IF_ERROR(CheckWordPieceSteps(file, path));
+    QL_RETURN_IF_ERROR(CheckWordPieceSteps(file, path, spec));
     QL_RETURN_IF_ERROR(ReadWordPiece(*model, path, spec));
     return ReadAdded(file, path, spec);
   }

@@ -324,6 +324,21 @@ const char* TokenizerKindName(TokenizerKind kind) {
   return "?";
 }
 
+std::vector<PairPart> BertPair(int32_t cls, int32_t sep) {
+  using Kind = PairPart::Kind;
+  return {{Kind::kToken, cls, 0},
+          {Kind::kFirst, -1, 0},
+          {Kind::kToken, sep, 0},
+          {Kind::kSecond, -1, 1},
+          {Kind::kToken, sep, 1}};
+}
+
+std::vector<PairPart> RobertaPair(int32_t cls, int32_t sep) {
+  using Kind = PairPart::Kind;
+  return {{Kind::kToken, cls, 0}, {Kind::kFirst, -1, 0},  {Kind::kToken, sep, 0},
+          {Kind::kToken, sep, 0}, {Kind::kSecond, -1, 0}, {Kind::kToken, sep, 0}};
+}
+
 absl::StatusOr<TokenizerSpec> ReadTokenizerSpec(const std::string& folder) {
   TokenizerSpec spec;
   const std::string json_path = folder + "/tokenizer.json", config_path = folder + "/tokenizer_config.json",

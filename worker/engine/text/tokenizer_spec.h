@@ -26,9 +26,18 @@ struct AddedToken {
   bool normalized = false;   // looked for, normalized, in the normalized text
 };
 
-// The ids around those of a text.
+// A part of two texts in one sequence: a special token, or all tokens of one of the texts.
+struct PairPart {
+  enum class Kind { kToken, kFirst, kSecond };
+  Kind kind = Kind::kToken;
+  int32_t id = -1;   // of kToken
+  int32_t type = 0;  // the token type of what it stands for
+};
+
+// The ids around those of a text, and how two texts are put together; `pair` is empty where no file says it.
 struct Frame {
   std::vector<int32_t> before, after;
+  std::vector<PairPart> pair;
 };
 
 enum class TokenizerKind { kWordPiece, kBytePair, kUnigram };
@@ -42,6 +51,7 @@ struct TokenizerSpec {
   std::string unk_token = "[UNK]", cls_token = "[CLS]", sep_token = "[SEP]", pad_token = "[PAD]",
               mask_token = "[MASK]";
   std::optional<Frame> frame;    // none: cls_token and sep_token
+  std::vector<PairPart> pair;    // without a frame: how the files put two texts together; empty: not stated
   int64_t model_max_length = 0;  // 0: not stated
 
   WordPieceSpec word_piece;   // of kWordPiece
@@ -49,6 +59,11 @@ struct TokenizerSpec {
   BytePairSpec byte_pair;     // of kBytePair
   UnigramSpec unigram;        // of kUnigram
 };
+
+// [CLS] A [SEP] B [SEP], where B and what follows it are of type 1. Source: Devlin 2018, section 3.2.
+std::vector<PairPart> BertPair(int32_t cls, int32_t sep);
+// <s> A </s></s> B </s>, all of type 0. Source: RobertaProcessing of Hugging Face `tokenizers`.
+std::vector<PairPart> RobertaPair(int32_t cls, int32_t sep);
 
 // Reads `folder` as Tokenizer::Load documents.
 absl::StatusOr<TokenizerSpec> ReadTokenizerSpec(const std::string& folder);

@@ -375,5 +375,46 @@ TEST(Tokenizer, NoDamagedSubwordFileCrashesLoading) {
   }
 }
 
+// ---- pairs: the golden tests compare ids; these are the ends of what files and limits allow ----
+
+TEST(Pairs, TheSpecialTokensStayHoweverLittleSpaceThereIs) {
+  const auto tokenizer = LoadTiny("tiny_uncased");
+  EXPECT_EQ(tokenizer->pair_specials(), 3);
+  EXPECT_EQ(tokenizer->largest_pair_type(), 1);
+  for (const int most : {1, 2, 3}) {
+    const TokenizedPair pair = tokenizer->EncodePair("a film", "the film", most);
+    EXPECT_THAT(pair.ids,
+                testing::ElementsAre(tokenizer->cls_id(), tokenizer->sep_id(), tokenizer->sep_id()));
+    EXPECT_THAT(pair.types, testing::ElementsAre(0, 0, 1));
+  }
+  EXPECT_EQ(tokenizer->EncodePair("", "", 0).ids.size(), 3u);
+}
+
+TEST(Pairs, ATemplateWithoutBothTextsIsNone) {
+  const std::string tokens = R"("special_tokens":{"<s>":{"id":"<s>","ids":[0],"tokens":["<s>"]}})";
+  const std::string single =
+      R"("single":[{"SpecialToken":{"id":"<s>","type_id":0}},{"Sequence":{"id":"A","type_id":0}}])";
+  const auto load = [&](const std::string& pair) {
+    const std::string processor = R"({"type":"TemplateProcessing",)" + single + "," + pair + tokens + "}";
+    const std::string roberta = R"({"type":"RobertaProcessing","cls":["<s>",0],"sep":["<s>",0]})";
+    std::string json = BytePairJson("");
+    json.replace(json.find(roberta), roberta.size(), processor);
+    const TempFolder folder({{"tokenizer.json", json}});
+    return Tokenizer::Load(folder.path());
+  };
+  const auto without = load("");
+  ASSERT_TRUE(without.ok()) << without.status();
+  EXPECT_FALSE((*without)->encodes_pairs());
+  const auto only_first = load(R"("pair":[{"Sequence":{"id":"A","type_id":0}}],)");
+  ASSERT_TRUE(only_first.ok()) << only_first.status();
+  EXPECT_FALSE((*only_first)->encodes_pairs());
+  const auto both =
+      load(R"("pair":[{"Sequence":{"id":"A","type_id":0}},{"Sequence":{"id":"B","type_id":3}}],)");
+  ASSERT_TRUE(both.ok()) << both.status();
+  EXPECT_THAT((*both)->EncodePair("a", "a", 0).types, testing::ElementsAre(0, 3));
+  EXPECT_FALSE(load(R"("pair":[{"SpecialToken":{"id":"<x>","type_id":0}}],)").ok());
+  EXPECT_FALSE(load(R"("pair":[{"Sequence":{"id":"A","type_id":-1}}],)").ok());
+}
+
 }  // namespace
 }  // namespace quantlab::engine

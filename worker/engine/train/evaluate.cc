@@ -65,8 +65,4 @@ absl::StatusOr<std::vector<std::vector<float>>> PredictLogits(Encoder& model,
   return logits;
 }
 
-int Argmax(const std::vector<float>& logits) {
-  return static_cast<int>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-}
-
 }  // namespace quantlab::engine

@@ -24,9 +24,6 @@ absl::StatusOr<std::vector<std::vector<float>>> PredictLogits(Encoder& model,
                                                               int batch_size,
                                                               const EvaluationProgress& progress = {});
 
-// Index of the largest logit; the first of equals.
-int Argmax(const std::vector<float>& logits);
-
 }  // namespace quantlab::engine
 
 #endif  // QUANTLAB_WORKER_ENGINE_TRAIN_EVALUATE_H_

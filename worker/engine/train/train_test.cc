@@ -11,6 +11,7 @@
 #include "absl/strings/match.h"
 #include "worker/engine/models/checkpoint.h"
 #include "worker/engine/models/model_testing.h"
+#include "worker/engine/tasks/task.h"
 #include "worker/engine/train/adamw.h"
 #include "worker/engine/train/evaluate.h"
 #include "worker/engine/train/trainer.h"

@@ -9,8 +9,6 @@
 #include <ATen/Context.h>
 #include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/empty.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -18,6 +16,7 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "worker/engine/tasks/task.h"
 #include "worker/engine/tensors/torch_status.h"
 #include "worker/engine/train/adamw.h"
 #include "worker/engine/train/checkpoints.h"
@@ -54,16 +53,7 @@ absl::Status CheckConfig(const TrainingConfig& config) {
 }
 
 absl::Status CheckData(const EncoderConfig& model, const LabelledTexts& data, const Schedule& schedule) {
-  if (data.labels.size() != data.texts.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(data.texts.size(), " texts, but ", data.labels.size(), " labels"));
-  }
-  for (size_t i = 0; i < data.labels.size(); ++i) {
-    if (data.labels[i] < 0 || data.labels[i] >= model.num_labels()) {
-      return absl::InvalidArgumentError(absl::StrCat("training text ", i, " has label ", data.labels[i],
-                                                     ", but the model has ", model.num_labels(), " classes"));
-    }
-  }
+  QL_RETURN_IF_ERROR(TaskOf(model).CheckLabels(data, model));
   int64_t batches = 0;
   for (const std::vector<Batch>& epoch : schedule) {
     for (const Batch& batch : epoch) {
@@ -277,20 +267,16 @@ class TrainingLoop {
 
   absl::StatusOr<at::Tensor> Loss(const Batch& batch, TrainingStep& step) {
     std::vector<const TokenizedText*> texts;
-    at::Tensor labels = at::empty({static_cast<int64_t>(batch.indices.size())}, at::dtype(at::kLong));
-    for (size_t i = 0; i < batch.indices.size(); ++i) {
-      const size_t index = static_cast<size_t>(batch.indices[i]);
-      texts.push_back(&data_.texts[index]);
-      labels.mutable_data_ptr<int64_t>()[i] = data_.labels[index];
-    }
+    for (const int64_t index : batch.indices) texts.push_back(&data_.texts[static_cast<size_t>(index)]);
+    const Task& task = TaskOf(model_.config());
     QL_ASSIGN_OR_RETURN(const PackedBatch packed, PackTexts(model_.config(), texts));
     step.examples = packed.texts();
     step.tokens = packed.tokens();
     const AutocastScope autocast(model_.device().type(), bf16_);
     QL_ASSIGN_OR_RETURN(const at::Tensor logits, model_.Forward(packed));
-    const at::Tensor on_device = labels.to(model_.device());
-    if (options_.loss) return options_.loss(logits.to(at::kFloat), on_device, packed);
-    return at::cross_entropy_loss(logits.to(at::kFloat), on_device);
+    const at::Tensor targets = task.Targets(data_, batch.indices).to(model_.device());
+    if (options_.loss) return options_.loss(logits.to(at::kFloat), targets, packed);
+    return task.Loss(logits.to(at::kFloat), targets);
   }
 
   Encoder& model_;
@@ -310,12 +296,6 @@ class TrainingLoop {
 };
 
 }  // namespace
-
-std::vector<int> LabelledTexts::Lengths() const {
-  std::vector<int> lengths;
-  for (const TokenizedText& text : texts) lengths.push_back(static_cast<int>(text.ids.size()));
-  return lengths;
-}
 
 Schedule MakeTrainingSchedule(const LabelledTexts& data, const TrainingConfig& config, uint64_t seed) {
   const std::vector<int> lengths = data.Lengths();

@@ -12,18 +12,11 @@
 #include "base/run_config.h"
 #include "worker/engine/data/batching.h"
 #include "worker/engine/models/encoder.h"
+#include "worker/engine/tasks/labelled_texts.h"
 
 namespace quantlab::engine {
 
 class Checkpoints;
-
-// Tokenized texts with their classes, index by index.
-struct LabelledTexts {
-  std::vector<TokenizedText> texts;
-  std::vector<int> labels;  // empty where no labels are needed
-
-  std::vector<int> Lengths() const;  // tokens of each
-};
 
 // One optimizer step.
 struct TrainingStep {
@@ -41,9 +34,9 @@ struct TrainingOptions {
   TrainingConfig config;
   // Of dropout. On a CPU, equal seed, data, schedule and threads give equal weights, bit for bit.
   uint64_t seed = 0;
-  // The loss of a batch, a scalar, from logits [texts, labels] float and labels [texts] int64 on the model's
-  // device. Empty: the mean cross-entropy.
-  std::function<absl::StatusOr<at::Tensor>(const at::Tensor& logits, const at::Tensor& labels,
+  // The loss of a batch, a scalar, from logits [texts, outputs] float and Task::Targets on the model's
+  // device. Empty: Task::Loss of the model's task.
+  std::function<absl::StatusOr<at::Tensor>(const at::Tensor& logits, const at::Tensor& targets,
                                            const PackedBatch& batch)>
       loss;
   // The settings on which `loss` depends, as a text. Empty with the default loss.
@@ -75,9 +68,9 @@ std::vector<std::vector<Batch>> MakeTrainingSchedule(const LabelledTexts& data, 
 // over the first ceil(warmup_ratio * steps) steps (at most all but one), and falls linearly to 0 after them.
 // Afterwards the model is in evaluation mode and requires no gradients, also after an error.
 //
-// Errors: INVALID_ARGUMENT nothing to train on, a label or an index out of range, a setting out of range;
-// CANCELLED by on_step; FAILED_PRECONDITION the loss is no longer finite (with the remedy);
-// RESOURCE_EXHAUSTED out of memory. After an error the weights are those of the last whole step.
+// Errors: INVALID_ARGUMENT nothing to train on, a label (Task::CheckLabels) or an index out of range, a
+// setting out of range; CANCELLED by on_step; FAILED_PRECONDITION the loss is no longer finite (with the
+// remedy); RESOURCE_EXHAUSTED out of memory. After an error the weights are those of the last whole step.
 //
 // With `checkpoints`, a training that is cancelled by on_step writes its state first, and one that finds the
 // state of an earlier process continues from it, to the same weights, bit for bit on the same fingerprint.
