@@ -8,6 +8,7 @@
 #include "base/messages.h"
 #include "base/status_macros.h"
 #include "server/core/attempt_words.h"
+#include "server/core/checkpoints.h"
 
 namespace quantlab {
 namespace {
@@ -240,8 +241,12 @@ absl::Status CoordinatorState::EndAttempt(const AttemptEnd& end, std::optional<R
   const RunRecord* run = FindRun(*active, end.key.run_id);
   const bool try_again =
       run == nullptr || !end.worker_fault || WorthAnotherWorker(*active, *run, attempt.worker_id);
+  bool advanced = false;
+  if (end.outcome != RunState::kSucceeded) {
+    QL_ASSIGN_OR_RETURN(advanced, Advanced(*parts_.events, *parts_.artifacts, end.key));
+  }
   ExperimentChange change = NewChange(*active);
-  QL_RETURN_IF_ERROR(change.Finish(end, try_again));
+  QL_RETURN_IF_ERROR(change.Finish(end, try_again, advanced));
   change.change().remember = std::move(remember);
   QL_RETURN_IF_ERROR(Apply(*active, change));
   JudgeWorker(*active, end, attempt.worker_id);
@@ -423,6 +428,10 @@ absl::StatusOr<Explanation> CoordinatorState::Explain(const std::string& run_id)
     if (mode != modes_.end()) facts.modes[worker->id] = mode->second;
   }
   if (run->state == RunState::kQueued) ExplainQueue(*run, facts);
+  if (run->state == RunState::kQueued || run->state == RunState::kRunning) {
+    QL_ASSIGN_OR_RETURN(facts.checkpoint,
+                        FindCheckpoint(*parts_.events, *parts_.artifacts, run->id, run->attempts));
+  }
   if (facts.lease != nullptr)
     facts.since_contact = leases_.term() - (facts.lease->expires - parts_.clock->Monotonic());
   return ExplainRun(*run, facts);

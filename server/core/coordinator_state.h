@@ -187,6 +187,7 @@ class CoordinatorState {
   absl::StatusOr<std::optional<Assignment>> Assign(const WorkerRecord& worker);
   absl::StatusOr<std::optional<Assignment>> Take(Active& active, const std::string& run_id,
                                                  const WorkerRecord& worker);
+  absl::StatusOr<Assignment> MakeAssignment(const Active& active, const RunRecord& run) const;
   // Reuses a result that was computed before; false where there is none.
   absl::StatusOr<bool> TakeOver(Active& active, const RunRecord& run, const WorkerRecord& worker);
   void CorrectEnd(AttemptEnd& end, const Lease& lease, const RunRecord& run) const;

@@ -8,6 +8,7 @@
 #include "base/messages/queue.h"
 #include "base/status_macros.h"
 #include "server/core/attempt_words.h"
+#include "server/core/checkpoints.h"
 #include "server/core/coordinator_state.h"
 
 namespace quantlab {
@@ -114,10 +115,10 @@ absl::StatusOr<std::optional<Assignment>> CoordinatorState::RecoverUndelivered(c
   const RunRecord* run = FindRun(*active, key.run_id);
   const bool untouched = stored.last_event == 0 && lease->handed_out_again < kMaxHandOuts;
   if (run != nullptr && call.wants_run && untouched && !run->cancel_requested) {
-    QL_ASSIGN_OR_RETURN(auto inputs, CollectInputs(*parts_.events, active->runs, *run));
+    QL_ASSIGN_OR_RETURN(Assignment assignment, MakeAssignment(*active, *run));
     lease->handed_out_again += 1;
     leases_.Renew(key);
-    return Assignment{key, *run, std::move(inputs)};
+    return assignment;
   }
   QL_RETURN_IF_ERROR(
       Lose(key, RunState::kLost, messages::kWorkerReturned(stored.worker_id, stored.worker_hostname)));
@@ -149,12 +150,24 @@ absl::StatusOr<std::optional<Assignment>> CoordinatorState::Take(Active& active,
   const RunRecord* run = FindRun(active, run_id);
   QL_ASSIGN_OR_RETURN(const bool taken_over, TakeOver(active, *run, worker));
   if (taken_over) return std::nullopt;
-  QL_ASSIGN_OR_RETURN(auto inputs, CollectInputs(*parts_.events, active.runs, *run));
+  QL_ASSIGN_OR_RETURN(Assignment assignment, MakeAssignment(active, *run));
   ExperimentChange change = NewChange(active);
   QL_RETURN_IF_ERROR(change.Start(run_id, worker));
   QL_RETURN_IF_ERROR(Apply(active, change));
-  const RunRecord* started = FindRun(active, run_id);
-  return Assignment{{run_id, started->attempts}, *started, std::move(inputs)};
+  assignment.run = *FindRun(active, run_id);
+  assignment.attempt.number = assignment.run.attempts;
+  return assignment;
+}
+
+// Of the run's last attempt. Its own checkpoints are no inputs of it.
+absl::StatusOr<Assignment> CoordinatorState::MakeAssignment(const Active& active,
+                                                            const RunRecord& run) const {
+  Assignment assignment{{run.id, run.attempts}, run, {}, {}};
+  QL_ASSIGN_OR_RETURN(assignment.inputs, CollectInputs(*parts_.events, active.runs, run));
+  const int64_t earlier = run.attempts - (run.state == RunState::kRunning ? 1 : 0);
+  QL_ASSIGN_OR_RETURN(assignment.checkpoint,
+                      FindCheckpoint(*parts_.events, *parts_.artifacts, run.id, earlier));
+  return assignment;
 }
 
 absl::StatusOr<bool> CoordinatorState::TakeOver(Active& active, const RunRecord& run,
@@ -198,7 +211,8 @@ absl::Status CoordinatorState::Finish(AttemptEnd end) {
     QL_ASSIGN_OR_RETURN(
         const std::string key,
         reuse_.Key(active->runs, *run, lease->attempt.worker_fingerprint, lease->attempt.runner_sha256));
-    if (!key.empty()) remember = ReuseEntry{key, end.key};
+    QL_ASSIGN_OR_RETURN(const bool mixed, MayBeMixed(*parts_.state, *parts_.events, *run));
+    if (!key.empty() && !mixed) remember = ReuseEntry{key, end.key};
   }
   QL_RETURN_IF_ERROR(EndAttempt(end, std::move(remember)));
   Dispatch();
@@ -267,8 +281,8 @@ absl::StatusOr<std::optional<Assignment>> CoordinatorState::AssignmentOf(const s
   QL_ASSIGN_OR_RETURN(Active * active, FindActive(SplitRunId(key->run_id).first));
   const RunRecord* run = FindRun(*active, key->run_id);
   if (run == nullptr) return std::nullopt;
-  QL_ASSIGN_OR_RETURN(auto inputs, CollectInputs(*parts_.events, active->runs, *run));
-  return Assignment{*key, *run, std::move(inputs)};
+  QL_ASSIGN_OR_RETURN(Assignment assignment, MakeAssignment(*active, *run));
+  return assignment;
 }
 
 int64_t CoordinatorState::UnfinishedRunsOf(const std::string& submitter) const {

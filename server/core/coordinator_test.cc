@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/checkpoint_names.h"
 #include "base/error_reason.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
@@ -984,6 +985,144 @@ TEST(CoordinatorThreadsTest, ManyCallersAtOnceKeepEveryRunApart) {
   EXPECT_GE(changes, kExperiments);
   for (int e = 0; e < kExperiments; ++e)
     EXPECT_EQ(repository.GetRun(absl::StrCat("e", e, "/a"))->attempts, 1);
+}
+
+// ---- checkpoints -----------------------------------------------------------------------------------------
+
+class CheckpointTest : public CoordinatorTest {
+ protected:
+  // The running attempt reports a checkpoint; its file is in the store unless `stored` is false.
+  void Save(const AttemptKey& attempt, int64_t step, bool stored = true) {
+    const std::string content = absl::StrCat("attempt ", attempt.number, " after ", step);
+    const Artifact file{CheckpointName(step), Sha256Hex(content), static_cast<int64_t>(content.size())};
+    if (stored) artifacts_.Put(file.sha256, file.size);
+    const int64_t number = repository_.GetAttempt(attempt)->last_event + 1;
+    ASSERT_TRUE(coordinator_->ReportEvents(attempt, {{number, clock_.Now(), file}}).ok());
+  }
+
+  absl::Status End(const AttemptKey& attempt, RunState outcome) {
+    std::vector<Artifact> artifacts;
+    if (outcome == RunState::kSucceeded) artifacts = {Model("trained")};
+    return Finish(attempt, outcome, repository_.GetAttempt(attempt)->last_event, artifacts);
+  }
+
+  // What the worker gets to continue from: attempt and step.
+  std::pair<int64_t, int64_t> TakeWithCheckpoint(const std::string& worker) {
+    const auto answer = Sync(worker);
+    if (!answer || !answer->assignment || !answer->assignment->checkpoint) return {0, 0};
+    return {answer->assignment->checkpoint->attempt, answer->assignment->checkpoint->step};
+  }
+
+  const AttemptKey first_{"e/baseline", 1}, second_{"e/baseline", 2}, third_{"e/baseline", 3};
+};
+
+TEST_F(CheckpointTest, TheNextAttemptGetsTheNewestWhoseFileIsThere) {
+  Submit("e");
+  EXPECT_EQ(TakeWithCheckpoint("w"), std::pair(int64_t{0}, int64_t{0}));
+  Save(first_, 100);
+  Save(first_, 200);
+  Save(first_, 300, /*stored=*/false);
+  ASSERT_TRUE(End(first_, RunState::kPreempted).ok());
+  EXPECT_EQ(TakeWithCheckpoint("other"), std::pair(int64_t{1}, int64_t{200}));
+}
+
+TEST_F(CheckpointTest, AWorkerThatVanishedAndOneThatCrashedLeaveTheirs) {
+  Submit("e");
+  Take("w");
+  Save(first_, 100);
+  Pass(absl::Seconds(31));
+  ASSERT_EQ(State("e/baseline"), RunState::kQueued);
+  EXPECT_EQ(TakeWithCheckpoint("other"), std::pair(int64_t{1}, int64_t{100}));
+  ASSERT_TRUE(End(second_, RunState::kCrashed).ok());
+  EXPECT_EQ(TakeWithCheckpoint("w"), std::pair(int64_t{1}, int64_t{100}));
+  Save(third_, 50);  // it could not use it, and has begun at the start
+  ASSERT_TRUE(End(third_, RunState::kPreempted).ok());
+  EXPECT_EQ(TakeWithCheckpoint("w"), std::pair(int64_t{3}, int64_t{50}));
+}
+
+TEST_F(CheckpointTest, InterruptionsOfATrainingThatAdvancesDoNotEndTheRun) {
+  Submit("e");
+  for (int64_t attempt = 1; attempt <= 2 * kMaxInterruptions; ++attempt) {
+    Take("w");
+    Save({"e/baseline", attempt}, 100 * attempt);
+    ASSERT_TRUE(End({"e/baseline", attempt}, RunState::kPreempted).ok());
+    ASSERT_EQ(State("e/baseline"), RunState::kQueued) << attempt;
+  }
+  // Without an advance they count.
+  const int64_t before = 2 * kMaxInterruptions;
+  for (int64_t attempt = before + 1; attempt <= before + kMaxInterruptions; ++attempt) {
+    ASSERT_EQ(State("e/baseline"), RunState::kQueued) << attempt;
+    Take("w");
+    Save({"e/baseline", attempt}, 100);
+    ASSERT_TRUE(End({"e/baseline", attempt}, RunState::kPreempted).ok());
+  }
+  EXPECT_EQ(State("e/baseline"), RunState::kPreempted);
+}
+
+TEST_F(CheckpointTest, SurvivesARestartOfTheCoordinator) {
+  Submit("e");
+  Take("w");
+  Save(first_, 100);
+  ASSERT_TRUE(End(first_, RunState::kPreempted).ok());
+  Restart();
+  EXPECT_EQ(TakeWithCheckpoint("w"), std::pair(int64_t{1}, int64_t{100}));
+  // The answer was lost.
+  EXPECT_EQ(TakeWithCheckpoint("w"), std::pair(int64_t{1}, int64_t{100}));
+  const auto assignment = coordinator_->AssignmentOf("w");
+  ASSERT_TRUE(assignment.ok() && *assignment);
+  EXPECT_EQ((*assignment)->checkpoint->step, 100);
+}
+
+TEST_F(CheckpointTest, AnEndedRunStartsFromTheBeginningWhenItIsRetried) {
+  Submit("e", 0, /*reuse=*/false);
+  Take("w");
+  Save(first_, 100);
+  ASSERT_TRUE(End(first_, RunState::kFailed).ok());
+  ASSERT_TRUE(coordinator_->Retry("e", "").ok());
+  EXPECT_EQ(TakeWithCheckpoint("w"), std::pair(int64_t{0}, int64_t{0}));
+}
+
+TEST_F(CheckpointTest, ExplainsFromWhereTheTrainingContinues) {
+  Submit("e");
+  Take("w");
+  Save(first_, 100);
+  const auto text = [&] {
+    std::string all;
+    const Explanation explanation = *coordinator_->Explain("e/baseline");
+    for (const Message& reason : explanation.reasons) absl::StrAppend(&all, English(reason), "\n");
+    return all;
+  };
+  EXPECT_THAT(text(), HasSubstr("its training is saved up to step 100, by attempt 1"));
+  ASSERT_TRUE(End(first_, RunState::kPreempted).ok());
+  EXPECT_THAT(text(),
+              HasSubstr("the next attempt continues its training after step 100, which attempt 1 saved"));
+}
+
+TEST_F(CheckpointTest, AResultOfTwoFingerprintsIsNotReused) {
+  for (const bool elsewhere : {false, true}) {
+    SCOPED_TRACE(elsewhere);
+    const std::string id = elsewhere ? "mixed" : "pure";
+    const AttemptKey first{id + "/baseline", 1}, second{id + "/baseline", 2};
+    Submit(id);
+    WorkerRecord worker = Worker(id);
+    const auto sync = [&] { coordinator_->Sync({worker, {}, true, {}}, [](absl::StatusOr<SyncAnswer>) {}); };
+    // So that the second experiment does not take over the first one's result.
+    worker.runner_sha256 = id;
+    sync();
+    Save(first, 100);
+    ASSERT_TRUE(End(first, RunState::kPreempted).ok());
+    if (elsewhere) worker.fingerprint = "another";
+    sync();
+    ASSERT_TRUE(End(second, RunState::kSucceeded).ok());
+    const std::string again = id + "-again";
+    ASSERT_TRUE(coordinator_->Cancel(id, "", "").ok());
+    Submit(again);
+    sync();
+    EXPECT_EQ(repository_.GetRun(again + "/baseline")->reused, !elsewhere);
+    ASSERT_TRUE(coordinator_->Cancel(again, "", "").ok());
+    for (int64_t attempt : {1}) Finish({again + "/dynamic", attempt}, RunState::kCancelled).IgnoreError();
+    Finish({again + "/baseline", 1}, RunState::kCancelled).IgnoreError();
+  }
 }
 
 }  // namespace

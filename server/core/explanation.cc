@@ -6,6 +6,7 @@
 
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/checkpoint.h"
 #include "base/messages/queue.h"
 #include "server/core/scheduler.h"
 
@@ -137,6 +138,12 @@ Explanation ExplainRun(const RunRecord& run, const ExplanationFacts& facts) {
   if (run.state == RunState::kPending) ExplainPending(run, facts, explanation);
   if (run.state == RunState::kQueued) ExplainQueued(run, facts, explanation);
   if (run.state == RunState::kRunning) ExplainRunning(run, facts, explanation);
+  if (facts.checkpoint) {
+    const RunCheckpoint& checkpoint = *facts.checkpoint;
+    explanation.reasons.push_back(run.state == RunState::kRunning
+                                      ? messages::kTrainingIsSaved(checkpoint.step, checkpoint.attempt)
+                                      : messages::kNextAttemptResumes(checkpoint.step, checkpoint.attempt));
+  }
   if (!run.message.empty()) explanation.reasons.push_back(MessageOr(run.coded_message, run.message));
   return explanation;
 }

@@ -13,6 +13,7 @@
 #include "base/worker_modes.h"
 #include "server/core/lease_table.h"
 #include "server/core/start_estimate.h"
+#include "server/core/sync.h"
 #include "server/core/worker_holds.h"
 
 namespace quantlab {
@@ -39,6 +40,7 @@ struct ExplanationFacts {
   // first.
   int ahead_by_priority = 0, ahead_by_turn = 0, other_submitters = 0;
   std::optional<StartEstimate> estimate = {};
+  std::optional<RunCheckpoint> checkpoint = {};  // from which its next attempt would continue
 };
 
 // At most this many workers are named one by one, and this many runs.

@@ -20,10 +20,18 @@ struct AssignmentInput {
   std::vector<Artifact> files;  // below "model/" of its result, with names relative to that
 };
 
+// The state of a run's training that an earlier attempt saved.
+struct RunCheckpoint {
+  Artifact file;
+  int64_t attempt = 0;  // that saved it
+  int64_t step = 0;     // after which it was saved
+};
+
 struct Assignment {
   AttemptKey attempt;
   RunRecord run;
   std::vector<AssignmentInput> inputs;
+  std::optional<RunCheckpoint> checkpoint = {};
 };
 
 struct SyncCall {

@@ -152,7 +152,7 @@ absl::Status ExperimentChange::Reuse(const std::string& run_id, const AttemptKey
   return absl::OkStatus();
 }
 
-absl::Status ExperimentChange::Finish(const AttemptEnd& end, bool try_again) {
+absl::Status ExperimentChange::Finish(const AttemptEnd& end, bool try_again, bool advanced) {
   const int found = IndexOfId(end.key.run_id);
   const size_t index = static_cast<size_t>(std::max(found, 0));
   if (found < 0 || At(index).state != RunState::kRunning || At(index).attempts != end.key.number) {
@@ -172,7 +172,7 @@ absl::Status ExperimentChange::Finish(const AttemptEnd& end, bool try_again) {
     const bool again = run.crashes <= kMaxCrashRetries;
     Move(index, again ? RunState::kQueued : RunState::kCrashed, RetryMessage(end, again));
   } else if (IsInterruption(end)) {
-    run.interruptions += 1;
+    run.interruptions = advanced ? 1 : run.interruptions + 1;
     const bool again = try_again && run.interruptions <= kMaxInterruptions;
     Move(index, again ? RunState::kQueued : end.outcome, RetryMessage(end, again));
   } else {

@@ -61,9 +61,10 @@ class ExperimentChange {
   // The running attempt ended. SUCCEEDED, FAILED, TIMED_OUT and CANCELLED end the run; after CRASHED,
   // LOST and PREEMPTED it is retried as often as the limits above allow, unless its cancellation was
   // requested. FAILED by a fault of the worker (`end.worker_fault`) counts as an interruption;
-  // `try_again` false ends the run with it.
+  // `try_again` false ends the run with it. An interrupted attempt that `advanced` the run's training, beyond
+  // what attempts before it had saved, is the first of its interruptions again.
   // Errors: ABORTED this attempt does not run (any more).
-  absl::Status Finish(const AttemptEnd& end, bool try_again = true);
+  absl::Status Finish(const AttemptEnd& end, bool try_again = true, bool advanced = false);
 
   // Cancels waiting runs and requests the end of running ones. `run_ids` must be of this experiment; runs
   // that have ended stay as they are.

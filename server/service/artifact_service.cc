@@ -54,6 +54,7 @@ absl::StatusOr<ArtifactService::Inputs> ArtifactService::ReadInputs(const std::s
   for (const AssignmentInput& input : assignment->inputs) {
     for (const Artifact& file : input.files) inputs.digests.insert(file.sha256);
   }
+  if (assignment->checkpoint) inputs.digests.insert(assignment->checkpoint->file.sha256);
   return inputs;
 }
 

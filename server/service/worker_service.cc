@@ -35,6 +35,13 @@ absl::StatusOr<v1::Assignment> ToMessage(const Assignment& assignment) {
   *message.mutable_config() = ToProto(assignment.run, &config).config();
   QL_RETURN_IF_ERROR(Annotate(config, absl::StrCat("the stored configuration of ", assignment.run.id)));
   message.set_time_limit_seconds(absl::ToDoubleSeconds(assignment.run.time_limit));
+  if (assignment.checkpoint) {
+    v1::TrainingCheckpoint* const checkpoint = message.mutable_checkpoint();
+    checkpoint->set_sha256(assignment.checkpoint->file.sha256);
+    checkpoint->set_size(assignment.checkpoint->file.size);
+    checkpoint->set_attempt(assignment.checkpoint->attempt);
+    checkpoint->set_step(assignment.checkpoint->step);
+  }
   for (const AssignmentInput& input : assignment.inputs) {
     QL_ASSIGN_OR_RETURN(const RunConfig needed, RunConfigFromJson(input.run.config_json));
     v1::RunInput* out = message.add_inputs();

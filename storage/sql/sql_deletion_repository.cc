@@ -172,11 +172,13 @@ class Purger {
 
 // ---- retention -------------------------------------------------------------------------------------------
 
-// Attempts that are no result. Those of active experiments too: the run goes on without them.
-#define QL_UNUSED_ATTEMPTS                                                                      \
-  "SELECT attempts.key FROM attempts WHERE attempts.end_time <= ?1 "                            \
-  "AND EXISTS (SELECT 1 FROM artifacts WHERE attempt = attempts.key AND removed_time IS NULL) " \
-  "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.result = attempts.key) "                       \
+// Attempts that are no result. Those of active experiments too: the run goes on without them. Checkpoints are
+// of runs that have not ended, which need them.
+#define QL_UNUSED_ATTEMPTS                                                                     \
+  "SELECT attempts.key FROM attempts WHERE attempts.end_time <= ?1 "                           \
+  "AND EXISTS (SELECT 1 FROM artifacts WHERE attempt = attempts.key AND removed_time IS NULL " \
+  "AND name NOT LIKE 'checkpoint/%') "                                                         \
+  "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.result = attempts.key) "                      \
   "AND NOT EXISTS (SELECT 1 FROM reusable WHERE reusable.attempt = attempts.key) "
 
 // Attempts that are results, only of experiments that ended before ?1; with ?2, none of which succeeded.
@@ -211,13 +213,13 @@ void ReleaseAttempt(Connection& connection, int64_t attempt, bool all_files, abs
   Query(
       connection,
       "INSERT INTO dropped (sha256) SELECT sha256 FROM artifacts WHERE attempt = ?1 AND removed_time IS NULL "
-      "AND (?2 = 1 OR name LIKE 'model/%') ON CONFLICT DO NOTHING")
+      "AND (?2 = 1 OR name LIKE 'model/%') AND name NOT LIKE 'checkpoint/%' ON CONFLICT DO NOTHING")
       .Bind(attempt)
       .Bind(all_files)
       .Execute();
   Query(connection,
         "UPDATE artifacts SET removed_time = ?3 WHERE attempt = ?1 AND removed_time IS NULL "
-        "AND (?2 = 1 OR name LIKE 'model/%')")
+        "AND (?2 = 1 OR name LIKE 'model/%') AND name NOT LIKE 'checkpoint/%'")
       .Bind(attempt)
       .Bind(all_files)
       .Bind(now)

@@ -3,8 +3,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/checkpoint_names.h"
 #include "base/error_reason.h"
 #include "base/status_macros.h"
+#include "storage/sql/checkpoint_rows.h"
 #include "storage/sql/event_codec.h"
 #include "storage/sql/page_token.h"
 #include "storage/sql/rows.h"
@@ -88,6 +90,10 @@ absl::StatusOr<int64_t> Append(Connection& connection, const AttemptKey& key,
     entry.content = EncodeEvent(event.kind);
     if (const auto* line = std::get_if<LogLine>(&event.kind)) entry.coded_message = line->coded_message;
     log.Append(entry);
+    const auto* const artifact = std::get_if<Artifact>(&event.kind);
+    if (artifact != nullptr && IsCheckpointName(artifact->name)) {
+      StoreCheckpoint(connection, row.run.run, row.key, *artifact);
+    }
   }
   log.Finish();
   SaveProgress(connection, row.key, events, row.last_event);

@@ -5,10 +5,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/checkpoint_names.h"
 #include "base/error_reason.h"
 #include "base/message_json.h"
 #include "base/run_state.h"
 #include "base/status_macros.h"
+#include "storage/sql/checkpoint_rows.h"
 #include "storage/sql/rows.h"
 
 namespace quantlab {
@@ -76,6 +78,7 @@ class Commit {
       if (!names.insert(artifact.name).second) {
         return absl::InvalidArgumentError(absl::StrCat("artifact ", artifact.name, " is named twice"));
       }
+      if (IsCheckpointName(artifact.name)) continue;  // stored with its event
       if (artifact.name.empty() || artifact.sha256.size() != 64 || artifact.size < 0) {
         return absl::InvalidArgumentError(
             absl::StrCat("artifact '", artifact.name, "' has no name, no digest or a negative size"));
@@ -108,6 +111,7 @@ class Commit {
     }
     if (UpdateRun(transition, keys.run, result) == 0) return UnexpectedState(transition, keys.run);
     touched_.insert(keys.run);
+    if (IsEnded(transition.to)) DropCheckpoints(connection_, keys.run, /*kept=*/0);
     ChangeRow entry;
     entry.time = change_.time;
     entry.kind = ChangeKind::kRunState;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/checkpoint_names.h"
 #include "base/mutex.h"
 #include "base/repositories.h"
 #include "base/sha256.h"
@@ -229,6 +230,8 @@ class MemoryRepository : public StateRepository,
       if (event.number != it->second.last_event + 1) return absl::OutOfRangeError("a gap");
       it->second.last_event = event.number;
       tables_.events[key].push_back(event);
+      const auto* const artifact = std::get_if<Artifact>(&event.kind);
+      if (artifact != nullptr && IsCheckpointName(artifact->name)) tables_.artifacts[key].push_back(*artifact);
     }
     return it->second.last_event;
   }
@@ -293,7 +296,14 @@ class MemoryRepository : public StateRepository,
     }
     tables_.runs = std::move(runs);
     tables_.attempts = std::move(attempts);
-    if (change.end_attempt) tables_.artifacts[change.end_attempt->key] = change.end_attempt->artifacts;
+    if (change.end_attempt) {
+      std::vector<Artifact>& artifacts = tables_.artifacts[change.end_attempt->key];
+      artifacts.insert(artifacts.end(), change.end_attempt->artifacts.begin(),
+                       change.end_attempt->artifacts.end());
+    }
+    for (const RunTransition& step : change.runs) {
+      if (IsEnded(step.to)) DropCheckpoints(step.run_id);
+    }
     if (change.remember) tables_.reuse[change.remember->key] = change.remember->attempt;
     if (!experiment.empty()) Derive(experiment);
     return absl::OkStatus();
@@ -319,6 +329,14 @@ class MemoryRepository : public StateRepository,
     if (step.to == RunState::kRunning && !run.start_time) run.start_time = now;
     run.end_time = IsEnded(step.to) ? std::optional<absl::Time>(now) : std::nullopt;
     return absl::OkStatus();
+  }
+
+  // As many as there are: that older ones are dropped is for the conformance suite of storage.
+  void DropCheckpoints(const std::string& run_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    for (auto& [key, artifacts] : tables_.artifacts) {
+      if (key.run_id != run_id) continue;
+      std::erase_if(artifacts, [](const Artifact& artifact) { return IsCheckpointName(artifact.name); });
+    }
   }
 
   void Derive(const std::string& experiment) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
