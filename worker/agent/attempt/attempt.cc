@@ -4,12 +4,15 @@
 #include <filesystem>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
 #include "base/backoff.h"
+#include "base/checkpoint_names.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/checkpoint.h"
 #include "base/status_macros.h"
 #include "platform/files.h"
 #include "platform/paths.h"
@@ -152,9 +155,9 @@ absl::Status Attempt::CreateFolder() {
                                           spool_.get(), control_, environment_.outage, log_,
                                           environment_.options.hand_over);
   hand_over_->Start();
-  recorder_ =
-      std::make_unique<EventRecorder>(spool_.get(), environment_.clock, OutputOf(folder_),
-                                      environment_.options.recorder, [this] { hand_over_->Notify(); });
+  recorder_ = std::make_unique<EventRecorder>(
+      spool_.get(), environment_.clock, OutputOf(folder_), environment_.options.recorder,
+      [this] { hand_over_->Notify(); }, [this] { return hand_over_->CheckpointPending(); });
   return absl::OkStatus();
 }
 
@@ -206,7 +209,27 @@ absl::StatusOr<Job> Attempt::Prepare() {
   QL_ASSIGN_OR_RETURN(job.dataset_folder,
                       ProvideAsset(job.config.dataset.asset, folder_ + "/inputs/dataset"));
   QL_ASSIGN_OR_RETURN(job.inputs, PrepareInputs());
+  QL_RETURN_IF_ERROR(PlaceCheckpoint());
   return job;
+}
+
+// Without it the training starts from the beginning, which costs time and is no failure.
+absl::Status Attempt::PlaceCheckpoint() {
+  if (!assignment_.has_checkpoint()) return absl::OkStatus();
+  const v1::TrainingCheckpoint& checkpoint = assignment_.checkpoint();
+  const std::string path = folder_ + "/inputs/checkpoint.safetensors";
+  const Message phase = messages::kFetching(CheckpointName(checkpoint.step()));
+  const absl::Status placed =
+      environment_.cache->Place(checkpoint.sha256(), checkpoint.size(), path, *control_, &canceller_,
+                                [&](int64_t bytes) { Progress(phase, bytes, checkpoint.size()); });
+  if (placed.ok()) {
+    resume_from_ = path;
+    return placed;
+  }
+  if (absl::IsCancelled(placed) || control_->stopping()) return placed;
+  const Message why = messages::kCheckpointRefused(messages::kCheckpointNotFetched(MessageOf(placed)));
+  log_.Warn(English(why));
+  return recorder_->RecordLog(v1::SEVERITY_WARNING, English(why));
 }
 
 absl::StatusOr<std::string> Attempt::ProvideAsset(const AssetRef& asset, const std::string& folder) {
@@ -265,11 +288,20 @@ void Attempt::Progress(const Message& phase, int64_t done, int64_t total) {
     log_.Warn(status.ToString());
 }
 
+void Attempt::AddCheckpointOptions(std::vector<std::string>& argv) const {
+  const absl::Duration interval = environment_.options.checkpoint_interval;
+  if (interval > absl::ZeroDuration()) {
+    argv.insert(argv.end(), {"--checkpoint-seconds", absl::StrCat(absl::ToDoubleSeconds(interval))});
+  }
+  if (!resume_from_.empty()) argv.insert(argv.end(), {"--resume-from", resume_from_});
+}
+
 Outcome Attempt::RunRunner() {
   const AttemptOptions& options = environment_.options;
   SupervisorOptions supervisor;
   supervisor.process.argv = {options.runner,        "run",         "--job",
                              folder_ + "/job.json", "--events-fd", absl::StrCat(kFirstChildFd)};
+  if (assignment_.config().kind() != v1::RUN_KIND_COMPARISON) AddCheckpointOptions(supervisor.process.argv);
   supervisor.process.working_folder = folder_;
   // When memory runs out, the kernel should kill the runner and not the agent.
   supervisor.process.oom_score_adjustment = kOomScoreAdjustment;
@@ -343,8 +375,10 @@ void Attempt::CleanUp(HandOver::Result result) {
   if (result == HandOver::Result::kAccepted && spool_ != nullptr) {
     // Later runs on this worker may need some of these files.
     for (const v1::Artifact& artifact : spool_->artifacts()) {
-      environment_.cache->Keep(absl::StrCat(OutputOf(folder_), "/", artifact.name()),
-                               {artifact.sha256(), artifact.size()});
+      struct stat info;
+      const std::string path = absl::StrCat(OutputOf(folder_), "/", artifact.name());
+      if (IsCheckpointName(artifact.name()) && lstat(path.c_str(), &info) != 0) continue;  // no longer needed
+      environment_.cache->Keep(path, {artifact.sha256(), artifact.size()});
     }
   }
   recorder_.reset();

@@ -4,7 +4,7 @@
 //   assignment.pb    quantlab.v1.Assignment, read again by a restarted worker
 //   events.spool     see spool.h; `acknowledged` is beside it
 //   job.json         the runner's input
-//   inputs/          links to the files of its inputs
+//   inputs/          links to the files of its inputs, and to the checkpoint from which it continues
 //   output/          files written by the runner
 #ifndef QUANTLAB_WORKER_AGENT_ATTEMPT_ATTEMPT_H_
 #define QUANTLAB_WORKER_AGENT_ATTEMPT_ATTEMPT_H_
@@ -38,6 +38,8 @@ struct AttemptOptions {
   std::string runner;
   int threads = 0;  // of runs that do not specify a number; 0: the runner chooses
   absl::Duration grace = absl::Seconds(10);
+  // How often the state of a training is saved; zero: never.
+  absl::Duration checkpoint_interval = absl::Minutes(10);
   RecorderLimits recorder;
   HandOverOptions hand_over;
   size_t max_event_line = 1 << 20;
@@ -84,8 +86,10 @@ class Attempt {
   absl::Status PlaceFiles(const std::vector<AssetFile>& files, const std::string& folder,
                           const std::string& what);
   absl::StatusOr<std::vector<ModelInput>> PrepareInputs();
+  absl::Status PlaceCheckpoint();
   Outcome PreparationFailed(const absl::Status& why, bool worker_fault = false) const;
   bool DiskIsFull() const;
+  void AddCheckpointOptions(std::vector<std::string>& argv) const;
   Outcome RunRunner();
   HandOver::Result HandOverAll(const Outcome& outcome);
   HandOver::Result FinishWithoutSpool(const Outcome& outcome);
@@ -103,6 +107,7 @@ class Attempt {
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<HandOver> hand_over_;
   std::unique_ptr<EventRecorder> recorder_;
+  std::string resume_from_;  // the file from which the training continues; empty: from the beginning
 };
 
 }  // namespace quantlab::agent

@@ -1,9 +1,11 @@
 #include "worker/agent/attempt/hand_over.h"
 
+#include <algorithm>
 #include <optional>
 #include <sys/stat.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/checkpoint_names.h"
 #include "base/clock.h"
 #include "base/error_reason.h"
 #include "base/message_catalogue.h"
@@ -43,10 +45,16 @@ void SetMessage(const Message& message, v1::FinishAttemptRequest* finish) {
   *finish->mutable_coded_message() = ToProto(message);
 }
 
-// Outcomes whose artifacts nobody will look for: the run is executed again, or was not wanted.
-bool NeedsArtifacts(v1::RunState outcome) {
-  return outcome == v1::RUN_STATE_SUCCEEDED || outcome == v1::RUN_STATE_FAILED ||
-         outcome == v1::RUN_STATE_TIMED_OUT;
+// Of other outcomes nobody will look for the results: the run is executed again, or was not wanted.
+bool NeedsResults(const v1::FinishAttemptRequest& finish) {
+  return finish.outcome() == v1::RUN_STATE_SUCCEEDED || finish.outcome() == v1::RUN_STATE_FAILED ||
+         finish.outcome() == v1::RUN_STATE_TIMED_OUT;
+}
+
+// Outcomes after which another attempt may continue the training.
+bool NeedsCheckpoint(const v1::FinishAttemptRequest& finish) {
+  return finish.outcome() == v1::RUN_STATE_PREEMPTED || finish.outcome() == v1::RUN_STATE_LOST ||
+         finish.outcome() == v1::RUN_STATE_CRASHED || finish.worker_fault();
 }
 
 }  // namespace
@@ -172,22 +180,25 @@ void HandOver::UploadArtifacts() {
 // False when the thread should leave.
 bool HandOver::UploadNext(Backoff& backoff) {
   v1::Artifact artifact;
+  size_t index = 0;
   {
     MutexLock lock(mutex_);
-    while (!ending_ && (!uploads_refused_.ok() || skip_uploads_ || handled_ >= spool_->artifacts().size())) {
-      changed_.Wait(mutex_);
-    }
+    while (!ending_ && (!uploads_refused_.ok() || !FindNextUpload())) changed_.Wait(mutex_);
     if (ending_) return false;
-    artifact = spool_->artifacts()[handled_];
+    index = handled_;
+    artifact = spool_->artifacts()[index];
   }
   const absl::Status status = Upload(artifact, backoff);
-  if (!status.ok() && !absl::IsCancelled(status)) {
+  const bool checkpoint = IsCheckpointName(artifact.name());
+  if (checkpoint && !status.ok()) {
+    log_.Warn(absl::StrCat(artifact.name(), " is not uploaded: ", status.message()));
+  } else if (!status.ok() && !absl::IsCancelled(status)) {
     Refuse(Annotate(status, absl::StrCat("artifact ", artifact.name())), &HandOver::uploads_refused_);
   }
-  if (!status.ok()) return true;
+  if (!status.ok() && !checkpoint) return true;
   MutexLock lock(mutex_);
-  ++handled_;
-  uploaded_[artifact.name()] = artifact;
+  if (handled_ == index) ++handled_;  // else the finishing thread has skipped it, or begun anew
+  if (!checkpoint) uploaded_[artifact.name()] = artifact;
   changed_.NotifyAll();
   return true;
 }
@@ -205,11 +216,12 @@ absl::Status HandOver::Upload(const v1::Artifact& artifact, Backoff& backoff) {
     }
     {
       MutexLock lock(mutex_);
-      if (ending_ || skip_uploads_) return absl::CancelledError("not wanted any more");
+      if (ending_ || !IsWanted(artifact)) return absl::CancelledError("not wanted any more");
     }
     if (IsRefusal(status) || absl::IsOutOfRange(status) || absl::IsNotFound(status)) {
       if (++refused >= kRefusedUploads) return status;
     } else if (IsStoreFull(status)) {
+      if (IsCheckpointName(artifact.name())) return status;  // a later one may find space
       const absl::Duration now = Clock::Real().Monotonic();
       if (!full_since) {
         full_since = now;
@@ -243,10 +255,34 @@ absl::Status HandOver::TryUpload(const v1::Artifact& artifact) {
       absl::StrCat("the upload ended at ", durable, " of ", artifact.size(), " bytes"));
 }
 
+bool HandOver::IsWanted(const v1::Artifact& artifact) const {
+  return IsCheckpointName(artifact.name()) ? !skip_checkpoints_ : !skip_results_;
+}
+
+bool HandOver::FindNextUpload() {
+  const std::vector<v1::Artifact> artifacts = spool_->artifacts();
+  while (handled_ < artifacts.size() && !IsWanted(artifacts[handled_])) ++handled_;
+  return handled_ < artifacts.size();
+}
+
+bool HandOver::CheckpointPending() {
+  const std::vector<v1::Artifact> artifacts = spool_->artifacts();
+  MutexLock lock(mutex_);
+  if (skip_checkpoints_ || !uploads_refused_.ok()) return false;
+  for (size_t i = handled_; i < artifacts.size(); ++i) {
+    if (IsCheckpointName(artifacts[i].name())) return true;
+  }
+  return false;
+}
+
+absl::Duration HandOver::StopPatience() {
+  return CheckpointPending() ? std::max(options_.stop_patience, options_.checkpoint_patience)
+                             : options_.stop_patience;
+}
+
 bool HandOver::Drained() {
   const bool events = !events_refused_.ok() || spool_->acknowledged() == spool_->last_number();
-  const bool uploads = !uploads_refused_.ok() || skip_uploads_ || handled_ >= spool_->artifacts().size();
-  return events && uploads;
+  return events && (!uploads_refused_.ok() || !FindNextUpload());
 }
 
 bool HandOver::GivenUp() {
@@ -255,13 +291,17 @@ bool HandOver::GivenUp() {
 
 void HandOver::AwaitDrained() {
   absl::Duration leave = absl::InfiniteDuration();
+  const absl::Duration patience = StopPatience();
   MutexLock lock(mutex_);
   while (!Drained() && !GivenUp()) {
     const absl::Duration now = Clock::Real().Monotonic();
     if (control_->reason() == StopReason::kPreempted && leave == absl::InfiniteDuration()) {
-      leave = now + options_.stop_patience;
+      leave = now + patience;
     }
-    if (now >= leave) return;
+    if (now >= leave) {
+      skip_checkpoints_ = true;  // without it the run may go on elsewhere, from an older state
+      return;
+    }
     changed_.WaitFor(mutex_, absl::Milliseconds(200));  // `control_` has no way to wake this
   }
 }
@@ -292,7 +332,8 @@ HandOver::Result HandOver::Finish(v1::FinishAttemptRequest finish) {
   {
     MutexLock lock(mutex_);
     finishing_ = true;
-    skip_uploads_ = !NeedsArtifacts(finish.outcome());
+    skip_results_ = !NeedsResults(finish);
+    skip_checkpoints_ = !NeedsCheckpoint(finish);
     changed_.NotifyAll();
   }
   Backoff backoff(options_.first_pause, options_.longest_pause);

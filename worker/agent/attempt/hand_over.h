@@ -31,6 +31,8 @@ struct HandOverOptions {
   // How long an artifact waits for the coordinator's full disk or for its own used quota, before the run ends
   // as FAILED.
   absl::Duration full_store_patience = absl::Hours(24);
+  // As stop_patience, where the last checkpoint of the run's training is not with the coordinator yet.
+  absl::Duration checkpoint_patience = absl::Seconds(20);
 };
 
 // One thread sends events, one uploads artifacts, so that a large model does not hold up progress.
@@ -58,6 +60,8 @@ class HandOver {
   void Start();
   // Something was appended to the spool.
   void Notify();
+  // Whether a checkpoint of the spool is not with the coordinator yet. Safe to call from any thread.
+  bool CheckpointPending();
 
   // Delivers the whole spool, and `finish` last (its numbers and artifacts are filled in here). If the
   // coordinator permanently refuses something, the outcome becomes FAILED with the reason.
@@ -72,6 +76,10 @@ class HandOver {
   absl::Status Upload(const v1::Artifact& artifact, Backoff& backoff);
   absl::Status TryUpload(const v1::Artifact& artifact);
   bool Drained() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsWanted(const v1::Artifact& artifact) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Skips what is not wanted; false: nothing is left to upload.
+  bool FindNextUpload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Duration StopPatience();
   // Waits until everything is delivered or permanently refused, or there is a reason to stop.
   void AwaitDrained();
   bool GivenUp();
@@ -95,7 +103,8 @@ class HandOver {
   CondVar changed_;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;     // threads return
   bool finishing_ ABSL_GUARDED_BY(mutex_) = false;  // events are sent at once
-  bool skip_uploads_ ABSL_GUARDED_BY(mutex_) = false;
+  bool skip_results_ ABSL_GUARDED_BY(mutex_) = false;
+  bool skip_checkpoints_ ABSL_GUARDED_BY(mutex_) = false;
   // Not OK: the coordinator will never accept the rest.
   absl::Status events_refused_ ABSL_GUARDED_BY(mutex_);
   absl::Status uploads_refused_ ABSL_GUARDED_BY(mutex_);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/checkpoint_names.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "platform/paths.h"
@@ -17,12 +18,14 @@ constexpr size_t kLastLines = 5;
 }  // namespace
 
 EventRecorder::EventRecorder(Spool* spool, const Clock* clock, std::string output_folder,
-                             RecorderLimits limits, std::function<void()> recorded)
+                             RecorderLimits limits, std::function<void()> recorded,
+                             std::function<bool()> checkpoint_pending)
     : spool_(spool),
       clock_(clock),
       output_folder_(std::move(output_folder)),
       limits_(limits),
       recorded_(std::move(recorded)),
+      checkpoint_pending_(std::move(checkpoint_pending)),
       line_tokens_(limits.line_burst),
       last_line_(clock->Monotonic()) {}
 
@@ -50,6 +53,10 @@ absl::Status EventRecorder::Record(v1::RunnerEvent event, const StopCheck& stop)
       out.mutable_log()->Swap(event.mutable_log());
       break;
     case v1::RunnerEvent::kArtifact:
+      if (IsCheckpointName(event.artifact().name())) {
+        held_checkpoint_ = std::move(*event.mutable_artifact());
+        return FlushCheckpoint(/*all=*/false);
+      }
       QL_RETURN_IF_ERROR(FillArtifact(*event.mutable_artifact(), stop, known));
       if (known) return absl::OkStatus();
       out.mutable_artifact()->Swap(event.mutable_artifact());
@@ -98,13 +105,31 @@ absl::Duration EventRecorder::ProgressInterval() const {
 
 absl::Status EventRecorder::RecordProgress(v1::Progress progress) {
   // The end of a phase is never lost.
-  if (held_.has_value() && held_->phase() != progress.phase()) QL_RETURN_IF_ERROR(Flush(true));
+  if (held_.has_value() && held_->phase() != progress.phase()) QL_RETURN_IF_ERROR(FlushProgress(true));
   const bool new_phase = progress.phase() != phase_;
   held_ = std::move(progress);
-  return Flush(new_phase);
+  return FlushProgress(new_phase);
 }
 
 absl::Status EventRecorder::Flush(bool all) {
+  QL_RETURN_IF_ERROR(FlushCheckpoint(all));
+  return FlushProgress(all);
+}
+
+// The runner removes old checkpoints, and all of them when its results are complete: one that is gone is not
+// needed.
+absl::Status EventRecorder::FlushCheckpoint(bool all) {
+  if (!held_checkpoint_.has_value()) return absl::OkStatus();
+  if (!all && checkpoint_pending_ && checkpoint_pending_()) return absl::OkStatus();
+  v1::Event event;
+  event.mutable_artifact()->Swap(&*held_checkpoint_);
+  held_checkpoint_.reset();
+  bool known = false;
+  if (!FillArtifact(*event.mutable_artifact(), nullptr, known).ok() || known) return absl::OkStatus();
+  return Append(std::move(event));
+}
+
+absl::Status EventRecorder::FlushProgress(bool all) {
   const absl::Duration now = clock_->Monotonic();
   if (all && dropped_lines_ > 0) {
     const std::string note = absl::StrCat(dropped_lines_, " lines of output were left out: more than ",

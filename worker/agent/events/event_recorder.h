@@ -38,8 +38,10 @@ struct RecorderLimits {
 class EventRecorder {
  public:
   // `recorded` is called after each spooled event.
+  // While `checkpoint_pending` says that a recorded checkpoint is not with the coordinator yet, later ones
+  // are held back; only the newest of them is recorded then.
   EventRecorder(Spool* spool, const Clock* clock, std::string output_folder, RecorderLimits limits,
-                std::function<void()> recorded);
+                std::function<void()> recorded, std::function<bool()> checkpoint_pending = nullptr);
 
   // Errors: INVALID_ARGUMENT the event is invalid (an artifact that does not exist, or was announced before
   // with different content); RESOURCE_EXHAUSTED the disk is full, or the runner wrote too much;
@@ -51,7 +53,8 @@ class EventRecorder {
   absl::Status RecordLog(v1::Severity severity, absl::string_view message);
   absl::Status RecordProgress(v1::Progress progress);
 
-  // Spools progress that was held back long enough (`all`: any), and the number of lines that were dropped.
+  // Spools progress that was held back long enough (`all`: any), a checkpoint that was, and the number of
+  // lines that were dropped.
   absl::Status Flush(bool all);
 
   // True: do not read the runner's output for now.
@@ -61,6 +64,8 @@ class EventRecorder {
 
  private:
   absl::Status Append(v1::Event event);
+  absl::Status FlushProgress(bool all);
+  absl::Status FlushCheckpoint(bool all);
   absl::Status FillArtifact(v1::Artifact& artifact, const StopCheck& stop, bool& known);
   absl::Duration ProgressInterval() const;
 
@@ -69,9 +74,11 @@ class EventRecorder {
   const std::string output_folder_;
   const RecorderLimits limits_;
   const std::function<void()> recorded_;
+  const std::function<bool()> checkpoint_pending_;
 
   std::map<std::string, std::string> artifacts_;  // name -> digest
   std::optional<v1::Progress> held_;
+  std::optional<v1::Artifact> held_checkpoint_;
   std::string phase_;
   absl::Duration last_progress_ = -absl::InfiniteDuration();
   double line_tokens_;

@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "base/checkpoint_names.h"
 #include "base/error_reason.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
@@ -320,6 +321,102 @@ TEST_F(AgentTest, StoppingGentlyGivesTheRunBack) {
   ASSERT_TRUE(seen.finish.has_value());
   EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_PREEMPTED);
   EXPECT_TRUE(NothingLeft());
+}
+
+// --- checkpoints -------------------------------------------------------------------------------------------
+
+std::vector<std::string> ArtifactEvents(const Seen& seen) {
+  std::vector<std::string> names;
+  for (const v1::Event& event : seen.events) {
+    if (event.has_artifact()) names.push_back(event.artifact().name());
+  }
+  return names;
+}
+
+std::string State(int step) {
+  return absl::StrCat("state after step ", step);
+}
+
+TEST_F(AgentTest, AStoppingWorkerHandsOverTheLastCheckpoint) {
+  const v1::AttemptRef attempt = coordinator_.Queue("save_when_stopped");
+  StartAgent();
+  coordinator_.Await(attempt, [](const Seen& seen) { return HasLog(seen, "ready to be stopped"); });
+  StopAgent(false);
+  const Seen seen = coordinator_.Look(attempt);
+  ASSERT_TRUE(seen.finish.has_value());
+  EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_PREEMPTED);
+  EXPECT_THAT(seen.finish->artifacts(), IsEmpty()) << "checkpoints are no results";
+  EXPECT_EQ(ArtifactEvents(seen).back(), CheckpointName(2));
+  EXPECT_EQ(coordinator_.artifacts().count(Sha256Hex(State(2))), 1u);
+  EXPECT_TRUE(NothingLeft());
+}
+
+TEST_F(AgentTest, AStopDoesNotWaitForeverForACheckpoint) {
+  options_.hand_over.checkpoint_patience = absl::Milliseconds(300);
+  coordinator_.SetFault([](const std::string& call) {
+    return call == "UploadArtifact" ? absl::UnavailableError("a slow link") : absl::OkStatus();
+  });
+  const v1::AttemptRef attempt = coordinator_.Queue("save_when_stopped");
+  StartAgent();
+  coordinator_.Await(attempt, [](const Seen& seen) { return HasLog(seen, "ready to be stopped"); });
+  StopAgent(false);
+  const Seen seen = coordinator_.Look(attempt);
+  ASSERT_TRUE(seen.finish.has_value()) << "the run goes on elsewhere, without waiting for the lease";
+  EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_PREEMPTED);
+}
+
+TEST_F(AgentTest, ACrashedRunnerLeavesItsNewestCheckpoint) {
+  coordinator_.SetFault([](const std::string& call) {
+    return call == "UploadArtifact" ? absl::UnavailableError("a slow link") : absl::OkStatus();
+  });
+  const v1::AttemptRef attempt = coordinator_.Queue("save_often");
+  StartAgent();
+  coordinator_.Await(attempt, [](const Seen& seen) { return HasLog(seen, "saved"); });
+  coordinator_.SetFault(nullptr);
+  const Seen seen = coordinator_.AwaitFinish(attempt);
+  EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_CRASHED) << seen.finish->message();
+  // While one was on its way, later ones were not announced; the last of them is, in the end.
+  const std::vector<std::string> announced = ArtifactEvents(seen);
+  ASSERT_FALSE(announced.empty());
+  EXPECT_EQ(announced.back(), CheckpointName(50));
+  EXPECT_LT(announced.size(), 25u);
+  EXPECT_EQ(coordinator_.artifacts().count(Sha256Hex(State(50))), 1u);
+}
+
+TEST_F(AgentTest, AStoreWithoutSpaceForACheckpointDoesNotDelayTheRun) {
+  coordinator_.SetFault([first = true](const std::string& call) mutable {
+    if (call != "UploadArtifact" || !std::exchange(first, false)) return absl::OkStatus();
+    return absl::ResourceExhaustedError("the disk is full");
+  });
+  const Seen seen = Execute("save_and_succeed");
+  EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_SUCCEEDED) << seen.finish->message();
+  ASSERT_THAT(seen.finish->artifacts(), SizeIs(1));
+  EXPECT_EQ(seen.finish->artifacts(0).name(), "model.bin");
+}
+
+TEST_F(AgentTest, TheRunnerIsToldFromWhereToContinue) {
+  options_.checkpoint_interval = absl::Seconds(90);
+  coordinator_.AddArtifact(Sha256Hex(State(7)), State(7));
+  const Seen seen = Execute("report_arguments", [](v1::Assignment& assignment) {
+    assignment.mutable_checkpoint()->set_sha256(Sha256Hex(State(7)));
+    assignment.mutable_checkpoint()->set_size(static_cast<int64_t>(State(7).size()));
+    assignment.mutable_checkpoint()->set_step(7);
+  });
+  EXPECT_TRUE(HasLog(seen, "--checkpoint-seconds"));
+  EXPECT_TRUE(HasLog(seen, "90"));
+  EXPECT_TRUE(HasLog(seen, "--resume-from"));
+  EXPECT_EQ(Metrics(seen).at("last_argument_bytes"), static_cast<double>(State(7).size()));
+}
+
+TEST_F(AgentTest, WithoutItsCheckpointARunStartsFromTheBeginning) {
+  const Seen seen = Execute("report_arguments", [](v1::Assignment& assignment) {
+    assignment.mutable_checkpoint()->set_sha256(Sha256Hex(State(8)));
+    assignment.mutable_checkpoint()->set_size(5);
+    assignment.mutable_checkpoint()->set_step(8);
+  });
+  EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_SUCCEEDED) << seen.finish->message();
+  EXPECT_TRUE(HasLog(seen, "starts from the beginning"));
+  EXPECT_FALSE(HasLog(seen, "--resume-from"));
 }
 
 TEST_F(AgentTest, StoppingAtOnceLeavesTheAttemptForTheNextStart) {

@@ -71,6 +71,7 @@ struct Settings {
   int64_t cache_bytes = int64_t{10} << 30;
   std::string local_store;  // the coordinator's artifact store on this machine; empty: none
   double grace_seconds = 10;
+  double checkpoint_seconds = 600, checkpoint_upload_seconds = 20;
   double full_store_hours = 24;
   double exit_when_idle = 0;
   int lifeline_fd = -1, ready_fd = -1;
@@ -206,6 +207,8 @@ int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& w
   environment.options.runner = settings.runner;
   environment.options.threads = settings.threads;
   environment.options.grace = absl::Seconds(settings.grace_seconds);
+  environment.options.checkpoint_interval = absl::Seconds(settings.checkpoint_seconds);
+  environment.options.hand_over.checkpoint_patience = absl::Seconds(settings.checkpoint_upload_seconds);
   environment.options.hand_over.full_store_patience = absl::Hours(settings.full_store_hours);
   environment.launcher = &launcher;
   environment.coordinator = &coordinator;
@@ -411,6 +414,16 @@ int Main(int argc, char** argv) {
       ->check(CLI::NonNegativeNumber);
   app.add_option("--grace", settings.grace_seconds, "Seconds from SIGTERM to SIGKILL of a runner")
       ->check(CLI::Range(0.0, 3600.0));
+  app.add_option(
+         "--checkpoint-seconds", settings.checkpoint_seconds,
+         "Save the state of a training this often, so that the next attempt continues from it; less often "
+         "where that takes more than 1 % of the time. 0: never")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  app.add_option("--checkpoint-upload-seconds", settings.checkpoint_upload_seconds,
+                 "How long a stopping worker waits until the last such state is uploaded")
+      ->check(CLI::Range(0.0, 3600.0))
+      ->capture_default_str();
   app.add_option("--exit-when-idle", settings.exit_when_idle,
                  "End after so many seconds without a run, for batch systems; default: never")
       ->check(CLI::Range(1.0, 31536000.0));

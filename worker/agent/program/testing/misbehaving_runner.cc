@@ -11,11 +11,13 @@
 #include <string>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <vector>
 
 namespace {
 
 int events_fd = -1;
 std::string job;
+std::vector<std::string> arguments;
 volatile sig_atomic_t asked_to_stop = 0;
 
 // The text after `"key":"` in the job.
@@ -66,15 +68,57 @@ void Succeed() {
   Finish();
 }
 
-void StopWhenAsked() {
+void StopHandler() {
   struct sigaction action;
   memset(&action, 0, sizeof(action));
   action.sa_handler = [](int) { asked_to_stop = 1; };
   sigaction(SIGTERM, &action, nullptr);
+}
+
+void StopWhenAsked() {
+  StopHandler();
   Log("ready to be stopped");
   while (asked_to_stop == 0) usleep(1000);
   Send(
       R"({"finished":{"ok":false,"code":"CANCELLED","message":"stopped between two steps","stopped":true}})");
+}
+
+// The state of a training after `step`, in the folder where the agent expects it.
+void Checkpoint(int step) {
+  mkdir((Text("outputFolder") + "/checkpoint").c_str(), 0700);
+  char name[64];
+  snprintf(name, sizeof name, "checkpoint/step-%012d.safetensors", step);
+  Artifact(name, "state after step " + std::to_string(step));
+}
+
+void SaveWhenStopped() {
+  Checkpoint(1);
+  StopHandler();
+  Log("ready to be stopped");
+  while (asked_to_stop == 0) usleep(1000);
+  Checkpoint(2);
+  Send(R"({"finished":{"ok":false,"code":"CANCELLED","message":"stopped","stopped":true}})");
+}
+
+// As many as it can write while nobody uploads them, of which it keeps the newest two.
+void SaveOften() {
+  for (int step = 1; step <= 50; ++step) {
+    Checkpoint(step);
+    char name[64];
+    snprintf(name, sizeof name, "/checkpoint/step-%012d.safetensors", step - 2);
+    unlink((Text("outputFolder") + name).c_str());
+  }
+  Log("saved");
+  kill(getpid(), SIGKILL);
+}
+
+void ReportArguments() {
+  for (const std::string& argument : arguments) Log(argument);
+  struct stat info;
+  if (!arguments.empty() && stat(arguments.back().c_str(), &info) == 0) {
+    Metric("last_argument_bytes", static_cast<double>(info.st_size));
+  }
+  Finish();
 }
 
 void IgnoreTerm() {
@@ -123,6 +167,14 @@ const std::map<std::string, void (*)()>& Behaviours() {
       {"report_inputs", ReportInputs},
       {"wait_for_file", WaitForFile},
       {"stop_when_asked", StopWhenAsked},
+      {"save_when_stopped", SaveWhenStopped},
+      {"save_often", SaveOften},
+      {"save_and_succeed",
+       [] {
+         Checkpoint(1);
+         Succeed();
+       }},
+      {"report_arguments", ReportArguments},
       {"ignore_term", IgnoreTerm},
       {"leave_child_behind", LeaveChildBehind},
       {"wait",
@@ -275,6 +327,7 @@ int main(int argc, char** argv) {
            "\n");
     return 0;
   }
+  arguments.assign(argv + 1, argv + argc);
   for (int i = 1; i + 1 < argc; ++i) {
     if (std::string(argv[i]) == "--job") job = ReadAll(argv[i + 1]);
     if (std::string(argv[i]) == "--events-fd") events_fd = atoi(argv[i + 1]);
