@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 
 #include <ATen/Functions.h>
 #include <ATen/Parallel.h>
@@ -14,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/files.h"
+#include "base/messages.h"
 #include "base/testing/temp_folder.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/families/families.h"
@@ -21,6 +23,7 @@
 #include "worker/engine/models/checkpoint.h"
 #include "worker/engine/models/random_encoder.h"
 #include "worker/engine/models/saved_model.h"
+#include "worker/engine/train/checkpoints.h"
 
 namespace quantlab::engine {
 namespace {
@@ -242,6 +245,46 @@ TEST_P(MethodConformanceTest, AModelThatWasTrainedIsHandedOverBeforeItIsQuantize
   double gained = 0;
   for (const auto& [layer, sqnr] : own->sqnr_db) gained += sqnr - before->sqnr_db.at(layer);
   EXPECT_GT(gained, 0) << "training moved the weights, which is not noise";
+}
+
+// A method that trains, stopped in the middle of it and continued by another process.
+TEST_P(MethodConformanceTest, AnInterruptedTrainingContinuesToTheSameModelBitForBit) {
+  if (!GetParam().device.is_cpu()) GTEST_SKIP() << "bit for bit on a CPU";
+  const auto apply = [&](const std::string& resume_from, int64_t stop_after, std::string* written) {
+    model_ = MakeModel();
+    Checkpoints::Options options;
+    options.folder = folder_ + "/checkpoints";
+    options.interval_seconds = std::numeric_limits<double>::infinity();
+    options.resume_from = resume_from;
+    options.on_written = [&](const std::string& name) { *written = options.folder + "/" + name; };
+    bool resumed = false;
+    options.on_resumed = [&](const TrainingState&) { resumed = true; };
+    options.on_refused = [](const absl::Status& why) { ADD_FAILURE() << why; };
+    Checkpoints checkpoints(options);
+    QuantizationContext context;
+    context.checkpoints = &checkpoints;
+    context.progress = [&](const Message& phase, int64_t done, int64_t, const std::string&) {
+      return phase.code != messages::kTraining().code || done < stop_after;
+    };
+    const absl::StatusOr<QuantizationResult> result = Apply(context);
+    EXPECT_EQ(resumed, !resume_from.empty());
+    if (result.ok()) Save(result->plan);
+    return result.status();
+  };
+  constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  std::string file;
+  if (!absl::IsCancelled(apply("", 3, &file))) {
+    EXPECT_FALSE(GetParam().method == "qat" || GetParam().method == "fp32_continued");
+    return;  // it does not train
+  }
+  ASSERT_FALSE(file.empty());
+  const std::string saved = folder_ + "/model/model.safetensors";
+  ASSERT_TRUE(apply(file, kNever, &file).ok());
+  const std::string continued = ReadFile(saved, 1 << 30).value();
+  fs::remove_all(folder_ + "/model");
+  fs::remove_all(folder_ + "/vocabulary");
+  ASSERT_TRUE(apply("", kNever, &file).ok());
+  EXPECT_EQ(ReadFile(saved, 1 << 30).value() == continued, true);
 }
 
 TEST_P(MethodConformanceTest, LargestInputsOfLayersAreThoseOfTheFp32Model) {
