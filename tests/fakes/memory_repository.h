@@ -231,7 +231,8 @@ class MemoryRepository : public StateRepository,
       it->second.last_event = event.number;
       tables_.events[key].push_back(event);
       const auto* const artifact = std::get_if<Artifact>(&event.kind);
-      if (artifact != nullptr && IsCheckpointName(artifact->name)) tables_.artifacts[key].push_back(*artifact);
+      if (artifact != nullptr && IsCheckpointName(artifact->name))
+        tables_.artifacts[key].push_back(*artifact);
     }
     return it->second.last_event;
   }
