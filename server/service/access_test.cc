@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/checkpoint_names.h"
 #include "base/message_catalogue.h"
 #include "security/token.h"
 #include "server/service/testing/service_harness.h"
@@ -303,6 +304,40 @@ TEST_F(AccessTest, AWorkerReadsAndStoresOnlyForTheRunThatItExecutes) {
   EXPECT_EQ(ReasonOf(Download(Sha256Hex(other))), "ARTIFACT_NOT_ASSIGNED");
   token_ = TokenOf("alice", Role::kViewer);
   EXPECT_TRUE(Download(Sha256Hex(other)).ok());
+}
+
+TEST_F(AccessTest, TheNextWorkerReadsTheCheckpointOfTheRunThatItContinues) {
+  const std::string state = "state after step 12";
+  Submitted();
+  token_ = TokenOf("first", Role::kWorker);
+  v1::ReportEventsRequest report;
+  *report.mutable_attempt() = Taken("worker-first");
+  ASSERT_TRUE(Upload(state).ok());
+  report.set_first_number(1);
+  v1::Event& event = *report.add_events();
+  event.set_number(1);
+  event.mutable_time()->set_seconds(1'700'000'000);
+  event.mutable_artifact()->set_name(CheckpointName(12));
+  event.mutable_artifact()->set_sha256(Sha256Hex(state));
+  event.mutable_artifact()->set_size(static_cast<int64_t>(state.size()));
+  v1::ReportEventsResponse reported;
+  ASSERT_TRUE(Call(*workers_, &v1::WorkerService::Stub::ReportEvents, report, &reported).ok());
+  EXPECT_EQ(ReasonOf(Download(Sha256Hex(state))), "ARTIFACT_NOT_ASSIGNED") << "it is its own output";
+  v1::FinishAttemptRequest finish;
+  *finish.mutable_attempt() = report.attempt();
+  finish.set_outcome(v1::RUN_STATE_PREEMPTED);
+  finish.set_last_number(1);
+  v1::FinishAttemptResponse finished;
+  ASSERT_TRUE(Call(*workers_, &v1::WorkerService::Stub::FinishAttempt, finish, &finished).ok());
+  token_ = TokenOf("second", Role::kWorker);
+  v1::SyncResponse response;
+  ASSERT_TRUE(Sync(IdleWorker("worker-second"), &response).ok());
+  const v1::TrainingCheckpoint& checkpoint = response.assignment().checkpoint();
+  EXPECT_EQ(checkpoint.sha256(), Sha256Hex(state));
+  EXPECT_EQ(checkpoint.size(), static_cast<int64_t>(state.size()));
+  EXPECT_EQ(checkpoint.attempt(), 1);
+  EXPECT_EQ(checkpoint.step(), 12);
+  EXPECT_TRUE(Download(Sha256Hex(state)).ok());
 }
 
 TEST_F(AccessTest, MachinesAreDescribedToAdministratorsOnly) {
