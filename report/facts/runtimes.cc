@@ -78,6 +78,7 @@ class Collector {
 }  // namespace
 
 std::vector<RuntimeFacts> CollectRuntimes(const Facts& facts) {
+  if (facts.data == nullptr) return {};  // not from CollectFacts
   MetricPool pool(*facts.data);
   std::vector<RuntimeFacts> all;
   for (const ComparisonFacts& comparison : facts.comparisons) {
