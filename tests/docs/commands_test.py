@@ -96,6 +96,7 @@ class SourceTree(worlds.World):
         self.write("reviews.csv", "review,sentiment\n" + "".join(
             f"{line[:-1]}{'positive' if line[-1] == '1' else 'negative'}\n" for line in rows))
         self.write("lines.txt", "good great film\nbad\n")
+        self.write("pairs.txt", "good film\tgreat film\n")
         write_acl_imdb(self.folder / "aclImdb", rows)
         (self.folder / "models").mkdir()
         shutil.copytree(self.folder / "my-model", self.folder / "models/bert-base-uncased")
