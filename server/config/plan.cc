@@ -18,6 +18,7 @@
 #include "base/sha256.h"
 #include "base/text/escape.h"
 #include "base/text/nearest_name.h"
+#include "base/worker_facts.h"
 #include "model_folder/hub_name.h"
 #include "model_folder/model_folder.h"
 #include "platform/paths.h"
@@ -217,6 +218,7 @@ RunRequirements RequirementsOf(const ExperimentOptions& options, const RunConfig
   RunRequirements requirements;
   requirements.memory_bytes = static_cast<int64_t>(std::llround(options.memory_gb * 1e9));
   requirements.labels = LabelsOf(options.labels);
+  if (!config.dataset.text_pair_column.empty()) requirements.labels[kTextPairsRequirement] = "true";
   requirements.alone = config.kind == RunKind::kComparison || InputsOf(config.method).timed_shapes;
   return requirements;
 }

@@ -14,6 +14,7 @@
 #include "base/runtime_names.h"
 #include "base/settings.h"
 #include "base/sha256.h"
+#include "base/worker_facts.h"
 
 namespace quantlab {
 namespace {
@@ -410,6 +411,19 @@ TEST(PlanTest, RunsNeedTheResourcesOfTheFileAndMeasurementsTheWholeMachine) {
                                                 {"mixed_precision.mode-whole", false},
                                                 {"comparison", true}}));
   EXPECT_EQ(Plan(kMinimal).runs[0].requirements, RunRequirements());
+}
+
+TEST(PlanTest, RunsOfPairsNeedAWorkerThatReadsThem) {
+  const PlanResult plan = Plan(
+      "experiments: {baseline: {}, dynamic_quantization: {}, comparison: {}}\n"
+      "dataset: {text_pair_column: second}\nresources: {labels: {room: 2}}\n");
+  ASSERT_TRUE(plan.ok()) << Problems(plan);
+  EXPECT_EQ(plan.runs.size(), 3u);
+  for (const PlannedRun& run : plan.runs) {
+    EXPECT_EQ(run.requirements.labels,
+              (std::map<std::string, std::string>{{kTextPairsRequirement, "true"}, {"room", "2"}}))
+        << run.config.run_name;
+  }
 }
 
 TEST(PlanTest, TooManyLabelsAreRefused) {

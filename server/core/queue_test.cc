@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/worker_facts.h"
 #include "server/core/coordinator.h"
 #include "tests/fakes/memory_repository.h"
 
@@ -15,6 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 class QueueTest : public testing::Test {
  protected:
@@ -396,6 +398,21 @@ TEST_F(QueueTest, RunsGoToWorkersWithTheirLabelsAndMemory) {
   fit.facts = {{"memory_bytes", absl::StrCat(int64_t{8} << 30)}};
   EXPECT_EQ(Ask(fit)->run_id, "e/needy");
   EXPECT_THAT(coordinator_->Unplaceable({needy}), IsEmpty());
+}
+
+TEST_F(QueueTest, RunsOfPairsWaitForAWorkerThatReadsThem) {
+  RunRecord pairs = NewRun("pairs");
+  pairs.requirements.labels = {{kTextPairsRequirement, "true"}};
+  Submit("e", {pairs, NewRun("other")});
+  WorkerRecord earlier = Worker("earlier"), present = Worker("present");
+  EXPECT_EQ(Ask(earlier)->run_id, "e/other");
+  EXPECT_THAT(
+      Reasons("e/pairs"),
+      ElementsAre("no connected worker can execute it",
+                  HasSubstr("worker earlier on host-earlier has a quant-runner of an earlier version")));
+  EXPECT_THAT(coordinator_->Unplaceable({pairs}), SizeIs(1));
+  present.facts = {{kTextPairsFact, "true"}};
+  EXPECT_EQ(Ask(present)->run_id, "e/pairs");
 }
 
 TEST_F(QueueTest, AWorkersNewLabelsAreStored) {

@@ -9,6 +9,7 @@
 #include "base/device.h"
 #include "base/messages.h"
 #include "base/messages/queue.h"
+#include "base/worker_facts.h"
 
 namespace quantlab {
 namespace {
@@ -76,8 +77,17 @@ Message WhyNotMethod(const RunRecord& run, const WorkerRecord& worker) {
                : messages::kWorkerLacksMethod(run.method, run.method_version);
 }
 
+bool ReadsTextPairs(const WorkerRecord& worker) {
+  const auto fact = worker.facts.find(kTextPairsFact);
+  return fact != worker.facts.end() && fact->second == "true";
+}
+
 Message WhyNotRequirements(const RunRecord& run, const WorkerRecord& worker) {
   for (const auto& [label, value] : run.requirements.labels) {
+    if (label == kTextPairsRequirement) {
+      if (!ReadsTextPairs(worker)) return messages::kWorkerLacksTextPairs();
+      continue;
+    }
     const auto given = worker.labels.find(label);
     if (given == worker.labels.end()) return messages::kWorkerLacksLabel(label, value);
     if (given->second != value) return messages::kWorkerHasOtherLabel(label, value, given->second);

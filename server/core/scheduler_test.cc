@@ -8,11 +8,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/message_catalogue.h"
+#include "base/worker_facts.h"
 
 namespace quantlab {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 const absl::Time kStart = absl::FromUnixSeconds(100);
@@ -338,6 +340,21 @@ TEST(WhyNotTest, LabelsMustBeThereWithTheirValues) {
   EXPECT_EQ(English(WhyNot(run, worker)), "has the label room=2, not room=3");
   run.requirements.labels = {{"floor", "1"}};
   EXPECT_EQ(English(WhyNot(run, worker)), "has no label floor=1");
+}
+
+TEST(WhyNotTest, RunsOfPairsNeedARunnerThatKnowsThem) {
+  WorkerRecord worker;
+  worker.devices = {"cpu"};
+  worker.labels = {{kTextPairsRequirement, "true"}};  // a label is not what the runner reports
+  RunRecord run = Queued("e/a");
+  run.requirements.labels = {{kTextPairsRequirement, "true"}};
+  EXPECT_THAT(English(WhyNot(run, worker)), HasSubstr("would ignore dataset.text_pair_column"));
+  worker.facts = {{kTextPairsFact, "false"}};
+  EXPECT_FALSE(WhyNot(run, worker).empty());
+  worker.facts = {{kTextPairsFact, "true"}};
+  EXPECT_TRUE(WhyNot(run, worker).empty());
+  run.requirements.labels["room"] = "2";
+  EXPECT_EQ(English(WhyNot(run, worker)), "has no label room=2");
 }
 
 TEST(WhyNotTest, TheDeviceMustHaveTheMemory) {

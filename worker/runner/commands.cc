@@ -17,6 +17,7 @@
 #include "base/method_spec.h"
 #include "base/numbers.h"
 #include "base/status_macros.h"
+#include "base/worker_facts.h"
 #include "worker/engine/calibration/layer_outputs.h"
 #include "worker/engine/input_checks/input_checks.h"
 #include "worker/engine/measure/devices.h"
@@ -301,11 +302,14 @@ absl::Status Info(bool as_json) {
     Json methods = Json::array();
     for (const MethodSpec& spec : AllMethods())
       methods.push_back({{"name", spec.name}, {"version", spec.version}});
+    // Of this runner, not of an attempt's environment: reports do not show it.
+    Json facts = environment.facts;
+    facts[kTextPairsFact] = true;
     const Json json = {{"version", 1},
                        {"devices", DeviceNames(devices)},
                        {"methods", methods},
                        {"fingerprint", environment.fingerprint},
-                       {"facts", environment.facts}};
+                       {"facts", facts}};
     return Print(json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   }
   std::string text = absl::StrCat("devices: ", absl::StrJoin(DeviceNames(devices), ", "),

@@ -691,6 +691,7 @@ class RunnerTest(AttemptTest):
         self.assertIn({"name": "dynamic_quantization", "version": 1}, info["methods"])
         self.assertTrue(info["fingerprint"])
         self.assertIn("runner_sha256", info["facts"])
+        self.assertIs(info["facts"]["text_pairs"], True)
         # Tests run where it was built: in a checkout, or in a copy without one.
         self.assertRegex(info["facts"]["source_commit"], r"^([0-9a-f]{40}( with local changes)?|unknown: .+)$")
         self.assertIn(b"granularity", self.run_command("info").stdout)
