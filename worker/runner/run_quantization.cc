@@ -8,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/task.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/measure/devices.h"
@@ -74,6 +75,10 @@ absl::Status Quantize(Attempt& attempt, const engine::Dataset& data, const std::
   if (loaded.plan) {
     return MessageStatus(absl::StatusCode::kInvalidArgument,
                          messages::kQuantizedAlready(baseline, loaded.plan->method));
+  }
+  // Versions differ in which columns they take for pairs of texts by themselves.
+  if (loaded.model->config().text_pairs != data.pairs) {
+    return MessageStatus(absl::StatusCode::kFailedPrecondition, messages::kBaselineOfOtherTexts(baseline));
   }
   QL_RETURN_IF_ERROR(loaded.model->To(engine::TorchDevice(attempt.device())));
   QL_ASSIGN_OR_RETURN(const auto method, engine::MakeQuantizationMethod(config.name));
