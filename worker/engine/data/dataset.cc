@@ -316,7 +316,7 @@ class BytesRead {
   }
 
   absl::Status Row(const RawRow& row) {
-    done_ += static_cast<int64_t>(row.text.size() + row.label.size());
+    done_ += static_cast<int64_t>(row.text.size() + row.label.size() + row.pair.value_or("").size());
     return done_ < next_ ? absl::OkStatus() : Report();
   }
 
