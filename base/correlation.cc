@@ -28,6 +28,12 @@ std::vector<double> Standardized(const std::vector<double>& values) {
 
 }  // namespace
 
+std::vector<double> Centred(std::vector<double> values) {
+  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  for (double& value : values) value -= mean;
+  return values;
+}
+
 double PearsonCorrelation(const std::vector<double>& x, const std::vector<double>& y) {
   if (x.size() < 2) return 0;
   const std::vector<double> a = Standardized(x), b = Standardized(y);

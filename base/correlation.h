@@ -9,6 +9,9 @@
 
 namespace quantlab {
 
+// Less their mean, since sums of squares of large numbers lose digits. At least one value.
+std::vector<double> Centred(std::vector<double> values);
+
 // Of two lists of one length. 0 where either has fewer than two different values, for which SciPy has no
 // number.
 double PearsonCorrelation(const std::vector<double>& x, const std::vector<double>& y);

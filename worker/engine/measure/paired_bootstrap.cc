@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 #include <random>
 
 #include "absl/strings/str_cat.h"
@@ -14,13 +13,6 @@ namespace {
 constexpr int kMostResamples = 9999, kFewestResamples = 999;
 // Texts times resamples: about a second.
 constexpr int64_t kMostDraws = 200'000'000;
-
-// Less their mean, since sums of squares of large numbers lose digits.
-std::vector<double> Centred(std::vector<double> values) {
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-  for (double& value : values) value -= mean;
-  return values;
-}
 
 // Sums over the texts of one resample, from which both correlations follow.
 struct Sums {

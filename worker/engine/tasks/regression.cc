@@ -40,13 +40,6 @@ class LeaveOneOut {
   }
 
  private:
-  static std::vector<double> Centred(std::vector<double> values) {
-    double mean = 0;
-    for (const double value : values) mean += value / static_cast<double>(values.size());
-    for (double& value : values) value -= mean;
-    return values;
-  }
-
   const double n_;
   const std::vector<double> x_, y_;
   double xx_ = 0, yy_ = 0, xy_ = 0;
