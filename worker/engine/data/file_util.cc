@@ -14,6 +14,7 @@
 
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "base/messages/task.h"
 #include "base/run_config.h"
 #include "base/status_macros.h"
 #include "base/task.h"
@@ -232,6 +233,13 @@ absl::StatusOr<std::optional<Columns>> FindColumns(const std::vector<std::string
   }
   if (!label.has_value()) return NoColumn(file.path, "label_column", config.label_column, present);
   columns.label = *label;
+  // Else a text would be paired with itself, or with its own label.
+  if (columns.pair == columns.text || columns.pair == columns.label) {
+    return FileError(
+        file.path, 1,
+        messages::kPairColumnTaken(present[*columns.pair],
+                                   columns.pair == columns.text ? "text_column" : "label_column"));
+  }
   if (!config.filter_column.empty()) {
     QL_ASSIGN_OR_RETURN(columns.filter, require("filter_column", config.filter_column, {}));
   }

@@ -78,6 +78,14 @@ TEST(Pairs, AMissingColumnIsAnErrorThatNamesTheSetting) {
               HasSubstr("unset text_pair_column \"other\""));
 }
 
+TEST(Pairs, ATextIsPairedNeitherWithItselfNorWithItsLabel) {
+  const Files files = {{"d.csv", "text,label\na,0\nb,1\n"}};
+  EXPECT_THAT(
+      ErrorOf(files, TrainOnly("text")),
+      testing::AllOf(HasSubstr("d.csv"), HasSubstr("text_pair_column and text_column are both \"text\"")));
+  EXPECT_THAT(ErrorOf(files, TrainOnly("label")), HasSubstr("text_pair_column and label_column are both"));
+}
+
 struct GlueCase {
   const char *name, *header, *row, *other_row;
 };
