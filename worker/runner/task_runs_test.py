@@ -141,12 +141,13 @@ class PairsTest(TaskTest):
         self.assertIn("was fine-tuned on pairs of texts", events[-1]["finished"]["message"])
 
     def test_a_baseline_of_single_texts_is_not_compared_with_pairs(self):
-        self.attempt("baseline")
-        config = self.root / "baseline" / "model" / "config.json"
+        self.attempt("baseline", "earlier")
+        config = self.root / "earlier" / "model" / "config.json"
         model = json.loads(config.read_text())
         del model["text_pairs"]  # as an earlier version leaves it, which read one text of each
         config.write_text(json.dumps(model))
         job = self.job("quantization", "dynamic")
+        job["inputs"][0]["folder"] = str(config.parent)
         job["config"]["method"] = {"name": "dynamic_quantization", "version": 1, "params": {}}
         code, events = self.run_job(job)
         self.assertNotEqual(code, 0)
