@@ -1,13 +1,28 @@
 #include "storage/sql/database.h"
 
-#include <algorithm>
+#include <new>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
 
 namespace quantlab {
 namespace {
 
 constexpr size_t kMaxBatch = 256;
 constexpr size_t kMaxIdleReaders = 16;
+
+// An exception would leave this transaction half done and every other call waiting.
+absl::Status Perform(const Database::Operation& operation, Connection& connection) {
+  try {
+    return operation(connection);
+  } catch (const SqlError&) {
+    throw;
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("there is no memory for this write");
+  } catch (const std::exception& error) {
+    return absl::InternalError(absl::StrCat("a fault of the program: ", error.what()));
+  }
+}
 
 }  // namespace
 
@@ -21,7 +36,7 @@ absl::Status Database::Write(absl::string_view what, const Operation& operation)
   {
     MutexLock lock(mutex_);
     waiting_.push_back(&mine);
-    while (!mine.done && leading_) turn_.Wait(mutex_);
+    while (!mine.done && (leading_ || group_waits_)) turn_.Wait(mutex_);
     if (mine.done) return mine.result;
     leading_ = true;
     batch = TakeBatch();
@@ -52,7 +67,7 @@ std::vector<Database::Pending*> Database::TakeBatch() {
 
 absl::Status Database::RunOne(Pending& pending) {
   writer_->Execute("SAVEPOINT one");
-  pending.result = Guard(pending.what, [&] { return (*pending.operation)(*writer_); });
+  pending.result = Guard(pending.what, [&] { return Perform(*pending.operation, *writer_); });
   // After a severe error (full disk) the database may have rolled everything back by itself.
   if (!writer_->InTransaction()) return pending.result;
   if (!pending.result.ok()) writer_->Execute("ROLLBACK TO SAVEPOINT one");
@@ -60,7 +75,7 @@ absl::Status Database::RunOne(Pending& pending) {
   return absl::OkStatus();
 }
 
-absl::Status Database::RunAndCommit(const std::vector<Pending*>& batch, bool any) {
+absl::Status Database::RunAndCommit(const std::vector<Pending*>& batch, bool& any) {
   for (Pending* pending : batch) {
     QL_RETURN_IF_ERROR(RunOne(*pending));
     any |= pending->result.ok();
@@ -82,13 +97,12 @@ void Database::Abandon(const std::vector<Pending*>& batch, const absl::Status& s
 
 void Database::CommitBatch(const std::vector<Pending*>& batch) {
   const absl::Duration start = options_.clock->Monotonic();
+  bool any = false;
   const absl::Status status = Guard("committing", [&] {
     writer_->BeginWrite();
-    return RunAndCommit(batch, /*any=*/false);
+    return RunAndCommit(batch, any);
   });
   if (!status.ok()) return Abandon(batch, status);
-  const bool any =
-      std::any_of(batch.begin(), batch.end(), [](const Pending* pending) { return pending->result.ok(); });
   if (any && options_.observe_commit) {
     options_.observe_commit(options_.clock->Monotonic() - start, static_cast<int>(batch.size()));
   }
@@ -135,7 +149,9 @@ void Database::CheckGroup(Group& group) {
 absl::Status Database::OpenGroup(Group& group) {
   {
     MutexLock lock(mutex_);
+    group_waits_ = true;
     while (leading_) turn_.Wait(mutex_);
+    group_waits_ = false;
     leading_ = true;
   }
   group.start = options_.clock->Monotonic();
@@ -174,7 +190,7 @@ absl::Status Database::CommitGroup(Group& group) {
       group.broken.ok() ? Guard("committing", [&] { return RunAndCommit(others, group.any); }) : group.broken;
   if (!status.ok()) {
     Abandon(others, status);
-  } else if (options_.observe_commit) {
+  } else if (group.any && options_.observe_commit) {
     options_.observe_commit(options_.clock->Monotonic() - group.start,
                             group.writes + static_cast<int>(others.size()));
   }

@@ -25,7 +25,8 @@
 namespace quantlab {
 
 struct DatabaseOptions {
-  // Called after each commit by the committing thread, with its duration and the number of calls in it.
+  // Called after each commit that changed something by the committing thread, with its duration and the
+  // number of calls in it.
   std::function<void(absl::Duration, int)> observe_commit;
   const Clock* clock = &Clock::Real();
 };
@@ -42,8 +43,9 @@ class Database : public WriteGroups {
   Database(const Database&) = delete;
   Database& operator=(const Database&) = delete;
 
-  // Runs `operation` in a transaction and returns when it is durable. `operation` may throw SqlError; it may
-  // run on the thread of another caller, which holds no lock of this object.
+  // Runs `operation` in a transaction and returns when it is durable. `operation` may throw SqlError, and
+  // what else it throws is an error, too; it may run on the thread of another caller, which holds no lock of
+  // this object.
   using Operation = std::function<absl::Status(Connection&)>;
   absl::Status Write(absl::string_view what, const Operation& operation);
 
@@ -99,8 +101,9 @@ class Database : public WriteGroups {
   void CommitBatch(const std::vector<Pending*>& batch);
   // In the open transaction; not OK where that was rolled back. RunOne may throw SqlError.
   absl::Status RunOne(Pending& pending);
-  // RunOne for each, then COMMIT; ROLLBACK where nothing succeeded. May throw SqlError.
-  absl::Status RunAndCommit(const std::vector<Pending*>& batch, bool any);
+  // RunOne for each, which sets `any` where one succeeded, then COMMIT; ROLLBACK without any. May throw
+  // SqlError.
+  absl::Status RunAndCommit(const std::vector<Pending*>& batch, bool& any);
   // After a failed transaction: ends it, and gives its error to all of its calls.
   void Abandon(const std::vector<Pending*>& batch, const absl::Status& status);
 
@@ -125,6 +128,9 @@ class Database : public WriteGroups {
   CondVar turn_;
   std::deque<Pending*> waiting_ ABSL_GUARDED_BY(mutex_);
   bool leading_ ABSL_GUARDED_BY(mutex_) = false;
+  // A group leads next: the waiting writes join it at its end, whereas it would lose its turn to each of
+  // them.
+  bool group_waits_ ABSL_GUARDED_BY(mutex_) = false;
   Group* group_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::vector<std::unique_ptr<Connection>> idle_readers_ ABSL_GUARDED_BY(mutex_);
 };

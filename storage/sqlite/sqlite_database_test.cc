@@ -13,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/error_reason.h"
 #include "base/testing/temp_folder.h"
 #include "storage/storage.h"
@@ -183,6 +184,64 @@ TEST_F(DatabaseTest, AGroupThatThrowsStoresNothingAndLetsOthersWrite) {
                std::bad_alloc);
   EXPECT_TRUE(Insert("b").ok());
   EXPECT_EQ(Ids(), (std::set<std::string>{"b"}));
+}
+
+TEST_F(DatabaseTest, AWriteThatThrowsStoresNothingAndLetsOthersWrite) {
+  ASSERT_TRUE(Open().ok());
+  const auto throwing = [this] {
+    return database_->Write("throwing", [](Connection& connection) -> absl::Status {
+      Query(connection, "INSERT INTO workers (id, record, last_seen) VALUES ('half', '{}', 0)").Execute();
+      throw std::bad_alloc();
+    });
+  };
+  QL_EXPECT_CODE(throwing(), kResourceExhausted);
+  const absl::Status group = database_->Together([&] {
+    EXPECT_TRUE(Insert("a").ok());
+    QL_EXPECT_CODE(throwing(), kResourceExhausted);
+    EXPECT_TRUE(Insert("b").ok());
+  });
+  EXPECT_TRUE(group.ok()) << group;
+  EXPECT_EQ(Ids(), (std::set<std::string>{"a", "b"}));
+}
+
+TEST_F(DatabaseTest, AGroupInWhichNothingSucceedsIsNoCommit) {
+  int commits = 0;
+  options_.database.observe_commit = [&](absl::Duration, int) { ++commits; };
+  ASSERT_TRUE(Open().ok());
+  ASSERT_TRUE(Insert("a").ok());
+  EXPECT_TRUE(database_->Together([&] { QL_EXPECT_CODE(Insert("a"), kInternal); }).ok());
+  EXPECT_EQ(commits, 1);
+}
+
+// Groups hold the coordinator's lock while they wait for the writer.
+TEST_F(DatabaseTest, AGroupDoesNotWaitForEveryWriteThatComesMeanwhile) {
+  constexpr int kWriters = 16, kGroups = 30;
+  std::atomic<int> commits = 0;
+  std::atomic<bool> end = false;
+  options_.database.observe_commit = [&](absl::Duration, int) {
+    ++commits;
+    absl::SleepFor(absl::Milliseconds(2));  // as a slow disk
+  };
+  ASSERT_TRUE(Open().ok());
+  std::vector<std::thread> writers;
+  for (int i = 0; i < kWriters; ++i) {
+    writers.emplace_back([&, i] {
+      for (int j = 0; !end; ++j) EXPECT_TRUE(Insert(absl::StrCat("write ", i, "-", j)).ok());
+    });
+  }
+  int waited = 0;
+  for (int i = 0; i < kGroups; ++i) {
+    const absl::Status group = database_->Together([&] {
+      const int before = commits;
+      EXPECT_TRUE(Insert(absl::StrCat("group ", i)).ok());
+      waited += commits - before;
+    });
+    EXPECT_TRUE(group.ok()) << group;
+  }
+  end = true;
+  for (std::thread& writer : writers) writer.join();
+  RecordProperty("waited", waited);
+  EXPECT_LE(waited, 2 * kGroups) << "commits of others before the writes of " << kGroups << " groups";
 }
 
 TEST_F(DatabaseTest, GroupsAndWritesOfManyThreadsAllGoThrough) {
