@@ -96,7 +96,7 @@ std::vector<Coordinator::Change*> Coordinator::TakeGroup() {
   return group;
 }
 
-void Coordinator::MakeGroup(const std::vector<Change*>& group) {
+void Coordinator::MakeGroup(const std::vector<Change*>& group) noexcept {
   MutexLock lock(mutex_);
   RenewReported();
   CoordinatorState* const state = &state_;

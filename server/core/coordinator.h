@@ -120,7 +120,9 @@ class Coordinator {
   auto Changing(Body&& body);
   void MakeChange(Change& change);
   std::vector<Change*> TakeGroup() ABSL_EXCLUSIVE_LOCKS_REQUIRED(changes_mutex_);
-  void MakeGroup(const std::vector<Change*>& group);
+  // noexcept: an exception other than of a change would leave all other calls waiting. The program ends with
+  // it instead, and starts again from the stored state.
+  void MakeGroup(const std::vector<Change*>& group) noexcept;
   absl::Status Together(const std::function<void()>& body);
   void Publish(Outbox outbox, const absl::Status& committed);
   void RenewReported() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <new>
 #include <thread>
 
 #include <gmock/gmock.h>
@@ -796,6 +797,17 @@ TEST_F(GroupTest, OnlyWhatIsDurableIsReported) {
   EXPECT_EQ(counter.commits, 2);
 }
 
+TEST_F(GroupTest, AnExceptionBetweenTheChangesEndsTheProgramInsteadOfLeavingAllCallsWaiting) {
+  struct Throwing : CoreObserver {
+    void OnCommit(absl::Duration, const absl::Status&) override { throw std::bad_alloc(); }
+  } throwing;
+  coordinator_ =
+      std::make_unique<Coordinator>(CoordinatorParts{&repository_, &repository_, &artifacts_, &clock_,
+                                                     &throwing, &repository_, &repository_},
+                                    CoordinatorOptions{});
+  EXPECT_DEATH(Submit("e"), "bad_alloc");
+}
+
 TEST_F(GroupTest, AWorkersRecordIsStoredAgainWhereItsGroupFailed) {
   repository_.FailGroups({Fault::kNotWritten});
   EXPECT_EQ(Sync("w"), std::nullopt);
@@ -1057,6 +1069,24 @@ TEST_F(CheckpointTest, InterruptionsOfATrainingThatAdvancesDoNotEndTheRun) {
     ASSERT_TRUE(End({"e/baseline", attempt}, RunState::kPreempted).ok());
   }
   EXPECT_EQ(State("e/baseline"), RunState::kPreempted);
+}
+
+TEST_F(CheckpointTest, SurvivesAGroupThatIsNotWritten) {
+  coordinator_ =
+      std::make_unique<Coordinator>(CoordinatorParts{&repository_, &repository_, &artifacts_, &clock_,
+                                                     &observer_, &repository_, &repository_},
+                                    CoordinatorOptions{});
+  Submit("e");
+  Take("w");
+  Save(first_, 100);
+  repository_.FailGroups({Fault::kNotWritten});
+  EXPECT_TRUE(absl::IsResourceExhausted(End(first_, RunState::kSucceeded)));
+  Save(first_, 200);
+  repository_.FailGroups({Fault::kNotWritten});
+  EXPECT_TRUE(absl::IsResourceExhausted(End(first_, RunState::kPreempted)));
+  EXPECT_EQ(repository_.GetRun("e/baseline")->interruptions, 0);
+  ASSERT_TRUE(End(first_, RunState::kPreempted).ok());
+  EXPECT_EQ(TakeWithCheckpoint("other"), std::pair(int64_t{1}, int64_t{200}));
 }
 
 TEST_F(CheckpointTest, SurvivesARestartOfTheCoordinator) {
