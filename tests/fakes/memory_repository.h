@@ -208,6 +208,7 @@ class MemoryRepository : public StateRepository,
     if (fail_modes_) return absl::ResourceExhaustedError("disk full");
     tables_.modes.erase(record.worker_id);
     if (record.mode != WorkerMode::kActive) tables_.modes[record.worker_id] = record;
+    ++tables_.writes;
     return absl::OkStatus();
   }
 
@@ -231,8 +232,7 @@ class MemoryRepository : public StateRepository,
       it->second.last_event = event.number;
       tables_.events[key].push_back(event);
       const auto* const artifact = std::get_if<Artifact>(&event.kind);
-      if (artifact != nullptr && IsCheckpointName(artifact->name))
-        tables_.artifacts[key].push_back(*artifact);
+      if (artifact != nullptr && IsCheckpointName(artifact->name)) StoreCheckpoint(key, *artifact);
     }
     return it->second.last_event;
   }
@@ -298,9 +298,10 @@ class MemoryRepository : public StateRepository,
     tables_.runs = std::move(runs);
     tables_.attempts = std::move(attempts);
     if (change.end_attempt) {
-      std::vector<Artifact>& artifacts = tables_.artifacts[change.end_attempt->key];
-      artifacts.insert(artifacts.end(), change.end_attempt->artifacts.begin(),
-                       change.end_attempt->artifacts.end());
+      for (const Artifact& artifact : change.end_attempt->artifacts) {
+        // Checkpoints are stored with their events.
+        if (!IsCheckpointName(artifact.name)) tables_.artifacts[change.end_attempt->key].push_back(artifact);
+      }
     }
     for (const RunTransition& step : change.runs) {
       if (IsEnded(step.to)) DropCheckpoints(step.run_id);
@@ -333,6 +334,14 @@ class MemoryRepository : public StateRepository,
   }
 
   // As many as there are: that older ones are dropped is for the conformance suite of storage.
+  void StoreCheckpoint(const AttemptKey& key, const Artifact& checkpoint)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!IsSha256Hex(checkpoint.sha256) || checkpoint.size < 0) return;
+    std::vector<Artifact>& artifacts = tables_.artifacts[key];
+    std::erase_if(artifacts, [&](const Artifact& known) { return known.name == checkpoint.name; });
+    artifacts.push_back(checkpoint);
+  }
+
   void DropCheckpoints(const std::string& run_id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (auto& [key, artifacts] : tables_.artifacts) {
       if (key.run_id != run_id) continue;
