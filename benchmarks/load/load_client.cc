@@ -1,18 +1,19 @@
 // Many simulated workers in one process, over a connection each, as quant-worker's. load.py starts it and
 // reads its results, one JSON object per command.
 //
-//   load_client ADDRESS submit EXPERIMENTS RUNS        submits experiments of so many runs each, one after
-//   the other load_client ADDRESS work WORKERS RUNS METRICS      takes and ends runs until so many have
-//   ended; each run reports
-//                                                      so many metrics
-//   load_client ADDRESS latency WORKERS COUNT PAUSE_MS submits one run after the other to waiting workers
-//   load_client ADDRESS metrics WORKERS SECONDS BATCH  each worker sends batches for its run as fast as it
-//   can load_client ADDRESS outage WORKERS THINK_MS BEAT_MS  works until standard input ends; each line there
-//   is the
-//                                                      time (CLOCK_MONOTONIC, ns) at which the coordinator
-//                                                      was killed, and answered when all workers are served
-//                                                      again
-//   load_client ADDRESS list CALLS                     asks for pages of experiments
+//   load_client ADDRESS submit EXPERIMENTS RUNS
+//       submits experiments of RUNS runs each, one after the other
+//   load_client ADDRESS work WORKERS RUNS METRICS
+//       takes and ends runs until RUNS have ended; each reports METRICS metrics
+//   load_client ADDRESS latency WORKERS COUNT PAUSE_MS
+//       submits one run after the other to waiting workers
+//   load_client ADDRESS metrics WORKERS SECONDS BATCH
+//       each worker sends batches for its run as fast as it can
+//   load_client ADDRESS outage WORKERS THINK_MS BEAT_MS
+//       works until standard input ends. Each line there is the time (CLOCK_MONOTONIC, ns) at which the
+//       coordinator was killed; the answer comes when all workers are served again
+//   load_client ADDRESS list CALLS
+//       asks for pages of experiments
 #include <algorithm>
 #include <atomic>
 #include <cinttypes>

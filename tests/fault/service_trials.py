@@ -11,9 +11,9 @@ three of these happen at random moments:
       (faulty_disk.cc beneath SQLite); as root also a file system that really is full
     the coordinator's clock an hour ahead or back
 
-The played worker sends everything up to three times, in any order and at the same time, and things that are not its to
-send. After each trial: every run has succeeded with one result and the right files, all that was acknowledged is stored
-and nothing else was accepted, events and changes are there once and in order, the database is sound, no process is left.
+The played worker sends everything up to three times, in any order and at the same time, and what must be refused. After
+each trial: every run has succeeded with one result and the right files, all that was acknowledged is stored and nothing
+else was accepted, events and changes are there once and in order, the database is sound, no process is left.
 """
 
 import argparse
@@ -64,13 +64,12 @@ evaluation: {{metrics: [accuracy]}}
 """
 
 
-def lingering_none(connection):
-    """Closing it resets the connection."""
+def reset_on_close(connection):
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-class Road:
-    """Passes connections on to a port, as a network does on a bad day."""
+class Proxy:
+    """Forwards connections to a port, and can cut, silence or delay them."""
 
     def __init__(self, port):
         self.port = port
@@ -111,7 +110,7 @@ class Road:
         connections, self.open = self.open, []
         for connection in connections:
             with contextlib.suppress(OSError):
-                lingering_none(connection)
+                reset_on_close(connection)
                 connection.shutdown(socket.SHUT_RDWR)
                 connection.close()
 
@@ -151,9 +150,9 @@ class Setup:
             "LD_PRELOAD": str(worlds.BIN / "libfaulty_disk.so"), "QUANTLAB_FAULTS": str(world.folder / "faults"),
             "QUANTLAB_FAULTS_BELOW": str(self.data)})
         port = int(self.service.address.rpartition(":")[2])
-        self.roads = [Road(port) for _ in range(WORKERS + 1)]
-        self.service.opened.append(Stubs(self.roads[-1].address))
-        self.played = Mischief(self.service.opened[-1], random.Random(rng.random()))
+        self.proxies = [Proxy(port) for _ in range(WORKERS + 1)]
+        self.service.opened.append(Stubs(self.proxies[-1].address))
+        self.played = ConfusedWorker(self.service.opened[-1], random.Random(rng.random()))
         self.methods = json.dumps([{"name": m.name, "version": m.version} for m in self.played.worker.info.methods])
         self.workers, self.restarting = [None] * WORKERS, threading.Lock()
         for number in range(WORKERS):
@@ -163,7 +162,7 @@ class Setup:
         log = open(self.world.folder / f"worker{number}.log", "ab")
         with log:
             self.workers[number] = subprocess.Popen(
-                [worlds.BIN / "quant-worker", "--coordinator", self.roads[number].address, "--data-dir",
+                [worlds.BIN / "quant-worker", "--coordinator", self.proxies[number].address, "--data-dir",
                  self.world.folder / f"worker{number}", "--runner", pathlib.Path(fake_runner.__file__), "--machine-id",
                  f"machine{number}", "--metrics-listen", "off"],
                 stdout=log, stderr=log, env={**self.world.environment(), "QUANTLAB_FAKE_METHODS": self.methods})
@@ -226,14 +225,14 @@ class Setup:
         for pid in self.runners():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for road in self.roads:
-            road.close()
+        for proxy in self.proxies:
+            proxy.close()
         self.service.close()
         if self.mounted:
             subprocess.run(["umount", "-l", self.data], check=True)
 
 
-class Mischief:
+class ConfusedWorker:
     """A played worker that sends all it has to send again, out of order and at the same time."""
 
     EVENTS = 9
@@ -283,7 +282,7 @@ class Mischief:
             event.time.GetCurrentTime()
         if not self.deliver(attempt, events):
             return
-        self.lie(attempt)
+        self.send_what_must_be_refused(attempt)
         end = worker_pb2.FinishAttemptRequest(attempt=attempt, outcome="RUN_STATE_SUCCEEDED", last_number=self.EVENTS,
                                               artifacts=[artifact])
         end.end_time.GetCurrentTime()
@@ -340,7 +339,7 @@ class Mischief:
         except grpc.RpcError as error:
             return error.code()
 
-    def lie(self, attempt):
+    def send_what_must_be_refused(self, attempt):
         """An end before its last events, and events of the next attempt."""
         early = worker_pb2.FinishAttemptRequest(attempt=attempt, outcome="RUN_STATE_SUCCEEDED", last_number=self.EVENTS + 5)
         early.end_time.GetCurrentTime()
@@ -428,23 +427,23 @@ def stop_runner(setup, pause, rng):
 
 
 def cut_connections(setup, pause, rng):
-    for road in rng.sample(setup.roads, rng.randint(1, WORKERS)):
-        road.cut()
+    for proxy in rng.sample(setup.proxies, rng.randint(1, WORKERS)):
+        proxy.cut()
 
 
 def silent_connections(setup, pause, rng):
-    road = rng.choice(setup.roads)
-    road.silent = True
+    proxy = rng.choice(setup.proxies)
+    proxy.silent = True
     time.sleep(pause)
-    road.silent = False
+    proxy.silent = False
 
 
 def slow_connections(setup, pause, rng):
-    for road in setup.roads:
-        road.delay = 0.15
+    for proxy in setup.proxies:
+        proxy.delay = 0.15
     time.sleep(pause)
-    for road in setup.roads:
-        road.delay = 0.0
+    for proxy in setup.proxies:
+        proxy.delay = 0.0
 
 
 def disk_fault(fault):
