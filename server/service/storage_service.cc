@@ -17,8 +17,8 @@ constexpr double kLongestAgeSeconds = 3650.0 * 86400;
 constexpr size_t kChunkBytes = 1 << 20;
 
 // Sends a file, then its size and digest.
-absl::Status SendFile(const std::string& path, grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
-  std::ifstream file(path, std::ios::binary);
+absl::Status SendFile(std::ifstream& file, Transfers::Slot& slot,
+                      grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
   std::string chunk(kChunkBytes, '\0');
   Sha256 digest;
   v1::BackUpDatabaseResponse message;
@@ -28,8 +28,9 @@ absl::Status SendFile(const std::string& path, grpc::ServerWriter<v1::BackUpData
     digest.Update(message.data());
     size += file.gcount();
     if (!writer->Write(message)) return absl::CancelledError("the caller disconnected");
+    slot.Touch();
   }
-  if (file.bad() || !file.eof()) return absl::DataLossError(absl::StrCat("cannot read ", path));
+  if (file.bad() || !file.eof()) return absl::DataLossError("cannot read the copy of the database");
   message.clear_data();
   message.set_sha256(digest.HexDigest());
   message.set_size(size);
@@ -102,21 +103,31 @@ grpc::Status StorageService::BackUpDatabase(grpc::ServerContext* context, const 
                                             grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
   RpcRecord record(rpc_, *context, "BackUpDatabase");
   absl::Status status = record.admitted();
-  if (status.ok()) status = CallHandler([&] { return SendBackup(writer); });
+  if (status.ok()) status = CallHandler([&] { return SendBackup(context, writer); });
   record.End(status);
   return ToGrpcStatus(status);
 }
 
-// Through a file, so that a slow reader does not hold up the database.
-absl::Status StorageService::SendBackup(grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
+// Through a file, so that a slow reader does not hold up the database; and one without a name, so that it
+// does not hold up the next backup.
+absl::StatusOr<std::ifstream> StorageService::CopyDatabase() {
   const std::string path = folder_.path + "/backup.tmp";
   MutexLock lock(backup_);
   // What a process left behind that was killed.
   QL_RETURN_IF_ERROR(RemoveTree(path));
-  absl::Status status = folder_.back_up(path);
-  if (status.ok()) status = SendFile(path, writer);
+  const absl::Status status = folder_.back_up(path);
+  std::ifstream file(path, std::ios::binary);
   RemoveTree(path).IgnoreError();
-  return status;
+  QL_RETURN_IF_ERROR(status);
+  return file;
+}
+
+absl::Status StorageService::SendBackup(grpc::ServerContext* context,
+                                        grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
+  QL_ASSIGN_OR_RETURN(std::ifstream file, CopyDatabase());
+  Transfers::Slot slot(transfers_, [context] { context->TryCancel(); });
+  QL_RETURN_IF_ERROR(slot.status());
+  return SendFile(file, slot, writer);
 }
 
 grpc::ServerUnaryReactor* StorageService::CollectGarbage(grpc::CallbackServerContext* context,

@@ -2,15 +2,18 @@
 #ifndef QUANTLAB_SERVER_SERVICE_STORAGE_SERVICE_H_
 #define QUANTLAB_SERVER_SERVICE_STORAGE_SERVICE_H_
 
+#include <fstream>
 #include <functional>
 #include <string>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "base/mutex.h"
 #include "base/repositories.h"
 #include "quantlab/v1/storage.grpc.pb.h"
 #include "server/service/garbage_collector.h"
 #include "server/service/rpc.h"
+#include "server/service/transfers.h"
 
 namespace quantlab {
 
@@ -28,9 +31,16 @@ using StorageServiceBase = v1::StorageService::WithCallbackMethod_GetStorageUsag
 // Borrows what the environment names, the repository and the collector. Threads: safe.
 class StorageService final : public StorageServiceBase {
  public:
+  // Sent at the same time; each has a thread of gRPC and a copy of the database.
+  static constexpr int kMaxBackups = 4;
+
   StorageService(const RpcEnvironment& rpc, StateRepository* state, GarbageCollector* garbage,
                  StorageFolder folder)
-      : rpc_(rpc), state_(state), garbage_(garbage), folder_(std::move(folder)) {}
+      : rpc_(rpc),
+        state_(state),
+        garbage_(garbage),
+        folder_(std::move(folder)),
+        transfers_(kMaxBackups, *rpc.clock) {}
 
   grpc::ServerUnaryReactor* GetStorageUsage(grpc::CallbackServerContext* context,
                                             const v1::GetStorageUsageRequest* request,
@@ -45,13 +55,16 @@ class StorageService final : public StorageServiceBase {
                               grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) override;
 
  private:
-  absl::Status SendBackup(grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer);
+  absl::StatusOr<std::ifstream> CopyDatabase();
+  absl::Status SendBackup(grpc::ServerContext* context,
+                          grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer);
 
   const RpcEnvironment rpc_;
   StateRepository* const state_;
   GarbageCollector* const garbage_;
   const StorageFolder folder_;
-  Mutex backup_;  // held by the one backup that runs
+  Mutex backup_;  // held while the database is copied
+  Transfers transfers_;
 };
 
 }  // namespace quantlab

@@ -1,6 +1,7 @@
 // Usage, deletion and garbage collection through gRPC, over a real store and database.
 #include "server/service/storage_service.h"
 
+#include <chrono>
 #include <cmath>
 #include <sys/stat.h>
 
@@ -243,6 +244,23 @@ TEST_F(StorageServiceTest, ABackupArrivesWholeAndRestoresTheExperiments) {
   ASSERT_TRUE(RestoreStorage(file, restored).ok());
   EXPECT_TRUE((*OpenStorage(restored))->states().GetExperiment(id).ok());
   EXPECT_FALSE(ReadFile(folder_ / "backup.tmp", 1 << 30).ok()) << "nothing stays in the data folder";
+}
+
+TEST_F(StorageServiceTest, ABackupThatNobodyReadsDoesNotHoldUpOthers) {
+  grpc::ClientContext stuck;
+  const auto unread = stored_->BackUpDatabase(&stuck, v1::BackUpDatabaseRequest());
+  v1::BackUpDatabaseResponse message;
+  ASSERT_TRUE(unread->Read(&message)) << "it is being sent";
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  const auto stream = stored_->BackUpDatabase(&context, v1::BackUpDatabaseRequest());
+  while (stream->Read(&message)) {
+  }
+  const absl::Status status = FromGrpcStatus(stream->Finish());
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_GT(message.size(), 0);
+  stuck.TryCancel();
+  EXPECT_FALSE(unread->Finish().ok());
 }
 
 TEST_F(StorageServiceTest, ASubmitterDeletesOnlyItsOwnAndItIsAudited) {
