@@ -218,6 +218,13 @@ void CoordinatorState::Absorb(Active& active, ExperimentChange& change) {
 
 void CoordinatorState::Undo(const Outbox& outbox) {
   unsaved_workers_.insert(outbox.saved_workers.begin(), outbox.saved_workers.end());
+  // The worker reports the same end again.
+  for (const std::string& run_id : outbox.worker_faults) {
+    const auto active = active_.find(SplitRunId(run_id).first);
+    if (active == active_.end()) continue;
+    int& faults = active->second.worker_faults[run_id];
+    faults = std::max(faults - 1, 0);
+  }
   for (const std::string& id : outbox.changed) {
     Active& active = active_[id];
     active.experiment.id = id;
@@ -278,6 +285,7 @@ void CoordinatorState::JudgeWorker(Active& active, const AttemptEnd& end, const 
   if (end.worker_fault) {
     holds_.RecordFault(worker_id, MessageOr(end.coded_message, end.message));
     ++active.worker_faults[end.key.run_id];
+    outbox_.worker_faults.push_back(end.key.run_id);
   } else if (end.outcome == RunState::kSucceeded || end.outcome == RunState::kFailed ||
              end.outcome == RunState::kTimedOut) {
     holds_.RecordHealthy(worker_id);

@@ -98,8 +98,9 @@ struct Outbox {
   std::vector<std::function<void(CoreObserver&)>> reports;
 
   std::set<std::string> saved_workers;
-  int commits = 0;             // changes of state
-  absl::Duration commit_time;  // of those
+  std::vector<std::string> worker_faults;  // ids of runs, one for each fault that was counted
+  int commits = 0;                         // changes of state
+  absl::Duration commit_time;              // of those
 };
 
 // Ownership: borrows all of CoordinatorParts.

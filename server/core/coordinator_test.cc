@@ -771,6 +771,17 @@ TEST_F(GroupTest, WhatCouldNotBeReadAgainIsReadLater) {
   EXPECT_EQ(Take("w"), (AttemptKey{"e/baseline", 1}));
 }
 
+TEST_F(GroupTest, AFaultOfAWorkerCountsOnceHoweverOftenItsGroupFails) {
+  Submit("e");
+  const AttemptKey attempt = Take("w");
+  for (int i = 1; i < kMaxWorkerFaults; ++i) {
+    repository_.FailGroups({Fault::kNotWritten});
+    EXPECT_TRUE(absl::IsResourceExhausted(FinishByFault(attempt)));
+  }
+  ASSERT_TRUE(FinishByFault(attempt).ok());
+  EXPECT_EQ(State("e/baseline"), RunState::kQueued) << "it waits for the worker or for another";
+}
+
 TEST_F(GroupTest, OnlyWhatIsDurableIsReported) {
   struct Counter : CoreObserver {
     void OnStart(const AttemptRecord&, const RunRecord&, absl::Duration) override { ++starts; }
