@@ -27,6 +27,10 @@ using Json = nlohmann::json;
 constexpr size_t kMaxErrors = 2000;  // bytes of standard error that are kept
 constexpr size_t kMaxWords = 2000;   // bytes of an error that a program answers with
 constexpr size_t kMaxNames = 64;     // versions, formats
+constexpr size_t kMaxName = 128;     // bytes of a name or version that are kept
+constexpr size_t kMaxShown = 200;    // bytes of a malformed line that its error shows
+// Reads in a row, so that a program that writes without end is stopped in time.
+constexpr int kMaxReads = 64;
 constexpr absl::Duration kPoll = absl::Milliseconds(100), kPatience = absl::Seconds(2);
 
 absl::Status Malformed(absl::string_view what) {
@@ -46,12 +50,16 @@ std::string BatchMember(const Batch& batch) {
                       "]");
 }
 
+std::string NameFrom(const Json& json) {
+  return std::string(Utf8Prefix(json.get_ref<const std::string&>(), kMaxName));
+}
+
 absl::StatusOr<std::string> TextOf(const Json& json, const char* key) {
   const auto it = json.find(key);
   if (it == json.end() || !it->is_string() || it->get_ref<const std::string&>().empty()) {
     return Malformed(absl::StrCat("no text ", key));
   }
-  return it->get<std::string>().substr(0, kMaxWords);
+  return NameFrom(*it);
 }
 
 absl::StatusOr<RuntimeIdentity> IdentityFrom(const Json& json) {
@@ -68,14 +76,14 @@ absl::StatusOr<RuntimeIdentity> IdentityFrom(const Json& json) {
   }
   for (const auto& [name, version] : versions->items()) {
     if (!version.is_string()) return Malformed("a version must be a text");
-    identity.versions[name.substr(0, kMaxWords)] = version.get<std::string>().substr(0, kMaxWords);
+    identity.versions[std::string(Utf8Prefix(name, kMaxName))] = NameFrom(version);
   }
   if (formats == json.end() || !formats->is_array() || formats->empty() || formats->size() > kMaxNames) {
     return Malformed("no formats");
   }
   for (const Json& format : *formats) {
     if (!format.is_string()) return Malformed("a format must be a text");
-    identity.formats.push_back(format.get<std::string>());
+    identity.formats.push_back(NameFrom(format));
   }
   return identity;
 }
@@ -105,7 +113,10 @@ absl::StatusOr<Logits> LogitsFrom(const Json& json, size_t texts) {
 absl::StatusOr<Json> Parse(const std::string& line) {
   QL_RETURN_IF_ERROR(CheckJsonDepth(line));
   Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object()) return Malformed("no JSON object in one line");
+  if (!json.is_object()) {
+    const std::string shown = Quoted(RepairUtf8(line.substr(0, kMaxShown)));
+    return Malformed(absl::StrCat("no JSON object in one line, but ", shown));
+  }
   return json;
 }
 
@@ -207,7 +218,7 @@ absl::StatusOr<std::string> RuntimeProcess::Ask(const std::string& members) {
   const auto error = json->find("error");
   if (error == json->end()) return line;
   const std::string words = error->is_string() ? error->get<std::string>() : "an error without words";
-  return absl::FailedPreconditionError(RepairUtf8(words.substr(0, kMaxWords)));
+  return absl::FailedPreconditionError(std::string(Utf8Prefix(words, kMaxWords)));
 }
 
 absl::Status RuntimeProcess::Send(const std::string& line, absl::Time deadline) {
@@ -217,7 +228,7 @@ absl::Status RuntimeProcess::Send(const std::string& line, absl::Time deadline) 
       sent += static_cast<size_t>(wrote);
     } else if (errno == EAGAIN) {
       QL_RETURN_IF_ERROR(Wait(POLLOUT, deadline));
-      if (!Drain()) return Ended();
+      if (!Drain() || process_->exit_status().has_value()) return Ended();
     } else if (errno != EINTR) {
       return Ended();
     }
@@ -236,7 +247,9 @@ absl::StatusOr<std::string> RuntimeProcess::Receive(absl::Time deadline) {
     searched = output_.size();
     if (searched > kMaxRuntimeLine) return Malformed("a line is too long");
     QL_RETURN_IF_ERROR(Wait(POLLIN, deadline));
-    if (!Drain() && output_.find('\n', searched) == std::string::npos) return Ended();
+    // Its end also ends what it started in its group. Whatever it wrote before is read after this.
+    const bool ended = process_->exit_status().has_value();
+    if ((!Drain() || ended) && output_.find('\n', searched) == std::string::npos) return Ended();
   }
 }
 
@@ -250,23 +263,30 @@ absl::Status RuntimeProcess::Wait(int events, absl::Time deadline) {
           absl::StrCat("it did not answer within ", absl::FormatDuration(options_.timeout)));
     }
     pollfd fds[] = {{process_->output_fd(), POLLIN, 0},
-                    {process_->error_fd(), POLLIN, 0},
-                    {(events & POLLOUT) != 0 ? input_.get() : -1, POLLOUT, 0}};
+                    {errors_closed_ ? -1 : process_->error_fd(), POLLIN, 0},
+                    {(events & POLLOUT) != 0 ? input_.get() : -1, POLLOUT, 0},
+                    {process_->exit_fd(), POLLIN, 0}};
     const auto milliseconds = static_cast<int>(absl::ToInt64Milliseconds(std::min(left, kPoll))) + 1;
-    if (poll(fds, 3, milliseconds) <= 0) continue;
-    if (fds[0].revents != 0 || fds[2].revents != 0) return absl::OkStatus();
-    // A closed standard error would be ready for ever.
-    if ((fds[1].revents & POLLIN) == 0) return absl::OkStatus();
-    Drain();
+    if (poll(fds, 4, milliseconds) <= 0) continue;
+    if (fds[0].revents != 0 || fds[2].revents != 0 || fds[3].revents != 0) return absl::OkStatus();
+    DrainErrors();
+  }
+}
+
+void RuntimeProcess::DrainErrors() {
+  char buffer[65536];
+  for (int i = 0; i < kMaxReads && !errors_closed_; ++i) {
+    const ssize_t got = read(process_->error_fd(), buffer, sizeof buffer);
+    if (got < 0) return;
+    errors_closed_ = got == 0;
+    errors_.append(buffer, static_cast<size_t>(got));
+    if (errors_.size() > kMaxErrors) errors_.erase(0, errors_.size() - kMaxErrors);
   }
 }
 
 bool RuntimeProcess::Drain() {
+  DrainErrors();
   char buffer[65536];
-  for (ssize_t got; (got = read(process_->error_fd(), buffer, sizeof buffer)) > 0;) {
-    errors_.append(buffer, static_cast<size_t>(got));
-    if (errors_.size() > kMaxErrors) errors_.erase(0, errors_.size() - kMaxErrors);
-  }
   while (output_.size() <= kMaxRuntimeLine) {
     const ssize_t got = read(process_->output_fd(), buffer, sizeof buffer);
     if (got > 0) {

@@ -74,8 +74,9 @@ class RuntimeProcess {
   absl::Status Send(const std::string& line, absl::Time deadline);
   absl::StatusOr<std::string> Receive(absl::Time deadline);
   absl::Status Wait(int events, absl::Time deadline);
-  // Reads what is there to be read. False: the program has closed its output.
+  // Read what is there to be read. False: the program has closed its output.
   bool Drain();
+  void DrainErrors();
   absl::Status Ended();
   // Ends the program; `status` is the answer to this request.
   absl::Status Give(absl::Status status);
@@ -85,6 +86,7 @@ class RuntimeProcess {
   UniqueFd input_;
   RuntimeIdentity identity_;
   std::string output_, errors_;  // read, not yet used; the end of standard error
+  bool errors_closed_ = false;   // by the program
   int64_t next_id_ = 1;
   absl::Status broken_;
 };

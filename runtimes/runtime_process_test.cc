@@ -1,5 +1,7 @@
 #include "runtimes/runtime_process.h"
 
+#include <ctime>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -144,6 +146,50 @@ TEST(RuntimeProcessTest, AProgramThatDoesNotAnswerIsKilled) {
   const auto stopped = RuntimeProcess::Start(Program({}, "exec sleep 1000"),
                                              {.timeout = absl::Hours(1), .should_stop = [] { return true; }});
   EXPECT_TRUE(absl::IsCancelled(stopped.status())) << stopped.status();
+}
+
+TEST(RuntimeProcessTest, EndlessStandardErrorDelaysNoDeadline) {
+  const absl::Time begin = absl::Now();
+  const auto late = RuntimeProcess::Start(Program({}, "cat /dev/zero >&2; :"),
+                                          {.timeout = absl::Milliseconds(200), .should_stop = {}});
+  EXPECT_TRUE(absl::IsDeadlineExceeded(late.status())) << late.status();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(10));
+}
+
+// Models are timed on the same cores while this process waits.
+TEST(RuntimeProcessTest, AClosedStandardErrorIsWaitedForWithoutUsingTheProcessor) {
+  const std::clock_t begin = std::clock();
+  const auto late = RuntimeProcess::Start(Program({}, "exec sleep 1000 2>&-"),
+                                          {.timeout = absl::Seconds(1), .should_stop = {}});
+  EXPECT_TRUE(absl::IsDeadlineExceeded(late.status())) << late.status();
+  EXPECT_LT(static_cast<double>(std::clock() - begin) / CLOCKS_PER_SEC, 0.3);
+}
+
+// A program that ends while one that it started still holds its output.
+TEST(RuntimeProcessTest, TheEndOfTheProgramIsNotMistakenForWaiting) {
+  const auto runtime = Start(Program({kHello}, "sleep 1000 & read -r x; echo no memory >&2; exit 7"));
+  ASSERT_TRUE(runtime.ok()) << runtime.status();
+  const absl::Status status = (*runtime)->Measure(0).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("exited with code 7: no memory"));
+  // Its last answer counts.
+  const auto last = Start(Program({kHello}, "sleep 1000 & read -r x; echo '{\"id\":2,\"seconds\":[1]}'"));
+  ASSERT_TRUE(last.ok()) << last.status();
+  EXPECT_EQ(*(*last)->Measure(0), 1);
+}
+
+TEST(RuntimeProcessTest, AStrayLineIsShown) {
+  const auto runtime = Start(Program({"Loading the model"}));
+  EXPECT_THAT(std::string(runtime.status().message()), HasSubstr("\"Loading the model\""));
+}
+
+TEST(RuntimeProcessTest, LongNamesAreCutBetweenCharacters) {
+  std::string title = "x";
+  for (int i = 0; i < 1000; ++i) title += "时";
+  const auto runtime =
+      Start(Program({absl::StrCat(R"({"id":1,"protocol":1,"version":"1","versions":{},"formats":["onnx"],)",
+                                  R"("title":")", title, "\"}")}));
+  ASSERT_TRUE(runtime.ok()) << runtime.status();
+  EXPECT_EQ((*runtime)->identity().title, title.substr(0, 127));
 }
 
 TEST(RuntimeProcessTest, AnEndlessLineIsRefused) {
