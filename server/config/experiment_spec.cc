@@ -281,6 +281,9 @@ void ReadBaseline(const YamlNode& node, Diagnostics& diagnostics, ExperimentSpec
   fields.Done();
 }
 
+// Each is started in every process of the measurement.
+constexpr size_t kMaxRuntimes = 16;
+
 void ReadComparison(const YamlNode* node, Diagnostics& diagnostics, ExperimentSpec* spec, Enabled* enabled) {
   Fields fields(node, "experiments.comparison", diagnostics);
   bool on = true;
@@ -292,6 +295,11 @@ void ReadComparison(const YamlNode* node, Diagnostics& diagnostics, ExperimentSp
     const Location& at = node->Find("runtimes")->at;
     if (!IsRuntimeName(name)) diagnostics.Error(at, messages::kRuntimeUnknown(name, RuntimeNames()));
     if (!names.insert(name).second) diagnostics.Error(at, messages::kRuntimeTwice(name));
+  }
+  if (spec->runtimes.size() > kMaxRuntimes) {
+    diagnostics.Error(node->Find("runtimes")->at,
+                      messages::kRuntimesTooMany(static_cast<int64_t>(spec->runtimes.size()),
+                                                 static_cast<int64_t>(kMaxRuntimes)));
   }
   fields.Done();
 }

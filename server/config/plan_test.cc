@@ -246,6 +246,17 @@ TEST(PlanTest, UnknownRuntimesAreRefusedWithTheirPlace) {
   EXPECT_THAT(Problems(Plan(head + "{a: b}\n")), HasSubstr("runtimes"));
 }
 
+TEST(PlanTest, NoMoreRuntimesAreTakenThanAComparisonTimes) {
+  const auto with = [](int count) {
+    std::vector<std::string> names;
+    for (int i = 0; i < count; ++i) names.push_back(absl::StrCat("x-a", i));
+    return Plan(absl::StrCat("experiments: {baseline: {}, comparison: {runtimes: [",
+                             absl::StrJoin(names, ", "), "]}}\n"));
+  };
+  EXPECT_TRUE(with(16).ok()) << Problems(with(16));
+  EXPECT_THAT(Problems(with(17)), HasSubstr("17 runtimes are listed; a comparison times at most 16"));
+}
+
 TEST(PlanTest, IncludesMergeAndLaterWins) {
   const std::vector<SourceFile> files = {
       {"a/main.yaml", "include: [base.yaml, ../gpu.yaml]\ntraining: {epochs: 3}\n"},
