@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -26,6 +27,7 @@ TORCH_PYTHON = str(ROOT / ".venv/bin/python")
 SERVER = ROOT / "runtimes/python/serve_runtime.py"
 FORMATS = {"onnxruntime": "onnx", "openvino": "openvino", "pytorch": "transformers"}
 MAX_LINE = 64 << 20
+PATIENCE = 120  # seconds for one answer; the program is ended then
 BATCH = [[3, 5, 6, 4], [3, 7, 4], [3, 4]]
 
 # Writes a model with random weights to the folder of the second argument.
@@ -47,12 +49,21 @@ class Program:
 
     def send(self, line):
         """The answer to a line of bytes."""
-        self.process.stdin.write(line + b"\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
+        answer = self.exchange(line)
         if not answer.endswith(b"\n"):
-            raise AssertionError(f"no whole line after {line[:200]!r}: {answer!r}")
+            raise AssertionError(f"no whole line within {PATIENCE} s after {line[:200]!r}: {answer!r}")
         return json.loads(answer)
+
+    def exchange(self, line):
+        """What follows a line of bytes, whatever it is. A program that is late is killed."""
+        late = threading.Timer(PATIENCE, self.process.kill)
+        late.start()
+        try:
+            self.process.stdin.write(line + b"\n")
+            self.process.stdin.flush()
+            return self.process.stdout.readline()
+        finally:
+            late.cancel()
 
     def ask(self, **request):
         self.next_id += 7
@@ -203,11 +214,9 @@ class ProtocolTest(unittest.TestCase):
     def test_a_line_beyond_the_limit_is_no_request(self):
         # It may end, or refuse the line and go on; it must not carry it out.
         try:
-            self.program.process.stdin.write(b'{"id":1,"do":"hello","protocol":1,"x":"' + b"x" * MAX_LINE + b'"}\n')
-            self.program.process.stdin.flush()
+            answer = self.program.exchange(b'{"id":1,"do":"hello","protocol":1,"x":"' + b"x" * MAX_LINE + b'"}')
         except BrokenPipeError:
             return
-        answer = self.program.process.stdout.readline()
         if answer:
             self.assert_refused(json.loads(answer))
 
@@ -256,6 +265,8 @@ def main():
     parser.add_argument("--model", type=pathlib.Path, help="folder of an exported model")
     parser.add_argument("--format", default="folder")
     options = parser.parse_args()
+    if options.program and not options.model:
+        parser.error("--program needs --model FOLDER, a model that quant-export wrote in --format")
     root = pathlib.Path(tempfile.mkdtemp(prefix="quantlab-protocol-"))
     try:
         if options.program:
