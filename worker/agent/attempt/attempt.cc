@@ -229,7 +229,7 @@ absl::Status Attempt::PlaceCheckpoint() {
   if (absl::IsCancelled(placed) || control_->stopping()) return placed;
   const Message why = messages::kCheckpointRefused(messages::kCheckpointNotFetched(MessageOf(placed)));
   log_.Warn(English(why));
-  return recorder_->RecordLog(v1::SEVERITY_WARNING, English(why));
+  return recorder_->RecordLog(v1::SEVERITY_WARNING, why);
 }
 
 absl::StatusOr<std::string> Attempt::ProvideAsset(const AssetRef& asset, const std::string& folder) {
@@ -374,10 +374,12 @@ void Attempt::CleanUp(HandOver::Result result) {
   if (result == HandOver::Result::kFenced) log_.Warn("dropped: the coordinator no longer accepts it");
   if (result == HandOver::Result::kAccepted && spool_ != nullptr) {
     // Later runs on this worker may need some of these files.
+    const bool checkpoints = hand_over_->checkpoints_needed();
     for (const v1::Artifact& artifact : spool_->artifacts()) {
       struct stat info;
       const std::string path = absl::StrCat(OutputOf(folder_), "/", artifact.name());
-      if (IsCheckpointName(artifact.name()) && lstat(path.c_str(), &info) != 0) continue;  // no longer needed
+      // The runner has removed older checkpoints.
+      if (IsCheckpointName(artifact.name()) && (!checkpoints || lstat(path.c_str(), &info) != 0)) continue;
       environment_.cache->Keep(path, {artifact.sha256(), artifact.size()});
     }
   }

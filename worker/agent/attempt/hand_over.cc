@@ -77,6 +77,7 @@ HandOver::~HandOver() {
     changed_.NotifyAll();
   }
   canceller_.Cancel();
+  checkpoint_canceller_.Cancel();
   if (sender_.joinable()) sender_.join();
   if (uploader_.joinable()) uploader_.join();
 }
@@ -190,7 +191,9 @@ bool HandOver::UploadNext(Backoff& backoff) {
   }
   const absl::Status status = Upload(artifact, backoff);
   const bool checkpoint = IsCheckpointName(artifact.name());
-  if (checkpoint && !status.ok()) {
+  if (checkpoint && absl::IsCancelled(status)) {
+    log_.Info(absl::StrCat(artifact.name(), " is not uploaded: it is not needed any more"));
+  } else if (checkpoint && !status.ok()) {
     log_.Warn(absl::StrCat(artifact.name(), " is not uploaded: ", status.message()));
   } else if (!status.ok() && !absl::IsCancelled(status)) {
     Refuse(Annotate(status, absl::StrCat("artifact ", artifact.name())), &HandOver::uploads_refused_);
@@ -238,8 +241,8 @@ absl::Status HandOver::Upload(const v1::Artifact& artifact, Backoff& backoff) {
 }
 
 absl::Status HandOver::TryUpload(const v1::Artifact& artifact) {
-  QL_ASSIGN_OR_RETURN(const v1::ArtifactStat known,
-                      coordinator_->StatArtifact(artifact.sha256(), &canceller_));
+  CallCanceller* const canceller = IsCheckpointName(artifact.name()) ? &checkpoint_canceller_ : &canceller_;
+  QL_ASSIGN_OR_RETURN(const v1::ArtifactStat known, coordinator_->StatArtifact(artifact.sha256(), canceller));
   if (known.present()) return absl::OkStatus();
   const std::string path = absl::StrCat(output_folder_, "/", artifact.name());
   struct stat info;
@@ -249,7 +252,7 @@ absl::Status HandOver::TryUpload(const v1::Artifact& artifact) {
   const int64_t offset = known.size() >= 0 && known.size() < artifact.size() ? known.size() : 0;
   QL_ASSIGN_OR_RETURN(
       const int64_t durable,
-      coordinator_->UploadArtifact(path, artifact.sha256(), artifact.size(), offset, &canceller_));
+      coordinator_->UploadArtifact(path, artifact.sha256(), artifact.size(), offset, canceller));
   if (durable == artifact.size()) return absl::OkStatus();
   return absl::UnavailableError(
       absl::StrCat("the upload ended at ", durable, " of ", artifact.size(), " bytes"));
@@ -275,9 +278,19 @@ bool HandOver::CheckpointPending() {
   return false;
 }
 
+bool HandOver::checkpoints_needed() {
+  MutexLock lock(mutex_);
+  return !skip_checkpoints_;
+}
+
 absl::Duration HandOver::StopPatience() {
   return CheckpointPending() ? std::max(options_.stop_patience, options_.checkpoint_patience)
                              : options_.stop_patience;
+}
+
+void HandOver::SkipCheckpoints() {
+  skip_checkpoints_ = true;
+  checkpoint_canceller_.Cancel();
 }
 
 bool HandOver::Drained() {
@@ -299,7 +312,7 @@ void HandOver::AwaitDrained() {
       leave = now + patience;
     }
     if (now >= leave) {
-      skip_checkpoints_ = true;  // without it the run may go on elsewhere, from an older state
+      SkipCheckpoints();  // without it the run may go on elsewhere, from an older state
       return;
     }
     changed_.WaitFor(mutex_, absl::Milliseconds(200));  // `control_` has no way to wake this
@@ -333,7 +346,7 @@ HandOver::Result HandOver::Finish(v1::FinishAttemptRequest finish) {
     MutexLock lock(mutex_);
     finishing_ = true;
     skip_results_ = !NeedsResults(finish);
-    skip_checkpoints_ = !NeedsCheckpoint(finish);
+    if (!NeedsCheckpoint(finish)) SkipCheckpoints();
     changed_.NotifyAll();
   }
   Backoff backoff(options_.first_pause, options_.longest_pause);

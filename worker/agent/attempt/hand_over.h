@@ -62,6 +62,8 @@ class HandOver {
   void Notify();
   // Whether a checkpoint of the spool is not with the coordinator yet. Safe to call from any thread.
   bool CheckpointPending();
+  // Whether another attempt may continue from a checkpoint of this one. After Finish.
+  bool checkpoints_needed();
 
   // Delivers the whole spool, and `finish` last (its numbers and artifacts are filled in here). If the
   // coordinator permanently refuses something, the outcome becomes FAILED with the reason.
@@ -80,6 +82,8 @@ class HandOver {
   // Skips what is not wanted; false: nothing is left to upload.
   bool FindNextUpload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Duration StopPatience();
+  // No checkpoint is needed any more: results must not wait for the upload of one.
+  void SkipCheckpoints() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits until everything is delivered or permanently refused, or there is a reason to stop.
   void AwaitDrained();
   bool GivenUp();
@@ -96,7 +100,7 @@ class HandOver {
   OutageLog* const outage_;
   const LogScope log_;
   const HandOverOptions options_;
-  CallCanceller canceller_;
+  CallCanceller canceller_, checkpoint_canceller_;  // the latter of uploads of checkpoints
   std::thread sender_, uploader_;
 
   Mutex mutex_;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/checkpoint_names.h"
+#include "base/message_catalogue.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "platform/paths.h"
@@ -167,6 +168,14 @@ absl::Status EventRecorder::RecordLog(v1::Severity severity, absl::string_view m
   v1::Event event;
   event.mutable_log()->set_severity(severity);
   event.mutable_log()->set_message(CleanText(message, 65536));
+  return Append(std::move(event));
+}
+
+absl::Status EventRecorder::RecordLog(v1::Severity severity, const Message& message) {
+  v1::Event event;
+  event.mutable_log()->set_severity(severity);
+  event.mutable_log()->set_message(English(message));
+  *event.mutable_log()->mutable_coded_message() = ToProto(message);
   return Append(std::move(event));
 }
 

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/message.h"
 #include "platform/digest.h"
 #include "quantlab/v1/event.pb.h"
 #include "worker/agent/events/spool.h"
@@ -51,6 +52,7 @@ class EventRecorder {
   // A line of the runner's standard output or error.
   absl::Status RecordOutput(absl::string_view line);
   absl::Status RecordLog(v1::Severity severity, absl::string_view message);
+  absl::Status RecordLog(v1::Severity severity, const Message& message);
   absl::Status RecordProgress(v1::Progress progress);
 
   // Spools progress that was held back long enough (`all`: any), a checkpoint that was, and the number of

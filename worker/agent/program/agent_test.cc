@@ -91,6 +91,9 @@ class AgentTest : public ::testing::Test {
     }
     return metrics;
   }
+  bool InCache(const std::string& sha256) const {
+    return std::filesystem::exists(absl::StrCat(data_, "/cache/", sha256));
+  }
   bool NothingLeft() const {
     const absl::StatusOr<std::vector<std::string>> left = FindAttempts(data_);
     return left.ok() && left->empty();
@@ -348,6 +351,7 @@ TEST_F(AgentTest, AStoppingWorkerHandsOverTheLastCheckpoint) {
   EXPECT_THAT(seen.finish->artifacts(), IsEmpty()) << "checkpoints are no results";
   EXPECT_EQ(ArtifactEvents(seen).back(), CheckpointName(2));
   EXPECT_EQ(coordinator_.artifacts().count(Sha256Hex(State(2))), 1u);
+  EXPECT_TRUE(InCache(Sha256Hex(State(2)))) << "if this worker gets the next attempt";
   EXPECT_TRUE(NothingLeft());
 }
 
@@ -394,6 +398,21 @@ TEST_F(AgentTest, AStoreWithoutSpaceForACheckpointDoesNotDelayTheRun) {
   EXPECT_EQ(seen.finish->artifacts(0).name(), "model.bin");
 }
 
+TEST_F(AgentTest, ResultsDoNotWaitForTheUploadOfACheckpoint) {
+  coordinator_.HoldUpload(Sha256Hex(State(1)));
+  const Seen seen = Execute("save_and_succeed");
+  EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_SUCCEEDED) << seen.finish->message();
+  EXPECT_THAT(ArtifactEvents(seen), ::testing::Contains(CheckpointName(1)));
+  EXPECT_THAT(seen.finish->artifacts(), SizeIs(1));
+}
+
+TEST_F(AgentTest, ACheckpointOfARunThatHasEndedDoesNotStayInTheCache) {
+  Execute("save_and_succeed");
+  StopAgent(false);
+  EXPECT_TRUE(InCache(Sha256Hex(std::string(100'000, 'm'))));
+  EXPECT_FALSE(InCache(Sha256Hex(State(1))));
+}
+
 TEST_F(AgentTest, TheRunnerIsToldFromWhereToContinue) {
   options_.checkpoint_interval = absl::Seconds(90);
   coordinator_.AddArtifact(Sha256Hex(State(7)), State(7));
@@ -416,6 +435,9 @@ TEST_F(AgentTest, WithoutItsCheckpointARunStartsFromTheBeginning) {
   });
   EXPECT_EQ(seen.finish->outcome(), v1::RUN_STATE_SUCCEEDED) << seen.finish->message();
   EXPECT_TRUE(HasLog(seen, "starts from the beginning"));
+  EXPECT_TRUE(std::any_of(seen.events.begin(), seen.events.end(), [](const v1::Event& event) {
+    return event.log().coded_message().code() == "checkpoint.refused";
+  })) << "to be shown in the client's language";
   EXPECT_FALSE(HasLog(seen, "--resume-from"));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/time/clock.h"
 #include "base/status_macros.h"
 #include "platform/files.h"
 
@@ -27,7 +28,12 @@ absl::StatusOr<v1::ArtifactStat> FakeCoordinator::StatArtifact(const std::string
 }
 
 absl::StatusOr<int64_t> FakeCoordinator::UploadArtifact(const std::string& path, const std::string& sha256,
-                                                        int64_t size, int64_t offset, CallCanceller*) {
+                                                        int64_t size, int64_t offset,
+                                                        CallCanceller* canceller) {
+  if (sha256 == held_upload_) {
+    while (!canceller->cancelled()) absl::SleepFor(absl::Milliseconds(1));
+    return absl::CancelledError("the upload was cancelled");
+  }
   QL_ASSIGN_OR_RETURN(const std::string content, ReadFile(path, 1 << 30));
   v1::UploadArtifactRequest first;
   first.set_sha256(sha256);

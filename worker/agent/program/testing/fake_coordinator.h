@@ -22,6 +22,12 @@ class FakeCoordinator : public Coordinator, public quantlab::testing::FakeCoordi
   absl::Status DownloadArtifact(const std::string& sha256, int64_t offset,
                                 const std::function<absl::Status(const std::string&)>& sink,
                                 CallCanceller* canceller) override;
+
+  // Uploads of this file do not end before they are cancelled. Before there are calls.
+  void HoldUpload(const std::string& sha256) { held_upload_ = sha256; }
+
+ private:
+  std::string held_upload_;
 };
 
 }  // namespace quantlab::agent
