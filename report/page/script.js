@@ -214,7 +214,8 @@
   }
 
   // Also for quantlabCharts(): names of variants that are not shown.
-  var page = { say: say, make: make, all: all, hidden: {} };
+  // Without a prototype: "constructor" is a name like any other.
+  var page = { say: say, make: make, all: all, hidden: Object.create(null) };
   var charts = { filter: function () {}, correct: function () {} };
 
   var tables = all('main table');
