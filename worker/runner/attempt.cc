@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -150,9 +149,8 @@ void Attempt::OpenCheckpoints(const Environment& environment) {
     Send(LogLine{Severity::kWarning, English(message), message});
   };
   engine::Checkpoints::Options options;
-  options.folder = OutputPath(kCheckpointFolder);
-  options.interval_seconds =
-      settings.interval_seconds > 0 ? settings.interval_seconds : std::numeric_limits<double>::infinity();
+  if (settings.interval_seconds > 0) options.folder = OutputPath(kCheckpointFolder);
+  options.interval_seconds = settings.interval_seconds;
   options.resume_from = settings.resume_from;
   options.executed_by = ExecutedBy(environment);
   options.attempt = job_->attempt;

@@ -71,6 +71,8 @@ absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledText
   options.checkpoints = attempt.checkpoints();
   options.on_step = [&](const engine::TrainingStep& step) {
     log.Add(step);
+    // Clients compute the speed from the first report on.
+    if (step.repeated) return true;
     return attempt.Report(messages::kTraining(), step.step, step.steps, "step");
   };
   const auto schedule = engine::MakeTrainingSchedule(data, training, attempt.config().seed);

@@ -309,6 +309,9 @@ class ResumeTest(AttemptTest):
         self.assertEqual(code, 4)
         log, events = self.continued("after_sigterm", file)
         self.assertTrue([line for line in log if "the training continues after step" in line["message"]], log)
+        step = int(file.name.removeprefix("step-").removesuffix(".safetensors"))
+        done = [int(e["progress"]["done"]) for e in events if e.get("progress", {}).get("phase") == "training"]
+        self.assertGreater(min(done), step, "the first report is the speed's beginning")
         self.assertFalse([e for e in events if "caveat" in e and "resumed" in e["caveat"]["code"]])
 
     def test_after_sigkill_it_continues_from_the_last_scheduled_state(self):

@@ -70,6 +70,8 @@ absl::Status TrainMore(Encoder& model, const TrainingConfig& config, const Quant
   options.on_step = [&](const TrainingStep& step) {
     log.Add(step);
     after_step(step);
+    // Clients compute the speed from the first report on.
+    if (step.repeated) return true;
     reported = context.Report(messages::kTraining(), step.step, step.steps, "step");
     return reported.ok();
   };

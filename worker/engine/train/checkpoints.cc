@@ -56,6 +56,7 @@ void Checkpoints::Refuse(const absl::Status& why) {
 }
 
 bool Checkpoints::Due() const {
+  if (options_.folder.empty()) return false;
   const std::chrono::duration<double> since = Clock::now() - last_;
   if (options_.interval_seconds <= 0) return true;
   return since.count() >= std::max(options_.interval_seconds, last_cost_ / kMaxShare);
@@ -63,7 +64,7 @@ bool Checkpoints::Due() const {
 
 void Checkpoints::Write(TrainingState state) {
   const std::string name = CheckpointFileName(static_cast<int64_t>(state.steps.size()));
-  if (!names_.empty() && names_.back() == name) return;
+  if (options_.folder.empty() || (!names_.empty() && names_.back() == name)) return;
   const Clock::time_point start = Clock::now();
   state.attempt = options_.attempt;
   state.executed_by = executed_by_;

@@ -19,7 +19,7 @@ namespace quantlab::engine {
 class Checkpoints {
  public:
   struct Options {
-    std::string folder;  // of the files; made when the first is written
+    std::string folder;  // of the files; made when the first is written. Empty: none are written
     // Between two files. It becomes longer where writing one takes more than a hundredth of it. 0: after
     // every step.
     double interval_seconds = 0;

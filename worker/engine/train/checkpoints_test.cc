@@ -66,6 +66,7 @@ struct Process {
     training.checkpoints = &checkpoints;
     training.on_step = [&](const TrainingStep& step) {
       losses.push_back(step.loss);
+      if (!step.repeated) ++made;
       return step.step < stop_after;
     };
     auto result = Train(*model, data, MakeTrainingSchedule(data, training.config, training.seed), training);
@@ -82,6 +83,7 @@ struct Process {
   std::unique_ptr<Encoder> model;
   TrainingSummary summary;
   std::vector<double> losses;
+  int64_t made = 0;  // steps, without those of earlier processes
   std::vector<std::string> written;
   std::optional<TrainingState> resumed;
   absl::Status refused, failed;
@@ -137,6 +139,7 @@ TEST_F(CheckpointsTest, AContinuedTrainingGivesTheSameWeightsBitForBit) {
       ASSERT_TRUE(second.Run().ok());
       ASSERT_TRUE(second.resumed.has_value()) << second.refused;
       EXPECT_THAT(second.resumed->steps, SizeIs(stop));
+      EXPECT_EQ(second.made, kSteps - stop);
       ExpectSameResult(second, undisturbed);
     }
   }
@@ -213,6 +216,7 @@ TEST_F(CheckpointsTest, AfterTheLastStepNothingIsTrainedAgain) {
   second.options.resume_from = first.last_file();
   ASSERT_TRUE(second.Run().ok());
   EXPECT_THAT(second.resumed->steps, SizeIs(kSteps));
+  EXPECT_EQ(second.made, 0);
   ExpectSameResult(second, first);
 }
 
@@ -291,6 +295,27 @@ TEST_F(CheckpointsTest, TrainingGoesOnWhereNothingCanBeWritten) {
   ASSERT_TRUE(process.Run().ok());
   EXPECT_FALSE(process.failed.ok());
   EXPECT_THAT(process.written, IsEmpty());
+}
+
+TEST_F(CheckpointsTest, WithoutAFolderATrainingContinuesAndWritesNothing) {
+  Process process("");
+  process.options.resume_from = StoppedAfter(2);
+  process.options.interval_seconds = 0;
+  EXPECT_EQ(process.Run(5).code(), absl::StatusCode::kCancelled);
+  EXPECT_TRUE(process.resumed.has_value()) << process.refused;
+  EXPECT_THAT(process.written, IsEmpty());
+  EXPECT_TRUE(process.failed.ok()) << process.failed;
+}
+
+TEST_F(CheckpointsTest, AnImpossibleTimeIsRefused) {
+  const std::string file = StoppedAfter(2);
+  TrainingState state = *ReadTrainingState(file);
+  for (auto& [name, value] : state.tensors) value = value.clone();  // they look into the file
+  for (const double seconds : {-1.0, 1e300, std::numeric_limits<double>::infinity()}) {
+    state.seconds = seconds;
+    ASSERT_TRUE(WriteTrainingState(file, state).ok());
+    EXPECT_EQ(ReadTrainingState(file).status().code(), absl::StatusCode::kInvalidArgument) << seconds;
+  }
 }
 
 TEST_F(CheckpointsTest, WritingTakesAtMostAHundredthOfTheTime) {

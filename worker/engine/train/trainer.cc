@@ -171,8 +171,12 @@ class TrainingLoop {
 
   // A step that an earlier process made is not made again.
   absl::StatusOr<TrainingStep> NextStep(const Batch& batch, size_t epoch, int64_t number) {
-    if (number <= resumed_) return done_[static_cast<size_t>(number - 1)];
     TrainingStep step;
+    if (number <= resumed_) {
+      step = done_[static_cast<size_t>(number - 1)];
+      step.repeated = true;
+      return step;
+    }
     step.epoch = static_cast<int>(epoch);
     step.step = number;
     QL_RETURN_IF_ERROR(RunStep(batch, step));
@@ -182,9 +186,9 @@ class TrainingLoop {
 
   absl::Status AfterStep(const TrainingStep& step) {
     const bool go_on = !options_.on_step || options_.on_step(step);
-    const bool is_new = step.step > resumed_;
     Checkpoints* const checkpoints = options_.checkpoints;
-    if (checkpoints != nullptr && is_new && (!go_on || checkpoints->Due())) checkpoints->Write(State());
+    if (checkpoints != nullptr && !step.repeated && (!go_on || checkpoints->Due()))
+      checkpoints->Write(State());
     if (go_on) return absl::OkStatus();
     return absl::CancelledError(absl::StrCat("training cancelled after step ", step.step, " of ", steps_));
   }

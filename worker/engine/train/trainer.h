@@ -28,6 +28,7 @@ struct TrainingStep {
   double loss = 0;           // of the batch, before the step
   double learning_rate = 0;  // of the step
   double gradient_norm = 0;  // global L2 norm before clipping
+  bool repeated = false;     // an earlier process made it; on_step gets it again
 };
 
 struct TrainingOptions {

@@ -25,6 +25,7 @@ namespace {
 
 constexpr char kKind[] = "quantlab training state";
 constexpr char kVersion[] = "1";
+constexpr double kMaxSeconds = 1e9;
 constexpr char kCpuRandom[] = "random/cpu";
 constexpr char kDeviceRandom[] = "random/device";
 
@@ -108,7 +109,8 @@ absl::Status ReadMetadata(const std::map<std::string, std::string>& metadata, Tr
   const bool numbers = absl::SimpleAtoi(text("attempt"), &state.attempt) &&
                        absl::SimpleAtoi(text("total_steps"), &state.total_steps) &&
                        absl::SimpleAtod(text("seconds"), &state.seconds);
-  if (numbers && IsSha256Hex(state.inputs) && state.seconds >= 0) return absl::OkStatus();
+  const bool possible = state.seconds >= 0 && state.seconds <= kMaxSeconds;
+  if (numbers && possible && IsSha256Hex(state.inputs)) return absl::OkStatus();
   return absl::InvalidArgumentError("its metadata are incomplete");
 }
 
