@@ -86,7 +86,8 @@ class UnitTest(unittest.TestCase):
 
     def test_the_worker_has_time_to_stop_its_runner(self):
         grace = value(settings("worker"), "grace", ": ")
-        self.assertGreater(int(value(unit("quant-worker"), "TimeoutStopSec")), int(grace))
+        self.assertGreater(int(value(unit("quant-worker"), "TimeoutStopSec")), int(grace) + 20,
+                           "the upload of a training's last state takes up to --checkpoint-upload-seconds")
 
     def command(self, name):
         """ExecStart with its file of options, in which folders and addresses are replaced."""
