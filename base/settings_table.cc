@@ -477,8 +477,9 @@ std::vector<SettingSpec> ListedExperiments() {
       Listed(
           ParamType::kString,
           {.key = "comparison.runtimes",
-           .help = "Runtimes, at most 16, that the models are timed in as well, in the same blocks; `quantlab` "
-                   "is always timed.",
+           .help =
+               "Runtimes, at most 16, that the models are timed in as well, in the same blocks; `quantlab` "
+               "is always timed.",
            .help_zh = "最多 16 个；另在这些运行时中为模型计时，与本引擎处于同一批区块；`quantlab` 总会计时。",
            .in_key = InInputKey::kNo,
            .allowed_words = absl::StrCat("a list of ", RuntimeNames()),
