@@ -307,7 +307,7 @@ std::vector<MetricSpec> TrainingMetrics() {
        .unit = "s",
        .title = "Training time",
        .title_zh = "训练时间",
-       .help = "Of the whole fine-tuning.",
+       .help = "Of the whole fine-tuning. Label: dtype, of its products.",
        .higher_is_better = false},
       {.name = "evaluation_time",
        .unit = "s",

@@ -63,7 +63,8 @@ struct DatasetConfig {
   // fifth where train_size is 0 too; -1: none. See MakeSplits.
   uint64_t split_seed = 0;
   int64_t train_size = 0, validation_size = 0, test_size = 0;
-  int max_length = 256;  // tokens, with [CLS] and [SEP]
+  int max_length = 256;                       // tokens, with [CLS] and [SEP]
+  std::string truncation_side = "tokenizer";  // right, left; tokenizer: as its files say
 };
 
 struct TrainingConfig {
@@ -76,7 +77,7 @@ struct TrainingConfig {
   double max_grad_norm = 1.0;  // 0: no clipping
   double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
   bool dropout = true;         // the probabilities of config.json; false: none
-  std::string dtype = "fp32";  // fp32, bf16 (autocast; weights stay FP32)
+  std::string dtype = "fp32";  // fp32, bf16 (autocast; weights stay FP32), auto (TrainingDtype)
 };
 
 struct MethodConfig {

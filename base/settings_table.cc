@@ -226,6 +226,14 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
            .help =
                "Largest number of tokens per text, including [CLS] and [SEP]; longer texts are truncated.",
            .help_zh = "每条文本的最大词元数，含 [CLS] 与 [SEP]；更长的文本被截断。"}),
+      Added(
+          &DatasetConfig::truncation_side,
+          {.key = "truncation_side",
+           .allowed = {"tokenizer", "right", "left"},
+           .help = "Where a longer text is cut: `right` keeps its first tokens, `left` its last, `tokenizer` "
+                   "does what the files of the tokenizer say. The saved model keeps it.",
+           .help_zh = "过长文本的截断位置：`right` 保留开头，`left` 保留结尾，`tokenizer` "
+                      "以分词器文件为准。保存的模型会记住该设置。"}),
   };
 }
 
@@ -286,10 +294,14 @@ std::vector<Setting<TrainingConfig>> TrainingSettings() {
                {.key = "dropout",
                 .help = "Apply dropout with the probabilities of the model's config.json.",
                 .help_zh = "按模型 config.json 中的概率使用 dropout。"}),
-      Original(&TrainingConfig::dtype, {.key = "dtype",
-                                        .allowed = {"fp32", "bf16"},
-                                        .help = "bf16: automatic mixed precision; the weights stay in FP32.",
-                                        .help_zh = "bf16：自动混合精度，权重仍为 FP32。"}),
+      Original(&TrainingConfig::dtype,
+               {.key = "dtype",
+                .allowed = {"fp32", "bf16", "auto"},
+                .help = "bf16: automatic mixed precision; the weights stay in FP32. "
+                        "auto: bf16 on a GPU and on a CPU with instructions for it, "
+                        "fp32 elsewhere.",
+                .help_zh = "bf16：自动混合精度，权重仍为 FP32。auto：GPU 以及带有 BF16 "
+                           "指令的 CPU 用 bf16，其余用 fp32。"}),
   };
 }
 

@@ -1,16 +1,25 @@
-// Facts of workers (quant-runner info) without which some runs must not be given to them.
+// What quant-runner can do beyond its first version, as facts that it reports (`quant-runner info`) and that
+// some runs ask for: an earlier version would ignore their setting and compute something else, without an
+// error.
 #ifndef QUANTLAB_BASE_WORKER_FACTS_H_
 #define QUANTLAB_BASE_WORKER_FACTS_H_
 
 namespace quantlab {
 
-// "true": the runner knows dataset.text_pair_column. Earlier versions do not report it: they ignore the
-// setting and would use the first text of each pair alone, without an error.
-inline constexpr char kTextPairsFact[] = "text_pairs";
+struct RunnerFeature {
+  const char* fact;  // "true": the runner knows the setting
+  // The key in RunRequirements::labels that asks for the fact in place of a label. Labels have no colon
+  // (base/worker_labels.h), so neither an experiment file nor an operator can give one of this name.
+  const char* requirement;
+  const char* setting;
+};
 
-// The key in RunRequirements::labels that asks for this fact in place of a label. Labels have no colon
-// (base/worker_labels.h), so neither an experiment file nor an operator can give one of this name.
-inline constexpr char kTextPairsRequirement[] = "fact:text_pairs";
+inline constexpr RunnerFeature kTextPairsFeature = {"text_pairs", "fact:text_pairs",
+                                                    "dataset.text_pair_column"};
+inline constexpr RunnerFeature kTruncationSideFeature = {"truncation_side", "fact:truncation_side",
+                                                         "dataset.truncation_side"};
+
+inline constexpr RunnerFeature kRunnerFeatures[] = {kTextPairsFeature, kTruncationSideFeature};
 
 }  // namespace quantlab
 

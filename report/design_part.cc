@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "report/facts/format.h"
 #include "report/facts/message_text.h"
+#include "report/facts/metric_pool.h"
 #include "report/parts.h"
 #include "report/prose/prose.h"
 #include "report/tables/tables.h"
@@ -78,6 +79,10 @@ void WriteData(Writer& writer) {
                              writer.Fill("Dataset: $0.", "数据集：$0。", AssetText(writer, dataset.asset)),
                              writer.Tell(prose::kSplits, sizes.train, sizes.validation, sizes.test,
                                          dataset.split_seed, dataset.max_length)});
+    if (dataset.truncation_side == "left") {
+      text = Join(writer.language(),
+                  {text, writer.Fill("Longer texts keep their last tokens.", "过长的文本保留结尾。")});
+    }
     if (!dataset.filter_column.empty()) {
       text = Join(writer.language(),
                   {text, writer.Fill("Only rows whose $0 is $1 are used.", "只使用 $0 为 $1 的行。",
@@ -103,7 +108,17 @@ void WriteData(Writer& writer) {
   writer.Paragraph(SubsetCaveats(writer));
 }
 
-void WriteRecipe(Writer& writer, const TrainingConfig& training) {
+// Of the products of a training: what `auto` came to be on the run's device.
+std::string DtypeOfTraining(const RunReport& run) {
+  for (const Metric& metric : run.metrics) {
+    if (metric.name != "training_time") continue;
+    if (const auto dtype = Label(metric, "dtype")) return *dtype;
+  }
+  return run.config.training.dtype;
+}
+
+void WriteRecipe(Writer& writer, const RunReport& run) {
+  const TrainingConfig& training = run.config.training;
   writer.Paragraph(writer.Tell(
       prose::kTrainingRecipe, writer.Cite(Source::kAdamW),
       writer.language() == Language::kEnglish ? Plural(training.epochs, "epoch", "epochs")
@@ -113,7 +128,7 @@ void WriteRecipe(Writer& writer, const TrainingConfig& training) {
       training.max_grad_norm == 0 ? writer.Say("0 (no clipping)", "0（不裁剪）")
                                   : FormatExact(training.max_grad_norm),
       training.dropout ? writer.Say("on", "开启") : writer.Say("off", "关闭"),
-      EscapeMarkdown(training.dtype)));
+      EscapeMarkdown(DtypeOfTraining(run))));
 }
 
 void WriteTraining(Writer& writer) {
@@ -125,7 +140,7 @@ void WriteTraining(Writer& writer) {
     writer.Paragraph(writer.Say("The checkpoint was fine-tuned before; it is only evaluated here.",
                                 "检查点此前已完成微调，这里只做评估。"));
   } else {
-    WriteRecipe(writer, training);
+    WriteRecipe(writer, *baseline->runs[0]);
   }
 }
 

@@ -218,7 +218,9 @@ RunRequirements RequirementsOf(const ExperimentOptions& options, const RunConfig
   RunRequirements requirements;
   requirements.memory_bytes = static_cast<int64_t>(std::llround(options.memory_gb * 1e9));
   requirements.labels = LabelsOf(options.labels);
-  if (!config.dataset.text_pair_column.empty()) requirements.labels[kTextPairsRequirement] = "true";
+  const auto needs = [&](const RunnerFeature& feature) { requirements.labels[feature.requirement] = "true"; };
+  if (!config.dataset.text_pair_column.empty()) needs(kTextPairsFeature);
+  if (config.dataset.truncation_side != DatasetConfig().truncation_side) needs(kTruncationSideFeature);
   requirements.alone = config.kind == RunKind::kComparison || InputsOf(config.method).timed_shapes;
   return requirements;
 }

@@ -432,9 +432,22 @@ TEST(PlanTest, RunsOfPairsNeedAWorkerThatReadsThem) {
   EXPECT_EQ(plan.runs.size(), 3u);
   for (const PlannedRun& run : plan.runs) {
     EXPECT_EQ(run.requirements.labels,
-              (std::map<std::string, std::string>{{kTextPairsRequirement, "true"}, {"room", "2"}}))
+              (std::map<std::string, std::string>{{kTextPairsFeature.requirement, "true"}, {"room", "2"}}))
         << run.config.run_name;
   }
+}
+
+TEST(PlanTest, ASideOfTruncationNeedsAWorkerThatKnowsIt) {
+  for (const auto& [side, wanted] :
+       {std::pair("left", size_t{1}), {"right", size_t{1}}, {"tokenizer", size_t{0}}}) {
+    const PlanResult plan =
+        Plan(absl::StrCat("experiments: {baseline: {}}\ndataset: {truncation_side: ", side, "}\n"));
+    ASSERT_TRUE(plan.ok()) << Problems(plan);
+    EXPECT_EQ(plan.runs[0].requirements.labels.count(kTruncationSideFeature.requirement), wanted) << side;
+    EXPECT_EQ(plan.runs[0].config.dataset.truncation_side, side);
+  }
+  EXPECT_THAT(Problems(Plan("experiments: {baseline: {}}\ndataset: {truncation_side: middle}\n")),
+              HasSubstr("allowed: tokenizer, right, left"));
 }
 
 TEST(PlanTest, TooManyLabelsAreRefused) {

@@ -402,7 +402,7 @@ TEST_F(QueueTest, RunsGoToWorkersWithTheirLabelsAndMemory) {
 
 TEST_F(QueueTest, RunsOfPairsWaitForAWorkerThatReadsThem) {
   RunRecord pairs = NewRun("pairs");
-  pairs.requirements.labels = {{kTextPairsRequirement, "true"}};
+  pairs.requirements.labels = {{kTextPairsFeature.requirement, "true"}};
   Submit("e", {pairs, NewRun("other")});
   WorkerRecord earlier = Worker("earlier"), present = Worker("present");
   EXPECT_EQ(Ask(earlier)->run_id, "e/other");
@@ -411,7 +411,7 @@ TEST_F(QueueTest, RunsOfPairsWaitForAWorkerThatReadsThem) {
       ElementsAre("no connected worker can execute it",
                   HasSubstr("worker earlier on host-earlier has a quant-runner of an earlier version")));
   EXPECT_THAT(coordinator_->Unplaceable({pairs}), SizeIs(1));
-  present.facts = {{kTextPairsFact, "true"}};
+  present.facts = {{kTextPairsFeature.fact, "true"}};
   EXPECT_EQ(Ask(present)->run_id, "e/pairs");
 }
 

@@ -77,15 +77,23 @@ Message WhyNotMethod(const RunRecord& run, const WorkerRecord& worker) {
                : messages::kWorkerLacksMethod(run.method, run.method_version);
 }
 
-bool ReadsTextPairs(const WorkerRecord& worker) {
-  const auto fact = worker.facts.find(kTextPairsFact);
+// The feature that a key of RunRequirements::labels asks for; nullptr: it asks for a label.
+const RunnerFeature* FeatureOf(absl::string_view requirement) {
+  const auto* const found =
+      std::find_if(std::begin(kRunnerFeatures), std::end(kRunnerFeatures),
+                   [&](const RunnerFeature& f) { return requirement == f.requirement; });
+  return found == std::end(kRunnerFeatures) ? nullptr : found;
+}
+
+bool HasFeature(const WorkerRecord& worker, const RunnerFeature& feature) {
+  const auto fact = worker.facts.find(feature.fact);
   return fact != worker.facts.end() && fact->second == "true";
 }
 
 Message WhyNotRequirements(const RunRecord& run, const WorkerRecord& worker) {
   for (const auto& [label, value] : run.requirements.labels) {
-    if (label == kTextPairsRequirement) {
-      if (!ReadsTextPairs(worker)) return messages::kWorkerLacksTextPairs();
+    if (const RunnerFeature* const feature = FeatureOf(label); feature != nullptr) {
+      if (!HasFeature(worker, *feature)) return messages::kWorkerIgnoresSetting(feature->setting);
       continue;
     }
     const auto given = worker.labels.find(label);

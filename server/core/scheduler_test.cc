@@ -345,13 +345,13 @@ TEST(WhyNotTest, LabelsMustBeThereWithTheirValues) {
 TEST(WhyNotTest, RunsOfPairsNeedARunnerThatKnowsThem) {
   WorkerRecord worker;
   worker.devices = {"cpu"};
-  worker.labels = {{kTextPairsRequirement, "true"}};  // a label is not what the runner reports
+  worker.labels = {{kTextPairsFeature.requirement, "true"}};  // a label is not what the runner reports
   RunRecord run = Queued("e/a");
-  run.requirements.labels = {{kTextPairsRequirement, "true"}};
+  run.requirements.labels = {{kTextPairsFeature.requirement, "true"}};
   EXPECT_THAT(English(WhyNot(run, worker)), HasSubstr("would ignore dataset.text_pair_column"));
-  worker.facts = {{kTextPairsFact, "false"}};
+  worker.facts = {{kTextPairsFeature.fact, "false"}};
   EXPECT_FALSE(WhyNot(run, worker).empty());
-  worker.facts = {{kTextPairsFact, "true"}};
+  worker.facts = {{kTextPairsFeature.fact, "true"}};
   EXPECT_TRUE(WhyNot(run, worker).empty());
   run.requirements.labels["room"] = "2";
   EXPECT_EQ(English(WhyNot(run, worker)), "has no label room=2");

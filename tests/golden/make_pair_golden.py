@@ -5,7 +5,8 @@
     python3 tests/golden/make_pair_golden.py
 
 pairs/KIND.jsonl has one pair a line: the texts a and b, the largest number of ids (0: no limit), and the ids and
-token types, truncated by longest_first. The tokenizers are those of ../subword, the small WordPiece vocabulary of
+token types, truncated by longest_first. In KIND_left.jsonl texts lose their first tokens, and b is null on some lines:
+a single text. The tokenizers are those of ../subword, the small WordPiece vocabulary of
 worker/engine/text/testdata, and two tokenizer.json over the same vocabulary, which are written beside the lines:
 `bert` with BERT's template, `swapped` with one that puts the second text first.
 """
@@ -52,7 +53,7 @@ def some_text(rng, corner):
     return " ".join(rng.choices(WORDS, k=rng.randint(0, 14)))
 
 
-def write_lines(name, tokenizer, rng):
+def write_lines(name, tokenizer, rng, direction="right"):
     corner = [text for text in corners() if len(text) < 80]
     specials = tokenizer.num_special_tokens_to_add(True)
     with open(GOLDEN / "pairs" / f"{name}.jsonl", "w", encoding="ascii") as out:
@@ -61,7 +62,9 @@ def write_lines(name, tokenizer, rng):
             longest = rng.choice([0] + [specials + room for room in range(1, 24)])
             tokenizer.no_truncation()
             if longest:
-                tokenizer.enable_truncation(longest, strategy="longest_first")
+                tokenizer.enable_truncation(longest, strategy="longest_first", direction=direction)
+            if direction == "left" and rng.random() < 0.4:
+                b = None
             encoded = tokenizer.encode(a, b)
             out.write(json.dumps({"a": a, "b": b, "max": longest, "ids": encoded.ids, "types": encoded.type_ids},
                                  separators=(",", ":")) + "\n")
@@ -76,6 +79,8 @@ def main():
                for name in ("roberta", "xlm_roberta")}
     for name, tokenizer in {"bert": bert, "swapped": swapped, **subword}.items():
         write_lines(name, tokenizer, random.Random(SEED))
+    for name, tokenizer in {"bert": bert, "roberta": subword["roberta"]}.items():
+        write_lines(f"{name}_left", tokenizer, random.Random(SEED + 1), "left")
 
 
 if __name__ == "__main__":

@@ -304,7 +304,7 @@ absl::Status Info(bool as_json) {
       methods.push_back({{"name", spec.name}, {"version", spec.version}});
     // Of this runner, not of an attempt's environment: reports do not show it.
     Json facts = environment.facts;
-    facts[kTextPairsFact] = true;
+    for (const RunnerFeature& feature : kRunnerFeatures) facts[feature.fact] = true;
     const Json json = {{"version", 1},
                        {"devices", DeviceNames(devices)},
                        {"methods", methods},

@@ -162,8 +162,9 @@ absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const e
 
 absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::string& folder,
                                                                  const engine::EncoderConfig& config,
-                                                                 int max_length) {
-  QL_ASSIGN_OR_RETURN(auto tokenizer, engine::Tokenizer::Load(folder));
+                                                                 int max_length,
+                                                                 std::optional<engine::TruncationSide> side) {
+  QL_ASSIGN_OR_RETURN(auto tokenizer, engine::Tokenizer::Load(folder, side));
   QL_RETURN_IF_ERROR(engine::CheckTokenizer(*tokenizer, config, folder, max_length));
   if (config.text_pairs) QL_RETURN_IF_ERROR(engine::CheckPairs(*tokenizer, config, folder, max_length));
   return tokenizer;

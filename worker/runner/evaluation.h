@@ -29,9 +29,9 @@ absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const e
 // The tokenizer of `folder`, checked against the model there; where config.text_pairs, also for pairs.
 // Errors: INVALID_ARGUMENT more ids than the model has embeddings, max_length beyond its positions, and those
 // of engine::CheckPairs.
-absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(const std::string& folder,
-                                                                 const engine::EncoderConfig& config,
-                                                                 int max_length);
+absl::StatusOr<std::unique_ptr<engine::Tokenizer>> LoadTokenizer(
+    const std::string& folder, const engine::EncoderConfig& config, int max_length,
+    std::optional<engine::TruncationSide> side = {});
 
 // One split and a model's predictions on it.
 struct Evaluation {

@@ -77,7 +77,7 @@ absl::Status FineTune(Attempt& attempt, Model& model, const engine::LabelledText
   };
   const auto schedule = engine::MakeTrainingSchedule(data, training, attempt.config().seed);
   QL_ASSIGN_OR_RETURN(const engine::TrainingSummary summary, engine::Train(model, data, schedule, options));
-  attempt.Record(Metric{"training_time", summary.seconds, "s", {}, 0, {}, {}, 0});
+  attempt.Record(Metric{"training_time", summary.seconds, "s", {{"dtype", summary.dtype}}, 0, {}, {}, 0});
   for (size_t epoch = 0; epoch < summary.epoch_losses.size(); ++epoch) {
     attempt.Log(absl::StrCat("epoch ", epoch + 1, ": mean loss ", summary.epoch_losses[epoch]));
   }
@@ -97,7 +97,8 @@ absl::Status RunBaseline(Attempt& attempt) {
   RecordSizes(attempt, data);
   QL_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadPretrained(attempt, data));
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
-                      LoadTokenizer(attempt.job().model_folder, model->config(), dataset.max_length));
+                      LoadTokenizer(attempt.job().model_folder, model->config(), dataset.max_length,
+                                    engine::ParseTruncationSide(dataset.truncation_side)));
   if (attempt.config().training.enabled) {
     QL_ASSIGN_OR_RETURN(const engine::LabelledTexts texts,
                         TokenizeExamples(attempt, *tokenizer, model->config(), data.train, "training texts"));
@@ -106,6 +107,9 @@ absl::Status RunBaseline(Attempt& attempt) {
   attempt.Report(messages::kSavingCheckpoint(), 0, 1, "file");
   QL_RETURN_IF_ERROR(
       engine::SaveModel(*model, std::nullopt, attempt.job().model_folder, attempt.OutputPath("model")));
+  if (engine::ParseTruncationSide(dataset.truncation_side)) {
+    QL_RETURN_IF_ERROR(engine::SaveTruncationSide(dataset.truncation_side, attempt.OutputPath("model")));
+  }
   if (!data.validation.empty()) {
     QL_RETURN_IF_ERROR(
         Evaluate(attempt, *model, *tokenizer, data.validation, "validation", data.validation_digest)

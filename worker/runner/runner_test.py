@@ -673,6 +673,27 @@ class RunnerTest(AttemptTest):
                 for a, b in zip(row[3:], json.loads(line)):
                     self.assertAlmostEqual(float(a), b, 5)
 
+    def test_the_saved_model_keeps_the_side_of_truncation(self):
+        job = self.job("baseline", "left")
+        job["config"]["dataset"].update(truncationSide="left", maxLength=4)
+        job["config"]["training"].update(dtype="auto", epochs=1)
+        code, events = self.run_job(job)
+        self.assertEqual(code, 0, events[-1])
+        self.assertIn(self.find(events, "training_time")["labels"]["dtype"], ("fp32", "bf16"))
+        config = json.loads((self.root / "left" / "model" / "tokenizer_config.json").read_text())
+        self.assertEqual(config, {"tokenizer_class": "BertTokenizer", "truncation_side": "left"})
+        words = WORDS[:6]
+        cut = self.predict("left", " ".join(words).encode() + b"\n", "--max-length", "4")
+        self.assertEqual(cut, self.predict("left", " ".join(words[-2:]).encode() + b"\n"))
+        self.assertNotEqual(cut, self.predict("left", " ".join(words[:2]).encode() + b"\n"))
+        job = self.job("quantization", "left_quantized")
+        job["config"]["dataset"].update(maxLength=4)
+        job["inputs"][0]["folder"] = str(self.root / "left" / "model")
+        code, events = self.run_job(job)
+        self.assertEqual(code, 0, events[-1])
+        saved = self.root / "left_quantized" / "model" / "tokenizer_config.json"
+        self.assertEqual(json.loads(saved.read_text()), config)
+
     def test_predict_answers_before_the_input_ends(self):
         process = subprocess.Popen([RUNNER, "predict", "--model", str(self.root / "baseline" / "model"),
                                     "--batch-size", "8"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -695,6 +716,7 @@ class RunnerTest(AttemptTest):
         self.assertTrue(info["fingerprint"])
         self.assertIn("runner_sha256", info["facts"])
         self.assertIs(info["facts"]["text_pairs"], True)
+        self.assertIs(info["facts"]["truncation_side"], True)
         # Tests run where it was built: in a checkout, or in a copy without one.
         self.assertRegex(info["facts"]["source_commit"], r"^([0-9a-f]{40}( with local changes)?|unknown: .+)$")
         self.assertIn(b"granularity", self.run_command("info").stdout)

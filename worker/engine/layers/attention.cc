@@ -1,14 +1,19 @@
 #include "worker/engine/layers/attention.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
+#include <ATen/autocast_mode.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/_flash_attention_forward.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/bmm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/constant_pad_nd.h>
+#include <ATen/ops/dropout.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
+#include <ATen/ops/softmax.h>
 #include <ATen/ops/split_with_sizes.h>
 
 namespace quantlab::engine {
@@ -50,6 +55,29 @@ at::Tensor AttentionOfVariableLengths(const at::Tensor& q, const at::Tensor& k, 
       .reshape(q.sizes());
 }
 
+// Probabilities that one call may keep for the backward pass: 64 MiB in BF16.
+constexpr int64_t kMaxKeptProbabilities = int64_t{32} << 20;
+
+// LibTorch's gradient of BF16 attention on the CPU makes a product for each head and 32 queries, and takes
+// four times as long as three batched products at 128 tokens.
+bool TakesBatchedProducts(const at::Tensor& q, const AttentionOptions& options, int64_t texts,
+                          int64_t queries, int64_t keys) {
+  return q.is_cpu() && q.scalar_type() == at::kBFloat16 && at::GradMode::is_enabled() &&
+         texts * options.heads * queries * keys <= kMaxKeptProbabilities;
+}
+
+// q, k, v: [texts, heads, length, head size]; returns what at::scaled_dot_product_attention does.
+at::Tensor AttentionByBatchedProducts(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                                      double dropout) {
+  // Autocast would convert the probabilities to FP32 and back.
+  const c10::impl::ExcludeDispatchKeyGuard no_autocast(c10::autocast_dispatch_keyset);
+  const auto flat = [](const at::Tensor& x) { return x.flatten(0, 1); };
+  const double scale = 1 / std::sqrt(static_cast<double>(q.size(3)));
+  at::Tensor p = at::softmax(at::bmm(flat(q.mul(scale)), flat(k).transpose(1, 2)), -1);
+  if (dropout > 0) p = at::dropout(p, dropout, /*train=*/true);
+  return at::bmm(p, flat(v)).view(q.sizes());
+}
+
 }  // namespace
 
 at::Tensor Attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
@@ -72,12 +100,13 @@ at::Tensor Attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   for (size_t i = 0; i < sizes.size(); ++i) {
     const int64_t texts = groups[i].texts, queries = q_sizes[i] / texts;
     const int64_t added = options.training || !q.is_cpu() ? 0 : QueriesToAdd(queries);
-    contexts.push_back(at::scaled_dot_product_attention(SplitHeads(qs[i], texts, options.heads, added),
-                                                        SplitHeads(ks[i], texts, options.heads),
-                                                        SplitHeads(vs[i], texts, options.heads), {}, dropout)
-                           .slice(2, 0, queries)
-                           .transpose(1, 2)
-                           .reshape({q_sizes[i], q.size(1)}));
+    const at::Tensor q_heads = SplitHeads(qs[i], texts, options.heads, added);
+    const at::Tensor k_heads = SplitHeads(ks[i], texts, options.heads);
+    const at::Tensor v_heads = SplitHeads(vs[i], texts, options.heads);
+    const at::Tensor context = TakesBatchedProducts(q, options, texts, queries, groups[i].length)
+                                   ? AttentionByBatchedProducts(q_heads, k_heads, v_heads, dropout)
+                                   : at::scaled_dot_product_attention(q_heads, k_heads, v_heads, {}, dropout);
+    contexts.push_back(context.slice(2, 0, queries).transpose(1, 2).reshape({q_sizes[i], q.size(1)}));
   }
   return contexts.size() == 1 ? contexts.front() : at::cat(contexts);
 }

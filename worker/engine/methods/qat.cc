@@ -77,7 +77,7 @@ absl::Status TrainMore(Encoder& model, const TrainingConfig& config, const Quant
   };
   const auto schedule = MakeTrainingSchedule(*context.train, config, context.seed);
   QL_ASSIGN_OR_RETURN(const TrainingSummary summary, Train(model, *context.train, schedule, options));
-  context.Record(Metric{"training_time", summary.seconds, "s", {}, 0, {}, {}, 0});
+  context.Record(Metric{"training_time", summary.seconds, "s", {{"dtype", summary.dtype}}, 0, {}, {}, 0});
   for (size_t epoch = 0; epoch < summary.epoch_losses.size(); ++epoch) {
     context.Log(absl::StrCat("extra epoch ", epoch + 1, ": mean loss ", summary.epoch_losses[epoch]));
   }

@@ -4,6 +4,8 @@
 #include <filesystem>
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "base/files.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
@@ -120,6 +122,18 @@ absl::Status CopyTokenizerFiles(const std::string& from, const std::string& to) 
     QL_RETURN_IF_ERROR(WriteFileAtomically(Join(to, name), *content));
   }
   return absl::OkStatus();
+}
+
+absl::Status SaveTruncationSide(const std::string& side, const std::string& folder) {
+  const std::string path = Join(folder, "tokenizer_config.json");
+  absl::StatusOr<std::string> text = ReadFile(path, kMaxTokenizerFileBytes);
+  if (absl::IsNotFound(text.status())) text = "{}";
+  QL_RETURN_IF_ERROR(text.status());
+  nlohmann::ordered_json config = nlohmann::ordered_json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!config.is_object()) return absl::InvalidArgumentError(absl::StrCat(path, ": not a JSON object"));
+  config["truncation_side"] = side;
+  return WriteFileAtomically(
+      path, config.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
 }
 
 absl::Status SaveCheckpoint(const Encoder& model, const std::string& tokenizer_folder,

@@ -43,6 +43,9 @@ absl::Status SaveCheckpoint(const Encoder& model, const std::string& tokenizer_f
 absl::Status SaveModelConfig(const EncoderConfig& config, const std::string& folder);
 absl::Status CopyTokenizerFiles(const std::string& from, const std::string& to);
 
+// Makes "left" or "right" the truncation_side of the tokenizer in `folder`: of its tokenizer_config.json.
+absl::Status SaveTruncationSide(const std::string& side, const std::string& folder);
+
 }  // namespace quantlab::engine
 
 #endif  // QUANTLAB_WORKER_ENGINE_MODELS_CHECKPOINT_H_

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/str_cat.h"
 #include "worker/engine/text/tokenizer.h"
 
 namespace quantlab::engine {
@@ -21,11 +22,24 @@ struct Kind {
   const char* folder;  // of the tokenizer
 };
 
+// Ids and types of a line's texts; of a single text all types are 0.
+TokenizedPair Encode(const Tokenizer& tokenizer, const Json& record) {
+  const auto first = record["a"].get<std::string>();
+  if (!record["b"].is_null()) {
+    return tokenizer.EncodePair(first, record["b"].get<std::string>(), record["max"]);
+  }
+  TokenizedPair single{tokenizer.Encode(first, record["max"]), {}};
+  single.types.resize(single.ids.size());
+  return single;
+}
+
 class PairGolden : public testing::TestWithParam<Kind> {};
 
 TEST_P(PairGolden, EveryPairHasTheIdsAndTypesOfHuggingFace) {
   const std::string root = QUANTLAB_SOURCE_DIR;
-  const auto tokenizer = Tokenizer::Load(root + "/" + GetParam().folder);
+  const bool left = std::string(GetParam().lines).find("_left") != std::string::npos;
+  const auto tokenizer =
+      Tokenizer::Load(root + "/" + GetParam().folder, left ? TruncationSide::kLeft : TruncationSide::kRight);
   ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
   ASSERT_TRUE((*tokenizer)->encodes_pairs());
   std::ifstream in(root + "/tests/golden/pairs/" + GetParam().lines + ".jsonl");
@@ -33,8 +47,7 @@ TEST_P(PairGolden, EveryPairHasTheIdsAndTypesOfHuggingFace) {
   for (std::string line; std::getline(in, line); ++lines) {
     const Json record = Json::parse(line);
     const int most = record["max"];
-    const TokenizedPair pair =
-        (*tokenizer)->EncodePair(record["a"].get<std::string>(), record["b"].get<std::string>(), most);
+    const TokenizedPair pair = Encode(**tokenizer, record);
     EXPECT_EQ(pair.ids, record["ids"].get<std::vector<int32_t>>()) << line;
     EXPECT_EQ(pair.types, record["types"].get<std::vector<int32_t>>()) << line;
     truncated += most > 0 && static_cast<int>(pair.ids.size()) == most;
@@ -48,9 +61,11 @@ INSTANTIATE_TEST_SUITE_P(All, PairGolden,
                                          Kind{"bert", "worker/engine/text/testdata/tiny_uncased"},
                                          Kind{"swapped", "tests/golden/pairs/swapped"},
                                          Kind{"roberta", "tests/golden/subword/roberta"},
+                                         Kind{"bert_left", "tests/golden/pairs/bert"},
+                                         Kind{"roberta_left", "tests/golden/subword/roberta"},
                                          Kind{"xlm_roberta", "tests/golden/subword/xlm_roberta"}),
                          [](const auto& param) {
-                           std::string name = param.param.folder;
+                           std::string name = absl::StrCat(param.param.lines, "_", param.param.folder);
                            for (char& c : name)
                              c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
                            return name;

@@ -106,6 +106,16 @@ absl::StatusOr<std::unique_ptr<const TextModel>> MakeModel(TokenizerSpec& spec, 
   return MakeTextPipeline(std::move(spec.pipeline), std::move(matcher));
 }
 
+// Leaves at most `size` ids.
+void Truncate(TruncationSide side, size_t size, std::vector<int32_t>* ids) {
+  if (ids->size() <= size) return;
+  if (side == TruncationSide::kLeft) {
+    ids->erase(ids->begin(), ids->end() - static_cast<std::ptrdiff_t>(size));
+  } else {
+    ids->resize(size);
+  }
+}
+
 }  // namespace
 
 struct Tokenizer::Impl {
@@ -113,6 +123,7 @@ struct Tokenizer::Impl {
       : kind(spec.kind),
         lower_case(spec.kind == TokenizerKind::kWordPiece && spec.word_piece.normalizer.lower_case),
         model_max_length(spec.model_max_length),
+        truncation_side(spec.truncation_side),
         names(std::move(n)),
         model(std::move(m)),
         verbatim(Verbatim(spec.added_tokens)),
@@ -137,6 +148,7 @@ struct Tokenizer::Impl {
   const TokenizerKind kind;
   const bool lower_case;
   const int64_t model_max_length;
+  const TruncationSide truncation_side;
   const Names names;
   const std::unique_ptr<const TextModel> model;
   const AddedTokenMatcher verbatim, normalized;
@@ -147,8 +159,10 @@ struct Tokenizer::Impl {
 Tokenizer::Tokenizer(std::unique_ptr<const Impl> impl) : impl_(std::move(impl)) {}
 Tokenizer::~Tokenizer() = default;
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& model_folder) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> Tokenizer::Load(const std::string& model_folder,
+                                                           std::optional<TruncationSide> side) {
   QL_ASSIGN_OR_RETURN(TokenizerSpec spec, ReadTokenizerSpec(model_folder));
+  if (side.has_value()) spec.truncation_side = *side;
   Names names(spec.vocabulary, spec.added_tokens);
   int32_t unk_id = -1;
   if (spec.kind == TokenizerKind::kWordPiece) {
@@ -199,6 +213,13 @@ std::vector<int32_t> Tokenizer::Tokenize(std::string_view text, int64_t max_toke
   return ids;
 }
 
+std::vector<int32_t> Tokenizer::TokenizeWithin(std::string_view text, int64_t max_tokens) const {
+  if (impl_->truncation_side == TruncationSide::kRight) return Tokenize(text, max_tokens);
+  std::vector<int32_t> ids = Tokenize(text);
+  Truncate(impl_->truncation_side, static_cast<size_t>(max_tokens), &ids);
+  return ids;
+}
+
 std::vector<int32_t> Tokenizer::Encode(std::string_view text, int max_length) const {
   const std::vector<int32_t>&before = impl_->frame.before, &after = impl_->frame.after;
   const auto specials = static_cast<int64_t>(before.size() + after.size());
@@ -206,7 +227,7 @@ std::vector<int32_t> Tokenizer::Encode(std::string_view text, int max_length) co
   if (max_length <= 0) {
     ids = Tokenize(text);
   } else if (max_length > specials) {
-    ids = Tokenize(text, max_length - specials);
+    ids = TokenizeWithin(text, max_length - specials);
   }
   ids.insert(ids.begin(), before.begin(), before.end());
   ids.insert(ids.end(), after.begin(), after.end());
@@ -218,8 +239,8 @@ TokenizedPair Tokenizer::EncodePair(std::string_view first, std::string_view sec
   if (max_length > 0) {
     const auto room = static_cast<size_t>(std::max(0, max_length - pair_specials()));
     const auto [first_size, second_size] = LongestFirst(texts[0].size(), texts[1].size(), room);
-    texts[0].resize(first_size);
-    texts[1].resize(second_size);
+    Truncate(impl_->truncation_side, first_size, &texts[0]);
+    Truncate(impl_->truncation_side, second_size, &texts[1]);
   }
   TokenizedPair result;
   for (const PairPart& part : impl_->frame.pair) {
@@ -270,6 +291,9 @@ int32_t Tokenizer::mask_id() const {
 }
 int32_t Tokenizer::vocab_size() const {
   return impl_->names.size;
+}
+TruncationSide Tokenizer::truncation_side() const {
+  return impl_->truncation_side;
 }
 int64_t Tokenizer::model_max_length() const {
   return impl_->model_max_length;

@@ -12,11 +12,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "worker/engine/text/truncation.h"
 
 namespace quantlab::engine {
 
@@ -33,17 +35,21 @@ class Tokenizer {
   // as it does in transformers: do_lower_case, strip_accents, tokenize_chinese_chars, add_prefix_space, names
   // of the special tokens. The class is that of tokenizer_class there or in config.json, else the one that
   // belongs to config.json's model_type.
+  // A text that is too long is cut on `side`; without it where tokenizer_config.json's truncation_side or
+  // tokenizer.json says, else on the right.
   // Errors: NOT_FOUND no vocabulary in the folder; INVALID_ARGUMENT a file is malformed, the class or a step
   // of tokenizer.json is not supported (named, with those that are), files contradict each other, or a
   // special token is not in the vocabulary: the message names file and field.
-  static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& model_folder);
+  static absl::StatusOr<std::unique_ptr<Tokenizer>> Load(const std::string& model_folder,
+                                                         std::optional<TruncationSide> side = {});
 
   ~Tokenizer();
   Tokenizer(const Tokenizer&) = delete;
   Tokenizer& operator=(const Tokenizer&) = delete;
 
   // Tokens between the special ones of a classifier ([CLS] and [SEP], <s> and </s>), at most max_length ids:
-  // what is too long loses its last tokens, never a special one. max_length 0: no limit; one below the number
+  // what is too long loses its last tokens (the first where it is cut on the left), never a special one.
+  // max_length 0: no limit; one below the number
   // of special tokens is taken as that number. Any bytes are accepted: invalid UTF-8 is read as Python's
   // bytes.decode("utf-8", errors="replace") reads it.
   std::vector<int32_t> Encode(std::string_view text, int max_length) const;
@@ -74,6 +80,7 @@ class Tokenizer {
   int32_t mask_id() const;
   // One more than the largest id: what the embedding table must at least hold.
   int32_t vocab_size() const;
+  TruncationSide truncation_side() const;
   // The longest text in ids, as tokenizer_config.json says; 0: it says nothing.
   int64_t model_max_length() const;
   // Whether WordPiece lower-cases.
@@ -83,6 +90,8 @@ class Tokenizer {
   std::string TokenText(int32_t id) const;
 
  private:
+  std::vector<int32_t> TokenizeWithin(std::string_view text, int64_t max_tokens) const;
+
   struct Impl;
   explicit Tokenizer(std::unique_ptr<const Impl> impl);
   std::unique_ptr<const Impl> impl_;

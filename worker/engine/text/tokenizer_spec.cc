@@ -295,6 +295,25 @@ int64_t ReadMaxLength(const Json& config) {
   return value >= 1 && value < kNoLimit ? static_cast<int64_t>(value) : 0;
 }
 
+// tokenizer_config.json's truncation_side, else truncation.direction of tokenizer.json ("Left"), as
+// transformers reads them.
+absl::StatusOr<TruncationSide> ReadTruncationSide(const Json& config, const std::string& config_path,
+                                                  const std::optional<Json>& file,
+                                                  const std::string& json_path) {
+  const Json* side = Find(config, "truncation_side");
+  const std::string* path = &config_path;
+  if (side == nullptr && file.has_value()) {
+    const Json* truncation = Find(*file, "truncation");
+    if (truncation != nullptr && truncation->is_object()) side = Find(*truncation, "direction");
+    path = &json_path;
+  }
+  if (side == nullptr) return TruncationSide::kRight;
+  const std::string name = side->is_string() ? absl::AsciiStrToLower(side->get<std::string>()) : side->dump();
+  const std::optional<TruncationSide> known = ParseTruncationSide(name);
+  if (known.has_value()) return *known;
+  return Malformed(*path, absl::StrCat("the side of truncation is ", name, "; allowed: right, left"));
+}
+
 // A token that frames the text is the one that the model knows by that role.
 void NameFrameTokens(TokenizerSpec* spec) {
   if (!spec->frame.has_value()) return;
@@ -366,6 +385,7 @@ absl::StatusOr<TokenizerSpec> ReadTokenizerSpec(const std::string& folder) {
   AddSpecialTokens(&spec);
   NameFrameTokens(&spec);
   spec.model_max_length = ReadMaxLength(config);
+  QL_ASSIGN_OR_RETURN(spec.truncation_side, ReadTruncationSide(config, config_path, file, json_path));
   return spec;
 }
 

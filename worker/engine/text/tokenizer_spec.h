@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "worker/engine/text/byte_pair.h"
 #include "worker/engine/text/text_pipeline.h"
+#include "worker/engine/text/truncation.h"
 #include "worker/engine/text/unigram.h"
 #include "worker/engine/text/word_piece.h"
 
@@ -53,6 +54,7 @@ struct TokenizerSpec {
   std::optional<Frame> frame;    // none: cls_token and sep_token
   std::vector<PairPart> pair;    // without a frame: how the files put two texts together; empty: not stated
   int64_t model_max_length = 0;  // 0: not stated
+  TruncationSide truncation_side = TruncationSide::kRight;
 
   WordPieceSpec word_piece;   // of kWordPiece
   TextPipelineSpec pipeline;  // of the other kinds

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <random>
 #include <string>
 #include <unistd.h>
@@ -414,6 +415,51 @@ TEST(Pairs, ATemplateWithoutBothTextsIsNone) {
   EXPECT_THAT((*both)->EncodePair("a", "a", 0).types, testing::ElementsAre(0, 3));
   EXPECT_FALSE(load(R"("pair":[{"SpecialToken":{"id":"<x>","type_id":0}}],)").ok());
   EXPECT_FALSE(load(R"("pair":[{"Sequence":{"id":"A","type_id":-1}}],)").ok());
+}
+
+// ---- the side of truncation ----
+
+class TruncationTest : public testing::Test {
+ protected:
+  void Write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_.path() + "/" + name) << text;
+  }
+  // Of "a b a b b" within 5 ids, three of which are the text's.
+  std::string Kept(std::optional<TruncationSide> side = {}) {
+    const auto tokenizer = Tokenizer::Load(folder_.path(), side);
+    if (!tokenizer.ok()) return std::string(tokenizer.status().message());
+    std::string out;
+    for (const int32_t id : (*tokenizer)->Encode("a b a b b", 5)) out += (*tokenizer)->TokenText(id) + " ";
+    return out;
+  }
+
+  TempFolder folder_;
+};
+
+TEST_F(TruncationTest, IsOnTheRightUnlessAFileSaysOtherwise) {
+  Write("tokenizer.json", TokenizerJson(""));
+  EXPECT_EQ(Kept(), "[CLS] a b a [SEP] ");
+  Write("tokenizer_config.json", R"({"truncation_side":"left"})");
+  EXPECT_EQ(Kept(), "[CLS] a b b [SEP] ");
+  EXPECT_EQ(Kept(TruncationSide::kRight), "[CLS] a b a [SEP] ");
+}
+
+// transformers takes the direction of tokenizer.json where tokenizer_config.json has no side.
+TEST_F(TruncationTest, IsThatOfTokenizerJsonWithoutOneInItsConfig) {
+  std::string json = TokenizerJson("");
+  json.insert(1, R"("truncation":{"direction":"Left","max_length":9,"strategy":"LongestFirst","stride":0},)");
+  Write("tokenizer.json", json);
+  EXPECT_EQ(Kept(), "[CLS] a b b [SEP] ");
+  Write("tokenizer_config.json", R"({"truncation_side":"right"})");
+  EXPECT_EQ(Kept(), "[CLS] a b a [SEP] ");
+}
+
+TEST_F(TruncationTest, AnUnknownSideIsRefusedByName) {
+  Write("vocab.txt", kVocab);
+  for (const std::string side : {R"("middle")", "3"}) {
+    Write("tokenizer_config.json", R"({"truncation_side":)" + side + "}");
+    EXPECT_THAT(Kept(), AllOf(HasSubstr("tokenizer_config.json"), HasSubstr("allowed: right, left")));
+  }
 }
 
 }  // namespace

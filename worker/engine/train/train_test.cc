@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/match.h"
+#include "worker/engine/kernels/bf16_tile.h"
 #include "worker/engine/models/checkpoint.h"
 #include "worker/engine/models/model_testing.h"
 #include "worker/engine/tasks/task.h"
@@ -98,6 +99,22 @@ TEST(TrainerTest, EqualSeedsGiveEqualWeightsBitForBit) {
     for (const auto& [name, tensor] : first) EXPECT_TRUE(at::equal(tensor, second.at(name))) << name;
     EXPECT_FALSE(at::equal(first.at("classifier.weight"), TrainedWeights(6, dtype).at("classifier.weight")));
   }
+}
+
+TEST(TrainerTest, AutoTrainsInTheDtypeOfTheDevice) {
+  const testing::ThreadsScope threads(1);
+  const std::string chosen = TrainingDtype("auto", at::kCPU);
+  EXPECT_EQ(chosen, HasBf16Products() ? "bf16" : "fp32");
+  EXPECT_EQ(TrainingDtype("auto", at::kCUDA), "bf16");
+  EXPECT_EQ(TrainingDtype("fp32", at::kCUDA), "fp32");
+  const TensorMap first = TrainedWeights(5, "auto"), second = TrainedWeights(5, chosen);
+  for (const auto& [name, tensor] : first) EXPECT_TRUE(at::equal(tensor, second.at(name))) << name;
+  const auto model = FormulaModel(SmallConfig());
+  TrainingOptions options = Options(1e-3);
+  options.config.dtype = "auto";
+  const auto summary = TrainOn(*model, TwoKinds(8), options);
+  ASSERT_TRUE(summary.ok()) << summary.status();
+  EXPECT_EQ(summary->dtype, chosen);
 }
 
 TensorMap CloneAll(const TensorMap& tensors) {

@@ -16,6 +16,7 @@
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
+#include "worker/engine/kernels/bf16_tile.h"
 #include "worker/engine/tasks/task.h"
 #include "worker/engine/tensors/torch_status.h"
 #include "worker/engine/train/adamw.h"
@@ -45,9 +46,9 @@ absl::Status CheckConfig(const TrainingConfig& config) {
   if (!(config.adam_beta2 >= 0 && config.adam_beta2 < 1))
     return bad("adam_beta2", config.adam_beta2, "[0, 1)");
   if (!(config.adam_epsilon > 0)) return bad("adam_epsilon", config.adam_epsilon, "greater than 0");
-  if (config.dtype != "fp32" && config.dtype != "bf16") {
+  if (config.dtype != "fp32" && config.dtype != "bf16" && config.dtype != "auto") {
     return absl::InvalidArgumentError(
-        absl::StrCat("training.dtype is ", config.dtype, "; allowed: fp32, bf16"));
+        absl::StrCat("training.dtype is ", config.dtype, "; allowed: fp32, bf16, auto"));
   }
   return absl::OkStatus();
 }
@@ -137,7 +138,7 @@ class TrainingLoop {
         data_(data),
         schedule_(schedule),
         options_(options),
-        bf16_(options.config.dtype == "bf16"),
+        bf16_(TrainingDtype(options.config.dtype, model.device()) == "bf16"),
         scope_(model, options.config.dropout),
         optimizer_(model.Parameters(), {options.config.adam_beta1, options.config.adam_beta2,
                                         options.config.adam_epsilon, options.config.weight_decay}) {
@@ -160,6 +161,7 @@ class TrainingLoop {
       if (examples > 0) summary.epoch_losses.push_back(loss / examples);
     }
     summary.seconds = Seconds();
+    summary.dtype = bf16_ ? "bf16" : "fp32";
     if (options_.checkpoints != nullptr) options_.checkpoints->SetFinal(State());
     return summary;
   }
@@ -300,6 +302,11 @@ class TrainingLoop {
 };
 
 }  // namespace
+
+std::string TrainingDtype(const std::string& dtype, const at::Device& device) {
+  if (dtype != "auto") return dtype;
+  return !device.is_cpu() || HasBf16Products() ? "bf16" : "fp32";
+}
 
 Schedule MakeTrainingSchedule(const LabelledTexts& data, const TrainingConfig& config, uint64_t seed) {
   const std::vector<int> lengths = data.Lengths();

@@ -56,9 +56,14 @@ struct TrainingOptions {
 
 struct TrainingSummary {
   int64_t steps = 0;
+  std::string dtype;                 // of the products: fp32, bf16
   double seconds = 0;                // with those of the processes from which this one continued
   std::vector<double> epoch_losses;  // mean over the examples of each epoch
 };
+
+// What TrainingConfig::dtype means on `device`: for auto "bf16" on a GPU and on a CPU with AVX512-BF16, whose
+// products of BF16 take about half the time, else "fp32"; any other as it is.
+std::string TrainingDtype(const std::string& dtype, const at::Device& device);
 
 // What each epoch reads, in order: TrainingBatches for every epoch of `config`.
 std::vector<std::vector<Batch>> MakeTrainingSchedule(const LabelledTexts& data, const TrainingConfig& config,

@@ -123,13 +123,13 @@ void Update(Sha256& hash, const std::vector<T>& values) {
   hash.Update({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)});
 }
 
-std::string Describe(const TrainingOptions& options) {
+std::string Describe(const TrainingOptions& options, const at::Device& device) {
   const TrainingConfig& config = options.config;
   return absl::StrJoin(
       {RoundTrip(config.learning_rate), RoundTrip(config.weight_decay), RoundTrip(config.warmup_ratio),
        RoundTrip(config.max_grad_norm), RoundTrip(config.adam_beta1), RoundTrip(config.adam_beta2),
-       RoundTrip(config.adam_epsilon), config.dtype, std::string(config.dropout ? "dropout" : "no dropout"),
-       absl::StrCat(options.seed), options.loss_key},
+       RoundTrip(config.adam_epsilon), TrainingDtype(config.dtype, device),
+       std::string(config.dropout ? "dropout" : "no dropout"), absl::StrCat(options.seed), options.loss_key},
       "\n");
 }
 
@@ -189,7 +189,7 @@ absl::StatusOr<std::string> TrainingInputsDigest(const Encoder& model, const Lab
                                                  const TrainingOptions& options) {
   return CatchTorch("computing the digest of the training's inputs", [&]() -> std::string {
     Sha256 hash;
-    hash.Update(Describe(options));
+    hash.Update(Describe(options, model.device()));
     for (const std::vector<Batch>& epoch : schedule) {
       hash.Update(absl::StrCat("\nepoch of ", epoch.size(), "\n"));
       for (const Batch& batch : epoch) Update(hash, batch.indices);
