@@ -2,22 +2,18 @@
 #include "server/service/access.h"
 
 #include <cmath>
-#include <condition_variable>
 #include <map>
-#include <mutex>
 #include <set>
 
 #include <gmock/gmock.h>
-#include <google/protobuf/descriptor.h>
-#include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "base/checkpoint_names.h"
 #include "base/message_catalogue.h"
 #include "security/token.h"
+#include "server/service/testing/every_rpc.h"
 #include "server/service/testing/service_harness.h"
 #include "server/service/testing/upload.h"
 
@@ -28,101 +24,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-// What each role may call at all: viewer, submitter, worker, admin. Kept apart from the table on purpose.
-constexpr char kExpected[] = R"(
-SubmitExperiment  - y - y
-GetExperiment     y y - y
-ListExperiments   y y - y
-WatchExperiment   y y - y
-CancelExperiment  - y - y
-RetryExperiment   - y - y
-ListLogs          y y - y
-ListMetrics       y y - y
-ExplainRun        y y - y
-GetReportData     y y - y
-ListMethods       y y y y
-ListCatalog       y y y y
-Sync              - - y -
-ReportEvents      - - y -
-FinishAttempt     - - y -
-ListWorkers       y y - y
-SetWorkerMode     - - - y
-StatArtifacts     y y y y
-DownloadArtifact  y y y y
-UploadArtifact    - y y y
-GetStorageUsage   y y - y
-DeleteExperiment  - y - y
-CollectGarbage    - - - y
-BackUpDatabase    - - - y
-CreateIdentity    - - - y
-RevokeIdentity    - - - y
-ListIdentities    - - - y
-JoinWorker        - - y -
-)";
-
-std::map<std::string, std::vector<std::string>> Expected() {
-  std::map<std::string, std::vector<std::string>> table;
-  for (const absl::string_view line : absl::StrSplit(kExpected, '\n', absl::SkipEmpty())) {
-    std::vector<std::string> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
-    const std::string method = words[0];
-    words.erase(words.begin());
-    table[method] = words;
-  }
-  return table;
-}
-
-// "/quantlab.v1.WorkerService/Sync" by "Sync", as the descriptors have them.
-std::map<std::string, std::string> Paths() {
-  std::map<std::string, std::string> paths;
-  for (const google::protobuf::FileDescriptor* file :
-       {v1::SubmitExperimentRequest::descriptor()->file(), v1::SyncRequest::descriptor()->file(),
-        v1::StatArtifactsRequest::descriptor()->file(), v1::CreateIdentityRequest::descriptor()->file(),
-        v1::CollectGarbageRequest::descriptor()->file()}) {
-    for (int s = 0; s < file->service_count(); ++s) {
-      const google::protobuf::ServiceDescriptor* service = file->service(s);
-      for (int m = 0; m < service->method_count(); ++m)
-        paths[service->method(m)->name()] =
-            absl::StrCat("/", service->full_name(), "/", service->method(m)->name());
-    }
-  }
-  return paths;
-}
-
-// A call of any kind: sends one empty message and reads all that come, for a server waits until they are
-// read.
-class EmptyCall : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
- public:
-  absl::Status Run(grpc::GenericStub& stub, grpc::ClientContext& context, const std::string& path) {
-    stub.PrepareBidiStreamingCall(&context, path, grpc::StubOptions(), this);
-    StartWriteLast(&request_, grpc::WriteOptions());
-    StartRead(&response_);
-    StartCall();
-    std::unique_lock<std::mutex> lock(mutex_);
-    ended_.wait(lock, [this] { return done_; });
-    return result_;
-  }
-
-  void OnReadDone(bool ok) override {
-    if (ok) StartRead(&response_);
-  }
-
-  void OnDone(const grpc::Status& status) override {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    result_ = FromGrpcStatus(status);
-    done_ = true;
-    ended_.notify_one();
-  }
-
- private:
-  const grpc::Slice nothing_{""};
-  const grpc::ByteBuffer request_{&nothing_, 1};
-  grpc::ByteBuffer response_;
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  bool done_ = false;
-  absl::Status result_;
-};
-
 class AccessTest : public ServiceTest {
  protected:
   // A new identity of the role, and its token; workers have joined as "worker-<name>".
@@ -132,13 +33,8 @@ class AccessTest : public ServiceTest {
     return identities_->Exchange(created.record, "worker-" + name)->token;
   }
 
-  // Calls any method with an empty request.
   absl::Status CallEmpty(const std::string& path, const std::string& token) {
-    grpc::GenericStub stub(channel_);
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
-    if (!token.empty()) context.AddMetadata("authorization", "Bearer " + token);
-    return EmptyCall().Run(stub, context, path);
+    return quantlab::CallEmpty(channel_, path, token);
   }
 
   std::string AuditText() { return *ReadFile(folder_ / "audit", 1 << 20); }
@@ -210,23 +106,15 @@ TEST(AccessTableTest, ChangesDoNotRunAmongReads) {
 TEST_F(ClosedLoopbackTest, EveryRoleAgainstEveryRpc) {
   std::map<Role, std::string> tokens;
   for (const Role role : kAllRoles) tokens[role] = TokenOf(RoleName(role), role);
-  const auto expected = Expected();
-  const auto paths = Paths();
+  const auto expected = ExpectedAccess();
+  const auto paths = RpcPaths();
   ASSERT_EQ(expected.size(), paths.size());
   for (const auto& [method, path] : paths) {
     ASSERT_EQ(expected.count(method), 1u) << method;
     for (size_t i = 0; i < std::size(kAllRoles); ++i) {
       const absl::Status status = CallEmpty(path, tokens[kAllRoles[i]]);
-      const std::string cell = absl::StrCat(method, " as ", RoleName(kAllRoles[i]), ": ", status.ToString());
-      if (expected.at(method)[i] == "y") {
-        EXPECT_NE(ReasonOf(status), "ROLE_MAY_NOT") << cell;
-        EXPECT_FALSE(absl::IsUnauthenticated(status)) << cell;
-        EXPECT_FALSE(absl::IsUnimplemented(status)) << cell;
-        EXPECT_FALSE(absl::IsDeadlineExceeded(status)) << cell;
-      } else {
-        EXPECT_TRUE(absl::IsPermissionDenied(status)) << cell;
-        EXPECT_EQ(ReasonOf(status), "ROLE_MAY_NOT") << cell;
-      }
+      const std::string cell = absl::StrCat(method, " as ", RoleName(kAllRoles[i]), ": ");
+      expected.at(method)[i] ? ExpectAdmitted(status, cell) : ExpectRefused(status, cell);
     }
     EXPECT_EQ(ReasonOf(CallEmpty(path, "")), "TOKEN_MISSING") << method;
     EXPECT_EQ(ReasonOf(CallEmpty(path, NewToken())), "TOKEN_UNKNOWN") << method;
@@ -234,7 +122,7 @@ TEST_F(ClosedLoopbackTest, EveryRoleAgainstEveryRpc) {
 }
 
 TEST_F(ClosedLoopbackTest, EachWayOfNotBeingKnownHasItsReason) {
-  const std::string path = Paths().at("ListMethods");
+  const std::string path = RpcPaths().at("ListMethods");
   const std::string token = TokenOf("alice", Role::kViewer);
   EXPECT_TRUE(CallEmpty(path, token).ok());
   clock_.Advance(absl::Minutes(61));
@@ -250,13 +138,13 @@ TEST_F(ClosedLoopbackTest, EachWayOfNotBeingKnownHasItsReason) {
 }
 
 TEST_F(AccessTest, WithoutTokensLoopbackIsOpenAndAWrongTokenIsStillRefused) {
-  for (const auto& [method, path] : Paths()) {
+  for (const auto& [method, path] : RpcPaths()) {
     const absl::Status status = CallEmpty(path, "");
     EXPECT_FALSE(absl::IsPermissionDenied(status)) << method << status;
     EXPECT_FALSE(absl::IsUnauthenticated(status)) << method << status;
     EXPECT_FALSE(absl::IsDeadlineExceeded(status)) << method;
   }
-  EXPECT_EQ(ReasonOf(CallEmpty(Paths().at("ListMethods"), NewToken())), "TOKEN_UNKNOWN");
+  EXPECT_EQ(ReasonOf(CallEmpty(RpcPaths().at("ListMethods"), NewToken())), "TOKEN_UNKNOWN");
 }
 
 TEST_F(AccessTest, AnIdentitySubmitsUnderItsNameAndChangesOnlyItsOwn) {
@@ -537,7 +425,7 @@ class LimitedTest : public AccessTest {
 
 TEST_F(LimitedTest, RequestsOfOneIdentityAreBoundedAndThoseOfOthersGoOn) {
   const std::string alice = TokenOf("alice", Role::kViewer), bob = TokenOf("bob", Role::kViewer);
-  const std::string path = Paths().at("ListMethods");
+  const std::string path = RpcPaths().at("ListMethods");
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(CallEmpty(path, alice).ok()) << i;
   const absl::Status refused = CallEmpty(path, alice);
   EXPECT_TRUE(absl::IsResourceExhausted(refused));
@@ -557,13 +445,13 @@ TEST_F(LimitedTest, OpenStreamsOfOneIdentityAreBounded) {
   const auto stream = experiments_->WatchExperiment(&context, request);
   v1::WatchExperimentResponse change;
   ASSERT_TRUE(stream->Read(&change));
-  EXPECT_EQ(ReasonOf(CallEmpty(Paths().at("WatchExperiment"), alice)), "TOO_MANY_OPEN_CALLS");
+  EXPECT_EQ(ReasonOf(CallEmpty(RpcPaths().at("WatchExperiment"), alice)), "TOO_MANY_OPEN_CALLS");
   context.TryCancel();
   stream->Finish();
   // The server notices a moment later.
   absl::Status later;
   for (int i = 0; i < 100; ++i) {
-    later = CallEmpty(Paths().at("WatchExperiment"), alice);
+    later = CallEmpty(RpcPaths().at("WatchExperiment"), alice);
     if (ReasonOf(later) != "TOO_MANY_OPEN_CALLS" && ReasonOf(later) != "TOO_MANY_REQUESTS") break;
     clock_.Advance(absl::Seconds(1));
   }

@@ -1,0 +1,158 @@
+// Who may call what over TLS: every RPC by every kind of caller, against the whole coordinator.
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "base/identities.h"
+#include "security/token.h"
+#include "server/main/testing/tls_fixture.h"
+#include "server/service/access_table.h"
+#include "server/service/testing/every_rpc.h"
+
+namespace quantlab {
+namespace {
+
+v1::Role ToMessage(Role role) {
+  switch (role) {
+    case Role::kViewer:
+      return v1::ROLE_VIEWER;
+    case Role::kSubmitter:
+      return v1::ROLE_SUBMITTER;
+    case Role::kWorker:
+      return v1::ROLE_WORKER;
+    case Role::kAdmin:
+      return v1::ROLE_ADMIN;
+  }
+  return v1::ROLE_UNSPECIFIED;
+}
+
+class AccessOverTlsTest : public TlsTest {
+ protected:
+  void SetUp() override {
+    TlsTest::SetUp();
+    std::vector<std::string> names;
+    for (const Role role : kAllRoles) names.push_back(RoleName(role));
+    ASSERT_TRUE(InitAuthority({folder_ / "ca", {}, names, absl::Now()}).ok());
+    channel_ = MakeChannel(address_, {.security = Trusting()});
+    for (const Role role : kAllRoles) tokens_[role] = TokenOf(role);
+  }
+
+  // Of a new identity with the role's name; a worker has joined.
+  std::string TokenOf(Role role) {
+    const std::string token = Create(RoleName(role), ToMessage(role)).token();
+    return role == Role::kWorker ? Joined(token) : token;
+  }
+
+  std::string Joined(const std::string& token) {
+    grpc::ClientContext context;
+    context.AddMetadata("authorization", "Bearer " + token);
+    v1::JoinWorkerRequest request;
+    request.set_worker_id("worker-of-the-test");
+    v1::JoinWorkerResponse response;
+    const absl::Status status =
+        FromGrpcStatus(v1::AdminService::NewStub(channel_)->JoinWorker(&context, request, &response));
+    EXPECT_TRUE(status.ok()) << status;
+    return response.token();
+  }
+
+  void Revoke(const std::string& name) {
+    grpc::ClientContext context;
+    v1::RevokeIdentityRequest request;
+    request.set_name(name);
+    v1::Identity response;
+    const auto stub = v1::AdminService::NewStub(MakeChannel(*options_.local, {}));
+    const absl::Status status = FromGrpcStatus(stub->RevokeIdentity(&context, request, &response));
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
+  // A connection that presents the client certificate of the role's identity, and no token.
+  std::shared_ptr<grpc::Channel> CertifiedChannel(Role role) const {
+    ChannelSecurity security = Trusting();
+    security.certificate = Content(File(absl::StrCat(RoleName(role), ".crt")));
+    security.key = Content(File(absl::StrCat(RoleName(role), ".key")));
+    return MakeChannel(address_, {.security = security});
+  }
+
+  // One row for each RPC and one column for each role; `call` makes the call. Refused callers keep their side
+  // of the stream open: the refusal must not wait for their messages.
+  static void CheckRolesAgainstRpcs(
+      const std::string& way,
+      const std::function<absl::Status(Role, const std::string& path, bool more)>& call) {
+    const auto expected = ExpectedAccess();
+    const auto paths = RpcPaths();
+    ASSERT_EQ(expected.size(), paths.size());
+    for (const auto& [method, path] : paths) {
+      ASSERT_EQ(expected.count(method), 1u) << method << " is in no row of the expected access";
+      for (size_t i = 0; i < std::size(kAllRoles); ++i) {
+        const std::string cell = absl::StrCat(method, " as ", RoleName(kAllRoles[i]), " by ", way, ": ");
+        const bool may = expected.at(method)[i];
+        EXPECT_EQ(FindAccessRule(method)->For(kAllRoles[i]) != Grant::kNo, may) << cell << "the table";
+        const absl::Status status = call(kAllRoles[i], path, /*more=*/!may);
+        may ? ExpectAdmitted(status, cell) : ExpectRefused(status, cell);
+      }
+    }
+  }
+
+  // Every RPC is refused with the reason, whatever it is and whether or not more messages follow.
+  void ExpectUnknown(const std::string& token, const std::string& reason) {
+    for (const auto& [method, path] : RpcPaths()) {
+      const absl::Status status = CallEmpty(channel_, path, token, /*more=*/true);
+      EXPECT_TRUE(absl::IsUnauthenticated(status)) << method << ": " << status;
+      EXPECT_EQ(ReasonOf(status), reason) << method << ": " << status;
+    }
+  }
+
+  std::shared_ptr<grpc::Channel> channel_;
+  std::map<Role, std::string> tokens_;
+};
+
+TEST_F(AccessOverTlsTest, EveryRoleAgainstEveryRpcByToken) {
+  CheckRolesAgainstRpcs("token", [&](Role role, const std::string& path, bool more) {
+    return CallEmpty(channel_, path, tokens_[role], more);
+  });
+}
+
+TEST_F(AccessOverTlsTest, EveryRoleAgainstEveryRpcByCertificate) {
+  std::map<Role, std::shared_ptr<grpc::Channel>> channels;
+  for (const Role role : kAllRoles) channels[role] = CertifiedChannel(role);
+  CheckRolesAgainstRpcs("certificate", [&](Role role, const std::string& path, bool more) {
+    return CallEmpty(channels[role], path, "", more);
+  });
+}
+
+TEST_F(AccessOverTlsTest, EveryRpcIsRefusedToWhoeverIsNotKnown) {
+  ExpectUnknown("", "TOKEN_MISSING");
+  ExpectUnknown(NewToken(), "TOKEN_UNKNOWN");
+  Revoke(RoleName(Role::kAdmin));
+  ExpectUnknown(tokens_[Role::kAdmin], "TOKEN_REVOKED");
+  const auto certified = CertifiedChannel(Role::kAdmin);
+  for (const auto& [method, path] : RpcPaths())
+    EXPECT_EQ(ReasonOf(CallEmpty(certified, path, "", /*more=*/true)), "CERTIFICATE_UNKNOWN") << method;
+}
+
+// The token that 'quantctl admin add-worker' prints.
+TEST_F(AccessOverTlsTest, AWorkerThatHasNotJoinedMayOnlyJoin) {
+  const std::string token = Create("new", v1::ROLE_WORKER).token();
+  for (const auto& [method, path] : RpcPaths()) {
+    const absl::Status status = CallEmpty(channel_, path, token, /*more=*/method != "JoinWorker");
+    if (method == "JoinWorker") {
+      ExpectAdmitted(status, "JoinWorker: ");
+    } else {
+      EXPECT_TRUE(absl::IsPermissionDenied(status)) << method << ": " << status;
+    }
+  }
+}
+
+TEST_F(AccessOverTlsTest, WhatNoTableHasIsNotServed) {
+  for (const char* path : {"/quantlab.v1.AdminService/NoSuchRpc", "/quantlab.v1.NoSuchService/Sync",
+                           "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
+    EXPECT_TRUE(absl::IsUnimplemented(CallEmpty(channel_, path, tokens_[Role::kAdmin]))) << path;
+  }
+}
+
+}  // namespace
+}  // namespace quantlab
