@@ -1,13 +1,20 @@
 // Who may call what over TLS: every RPC by every kind of caller, against the whole coordinator.
+#include <chrono>
+#include <filesystem>
 #include <functional>
+#include <future>
 #include <map>
 #include <string>
 #include <vector>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/identities.h"
+#include "base/sha256.h"
+#include "quantlab/v1/artifact.grpc.pb.h"
 #include "security/token.h"
 #include "server/main/testing/tls_fixture.h"
 #include "server/service/access_table.h"
@@ -15,6 +22,8 @@
 
 namespace quantlab {
 namespace {
+
+using ::testing::HasSubstr;
 
 v1::Role ToMessage(Role role) {
   switch (role) {
@@ -106,6 +115,43 @@ class AccessOverTlsTest : public TlsTest {
     }
   }
 
+  static void Prepare(grpc::ClientContext& context, const std::string& token) {
+    context.AddMetadata("authorization", "Bearer " + token);
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
+  }
+
+  // Stores `content` as this machine's user.
+  void Store(const std::string& content) {
+    const auto stub = v1::ArtifactService::NewStub(MakeChannel(*options_.local, {}));
+    grpc::ClientContext context;
+    v1::UploadArtifactResponse response;
+    const auto writer = stub->UploadArtifact(&context, &response);
+    constexpr size_t kPiece = 1 << 20;
+    for (size_t begin = 0; begin < content.size(); begin += kPiece) {
+      v1::UploadArtifactRequest request;
+      request.set_sha256(Sha256Hex(content));
+      request.set_size(static_cast<int64_t>(content.size()));
+      request.set_data(content.substr(begin, kPiece));
+      writer->Write(request);
+    }
+    writer->WritesDone();
+    const absl::Status status = FromGrpcStatus(writer->Finish());
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
+  // Of an upload on its way.
+  bool HasArrived(const std::string& sha256, uintmax_t bytes) const {
+    std::error_code none;
+    return std::filesystem::file_size(options_.data_dir + "/artifacts/incoming/" + sha256, none) == bytes;
+  }
+
+  // Ticks as the program does, until `happened`.
+  void TickUntil(const std::function<bool()>& happened) {
+    const absl::Time end = absl::Now() + absl::Seconds(30);
+    while (!happened() && absl::Now() < end) app_->Tick();
+    EXPECT_TRUE(happened());
+  }
+
   std::shared_ptr<grpc::Channel> channel_;
   std::map<Role, std::string> tokens_;
 };
@@ -152,6 +198,50 @@ TEST_F(AccessOverTlsTest, WhatNoTableHasIsNotServed) {
                            "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"}) {
     EXPECT_TRUE(absl::IsUnimplemented(CallEmpty(channel_, path, tokens_[Role::kAdmin]))) << path;
   }
+}
+
+// ---- streams that are open when their identity is revoked (open_calls_test.cc has the other cases) -------
+
+TEST_F(AccessOverTlsTest, AnUploadThatSendsNothingIsToldWhyItEnds) {
+  grpc::ClientContext context;
+  Prepare(context, tokens_[Role::kSubmitter]);
+  const auto stub = v1::ArtifactService::NewStub(channel_);
+  v1::UploadArtifactResponse response;
+  const auto writer = stub->UploadArtifact(&context, &response);
+  v1::UploadArtifactRequest request;
+  request.set_sha256(std::string(64, 'a'));
+  request.set_size(200);
+  request.set_data(std::string(100, 'x'));
+  ASSERT_TRUE(writer->Write(request));
+  TickUntil([&] { return HasArrived(request.sha256(), 100); });
+  Revoke("submitter");
+  auto finish = std::async(std::launch::async, [&] { return FromGrpcStatus(writer->Finish()); });
+  TickUntil([&] { return finish.wait_for(std::chrono::milliseconds(1)) == std::future_status::ready; });
+  const absl::Status ended = finish.get();
+  EXPECT_TRUE(absl::IsUnauthenticated(ended)) << ended;
+  EXPECT_THAT(std::string(ended.message()), HasSubstr("submitter was revoked"));
+}
+
+TEST_F(AccessOverTlsTest, ADownloadThatIsNotReadEnds) {
+  std::string content(48 << 20, 'x');
+  Store(content);
+  grpc::ClientContext context;
+  Prepare(context, tokens_[Role::kViewer]);
+  const auto stub = v1::ArtifactService::NewStub(channel_);
+  v1::DownloadArtifactRequest request;
+  request.set_sha256(Sha256Hex(content));
+  const auto reader = stub->DownloadArtifact(&context, request);
+  v1::DownloadArtifactResponse piece;
+  ASSERT_TRUE(reader->Read(&piece));
+  Revoke("viewer");
+  TickUntil([&] { return absl::StrContains(Content(options_.audit_log), "rpc=DownloadArtifact"); });
+  size_t received = piece.data().size();
+  while (reader->Read(&piece)) received += piece.data().size();
+  EXPECT_LT(received, content.size());
+  const absl::Status ended = FromGrpcStatus(reader->Finish());
+  EXPECT_TRUE(absl::IsUnauthenticated(ended)) << ended;
+  EXPECT_THAT(std::string(ended.message()), HasSubstr("viewer was revoked"));
+  EXPECT_THAT(Content(options_.audit_log), HasSubstr("reason=TOKEN_REVOKED"));
 }
 
 }  // namespace

@@ -131,7 +131,8 @@ struct App::Parts {
       QL_ASSIGN_OR_RETURN(auto file, Log::Open(audit_options));
       audit = std::make_unique<AuditLog>(std::move(file), &Clock::Real());
     }
-    access = std::make_unique<Access>(options.require_auth, identities.get(), limits.get(), audit.get());
+    access = std::make_unique<Access>(options.require_auth, identities.get(), limits.get(), audit.get(),
+                                      &Clock::Real());
     return absl::OkStatus();
   }
 
@@ -287,6 +288,7 @@ std::string App::target() const {
 
 void App::Tick() {
   parts_->coordinator->Tick();
+  parts_->access->open_calls().EndInvalid();
 }
 
 void App::CleanUp() {

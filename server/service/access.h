@@ -19,6 +19,7 @@
 #include "server/service/audit_log.h"
 #include "server/service/caller_limits.h"
 #include "server/service/identity_directory.h"
+#include "server/service/open_calls.h"
 
 namespace quantlab {
 
@@ -39,8 +40,13 @@ struct Admission {
 // Borrows everything; `audit` may be null. Threads: safe.
 class Access {
  public:
-  Access(bool require_auth, IdentityDirectory* identities, CallerLimits* limits, AuditLog* audit)
-      : require_auth_(require_auth), identities_(identities), limits_(limits), audit_(audit) {}
+  Access(bool require_auth, IdentityDirectory* identities, CallerLimits* limits, AuditLog* audit,
+         const Clock* clock)
+      : require_auth_(require_auth),
+        identities_(identities),
+        limits_(limits),
+        audit_(audit),
+        open_calls_(identities, clock) {}
 
   // Errors: UNAUTHENTICATED no or a wrong token; PERMISSION_DENIED the role may not; RESOURCE_EXHAUSTED a
   // limit of the caller. `caller` is set as far as it is known.
@@ -53,6 +59,7 @@ class Access {
 
   IdentityDirectory& identities() { return *identities_; }
   CallerLimits& limits() { return *limits_; }
+  OpenCalls& open_calls() { return open_calls_; }
 
  private:
   absl::StatusOr<Caller> Identify(const grpc::ServerContextBase& context) const;
@@ -61,6 +68,7 @@ class Access {
   IdentityDirectory* const identities_;
   CallerLimits* const limits_;
   AuditLog* const audit_;
+  OpenCalls open_calls_;
 };
 
 }  // namespace quantlab

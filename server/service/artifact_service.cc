@@ -118,6 +118,7 @@ grpc::Status ArtifactService::UploadArtifact(grpc::ServerContext* context,
   absl::Status status = record.admitted();
   if (status.ok()) status = CheckExecutes(record);
   if (status.ok()) {
+    record.EndWithIdentity(*context);
     Transfers::Slot slot(transfers_, [context] { context->TryCancel(); });
     status = slot.status();
     if (status.ok()) status = CallHandler([&] { return Upload(reader, record, slot, response); });
@@ -129,7 +130,10 @@ grpc::Status ArtifactService::UploadArtifact(grpc::ServerContext* context,
 absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactRequest>* reader, RpcRecord& record,
                                      Transfers::Slot& slot, v1::UploadArtifactResponse* response) {
   v1::UploadArtifactRequest message;
-  if (!reader->Read(&message)) return absl::InvalidArgumentError("an upload without a message");
+  if (!reader->Read(&message)) {
+    QL_RETURN_IF_ERROR(record.CheckActive());
+    return absl::InvalidArgumentError("an upload without a message");
+  }
   const std::string sha256 = message.sha256();
   const int64_t size = message.size();
   QL_RETURN_IF_ERROR(CheckDigest(sha256));
@@ -148,6 +152,7 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
       return absl::InvalidArgumentError(
           absl::StrCat("a chunk of ", message.data().size(), " bytes; allowed: ", kChunkBytes));
     }
+    QL_RETURN_IF_ERROR(record.CheckActive());
     QL_RETURN_IF_ERROR(CountUpload(record, static_cast<int64_t>(message.data().size())));
     QL_RETURN_IF_ERROR((*writer)->Append(message.data()));
     rpc_.metrics->OnArtifactBytes(Transfer::kReceived, static_cast<int64_t>(message.data().size()));
@@ -156,7 +161,7 @@ absl::Status ArtifactService::Upload(grpc::ServerReader<v1::UploadArtifactReques
   // Also when the caller is gone: the received part is kept, and the upload can be resumed.
   QL_ASSIGN_OR_RETURN(const int64_t durable, (*writer)->Close());
   response->set_size(durable);
-  return absl::OkStatus();
+  return record.CheckActive();
 }
 
 grpc::Status ArtifactService::DownloadArtifact(grpc::ServerContext* context,
@@ -168,9 +173,10 @@ grpc::Status ArtifactService::DownloadArtifact(grpc::ServerContext* context,
   if (status.ok()) record.object = request->sha256();
   if (status.ok()) status = CallHandler([&] { return CheckAssigned(record, request->sha256()); });
   if (status.ok()) {
+    record.EndWithIdentity(*context);
     Transfers::Slot slot(transfers_, [context] { context->TryCancel(); });
     status = slot.status();
-    if (status.ok()) status = CallHandler([&] { return Download(*request, slot, writer); });
+    if (status.ok()) status = CallHandler([&] { return Download(*request, record, slot, writer); });
   }
   record.End(status);
   return ToGrpcStatus(status);
@@ -186,7 +192,8 @@ absl::Status ArtifactService::Damaged(const std::string& sha256) {
                     "ARTIFACT_DAMAGED");
 }
 
-absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& request, Transfers::Slot& slot,
+absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& request, const RpcRecord& record,
+                                       Transfers::Slot& slot,
                                        grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) {
   QL_ASSIGN_OR_RETURN(const auto reader, store_->OpenReader(request.sha256()));
   if (request.offset() < 0 || request.offset() > reader->size()) {
@@ -208,7 +215,8 @@ absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& reques
     if (request.offset() == 0 && offset == reader->size() && hash.HexDigest() != request.sha256())
       return Damaged(request.sha256());
     message.set_data(std::move(data));
-    if (!writer->Write(message)) return absl::CancelledError("the caller disconnected");
+    QL_RETURN_IF_ERROR(record.CheckActive());
+    if (!writer->Write(message)) return WriteFailed(record);
     rpc_.metrics->OnArtifactBytes(Transfer::kSent, static_cast<int64_t>(message.data().size()));
     slot.Touch();
     message.clear_size();

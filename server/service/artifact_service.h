@@ -50,8 +50,8 @@ class ArtifactService final : public v1::ArtifactService::Service {
   absl::Status CheckAssigned(const RpcRecord& record, const std::string& sha256);
   absl::StatusOr<Inputs> ReadInputs(const std::string& worker_id);
   absl::Status Damaged(const std::string& sha256);
-  absl::Status Download(const v1::DownloadArtifactRequest& request, Transfers::Slot& slot,
-                        grpc::ServerWriter<v1::DownloadArtifactResponse>* writer);
+  absl::Status Download(const v1::DownloadArtifactRequest& request, const RpcRecord& record,
+                        Transfers::Slot& slot, grpc::ServerWriter<v1::DownloadArtifactResponse>* writer);
 
   const RpcEnvironment rpc_;
   ArtifactStore* const store_;

@@ -44,12 +44,19 @@ absl::StatusOr<IdentityRecord> IdentityDirectory::Checked(const IdentityRecord& 
   return record;
 }
 
-absl::StatusOr<IdentityRecord> IdentityDirectory::FindByToken(const std::string& token) const {
-  const std::string digest = TokenDigest(token);
+absl::StatusOr<IdentityRecord> IdentityDirectory::FindByDigest(const std::string& token_sha256) const {
   MutexLock lock(mutex_);
-  const auto name = name_of_token_.find(digest);
+  const auto name = name_of_token_.find(token_sha256);
   if (name == name_of_token_.end()) return Unauthenticated(messages::kTokenUnknown(), "TOKEN_UNKNOWN");
   return Checked(by_name_.at(name->second));
+}
+
+absl::StatusOr<IdentityRecord> IdentityDirectory::FindByToken(const std::string& token) const {
+  return FindByDigest(TokenDigest(token));
+}
+
+absl::Status IdentityDirectory::CheckActive(const IdentityRecord& caller) const {
+  return FindByDigest(caller.token_sha256).status();
 }
 
 absl::StatusOr<IdentityRecord> IdentityDirectory::FindByCertificate(

@@ -30,6 +30,10 @@ class IdentityDirectory {
   // Errors: UNAUTHENTICATED none of them is an active identity.
   absl::StatusOr<IdentityRecord> FindByCertificate(const std::vector<std::string>& names) const;
 
+  // Whether `caller`, found at the start of a call, may go on with it.
+  // Errors: UNAUTHENTICATED as FindByToken; unknown also when it has another token now.
+  absl::Status CheckActive(const IdentityRecord& caller) const;
+
   // Creates an identity and returns its token. A worker's is good for an hour and one exchange; `lifetime` is
   // then that of the token which the exchange gives. Errors: INVALID_ARGUMENT the name; ALREADY_EXISTS.
   struct Created {
@@ -44,6 +48,7 @@ class IdentityDirectory {
   std::vector<IdentityRecord> List() const;
 
  private:
+  absl::StatusOr<IdentityRecord> FindByDigest(const std::string& token_sha256) const;
   absl::StatusOr<IdentityRecord> Checked(const IdentityRecord& record) const;
   absl::StatusOr<IdentityRecord> Get(const std::string& name) const;
 

@@ -44,6 +44,17 @@ RpcRecord::RpcRecord(const RpcEnvironment& environment, const grpc::ServerContex
   open_call_ = std::move(admission->open_call);
 }
 
+void RpcRecord::EndWithIdentity(grpc::ServerContextBase& context,
+                                std::function<void(const absl::Status&)> end) {
+  if (!caller_.identity) return;
+  ends_with_identity_ = environment_.access->open_calls().Add(*caller_.identity, context, std::move(end));
+}
+
+absl::Status RpcRecord::CheckActive() const {
+  if (!caller_.identity) return absl::OkStatus();
+  return environment_.access->identities().CheckActive(*caller_.identity);
+}
+
 void RpcRecord::End(const absl::Status& status) const {
   const absl::Duration took = environment_.clock->Monotonic() - start_;
   environment_.metrics->OnRpc(method_, status.code(), took);
@@ -97,6 +108,11 @@ grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::Call
     reactor->Finish(ToGrpcStatus(status));
   }
   return reactor;
+}
+
+absl::Status WriteFailed(const RpcRecord& record) {
+  const absl::Status active = record.CheckActive();
+  return active.ok() ? absl::CancelledError("the caller disconnected") : active;
 }
 
 absl::StatusOr<int> CheckPageSize(int32_t size, int standard, int most) {

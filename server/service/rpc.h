@@ -45,6 +45,12 @@ class RpcRecord {
   // Who calls; no identity: this machine's user.
   const Caller& caller() const { return caller_; }
 
+  // For calls that last. From now on the call ends soon after its caller's identity is revoked or expires:
+  // `end`, which may be empty, is called as OpenCalls::Add says, and must hold no reference to this object.
+  void EndWithIdentity(grpc::ServerContextBase& context, std::function<void(const absl::Status&)> end = {});
+  // Whether the caller may go on; OK or UNAUTHENTICATED. Calls that move data ask before each piece.
+  absl::Status CheckActive() const;
+
   // The experiment, run and attempt of the call, for its log line.
   LogSubject subject;
   // What the call is about besides, for the audit log: an identity's name, an artifact's digest.
@@ -64,7 +70,7 @@ class RpcRecord {
   Caller caller_;
   Grant grant_ = Grant::kNo;
   Lane lane_ = Lane::kRead;
-  std::shared_ptr<void> open_call_;
+  std::shared_ptr<void> open_call_, ends_with_identity_;
   absl::Status admitted_;
 };
 
@@ -76,6 +82,10 @@ absl::Status CallHandler(const std::function<absl::Status()>& handler);
 // is gone, or whose deadline has passed, before its turn is not run.
 grpc::ServerUnaryReactor* RunUnary(const RpcEnvironment& environment, grpc::CallbackServerContext* context,
                                    std::string method, std::function<absl::Status(RpcRecord&)> handler);
+
+// The status of a call to whose caller nothing can be sent any more: why it was ended, or that the caller
+// disconnected.
+absl::Status WriteFailed(const RpcRecord& record);
 
 // Checks the requested page size: 0 gives `standard`.
 // Errors: INVALID_ARGUMENT outside 1 to `most`.

@@ -17,7 +17,7 @@ constexpr double kLongestAgeSeconds = 3650.0 * 86400;
 constexpr size_t kChunkBytes = 1 << 20;
 
 // Sends a file, then its size and digest.
-absl::Status SendFile(std::ifstream& file, Transfers::Slot& slot,
+absl::Status SendFile(std::ifstream& file, const RpcRecord& record, Transfers::Slot& slot,
                       grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
   std::string chunk(kChunkBytes, '\0');
   Sha256 digest;
@@ -27,14 +27,15 @@ absl::Status SendFile(std::ifstream& file, Transfers::Slot& slot,
     message.set_data(chunk.data(), static_cast<size_t>(file.gcount()));
     digest.Update(message.data());
     size += file.gcount();
-    if (!writer->Write(message)) return absl::CancelledError("the caller disconnected");
+    QL_RETURN_IF_ERROR(record.CheckActive());
+    if (!writer->Write(message)) return WriteFailed(record);
     slot.Touch();
   }
   if (file.bad() || !file.eof()) return absl::DataLossError("cannot read the copy of the database");
   message.clear_data();
   message.set_sha256(digest.HexDigest());
   message.set_size(size);
-  return writer->Write(message) ? absl::OkStatus() : absl::CancelledError("the caller disconnected");
+  return writer->Write(message) ? absl::OkStatus() : WriteFailed(record);
 }
 
 void Fill(const StoredFiles& files, v1::StoredFiles* out) {
@@ -103,7 +104,10 @@ grpc::Status StorageService::BackUpDatabase(grpc::ServerContext* context, const 
                                             grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
   RpcRecord record(rpc_, *context, "BackUpDatabase");
   absl::Status status = record.admitted();
-  if (status.ok()) status = CallHandler([&] { return SendBackup(context, writer); });
+  if (status.ok()) {
+    record.EndWithIdentity(*context);
+    status = CallHandler([&] { return SendBackup(context, record, writer); });
+  }
   record.End(status);
   return ToGrpcStatus(status);
 }
@@ -122,12 +126,12 @@ absl::StatusOr<std::ifstream> StorageService::CopyDatabase() {
   return file;
 }
 
-absl::Status StorageService::SendBackup(grpc::ServerContext* context,
+absl::Status StorageService::SendBackup(grpc::ServerContext* context, const RpcRecord& record,
                                         grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) {
   QL_ASSIGN_OR_RETURN(std::ifstream file, CopyDatabase());
   Transfers::Slot slot(transfers_, [context] { context->TryCancel(); });
   QL_RETURN_IF_ERROR(slot.status());
-  return SendFile(file, slot, writer);
+  return SendFile(file, record, slot, writer);
 }
 
 grpc::ServerUnaryReactor* StorageService::CollectGarbage(grpc::CallbackServerContext* context,

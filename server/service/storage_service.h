@@ -56,7 +56,7 @@ class StorageService final : public StorageServiceBase {
 
  private:
   absl::StatusOr<std::ifstream> CopyDatabase();
-  absl::Status SendBackup(grpc::ServerContext* context,
+  absl::Status SendBackup(grpc::ServerContext* context, const RpcRecord& record,
                           grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer);
 
   const RpcEnvironment rpc_;

@@ -24,8 +24,8 @@ constexpr int64_t kReadBytesAtOnce = 256 << 10;
 class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
               public std::enable_shared_from_this<Watch> {
  public:
-  Watch(const WatchParts& parts, const grpc::ServerContextBase& context,
-        const v1::WatchExperimentRequest& request, std::atomic<int>& open)
+  Watch(const WatchParts& parts, grpc::ServerContextBase& context, const v1::WatchExperimentRequest& request,
+        std::atomic<int>& open)
       : parts_(parts),
         experiment_(request.id()),
         min_severity_(request.min_severity()),
@@ -36,11 +36,14 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
     ++open_;
   }
 
-  void Start(bool refused) {
+  void Start(grpc::ServerContextBase& context, bool refused) {
     self_ = shared_from_this();
     if (!record_.admitted().ok()) return End(record_.admitted());
     if (sequence_ < 0) return End(absl::InvalidArgumentError("after_sequence is negative"));
     if (refused) return End(MessageStatus(absl::StatusCode::kResourceExhausted, messages::kTooManyStreams()));
+    record_.EndWithIdentity(context, [weak = weak_from_this()](const absl::Status& status) {
+      if (auto watch = weak.lock()) watch->EndAfterStep(status);
+    });
     subscription_ = parts_.feed->Subscribe(experiment_, [weak = weak_from_this()] {
       if (auto watch = weak.lock()) watch->OnChange();
     });
@@ -48,18 +51,15 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
   }
 
   void OnWriteDone(bool ok) override {
-    if (!ok) return End(absl::CancelledError("the caller disconnected"));
+    if (!ok) {
+      MutexLock lock(mutex_);
+      ending_.Update(absl::CancelledError("the caller disconnected"));
+    }
     WriteOrRead();
   }
 
   void OnCancel() override {
-    {
-      MutexLock lock(mutex_);
-      cancelled_ = true;
-      if (step_ != Step::kWaiting) return;  // the running step will see it
-      step_ = Step::kReading;
-    }
-    End(absl::CancelledError("the caller disconnected, or its deadline passed"));
+    EndAfterStep(absl::CancelledError("the caller disconnected, or its deadline passed"));
   }
 
   void OnDone() override {
@@ -69,6 +69,17 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
 
  private:
   enum class Step { kReading, kWriting, kWaiting, kEnded };
+
+  // Ends the stream: now, or when the running step is done. The first of several reasons counts.
+  void EndAfterStep(const absl::Status& status) {
+    {
+      MutexLock lock(mutex_);
+      ending_.Update(status);
+      if (step_ != Step::kWaiting) return;
+      step_ = Step::kReading;
+    }
+    End(status);
+  }
 
   void OnChange() {
     {
@@ -126,21 +137,21 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
   // The next message; when all are written, the next ones; when there are none, waits.
   void WriteOrRead() {
     Step next = Step::kReading;
-    bool cancelled = false;
+    absl::Status ending;
     {
       MutexLock lock(mutex_);
-      cancelled = cancelled_;
+      ending = ending_;
       if (!messages_.empty()) {
         next = Step::kWriting;
       } else if (empty_ && !ended_ && !changed_) {
         next = Step::kWaiting;
       }
-      if (cancelled) next = Step::kReading;
+      if (!ending.ok()) next = Step::kReading;
       step_ = next;
     }
     // From here on another thread may run this object.
     if (next == Step::kWaiting) return;
-    if (cancelled) return End(absl::CancelledError("the caller disconnected, or its deadline passed"));
+    if (!ending.ok()) return End(ending);
     if (next == Step::kWriting) {
       current_ = std::move(messages_.front());
       messages_.pop_front();
@@ -180,17 +191,17 @@ class Watch : public grpc::ServerWriteReactor<v1::WatchExperimentResponse>,
   Mutex mutex_;
   Step step_ ABSL_GUARDED_BY(mutex_) = Step::kReading;
   bool changed_ ABSL_GUARDED_BY(mutex_) = false;
-  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status ending_ ABSL_GUARDED_BY(mutex_);  // why the stream is to end; OK: it goes on
 };
 
 }  // namespace
 
 grpc::ServerWriteReactor<v1::WatchExperimentResponse>* StartWatch(const WatchParts& parts,
-                                                                  const grpc::ServerContextBase& context,
+                                                                  grpc::ServerContextBase& context,
                                                                   const v1::WatchExperimentRequest& request,
                                                                   std::atomic<int>& open, int most) {
   auto watch = std::make_shared<Watch>(parts, context, request, open);
-  watch->Start(open.load() > most);
+  watch->Start(context, open.load() > most);
   return watch.get();
 }
 

@@ -24,7 +24,7 @@ struct WatchParts {
 // The reactor of one call; it deletes itself. `open` counts the calls; from `most` on they are refused
 // with RESOURCE_EXHAUSTED. No thread waits while nothing changes.
 grpc::ServerWriteReactor<v1::WatchExperimentResponse>* StartWatch(const WatchParts& parts,
-                                                                  const grpc::ServerContextBase& context,
+                                                                  grpc::ServerContextBase& context,
                                                                   const v1::WatchExperimentRequest& request,
                                                                   std::atomic<int>& open, int most);
 

@@ -128,12 +128,16 @@ void RemoveMachine(v1::WorkerInfo* worker) {
 // that takes the reactor out of the shared state finishes the call.
 class SyncReactor : public grpc::ServerUnaryReactor {
  public:
-  SyncReactor(const RpcEnvironment& rpc, const grpc::ServerContextBase& context, Coordinator* coordinator,
+  SyncReactor(const RpcEnvironment& rpc, grpc::ServerContextBase& context, Coordinator* coordinator,
               v1::SyncResponse* response)
       : coordinator_(coordinator), state_(std::make_shared<State>(rpc, context)) {
     state_->reactor = this;
     state_->response = response;
     state_->record.frequent = true;
+    state_->record.EndWithIdentity(
+        context, [weak = std::weak_ptr<State>(state_), coordinator](const absl::Status& status) {
+          if (const auto state = weak.lock()) Abandon(state, coordinator, status);
+        });
   }
 
   void Start(const RpcEnvironment& rpc, const v1::SyncRequest* request,
@@ -154,13 +158,7 @@ class SyncReactor : public grpc::ServerUnaryReactor {
   }
 
   void OnCancel() override {
-    int64_t waiting = 0;
-    {
-      MutexLock lock(state_->mutex);
-      waiting = state_->waiting;
-    }
-    if (waiting > 0) coordinator_->DropSync(waiting);
-    Finish(state_, absl::CancelledError("the worker disconnected, or its deadline passed"));
+    Abandon(state_, coordinator_, absl::CancelledError("the worker disconnected, or its deadline passed"));
   }
 
   void OnDone() override { delete this; }
@@ -190,6 +188,18 @@ class SyncReactor : public grpc::ServerUnaryReactor {
       gone = state->reactor == nullptr;
     }
     if (gone) coordinator->DropSync(waiting);  // the caller disconnected before the id was known
+  }
+
+  // Finishes the call without waiting for the coordinator's answer.
+  static void Abandon(const std::shared_ptr<State>& state, Coordinator* coordinator,
+                      const absl::Status& status) {
+    int64_t waiting = 0;
+    {
+      MutexLock lock(state->mutex);
+      waiting = state->waiting;
+    }
+    if (waiting > 0) coordinator->DropSync(waiting);
+    Finish(state, status);
   }
 
   static absl::Status Respond(const std::shared_ptr<State>& state, const absl::StatusOr<SyncAnswer>& answer) {

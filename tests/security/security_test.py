@@ -17,6 +17,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 import world as worlds
 
 NOT_ALLOWED = 9  # of quantctl help exit-codes
+# Seconds in which a stream of a revoked identity ends, where nothing else runs about three: well below
+# the five minutes after which a watch ends by itself.
+SOON = 60
 TLS_ALERT = b"\x15"  # RFC 8446, 5.1: the type of the record
 TOKEN = re.compile(r"^qlt_[A-Za-z0-9_-]{43}$")
 
@@ -55,6 +58,10 @@ class Machine:
     def run(self, *words, **options):
         return subprocess.run([str(word) for word in words], env=self.environment(), cwd=self.folder, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120, **options)
+
+    def popen(self, *words):
+        return subprocess.Popen([str(word) for word in words], env=self.environment(), cwd=self.folder, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def quantctl(self, *words):
         return self.run("quantctl", *words)
@@ -151,6 +158,28 @@ class RemoteTest(unittest.TestCase):
         self.assertEqual(self.machine.remote("list", token=bob).returncode, 0)
         self.assertEqual(self.machine.admin("revoke", "bob").returncode, 0)
         self.refused(self.machine.remote("list", token=bob), "bob was revoked")
+
+    def test_what_is_open_ends_soon_after_its_identity_is_revoked(self):
+        file = self.machine.folder / "watched.yaml"
+        file.write_text("experiments: {baseline: {model: minilm, dataset: imdb}}\nevaluation: {metrics: [accuracy]}\n")
+        submitted = self.machine.remote("submit", file, "-o", "json", token=self.token)
+        self.assertEqual(submitted.returncode, 0, submitted.stderr)
+        token = self.machine.folder / "frank.token"
+        added = self.machine.admin("add-user", "frank", "--role", "viewer", "--out", token)
+        self.assertEqual(added.returncode, 0, added.stderr)
+        watch = self.machine.popen("quantctl", "--coordinator", self.machine.address, "--ca-file",
+                                   self.machine.tls / "ca.crt", "--token-file", token, "watch", "latest", "-o", "json")
+        try:
+            self.assertTrue(watch.stdout.readline(), "the watch shows what has happened so far")
+            self.assertEqual(self.machine.admin("revoke", "frank").returncode, 0)
+            _, errors = watch.communicate(timeout=SOON)
+        finally:
+            watch.kill()
+            watch.communicate()
+        self.assertEqual(watch.returncode, NOT_ALLOWED, errors)
+        self.assertIn("frank was revoked", errors)
+        audit = (self.machine.data / "audit.log").read_text()
+        self.assertRegex(audit, r"caller=frank .*rpc=WatchExperiment .*reason=TOKEN_REVOKED")
 
     def test_errors_are_chinese_for_those_who_read_it(self):
         self.refused(self.machine.remote("--lang", "zh", "list"), "此协调器要求令牌")

@@ -48,7 +48,7 @@ class ServiceTest : public testing::Test {
     LogOptions audit;
     audit.file = folder_ / "audit";
     audit_.emplace(*Log::Open(audit), &clock_);
-    access_.emplace(require_auth_, &*identities_, &*limits_, &*audit_);
+    access_.emplace(require_auth_, &*identities_, &*limits_, &*audit_, &clock_);
     const RpcEnvironment rpc{log_.get(), &metrics_, pool_.get(), &clock_, &*access_};
     const std::string catalog = QUANTLAB_SOURCE_DIR "/configs/catalog.yaml";
     experiment_service_ = std::make_unique<ExperimentService>(ExperimentServiceParts{
