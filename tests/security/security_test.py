@@ -181,6 +181,30 @@ class RemoteTest(unittest.TestCase):
         audit = (self.machine.data / "audit.log").read_text()
         self.assertRegex(audit, r"caller=frank .*rpc=WatchExperiment .*reason=TOKEN_REVOKED")
 
+    def test_a_worker_that_waits_for_a_run_stops_soon_after_it_is_revoked(self):
+        added = self.machine.admin("add-worker", "gpu2")
+        self.assertEqual(added.returncode, 0, added.stderr)
+        folder = self.machine.folder / "worker2"
+        joined = self.machine.run("sh", "-c", added.stdout.strip().replace("/var/lib/quantlab/worker", str(folder)))
+        self.assertEqual(joined.returncode, 0, joined.stderr)
+        worker = self.machine.popen("quant-worker", "--data-dir", folder, "--assets-dir", self.machine.folder / "assets",
+                                    "--devices", "cpu")
+        try:
+            name = (folder / "worker_id").read_text().strip()
+            deadline = time.monotonic() + SOON
+            while name not in self.machine.quantctl("--coordinator", f"unix:{self.machine.data}/coordinator.sock",
+                                                    "workers", "-o", "json").stdout:
+                self.assertLess(time.monotonic(), deadline)
+                self.assertIsNone(worker.poll())
+            self.assertEqual(self.machine.admin("revoke", "gpu2").returncode, 0)
+            _, errors = worker.communicate(timeout=SOON)
+        finally:
+            worker.kill()
+            worker.communicate()
+        self.assertNotEqual(worker.returncode, 0)
+        self.assertIn("gpu2 was revoked", errors)
+        self.assertIn("quant-worker join", errors)
+
     def test_errors_are_chinese_for_those_who_read_it(self):
         self.refused(self.machine.remote("--lang", "zh", "list"), "此协调器要求令牌")
 
