@@ -1,4 +1,5 @@
 // Checkpoints of trainings: stored with their events, kept until the run ends, and out of reach of retention.
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -157,6 +158,24 @@ TEST_F(CheckpointTest, RetentionLeavesThoseOfRunsThatHaveNotEnded) {
   const absl::Time later = kTime + absl::Hours(1000);
   EXPECT_THAT(storage_->deletion().ListReleasable(RetentionKind::kAttempts, later, 10).value(), IsEmpty());
   EXPECT_THAT(Names(1), ElementsAre(CheckpointName(1)));
+}
+
+TEST_F(CheckpointTest, NamesWithCapitalsAreNoCheckpointsAndNoModels) {
+  Start(1);
+  End(1, RunState::kLost, RunState::kQueued, {{"Checkpoint/notes", Digest(7), 5}});
+  const absl::Time later = kTime + absl::Hours(1000);
+  EXPECT_EQ(storage_->deletion().ListReleasable(RetentionKind::kAttempts, later, 10)->size(), 1u);
+  Start(2);
+  for (const int64_t step : {1, 2, 3, 4}) Save(2, step);
+  EXPECT_THAT(Names(1), ElementsAre("Checkpoint/notes")) << "only the oldest checkpoint goes";
+  End(2, RunState::kSucceeded, RunState::kSucceeded,
+      {{"Model/notes", Digest(8), 5}, {"model/model.safetensors", Sha256Hex("m"), 1}});
+  EXPECT_THAT(Names(1), ElementsAre("Checkpoint/notes"));
+  std::map<std::string, ArtifactKind> kinds;
+  ASSERT_TRUE(
+      storage_->deletion().VisitUses([&](const ArtifactUse& use) { kinds[use.sha256] = use.kind; }).ok());
+  EXPECT_EQ(kinds.at(Digest(8)), ArtifactKind::kResult);
+  EXPECT_EQ(kinds.at(Sha256Hex("m")), ArtifactKind::kModel);
 }
 
 TEST_F(CheckpointTest, OneThatNobodyCouldFetchIsNotStored) {

@@ -17,6 +17,7 @@
 #include "base/messages.h"
 #include "base/messages/queue.h"
 #include "base/sha256.h"
+#include "server/core/checkpoints.h"
 #include "tests/fakes/memory_repository.h"
 
 namespace quantlab {
@@ -1047,6 +1048,37 @@ TEST_F(CheckpointTest, TheNextAttemptGetsTheNewestWhoseFileIsThere) {
   Save(first_, 300, /*stored=*/false);
   ASSERT_TRUE(End(first_, RunState::kPreempted).ok());
   EXPECT_EQ(TakeWithCheckpoint("other"), std::pair(int64_t{1}, int64_t{200}));
+}
+
+// Every attempt is asked for in vain, except one.
+class RepositoryWithOneCheckpoint : public MemoryRepository {
+ public:
+  RepositoryWithOneCheckpoint(int64_t attempt, Artifact file) : attempt_(attempt), file_(std::move(file)) {}
+
+  absl::StatusOr<std::vector<Artifact>> ListArtifacts(const AttemptKey& key) override {
+    read_.push_back(key.number);
+    return key.number == attempt_ ? std::vector<Artifact>{file_} : std::vector<Artifact>();
+  }
+
+  // The attempts that were read since the last call, in order.
+  std::vector<int64_t> TakeRead() { return std::exchange(read_, {}); }
+
+ private:
+  const int64_t attempt_;
+  const Artifact file_;
+  std::vector<int64_t> read_;
+};
+
+TEST_F(CheckpointTest, NoMoreAttemptsAreReadThanTheAnswerNeeds) {
+  const Artifact file{CheckpointName(100), Sha256Hex("state"), 5};
+  artifacts_.Put(file.sha256, file.size);
+  RepositoryWithOneCheckpoint events(7, file);
+  EXPECT_EQ((*FindCheckpoint(events, artifacts_, "e/baseline", 9))->attempt, 7);
+  EXPECT_THAT(events.TakeRead(), ElementsAre(9, 8, 7));
+  EXPECT_FALSE(*Advanced(events, artifacts_, {"e/baseline", 9}));
+  EXPECT_THAT(events.TakeRead(), ElementsAre(9)) << "it saved nothing";
+  EXPECT_TRUE(*Advanced(events, artifacts_, {"e/baseline", 7}));
+  EXPECT_THAT(events.TakeRead(), ElementsAre(7, 6, 5, 4, 3, 2, 1));
 }
 
 TEST_F(CheckpointTest, AWorkerThatVanishedAndOneThatCrashedLeaveTheirs) {

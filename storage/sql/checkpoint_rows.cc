@@ -6,6 +6,7 @@
 
 #include "base/checkpoint_names.h"
 #include "base/sha256.h"
+#include "storage/sql/artifact_names.h"
 #include "storage/sql/rows.h"
 
 namespace quantlab {
@@ -29,7 +30,8 @@ void DropCheckpoints(Connection& connection, int64_t run, size_t kept) {
     Query query(connection,
                 "SELECT artifacts.attempt, artifacts.name FROM attempts "
                 "JOIN artifacts ON artifacts.attempt = attempts.key "
-                "WHERE attempts.run = ? AND artifacts.name LIKE 'checkpoint/%' "
+                "WHERE attempts.run = ? AND " QL_IS_CHECKPOINT
+                " "
                 "ORDER BY attempts.number DESC, artifacts.name DESC");
     query.Bind(run);
     while (query.Step()) checkpoints.emplace_back(query.Int(0), query.Text(1));

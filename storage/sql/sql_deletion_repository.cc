@@ -8,6 +8,7 @@
 #include "base/messages.h"
 #include "base/messages/storage.h"
 #include "base/status_macros.h"
+#include "storage/sql/artifact_names.h"
 #include "storage/sql/rows.h"
 
 namespace quantlab {
@@ -177,7 +178,8 @@ class Purger {
 #define QL_UNUSED_ATTEMPTS                                                                     \
   "SELECT attempts.key FROM attempts WHERE attempts.end_time <= ?1 "                           \
   "AND EXISTS (SELECT 1 FROM artifacts WHERE attempt = attempts.key AND removed_time IS NULL " \
-  "AND name NOT LIKE 'checkpoint/%') "                                                         \
+  "AND NOT " QL_IS_CHECKPOINT                                                                  \
+  ") "                                                                                         \
   "AND NOT EXISTS (SELECT 1 FROM runs WHERE runs.result = attempts.key) "                      \
   "AND NOT EXISTS (SELECT 1 FROM reusable WHERE reusable.attempt = attempts.key) "
 
@@ -185,7 +187,8 @@ class Purger {
 #define QL_OLD_RESULTS                                                                               \
   "SELECT attempts.key FROM attempts WHERE attempts.end_time <= ?1 "                                 \
   "AND EXISTS (SELECT 1 FROM artifacts WHERE attempt = attempts.key AND removed_time IS NULL "       \
-  "AND name LIKE 'model/%') "                                                                        \
+  "AND " QL_IS_MODEL                                                                                 \
+  ") "                                                                                               \
   "AND EXISTS (SELECT 1 FROM runs WHERE runs.result = attempts.key) "                                \
   "AND NOT EXISTS (SELECT 1 FROM runs JOIN experiments ON experiments.key = runs.experiment "        \
   "WHERE runs.result = attempts.key AND (experiments.end_time IS NULL OR experiments.end_time > ?1 " \
@@ -213,13 +216,13 @@ void ReleaseAttempt(Connection& connection, int64_t attempt, bool all_files, abs
   Query(
       connection,
       "INSERT INTO dropped (sha256) SELECT sha256 FROM artifacts WHERE attempt = ?1 AND removed_time IS NULL "
-      "AND (?2 = 1 OR name LIKE 'model/%') AND name NOT LIKE 'checkpoint/%' ON CONFLICT DO NOTHING")
+      "AND (?2 = 1 OR " QL_IS_MODEL ") AND NOT " QL_IS_CHECKPOINT " ON CONFLICT DO NOTHING")
       .Bind(attempt)
       .Bind(all_files)
       .Execute();
   Query(connection,
         "UPDATE artifacts SET removed_time = ?3 WHERE attempt = ?1 AND removed_time IS NULL "
-        "AND (?2 = 1 OR name LIKE 'model/%') AND name NOT LIKE 'checkpoint/%'")
+        "AND (?2 = 1 OR " QL_IS_MODEL ") AND NOT " QL_IS_CHECKPOINT)
       .Bind(attempt)
       .Bind(all_files)
       .Bind(now)
@@ -307,11 +310,13 @@ absl::Status SqlDeletionRepository::VisitUses(const std::function<void(const Art
     Query query(connection,
                 "SELECT uses.sha256, uses.experiment, min(uses.kind) FROM ("
                 "SELECT sha256, runs.experiment AS experiment, "
-                "CASE WHEN artifacts.name LIKE 'model/%' THEN 0 ELSE 2 END AS kind "
+                "CASE WHEN " QL_IS_MODEL
+                " THEN 0 ELSE 2 END AS kind "
                 "FROM artifacts JOIN attempts ON attempts.key = artifacts.attempt "
                 "JOIN runs ON runs.key = attempts.run WHERE removed_time IS NULL "
                 "UNION ALL SELECT sha256, runs.experiment, "
-                "CASE WHEN artifacts.name LIKE 'model/%' THEN 0 ELSE 2 END "
+                "CASE WHEN " QL_IS_MODEL
+                " THEN 0 ELSE 2 END "
                 "FROM runs JOIN artifacts ON artifacts.attempt = runs.result WHERE removed_time IS NULL "
                 "UNION ALL SELECT sha256, experiment, 1 FROM inputs) AS uses "
                 "JOIN experiments ON experiments.key = uses.experiment "
