@@ -241,6 +241,14 @@ std::vector<MetricSpec> PairedMetrics() {
        .help = "Root of the mean squared difference between the numbers that the variant and the baseline "
                "predict, in the unit of the labels. Label: split.",
        .higher_is_better = false},
+      {.name = "prediction_by_label",
+       .unit = "1",
+       .title = "Predictions by label",
+       .title_zh = "按标签分组的预测值",
+       .help =
+           "The test texts of a regression, sorted by their labels, in up to ten groups of equal size (texts "
+           "with the same label stay together). Labels: split, group (1 has the lowest labels), measure: label "
+           "(the mean), median, p10, p90 (of the predicted numbers). Shown in the report as a figure."},
       {.name = "aa_ratio",
        .unit = "1",
        .title = "A/A ratio",
@@ -371,9 +379,11 @@ std::vector<MetricSpec> MixedPrecisionMetrics() {
        .higher_is_better = false},
       {.name = "front_accuracy",
        .unit = "1",
-       .title = "Accuracy on the Pareto front",
-       .title_zh = "帕累托前沿上的准确率",
-       .help = "Accuracy on the validation texts of one assignment of precisions. Labels: point, chosen."},
+       .title = "Quality on the Pareto front",
+       .title_zh = "帕累托前沿上的质量指标",
+       .help =
+           "Accuracy (of a regression: Pearson's correlation) on the validation texts of one assignment of "
+           "precisions. Labels: point, chosen."},
   };
 }
 

@@ -177,10 +177,9 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
       Added(&DatasetConfig::task,
             {.key = "task",
              .allowed = TaskNames(),
-             .help = "What the labels are: `classification`, classes; `regression`, numbers, in jobs of "
-                     "`quant-runner` only, since reports cannot show it yet.",
-             .help_zh = "标签的含义：`classification`，类别；`regression`，数值，目前只用于 `quant-runner` "
-                        "的作业，报告尚不能展示。",
+             .help = "What the labels are: `classification`, classes; `regression`, numbers, which the model "
+                     "predicts with one output.",
+             .help_zh = "标签的含义：`classification`，类别；`regression`，数值，由模型的单个输出预测。",
              .default_words = absl::StrCat(kCatalogOr, "classification"),
              .default_words_zh = absl::StrCat(kCatalogOrZh, " classification")}),
       Original(&DatasetConfig::split_seed, {.key = "split_seed",
@@ -518,9 +517,11 @@ std::vector<SettingSpec> ListedDecision() {
     return spec;
   };
   std::vector<SettingSpec> all = {
-      limit("max_accuracy_drop", 100, "percentage points",
-            "Percentage points of accuracy that may be lost against the baseline.",
-            "相对基线允许损失的准确率（百分点）。"),
+      limit(
+          "max_accuracy_drop", 100, "percentage points",
+          "Percentage points of accuracy (of a regression: hundredths of Pearson's correlation) that may be lost "
+          "against the baseline.",
+          "相对基线允许损失的准确率（百分点）；回归任务为 Pearson 相关系数的百分之一。"),
       limit("max_p90_ms", 1e7, "ms", "Milliseconds that 90 % of batches may take.",
             "90% 的批次不得超过的时间（毫秒）。"),
       limit("max_size_mb", 1e9, "MB", "Size of the saved model, in 10^6 bytes.",

@@ -30,6 +30,7 @@ TaskSpec Regression() {
   task.title = "Regression";
   task.title_zh = "回归";
   task.numeric = true;
+  task.reported = true;
   task.problem_type = "regression";
   task.quality = "pearson";
   task.difference = "pearson_difference";
@@ -38,11 +39,11 @@ TaskSpec Regression() {
   task.quality_name = "Pearson correlation";
   task.quality_name_zh = "Pearson 相关系数";
   task.test_name = "the paired bootstrap";
-  task.test_name_zh = "成对自助法";
+  task.test_name_zh = "成对自助法检验";
   task.better = "better correlated with the labels";
-  task.better_zh = "相关性更高";
+  task.better_zh = "更优";
   task.worse = "worse correlated with the labels";
-  task.worse_zh = "相关性更低";
+  task.worse_zh = "更差";
   return task;
 }
 

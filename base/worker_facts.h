@@ -19,7 +19,11 @@ inline constexpr RunnerFeature kTextPairsFeature = {"text_pairs", "fact:text_pai
 inline constexpr RunnerFeature kTruncationSideFeature = {"truncation_side", "fact:truncation_side",
                                                          "dataset.truncation_side"};
 
-inline constexpr RunnerFeature kRunnerFeatures[] = {kTextPairsFeature, kTruncationSideFeature};
+// Earlier versions would take the numbers of a regression for names of classes.
+inline constexpr RunnerFeature kRegressionFeature = {"regression", "fact:regression", "dataset.task"};
+
+inline constexpr RunnerFeature kRunnerFeatures[] = {kTextPairsFeature, kTruncationSideFeature,
+                                                    kRegressionFeature};
 
 }  // namespace quantlab
 

@@ -1,12 +1,17 @@
 // Background, theory of each method, and the system's architecture: the only prose here that states no number
 // of the experiment.
 #include "report/facts/format.h"
+#include "report/facts/quality.h"
 #include "report/parts.h"
 #include "report/prose/prose.h"
 #include "report/text/method_sentences.h"
 
 namespace quantlab::report {
 namespace {
+
+std::string Quality(const Writer& writer) {
+  return QualityName(writer.language(), writer.facts().task());
+}
 
 void WriteMapping(Writer& writer) {
   const std::string integer = writer.Cite(Source::kInteger), paper = writer.Cite(Source::kWhitePaper);
@@ -15,7 +20,7 @@ void WriteMapping(Writer& writer) {
 
 void WriteError(Writer& writer) {
   const std::string paper = writer.Cite(Source::kWhitePaper), integer = writer.Cite(Source::kInteger);
-  writer.Paragraph(writer.Tell(prose::kRoundingError, paper, integer));
+  writer.Paragraph(writer.Tell(prose::kRoundingError, paper, integer, Quality(writer)));
 }
 
 void WriteEncoder(Writer& writer) {
@@ -37,7 +42,7 @@ std::string QatTheory(Writer& writer) {
 
 std::string MixedTheory(Writer& writer) {
   const std::string hawq = writer.Cite(Source::kHawq), bf16 = writer.Cite(Source::kBf16);
-  return writer.Tell(prose::kMixedPrecision, hawq, bf16);
+  return writer.Tell(prose::kMixedPrecision, hawq, bf16, Quality(writer));
 }
 
 std::string HalfTheory(Writer& writer) {

@@ -2,6 +2,7 @@
 #include "absl/strings/str_cat.h"
 #include "report/facts/format.h"
 #include "report/facts/phrases.h"
+#include "report/facts/quality.h"
 #include "report/facts/verdict.h"
 #include "report/parts.h"
 #include "report/tables/runtime_tables.h"
@@ -16,26 +17,37 @@ namespace {
 void WriteQuality(Writer& writer) {
   const Language language = writer.language();
   const Facts& facts = writer.facts();
-  writer.Subsection(writer.Say("Accuracy", "准确率"));
-  writer.Paragraph(Join(
-      language, {writer.About("results/accuracy", "$0 shows accuracy and F1 of the variants side by side.",
-                              "$0 并列给出各方案的准确率与 F1。"),
-                 writer.About("accuracy", "$0 adds precision, recall and the difference from the baseline.",
-                              "$0 另给出精确率、召回率及与基线之差。"),
-                 writer.About("paired", "The tests behind it are in $0.", "所依据的检验见 $0。")}));
+  const TaskSpec& task = facts.task();
+  const std::string quality = QualityName(language, task);
+  writer.Subsection(QualityTitle(language, task));
+  writer.Paragraph(
+      Join(language,
+           {task.numeric
+                ? writer.About("results/accuracy", "$0 shows the correlations of the variants side by side.",
+                               "$0 并列给出各方案的相关系数。")
+                : writer.About("results/accuracy", "$0 shows accuracy and F1 of the variants side by side.",
+                               "$0 并列给出各方案的准确率与 F1。"),
+            task.numeric
+                ? writer.About("accuracy", "$0 adds the squared error and the difference from the baseline.",
+                               "$0 另给出均方误差及与基线之差。")
+                : writer.About("accuracy", "$0 adds precision, recall and the difference from the baseline.",
+                               "$0 另给出精确率、召回率及与基线之差。"),
+            writer.About("results/predictions", "$0 sets the predicted numbers against the labels.",
+                         "$0 对照预测值与标签。"),
+            writer.About("paired", "The tests behind it are in $0.", "所依据的检验见 $0。")}));
   if (!writer.ShowFigure("results/accuracy")) {
-    writer.Paragraph(writer.Say("No accuracy was measured.", "未测得准确率。"));
+    writer.Paragraph(writer.Fill("No $0 was measured.", "未测得$0。", quality));
   }
+  writer.ShowFigure("results/predictions");
   writer.Show(AccuracyTable(language, facts));
   if (!facts.pairs.empty()) {
     std::string significant;
     for (const PairFacts& pair : facts.pairs) {
       if (IsSignificant(pair)) significant = Join(language, {significant, PairSentence(language, pair)});
     }
-    writer.Paragraph(significant.empty()
-                         ? writer.Say("No pair of variants differs significantly in accuracy.",
-                                      "没有任何两个方案的准确率有显著差异。")
-                         : significant);
+    writer.Paragraph(significant.empty() ? writer.Fill("No pair of variants differs significantly in $0.",
+                                                       "没有任何两个方案的$0有显著差异。", quality)
+                                         : significant);
   }
 }
 
@@ -119,7 +131,10 @@ void WriteTogether(Writer& writer) {
       writer.language(),
       {writer.About("summary", "$0 puts everything in one table.", "$0 将全部结果汇于一表。"),
        writer.HasFigure("comparisons/trade")
-           ? writer.About("comparisons/pareto", "$0 sets accuracy against size.", "$0 为准确率与体积之对照。")
+           ? writer.About(
+                 "comparisons/pareto",
+                 absl::StrCat("$0 sets ", writer.facts().task().quality_name, " against size.").c_str(),
+                 FillChinese("$0 为$1与体积之对照。", {"$0", writer.facts().task().quality_name_zh}).c_str())
            : "",
        writer.About("comparisons/radar", "$0 compares five qualities of each variant.",
                     "$0 从五个方面比较各方案。"),

@@ -67,6 +67,12 @@ std::string ClassesText(const Writer& writer) {
   return writer.Fill("Rows by class, before the split: $0.", "划分之前各类别的条数：$0。", list);
 }
 
+// Numbers have no classes to stratify by.
+std::string HowDrawn(const Writer& writer) {
+  return writer.facts().task().numeric ? writer.Say("drawn at random", "随机抽取")
+                                       : writer.Say("stratified by class", "按类别分层");
+}
+
 void WriteData(Writer& writer) {
   writer.Subsection(writer.Say("Model and data", "模型与数据"));
   std::set<std::string> seen;
@@ -78,7 +84,7 @@ void WriteData(Writer& writer) {
                             {writer.Fill("Model: $0.", "模型：$0。", AssetText(writer, config.model)),
                              writer.Fill("Dataset: $0.", "数据集：$0。", AssetText(writer, dataset.asset)),
                              writer.Tell(prose::kSplits, sizes.train, sizes.validation, sizes.test,
-                                         dataset.split_seed, dataset.max_length)});
+                                         dataset.split_seed, dataset.max_length, HowDrawn(writer))});
     if (dataset.truncation_side == "left") {
       text = Join(writer.language(),
                   {text, writer.Fill("Longer texts keep their last tokens.", "过长的文本保留结尾。")});
@@ -146,8 +152,13 @@ void WriteTraining(Writer& writer) {
 
 void WriteMeasuring(Writer& writer) {
   writer.Subsection(writer.Say("How it was measured", "测量方法"));
-  const std::string wilson = writer.Cite(Source::kWilson), mcnemar = writer.Cite(Source::kMcNemar);
-  writer.Paragraph(writer.Tell(prose::kAccuracyMeasurement, wilson, mcnemar, writer.Cite(Source::kHolm)));
+  if (writer.facts().task().numeric) {
+    const std::string bootstrap = writer.Cite(Source::kBootstrap);
+    writer.Paragraph(writer.Tell(prose::kCorrelationMeasurement, bootstrap, writer.Cite(Source::kHolm)));
+  } else {
+    const std::string wilson = writer.Cite(Source::kWilson), mcnemar = writer.Cite(Source::kMcNemar);
+    writer.Paragraph(writer.Tell(prose::kAccuracyMeasurement, wilson, mcnemar, writer.Cite(Source::kHolm)));
+  }
   if (writer.facts().comparisons.empty()) return;
   const EvaluationConfig& evaluation = writer.facts().comparisons[0].run->config.evaluation;
   writer.Paragraph(

@@ -13,6 +13,7 @@
 #include "report/facts/format.h"
 #include "report/facts/message_text.h"
 #include "report/facts/names.h"
+#include "report/facts/quality.h"
 #include "report/page.h"
 #include "report/parts.h"
 #include "report/prose/prose.h"
@@ -80,14 +81,18 @@ void WriteAbstract(Writer& writer) {
   item("**Speed:** ", "**速度**：", Goal::kSpeed);
   item("**Size:** ", "**体积**：", Goal::kSize);
   item("**Memory:** ", "**内存**：", Goal::kMemory);
-  item("**Accuracy:** ", "**准确率**：", Goal::kAccuracy);
+  const TaskSpec& task = writer.facts().task();
+  item(absl::StrCat("**", QualityTitle(Language::kEnglish, task), ":** ").c_str(),
+       absl::StrCat("**", QualityTitle(Language::kChinese, task), "**：").c_str(), Goal::kAccuracy);
   writer.EndList();
   writer.Paragraph(
       Join(writer.language(),
            {writer.About("comparisons/trade", "$0 shows what each variant trades.", "$0 给出各方案的取舍。"),
             writer.HasFigure("comparisons/trade")
                 ? ""
-                : writer.About("comparisons/pareto", "$0 shows accuracy and size.", "$0 给出准确率与体积。"),
+                : writer.About("comparisons/pareto",
+                               absl::StrCat("$0 shows ", task.quality_name, " and size.").c_str(),
+                               FillChinese("$0 给出$1与体积。", {"$0", task.quality_name_zh}).c_str()),
             writer.About("answer", "$0 lists the variants.", "$0 列出各方案。")}));
   if (!writer.ShowFigure("comparisons/trade")) writer.ShowFigure("comparisons/pareto");
   writer.Show(AnswerTable(writer.language(), writer.facts()));
@@ -171,7 +176,7 @@ void WriteThreats(Writer& writer) {
   const bool one_seed = std::all_of(writer.facts().variants.begin(), writer.facts().variants.end(),
                                     [](const VariantFacts& variant) { return variant.runs.size() == 1; });
   if (one_seed && !writer.facts().variants.empty()) {
-    writer.Item(writer.Tell(prose::kOneSeed));
+    writer.Item(writer.Tell(prose::kOneSeed, QualityName(writer.language(), writer.facts().task())));
   }
   if (!writer.facts().comparisons.empty() && writer.facts().SeveralSeeds()) {
     writer.Item(

@@ -43,7 +43,7 @@ ReportData Load(const std::string& name) {
   return data.ok() ? *data : ReportData();
 }
 
-// The complete one has a cover, and a decision to make.
+// The complete one has a cover, and a decision to make; that of numbers a decision with a limit to the loss.
 std::vector<ReportFile> Render(const ReportData& data, const std::string& name) {
   ReportOptions options;
   if (name == "complete") {
@@ -51,6 +51,7 @@ std::vector<ReportFile> Render(const ReportData& data, const std::string& name) 
     options.cover = CoverOptions{
         "Machine learning", "INT8 *encoders*", "A. Student", "20260001", "3", "B. Teacher", "", "2026-11-23"};
   }
+  if (name == "regression") options.decide = DecisionOptions{1, {}, {}, {}, "size", 0, 0};
   return RenderReport(data, {Language::kChinese, Language::kEnglish}, /*draw=*/true, options);
 }
 
@@ -188,6 +189,33 @@ TEST(ReportTest, ReferencesLeadToWhatIsShown) {
         }
       }
     }
+  }
+}
+
+// Between the title and the references, without the paths of files.
+std::string Prose(const ReportFile& file) {
+  std::string text = file.content;
+  for (const char* references : {"## References", "## 参考文献"}) {
+    if (const size_t at = text.find(references); at != std::string::npos) text.resize(at);
+  }
+  for (const std::string path : {"results/accuracy"}) {
+    for (size_t at = text.find(path); at != std::string::npos; at = text.find(path))
+      text.erase(at, path.size());
+  }
+  return text;
+}
+
+TEST(ReportTest, OfNumbersSaysNothingOfClasses) {
+  for (const ReportFile& file : Render(Load("regression"), "regression")) {
+    if (!file.path.ends_with(".md") || file.path.find('/') != std::string::npos) continue;
+    const std::string text = Prose(file);
+    for (const char* word : {"accura", "Accura", "McNemar", "Wilson's", "Wilson 区间", "classif", " points",
+                             "准确率", "百分点", "类别", "F1 score", "F1 分数"}) {
+      const size_t at = text.find(word);
+      EXPECT_EQ(at, std::string::npos) << file.path << ": " << text.substr(at < 100 ? 0 : at - 100, 200);
+    }
+    EXPECT_NE(text.find("Pearson"), std::string::npos) << file.path;
+    EXPECT_NE(text.find("figures/results/predictions."), std::string::npos) << file.path;
   }
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/strip.h"
 #include "report/facts/format.h"
 #include "report/facts/phrases.h"
+#include "report/facts/quality.h"
 #include "report/facts/verdict.h"
 #include "report/page/texts.h"
 #include "report/page_charts.h"
@@ -35,8 +36,9 @@ std::string VariantJson(Language language, const Facts& facts, const VariantFact
   return JsonObject()
       .Text("name", variant.name)
       .Text("label", LabelOf(language, variant.label, variant.name))
-      .Text("accuracy",
-            variant.accuracy.has_value() ? SpreadOf(language, *variant.accuracy, FormatShare) : "")
+      .Text("accuracy", variant.accuracy.has_value()
+                            ? SpreadOf(language, *variant.accuracy, QualityFormat(*variant.task))
+                            : "")
       .Text("speed", speed == nullptr ? "" : SpreadOf(language, *speed, FormatRatio))
       .Text("p", tested ? FormatPValue(variant.p_value->value) : "")
       .Build();

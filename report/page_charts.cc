@@ -12,6 +12,7 @@
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"
 #include "report/facts/phrases.h"
+#include "report/facts/quality.h"
 #include "report/facts/verdict.h"
 #include "report/figures/charts.h"
 #include "report/page_json.h"
@@ -84,11 +85,17 @@ class View {
 class Charts {
  public:
   Charts(Language language, const Facts& facts)
-      : language_(language), facts_(facts), rows_(PlotRows(facts)), figures_(AllFigures(facts)) {}
+      : language_(language),
+        facts_(facts),
+        task_(facts.task()),
+        scale_(QualityScale(task_)),
+        rows_(PlotRows(facts)),
+        figures_(AllFigures(facts)) {}
 
   std::string Build() {
     AddTrade();
     AddAccuracy();
+    AddPredictions();
     AddSpeed();
     AddBytes();
     AddPareto();
@@ -128,16 +135,15 @@ class Charts {
   }
 
   std::string AccuracyLine(const VariantFacts& variant) const {
-    return Fill("accuracy $0", "准确率 $0",
-                absl::StrCat(FormatShare(variant.accuracy->value),
-                             Brackets(language_, SpreadOf(language_, *variant.accuracy, FormatShare))));
+    return absl::StrCat(QualityName(language_, task_), " ",
+                        QualityWithSpread(language_, task_, *variant.accuracy));
   }
 
   void AddTrade() {
     const InputShape shape = HeadlineShape(facts_);
-    View view(Say("Accuracy and speed", "准确率与速度"), "points");
+    View view(Fill("$0 and speed", "$0与速度", QualityTitle(language_, task_)), "points");
     view.X(Fill("speed relative to FP32, $0", "相对 FP32 的速度（$0）", ShapeText(language_, shape)))
-        .Y(Say("accuracy relative to FP32, percentage points", "相对 FP32 的准确率（百分点）"));
+        .Y(DifferenceAxis(task_).In(language_));
     view.more().Number("reference", 1).Number("level", 0);
     const std::vector<const VariantFacts*> set = ParetoSet(facts_);
     double largest = 0;
@@ -151,10 +157,10 @@ class Charts {
       if (!variant.baseline && (speed == nullptr || !difference.has_value())) continue;
       JsonObject point;
       point.Number("x", variant.baseline ? 1 : speed->value);
-      point.Number("y", variant.baseline ? 0 : 100 * difference->value);
+      point.Number("y", variant.baseline ? 0 : scale_ * difference->value);
       if (!variant.baseline) {
         AddEnds(point, "xl", "xh", *speed, 1);
-        AddEnds(point, "yl", "yh", *difference, 100);
+        AddEnds(point, "yl", "yh", *difference, scale_);
       }
       if (const Result* const size = FirstSize(variant); size != nullptr && largest > 0)
         point.NumberIfKnown("size", size->value / largest);
@@ -163,9 +169,9 @@ class Charts {
       point.Raw(
           "text",
           Lines({variant.accuracy.has_value() ? AccuracyLine(variant) : "",
-                 variant.baseline
-                     ? ""
-                     : Fill("difference $0", "与 FP32 之差 $0", PointsWithSpread(language_, *difference)),
+                 variant.baseline ? ""
+                                  : Fill("difference $0", "与 FP32 之差 $0",
+                                         DifferenceWithSpread(language_, task_, *difference)),
                  variant.baseline ? "" : Fill("speed $0", "速度 $0", RatioWithSpread(language_, *speed)),
                  SizeLine(variant), pareto ? Say("in the Pareto set", "属于帕累托集") : ""}));
       AddP(variant, point);
@@ -180,37 +186,68 @@ class Charts {
     point.Text("rawP", FormatPValue(variant.p_value->value));
   }
 
-  View Shares(const char* english, const char* chinese, std::optional<Result> VariantFacts::*member) const {
-    View view(Say(english, chinese), "rows");
-    view.X(Fill("$0, %", "$0（%）", Say(english, chinese)));
+  // The title of an axis of the quality: of a share with its unit.
+  std::string Axis(const std::string& quality) const {
+    return task_.numeric ? quality : Fill("$0, %", "$0（%）", quality);
+  }
+
+  // The quality by which variants are judged, or the second one.
+  View Qualities(const std::string& name, bool second) const {
+    const auto of = [&](const VariantFacts& variant) -> const std::optional<Result>& {
+      return second ? SecondQuality(variant) : variant.accuracy;
+    };
+    View view(name, "rows");
+    view.X(Axis(name));
     const VariantFacts* const baseline = facts_.baseline();
-    if (baseline != nullptr && (baseline->*member).has_value())
-      view.more().NumberIfKnown("reference", 100 * (baseline->*member)->value);
+    if (baseline != nullptr && of(*baseline).has_value())
+      view.more().NumberIfKnown("reference", scale_ * of(*baseline)->value);
     for (const PlotRow& row : rows_) {
-      const std::optional<Result>& result = row.variant->*member;
+      const std::optional<Result>& result = of(*row.variant);
       if (!result.has_value()) continue;
       JsonObject point;
-      point.Number("x", 100 * result->value);
-      AddEnds(point, "xl", "xh", *result, 100);
-      point.Raw("text", Lines({absl::StrCat(Say(english, chinese), " ", FormatShare(result->value),
-                                            Brackets(language_, SpreadOf(language_, *result, FormatShare))),
-                               DifferenceLine(*row.variant, member)}));
-      if (member == &VariantFacts::accuracy) AddP(*row.variant, point);
+      point.Number("x", scale_ * result->value);
+      AddEnds(point, "xl", "xh", *result, scale_);
+      point.Raw("text", Lines({absl::StrCat(name, " ", QualityWithSpread(language_, task_, *result)),
+                               second ? "" : DifferenceLine(*row.variant)}));
+      if (!second) AddP(*row.variant, point);
       view.Add(language_, row, {point.Build()});
     }
     return view;
   }
 
-  std::string DifferenceLine(const VariantFacts& variant, std::optional<Result> VariantFacts::*member) const {
-    if (member != &VariantFacts::accuracy || variant.baseline) return "";
+  std::string DifferenceLine(const VariantFacts& variant) const {
+    if (variant.baseline) return "";
     const auto difference = DifferenceOf(variant, facts_.baseline());
     if (!difference.has_value()) return "";
-    return Fill("difference $0", "与 FP32 之差 $0", PointsWithSpread(language_, *difference));
+    return Fill("difference $0", "与 FP32 之差 $0", DifferenceWithSpread(language_, task_, *difference));
   }
 
   void AddAccuracy() {
-    Show("results/accuracy", {Shares("accuracy", "准确率", &VariantFacts::accuracy),
-                              Shares("F1 score", "F1 分数", &VariantFacts::f1)});
+    Show("results/accuracy", {Qualities(QualityName(language_, task_), false),
+                              Qualities(SecondQualityTitle(task_).In(language_), true)});
+  }
+
+  void AddPredictions() {
+    View view(Say("median prediction of texts with neighbouring labels", "标签相近的文本的预测值中位数"),
+              "lines");
+    view.X(Say("label, mean of the group", "标签（组内均值）"))
+        .Y(Say("predicted number, median", "预测值（中位数）"));
+    for (const PlotRow& row : rows_) {
+      std::vector<std::string> points;
+      for (const LabelGroup& group : DrawnGroups(*row.variant)) {
+        points.push_back(
+            JsonObject()
+                .Number("x", *group.label)
+                .Number("y", *group.median)
+                .Raw("text", Lines({Fill("label $0: predicted $1 (10th to 90th percentile $2 to $3)",
+                                         "标签 $0：预测值 $1（第 10 至第 90 百分位 $2 至 $3）",
+                                         FormatNumber(*group.label, 3), FormatNumber(*group.median, 3),
+                                         FormatNumber(*group.p10, 3), FormatNumber(*group.p90, 3))}))
+                .Build());
+      }
+      if (points.size() >= 2) view.Add(language_, row, points);
+    }
+    Show("results/predictions", {std::move(view)});
   }
 
   std::string Unreliable(const InputShape& shape) const {
@@ -296,15 +333,15 @@ class Charts {
   }
 
   void AddPareto() {
-    View view(Say("Accuracy and size", "准确率与体积"), "points");
-    view.X(Say("saved model, MB", "模型大小（MB）")).Y(Say("accuracy, %", "准确率（%）"));
+    View view(Fill("$0 and size", "$0与体积", QualityTitle(language_, task_)), "points");
+    view.X(Say("saved model, MB", "模型大小（MB）")).Y(Axis(QualityName(language_, task_)));
     for (const PlotRow& row : rows_) {
       const VariantFacts& variant = *row.variant;
       const Result* const size = FirstSize(variant);
       if (size == nullptr || !variant.accuracy.has_value()) continue;
       JsonObject point;
-      point.Number("x", size->value / 1e6).Number("y", 100 * variant.accuracy->value);
-      AddEnds(point, "yl", "yh", *variant.accuracy, 100);
+      point.Number("x", size->value / 1e6).Number("y", scale_ * variant.accuracy->value);
+      AddEnds(point, "yl", "yh", *variant.accuracy, scale_);
       point.Raw("text", Lines({AccuracyLine(variant), SizeLine(variant)}));
       view.Add(language_, row, {point.Build()});
     }
@@ -331,7 +368,8 @@ class Charts {
           Lines({Fill("cost $0", "代价 $0", absl::StrCat(FormatNumber(cost, 3), by_size ? " MB" : " ms")),
                  absl::StrCat(name, " ", FormatNumber(*value, 3)),
                  one.accuracy.has_value()
-                     ? Fill("validation accuracy $0", "验证集准确率 $0", FormatShare(*one.accuracy))
+                     ? Fill("validation $1 $0", "验证集$1 $0", QualityFormat(task_)(*one.accuracy),
+                            QualityName(language_, task_))
                      : "",
                  one.chosen ? Say("chosen", "所选") : ""}));
       points.push_back(point.Build());
@@ -471,6 +509,8 @@ class Charts {
 
   const Language language_;
   const Facts& facts_;
+  const TaskSpec& task_;
+  const double scale_;  // of the quality in charts: QualityScale
   const std::vector<PlotRow> rows_;
   const std::vector<Figure> figures_;
   std::vector<std::string> charts_;

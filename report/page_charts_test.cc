@@ -40,6 +40,21 @@ TEST(ChartsJsonTest, APointHasItsIntervalInTheUnitsOfTheAxis) {
   EXPECT_THAT(json, HasSubstr(R"("yl":-0.6,"yh":-0.2)"));
 }
 
+TEST(ChartsJsonTest, OfNumbersTheCorrelationIsDrawnAsItIsAndThePredictionsByLabel) {
+  Facts facts = TwoVariants();
+  for (VariantFacts& variant : facts.variants) {
+    variant.task = FindTask("regression");
+    variant.label_groups = {{1, 0.5, 0.7, 0.1, 1.2}, {2, 4, 3.6, 3.1, 4.4}};
+  }
+  const std::string json = ChartsJson(Language::kEnglish, facts);
+  EXPECT_THAT(json,
+              HasSubstr(R"("x":0.85,"xl":0.84,"xh":0.86,"text":["Pearson correlation 0.8500 (95% interval )"
+                        R"(0.8400 to 0.8600)"));
+  EXPECT_THAT(json, HasSubstr(R"("yl":-0.006,"yh":-0.002)"));
+  EXPECT_THAT(json, HasSubstr(R"({"x":4,"y":3.6,"text":["label 4.00: predicted 3.60)"));
+  EXPECT_THAT(json, Not(HasSubstr("accuracy")));
+}
+
 TEST(ChartsJsonTest, BothPAreThereForTheSwitch) {
   EXPECT_THAT(ChartsJson(Language::kEnglish, TwoVariants()),
               HasSubstr(R"("p":"p = 0.060","rawP":"p = 0.030")"));

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "report/document.h"
 #include "report/facts/facts.h"
+#include "report/facts/quality.h"
 #include "report/figures/charts.h"
 #include "report/tables/table.h"
 #include "report/tables/tables.h"
@@ -53,7 +54,9 @@ std::string RenderSummary(const ReportData& data, Language language) {
   add("Speed: ", "速度：", Goal::kSpeed);
   add("Size: ", "体积：", Goal::kSize);
   add("Memory: ", "内存：", Goal::kMemory);
-  add("Accuracy: ", "准确率：", Goal::kAccuracy);
+  const TaskSpec& task = facts.task();
+  add(absl::StrCat(QualityTitle(Language::kEnglish, task), ": ").c_str(),
+      absl::StrCat(QualityTitle(Language::kChinese, task), "：").c_str(), Goal::kAccuracy);
   for (const RunReport& run : data.runs) {
     if (run.run.state != RunState::kSucceeded) absl::StrAppend(&text, EndSentence(language, run), "\n");
   }

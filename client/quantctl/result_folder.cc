@@ -20,6 +20,7 @@
 #include "report/facts/facts.h"
 #include "report/facts/format.h"
 #include "report/facts/phrases.h"
+#include "report/facts/quality.h"
 #include "report/report.h"
 
 namespace quantlab::client {
@@ -50,12 +51,14 @@ std::string ShapeHeader(Language language, const std::set<report::InputShape>& s
   return report::ShapeValue(language, shape);
 }
 
-// One row per variant: accuracy, size, and the speedup at each shape of input that was timed.
+// One row per variant: the quality of the task, size, and the speedup at each shape of input that was timed.
 Table VariantTable(Language language, const report::Facts& facts) {
   std::set<report::InputShape> shapes;
   for (size_t i = 0; i < facts.comparisons.size(); ++i) shapes.merge(facts.ShapesWithSpeedup(i));
-  std::vector<Table::Column> columns = {
-      {"VARIANT"}, {"ACCURACY [95 %]"}, {"SIZE", Align::kRight}, {"SMALLER", Align::kRight}};
+  std::vector<Table::Column> columns = {{"VARIANT"},
+                                        {facts.task().numeric ? "PEARSON [95 %]" : "ACCURACY [95 %]"},
+                                        {"SIZE", Align::kRight},
+                                        {"SMALLER", Align::kRight}};
   for (const report::InputShape& shape : shapes) {
     columns.push_back({Render(language, messages::kSpeedupColumn(ShapeHeader(language, shapes, shape)))});
   }
@@ -63,7 +66,7 @@ Table VariantTable(Language language, const report::Facts& facts) {
   for (const report::VariantFacts& variant : facts.variants) {
     report::Measured none;
     const report::Measured& measured = variant.measured.empty() ? none : variant.measured.front();
-    std::vector<Cell> row = {variant.name, Shown(variant.accuracy, report::FormatShare),
+    std::vector<Cell> row = {variant.name, Shown(variant.accuracy, report::QualityFormat(*variant.task)),
                              measured.size ? report::FormatBytes(measured.size->value) : "",
                              measured.ratio ? report::FormatCompression(measured.ratio->value) : ""};
     for (const report::InputShape& shape : shapes) {

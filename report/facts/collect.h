@@ -16,10 +16,12 @@ std::vector<VariantFacts> CollectVariants(const ReportData& data);
 
 // ---- collect_quality.cc ----------------------------------------------------------------------------------
 
-// Accuracy, precision, recall and F1 on the test split.
+// The qualities of the task on the test split: accuracy, precision, recall and F1, or correlations.
 void CollectQuality(MetricPool& pool, VariantFacts& variant);
 // The differences from the baseline and the agreement with it.
 void CollectPaired(MetricPool& pool, const Facts& facts, VariantFacts& variant);
+// What a regression predicts for texts with neighbouring labels.
+void CollectLabelGroups(MetricPool& pool, VariantFacts& variant);
 void CollectFlips(MetricPool& pool, VariantFacts& variant);
 
 // ---- collect_tests.cc ------------------------------------------------------------------------------------

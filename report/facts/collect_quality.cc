@@ -1,3 +1,6 @@
+#include <map>
+
+#include "absl/strings/numbers.h"
 #include "report/facts/collect.h"
 
 namespace quantlab::report {
@@ -40,7 +43,10 @@ std::optional<PairedAnswers> AnswersOf(const VariantFacts& variant, uint64_t see
 void CollectQuality(MetricPool& pool, VariantFacts& variant) {
   const Labels test = {{"split", "test"}};
   const Labels averaged = {{"split", "test"}, {"average", AverageOf(variant)}};
-  variant.accuracy = Summarize(pool.Own(variant, "accuracy", test));
+  variant.accuracy = Summarize(pool.Own(variant, variant.task->quality, test));
+  variant.spearman = Summarize(pool.Own(variant, "spearman", test));
+  variant.squared_error = Summarize(pool.Own(variant, "mean_squared_error", test));
+  variant.output_shift = Summarize(pool.Own(variant, "output_shift", test));
   variant.precision = Summarize(pool.Own(variant, "precision", averaged));
   variant.recall = Summarize(pool.Own(variant, "recall", averaged));
   variant.f1 = Summarize(pool.Own(variant, "f1_score", averaged));
@@ -68,13 +74,32 @@ void CollectPaired(MetricPool& pool, const Facts& facts, VariantFacts& variant) 
     for (const auto& [seed, metric] : values) metrics.push_back(metric);
     return Summarize(metrics);
   };
-  const auto differences = find("accuracy_difference");
+  const auto differences = find(variant.task->difference);
   variant.difference = summarize(differences);
   for (const auto& [seed, metric] : differences) {
     variant.seed_differences.push_back(
         {seed, metric.value, metric.low, metric.high, AnswersOf(variant, seed)});
   }
   variant.agreement = summarize(find("agreement"));
+}
+
+void CollectLabelGroups(MetricPool& pool, VariantFacts& variant) {
+  for (const RunReport* run : variant.runs) {
+    std::map<int64_t, LabelGroup> groups;
+    for (const Metric& metric : pool.AllOf(run, "prediction_by_label", {{"split", "test"}})) {
+      int64_t number = 0;
+      if (!absl::SimpleAtoi(Label(metric, "group").value_or(""), &number)) continue;
+      LabelGroup& group = groups[number];
+      group.number = number;
+      const std::string measure = Label(metric, "measure").value_or("");
+      if (measure == "label") group.label = metric.value;
+      if (measure == "median") group.median = metric.value;
+      if (measure == "p10") group.p10 = metric.value;
+      if (measure == "p90") group.p90 = metric.value;
+    }
+    if (!variant.label_groups.empty()) continue;
+    for (const auto& [number, group] : groups) variant.label_groups.push_back(group);
+  }
 }
 
 void CollectFlips(MetricPool& pool, VariantFacts& variant) {
@@ -85,7 +110,13 @@ void CollectFlips(MetricPool& pool, VariantFacts& variant) {
   variant.gained = find("wrong_to_right");
   variant.other_flips = find("wrong_to_wrong");
   // Tested here, for every seed and with Holm's correction: CollectMarginTests.
-  pool.Own(variant, "non_inferiority_p_value", {{"split", "test"}});
+  for (const RunReport* run : variant.runs) {
+    for (const Metric& metric : pool.OfRun(run, "non_inferiority_p_value", {{"split", "test"}})) {
+      for (SeedDifference& difference : variant.seed_differences) {
+        if (difference.seed == run->run.seed && variant.task->numeric) difference.margin_p = metric.value;
+      }
+    }
+  }
   const std::vector<Metric> held = pool.Own(variant, "non_inferior", {{"split", "test"}});
   variant.non_inferior = Summarize(held);
   if (!held.empty()) variant.margin = Label(held[0], "margin").value_or("");

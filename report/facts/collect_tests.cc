@@ -48,16 +48,30 @@ std::vector<Metric> Shown(std::vector<Metric> tests) {
   return tests;
 }
 
+// From counted answers, or as it was recorded; nullopt where there is neither.
+std::optional<Metric> MarginTest(const SeedDifference& difference, double margin) {
+  Metric test;
+  if (difference.answers.has_value()) {
+    test.value = NonInferiorityPValue(*difference.answers, margin);
+    test.samples = difference.answers->total;
+  } else if (difference.margin_p.has_value()) {
+    test.value = *difference.margin_p;
+  } else {
+    return std::nullopt;
+  }
+  return test;
+}
+
 // A variant's tests by seed: of its runs, or where those have none, of a comparison.
 std::map<uint64_t, Metric> PairedTests(MetricPool& pool, const Facts& facts, const VariantFacts& variant) {
   const Labels test = {{"split", "test"}};
   std::map<uint64_t, Metric> by_seed;
   for (const RunReport* run : variant.runs) {
-    for (const Metric& metric : pool.OfRun(run, "mcnemar_p_value", test)) by_seed[run->run.seed] = metric;
+    for (const Metric& metric : pool.OfRun(run, variant.task->p_value, test)) by_seed[run->run.seed] = metric;
   }
   for (const ComparisonFacts& comparison : facts.comparisons) {
     if (!by_seed.empty()) break;
-    const auto values = pool.Compared(comparison.run, variant, "mcnemar_p_value", test);
+    const auto values = pool.Compared(comparison.run, variant, variant.task->p_value, test);
     for (size_t i = 0; i < values.size(); ++i) by_seed[variant.runs[i]->run.seed] = values[i];
   }
   return by_seed;
@@ -86,7 +100,7 @@ void CollectPairedTests(MetricPool& pool, Facts& facts) {
     variant.significant_uncorrected = CountSignificant(tests);
     // The comparison's own correction is shown by what is made here.
     for (const ComparisonFacts& comparison : facts.comparisons) {
-      pool.Compared(comparison.run, variant, "mcnemar_p_holm", {});
+      pool.Compared(comparison.run, variant, variant.task->p_holm, {});
     }
   }
   for (const auto& [variant, tests] : CorrectedByVariant(families)) {
@@ -111,14 +125,12 @@ void CollectMarginTests(MetricPool& pool, Facts& facts) {
     if (!absl::SimpleAtod(variant.margin, &margin) || !(margin >= 0)) continue;
     std::vector<Metric> tests;
     for (const SeedDifference& difference : variant.seed_differences) {
-      if (!difference.answers.has_value()) continue;
-      Metric test;
-      test.value = NonInferiorityPValue(*difference.answers, margin);
-      test.samples = difference.answers->total;
-      tests.push_back(test);
+      const auto test = MarginTest(difference, margin);
+      if (!test.has_value()) continue;
+      tests.push_back(*test);
       if (!variant.same_as.empty()) continue;
       families[difference.seed].variants.push_back(&variant);
-      families[difference.seed].tests.push_back(test);
+      families[difference.seed].tests.push_back(*test);
     }
     // Without the counts, what was recorded stands.
     if (tests.empty() || tests.size() < variant.seed_differences.size()) continue;
@@ -139,6 +151,7 @@ void CollectMarginTests(MetricPool& pool, Facts& facts) {
 }
 
 void CollectPairs(MetricPool& pool, Facts& facts) {
+  const TaskSpec& task = facts.task();
   const std::string baseline = facts.baseline() == nullptr ? "" : facts.baseline()->name;
   std::map<std::pair<std::string, std::string>, PairMetrics> found;
   std::vector<std::pair<std::string, std::string>> order;
@@ -157,8 +170,8 @@ void CollectPairs(MetricPool& pool, Facts& facts) {
            (against != nullptr && !against->same_as.empty());
   };
   for (const ComparisonFacts& comparison : facts.comparisons) {
-    std::vector<Metric> differences = pool.Pairs(comparison.run, "accuracy_difference", baseline);
-    std::vector<Metric> tests = pool.Pairs(comparison.run, "mcnemar_p_value", baseline);
+    std::vector<Metric> differences = pool.Pairs(comparison.run, task.difference, baseline);
+    std::vector<Metric> tests = pool.Pairs(comparison.run, task.p_value, baseline);
     std::erase_if(differences, again);
     std::erase_if(tests, again);
     add(differences, &PairMetrics::differences);
@@ -172,7 +185,8 @@ void CollectPairs(MetricPool& pool, Facts& facts) {
   for (const auto& key : order) {
     const PairMetrics& pair = found[key];
     facts.pairs.push_back({key.first, key.second, label(key.first), label(key.second),
-                           Summarize(pair.differences), Summarize(pair.tests), Summarize(pair.corrected)});
+                           Summarize(pair.differences), Summarize(pair.tests), Summarize(pair.corrected),
+                           &task});
   }
 }
 

@@ -71,6 +71,7 @@ std::vector<VariantFacts> CollectVariants(const ReportData& data) {
       variant.baseline = run.run.kind == RunKind::kBaseline;
       variant.method = run.run.method;
       variant.spec = FindMethod(run.run.method);
+      variant.task = &TaskNamed(run.config.dataset.task);
       it = variants.insert(variants.end(), variant);
     }
     it->runs.push_back(&run);

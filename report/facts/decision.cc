@@ -248,6 +248,7 @@ Decision Decide(const Facts& facts, const Constraints& constraints, Goal goal) {
   Decision decision;
   decision.constraints = constraints;
   decision.goal = goal;
+  decision.task = &facts.task();
   decision.shape = ShapeMeant(facts, constraints.shape);
   if (decision.shape.has_value()) decision.reliable = facts.comparisons[0].Reliable(*decision.shape);
   const VariantFacts* const baseline = facts.baseline();

@@ -17,7 +17,8 @@
 namespace quantlab::report {
 
 struct Constraints {
-  // Maximum loss of accuracy relative to the baseline on the same texts, as a share: 0.005 for 0.5 points.
+  // Maximum loss of the task's quality relative to the baseline on the same texts. Of accuracy, a share:
+  // 0.005 for 0.5 points.
   std::optional<double> accuracy_drop;
   std::optional<double> p90;     // seconds of a batch
   std::optional<double> size;    // bytes of the saved model
@@ -70,6 +71,7 @@ struct VariantDecision {
 struct Decision {
   Constraints constraints;
   Goal goal = Goal::kSpeed;
+  const TaskSpec* task = &AllTasks().front();
   std::optional<InputShape> shape;        // absent if nothing was timed, or not at the requested shape
   bool reliable = true;                   // whether its timings are
   std::vector<VariantDecision> variants;  // in the order of the facts

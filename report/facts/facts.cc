@@ -70,6 +70,10 @@ bool ComparisonFacts::Reliable(const InputShape& shape) const {
   return unreliable.empty();
 }
 
+const TaskSpec& Facts::task() const {
+  return variants.empty() ? AllTasks().front() : *variants[0].task;
+}
+
 const VariantFacts* Facts::baseline() const {
   for (const VariantFacts& variant : variants) {
     if (variant.baseline) return &variant;
@@ -140,6 +144,7 @@ Facts CollectFacts(const ReportData& data) {
     CollectQuality(pool, variant);
     CollectPaired(pool, facts, variant);
     CollectFlips(pool, variant);
+    CollectLabelGroups(pool, variant);
     CollectSensitivity(pool, variant);
     CollectFront(pool, variant);
     CollectInputPeaks(pool, variant);

@@ -16,6 +16,7 @@
 #include "base/method_spec.h"
 #include "base/paired_margin.h"
 #include "base/report_data.h"
+#include "base/task.h"
 #include "report/facts/input_shape.h"
 #include "report/facts/language.h"
 #include "report/facts/thresholds.h"
@@ -73,13 +74,22 @@ struct FrontPoint {
   bool chosen = false;
 };
 
-// A variant's accuracy less the baseline's on the same texts, for one seed, with its 95 % interval.
+// Test texts of a regression with neighbouring labels: their mean label, and quantiles of what the variant
+// predicts for them.
+struct LabelGroup {
+  int64_t number = 0;
+  std::optional<double> label, median, p10, p90;
+};
+
+// A variant's quality less the baseline's on the same texts, for one seed, with its 95 % interval.
 struct SeedDifference {
   uint64_t seed = 0;
   double value = 0;
   std::optional<double> low, high;
   // Texts that only the baseline, or only the variant, gets right, of all; absent where nobody counted.
   std::optional<PairedAnswers> answers = {};
+  // As recorded, of a loss by the margin or more; used where answers cannot be counted.
+  std::optional<double> margin_p = {};
 };
 
 struct VariantFacts {
@@ -94,22 +104,30 @@ struct VariantFacts {
   // seed; empty: none. Such a variant is not ranked, tested or drawn a second time.
   std::string same_as;
 
-  // On the test split.
+  const TaskSpec* task = &AllTasks().front();  // of its runs
+
+  // On the test split. `accuracy` is the quality of the task (TaskSpec::quality): of a regression, Pearson's
+  // correlation.
   std::optional<Result> accuracy, precision, recall, f1;
-  std::optional<Result> f1_macro;  // where the others are of one class of two
+  std::optional<Result> f1_macro;                 // where the others are of one class of two
+  std::optional<Result> spearman, squared_error;  // of a regression
   // Against the baseline on the same texts.
   std::optional<Result> difference, p_value, agreement;
   std::vector<SeedDifference> seed_differences;  // what `difference` summarizes, by seed
   std::optional<Result> holm_p;  // that p, corrected for the variants of its seed; samples: how many
   // Of the seeds with a paired test, in how many p < 0.05: after the correction, which decides, and before.
   int significant_seeds = 0, significant_uncorrected = 0;
+  // Of a regression: how far its predictions moved, the root of the mean square, in the unit of the labels.
+  std::optional<Result> output_shift;
   // Texts whose class differs from the baseline's, by what became of them.
   std::optional<Result> lost, gained, other_flips;
-  // Of the exact test of a loss by the margin or more (base/paired_margin.h): its p, that p corrected for the
-  // variants of its seed (samples: how many), and 1 or 0 for whether such a loss is excluded.
+  // Of the test of a loss by the margin or more (base/paired_margin.h, or the paired bootstrap): its p, that
+  // p corrected for the variants of its seed (samples: how many), and 1 or 0 for whether such a loss is
+  // excluded.
   std::optional<Result> margin_p, margin_holm_p, non_inferior;
   std::string margin;  // that it was held against, as measured: "0.01"
 
+  std::vector<LabelGroup> label_groups;       // of the first run that has any, by label
   std::vector<LayerSensitivity> sensitivity;  // of the first run that has any
   std::vector<FrontPoint> front;              // by time
   // Of the inputs of each linear layer in FP32, by name: the largest magnitude over the root mean square.
@@ -140,6 +158,7 @@ struct PairFacts {
   Text variant_label, against_label;  // see VariantFacts::label
   std::optional<Result> difference, p_value;
   std::optional<Result> holm_p;  // p corrected for the pairs of its comparison; samples: how many
+  const TaskSpec* task = &AllTasks().front();
 };
 
 // What a comparison (an index into Facts::comparisons) measured of the variant; null for nothing.
@@ -169,6 +188,7 @@ struct Facts {
   // Classes of the dataset with their rows before the split; where a run reported them.
   std::vector<std::pair<std::string, int64_t>> classes;
 
+  const TaskSpec& task() const;          // of the variants; the default where there are none
   const VariantFacts* baseline() const;  // null where there is none
   const VariantFacts* Find(const std::string& variant) const;
   // Those at which a comparison has the speedup of any variant.

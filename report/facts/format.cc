@@ -124,6 +124,17 @@ std::string FormatMargin(double width, Language language) {
   return text.substr(text[0] == '+' ? 1 : 0);
 }
 
+std::string FormatCorrelation(double correlation) {
+  if (const auto text = NotFinite(correlation)) return *text;
+  return Fixed(correlation, 4);
+}
+
+std::string FormatCorrelationDifference(double difference) {
+  const std::string text = FormatCorrelation(difference);
+  const bool positive = difference > 0 && text.find_first_of("123456789") != std::string::npos;
+  return absl::StrCat(positive ? "+" : "", text);
+}
+
 std::string FormatBytes(double bytes) {
   if (const auto text = NotFinite(bytes)) return *text;
   static constexpr const char* kUnits[] = {"B", "kB", "MB", "GB", "TB", "PB"};

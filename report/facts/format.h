@@ -32,6 +32,9 @@ std::string FormatPoints(double difference, Language language, double threshold 
 std::string FormatPointsBare(double difference);
 // A width, without a sign: "1.00 points".
 std::string FormatMargin(double width, Language language);
+// A correlation, "0.8930", and a difference of two, "-0.0030".
+std::string FormatCorrelation(double correlation);
+std::string FormatCorrelationDifference(double difference);
 // Decimal units: "90.9 MB".
 std::string FormatBytes(double bytes);
 // "12.3 ms", "4.10 s", "3 min 20 s", "2 h 5 min".

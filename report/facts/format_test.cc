@@ -172,5 +172,13 @@ TEST(LanguageTest, Parses) {
             "report language 'fr' is unknown; allowed: zh, en, both");
 }
 
+TEST(LanguageTest, SpacesStandBetweenChineseAndLatinArguments) {
+  EXPECT_EQ(FillChinese("其$0显著下降", {"准确率"}), "其准确率显著下降");
+  EXPECT_EQ(FillChinese("其$0显著下降", {"Pearson 相关系数"}), "其 Pearson 相关系数显著下降");
+  EXPECT_EQ(FillChinese("$0显著下降", {"Pearson 相关系数"}), "Pearson 相关系数显著下降");
+  EXPECT_EQ(FillChinese("（$0）", {"Pearson 相关系数"}), "（Pearson 相关系数）");
+  EXPECT_EQ(FillChinese("使用 $0：", {"动态量化"}), "使用动态量化：");
+}
+
 }  // namespace
 }  // namespace quantlab::report

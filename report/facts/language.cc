@@ -1,5 +1,6 @@
 #include "report/facts/language.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
@@ -18,6 +19,13 @@ bool BeginsChinese(absl::string_view text) {
 
 bool EndsChinese(absl::string_view text) {
   return text.size() >= 3 && LeadsChinese(text[text.size() - 3]);
+}
+
+// Whether its last character is an ideograph; no punctuation mark.
+bool EndsWithIdeograph(absl::string_view text) {
+  if (text.size() < 3) return false;
+  const auto lead = static_cast<unsigned char>(text[text.size() - 3]);
+  return lead >= 0xE4 && lead <= 0xE9;
 }
 
 }  // namespace
@@ -43,6 +51,10 @@ std::string FillChinese(absl::string_view text, const std::vector<std::string>& 
     if (BeginsChinese(value) && absl::EndsWith(filled, " ") &&
         EndsChinese(absl::string_view(filled).substr(0, filled.size() - 1))) {
       filled.pop_back();
+    }
+    if (!value.empty() && absl::ascii_isalpha(static_cast<unsigned char>(value[0])) &&
+        EndsWithIdeograph(filled)) {
+      filled += ' ';
     }
     filled += value;
     const absl::string_view rest = text.substr(at + 1);

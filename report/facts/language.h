@@ -37,7 +37,9 @@ inline const char* Say(Language language, const char* english, const char* chine
 }
 
 // Replaces $0, $1, … in a Chinese text. A space between the text and an argument is removed if both are
-// Chinese there: "使用 $0：" with "动态量化" gives "使用动态量化：".
+// Chinese there: "使用 $0：" with "动态量化" gives "使用动态量化：". One is added between a Chinese character
+// and an argument that begins with a Latin letter: "其$0" with "Pearson 相关系数" gives "其 Pearson
+// 相关系数".
 std::string FillChinese(absl::string_view text, const std::vector<std::string>& arguments);
 
 // The same, with $0, $1, … replaced by the arguments.

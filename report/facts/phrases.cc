@@ -47,11 +47,6 @@ std::string Brackets(Language language, const std::string& text) {
   return Fill(language, " ($0)", "（$0）", text);
 }
 
-std::string PointsWithSpread(Language language, const Result& difference) {
-  return absl::StrCat(FormatPoints(difference.value, language),
-                      Brackets(language, SpreadOf(language, difference, FormatPointsBare)));
-}
-
 std::string RatioWithSpread(Language language, const Result& ratio) {
   return absl::StrCat(SpeedupFormat(ratio)(ratio.value),
                       Brackets(language, SpreadOf(language, ratio, FormatRatio)));
@@ -64,12 +59,13 @@ std::string (*SpeedupFormat(const Result& ratio))(double) {
 
 std::string TestOf(Language language, const VariantFacts& variant) {
   const Result& p = *variant.p_value;
+  const std::string test = variant.task->numeric ? Say(language, "paired bootstrap", "成对自助法")
+                                                 : Say(language, "McNemar's paired test", "McNemar 配对检验");
   if (p.seeds == 1) {
-    return Fill(language, "McNemar's paired test: $0", "McNemar 配对检验：$0",
-                FormatPValue(variant.holm_p.value_or(p).value));
+    return Fill(language, "$0: $1", "$0：$1", test, FormatPValue(variant.holm_p.value_or(p).value));
   }
-  return Fill(language, "McNemar's paired test significant in $0 of $1 seeds",
-              "McNemar 配对检验在 $1 个随机种子中有 $0 个显著", variant.significant_seeds, p.seeds);
+  return Fill(language, "$2 significant in $0 of $1 seeds", "$2在 $1 个随机种子中有 $0 个显著",
+              variant.significant_seeds, p.seeds, test);
 }
 
 std::string NotCompared(Language language, const Facts& facts, const char* what) {

@@ -23,16 +23,13 @@ std::string SpreadOf(Language language, const Result& result, std::string (*form
 // "(text)" with the brackets of the language; empty stays empty.
 std::string Brackets(Language language, const std::string& text);
 
-// "-0.30 points (95% interval …)".
-std::string PointsWithSpread(Language language, const Result& difference);
-
 // "2.10× (95% interval …)".
 std::string RatioWithSpread(Language language, const Result& ratio);
 // How its value is written: FormatRatio, but plainly as "1.00×" where its interval does not tell it from 1.
 std::string (*SpeedupFormat(const Result& ratio))(double);
 
-// "McNemar's paired test: p = 0.062", corrected if several variants were tested; the variant must have a
-// test.
+// "McNemar's paired test: p = 0.062" (the test is the task's), corrected if several variants were tested; the
+// variant must have a test.
 std::string TestOf(Language language, const VariantFacts& variant);
 
 // Why there are no results of a comparison.

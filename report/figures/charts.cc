@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "report/facts/format.h"
+#include "report/facts/quality.h"
 #include "report/figures/scripts.h"
 
 namespace quantlab::report {
@@ -191,36 +192,50 @@ std::optional<Figure> AccuracyChart(const Facts& facts) {
                             [](const PlotRow& row) { return !row.variant->accuracy.has_value(); }),
              rows.end());
   if (rows.empty()) return std::nullopt;
+  const TaskSpec& task = facts.task();
+  const Text quality = QualityText(task), second = SecondQualityTitle(task);
+  const double scale = QualityScale(task);
   Csv csv(RowHeader({"accuracy", "accuracy_low", "accuracy_high", "f1"}));
   Range range;
   for (size_t i = 0; i < rows.size(); ++i) {
     const VariantFacts& variant = *rows[i].variant;
     range.Add(variant.accuracy);
-    range.Add(variant.f1);
+    range.Add(SecondQuality(variant));
     csv.Add(RowFields(rows[i], i,
                       {CsvValue(variant.accuracy), CsvLow(variant.accuracy), CsvHigh(variant.accuracy),
-                       CsvValue(variant.f1)}));
+                       CsvValue(SecondQuality(variant))}));
   }
   Script script("results/accuracy", "Accuracy with its interval, and F1.");
   SetRows(script, rows, 84);
   script.Set("top", 44).Set("bottom", 62).Set("row_height", 40);
-  script.Set("low", 100 * range.low()).Set("high", 100 * range.high());
-  script.Set("step", TickStep(100 * (range.high() - range.low()), 8));
-  script.Set("reference", 100 * rows[0].variant->accuracy->value);
-  script.Set("axis", Text{"of the test examples", "测试集上"});
+  script.Set("low", scale * range.low()).Set("high", scale * range.high());
+  script.Set("step", TickStep(scale * (range.high() - range.low()), 8));
+  script.Set("reference", scale * rows[0].variant->accuracy->value);
+  script.Set("axis",
+             task.numeric ? Text{"on the test split", "测试集上"} : Text{"of the test examples", "测试集上"});
   const bool seeds = AnyDeviation(rows);
-  script.Set("accuracy_title", seeds ? Text{"accuracy, mean ± deviation", "准确率（均值 ± 标准差）"}
-                                     : Text{"accuracy, 95% interval", "准确率（95% 置信区间）"});
-  script.Set("f1_title", Text{"F1 score", "F1 分数"});
+  script.Set("accuracy_title",
+             seeds ? Text{quality.english + ", mean ± deviation", quality.chinese + "（均值 ± 标准差）"}
+                   : Text{quality.english + ", 95% interval", quality.chinese + "（95% 置信区间）"});
+  script.Set("f1_title", second);
   const std::string body = absl::StrCat("left = left_text + 0\n", scripts::kRows, scripts::kAccuracy);
-  return Figure{
-      "results/accuracy",
-      {"Accuracy and F1 of each variant", "各方案的准确率与 F1"},
-      {"Accuracy on the test split with its interval, and the F1 score. The dashed line is the first "
-       "variant's accuracy; the axis does not begin at 0.",
-       "测试集准确率及其区间，以及 F1 分数。虚线为第一个方案的准确率；横轴不从 0 开始。"},
-      script.Body(body),
-      {{"results/accuracy.csv", csv.Take()}}};
+  const Text alternative = task.numeric ? Text{"Pearson and Spearman correlation of each variant",
+                                               "各方案的 Pearson 与 Spearman 相关系数"}
+                                        : Text{"Accuracy and F1 of each variant", "各方案的准确率与 F1"};
+  const Text caption =
+      task.numeric
+          ? Text{"Pearson correlation on the test split with its interval, and the Spearman correlation. "
+                 "The dashed line is the first variant's; the axis does not begin at 0.",
+                 "测试集上的 Pearson 相关系数及其区间，以及 Spearman 相关系数。虚线为第一个方案的值；横轴不从 "
+                 "0 开始。"}
+          : Text{"Accuracy on the test split with its interval, and the F1 score. The dashed line is the first "
+                 "variant's accuracy; the axis does not begin at 0.",
+                 "测试集准确率及其区间，以及 F1 分数。虚线为第一个方案的准确率；横轴不从 0 开始。"};
+  return Figure{"results/accuracy",
+                alternative,
+                caption,
+                OfQuality(task, script.Body(body)),
+                {{"results/accuracy.csv", csv.Take()}}};
 }
 
 std::optional<Figure> SizeChart(const Facts& facts) {

@@ -14,6 +14,10 @@ namespace quantlab::report {
 
 // Each is absent if there is nothing to draw.
 std::optional<Figure> AccuracyChart(const Facts& facts);
+// Of a regression: predicted numbers against the labels.
+std::optional<Figure> PredictionChart(const Facts& facts);
+// Groups of a variant that have coordinates, by label.
+std::vector<LabelGroup> DrawnGroups(const VariantFacts& variant);
 // From the first comparison; other comparisons ran on other machines and are only in the tables.
 std::optional<Figure> SizeChart(const Facts& facts);
 std::optional<Figure> MemoryChart(const Facts& facts);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "report/facts/format.h"
+#include "report/facts/quality.h"
 #include "report/facts/verdict.h"
 #include "report/figures/charts.h"
 #include "report/figures/label_placer.h"
@@ -22,9 +23,10 @@ std::optional<Profile> ProfileOf(const VariantFacts& variant, const InputShape& 
   const Result* const speedup = SpeedupOf(variant, 0, shape);
   const Result* const size = FirstSize(variant);
   const Result* const peak = FirstPeak(variant);
-  if (!variant.accuracy || !variant.f1 || size == nullptr || peak == nullptr) return std::nullopt;
+  const std::optional<Result>& second = SecondQuality(variant);
+  if (!variant.accuracy || !second || size == nullptr || peak == nullptr) return std::nullopt;
   if (speedup == nullptr && !variant.baseline) return std::nullopt;
-  const Profile profile = {variant.accuracy->value, variant.f1->value, size->value,
+  const Profile profile = {variant.accuracy->value, second->value, size->value,
                            speedup == nullptr ? 1.0 : speedup->value, peak->value};
   const bool usable = std::all_of(profile.begin(), profile.end(),
                                   [](double value) { return std::isfinite(value) && value > 0; });
@@ -58,14 +60,19 @@ void SetRadarSize(Script& script, const std::vector<PlotRow>& rows) {
   script.Array("marks", marks);
 }
 
-void SetRadarTexts(Script& script, const InputShape& shape, const Text& mark) {
-  script.Set("axis_accuracy", Text{"accuracy", "准确率"}).Set("axis_f1", Text{"F1", "F1"});
+void SetRadarTexts(Script& script, const TaskSpec& task, const InputShape& shape, const Text& mark) {
+  script.Set("axis_accuracy", task.numeric ? Text{"Pearson", "Pearson"} : Text{"accuracy", "准确率"});
+  script.Set("axis_f1", task.numeric ? Text{"Spearman", "Spearman"} : Text{"F1", "F1"});
   script.Set("axis_size", Text{"small size", "体积小"}).Set("axis_speed", Text{"speed", "速度"});
   script.Set("axis_memory", Text{"little memory", "内存少"});
   script.Set("note_1",
-             Text{"Outward is better; 1 is the best variant on that axis. Accuracy, F1, speed: value / "
-                  "largest value.",
-                  "越靠外越好；1 为该轴上的最优方案。准确率、F1、速度：数值 / 最大值；"});
+             task.numeric
+                 ? Text{"Outward is better; 1 is the best variant on that axis. Correlations, speed: value / "
+                        "largest value.",
+                        "越靠外越好；1 为该轴上的最优方案。相关系数、速度：数值 / 最大值；"}
+                 : Text{"Outward is better; 1 is the best variant on that axis. Accuracy, F1, speed: value / "
+                        "largest value.",
+                        "越靠外越好；1 为该轴上的最优方案。准确率、F1、速度：数值 / 最大值；"});
   script.Set("note_2",
              Text{absl::StrCat("Size, memory: smallest value / value. Speed is the speedup at ",
                                ShapeText(Language::kEnglish, shape), mark.english, "; FP32 is 1."),
@@ -110,24 +117,25 @@ std::string FrontCsv(const std::vector<Candidate>& all) {
   return csv.Take();
 }
 
-// The position of the data in the frame of the scatter plot: in MB (or another unit) and percent.
+// The position of the data in the frame of the scatter plot: in MB (or another unit), and the quality
+// as it is shown (QualityScale).
 struct Frame {
   double unit = 1e6, x_low = 0, x_high = 1, y_low = 0, y_high = 1;
-  double height = 540;
+  double height = 540, scale = 100;
   static constexpr double kWidth = 900, kLeft = 100, kRight = 24, kTop = 40, kBottom = 66;
 
-  explicit Frame(const std::vector<Candidate>& all) {
+  Frame(const TaskSpec& task, const std::vector<Candidate>& all) : scale(QualityScale(task)) {
     // Many labels need space.
     height = std::max(height, 240 + 22 * static_cast<double>(all.size()));
     double largest = 0, low = 1e9, high = -1e9;
     for (const Candidate& one : all) {
       largest = std::max(largest, one.bytes);
-      low = std::min(low, 100 * one.accuracy);
-      high = std::max(high, 100 * one.accuracy);
+      low = std::min(low, scale * one.accuracy);
+      high = std::max(high, scale * one.accuracy);
     }
     unit = largest >= 2e9 ? 1e9 : largest >= 2e6 ? 1e6 : largest >= 2e3 ? 1e3 : 1;
     x_high = std::max(largest / unit * 1.12, 1e-9);
-    const double pad = std::max(0.15 * (high - low), 0.2);
+    const double pad = std::max(0.15 * (high - low), 0.002 * scale);
     y_low = low - pad;
     y_high = high + pad;
   }
@@ -138,7 +146,7 @@ struct Frame {
 
   Spot Pixels(const Candidate& one) const {
     return {(one.bytes / unit - x_low) / (x_high - x_low) * Width(),
-            (100 * one.accuracy - y_low) / (y_high - y_low) * Height()};
+            (scale * one.accuracy - y_low) / (y_high - y_low) * Height()};
   }
   double X(double pixels) const { return x_low + pixels / Width() * (x_high - x_low); }
   double Y(double pixels) const { return y_low + pixels / Height() * (y_high - y_low); }
@@ -180,12 +188,15 @@ struct Extent {
     }
   }
   bool empty() const { return low > high; }
-  // The start of a percentage axis that need not begin at 0; 0 if there are no values.
-  double PercentLow() const { return empty() ? 0 : 100 * low - Pad(); }
-  double PercentHigh() const { return empty() ? 0 : 100 * high + Pad(); }
-  double PercentStep() const { return TickStep(empty() ? 1 : PercentHigh() - PercentLow(), 5); }
+  // The start of an axis of the quality (scale: QualityScale) that need not begin at 0; 0 if there are no
+  // values.
+  double QualityLow(double scale) const { return empty() ? 0 : scale * low - Pad(scale); }
+  double QualityHigh(double scale) const { return empty() ? 0 : scale * high + Pad(scale); }
+  double QualityStep(double scale) const {
+    return TickStep(empty() ? 1 : QualityHigh(scale) - QualityLow(scale), 5);
+  }
   double BarStep(double scale) const { return TickStep(empty() ? 1 : BarHigh(scale), 5); }
-  double Pad() const { return std::max(6 * (high - low), 0.3); }
+  double Pad(double scale) const { return std::max(0.06 * scale * (high - low), 0.003 * scale); }
   double BarHigh(double scale) const { return empty() ? 0 : high * scale * 1.06; }
 };
 
@@ -209,29 +220,31 @@ DashboardData CollectDashboard(const std::vector<PlotRow>& rows, const InputShap
     const VariantFacts& variant = *rows[i].variant;
     const Result* const speedup = SpeedupOf(variant, 0, shape);
     data.accuracy.Add(Pointer(variant.accuracy));
-    data.f1.Add(Pointer(variant.f1));
+    data.f1.Add(Pointer(SecondQuality(variant)));
     data.size.Add(FirstSize(variant));
     data.memory.Add(FirstPeak(variant));
     data.speedup.Add(speedup);
     const std::optional<Result> ratio = speedup == nullptr ? std::nullopt : std::optional<Result>(*speedup);
     data.csv.Add(RowFields(rows[i], i,
                            {CsvValue(variant.accuracy), CsvLow(variant.accuracy), CsvHigh(variant.accuracy),
-                            CsvValue(variant.f1), ValueOf(FirstSize(variant)), ValueOf(FirstPeak(variant)),
-                            CsvValue(ratio), CsvLow(ratio), CsvHigh(ratio)}));
+                            CsvValue(SecondQuality(variant)), ValueOf(FirstSize(variant)),
+                            ValueOf(FirstPeak(variant)), CsvValue(ratio), CsvLow(ratio), CsvHigh(ratio)}));
   }
   return data;
 }
 
-void SetDashboardTexts(Script& script, const char* unit, const InputShape& shape, const Text& mark) {
-  script.Set("title_accuracy", Text{"accuracy", "准确率"}).Set("title_f1", Text{"F1 score", "F1 分数"});
+void SetDashboardTexts(Script& script, const TaskSpec& task, const char* unit, const InputShape& shape,
+                       const Text& mark) {
+  const Text quality = QualityText(task);
+  script.Set("title_accuracy", quality).Set("title_f1", SecondQualityTitle(task));
   script.Set("title_size", Text{absl::StrCat("model size, ", unit), absl::StrCat("模型大小（", unit, "）")});
   script.Set("title_memory",
              Text{absl::StrCat("peak memory, ", unit), absl::StrCat("内存峰值（", unit, "）")});
   script.Set("title_speedup",
              Text{absl::StrCat("speedup, ", ShapeText(Language::kEnglish, shape), mark.english),
                   absl::StrCat("加速比，", ShapeText(Language::kChinese, shape), mark.chinese)});
-  script.Set("title_pareto", Text{absl::StrCat("accuracy over size, ", unit),
-                                  absl::StrCat("准确率与模型大小（", unit, "）")});
+  script.Set("title_pareto", Text{absl::StrCat(quality.english, " over size, ", unit),
+                                  absl::StrCat(quality.chinese, "与模型大小（", unit, "）")});
 }
 
 }  // namespace
@@ -261,11 +274,13 @@ std::optional<Figure> RadarChart(const Facts& facts) {
   Script script("comparisons/radar", "Five qualities of each variant, each against the best.");
   SetRadarSize(script, rows);
   SetRadarTexts(
-      script, shape,
+      script, facts.task(), shape,
       MarkUnreliable(facts, shape, {" (unreliable: A/A check failed)", "（不可靠：A/A 检验未通过）"}));
   return Figure{
       "comparisons/radar",
-      {"Radar of accuracy, F1, size, speed and memory", "准确率、F1、体积、速度与内存的雷达图"},
+      facts.task().numeric
+          ? Text{"Radar of correlations, size, speed and memory", "相关系数、体积、速度与内存的雷达图"}
+          : Text{"Radar of accuracy, F1, size, speed and memory", "准确率、F1、体积、速度与内存的雷达图"},
       {"Five qualities of each variant, each divided by the best of the experiment as written under the "
        "figure.",
        "各方案的五项指标，均按图下所写方法相对本实验最优值归一化。"},
@@ -277,7 +292,7 @@ std::optional<Figure> ParetoChart(const Facts& facts) {
   const std::vector<PlotRow> rows = PlotRows(facts);
   const std::vector<Candidate> all = ParetoCandidates(rows);
   if (all.size() < 2) return std::nullopt;
-  const Frame frame(all);
+  const Frame frame(facts.task(), all);
   const std::vector<Label> english = Labels(frame, all, Language::kEnglish);
   const std::vector<Label> chinese = Labels(frame, all, Language::kChinese);
   Csv csv(RowHeader({"bytes", "accuracy", "on_front", "label_x_en", "label_y_en", "lead_en", "label_x_zh",
@@ -296,16 +311,21 @@ std::optional<Figure> ParetoChart(const Facts& facts) {
   script.Set("y_low", frame.y_low).Set("y_high", frame.y_high);
   script.Set("x_axis", Text{absl::StrCat("saved model, ", frame.Name()),
                             absl::StrCat("模型大小（", frame.Name(), "）")});
-  script.Set("y_axis", Text{"accuracy", "准确率"});
-  script.Set("front_title", Text{"Pareto front: nothing is both smaller and more accurate",
-                                 "帕累托前沿：没有方案同时更小且更准确"});
+  const TaskSpec& task = facts.task();
+  const Text quality = QualityText(task);
+  script.Set("y_axis", QualityText(task));
+  script.Set("front_title", Text{absl::StrCat("Pareto front: nothing is both smaller and ", task.better),
+                                 absl::StrCat("帕累托前沿：没有方案同时更小且", task.better_zh)});
   return Figure{
       "comparisons/pareto",
-      {"Accuracy over model size", "准确率与模型大小"},
-      {"Accuracy over the size of the saved model, with the Pareto front. Differences smaller than the "
-       "intervals of accuracy mean nothing.",
-       "准确率与模型大小，虚线为帕累托前沿。小于准确率区间的差异没有意义。"},
-      script.Body(scripts::kPareto),
+      {absl::StrCat(QualityTitle(Language::kEnglish, task), " over model size"),
+       absl::StrCat(QualityTitle(Language::kChinese, task), "与模型大小")},
+      {absl::StrCat(QualityTitle(Language::kEnglish, task),
+                    " over the size of the saved model, with the Pareto front. Differences smaller than the "
+                    "intervals of ",
+                    quality.english, " mean nothing."),
+       FillChinese("$0与模型大小，虚线为帕累托前沿。小于$0区间的差异没有意义。", {quality.chinese})},
+      OfQuality(task, script.Body(scripts::kPareto)),
       {{"comparisons/pareto.csv", csv.Take()}, {"comparisons/pareto_front.csv", FrontCsv(all)}}};
 }
 
@@ -321,20 +341,23 @@ std::optional<Figure> Dashboard(const Facts& facts) {
   script.Set("rows", static_cast<double>(rows.size())).Set("width", 1240);
   script.Set("height", std::max(2 * (30.0 * static_cast<double>(rows.size()) + 90), 560.0));
   script.Set("left", LabelPixels(rows, Language::kEnglish) + 18);
+  const double scale = QualityScale(facts.task());
   script.Flag("has_accuracy", true).Flag("has_pareto", true).Set("unit", unit);
   // Points on a narrow panel are smaller than in a separate figure.
-  script.Set("accuracy_low", data.accuracy.PercentLow()).Set("accuracy_high", data.accuracy.PercentHigh());
-  script.Set("accuracy_step", data.accuracy.PercentStep()).Set("f1_step", data.f1.PercentStep());
-  script.Set("f1_low", data.f1.PercentLow()).Set("f1_high", data.f1.PercentHigh());
+  script.Set("accuracy_low", data.accuracy.QualityLow(scale))
+      .Set("accuracy_high", data.accuracy.QualityHigh(scale));
+  script.Set("accuracy_step", data.accuracy.QualityStep(scale)).Set("f1_step", data.f1.QualityStep(scale));
+  script.Set("f1_low", data.f1.QualityLow(scale)).Set("f1_high", data.f1.QualityHigh(scale));
   script.Set("size_high", data.size.BarHigh(1 / unit)).Set("memory_high", data.memory.BarHigh(1 / unit));
   script.Set("speedup_high", data.speedup.BarHigh(1));
   script.Set("size_step", data.size.BarStep(1 / unit)).Set("memory_step", data.memory.BarStep(1 / unit));
   script.Set("speedup_step", data.speedup.BarStep(1));
-  SetDashboardTexts(script, name, shape, MarkUnreliable(facts, shape, {" (unreliable)", "（不可靠）"}));
+  SetDashboardTexts(script, facts.task(), name, shape,
+                    MarkUnreliable(facts, shape, {" (unreliable)", "（不可靠）"}));
   return Figure{"comparisons/dashboard",
                 {"The comparison on one page", "对比总览"},
                 {"The comparison on one page.", "对比总览。"},
-                script.Body(scripts::kDashboard),
+                OfQuality(facts.task(), script.Body(scripts::kDashboard)),
                 {{"comparisons/dashboard.csv", data.csv.Take()}}};
 }
 

@@ -117,6 +117,13 @@ std::string PartsCsv(const Facts& facts) {
       part.title = {"Head layer", "分类隐层"};
       part.line2 = {"activation", "激活函数"};
     }
+    if (part.part == ModelPart::kClassifier && facts.task().numeric) {
+      part.title = {"Output layer", "输出层"};
+      part.line2 = {"predicted number", "预测值"};
+    }
+    if (part.part == ModelPart::kPooler && HasHeadDense(facts) && facts.task().numeric) {
+      part.title = {"Head layer", "输出隐层"};
+    }
     csv.Add({std::to_string(i), part.title.english, part.title.chinese, part.line1.english,
              part.line1.chinese, part.line2.english, part.line2.chinese, part.linear ? "DCEBF7" : "F3F3F3"});
   }
@@ -269,9 +276,12 @@ Figure ModelDiagram(const Facts& facts) {
   return Figure{
       "architecture/model",
       {"The model, and what each variant quantizes", "模型结构及各方案所量化的部分"},
-      {"The model from text to class (blue: linear layers), and the precision in which each variant ran "
-       "each part; “not quantized” parts stay in floating point.",
-       "从文本到类别的模型结构（蓝色为线性层），以及各方案中各部分实际运行的精度；“未量化”的部分保持浮点。"},
+      {absl::StrCat("The model from text to ", facts.task().numeric ? "number" : "class",
+                    " (blue: linear layers), and the precision in which each variant ran each part; “not "
+                    "quantized” parts stay in floating point."),
+       absl::StrCat(
+           "从文本到", facts.task().numeric ? "数值" : "类别",
+           "的模型结构（蓝色为线性层），以及各方案中各部分实际运行的精度；“未量化”的部分保持浮点。")},
       script.Body(cells.rows() > 0
                       ? absl::StrCat(absl::StripSuffix(scripts::kModel, "\n"), ", \\\n", scripts::kModelCells)
                       : scripts::kModel),

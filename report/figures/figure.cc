@@ -60,6 +60,15 @@ void Csv::Add(const std::vector<std::string>& row) {
   ++rows_;
 }
 
+std::string OfQuality(const TaskSpec& task, const std::string& script) {
+  if (!task.numeric) return script;
+  return absl::StrReplaceAll(script, {{"100*", ""},
+                                      {"array scales[4] = [100,", "array scales[4] = [1,"},
+                                      {"'%.1f%%'", "'%g'"},
+                                      {"'%.2f%%'", "'%.4f'"},
+                                      {"'%+.1f'", "'%+g'"}});
+}
+
 std::string CsvNumber(std::optional<double> value) {
   return value.has_value() && std::isfinite(*value) ? FormatExact(*value) : "";
 }

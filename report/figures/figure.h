@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "base/task.h"
 #include "report/facts/facts.h"
 #include "report/facts/language.h"
 #include "report/facts/plot_label.h"
@@ -55,6 +56,10 @@ std::string CsvNumber(std::optional<double> value);
 std::string CsvValue(const std::optional<Result>& result);
 std::string CsvLow(const std::optional<Result>& result);   // of its interval, or else value - deviation
 std::string CsvHigh(const std::optional<Result>& result);  // of its interval, or else value + deviation
+
+// A script that draws the quality of a task: the scripts are written for shares, as percentages; for a task
+// whose quality is a plain number (QualityScale 1) the factors and the percent signs are removed.
+std::string OfQuality(const TaskSpec& task, const std::string& script);
 
 // The distance of ticks, 1, 2 or 5 times a power of ten, so that an axis of that length has at most `most` of
 // them.

@@ -35,8 +35,9 @@ std::vector<FigureData> FigureTools(const std::vector<Language>& languages) {
 
 std::vector<Figure> AllFigures(const Facts& facts) {
   std::vector<Figure> figures = {SystemDiagram(), ModelDiagram(facts)};
-  for (auto* make : {&AccuracyChart, &SizeChart, &SpeedChart, &RuntimeChart, &MemoryChart, &RadarChart,
-                     &ParetoChart, &TradeChart, &Dashboard, &LayerChart, &FrontChart, &CurvesChart}) {
+  for (auto* make :
+       {&AccuracyChart, &PredictionChart, &SizeChart, &SpeedChart, &RuntimeChart, &MemoryChart, &RadarChart,
+        &ParetoChart, &TradeChart, &Dashboard, &LayerChart, &FrontChart, &CurvesChart}) {
     if (auto figure = make(facts)) figures.push_back(*std::move(figure));
   }
   // Once, below the figure that a report begins with.

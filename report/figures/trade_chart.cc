@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "report/facts/format.h"
+#include "report/facts/quality.h"
 #include "report/facts/verdict.h"
 #include "report/figures/charts.h"
 #include "report/figures/label_placer.h"
@@ -70,13 +71,14 @@ Axis AxisOf(const std::vector<Point>& points, Result Point::*member, double scal
 
 struct Frame {
   static constexpr double kWidth = 900, kLeft = 92, kRight = 24, kTop = 40, kBottom = 66;
-  double height = 500;
+  double scale = 100, height = 500;
   Axis x, y;
 
-  explicit Frame(const std::vector<Point>& points)
-      : height(std::max(500.0, 260 + 22 * static_cast<double>(points.size()))),
+  Frame(const TaskSpec& task, const std::vector<Point>& points)
+      : scale(QualityScale(task)),
+        height(std::max(500.0, 260 + 22 * static_cast<double>(points.size()))),
         x(AxisOf(points, &Point::speed, 1, kWidth - kLeft - kRight)),
-        y(AxisOf(points, &Point::difference, 100, height - kTop - kBottom)) {}
+        y(AxisOf(points, &Point::difference, scale, height - kTop - kBottom)) {}
 };
 
 // Label fields of one language for each point: x, y, and whether it has a line.
@@ -85,7 +87,7 @@ std::vector<std::vector<std::string>> LabelFields(const Frame& frame, const std:
   std::vector<Spot> spots;
   std::vector<LabelSize> sizes;
   for (const Point& point : points) {
-    spots.push_back({frame.x.Pixel(point.speed.value), frame.y.Pixel(100 * point.difference.value)});
+    spots.push_back({frame.x.Pixel(point.speed.value), frame.y.Pixel(frame.scale * point.difference.value)});
     sizes.push_back({TextWidth(point.row->label.In(language)) * 13 + 30, 30});
   }
   const std::vector<Spot> labels = PlaceLabels(spots, sizes, frame.x.pixels, frame.y.pixels);
@@ -133,7 +135,8 @@ std::optional<Figure> TradeChart(const Facts& facts) {
   const std::vector<PlotRow> rows = PlotRows(facts);
   const std::vector<Point> points = PointsOf(facts, rows, shape);
   if (points.size() < 2) return std::nullopt;
-  const Frame frame(points);
+  const TaskSpec& task = facts.task();
+  const Frame frame(task, points);
   Script script("comparisons/trade", "Accuracy over speed, with size as area.");
   script.Set("width", Frame::kWidth).Set("height", frame.height).Set("left", Frame::kLeft);
   script.Set("right", Frame::kRight).Set("top", Frame::kTop).Set("bottom", Frame::kBottom);
@@ -141,17 +144,22 @@ std::optional<Figure> TradeChart(const Facts& facts) {
   script.Set("y_low", frame.y.low).Set("y_high", frame.y.high).Set("y_step", frame.y.step);
   script.Set("x_axis", Text{absl::StrCat("speed relative to FP32, ", ShapeText(Language::kEnglish, shape)),
                             absl::StrCat("相对 FP32 的速度（", ShapeText(Language::kChinese, shape), "）")});
-  script.Set("y_axis", Text{"accuracy relative to FP32, percentage points", "相对 FP32 的准确率（百分点）"});
+  const Text quality = QualityText(task);
+  script.Set("y_axis", DifferenceAxis(task));
   script.Set("pareto_title", Text{"Pareto set", "帕累托集"});
   return Figure{
       "comparisons/trade",
-      {"Accuracy over speed, with model size as area", "准确率与速度的取舍，面积表示模型大小"},
-      {"The trade: accuracy on the same texts against speed, both relative to FP32 (dotted), with 95% "
-       "intervals, or one standard deviation over seeds. The area of a disc is the size of the saved model; a "
-       "ring marks the Pareto set.",
-       "取舍：同一批文本上的准确率与速度，均相对 FP32（点线），附 95% "
-       "置信区间或各随机种子的一个标准差。圆面积为所存模型的大小，圆环标出帕累托集。"},
-      script.Body(scripts::kTrade),
+      {absl::StrCat(QualityTitle(Language::kEnglish, task), " over speed, with model size as area"),
+       absl::StrCat(QualityTitle(Language::kChinese, task), "与速度的取舍，面积表示模型大小")},
+      {absl::StrCat(
+           "The trade: ", quality.english,
+           " on the same texts against speed, both relative to FP32 (dotted), with 95% "
+           "intervals, or one standard deviation over seeds. The area of a disc is the size of the saved "
+           "model; a ring marks the Pareto set."),
+       FillChinese("取舍：同一批文本上的$0与速度，均相对 FP32（点线），附 95% "
+                   "置信区间或各随机种子的一个标准差。圆面积为所存模型的大小，圆环标出帕累托集。",
+                   {quality.chinese})},
+      OfQuality(task, script.Body(scripts::kTrade)),
       {{"comparisons/trade.csv", DataCsv(facts, frame, points)}}};
 }
 

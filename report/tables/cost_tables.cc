@@ -9,6 +9,7 @@
 #include "report/facts/format.h"
 #include "report/facts/names.h"
 #include "report/facts/phrases.h"
+#include "report/facts/quality.h"
 #include "report/facts/verdict.h"
 #include "report/tables/table_builder.h"
 #include "report/tables/tables.h"
@@ -68,10 +69,11 @@ Row SummaryRow(Language language, const Facts& facts, const VariantFacts& varian
                const std::set<InputShape>& shapes) {
   const Measured measured = variant.measured.empty() ? Measured() : variant.measured[0];
   Row row = {SummaryNameCell(language, variant)};
+  const TaskSpec& task = *variant.task;
   absl::StrAppend(&row[0].markdown, SameAs(language, facts, variant));
-  Append(row, ResultCells(variant.accuracy, FormatShare));
-  row.push_back(IntervalCell(language, variant.accuracy, FormatShare));
-  Append(row, ResultCells(variant.difference, FormatPointsBare));
+  Append(row, ResultCells(variant.accuracy, QualityFormat(task)));
+  row.push_back(IntervalCell(language, variant.accuracy, QualityFormat(task)));
+  Append(row, ResultCells(variant.difference, DifferenceFormat(task)));
   Append(row, PCells(variant.p_value, variant.holm_p, variant.significant_seeds));
   row.push_back(FlagCell(language, pareto));
   for (const InputShape& shape : shapes) {
@@ -107,9 +109,9 @@ Row AnswerRow(Language language, const Facts& facts, const VariantFacts& variant
     if (const auto difference = DifferenceOf(variant, facts.baseline())) points = difference->value;
   }
   if (variant.accuracy.has_value()) {
-    accuracy = NumberCell(variant.accuracy->value, FormatShare(variant.accuracy->value));
+    accuracy = NumberCell(variant.accuracy->value, QualityFormat(*variant.task)(variant.accuracy->value));
     if (points.has_value())
-      absl::StrAppend(&accuracy.markdown, Brackets(language, FormatPointsBare(*points)));
+      absl::StrAppend(&accuracy.markdown, Brackets(language, DifferenceFormat(*variant.task)(*points)));
   }
   Row row = {name, accuracy, ExactCell(points), {"", pareto ? "true" : "false"}};
   if (shape.batch_size > 0) row.push_back(SpeedCell(language, facts, variant, shape));
@@ -154,15 +156,19 @@ std::string MemoryTitle(Language language, const std::string& kind) {
 Table AnswerTable(Language language, const Facts& facts) {
   const InputShape shape = HeadlineShape(facts);
   const Quantities known = KnownQuantities(facts);
-  Builder builder(
-      language, "answer",
-      "The variants at a glance, with the difference in accuracy from FP32 in percentage points. A "
-      "star marks the Pareto set: no other variant is at least as good in every quantity and better in "
-      "one.",
-      "各方案一览，括号内为相对 FP32 "
-      "的准确率之差（百分点）。星号标出帕累托集：没有其他方案在各项上均不劣于它且至少一项更优。");
-  builder.Text("variant", "Variant", "方案").Number("accuracy", Title(language, "accuracy"));
-  builder.Raw("accuracy_difference").Raw("pareto");
+  const TaskSpec& task = facts.task();
+  const std::string unit = task.numeric ? "" : Say(language, " in percentage points", "（百分点）");
+  const std::string caption =
+      Fill(language,
+           "The variants at a glance, with the difference in $0 from FP32$1. A "
+           "star marks the Pareto set: no other variant is at least as good in every quantity and better in "
+           "one.",
+           "各方案一览，括号内为相对 FP32 "
+           "的$0之差$1。星号标出帕累托集：没有其他方案在各项上均不劣于它且至少一项更优。",
+           QualityName(language, task), unit);
+  Builder builder(language, "answer", caption.c_str(), caption.c_str());
+  builder.Text("variant", "Variant", "方案").Number(task.quality.c_str(), QualityTitle(language, task));
+  builder.Raw(task.difference).Raw("pareto");
   if (shape.batch_size > 0) {
     builder.Number("speedup", absl::StrCat(Say(language, "Speed, ", "速度，"), ShapeText(language, shape)));
   }
@@ -177,16 +183,20 @@ Table AnswerTable(Language language, const Facts& facts) {
 }
 
 Table SummaryTable(Language language, const Facts& facts) {
-  Builder builder(
-      language, "summary",
-      "The variants at a glance. Speedups are relative to the best FP32 path; p is McNemar's paired test "
+  const TaskSpec& task = facts.task();
+  const std::string caption = Fill(
+      language,
+      "The variants at a glance. Speedups are relative to the best FP32 path; p is $0 "
       "against the baseline. Of the Pareto set no other variant is at least as good in every quantity and "
       "better in one.",
-      "各方案一览。加速比相对最优 FP32 路径；p 为与基线的 McNemar "
-      "配对检验。对帕累托集中的方案，没有其他方案在各项上均不劣于它且至少一项更优。");
-  builder.Text("variant", "Variant", "方案").Results("accuracy", Title(language, "accuracy")).Interval();
-  builder.Results("accuracy_difference", Say(language, "Difference, points", "准确率差（百分点）"));
-  PColumns(builder, "p");
+      "各方案一览。加速比相对最优 FP32 路径；p 为与基线的 "
+      "$0。对帕累托集中的方案，没有其他方案在各项上均不劣于它且至少一项更优。",
+      task.numeric ? Say(language, "the paired bootstrap", "成对自助法")
+                   : Say(language, "McNemar's paired test", "McNemar 配对检验"));
+  Builder builder(language, "summary", caption.c_str(), caption.c_str());
+  builder.Text("variant", "Variant", "方案").Results(task.quality, QualityTitle(language, task)).Interval();
+  builder.Results(task.difference, DifferenceTitle(language, task));
+  PColumns(builder, task, "p");
   builder.Text("pareto", "Pareto set", "帕累托集");
   const std::set<InputShape> shapes = facts.ShapesWithSpeedup(0);
   for (const InputShape& shape : shapes) {

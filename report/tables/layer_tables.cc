@@ -8,6 +8,7 @@
 #include "report/facts/analysis.h"
 #include "report/facts/format.h"
 #include "report/facts/message_text.h"
+#include "report/facts/quality.h"
 #include "report/tables/table_builder.h"
 #include "report/tables/tables.h"
 
@@ -122,19 +123,23 @@ Table SensitivityTable(Language language, const Facts& facts) {
 }
 
 Table FrontTable(Language language, const Facts& facts) {
-  Builder builder(
-      language, "front",
+  const TaskSpec& task = facts.task();
+  const std::string caption = Fill(
+      language,
       "Assignments of precisions on the Pareto front of mixed precision. The front is built on the "
-      "sums over layers of cost and of predicted divergence; loss and accuracy are those of the "
+      "sums over layers of cost and of predicted divergence; loss and $0 are those of the "
       "whole model, as measured on the validation examples.",
-      "混合精度帕累托前沿上的精度分配。前沿由各层代价之和与预测散度之和构成；损失与准确率为整个模型在验证集上"
-      "的实测值。");
+      "混合精度帕累托前沿上的精度分配。前沿由各层代价之和与预测散度之和构成；损失与$0为整个模型在验证集上"
+      "的实测值。",
+      QualityName(language, task));
+  Builder builder(language, "front", caption.c_str(), caption.c_str());
   builder.Text("variant", "Variant", "方案").Number("point", "Point", "序号");
   builder.Number("seconds", "Time of the linear layers", "线性层耗时");
   builder.Number("bytes", "Bytes of the linear layers", "线性层字节数");
   builder.Number("divergence", "Predicted divergence, nats", "预测散度（nat）");
   builder.Number("loss_increase", "Measured loss increase", "实测损失增量");
-  builder.Number("accuracy", "Measured accuracy", "实测准确率").Text("chosen", "Chosen", "选用");
+  builder.Number(task.quality.c_str(), Fill(language, "Measured $0", "实测$0", QualityName(language, task)))
+      .Text("chosen", "Chosen", "选用");
   const auto cell = [](std::optional<double> value, auto format) {
     return value.has_value() ? NumberCell(*value, format(*value)) : EmptyCell();
   };
@@ -144,7 +149,7 @@ Table FrontTable(Language language, const Facts& facts) {
       builder.Add({VariantCell(language, variant), CountCell(point.number),
                    cell(point.seconds, FormatSeconds), cell(point.bytes, FormatBytes),
                    cell(point.divergence, number), cell(point.loss_increase, number),
-                   cell(point.accuracy, FormatShare), FlagCell(language, point.chosen)});
+                   cell(point.accuracy, QualityFormat(task)), FlagCell(language, point.chosen)});
     }
   }
   return builder.Build();

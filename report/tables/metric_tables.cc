@@ -8,6 +8,7 @@
 #include "base/metric_spec.h"
 #include "report/facts/config_lines.h"
 #include "report/facts/format.h"
+#include "report/facts/quality.h"
 #include "report/tables/table_builder.h"
 #include "report/tables/tables.h"
 
@@ -35,8 +36,11 @@ std::string Shown(Language language, const Metric& metric, double value) {
   if (metric.name == "compression_ratio") return FormatCompression(value);
   if (metric.name == "speedup") return FormatRatio(value);
   if (metric.name == "aa_ratio") return FormatAaRatio(value);
-  if (metric.name == "mcnemar_p_value" || metric.name == "mcnemar_p_holm") return FormatPValue(value);
-  if (metric.name == "accuracy_difference") return FormatPoints(value, language);
+  for (const TaskSpec& task : AllTasks()) {
+    if (metric.name == task.p_value || metric.name == task.p_holm) return FormatPValue(value);
+    if (metric.name == task.difference) return FormatDifference(task, value, language);
+  }
+  if (metric.name == "pearson" || metric.name == "spearman") return FormatCorrelation(value);
   return EscapeMarkdown(FormatByUnit(value, metric.unit, language));
 }
 
@@ -81,7 +85,8 @@ Row MetricRow(Language language, const RunReport& run, const Metric& metric) {
 // Metrics of AllMetrics() except those of the validation split, which training uses. Metrics that the tables
 // above show remain only with other averages.
 bool CanBeAskedFor(const Metric& metric) {
-  for (const char* shown : {"accuracy", "precision", "recall", "f1_score"}) {
+  for (const char* shown :
+       {"accuracy", "precision", "recall", "f1_score", "pearson", "spearman", "mean_squared_error"}) {
     if (metric.name == shown) return false;
   }
   const auto split = metric.labels.find("split");

@@ -24,8 +24,8 @@ Cell VariantCell(Language language, const VariantFacts& variant) {
   return {Named(language, variant), OneLine(variant.name)};
 }
 
-void PColumns(Builder& builder, const std::string& title) {
-  builder.Number("mcnemar_p_holm", title).Raw("mcnemar_p_value");
+void PColumns(Builder& builder, const TaskSpec& task, const std::string& title) {
+  builder.Number(task.p_holm.c_str(), title).Raw(task.p_value);
 }
 
 Row PCells(const std::optional<Result>& p, const std::optional<Result>& corrected, int significant) {

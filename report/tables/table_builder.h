@@ -92,7 +92,7 @@ Cell FlagCell(Language language, bool yes);
 Cell VariantCell(Language language, const VariantFacts& variant);
 
 // The column of a test's p: in Markdown the corrected one, in CSV also the uncorrected one.
-void PColumns(Builder& builder, const std::string& title);
+void PColumns(Builder& builder, const TaskSpec& task, const std::string& title);
 // Their cells. Without a correction `corrected` is nullopt. For several seeds, the number of seeds for which
 // the corrected p was below 0.05.
 Row PCells(const std::optional<Result>& p, const std::optional<Result>& corrected, int significant);

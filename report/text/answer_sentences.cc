@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "report/facts/format.h"
 #include "report/facts/names.h"
+#include "report/facts/quality.h"
 #include "report/text/answers.h"
 #include "report/text/sentences.h"
 
@@ -60,12 +61,13 @@ std::string SpeedAnswerSentence(Language language, const Facts& facts, size_t co
       PriceSentence(language, facts, *answer.variant, Goal::kSpeed)};
   for (const Tie& tie : answer.ties) sentences.push_back(TieSentence(language, comparison, answer, tie));
   if (!answer.ties.empty()) {
-    sentences.push_back(Say(
+    sentences.push_back(Fill(
         language,
         "Among variants equally fast, those of the Pareto set go first, then those without a significant "
-        "loss of accuracy (of these, those shown to stay within the margin), then the simpler method.",
-        "速度相当的方案中，优先选择帕累托集中的，其次是准确率无显著下降的（其中又以可证明损失在界值以内者优"
-        "先），再次是较简单的方法。"));
+        "loss of $0 (of these, those shown to stay within the margin), then the simpler method.",
+        "速度相当的方案中，优先选择帕累托集中的，其次是$0无显著下降的（其中又以可证明损失在界值以内者优"
+        "先），再次是较简单的方法。",
+        QualityName(language, facts.task())));
   }
   return Join(language, sentences);
 }
@@ -97,17 +99,19 @@ std::string NextSmallestSentence(Language language, const Facts& facts, const Va
 // What to ship for accuracy, of variants and the baseline.
 std::string AccuracyAnswer(Language language, const Facts& facts, const Sorted& sorted,
                            const VariantFacts& baseline) {
+  const TaskSpec& task = *baseline.task;
   const std::string accuracy =
-      absl::StrCat(FormatShare(baseline.accuracy->value),
-                   Brackets(language, SpreadOf(language, *baseline.accuracy, FormatShare)));
+      absl::StrCat(QualityFormat(task)(baseline.accuracy->value),
+                   Brackets(language, SpreadOf(language, *baseline.accuracy, QualityFormat(task))));
   if (!sorted.any()) {
-    return Fill(language,
-                "No quantized variant has a result to compare with FP32 ($0), whose accuracy is $1.",
-                "没有量化方案的结果可与 FP32（$0）比较，后者准确率为 $1。", Code(baseline.name), accuracy);
+    return Fill(language, "No quantized variant has a result to compare with FP32 ($0), whose $2 is $1.",
+                "没有量化方案的结果可与 FP32（$0）比较，后者$2为 $1。", Code(baseline.name), accuracy,
+                QualityName(language, task));
   }
   if (sorted.better.empty()) {
-    return Fill(language, "No quantized variant is significantly more accurate than FP32 ($0): $1.",
-                "没有量化方案显著优于 FP32（$0）：准确率 $1。", Code(baseline.name), accuracy);
+    return Fill(language, "No quantized variant is significantly $2 than FP32 ($0): $1.",
+                "没有量化方案显著优于 FP32（$0）：$3 $1。", Code(baseline.name), accuracy,
+                Better(language, task), QualityName(language, task));
   }
   return Join(language,
               {Fill(language, "Ship $0: $1.", "建议使用 $0：$1。", Named(language, *sorted.better[0]),
@@ -117,19 +121,19 @@ std::string AccuracyAnswer(Language language, const Facts& facts, const Sorted& 
 
 std::string BetterControlSentence(Language language, const VariantFacts& control,
                                   const VariantFacts& baseline) {
-  return Fill(
-      language,
-      "The control $0, FP32 trained longer, is significantly more accurate than the baseline: $1, $2; "
-      "more training, not quantization, would gain that.",
-      "对照组 $0（继续训练的 FP32）显著优于基线：$1，$2；这一提升来自更多训练，而非量化。",
-      Named(language, control), PointsWithSpread(language, *DifferenceOf(control, &baseline)),
-      TestOf(language, control));
+  return Fill(language,
+              "The control $0, FP32 trained longer, is significantly $3 than the baseline: $1, $2; "
+              "more training, not quantization, would gain that.",
+              "对照组 $0（继续训练的 FP32）显著优于基线：$1，$2；这一提升来自更多训练，而非量化。",
+              Named(language, control),
+              DifferenceWithSpread(language, *control.task, *DifferenceOf(control, &baseline)),
+              TestOf(language, control), Better(language, *control.task));
 }
 
 // "accuracy, speed, size and peak memory", of those that are known.
-std::string QuantityList(Language language, const Quantities& known) {
+std::string QuantityList(Language language, const TaskSpec& task, const Quantities& known) {
   std::vector<std::string> names;
-  if (known.accuracy) names.push_back(Say(language, "accuracy", "准确率"));
+  if (known.accuracy) names.push_back(QualityName(language, task));
   if (known.speed) names.push_back(Say(language, "speed", "速度"));
   if (known.size) names.push_back(Say(language, "size", "体积"));
   if (known.memory) names.push_back(Say(language, "peak memory", "内存峰值"));
@@ -174,7 +178,7 @@ std::string ChoiceSentence(Language language, const Facts& facts) {
       "$0, the Pareto set by the measured values: no other variant is at least as good in $1 and better in one "
       "of them.",
       "$0，即按测得值的帕累托集：没有其他方案在 $1上均不劣于其中任何一个且至少一项更优。", choice,
-      QuantityList(language, KnownQuantities(facts)));
+      QuantityList(language, facts.task(), KnownQuantities(facts)));
   return Join(language, {text, OutdoneSentence(language, facts, set)});
 }
 
@@ -226,8 +230,8 @@ std::string ShipForSize(Language language, const Facts& facts) {
 std::string ShipForAccuracy(Language language, const Facts& facts) {
   const VariantFacts* const baseline = facts.baseline();
   if (baseline == nullptr || !baseline->accuracy.has_value()) {
-    return Say(language, "Nothing can be said about accuracy: there is no baseline result.",
-               "无法判断准确率：没有基线结果。");
+    return Fill(language, "Nothing can be said about $0: there is no baseline result.",
+                "无法判断$0：没有基线结果。", QualityName(language, facts.task()));
   }
   const Sorted sorted = SortByAccuracy(facts, *baseline);
   std::vector<std::string> sentences = {AccuracyAnswer(language, facts, sorted, *baseline)};

@@ -8,20 +8,23 @@
 #include "report/facts/format.h"
 #include "report/facts/names.h"
 #include "report/facts/phrases.h"
+#include "report/facts/quality.h"
 
 namespace quantlab::report {
 namespace {
 
 std::string NoSignificantCost(Language language, const VariantFacts& variant, const Result& difference) {
-  const std::string points = PointsWithSpread(language, difference), test = TestOf(language, variant);
+  const std::string points = DifferenceWithSpread(language, *variant.task, difference),
+                    test = TestOf(language, variant);
   if (!ExcludesZero(difference)) {
-    return Fill(language, "accuracy changes by $0, no significant difference ($1)",
-                "准确率变化 $0，无显著差异（$1）", points, test);
+    return Fill(language, "$2 changes by $0, no significant difference ($1)", "$2变化 $0，无显著差异（$1）",
+                points, test, QualityName(language, *variant.task));
   }
-  return Fill(language, "accuracy changes by $0, which the $2 does not call significant ($1)",
-              "准确率变化 $0，$2未判定其显著（$1）", points, test,
+  return Fill(language, "$3 changes by $0, which the $2 does not call significant ($1)",
+              "$3变化 $0，$2未判定其显著（$1）", points, test,
               IsCorrected(variant.holm_p) ? Say(language, "corrected test", "校正后的检验")
-                                          : Say(language, "test", "检验"));
+                                          : Say(language, "test", "检验"),
+              QualityName(language, *variant.task));
 }
 
 // "size 19.9 MB (FP32: 90.9 MB)"; `measured` and `baseline` may be null.
@@ -75,28 +78,29 @@ void AddShape(SpeedAnswer& answer, const std::vector<const VariantFacts*>& faste
 }  // namespace
 
 std::string AccuracyCost(Language language, const VariantFacts& variant, const VariantFacts* baseline) {
+  const std::string quality = QualityName(language, *variant.task);
   const auto difference = DifferenceOf(variant, baseline);
   if (!difference.has_value()) {
-    return Say(language, "its accuracy was not compared with the baseline's", "未测得其相对基线的准确率");
+    return Fill(language, "its $0 was not compared with the baseline's", "未测得其相对基线的$0", quality);
   }
-  const std::string points = PointsWithSpread(language, *difference);
+  const std::string points = DifferenceWithSpread(language, *variant.task, *difference);
   switch (Judge(variant, baseline)) {
     case Verdict::kNoDifference:
       return NoSignificantCost(language, variant, *difference);
     case Verdict::kWorse:
-      return Fill(language, "accuracy changes by $0, a significant loss ($1)",
-                  "准确率变化 $0，显著下降（$1）", points, TestOf(language, variant));
+      return Fill(language, "$2 changes by $0, a significant loss ($1)", "$2变化 $0，显著下降（$1）", points,
+                  TestOf(language, variant), quality);
     case Verdict::kBetter:
-      return Fill(language, "accuracy changes by $0, a significant gain ($1)",
-                  "准确率变化 $0，显著上升（$1）", points, TestOf(language, variant));
+      return Fill(language, "$2 changes by $0, a significant gain ($1)", "$2变化 $0，显著上升（$1）", points,
+                  TestOf(language, variant), quality);
     case Verdict::kMixed:
-      return Fill(language, "accuracy changes by $0, $1", "准确率变化 $0，$1", points,
-                  TestOf(language, variant));
+      return Fill(language, "$2 changes by $0, $1", "$2变化 $0，$1", points, TestOf(language, variant),
+                  quality);
     case Verdict::kUntested:
       break;
   }
-  return Fill(language, "accuracy changes by $0, without a paired test", "准确率变化 $0，未做配对检验",
-              points);
+  return Fill(language, "$1 changes by $0, without a paired test", "$1变化 $0，未做配对检验", points,
+              quality);
 }
 
 std::string ShapeList(Language language, const std::vector<InputShape>& shapes) {

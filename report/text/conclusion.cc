@@ -9,6 +9,7 @@
 #include "report/facts/format.h"
 #include "report/facts/names.h"
 #include "report/facts/phrases.h"
+#include "report/facts/quality.h"
 #include "report/facts/verdict.h"
 #include "report/text/analysis.h"
 #include "report/text/answers.h"
@@ -23,19 +24,20 @@ std::string AccuracyFinding(Language language, const Facts& facts) {
   if (!sorted.any()) return "";
   const size_t all = sorted.better.size() + sorted.equal.size() + sorted.worse.size() + sorted.unclear.size();
   std::vector<std::string> clauses;
-  const auto add = [&](const std::vector<const VariantFacts*>& variants, const char* english,
+  const auto add = [&](const std::vector<const VariantFacts*>& variants, const std::string& english,
                        const char* chinese) {
-    if (!variants.empty()) clauses.push_back(Fill(language, english, chinese, variants.size()));
+    if (!variants.empty()) clauses.push_back(Fill(language, english.c_str(), chinese, variants.size()));
   };
-  add(sorted.better, "$0 significantly more accurate than FP32", "$0 个显著优于 FP32");
+  const TaskSpec& task = facts.task();
+  add(sorted.better, absl::StrCat("$0 significantly ", task.better, " than FP32"), "$0 个显著优于 FP32");
   add(sorted.equal, "$0 without a significant difference from FP32", "$0 个与 FP32 无显著差异");
-  add(sorted.worse, "$0 significantly less accurate", "$0 个显著更差");
+  add(sorted.worse, absl::StrCat("$0 significantly ", task.worse), "$0 个显著更差");
   add(sorted.unclear, "$0 not settled by a paired test", "$0 个未由配对检验定论");
-  return Fill(language, "Accuracy: of $0, $1.", "准确率：$0中，$1。",
+  return Fill(language, "$2: of $0, $1.", "$2：$0中，$1。",
               language == Language::kEnglish
                   ? Plural(static_cast<int64_t>(all), "quantized variant", "quantized variants")
                   : absl::StrCat(all, " 个量化方案"),
-              absl::StrJoin(clauses, Say(language, ", ", "，")));
+              absl::StrJoin(clauses, Say(language, ", ", "，")), QualityTitle(language, task));
 }
 
 // Of one variant against others of a method, by their paired tests; empty where there is none.
@@ -46,13 +48,13 @@ std::string Against(Language language, const Facts& facts, const VariantFacts& v
     if (!pair.has_value()) continue;
     const std::string name = Named(language, other);
     if (!IsSignificant(*pair->pair)) {
-      return Fill(language, "not shown to be more accurate than $0, which is simpler",
-                  "未显示出优于更简单的 $0", name);
+      return Fill(language, "not shown to be $1 than $0, which is simpler", "未显示出优于更简单的 $0", name,
+                  Better(language, *variant.task));
     }
-    return pair->difference.value > 0
-               ? Fill(language, "significantly more accurate than $0", "显著优于 $0", name)
-               : Fill(language, "significantly less accurate than $0, which is simpler",
-                      "显著差于更简单的 $0", name);
+    return pair->difference.value > 0 ? Fill(language, "significantly $1 than $0", "显著优于 $0", name,
+                                             Better(language, *variant.task))
+                                      : Fill(language, "significantly $1 than $0, which is simpler",
+                                             "显著差于更简单的 $0", name, Worse(language, *variant.task));
   }
   return "";
 }
@@ -126,7 +128,7 @@ std::string UndecidedAccuracy(Language language, const Facts& facts) {
   if (open.empty()) return "";
   double share = 0;
   const std::string points =
-      absl::SimpleAtod(margin, &share) ? Brackets(language, FormatMargin(share, language)) : "";
+      absl::SimpleAtod(margin, &share) ? Brackets(language, FormatLoss(facts.task(), share, language)) : "";
   return Fill(
       language,
       "$0: neither a loss nor its absence within the margin$1 is shown; more test examples or seeds would "

@@ -8,14 +8,15 @@
 #include "report/facts/format.h"
 #include "report/facts/names.h"
 #include "report/facts/phrases.h"
+#include "report/facts/quality.h"
 
 namespace quantlab::report {
 namespace {
 
-std::string Amount(Language language, Quantity quantity, double value) {
+std::string Amount(Language language, const TaskSpec& task, Quantity quantity, double value) {
   switch (quantity) {
     case Quantity::kAccuracyDrop:
-      return FormatMargin(value, language);
+      return FormatLoss(task, value, language);
     case Quantity::kP90:
       return FormatSeconds(value);
     case Quantity::kSize:
@@ -28,7 +29,7 @@ std::string Amount(Language language, Quantity quantity, double value) {
 std::string NameOf(Language language, const Decision& decision, Quantity quantity) {
   switch (quantity) {
     case Quantity::kAccuracyDrop:
-      return Say(language, "accuracy drop", "准确率下降");
+      return Fill(language, "$0 drop", "$0下降", QualityName(language, *decision.task));
     case Quantity::kP90:
       return decision.shape.has_value() ? Fill(language, "p90 time of a batch ($0)", "$0时的 p90 延迟",
                                                ShapeText(language, *decision.shape))
@@ -42,7 +43,7 @@ std::string NameOf(Language language, const Decision& decision, Quantity quantit
 }
 
 // "the fastest"
-const char* Superlative(Language language, Goal goal) {
+std::string Superlative(Language language, const TaskSpec& task, Goal goal) {
   switch (goal) {
     case Goal::kSpeed:
       return Say(language, "the fastest", "最快的");
@@ -53,10 +54,12 @@ const char* Superlative(Language language, Goal goal) {
     case Goal::kAccuracy:
       break;
   }
+  if (task.numeric)
+    return Fill(language, "the one with the highest $0", "$0最高的", QualityName(language, task));
   return Say(language, "the most accurate", "准确率最高的");
 }
 
-const char* GoalName(Language language, Goal goal) {
+std::string GoalName(Language language, const TaskSpec& task, Goal goal) {
   switch (goal) {
     case Goal::kSpeed:
       return Say(language, "speed", "速度");
@@ -67,7 +70,7 @@ const char* GoalName(Language language, Goal goal) {
     case Goal::kAccuracy:
       break;
   }
-  return Say(language, "accuracy", "准确率");
+  return QualityName(language, task);
 }
 
 // "2.10× FP32's speed (95% interval …)"
@@ -85,9 +88,10 @@ std::string GoalFigure(Language language, const Decision& decision, const Varian
     case Goal::kAccuracy:
       break;
   }
-  if (variant.variant->baseline) return Say(language, "the accuracy of FP32", "FP32 的准确率");
-  return Fill(language, "accuracy $0 against FP32", "准确率相对 FP32 变化 $0",
-              PointsWithSpread(language, goal));
+  const std::string quality = QualityName(language, *decision.task);
+  if (variant.variant->baseline) return Fill(language, "the $0 of FP32", "FP32 的$0", quality);
+  return Fill(language, "$1 $0 against FP32", "$1相对 FP32 变化 $0",
+              DifferenceWithSpread(language, *decision.task, goal), quality);
 }
 
 std::string Confidence(double share) {
@@ -114,19 +118,22 @@ std::string Correction(Language language, const Check& check) {
 }
 
 // The measured change of accuracy, which is not called a drop if the variant gains.
-std::string Measured(Language language, const Check& check) {
+std::string Measured(Language language, const Decision& decision, const Check& check) {
   if (check.quantity == Quantity::kAccuracyDrop) {
-    return Fill(language, "accuracy changes by $0", "准确率变化 $0", FormatPoints(-*check.value, language));
+    return Fill(language, "$1 changes by $0", "$1变化 $0",
+                FormatDifference(*decision.task, -*check.value, language),
+                QualityName(language, *decision.task));
   }
-  return Amount(language, check.quantity, *check.value);
+  return Amount(language, *decision.task, check.quantity, *check.value);
 }
 
 std::string MetClause(Language language, const Decision& decision, const Check& check) {
-  const std::string value = Measured(language, check);
+  const std::string value = Measured(language, decision, check);
   switch (check.quantity) {
     case Quantity::kAccuracyDrop:
       if (!check.confidence.has_value()) {
-        return Say(language, "accuracy: it is the baseline", "准确率：即为基线");
+        return Fill(language, "$0: it is the baseline", "$0：即为基线",
+                    QualityName(language, *decision.task));
       }
       return Fill(language, "$0, and the drop is within the limit with $1 confidence$2",
                   "$0，下降在限值内的置信度为 $1$2", value, Confidence(*check.confidence),
@@ -142,12 +149,12 @@ std::string MetClause(Language language, const Decision& decision, const Check& 
 }
 
 std::string UnprovenClause(Language language, const Decision& decision, const Check& check) {
-  const std::string value = Measured(language, check);
+  const std::string value = Measured(language, decision, check);
   // A corrected confidence near 0 is not informative; the interval shows how large the drop may be.
   if (check.quantity == Quantity::kAccuracyDrop && check.confidence.value_or(1) < 0.5 && check.bound) {
     return Fill(language, "$0, but it may drop by as much as $1 (95% interval)",
                 "$0，但最多可能下降 $1（95% 置信区间）", value,
-                Amount(language, check.quantity, *check.bound));
+                Amount(language, *decision.task, check.quantity, *check.bound));
   }
   if (check.quantity == Quantity::kAccuracyDrop && check.confidence.has_value()) {
     return Fill(language,
@@ -165,18 +172,18 @@ std::string UnprovenClause(Language language, const Decision& decision, const Ch
   }
   return Fill(language, "$0 $1, but it may be as much as $2 (95% interval), $3 above the limit",
               "$0 $1，但可能高达 $2（95% 置信区间），超出限值 $3", NameOf(language, decision, check.quantity),
-              value, Amount(language, check.quantity, *check.bound),
-              Amount(language, check.quantity, *check.bound - check.limit));
+              value, Amount(language, *decision.task, check.quantity, *check.bound),
+              Amount(language, *decision.task, check.quantity, *check.bound - check.limit));
 }
 
 std::string FailedClause(Language language, const Decision& decision, const Check& check) {
-  const std::string excess = Amount(language, check.quantity, *check.value - check.limit);
+  const std::string excess = Amount(language, *decision.task, check.quantity, *check.value - check.limit);
   if (check.quantity == Quantity::kAccuracyDrop) {
-    return Fill(language, "$0, a drop $1 beyond the limit", "$0，下降超出限值 $1", Measured(language, check),
-                excess);
+    return Fill(language, "$0, a drop $1 beyond the limit", "$0，下降超出限值 $1",
+                Measured(language, decision, check), excess);
   }
   return Fill(language, "$0 $1 exceeds the limit by $2", "$0 $1，超出限值 $2",
-              NameOf(language, decision, check.quantity), Measured(language, check), excess);
+              NameOf(language, decision, check.quantity), Measured(language, decision, check), excess);
 }
 
 std::string UnknownClause(Language language, const Decision& decision, const Check& check) {
@@ -250,20 +257,21 @@ std::string EqualsSentence(Language language, const Decision& decision) {
     if (i != *decision.best) others.push_back(i);
   }
   if (others.empty()) return "";
-  std::vector<std::string> sentences = {Fill(language, "Not distinguishable from it in $0: $1.",
-                                             "在$0上无法与其区分：$1。", GoalName(language, decision.goal),
-                                             NamesOf(language, decision, others))};
+  std::vector<std::string> sentences = {
+      Fill(language, "Not distinguishable from it in $0: $1.", "在$0上无法与其区分：$1。",
+           GoalName(language, *decision.task, decision.goal), NamesOf(language, decision, others))};
   if (decision.leading != decision.best) {
     sentences.push_back(Fill(language, "The best measured value is that of $0: $1.",
                              "测得值最好的是 $0：$1。", NamesOf(language, decision, {*decision.leading}),
                              GoalFigure(language, decision, decision.variants[*decision.leading])));
   }
-  sentences.push_back(Say(
-      language,
-      "Among equals, those of the Pareto set go first, then those without a significant loss of "
-      "accuracy (of these, those shown to stay within the margin), then the simpler method.",
-      "不相上下时，优先选择帕累托集中的，其次是准确率无显著下降的（其中又以可证明损失在界值以内者优先），再"
-      "次是较简单的方法。"));
+  sentences.push_back(
+      Fill(language,
+           "Among equals, those of the Pareto set go first, then those without a significant loss of "
+           "$0 (of these, those shown to stay within the margin), then the simpler method.",
+           "不相上下时，优先选择帕累托集中的，其次是$0无显著下降的（其中又以可证明损失在界值以内者优先），再"
+           "次是较简单的方法。",
+           QualityName(language, *decision.task)));
   return Join(language, sentences);
 }
 
@@ -275,7 +283,7 @@ std::string UnrankedSentence(Language language, const Decision& decision,
   }
   if (unranked.empty()) return "";
   return Fill(language, "Not ranked by $0, since $2: $1.", "未按$0排名的有 $1：$2。",
-              GoalName(language, decision.goal), NamesOf(language, decision, unranked),
+              GoalName(language, *decision.task, decision.goal), NamesOf(language, decision, unranked),
               WhyNotRanked(language, decision));
 }
 
@@ -283,12 +291,13 @@ std::string Of(Language language, const Decision& decision, size_t feasible) {
   if (!decision.constraints.any()) {
     return feasible == 1 ? Say(language, "the only variant that was measured", "唯一测得结果的方案")
                          : Fill(language, "$0 of $1 variants", "$1 个方案中$0",
-                                Superlative(language, decision.goal), feasible);
+                                Superlative(language, *decision.task, decision.goal), feasible);
   }
   return feasible == 1
              ? Say(language, "the only variant that meets all constraints", "唯一满足全部约束的方案")
              : Fill(language, "$0 of the $1 variants that meet all constraints",
-                    "满足全部约束的 $1 个方案中$0", Superlative(language, decision.goal), feasible);
+                    "满足全部约束的 $1 个方案中$0", Superlative(language, *decision.task, decision.goal),
+                    feasible);
 }
 
 }  // namespace
@@ -299,7 +308,7 @@ std::string QuestionSentence(Language language, const Decision& decision) {
   const auto add = [&](Quantity quantity, const std::optional<double>& limit) {
     if (!limit.has_value()) return;
     limits.push_back(Fill(language, "$0 at most $1", "$0不超过 $1", NameOf(language, decision, quantity),
-                          Amount(language, quantity, *limit)));
+                          Amount(language, *decision.task, quantity, *limit)));
   };
   add(Quantity::kAccuracyDrop, asked.accuracy_drop);
   add(Quantity::kP90, asked.p90);
@@ -307,10 +316,11 @@ std::string QuestionSentence(Language language, const Decision& decision) {
   add(Quantity::kMemory, asked.memory);
   if (limits.empty()) {
     return Fill(language, "Asked for: $0, without constraints.", "要求：选择$0，不设约束。",
-                Superlative(language, decision.goal));
+                Superlative(language, *decision.task, decision.goal));
   }
   return Fill(language, "Asked for: $0, with $1.", "要求：在$1 的方案中，选择$0。",
-              Superlative(language, decision.goal), absl::StrJoin(limits, Say(language, ", ", "、")));
+              Superlative(language, *decision.task, decision.goal),
+              absl::StrJoin(limits, Say(language, ", ", "、")));
 }
 
 std::string AnswerSentence(Language language, const Decision& decision) {
@@ -319,8 +329,8 @@ std::string AnswerSentence(Language language, const Decision& decision) {
   if (!decision.best.has_value()) {
     return Fill(language, "$0 of $1 variants qualify, but cannot be ranked by $2 ($3): $4.",
                 "$1 个方案中有 $0 个符合要求，但无法按$2排名（$3）：$4。", feasible.size(),
-                decision.variants.size(), GoalName(language, decision.goal), WhyNotRanked(language, decision),
-                NamesOf(language, decision, feasible));
+                decision.variants.size(), GoalName(language, *decision.task, decision.goal),
+                WhyNotRanked(language, decision), NamesOf(language, decision, feasible));
   }
   const VariantDecision& best = decision.variants[*decision.best];
   const char* const english =
@@ -344,7 +354,7 @@ std::string ChecksSentence(Language language, const Decision& decision, const Va
     return variant.goal.has_value()
                ? Fill(language, "$0: $1.", "$0：$1。", name, GoalFigure(language, decision, variant))
                : Fill(language, "$0: $1 unknown, since $2.", "$0：$1未知（$2）。", name,
-                      GoalName(language, decision.goal), WhyNotRanked(language, decision));
+                      GoalName(language, *decision.task, decision.goal), WhyNotRanked(language, decision));
   }
   if (variant.feasible) {
     return Fill(language, "$0 meets all constraints: $1.", "$0 满足全部约束：$1。", name,

@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "report/facts/format.h"
 #include "report/facts/names.h"
+#include "report/facts/quality.h"
 #include "report/text/answers.h"
 #include "report/text/sentences.h"
 
@@ -15,23 +16,23 @@ namespace {
 std::string ShortAccuracy(Language language, const Facts& facts, const VariantFacts& variant) {
   if (variant.baseline) return "";
   const auto difference = DifferenceOf(variant, facts.baseline());
-  if (!difference.has_value()) return Say(language, "accuracy unknown", "准确率未知");
-  const std::string points = FormatPoints(difference->value, language);
+  const std::string quality = QualityName(language, *variant.task);
+  if (!difference.has_value()) return Fill(language, "$0 unknown", "$0未知", quality);
+  const std::string points = FormatDifference(*variant.task, difference->value, language);
   switch (Judge(variant, facts.baseline())) {
     case Verdict::kNoDifference:
-      return Fill(language, "accuracy $0 (no significant difference)", "准确率 $0（差异不显著）", points);
+      return Fill(language, "$1 $0 (no significant difference)", "$1 $0（差异不显著）", points, quality);
     case Verdict::kWorse:
-      return Fill(language, "accuracy $0 (a significant loss)", "准确率 $0（显著下降）", points);
+      return Fill(language, "$1 $0 (a significant loss)", "$1 $0（显著下降）", points, quality);
     case Verdict::kBetter:
-      return Fill(language, "accuracy $0 (a significant gain)", "准确率 $0（显著上升）", points);
+      return Fill(language, "$1 $0 (a significant gain)", "$1 $0（显著上升）", points, quality);
     case Verdict::kMixed:
-      return Fill(language, "accuracy $0 (significant in $1 of $2 seeds)",
-                  "准确率 $0（$2 个随机种子中 $1 个显著）", points, variant.significant_seeds,
-                  variant.p_value->seeds);
+      return Fill(language, "$3 $0 (significant in $1 of $2 seeds)", "$3 $0（$2 个随机种子中 $1 个显著）",
+                  points, variant.significant_seeds, variant.p_value->seeds, quality);
     case Verdict::kUntested:
       break;
   }
-  return Fill(language, "accuracy $0 (not tested)", "准确率 $0（未检验）", points);
+  return Fill(language, "$1 $0 (not tested)", "$1 $0（未检验）", points, quality);
 }
 
 // "; with accuracy …, size …, peak memory …": the price of a choice in what it was not chosen for.
@@ -103,25 +104,26 @@ std::string BytesLine(Language language, const Facts& facts, Goal goal,
 std::string AccuracyLine(Language language, const Facts& facts) {
   const VariantFacts* const baseline = facts.baseline();
   if (baseline == nullptr || !baseline->accuracy.has_value()) {
-    return Say(language, "Nothing can be said about accuracy: there is no baseline result.",
-               "无法判断准确率：没有基线结果。");
+    return Fill(language, "Nothing can be said about $0: there is no baseline result.",
+                "无法判断$0：没有基线结果。", QualityName(language, facts.task()));
   }
   const Sorted sorted = SortByAccuracy(facts, *baseline);
-  const std::string accuracy = FormatShare(baseline->accuracy->value);
+  const TaskSpec& task = facts.task();
+  const std::string accuracy = QualityFormat(task)(baseline->accuracy->value);
   if (!sorted.any()) {
     return Fill(language, "FP32, $0; nothing else has a result.", "FP32，$0；其余均无结果。", accuracy);
   }
   if (!sorted.better.empty()) {
     const VariantFacts& best = *sorted.better[0];
     return Fill(language, "$0, $1: $2$3.", "$0，$1：$2$3。", Named(language, best),
-                FormatShare(best.accuracy->value), ShortAccuracy(language, facts, best),
+                QualityFormat(task)(best.accuracy->value), ShortAccuracy(language, facts, best),
                 ShortPrice(language, facts, best, Goal::kAccuracy));
   }
-  return Fill(language, "FP32, $0: nothing is significantly more accurate$1.",
-              "FP32，$0：没有方案显著更准确$1。", accuracy,
+  return Fill(language, "FP32, $0: nothing is significantly $2$1.", "FP32，$0：没有方案显著$2$1。", accuracy,
               sorted.equal.empty() ? ""
                                    : Fill(language, "; no significant difference was found for $0",
-                                          "；与之差异不显著的有 $0", Names(language, sorted.equal)));
+                                          "；与之差异不显著的有 $0", Names(language, sorted.equal)),
+              Better(language, task));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "report/facts/message_text.h"
 #include "report/facts/names.h"
 #include "report/facts/phrases.h"
+#include "report/facts/quality.h"
 #include "report/facts/verdict.h"
 #include "report/text/analysis.h"
 #include "report/text/answers.h"
@@ -50,7 +51,7 @@ std::string RoundingSentence(Language language, const Facts& facts, const Varian
         "settled.",
         "两者之间未做配对检验，因此训练之外舍入的影响未有定论。");
   }
-  const std::string points = PointsWithSpread(language, pair->difference),
+  const std::string points = DifferenceWithSpread(language, *variant.task, pair->difference),
                     verdict = PairVerdict(language, *pair);
   if (!IsSignificant(*pair->pair)) {
     return Fill(
@@ -60,11 +61,11 @@ std::string RoundingSentence(Language language, const Facts& facts, const Varian
         "两者之差即舍入的影响：$0，$1。未发现训练之外的影响。", points, verdict);
   }
   if (pair->difference.value < 0) {
-    return Fill(
-        language,
-        "The difference between the two is the effect of rounding: $0, $1. It costs accuracy that training "
-        "with simulated rounding did not regain.",
-        "两者之差即舍入的影响：$0，$1。其造成的准确率损失未能由模拟舍入的训练挽回。", points, verdict);
+    return Fill(language,
+                "The difference between the two is the effect of rounding: $0, $1. It costs $2 that training "
+                "with simulated rounding did not regain.",
+                "两者之差即舍入的影响：$0，$1。其造成的$2损失未能由模拟舍入的训练挽回。", points, verdict,
+                QualityName(language, *variant.task));
   }
   return Fill(
       language,
@@ -81,11 +82,11 @@ std::string ControlledSentence(Language language, const Facts& facts, const Vari
   return Join(
       language,
       {Fill(language,
-            "Relative to the baseline its accuracy changes by $0; that of its control ($1), trained alike "
+            "Relative to the baseline its $3 changes by $0; that of its control ($1), trained alike "
             "but without rounding, by $2.",
-            "相对基线，其准确率变化 $0；训练相同而不做舍入的对照“$1”变化 $2。",
-            FormatPoints(own->value, language), Named(language, control),
-            FormatPoints(other->value, language)),
+            "相对基线，其$3变化 $0；训练相同而不做舍入的对照“$1”变化 $2。",
+            FormatDifference(*variant.task, own->value, language), Named(language, control),
+            FormatDifference(*variant.task, other->value, language), QualityName(language, *variant.task)),
        RoundingSentence(language, facts, variant, control)});
 }
 
@@ -120,14 +121,14 @@ std::string UntrainedSentence(Language language, const Facts& facts, const Varia
     if (other.method != "static_quantization" || !other.same_as.empty()) continue;
     const auto pair = PairOf(facts, variant, other);
     if (!pair.has_value()) continue;
-    const std::string points = PointsWithSpread(language, pair->difference),
+    const std::string points = DifferenceWithSpread(language, *variant.task, pair->difference),
                       verdict = PairVerdict(language, *pair), name = Named(language, other);
-    const char* const meaning =
+    const std::string meaning =
         !IsSignificant(*pair->pair)
             ? Say(language, "a gain over calibration alone was not shown", "未显示出优于仅做校准之处")
         : pair->difference.value > 0
-            ? Say(language, "training gained what calibration alone did not",
-                  "训练获得了仅靠校准得不到的准确率")
+            ? Fill(language, "training gained what calibration alone did not", "训练获得了仅靠校准得不到的$0",
+                   QualityName(language, *variant.task))
             : Say(language, "training did worse than calibration alone", "训练的结果差于仅做校准");
     texts.push_back(Fill(language, "Against $0, which runs on the same kernels: $1, $2; $3.",
                          "与使用相同内核的 $0 相比：$1，$2；$3。", name, points, verdict, meaning));
@@ -174,7 +175,7 @@ std::string KeptSentence(Language language, const MixedChoice& choice) {
             Plural(static_cast<int64_t>(choice.kept.size()), "layer", "layers"))});
 }
 
-std::string CheaperSentence(Language language, const MixedChoice& choice) {
+std::string CheaperSentence(Language language, const TaskSpec& task, const MixedChoice& choice) {
   double low = INFINITY, high = -INFINITY;
   int64_t measured = 0;
   for (const FrontPoint* point : choice.cheaper) {
@@ -184,16 +185,16 @@ std::string CheaperSentence(Language language, const MixedChoice& choice) {
     high = std::max(high, *point->accuracy);
   }
   if (measured == 0 || !choice.chosen->accuracy.has_value()) return "";
-  const std::string range = low == high
-                                ? FormatShare(low)
-                                : Fill(language, "$0 to $1", "$0 至 $1", FormatShare(low), FormatShare(high));
+  const NumberFormat quality = QualityFormat(task);
+  const std::string range =
+      low == high ? quality(low) : Fill(language, "$0 to $1", "$0 至 $1", quality(low), quality(high));
   return Fill(language,
-              "$0 on the front $1 measured, with a validation accuracy of $2 against $3 of the one taken.",
-              "前沿上$0$1经实测，验证集准确率为 $2，所选分配为 $3。",
+              "$0 on the front $1 measured, with a validation $4 of $2 against $3 of the one taken.",
+              "前沿上$0$1经实测，验证集$4为 $2，所选分配为 $3。",
               language == Language::kEnglish ? Plural(measured, "cheaper assignment", "cheaper assignments")
                                              : absl::StrCat("代价更低的 ", measured, " 种分配"),
               measured == 1 ? Say(language, "was", "也") : Say(language, "were", "也"), range,
-              FormatShare(*choice.chosen->accuracy));
+              quality(*choice.chosen->accuracy), QualityName(language, task));
 }
 
 std::string BudgetSentence(Language language, const VariantFacts& variant, const MixedChoice& choice) {
@@ -208,15 +209,15 @@ std::string BudgetSentence(Language language, const VariantFacts& variant, const
   }
   double drop = 0;
   const std::string budget = absl::SimpleAtod(ParamOf(variant, "max_accuracy_drop"), &drop)
-                                 ? Brackets(language, FormatMargin(drop, language))
+                                 ? Brackets(language, FormatLoss(*variant.task, drop, language))
                                  : "";
   if (choice.cheaper.empty()) {
-    return Fill(language,
-                "It is the cheapest assignment that was measured: the accuracy budget$0 did not bind.",
-                "所选为实测分配中代价最低的一种：准确率预算$0并未起约束作用。", budget);
+    return Fill(language, "It is the cheapest assignment that was measured: the $1 budget$0 did not bind.",
+                "所选为实测分配中代价最低的一种：$1预算$0并未起约束作用。", budget,
+                QualityName(language, *variant.task));
   }
-  return Fill(language, "The cheapest assignment measured within the accuracy budget$0 was taken.",
-              "所选为实测分配中满足准确率预算$0的代价最低的一种。", budget);
+  return Fill(language, "The cheapest assignment measured within the $1 budget$0 was taken.",
+              "所选为实测分配中满足$1预算$0的代价最低的一种。", budget, QualityName(language, *variant.task));
 }
 
 // Why a precision was not up for choice on this machine; empty where all were.
@@ -310,10 +311,11 @@ std::string ChoiceAnalysis(Language language, const VariantFacts& variant) {
       ParamOf(variant, "pin").empty()
           ? ""
           : Say(language, "Layers named by `pin` were not up for choice.", "`pin` 指定的层不参与选择。");
-  return Join(language, {Fill(language, "The precisions offered were $0.", "可选精度为 $0。",
-                              Precisions(language, offered)),
-                         NotOfferedSentence(language, variant), pinned, KeptSentence(language, *choice),
-                         CheaperSentence(language, *choice), BudgetSentence(language, variant, *choice)});
+  return Join(
+      language,
+      {Fill(language, "The precisions offered were $0.", "可选精度为 $0。", Precisions(language, offered)),
+       NotOfferedSentence(language, variant), pinned, KeptSentence(language, *choice),
+       CheaperSentence(language, *variant.task, *choice), BudgetSentence(language, variant, *choice)});
 }
 
 std::string SizeAnalysis(Language language, const Facts& facts) {

@@ -11,6 +11,7 @@
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"
 #include "report/facts/names.h"
+#include "report/facts/quality.h"
 #include "report/text/sentences.h"
 
 namespace quantlab::report {
@@ -120,19 +121,20 @@ std::string SizeMeaning(Language language, const VariantFacts& variant) {
 }
 
 std::string AccuracyMeaning(Language language, const VariantFacts& variant, const VariantFacts* baseline) {
+  const std::string quality = QualityName(language, *variant.task);
   switch (Judge(variant, baseline)) {
     case Verdict::kNoDifference:
-      return Say(language, "no significant difference in accuracy", "准确率无显著差异");
+      return Fill(language, "no significant difference in $0", "$0无显著差异", quality);
     case Verdict::kWorse:
-      return Say(language, "significantly less accurate", "准确率显著下降");
+      return Fill(language, "significantly $1", "$0显著下降", quality, Worse(language, *variant.task));
     case Verdict::kBetter:
-      return Say(language, "significantly more accurate", "准确率显著上升");
+      return Fill(language, "significantly $1", "$0显著上升", quality, Better(language, *variant.task));
     case Verdict::kMixed:
-      return Say(language, "seeds disagree about accuracy", "各随机种子的准确率结论不一致");
+      return Fill(language, "seeds disagree about $0", "各随机种子的$0结论不一致", quality);
     case Verdict::kUntested:
       break;
   }
-  return Say(language, "accuracy not settled by a paired test", "准确率未经配对检验");
+  return Fill(language, "$0 not settled by a paired test", "$0未经配对检验", quality);
 }
 
 // A loss that does not fall is not passed over.
@@ -149,7 +151,7 @@ std::string RisingLoss(Language language, double first, double last) {
 std::string ReachClause(Language language, const VariantFacts& variant, double margin) {
   if (!variant.difference.has_value() || !variant.difference->low.has_value()) return "";
   return Fill(language, ", down to $0", "，下限为 $0",
-              FormatPoints(*variant.difference->low, language, -margin));
+              FormatDifference(*variant.task, *variant.difference->low, language, -margin));
 }
 
 // Why a loss within the margin is not shown: the test's p, or for results without counted answers the
@@ -162,9 +164,11 @@ std::string MarginClause(Language language, const VariantFacts& variant, const s
   }
   const std::string corrected =
       IsCorrected(p) ? Say(language, ", corrected for the number of variants", "（已按方案数校正）") : "";
-  if (p->seeds > 1) return Say(language, "the exact one-sided test does not show it", "精确单侧检验未能证明");
-  return Fill(language, "the exact one-sided test gives p = $0$1, where 0.025 at most is needed",
-              "精确单侧检验得 p = $0$1，须不大于 0.025", FormatNumber(p->value, 3), corrected);
+  const std::string test = variant.task->numeric ? Say(language, "one-sided bootstrap test", "单侧自助法检验")
+                                                 : Say(language, "exact one-sided test", "精确单侧检验");
+  if (p->seeds > 1) return Fill(language, "the $0 does not show it", "$0未能证明", test);
+  return Fill(language, "the $2 gives p = $0$1, where 0.025 at most is needed",
+              "$2得 p = $0$1，须不大于 0.025", FormatNumber(p->value, 3), corrected, test);
 }
 
 }  // namespace
@@ -255,7 +259,8 @@ std::string MarginSentence(Language language, const VariantFacts& variant) {
   if (!variant.non_inferior.has_value()) return "";
   double margin = 0;
   const bool known = absl::SimpleAtod(variant.margin, &margin);
-  const std::string points = known ? FormatMargin(margin, language) : EscapeMarkdown(variant.margin);
+  const std::string points =
+      known ? FormatLoss(*variant.task, margin, language) : EscapeMarkdown(variant.margin);
   if (variant.non_inferior->value == 1) {
     return Fill(language,
                 "It is shown to be no worse than the baseline by more than $0, the margin set beforehand.",
@@ -273,7 +278,7 @@ std::string MarginSentence(Language language, const VariantFacts& variant) {
 
 std::string PairSentence(Language language, const PairFacts& pair) {
   if (!pair.difference.has_value()) return "";
-  const std::string points = PointsWithSpread(language, *pair.difference);
+  const std::string points = DifferenceWithSpread(language, *pair.task, *pair.difference);
   const std::string variant = Named(language, pair.variant_label, pair.variant),
                     against = Named(language, pair.against_label, pair.against);
   if (!pair.p_value.has_value() || !pair.holm_p.has_value() || pair.holm_p->seeds > 1) {
@@ -286,11 +291,11 @@ std::string PairSentence(Language language, const PairFacts& pair) {
                 "$0 对 $1：无显著差异，$2，$3。", variant, against, points, p);
   }
   if (pair.difference->value > 0) {
-    return Fill(language, "$0 is significantly more accurate than $1: $2, $3.",
-                "$0 的准确率显著高于 $1：$2，$3。", variant, against, points, p);
+    return Fill(language, "$0 is significantly $4 than $1: $2, $3.", "$0 的$5显著高于 $1：$2，$3。", variant,
+                against, points, p, Better(language, *pair.task), QualityName(language, *pair.task));
   }
-  return Fill(language, "$0 is significantly less accurate than $1: $2, $3.",
-              "$0 的准确率显著低于 $1：$2，$3。", variant, against, points, p);
+  return Fill(language, "$0 is significantly $4 than $1: $2, $3.", "$0 的$5显著低于 $1：$2，$3。", variant,
+              against, points, p, Worse(language, *pair.task), QualityName(language, *pair.task));
 }
 
 std::string NoiseSentence(Language language, const std::vector<Layer>& layers) {

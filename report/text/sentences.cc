@@ -15,6 +15,7 @@
 #include "report/facts/layer_names.h"
 #include "report/facts/message_text.h"
 #include "report/facts/names.h"
+#include "report/facts/quality.h"
 
 namespace quantlab::report {
 namespace {
@@ -66,11 +67,12 @@ std::string Resolution(Language language, const VariantFacts& variant, const Res
       "With $0 that only one of the two classifies correctly, the test finds differences of $1 and more, "
       "so this is no proof that the two are equal.",
       "只有一方分类正确的有 $0，此时检验能发现 $1及以上的差异，因此这并不证明两者相同。", texts,
-      FormatMargin(share, language));
+      FormatMargin(share, language));  // of classes alone: they are counted
 }
 
 std::string NoDifferenceSentence(Language language, const VariantFacts& variant, const Result& difference) {
-  const std::string points = PointsWithSpread(language, difference), test = TestOf(language, variant);
+  const std::string points = DifferenceWithSpread(language, *variant.task, difference),
+                    test = TestOf(language, variant);
   if (!ExcludesZero(difference)) {
     return Join(language, {Fill(language, "There is no significant difference from the baseline: $0, $1.",
                                 "与基线相比无显著差异：$0，$1。", points, test),
@@ -90,12 +92,12 @@ std::string NoDifferenceSentence(Language language, const VariantFacts& variant,
       "其与基线之差的 95% 置信区间不含 0，但检验未判定差异显著：$0，$1。", points, test);
 }
 
-std::string UntestedSentence(Language language, const Result& difference) {
+std::string UntestedSentence(Language language, const TaskSpec& task, const Result& difference) {
   return Fill(language,
-              "Its accuracy differs from the baseline's by $0; no paired test was made, so chance is "
+              "Its $1 differs from the baseline's by $0; no paired test was made, so chance is "
               "not ruled out.",
-              "其准确率与基线相差 $0；未做配对检验，不能排除偶然因素。",
-              PointsWithSpread(language, difference));
+              "其$1与基线相差 $0；未做配对检验，不能排除偶然因素。",
+              DifferenceWithSpread(language, task, difference), QualityName(language, task));
 }
 
 // Layers counted by what ran.
@@ -179,17 +181,21 @@ std::pair<int64_t, int64_t> ProcessesOf(const ComparisonFacts& comparison) {
 
 std::string AccuracySentence(Language language, const VariantFacts& variant) {
   if (!variant.accuracy.has_value()) {
-    return Fill(language, "The accuracy of $0 was not measured.", "未测得 $0 的准确率。",
-                Named(language, variant));
+    return Fill(language, "The $1 of $0 was not measured.", "未测得 $0 的$1。", Named(language, variant),
+                QualityName(language, *variant.task));
   }
   const Result& accuracy = *variant.accuracy;
   const std::string texts = accuracy.samples <= 0 ? Say(language, "the test examples", "测试文本")
                             : language == Language::kEnglish
                                 ? Plural(accuracy.samples, "test example", "test examples")
                                 : absl::StrCat(" ", FormatCount(accuracy.samples), " 条测试文本");
-  return absl::StrCat(Fill(language, "$0 classifies $1 of $2 correctly$3.", "$0 在$2上的准确率为 $1$3。",
-                           Named(language, variant), FormatShare(accuracy.value), texts,
-                           Brackets(language, SpreadOf(language, accuracy, FormatShare))),
+  const TaskSpec& task = *variant.task;
+  const char* const english = task.numeric ? "On $2 the predictions of $0 have a $4 of $1 with the labels$3."
+                                           : "$0 classifies $1 of $2 correctly$3.";
+  return absl::StrCat(Fill(language, english, "$0 在$2上的$4为 $1$3。", Named(language, variant),
+                           QualityFormat(task)(accuracy.value), texts,
+                           Brackets(language, SpreadOf(language, accuracy, QualityFormat(task))),
+                           QualityName(language, task)),
                       SucceededSeeds(language, variant));
 }
 
@@ -199,18 +205,20 @@ std::string DifferenceSentence(Language language, const VariantFacts& variant, c
   if (!difference.has_value()) {
     return Say(language, "There is no baseline result to compare it with.", "没有可供比较的基线结果。");
   }
-  const std::string points = PointsWithSpread(language, *difference);
+  const std::string points = DifferenceWithSpread(language, *variant.task, *difference);
   switch (Judge(variant, baseline)) {
     case Verdict::kUntested:
-      return UntestedSentence(language, *difference);
+      return UntestedSentence(language, *variant.task, *difference);
     case Verdict::kNoDifference:
       return NoDifferenceSentence(language, variant, *difference);
     case Verdict::kWorse:
-      return Fill(language, "It is significantly less accurate than the baseline: $0, $1.",
-                  "其准确率显著低于基线：$0，$1。", points, TestOf(language, variant));
+      return Fill(language, "It is significantly $2 than the baseline: $0, $1.", "其$3显著低于基线：$0，$1。",
+                  points, TestOf(language, variant), Worse(language, *variant.task),
+                  QualityName(language, *variant.task));
     case Verdict::kBetter:
-      return Fill(language, "It is significantly more accurate than the baseline: $0, $1.",
-                  "其准确率显著高于基线：$0，$1。", points, TestOf(language, variant));
+      return Fill(language, "It is significantly $2 than the baseline: $0, $1.", "其$3显著高于基线：$0，$1。",
+                  points, TestOf(language, variant), Better(language, *variant.task),
+                  QualityName(language, *variant.task));
     case Verdict::kMixed:
       break;
   }
@@ -327,12 +335,12 @@ std::string NoComparisonSentence(Language language, const Facts& facts) {
 
 std::string FirstSeedSentence(Language language, const Facts& facts) {
   if (facts.comparisons.empty() || !facts.SeveralSeeds()) return "";
-  return Fill(language,
-              "Speed, size and memory were measured once, with the models of the first seed ($0); accuracy "
-              "is the mean "
-              "over all seeds.",
-              "速度、体积与内存只用第一个随机种子（$0）的模型测量一次；准确率为全部随机种子的均值。",
-              facts.comparisons[0].run->run.seed);
+  return Fill(
+      language,
+      "Speed, size and memory were measured once, with the models of the first seed ($0); $1 is the mean "
+      "over all seeds.",
+      "速度、体积与内存只用第一个随机种子（$0）的模型测量一次；$1为全部随机种子的均值。",
+      facts.comparisons[0].run->run.seed, QualityName(language, facts.task()));
 }
 
 std::string SpeedIntervalSentence(Language language, const ComparisonFacts& comparison,

@@ -16,6 +16,7 @@
 #include "base/runtime_names.h"
 #include "base/settings.h"
 #include "base/sha256.h"
+#include "base/task.h"
 #include "base/text/escape.h"
 #include "base/text/nearest_name.h"
 #include "base/worker_facts.h"
@@ -221,6 +222,7 @@ RunRequirements RequirementsOf(const ExperimentOptions& options, const RunConfig
   const auto needs = [&](const RunnerFeature& feature) { requirements.labels[feature.requirement] = "true"; };
   if (!config.dataset.text_pair_column.empty()) needs(kTextPairsFeature);
   if (config.dataset.truncation_side != DatasetConfig().truncation_side) needs(kTruncationSideFeature);
+  if (TaskNamed(config.dataset.task).numeric) needs(kRegressionFeature);
   requirements.alone = config.kind == RunKind::kComparison || InputsOf(config.method).timed_shapes;
   return requirements;
 }

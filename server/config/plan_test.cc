@@ -369,8 +369,6 @@ INSTANTIATE_TEST_SUITE_P(
             "e.yaml:2:24: pearson is a metric of regression, but dataset.task is classification; its metrics are "
             "accuracy"},
         BadFile{"dataset: {task: ranking}\n", "dataset.task is ranking; allowed: classification, regression"},
-        BadFile{"dataset: {task: regression}\n",
-                "dataset.task is regression, which quant-runner measures but reports"},
         BadFile{"dataset: {task: regression, label_map: {a: b}}\n",
                 "dataset.label_map names classes, but dataset.task is regression"},
         BadFile{"evaluation: {metrics: []}\n", "evaluation.metrics is empty"},

@@ -357,6 +357,17 @@ TEST(WhyNotTest, RunsOfPairsNeedARunnerThatKnowsThem) {
   EXPECT_EQ(English(WhyNot(run, worker)), "has no label room=2");
 }
 
+TEST(WhyNotTest, RunsOfARegressionNeedARunnerThatKnowsIt) {
+  WorkerRecord worker;
+  worker.devices = {"cpu"};
+  worker.facts = {{kTextPairsFeature.fact, "true"}};
+  RunRecord run = Queued("e/a");
+  run.requirements.labels = {{kRegressionFeature.requirement, "true"}};
+  EXPECT_THAT(English(WhyNot(run, worker)), HasSubstr("would ignore dataset.task"));
+  worker.facts[kRegressionFeature.fact] = "true";
+  EXPECT_TRUE(WhyNot(run, worker).empty());
+}
+
 TEST(WhyNotTest, TheDeviceMustHaveTheMemory) {
   WorkerRecord worker;
   worker.devices = {"cpu", "cuda"};

@@ -188,6 +188,7 @@ class RegressionTest(TaskTest):
         error = sum((a - b) ** 2 for a, b in zip(labels, outputs)) / len(rows)
         self.assertAlmostEqual(self.find(baseline, "mean_squared_error", split="test")["value"], error, places=4)
         self.find(baseline, "spearman", split="test")
+        self.check_groups(baseline, sorted(zip(labels, outputs)))
         names = {metric["name"] for metric in self.metrics(baseline)}
         self.assertFalse(names & {"accuracy", "f1_score", "class_rows", "mcc"}, names)
         config = json.loads((self.root / "baseline" / "model" / "config.json").read_text())
@@ -214,6 +215,19 @@ class RegressionTest(TaskTest):
         out = self.predict("static_quantization", self.lines(self.predictions("static_quantization")))
         for row, line in zip(self.predictions("static_quantization"), out.stdout.splitlines()):
             self.assertAlmostEqual(float(row["predicted"]), json.loads(line)[0], delta=2e-3)
+
+    def check_groups(self, events, pairs):
+        """The labels of this dataset differ, so the groups of its 40 test texts are eight of five."""
+        found = [metric for metric in self.metrics(events) if metric["name"] == "prediction_by_label"]
+        self.assertEqual(len(found), 4 * 8)
+        for metric in found:
+            group = pairs[5 * (int(metric["labels"]["group"]) - 1):][:5]
+            outputs = sorted(output for _, output in group)
+            expected = {"label": sum(label for label, _ in group) / 5, "median": outputs[2],
+                        "p10": outputs[0] + 0.4 * (outputs[1] - outputs[0]),
+                        "p90": outputs[3] + 0.6 * (outputs[4] - outputs[3])}
+            self.assertAlmostEqual(metric["value"], expected[metric["labels"]["measure"]], places=4)
+            self.assertEqual(int(metric["samples"]), 5)
 
     def test_a_label_that_is_no_number_is_named_with_its_line(self):
         job = self.job("baseline", "words")

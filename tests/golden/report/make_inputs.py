@@ -467,6 +467,68 @@ def same_model():
     return experiment(runs, name="same model")
 
 
+def fit(pearson, low, high, samples=1379):
+    return [metric("pearson", pearson, low=low, high=high, samples=samples, split="test"),
+            metric("spearman", round(pearson - 0.0042, 4), samples=samples, split="test"),
+            metric("mean_squared_error", round(6.1 * (1 - pearson), 4), samples=samples, split="test")]
+
+
+def by_label(slope, samples=138):
+    """Ten groups of texts between the labels 0 and 5."""
+    metrics = []
+    for group in range(1, 11):
+        label = round(0.5 * group - 0.2, 2)
+        median = round(0.4 + slope * label, 4)
+        for measure, number in (("label", label), ("median", median), ("p10", round(median - 0.7, 4)),
+                              ("p90", round(median + 0.6, 4))):
+            metrics.append(metric("prediction_by_label", number, samples=samples, split="test", group=group, measure=measure))
+    return metrics
+
+
+def refit(difference, low, high, p, margin_p, shift, samples=1379):
+    return [metric("pearson_difference", difference, low=low, high=high, samples=samples, split="test"),
+            metric("bootstrap_p_value", p, samples=samples, split="test"),
+            metric("output_shift", shift, samples=samples, split="test"),
+            metric("non_inferiority_p_value", margin_p, samples=samples, split="test", margin=0.01),
+            metric("non_inferior", 1 if margin_p <= 0.025 else 0, samples=samples, split="test", margin=0.01)]
+
+
+def regression():
+    """Similarities of pairs of texts: one variant without a significant difference, one that loses correlation."""
+    runs = [run("baseline", "BASELINE", fit(0.8731, 0.8598, 0.8852) + by_label(0.86)
+                + [metric("pearson", 0.8810, split="validation", samples=1500), metric("training_time", 95.5, "s")])]
+    compared = [aa(8)] + timings("baseline", 8, 0.0804) + costs("baseline", 90.9e6, 1.0, None, None, 352e6)
+    for name, pearson, changed, ratio, size, precision in (
+            ("dynamic_quantization", 0.8727, (-0.0004, -0.0019, 0.0011, 0.6142, 0.0001, 0.0312), 2.11, 59.4e6, "int8_dynamic"),
+            ("mixed_precision", 0.8729, (-0.0002, -0.0010, 0.0006, 0.5770, 0.0001, 0.0188), 1.93, 62.1e6, "mixed"),
+            ("weight_only", 0.8411, (-0.0320, -0.0401, -0.0244, 0.0002, 1.0, 0.2541), 0.81, 54.2e6, "int4_weight_only")):
+        own = fit(pearson, round(pearson - 0.0135, 4), round(pearson + 0.0122, 4)) + refit(*changed) + by_label(
+            round(pearson - 0.02, 4))
+        if name == "mixed_precision":
+            own += mixed_metrics()
+        made = run(name, "QUANTIZATION", own, method=name, params=PARAMS.get(name, {}))
+        made["layers"] = layers_of(precision)
+        runs.append(made)
+        compared += timings(name, 8, 0.0804 / ratio, (ratio, ratio - 0.03, ratio + 0.03))
+        compared += costs(name, size, 90.9e6 / size, 10.9e6, 3.9, 240e6 + 0.6 * size)
+        compared += [metric("bootstrap_p_holm", min(1, 3 * changed[3]), samples=3, variant=name, split="test")]
+    for variant, against, difference, p in (("mixed_precision", "dynamic_quantization", (0.0002, -0.0011, 0.0015), 0.7310),
+                                            ("weight_only", "dynamic_quantization", (-0.0316, -0.0399, -0.0241), 0.0002)):
+        labels = {"variant": variant, "against": against, "split": "test"}
+        compared += [metric("pearson_difference", difference[0], low=difference[1], high=difference[2], samples=1379, **labels),
+                     metric("bootstrap_p_value", p, samples=1379, **labels)]
+    runs.append(comparison(compared))
+    for made in runs:
+        dataset = made["run"]["config"]["dataset"]
+        dataset.update(task="regression", textColumn="sentence1", textPairColumn="sentence2", labelColumn="score", labels=[],
+                       filterColumn="", filterValue="")
+        dataset["asset"] = {"name": "./stsb", "digest": digest("stsb")}
+        made["run"]["config"]["evaluation"] = dict(
+            EVALUATION, metrics=["pearson", "spearman", "mean_squared_error", "model_size", "inference_time", "memory_usage"],
+            latencyBatchSizes=[8])
+    return experiment(runs, name="stsb")
+
+
 def failed_baseline():
     failed = run("baseline", "BASELINE", [metric("train_loss", float("inf"), step=3)], state="FAILED",
                  message="dataset 'imdb': row 17: label 'meh' is none of negative, positive; correct the row")
@@ -565,7 +627,8 @@ def plain(value):
 
 
 def main():
-    for make in (quick, complete, sweep, worse_and_unreliable, same_model, failed_baseline, only_baseline, seeds, hostile):
+    for make in (quick, complete, sweep, worse_and_unreliable, same_model, regression, failed_baseline, only_baseline, seeds,
+                 hostile):
         text = json.dumps(plain(make()), indent=1, ensure_ascii=False, sort_keys=True)
         (HERE / f"{make.__name__}.json").write_text(text + "\n", encoding="utf-8")
 
