@@ -2,9 +2,13 @@
 #ifndef QUANTLAB_WORKER_ENGINE_METHODS_ANSWERS_H_
 #define QUANTLAB_WORKER_ENGINE_METHODS_ANSWERS_H_
 
+#include <cstdint>
+#include <deque>
+
 #include "absl/status/statusor.h"
 #include "worker/engine/models/encoder.h"
 #include "worker/engine/tasks/task.h"
+#include "worker/engine/train/evaluate.h"
 
 namespace quantlab::engine {
 
@@ -18,7 +22,27 @@ struct Answers {
 };
 
 // Predicts labelled texts. Errors: those of the model.
-absl::StatusOr<Answers> Ask(Encoder& model, const LabelledTexts& texts, int batch_size);
+absl::StatusOr<Answers> Ask(Encoder& model, const LabelledTexts& texts, int batch_size,
+                            const PassOfBatch& pass = {});
+
+// Asks one model the same texts again and again while some of its layers change, and does not compute again
+// what comes before them. Lifetime: borrows the texts. Threads: one at a time.
+class RepeatedQuestions {
+ public:
+  RepeatedQuestions(const LabelledTexts& texts, int batch_size) : texts_(texts), batch_size_(batch_size) {}
+
+  // The whole model; keeps what enters its blocks, for as many batches as kMaxStateBytes allow.
+  absl::StatusOr<Answers> AskFirst(Encoder& model);
+  // The model with other layers than at AskFirst in `block` or after it; see PassOptions::first_block.
+  absl::StatusOr<Answers> AskFrom(Encoder& model, int64_t block) const;
+
+  static constexpr int64_t kMaxStateBytes = int64_t{1} << 30;
+
+ private:
+  const LabelledTexts& texts_;
+  const int batch_size_;
+  std::deque<BlockStates> states_;  // by batch
+};
 
 // Task::Divergence of both answers to the same texts; infinite where a logit of either is not finite.
 Estimate DivergenceOf(const Answers& reference, const Answers& other);

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "base/layer_role.h"
 #include "base/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_inputs.h"
@@ -112,9 +113,17 @@ class Search {
     return precisions;
   }
 
+  // PassOptions::first_block where this layer alone changes.
+  int64_t FirstBlockOf(const std::string& layer) const {
+    const LayerInfo& info = palette_.Info(layer);
+    if (info.block) return *info.block;
+    return info.role == layer_role::kEmbeddingProjection ? -1 : model_.config().num_hidden_layers;
+  }
+
   // For each layer alone at each precision: the change of the model's predictions, and the layer's own error.
   absl::Status MeasureSensitivity() {
-    QL_ASSIGN_OR_RETURN(const Answers reference, Ask(model_, sample_, batch_size_));
+    RepeatedQuestions questions(sample_, batch_size_);
+    QL_ASSIGN_OR_RETURN(const Answers reference, questions.AskFirst(model_));
     int64_t done = 0, total = 0;
     for (const std::string& layer : palette_.layers()) total += static_cast<int64_t>(Offered(layer).size());
     for (const std::string& layer : palette_.layers()) {
@@ -123,7 +132,7 @@ class Search {
         PrecisionChoice choice{precision, 0, 0, 0};
         if (precision != LayerPalette::kFp32) {
           palette_.Install({{layer, precision}});
-          QL_ASSIGN_OR_RETURN(const Answers answers, Ask(model_, sample_, batch_size_));
+          QL_ASSIGN_OR_RETURN(const Answers answers, questions.AskFrom(model_, FirstBlockOf(layer)));
           const Estimate divergence = DivergenceOf(reference, answers);
           choice.divergence = divergence.value;
           RecordAnswers(layer, precision, divergence, answers.loss - reference.loss);

@@ -21,9 +21,9 @@ Encoder& Unchanged(const Encoder& encoder) {
 
 }  // namespace
 
-absl::StatusOr<at::Tensor> Encoder::Forward(const PackedBatch& batch) const {
+absl::StatusOr<at::Tensor> Encoder::Forward(const PackedBatch& batch, const PassOptions& options) const {
   return CatchTorch("running the model",
-                    [&] { return RunsAsGraph() ? ComputeAsGraph(batch) : Compute(batch); });
+                    [&] { return RunsAsGraph() ? ComputeAsGraph(batch) : Compute(batch, options); });
 }
 
 bool Encoder::RunsAsGraph() const {
@@ -47,7 +47,7 @@ at::Tensor Encoder::ComputeAsGraph(const PackedBatch& batch) const {
     inputs.push_back(tensor->to(device_));
   }
   return graphs_.Run(key, inputs, [&](const std::vector<at::Tensor>& in) {
-    return Compute(PackedBatch{in[0], in[1], in[2], in[3], in[4], batch.groups});
+    return Compute(PackedBatch{in[0], in[1], in[2], in[3], in[4], batch.groups}, {});
   });
 }
 

@@ -37,6 +37,24 @@ struct LayerInfo {
   int64_t RowsPerText(int64_t tokens) const { return every_token ? tokens : 1; }
 };
 
+// What one pass over a batch leaves for further passes over it.
+struct BlockStates {
+  // [tokens, hidden] float: what enters each block; then [texts, hidden], what leaves the last. Empty: the
+  // model has kept nothing.
+  std::vector<at::Tensor> inputs;
+};
+
+// How a pass over a batch shares work with other passes over it. Only a model that runs by its plan
+// (plan/encoder_plan.h) does; any other computes the whole and keeps nothing. The logits are the same, bit
+// for bit.
+struct PassOptions {
+  BlockStates* keep = nullptr;  // empty before
+  // Of a pass of this model, since when no layer before `first_block` has changed. The number of blocks: only
+  // layers of the head have; -1: layers before the blocks have, too, and the whole is computed.
+  const BlockStates* from = nullptr;
+  int64_t first_block = -1;
+};
+
 // Ownership: owns all parameters.
 // Threads:   Forward is const; several threads may call it on a model that nobody trains or changes.
 // Errors:    exceptions of LibTorch stop in the public functions and become absl::Status.
@@ -51,7 +69,7 @@ class Encoder {
   // What the model's head gives, [texts, labels] float, in the caller's order of texts, on the model's
   // device. `batch` may be on any device. Records gradients where grad mode is on and the parameters ask for
   // them.
-  absl::StatusOr<at::Tensor> Forward(const PackedBatch& batch) const;
+  absl::StatusOr<at::Tensor> Forward(const PackedBatch& batch, const PassOptions& options = {}) const;
 
   // The same from padded tensors (see PackPadded).
   absl::StatusOr<at::Tensor> Forward(const at::Tensor& input_ids, const at::Tensor& attention_mask,
@@ -102,7 +120,7 @@ class Encoder {
 
   // ---- What a kind of encoder brings. LibTorch's exceptions pass through. ----
 
-  virtual at::Tensor Compute(const PackedBatch& batch) const = 0;
+  virtual at::Tensor Compute(const PackedBatch& batch, const PassOptions& options) const = 0;
   virtual void VisitLinears(const LinearVisitor& visitor) = 0;
   virtual void VisitEmbeddings(const EmbeddingVisitor& visitor) = 0;
   using NormVisitor = std::function<void(const std::string& name, LayerNorm& norm)>;

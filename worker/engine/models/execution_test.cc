@@ -104,6 +104,58 @@ TEST(ExecutionTest, EveryActivationIsThatOfTheLayers) {
   }
 }
 
+PackedBatch Pack(const Encoder& model, const std::vector<TokenizedText>& texts) {
+  std::vector<const TokenizedText*> all;
+  for (const TokenizedText& text : texts) all.push_back(&text);
+  return *PackTexts(model.config(), all);
+}
+
+TEST(ExecutionTest, APassFromTheChangedBlockGivesTheBitsOfAWholeOne) {
+  const ThreadsScope threads(1);
+  const at::NoGradGuard no_grad;
+  for (const ModelFamily& family : AllModelFamilies()) {
+    const EncoderConfig config = SmallEncoderConfig(family.name);
+    const std::unique_ptr<Encoder> model = *MakeRandomEncoder(config, 5);
+    const PackedBatch batch = Pack(*model, RandomTexts(config, 5, 40, 3));
+    BlockStates states;
+    const at::Tensor before = *model->Forward(batch, {&states, nullptr, -1});
+    EXPECT_TRUE(at::equal(before, *model->Forward(batch)));
+    ASSERT_EQ(static_cast<int64_t>(states.inputs.size()), config.num_hidden_layers + 1);
+    std::vector<LayerInfo> layers;
+    model->ForEachLinear([&](const LayerInfo& info, const Linear&) { layers.push_back(info); });
+    for (const LayerInfo& changed : layers) {
+      std::unique_ptr<Linear> original;
+      const auto swap = [&](std::unique_ptr<Linear> layer) {
+        model->ForEachLinear([&](const LayerInfo& info, std::unique_ptr<Linear>& slot) {
+          if (info.name != changed.name) return;
+          if (layer == nullptr) layer = Dynamic(AsFp32(*slot), true);
+          original = std::exchange(slot, std::move(layer));
+        });
+      };
+      swap(nullptr);
+      const int64_t after_all =
+          changed.role == layer_role::kEmbeddingProjection ? -1 : config.num_hidden_layers;
+      const at::Tensor whole = *model->Forward(batch);
+      const at::Tensor rest = *model->Forward(batch, {nullptr, &states, changed.block.value_or(after_all)});
+      EXPECT_TRUE(at::equal(rest, whole)) << changed.name;
+      EXPECT_FALSE(at::equal(whole, before)) << changed.name;
+      swap(std::move(original));
+    }
+  }
+}
+
+TEST(ExecutionTest, APassWithoutAPlanKeepsNothingAndComputesTheWhole) {
+  const ThreadsScope threads(1);
+  const at::NoGradGuard no_grad;
+  const LayerByLayerScope reference;
+  const std::unique_ptr<Encoder> model = *MakeRandomEncoder(SmallEncoderConfig(), 5);
+  const PackedBatch batch = Pack(*model, RandomTexts(model->config(), 5, 40, 3));
+  BlockStates states;
+  const at::Tensor logits = *model->Forward(batch, {&states, nullptr, -1});
+  EXPECT_TRUE(states.inputs.empty());
+  EXPECT_TRUE(at::equal(logits, *model->Forward(batch, {nullptr, &states, 1})));
+}
+
 TEST(ExecutionTest, ATextDoesNotDependOnItsNeighbours) {
   const ThreadsScope threads(1);
   const EncoderConfig config = SmallEncoderConfig();

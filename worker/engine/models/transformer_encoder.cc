@@ -64,8 +64,8 @@ class TransformerEncoder final : public Encoder {
   }
 
  protected:
-  at::Tensor Compute(const PackedBatch& batch) const override {
-    at::Tensor x = UsesPlan() ? RunPlan(batch) : RunLayers(batch);
+  at::Tensor Compute(const PackedBatch& batch, const PassOptions& options) const override {
+    at::Tensor x = UsesPlan() ? RunPlan(batch, options) : RunLayers(batch);
     const EncoderLayout::Head& head = layout_.head;
     if (head.dropout_before_dense) x = Dropout(x, config().classifier_dropout);
     x = Activate(head.activation, parts_.head_dense.layer->Forward(x));
@@ -154,7 +154,12 @@ class TransformerEncoder final : public Encoder {
   }
 
   // Both return [texts, hidden], the first token of each text.
-  at::Tensor RunPlan(const PackedBatch& batch) const {
+  at::Tensor RunPlan(const PackedBatch& batch, const PassOptions& options) const {
+    const auto blocks_and_result = options.from == nullptr ? 0 : options.from->inputs.size();
+    const bool resumes =
+        options.first_block >= 0 && static_cast<size_t>(options.first_block) < blocks_and_result;
+    const size_t first = resumes ? static_cast<size_t>(options.first_block) : 0;
+    if (resumes && first == parts_.blocks.size()) return options.from->inputs.back();
     std::vector<BlockLayers> blocks;
     for (const Block& block : parts_.blocks) {
       blocks.push_back({block.query.layer.get(), block.key.layer.get(), block.value.layer.get(),
@@ -162,7 +167,11 @@ class TransformerEncoder final : public Encoder {
                         block.ffn_in.layer.get(), block.ffn_out.layer.get(), &block.ffn_norm.norm});
     }
     const EncoderPlan plan(std::move(blocks), config().num_attention_heads, config().hidden_act);
-    return plan.Run(Embed(batch).contiguous(), batch.groups);
+    const at::Tensor x = resumes ? options.from->inputs[first] : Embed(batch).contiguous();
+    if (options.keep == nullptr) return plan.Run(x, batch.groups, first);
+    at::Tensor result = plan.Run(x, batch.groups, first, &options.keep->inputs);
+    options.keep->inputs.push_back(result);
+    return result;
   }
 
   at::Tensor RunLayers(const PackedBatch& batch) const {

@@ -232,14 +232,16 @@ LayerByLayerScope::~LayerByLayerScope() {
   plans_enabled = before_;
 }
 
-at::Tensor EncoderPlan::Run(const at::Tensor& x, absl::Span<const SequenceGroup> groups) const {
+at::Tensor EncoderPlan::Run(const at::Tensor& x, absl::Span<const SequenceGroup> groups, size_t first,
+                            std::vector<at::Tensor>* inputs) const {
   const std::vector<Sequence> sequences = SequencesOf(groups);
   const int64_t tokens = x.size(0), width = x.size(1), texts = static_cast<int64_t>(sequences.size());
   RunMemory& memory = ThreadRunMemory();
   at::Tensor result = at::empty({texts, width}, at::kFloat);
   const float* input = x.const_data_ptr<float>();
-  for (size_t i = 0; i < blocks_.size(); ++i) {
+  for (size_t i = first; i < blocks_.size(); ++i) {
     const BlockLayers& block = blocks_[i];
+    if (inputs != nullptr) inputs->push_back(View(input, tokens, width).clone());
     if (i + 1 < blocks_.size()) {
       const auto qkv = Project({block.query, block.key, block.value}, input, tokens, memory.qkv);
       float* const context = memory.context.Get(tokens * width);
@@ -250,15 +252,15 @@ at::Tensor EncoderPlan::Run(const at::Tensor& x, absl::Span<const SequenceGroup>
       continue;
     }
     // Of the last block's output only each text's first token is read.
-    float* const first = memory.rows[i % 2].Get(texts * width);
+    float* const first_rows = memory.rows[i % 2].Get(texts * width);
     for (int64_t s = 0; s < texts; ++s) {
-      std::copy_n(input + sequences[static_cast<size_t>(s)].first * width, width, first + s * width);
+      std::copy_n(input + sequences[static_cast<size_t>(s)].first * width, width, first_rows + s * width);
     }
-    std::vector<Rows> qkv = Project({block.query}, first, texts, memory.queries);
+    std::vector<Rows> qkv = Project({block.query}, first_rows, texts, memory.queries);
     for (const Rows& rows : Project({block.key, block.value}, input, tokens, memory.qkv)) qkv.push_back(rows);
     float* const context = memory.context.Get(texts * width);
     Attend(qkv, sequences, heads_, width, /*first_only=*/true, AttendsInBf16(block), context);
-    Tail(block, activation_).Run(context, first, texts, result.mutable_data_ptr<float>());
+    Tail(block, activation_).Run(context, first_rows, texts, result.mutable_data_ptr<float>());
   }
   return result;
 }

@@ -53,7 +53,10 @@ class EncoderPlan {
 
   // x: [tokens, hidden] float, contiguous, on the CPU: the sequences of `groups` one after the other. Returns
   // [texts, hidden]: the first token of each. Without gradients only.
-  at::Tensor Run(const at::Tensor& x, absl::Span<const SequenceGroup> groups) const;
+  // With `first` it starts at that block, whose input x is. With `inputs`, copies of the inputs of each block
+  // that it computes are appended to it.
+  at::Tensor Run(const at::Tensor& x, absl::Span<const SequenceGroup> groups, size_t first = 0,
+                 std::vector<at::Tensor>* inputs = nullptr) const;
 
  private:
   const std::vector<BlockLayers> blocks_;
