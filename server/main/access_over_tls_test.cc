@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/identities.h"
 #include "base/sha256.h"
+#include "proto/convert_role.h"
 #include "quantlab/v1/artifact.grpc.pb.h"
 #include "security/token.h"
 #include "server/main/testing/tls_fixture.h"
@@ -24,20 +25,6 @@ namespace quantlab {
 namespace {
 
 using ::testing::HasSubstr;
-
-v1::Role ToMessage(Role role) {
-  switch (role) {
-    case Role::kViewer:
-      return v1::ROLE_VIEWER;
-    case Role::kSubmitter:
-      return v1::ROLE_SUBMITTER;
-    case Role::kWorker:
-      return v1::ROLE_WORKER;
-    case Role::kAdmin:
-      return v1::ROLE_ADMIN;
-  }
-  return v1::ROLE_UNSPECIFIED;
-}
 
 class AccessOverTlsTest : public TlsTest {
  protected:
@@ -52,7 +39,7 @@ class AccessOverTlsTest : public TlsTest {
 
   // Of a new identity with the role's name; a worker has joined.
   std::string TokenOf(Role role) {
-    const std::string token = Create(RoleName(role), ToMessage(role)).token();
+    const std::string token = Create(RoleName(role), ToProto(role)).token();
     return role == Role::kWorker ? Joined(token) : token;
   }
 

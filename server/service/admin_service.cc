@@ -8,6 +8,7 @@
 #include "base/messages/access.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
+#include "proto/convert_role.h"
 
 namespace quantlab {
 namespace {
@@ -17,39 +18,10 @@ constexpr double kLongestSeconds = 315'360'000;
 constexpr absl::Duration kStandardLife = absl::Hours(24 * 365);
 constexpr size_t kMaxWorkerIdBytes = 64;
 
-absl::StatusOr<Role> RoleFromProto(v1::Role role) {
-  switch (role) {
-    case v1::ROLE_VIEWER:
-      return Role::kViewer;
-    case v1::ROLE_SUBMITTER:
-      return Role::kSubmitter;
-    case v1::ROLE_WORKER:
-      return Role::kWorker;
-    case v1::ROLE_ADMIN:
-      return Role::kAdmin;
-    default:
-      return absl::InvalidArgumentError("role is missing or unknown");
-  }
-}
-
-v1::Role RoleToProto(Role role) {
-  switch (role) {
-    case Role::kViewer:
-      return v1::ROLE_VIEWER;
-    case Role::kSubmitter:
-      return v1::ROLE_SUBMITTER;
-    case Role::kWorker:
-      return v1::ROLE_WORKER;
-    case Role::kAdmin:
-      return v1::ROLE_ADMIN;
-  }
-  return v1::ROLE_UNSPECIFIED;
-}
-
 v1::Identity IdentityToProto(const IdentityRecord& record) {
   v1::Identity out;
   out.set_name(record.name);
-  out.set_role(RoleToProto(record.role));
+  out.set_role(ToProto(record.role));
   *out.mutable_create_time() = ToProto(record.create_time);
   *out.mutable_expire_time() = ToProto(record.expire_time);
   if (record.revoke_time) *out.mutable_revoke_time() = ToProto(*record.revoke_time);
@@ -74,7 +46,7 @@ grpc::ServerUnaryReactor* AdminService::CreateIdentity(grpc::CallbackServerConte
                                                        v1::CreateIdentityResponse* response) {
   return RunUnary(rpc_, context, "CreateIdentity", [=, this](RpcRecord& record) -> absl::Status {
     record.object = request->name();
-    QL_ASSIGN_OR_RETURN(const Role role, RoleFromProto(request->role()));
+    QL_ASSIGN_OR_RETURN(const Role role, FromProto(request->role()));
     QL_ASSIGN_OR_RETURN(const absl::Duration lifetime, LifetimeOf(request->valid_seconds()));
     QL_ASSIGN_OR_RETURN(const auto created,
                         rpc_.access->identities().Create(request->name(), role, lifetime));
