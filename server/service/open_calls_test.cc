@@ -39,6 +39,31 @@ class OpenCallsTest : public ServiceTest {
       std::this_thread::yield();
   }
 
+  // An upload of 300 bytes by the submitter alice, 100 of which have arrived.
+  class AlicesUpload {
+   public:
+    explicit AlicesUpload(OpenCallsTest& test) {
+      Prepare(context_, test.TokenOf("alice", Role::kSubmitter));
+      writer_ = test.artifacts_->UploadArtifact(&context_, &response_);
+      const std::string content(300, 'x');
+      request_.set_sha256(Sha256Hex(content));
+      request_.set_size(300);
+      request_.set_data(content.substr(0, 100));
+      EXPECT_TRUE(Send());
+      test.WaitFor(sha256(), 100);
+    }
+    // The next 100 bytes.
+    bool Send() { return writer_->Write(request_); }
+    absl::Status Finish() { return FromGrpcStatus(writer_->Finish()); }
+    const std::string& sha256() const { return request_.sha256(); }
+
+   private:
+    grpc::ClientContext context_;
+    v1::UploadArtifactRequest request_;
+    v1::UploadArtifactResponse response_;
+    std::unique_ptr<grpc::ClientWriter<v1::UploadArtifactRequest>> writer_;
+  };
+
   std::string AuditText() { return *ReadFile(folder_ / "audit", 1 << 20); }
 };
 
@@ -148,43 +173,23 @@ TEST_F(OpenCallsTest, ARevokedWorkersSyncDoesNotWaitForARun) {
 }
 
 TEST_F(OpenCallsTest, AMovingUploadEndsWithItsNextPiece) {
-  const std::string content(300, 'x');
-  grpc::ClientContext context;
-  Prepare(context, TokenOf("alice", Role::kSubmitter));
-  v1::UploadArtifactResponse response;
-  const auto writer = artifacts_->UploadArtifact(&context, &response);
-  v1::UploadArtifactRequest request;
-  request.set_sha256(Sha256Hex(content));
-  request.set_size(300);
-  request.set_data(content.substr(0, 100));
-  ASSERT_TRUE(writer->Write(request));
-  WaitFor(request.sha256(), 100);
+  AlicesUpload upload(*this);
   ASSERT_TRUE(identities_->Revoke("alice").ok());
-  writer->Write(request);
-  const absl::Status ended = FromGrpcStatus(writer->Finish());
+  upload.Send();
+  const absl::Status ended = upload.Finish();
   EXPECT_TRUE(absl::IsUnauthenticated(ended)) << ended;
   EXPECT_EQ(ReasonOf(ended), "TOKEN_REVOKED");
-  EXPECT_EQ(storage_->artifacts().GetStat(request.sha256())->size, 100) << "what came before is kept";
+  EXPECT_EQ(storage_->artifacts().GetStat(upload.sha256())->size, 100) << "what came before is kept";
 }
 
 TEST_F(OpenCallsTest, AnUploadThatSendsNothingIsCutAfterAMoment) {
-  const std::string content(300, 'x');
-  grpc::ClientContext context;
-  Prepare(context, TokenOf("alice", Role::kSubmitter));
-  v1::UploadArtifactResponse response;
-  const auto writer = artifacts_->UploadArtifact(&context, &response);
-  v1::UploadArtifactRequest request;
-  request.set_sha256(Sha256Hex(content));
-  request.set_size(300);
-  request.set_data(content.substr(0, 100));
-  ASSERT_TRUE(writer->Write(request));
-  WaitFor(request.sha256(), 100);
+  AlicesUpload upload(*this);
   ASSERT_TRUE(identities_->Revoke("alice").ok());
   Tick();
   EXPECT_THAT(AuditText(), Not(HasSubstr("UploadArtifact"))) << "it is given time to end by itself";
   clock_.Advance(OpenCalls::kEndTime);
   Tick();
-  EXPECT_FALSE(FromGrpcStatus(writer->Finish()).ok());  // over TLS: access_over_tls_test.cc
+  EXPECT_FALSE(upload.Finish().ok());  // over TLS: access_over_tls_test.cc
   while (!absl::StrContains(AuditText(), "rpc=UploadArtifact")) std::this_thread::yield();
   EXPECT_THAT(AuditText(), HasSubstr("reason=TOKEN_REVOKED"));
 }
