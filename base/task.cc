@@ -8,7 +8,6 @@ TaskSpec Classification() {
   task.name = "classification";
   task.title = "Classification";
   task.title_zh = "分类";
-  task.reported = true;
   task.quality = "accuracy";
   task.difference = "accuracy_difference";
   task.p_value = "mcnemar_p_value";
@@ -30,7 +29,6 @@ TaskSpec Regression() {
   task.title = "Regression";
   task.title_zh = "回归";
   task.numeric = true;
-  task.reported = true;
   task.problem_type = "regression";
   task.quality = "pearson";
   task.difference = "pearson_difference";

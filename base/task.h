@@ -17,7 +17,6 @@ struct TaskSpec {
   std::string name;             // as in experiment files: "classification"
   std::string title, title_zh;  // "Classification"
   bool numeric = false;         // labels are numbers, and the model has one output; else they are classes
-  bool reported = false;        // reports can show it; else experiments with it are refused
   std::string problem_type;     // in config.json, as transformers calls it; empty: it is not written
 
   // Names of metrics: the quality by which variants are judged, its difference from the baseline's on the

@@ -387,7 +387,6 @@ void CheckLabels(const YamlNode& root, const std::vector<std::string>& labels, D
 void CheckTask(const YamlNode& root, const DatasetConfig& dataset, Diagnostics& diagnostics) {
   const TaskSpec* const task = FindTask(dataset.task);
   if (task == nullptr || !task->numeric) return;
-  if (!task->reported) diagnostics.Error(root.at, messages::kTaskNotReported(task->name));
   const YamlNode* const section = root.Find("dataset");
   const auto refuse = [&](const char* key, bool given) {
     const YamlNode* const node = section == nullptr ? nullptr : section->Find(key);
