@@ -215,16 +215,16 @@ class DeviceCheck {
   absl::Status ComparePrecision(const Precision& precision) {
     QL_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, MakeModel(arguments_));
     const LabelledTexts texts = MakeTexts(model->config(), 48, 11);
-    const at::Tensor fp32 = Logits(*model, texts.texts);
+    const at::Tensor fp32 = LogitsOf(*model, texts.texts);
     if (!precision.method.empty()) {
       QuantizationContext context;
       context.train = &texts;
       QL_ASSIGN_OR_RETURN(const auto method, MakeQuantizationMethod(precision.method));
       QL_RETURN_IF_ERROR(method->Apply(*model, precision.params, context).status());
     }
-    const at::Tensor expected = Logits(*model, texts.texts);
+    const at::Tensor expected = LogitsOf(*model, texts.texts);
     QL_RETURN_IF_ERROR(model->To(device_));
-    const at::Tensor logits = Logits(*model, texts.texts);
+    const at::Tensor logits = LogitsOf(*model, texts.texts);
     const double scale = fp32.abs().max().item<double>();
     const double difference = (logits - expected).abs().max().item<double>() / scale;
     const double harm = (logits - fp32).abs().max().item<double>() / scale;
@@ -297,7 +297,7 @@ class DeviceCheck {
       return absl::InternalError(
           absl::StrCat("a training that was cancelled ended with: ", status.ToString()));
     }
-    const at::Tensor once = Logits(*model, data.texts), again = Logits(*model, data.texts);
+    const at::Tensor once = LogitsOf(*model, data.texts), again = LogitsOf(*model, data.texts);
     const double finite = at::isfinite(once).all().item<bool>() ? 1 : 0;
     Add("cancel/finite_logits", finite, 1, "", "after a cancel between steps 3 and 4", true);
     Add("cancel/same_logits_twice", (once - again).abs().max().item<double>(), 1e-5, "difference");
@@ -326,7 +326,7 @@ class DeviceCheck {
       parameters += static_cast<double>(parameter.tensor.nbytes());
     }
     QL_RETURN_IF_ERROR(model->To(device_));
-    Logits(*model, MakeTexts(model->config(), 32, 14).texts);
+    LogitsOf(*model, MakeTexts(model->config(), 32, 14).texts);
     const auto peak = static_cast<double>(PeakDeviceMemory(arguments_.device));
     const double in_use = DeviceBytesInUse() - before;
     constexpr double kMiB = 1 << 20;

@@ -155,11 +155,11 @@ TEST(MakeBenchTextsTest, SameSeedSameTexts) {
 TEST(MkldnnLinearTest, ComputesWhatThePlainLayerComputes) {
   const auto model = MakeRandomEncoder(SmallEncoderConfig(), 1).value();
   const auto texts = RandomTexts(SmallEncoderConfig(), 4, 16, 3);
-  const at::Tensor plain = Logits(*model, texts);
+  const at::Tensor plain = LogitsOf(*model, texts);
   const absl::Status status = UseMkldnnLinears(*model, 4, 16);
   if (absl::IsUnimplemented(status)) GTEST_SKIP() << status;
   ASSERT_TRUE(status.ok()) << status;
-  EXPECT_LT((Logits(*model, texts) - plain).abs().max().item<float>(), 1e-4);
+  EXPECT_LT((LogitsOf(*model, texts) - plain).abs().max().item<float>(), 1e-4);
   for (const Layer& layer : DescribeLayers(*model, 16)) EXPECT_EQ(layer.kernel, MkldnnLinear::kKernel);
 }
 

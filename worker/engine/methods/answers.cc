@@ -29,7 +29,7 @@ absl::StatusOr<Answers> RepeatedQuestions::AskFirst(Encoder& model) {
     if (!states_.empty()) {
       for (const at::Tensor& input : states_.back().inputs) bytes += static_cast<int64_t>(input.nbytes());
     }
-    if (bytes > kMaxStateBytes) return PassOptions();
+    if (bytes > max_state_bytes_) return PassOptions();
     states_.emplace_back();
     return PassOptions{&states_.back(), nullptr, -1};
   });

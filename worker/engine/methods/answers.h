@@ -29,18 +29,20 @@ absl::StatusOr<Answers> Ask(Encoder& model, const LabelledTexts& texts, int batc
 // what comes before them. Lifetime: borrows the texts. Threads: one at a time.
 class RepeatedQuestions {
  public:
-  RepeatedQuestions(const LabelledTexts& texts, int batch_size) : texts_(texts), batch_size_(batch_size) {}
+  static constexpr int64_t kMaxStateBytes = int64_t{1} << 30;
 
-  // The whole model; keeps what enters its blocks, for as many batches as kMaxStateBytes allow.
+  RepeatedQuestions(const LabelledTexts& texts, int batch_size, int64_t max_state_bytes = kMaxStateBytes)
+      : texts_(texts), batch_size_(batch_size), max_state_bytes_(max_state_bytes) {}
+
+  // The whole model; keeps what enters its blocks, batch by batch until that exceeds max_state_bytes.
   absl::StatusOr<Answers> AskFirst(Encoder& model);
   // The model with other layers than at AskFirst in `block` or after it; see PassOptions::first_block.
   absl::StatusOr<Answers> AskFrom(Encoder& model, int64_t block) const;
 
-  static constexpr int64_t kMaxStateBytes = int64_t{1} << 30;
-
  private:
   const LabelledTexts& texts_;
   const int batch_size_;
+  const int64_t max_state_bytes_;
   std::deque<BlockStates> states_;  // by batch
 };
 

@@ -134,7 +134,7 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
 
   LabelledTexts Labelled(int count, uint64_t seed) {
     LabelledTexts labelled{RandomTexts(model_->config(), count, 20, seed), {}, {}};
-    const at::Tensor classes = Logits(*model_, labelled.texts).argmax(1);
+    const at::Tensor classes = LogitsOf(*model_, labelled.texts).argmax(1);
     for (int i = 0; i < count; ++i) labelled.labels.push_back(classes[i].item<int>());
     return labelled;
   }
@@ -182,10 +182,10 @@ class MethodConformanceTest : public ::testing::TestWithParam<Variant> {
 };
 
 TEST_P(MethodConformanceTest, StaysCloseToTheModelItCameFrom) {
-  const at::Tensor before = Logits(*model_, texts_);
+  const at::Tensor before = LogitsOf(*model_, texts_);
   const auto result = Apply();
   ASSERT_TRUE(result.ok()) << result.status();
-  const at::Tensor after = Logits(*model_, texts_);
+  const at::Tensor after = LogitsOf(*model_, texts_);
   EXPECT_FALSE(at::equal(before, after)) << "nothing was quantized";
   EXPECT_LT((before - after).abs().max().item<float>(),
             GetParam().allowed * before.abs().max().item<float>());
@@ -310,7 +310,7 @@ TEST_P(MethodConformanceTest, SavedAndLoadedGivesTheSameBits) {
   const auto loaded = LoadModel(folder_ + "/model");
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   ASSERT_TRUE(loaded->model->To(TorchDevice(GetParam().device)).ok());
-  EXPECT_TRUE(at::equal(Logits(*loaded->model, texts_), Logits(*model_, texts_)));
+  EXPECT_TRUE(at::equal(LogitsOf(*loaded->model, texts_), LogitsOf(*model_, texts_)));
   ASSERT_TRUE(loaded->plan.has_value());
   EXPECT_EQ(PlanToJson(*loaded->plan), PlanToJson(result->plan));
   const auto size = SizeOfModel(folder_ + "/model");
@@ -324,18 +324,18 @@ TEST_P(MethodConformanceTest, SavedAndLoadedGivesTheSameBits) {
 TEST_P(MethodConformanceTest, TheSameAgainIsTheSameToTheBit) {
   const auto first = Apply();
   ASSERT_TRUE(first.ok());
-  const at::Tensor logits = Logits(*model_, texts_);
+  const at::Tensor logits = LogitsOf(*model_, texts_);
   model_ = MakeModel();
   const auto second = Apply();
   ASSERT_TRUE(second.ok());
-  EXPECT_TRUE(at::equal(Logits(*model_, texts_), logits));
+  EXPECT_TRUE(at::equal(LogitsOf(*model_, texts_), logits));
   EXPECT_EQ(PlanToJson(first->plan), PlanToJson(second->plan));
 }
 
 TEST_P(MethodConformanceTest, ATextDoesNotDependOnItsBatch) {
   ASSERT_TRUE(Apply().ok());
   at::set_num_threads(3);
-  const at::Tensor together = Logits(*model_, texts_);
+  const at::Tensor together = LogitsOf(*model_, texts_);
   std::vector<TokenizedText> reversed(texts_.rbegin(), texts_.rend());
   // LibTorch's own FP32 product may round otherwise for other numbers of rows, and so may a GPU's; everything
   // else is exact.
@@ -346,9 +346,9 @@ TEST_P(MethodConformanceTest, ATextDoesNotDependOnItsBatch) {
   const auto alike = [tolerance](const at::Tensor& a, const at::Tensor& b) {
     return (a - b).abs().max().item<float>() <= tolerance;
   };
-  bool same = alike(Logits(*model_, reversed).flip(0), together);
+  bool same = alike(LogitsOf(*model_, reversed).flip(0), together);
   for (size_t i = 0; i < texts_.size(); ++i) {
-    same &= alike(Logits(*model_, {texts_[i]})[0], together[static_cast<int64_t>(i)]);
+    same &= alike(LogitsOf(*model_, {texts_[i]})[0], together[static_cast<int64_t>(i)]);
   }
   // Where a method is allowed to depend on it, it must be seen to: else the option does nothing. On a GPU the
   // tolerance may hide it.
@@ -502,7 +502,7 @@ TEST(SavedModelTest, Fp32ModelsSurviveToo) {
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_FALSE(loaded->plan.has_value());
   const auto texts = RandomTexts(SmallEncoderConfig(), 4, 20, 2);
-  EXPECT_TRUE(at::equal(Logits(*loaded->model, texts), Logits(*model, texts)));
+  EXPECT_TRUE(at::equal(LogitsOf(*loaded->model, texts), LogitsOf(*model, texts)));
   for (const Layer& layer : DescribeLayers(*model, 8)) EXPECT_EQ(layer.effective, "fp32");
 }
 

@@ -39,7 +39,7 @@ class MixedPrecisionTest : public ::testing::Test {
 
   LabelledTexts Labelled(int count, uint64_t seed) {
     LabelledTexts labelled{RandomTexts(SmallEncoderConfig(), count, 20, seed), {}, {}};
-    const at::Tensor classes = Logits(*model_, labelled.texts).argmax(1);
+    const at::Tensor classes = LogitsOf(*model_, labelled.texts).argmax(1);
     for (int i = 0; i < count; ++i) labelled.labels.push_back(classes[i].item<int>());
     return labelled;
   }

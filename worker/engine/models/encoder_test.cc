@@ -25,7 +25,7 @@ using testing::MaxDifference;
 using testing::SmallConfig;
 using Json = nlohmann::json;
 
-at::Tensor Logits(const Encoder& model, const Json& golden) {
+at::Tensor LogitsOf(const Encoder& model, const Json& golden) {
   at::NoGradGuard no_grad;
   const auto logits =
       model.Forward(testing::ToLongs(golden["input_ids"]), testing::ToLongs(golden["attention_mask"]),
@@ -58,7 +58,7 @@ TEST(EncoderTest, LogitsEqualTransformersForEveryShape) {
     SCOPED_TRACE(shape["name"].get<std::string>());
     const auto config = ParseModelConfig(shape["config"].dump(), "golden");
     ASSERT_TRUE(config.ok()) << config.status();
-    const at::Tensor logits = Logits(*FormulaModel(*config), shape);
+    const at::Tensor logits = LogitsOf(*FormulaModel(*config), shape);
     EXPECT_LT(MaxDifference(logits, testing::ToFloats(shape["logits"])), 1e-4);
   }
 }
@@ -68,7 +68,7 @@ TEST(EncoderTest, LogitsEqualTransformersForTheRealEncoder) {
   const Json golden = testing::ReadBertGolden()["minilm"];
   const auto model = testing::LoadGoldenMiniLm(folder);
   ASSERT_TRUE(model.ok()) << model.status();
-  const double difference = MaxDifference(Logits(**model, golden), testing::ToFloats(golden["logits"]));
+  const double difference = MaxDifference(LogitsOf(**model, golden), testing::ToFloats(golden["logits"]));
   RecordProperty("max_difference", std::to_string(difference));
   EXPECT_LT(difference, 1e-4);
 }

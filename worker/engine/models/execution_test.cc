@@ -74,9 +74,9 @@ double Allowed(const std::string& kind) {
 }
 
 double Difference(const Encoder& model, const std::vector<TokenizedText>& texts) {
-  const at::Tensor planned = Logits(model, texts);
+  const at::Tensor planned = LogitsOf(model, texts);
   const LayerByLayerScope reference;
-  const at::Tensor expected = Logits(model, texts);
+  const at::Tensor expected = LogitsOf(model, texts);
   return (planned - expected).abs().max().item<double>() / expected.abs().max().item<double>();
 }
 
@@ -162,9 +162,9 @@ TEST(ExecutionTest, ATextDoesNotDependOnItsNeighbours) {
   const std::vector<TokenizedText> texts = RandomTexts(config, 11, 40, 8);
   for (const char* kind : {"dynamic", "static", "smooth"}) {
     const auto model = RandomModel(config, kind);
-    const at::Tensor together = Logits(*model, texts);
+    const at::Tensor together = LogitsOf(*model, texts);
     for (size_t i = 0; i < texts.size(); ++i) {
-      EXPECT_TRUE(at::equal(Logits(*model, {texts[i]}), together.narrow(0, static_cast<int64_t>(i), 1)))
+      EXPECT_TRUE(at::equal(LogitsOf(*model, {texts[i]}), together.narrow(0, static_cast<int64_t>(i), 1)))
           << kind << ", text " << i;
     }
   }
@@ -179,10 +179,10 @@ TEST(ExecutionTest, ThreadsChangeNothing) {
     at::Tensor alone;
     {
       const ThreadsScope threads(1);
-      alone = Logits(*model, some);
+      alone = LogitsOf(*model, some);
     }
     const ThreadsScope threads(3);
-    EXPECT_TRUE(at::equal(Logits(*model, some), alone)) << count << " texts";
+    EXPECT_TRUE(at::equal(LogitsOf(*model, some), alone)) << count << " texts";
   }
 }
 
@@ -202,11 +202,11 @@ TEST(ExecutionTest, ThePlanSeesNewLayers) {
   const EncoderConfig config = SmallEncoderConfig();
   const std::vector<TokenizedText> texts = RandomTexts(config, 3, 20, 8);
   const auto model = RandomModel(config, "fp32");
-  const at::Tensor before = Logits(*model, texts);
+  const at::Tensor before = LogitsOf(*model, texts);
   model->ForEachLinear(
       [&](const LayerInfo&, std::unique_ptr<Linear>& slot) { slot = Dynamic(AsFp32(*slot), true); });
-  EXPECT_FALSE(at::equal(Logits(*model, texts), before));
-  EXPECT_TRUE(at::equal(Logits(*model, texts), Logits(*RandomModel(config, "dynamic"), texts)));
+  EXPECT_FALSE(at::equal(LogitsOf(*model, texts), before));
+  EXPECT_TRUE(at::equal(LogitsOf(*model, texts), LogitsOf(*RandomModel(config, "dynamic"), texts)));
 }
 
 // In INT8 a difference in the last bit moves some bytes to the other side of a border, each of which moves
@@ -222,9 +222,9 @@ TEST(ExecutionTest, TheRealEncoderGivesItsLogits) {
   const auto int8 = load();
   int8->ForEachLinear(
       [&](const LayerInfo&, std::unique_ptr<Linear>& slot) { slot = Dynamic(AsFp32(*slot), true); });
-  const at::Tensor exact = Logits(*fp32, texts), planned = Logits(*int8, texts);
+  const at::Tensor exact = LogitsOf(*fp32, texts), planned = LogitsOf(*int8, texts);
   const LayerByLayerScope reference;
-  const at::Tensor by_layer = Logits(*int8, texts);
+  const at::Tensor by_layer = LogitsOf(*int8, texts);
   const double plan_error = (planned - exact).norm().item<double>();
   const double layer_error = (by_layer - exact).norm().item<double>();
   RecordProperty("plan_error_over_layer_error", std::to_string(plan_error / layer_error));

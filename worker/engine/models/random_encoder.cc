@@ -53,7 +53,7 @@ std::vector<TokenizedText> RandomTexts(const EncoderConfig& config, int count, i
   return texts;
 }
 
-at::Tensor Logits(const Encoder& model, const std::vector<TokenizedText>& texts) {
+at::Tensor LogitsOf(const Encoder& model, const std::vector<TokenizedText>& texts) {
   std::vector<const TokenizedText*> pointers;
   for (const TokenizedText& text : texts) pointers.push_back(&text);
   const at::NoGradGuard no_grad;

@@ -23,7 +23,7 @@ absl::StatusOr<std::unique_ptr<Encoder>> MakeRandomEncoder(const EncoderConfig& 
 std::vector<TokenizedText> RandomTexts(const EncoderConfig& config, int count, int max_length, uint64_t seed);
 
 // Logits [texts, labels] of `texts` in one batch, on the CPU. Dies on an error.
-at::Tensor Logits(const Encoder& model, const std::vector<TokenizedText>& texts);
+at::Tensor LogitsOf(const Encoder& model, const std::vector<TokenizedText>& texts);
 
 // A tokenizer's file that agrees with SmallEncoderConfig: vocab.txt of 100 words.
 void WriteSmallVocabulary(const std::string& folder);
