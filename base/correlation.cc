@@ -11,17 +11,15 @@ constexpr double kTwoSided95 = 1.959963984540054;
 // A spread this small against the mean is rounding. Source: scipy.stats.pearsonr.
 constexpr double kConstant = 1e-13;
 
+double Mean(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
 // Less the mean, of length 1; empty where all are equal.
 std::vector<double> Standardized(const std::vector<double>& values) {
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
-  std::vector<double> centred;
-  double squares = 0;
-  for (const double value : values) {
-    centred.push_back(value - mean);
-    squares += centred.back() * centred.back();
-  }
-  const double norm = std::sqrt(squares);
-  if (!(norm > kConstant * std::abs(mean)) || norm == 0) return {};
+  std::vector<double> centred = Centred(values);
+  const double norm = std::sqrt(std::inner_product(centred.begin(), centred.end(), centred.begin(), 0.0));
+  if (!(norm > kConstant * std::abs(Mean(values))) || norm == 0) return {};
   for (double& value : centred) value /= norm;
   return centred;
 }
@@ -29,7 +27,7 @@ std::vector<double> Standardized(const std::vector<double>& values) {
 }  // namespace
 
 std::vector<double> Centred(std::vector<double> values) {
-  const double mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+  const double mean = Mean(values);
   for (double& value : values) value -= mean;
   return values;
 }

@@ -96,9 +96,9 @@ absl::Status RunBaseline(Attempt& attempt) {
   }
   RecordSizes(attempt, data);
   QL_ASSIGN_OR_RETURN(const std::unique_ptr<Model> model, LoadPretrained(attempt, data));
+  const auto side = engine::ParseTruncationSide(dataset.truncation_side);
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
-                      LoadTokenizer(attempt.job().model_folder, model->config(), dataset.max_length,
-                                    engine::ParseTruncationSide(dataset.truncation_side)));
+                      LoadTokenizer(attempt.job().model_folder, model->config(), dataset.max_length, side));
   if (attempt.config().training.enabled) {
     QL_ASSIGN_OR_RETURN(const engine::LabelledTexts texts,
                         TokenizeExamples(attempt, *tokenizer, model->config(), data.train, "training texts"));
@@ -107,7 +107,7 @@ absl::Status RunBaseline(Attempt& attempt) {
   attempt.Report(messages::kSavingCheckpoint(), 0, 1, "file");
   QL_RETURN_IF_ERROR(
       engine::SaveModel(*model, std::nullopt, attempt.job().model_folder, attempt.OutputPath("model")));
-  if (engine::ParseTruncationSide(dataset.truncation_side)) {
+  if (side) {
     QL_RETURN_IF_ERROR(engine::SaveTruncationSide(dataset.truncation_side, attempt.OutputPath("model")));
   }
   if (!data.validation.empty()) {
