@@ -159,7 +159,7 @@ class ProvisioningTest(unittest.TestCase):
 
 # ---- against real programs -------------------------------------------------------------------------------------------
 
-# Offers a GPU that is not there, whose readings worker/agent/program/testing/fake_nvml.cc gives; runs use the CPU.
+# Offers a GPU that is not there, whose readings worker/agent/program/nvml_testing.cc gives; runs use the CPU.
 RUNNER = """#!/bin/sh
 if [ "$1" = info ]; then
   "{runner}" "$@" | sed 's/"devices" *: *\\[/&"cuda",/'

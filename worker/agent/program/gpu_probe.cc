@@ -3,19 +3,13 @@
 #include <dlfcn.h>
 #include <utility>
 
+#include "worker/agent/program/nvml_types.h"
+
 namespace quantlab::agent {
 namespace {
 
-// NVML's types, from its API reference.
-using Device = struct nvmlDevice*;
 constexpr int kSuccess = 0;
 constexpr unsigned kGpuTemperature = 0;  // NVML_TEMPERATURE_GPU
-struct Memory {
-  unsigned long long total, free, used;  // bytes
-};
-struct Utilization {
-  unsigned gpu, memory;  // percent
-};
 
 }  // namespace
 
@@ -25,11 +19,11 @@ struct GpuProbe::Library {
   int (*init)() = nullptr;
   int (*shutdown)() = nullptr;
   int (*count)(unsigned*) = nullptr;
-  int (*device)(unsigned, Device*) = nullptr;
-  int (*temperature)(Device, unsigned, unsigned*) = nullptr;
-  int (*memory)(Device, Memory*) = nullptr;
-  int (*utilization)(Device, Utilization*) = nullptr;
-  int (*power)(Device, unsigned*) = nullptr;  // milliwatts
+  int (*device)(unsigned, nvmlDevice_t*) = nullptr;
+  int (*temperature)(nvmlDevice_t, unsigned, unsigned*) = nullptr;
+  int (*memory)(nvmlDevice_t, nvmlMemory_t*) = nullptr;
+  int (*utilization)(nvmlDevice_t, nvmlUtilization_t*) = nullptr;
+  int (*power)(nvmlDevice_t, unsigned*) = nullptr;  // milliwatts
 
   ~Library() {
     if (initialized) shutdown();
@@ -67,7 +61,7 @@ std::vector<GpuReading> GpuProbe::Read() const {
   unsigned count = 0;
   if (library_->count(&count) != kSuccess) return readings;
   for (unsigned index = 0; index < count; ++index) {
-    Device device = nullptr;
+    nvmlDevice_t device = nullptr;
     if (library_->device(index, &device) != kSuccess) continue;
     GpuReading reading;
     reading.index = static_cast<int>(index);
@@ -75,10 +69,10 @@ std::vector<GpuReading> GpuProbe::Read() const {
     if (library_->temperature(device, kGpuTemperature, &value) == kSuccess)
       reading.temperature_celsius = value;
     if (library_->power(device, &value) == kSuccess) reading.power_watts = value / 1000.0;
-    Utilization utilization = {};
+    nvmlUtilization_t utilization = {};
     if (library_->utilization(device, &utilization) == kSuccess)
       reading.utilization = utilization.gpu / 100.0;
-    Memory memory = {};
+    nvmlMemory_t memory = {};
     if (library_->memory(device, &memory) == kSuccess) {
       reading.memory_used_bytes = static_cast<int64_t>(memory.used);
       reading.memory_size_bytes = static_cast<int64_t>(memory.total);

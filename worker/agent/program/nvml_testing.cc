@@ -1,11 +1,13 @@
 // A library in the place of NVML, with two GPUs: one that reports all, one that reports its memory alone. A
 // third does not answer. After quantlab_fake_nvml_lose(1) none does.
+#include "worker/agent/program/nvml_types.h"
+
 extern "C" {
 
-struct nvmlDevice {
+struct nvmlDevice_st {
   unsigned index;
 };
-static nvmlDevice devices[] = {{0}, {1}};
+static nvmlDevice_st devices[] = {{0}, {1}};
 static int lost = 0;
 
 void quantlab_fake_nvml_lose(int all) {
@@ -22,29 +24,26 @@ int nvmlDeviceGetCount_v2(unsigned* count) {
   *count = 3;
   return 0;
 }
-int nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice** device) {
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t* device) {
   if (index > 1 || lost != 0) return 15;  // NVML_ERROR_GPU_IS_LOST
   *device = &devices[index];
   return 0;
 }
-int nvmlDeviceGetTemperature(nvmlDevice* device, unsigned sensor, unsigned* celsius) {
+int nvmlDeviceGetTemperature(nvmlDevice_t device, unsigned sensor, unsigned* celsius) {
   if (device->index != 0 || sensor != 0) return 3;  // NVML_ERROR_NOT_SUPPORTED
   *celsius = 61;
   return 0;
 }
-int nvmlDeviceGetMemoryInfo(nvmlDevice*, unsigned long long* total_free_used) {
-  total_free_used[0] = 80'000'000'000;
-  total_free_used[1] = 50'000'000'000;
-  total_free_used[2] = 30'000'000'000;
+int nvmlDeviceGetMemoryInfo(nvmlDevice_t, nvmlMemory_t* memory) {
+  *memory = {80'000'000'000, 50'000'000'000, 30'000'000'000};
   return 0;
 }
-int nvmlDeviceGetUtilizationRates(nvmlDevice* device, unsigned* gpu_memory) {
+int nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t* utilization) {
   if (device->index != 0) return 3;
-  gpu_memory[0] = 87;
-  gpu_memory[1] = 20;
+  *utilization = {87, 20};
   return 0;
 }
-int nvmlDeviceGetPowerUsage(nvmlDevice* device, unsigned* milliwatts) {
+int nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned* milliwatts) {
   if (device->index != 0) return 3;
   *milliwatts = 312'500;
   return 0;
