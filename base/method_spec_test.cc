@@ -7,6 +7,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/method_text.h"
+
 namespace quantlab {
 namespace {
 
@@ -80,6 +82,34 @@ TEST(MethodSpecTest, NumbersThatDifferPrintDifferently) {
   EXPECT_NE(ParamToString(0.1), ParamToString(0.1 + 1e-16 * 2));
   ParamSpec texts{"texts", ParamType::kInt, int64_t{1}, {}, 1, 100000, "Texts."};
   EXPECT_EQ(DescribeAllowed(texts), "an integer from 1 to 100000");
+}
+
+TEST(MethodTextTest, EveryTextExistsInBothLanguages) {
+  for (const MethodSpec& method : AllMethods()) {
+    EXPECT_EQ(HelpText(method, Language::kEnglish), method.help);
+    EXPECT_NE(HelpText(method, Language::kChinese), method.help) << method.name;
+    for (const ParamSpec& param : method.params) {
+      EXPECT_EQ(HelpText(method, param, Language::kEnglish), param.help);
+      EXPECT_NE(HelpText(method, param, Language::kChinese), param.help) << method.name << " " << param.name;
+      EXPECT_NE(AllowedText(param, Language::kChinese), "") << method.name << " " << param.name;
+    }
+    for (const DeviceSupport& support : method.devices) {
+      if (!support.detail.empty())
+        EXPECT_NE(DetailText(support, Language::kChinese), support.detail) << method.name;
+    }
+  }
+}
+
+TEST(MethodTextTest, AParameterThatMeansSomethingElseElsewhereHasATextOfItsOwn) {
+  const auto help = [](const char* method) {
+    const MethodSpec& spec = *FindMethod(method);
+    for (const ParamSpec& param : spec.params) {
+      if (param.name == "calibration_texts") return HelpText(spec, param, Language::kChinese);
+    }
+    return std::string();
+  };
+  EXPECT_EQ(help("weight_only"), "仅用于 gptq：校准所用的训练文本数，由运行的种子抽取。");
+  EXPECT_EQ(help("qat"), "校准激活范围所用的训练文本数，由运行的种子抽取。");
 }
 
 // `given` completed with defaults.

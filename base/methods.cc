@@ -1,7 +1,13 @@
 // The list of methods. A method is one entry here and one file in worker/engine/methods.
+#include <map>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "base/message_catalogue.h"
 #include "base/method_spec.h"
+#include "base/method_text.h"
+#include "base/param_check.h"
 #include "base/settings.h"
 
 namespace quantlab {
@@ -352,6 +358,112 @@ ParamSpec Embeddings() {
       "model's bytes.");
 }
 
+// --- Chinese ---
+
+using Texts = std::map<absl::string_view, absl::string_view>;
+
+// By method, by parameter, or by "method.parameter" where a parameter means something else than in other
+// methods.
+const Texts& ChineseHelp() {
+  static const auto* const texts = new Texts{
+      {"dynamic_quantization",
+       "INT8 权重，预先算好；激活在推理时量化，范围取自每个词元（或整个批次）。不需要校准数据。"},
+      {"static_quantization",
+       "INT8 权重和激活；激活的范围由训练文本校准得到并固定下来，推理时无需计算。追求速度且有校准文本时选用。"},
+      {"qat",
+       "从 FP32 检查点出发，在模拟量化权重和激活的条件下继续训练；所得模型使用与静态量化相同的 INT8 内核。追求准确率（尤其"
+       "位数少时）且可以继续训练时选用。请与其对照 fp32_continued 比较。"},
+      {"fp32_continued",
+       "qat 的对照：用同样的文本、按同样的顺序继续训练 FP32 检查点，什么也不量化，以免把训练更久的效果算作 qat 的功劳。未指定 "
+       "epochs 和 learning_rate 时取 qat 的值。"},
+      {"mixed_precision",
+       "每个线性层使用 INT8、半精度或 FP32：单独量化各层以测量其损害，在本机计时以测量其开销，然后取准确率预算内最快的方案，或"
+       "大小预算内损害最小的方案。也可以整个模型使用半精度。"},
+      {"weight_only",
+       "INT4 或 INT8 权重，激活为浮点：模型最小；逐条处理短文本时快，因为此时大部分时间用于读取权重。GPTQ 用训练文本校准舍入。"},
+      {"fp8_quantization",
+       "FP8（E4M3）权重，预先算好；激活在推理时舍入；两者都使用浮点缩放因子。用于有 FP8 运算的 GPU（计算能力 9.0）；在其他设备"
+       "上只反映 FP8 的准确率，不反映其速度。不需要校准数据。"},
+
+      {"dtype", "权重的整数类型。"},
+      {"weight_only.dtype", "权重的整数类型：int4 每组输入一个缩放因子，int8 每个输出通道一个。"},
+      {"granularity",
+       "激活缩放因子的粒度：每个词元一个，文本的结果与同批的其他文本无关；或整个批次一个，与 PyTorch 相同。"},
+      {"fp8_quantization.granularity",
+       "激活缩放因子的粒度：每个词元一个，文本的结果与同批的其他文本无关；或整个批次一个。"},
+      {"weight_granularity", "权重缩放因子的粒度：每个输出通道一个，或整个矩阵一个。"},
+      {"reduce_range",
+       "激活用 7 位，与 PyTorch 在 16 位累加会饱和的 CPU 上的默认一致。本项目的内核在任何 CPU 上都是精确的，因此只会损失准确"
+       "率。"},
+      {"embeddings", "int8：嵌入表也量化，每行一个缩放因子；在小型编码器中，嵌入表占模型字节数的一半。"},
+      {"calibration_texts", "校准激活范围所用的训练文本数，由运行的种子抽取。"},
+      {"weight_only.calibration_texts", "仅用于 gptq：校准所用的训练文本数，由运行的种子抽取。"},
+      {"observer",
+       "范围的求法：极值、极值在各批次上的滑动平均、平方误差最小的范围、信息损失最小的范围，或百分位数。"},
+      {"percentile", "用于观察器 percentile：低于上端的数值所占的百分比；下端与之对称。"},
+      {"averaging_constant",
+       "用于观察器 moving_average：每个新批次（32 条文本）的权重。权重小时需要许多批次；批次少时，范围与第一个批次的相近。"},
+      {"weight_bits",
+       "每个权重的位数；不超过 4 位时，保存的模型中两个权重占一个字节。少于 8 位时，速度与 8 位相同。"},
+      {"smooth_quant",
+       "SmoothQuant：把输入特征的离群值转移到权重中，指数取 smooth_alpha，或为每一层取在所用观察器下最好的值。"},
+      {"smooth_alpha", "用于 smooth_quant 的 given：0 让离群值留在激活中，1 把离群值全部转移到权重中。"},
+      {"bias_correction", "从每个通道的偏置中减去它在校准文本上的平均误差。"},
+      {"epochs", "在训练文本上继续训练的轮数。"},
+      {"learning_rate", "继续训练的学习率峰值；其余与 training 相同。"},
+      {"freeze_observers_at",
+       "从这一比例的步数起，激活的范围固定不变。在此之前，无论最初的范围由哪种观察器求得，都随各批次的极值变化。"},
+      {"learned_steps", "量化步长也参与训练（LSQ），而不是跟随范围。"},
+      {"distillation", "损失中 FP32 模型的输出相对于标签的权重；0：只用标签。"},
+      {"temperature", "蒸馏的温度，两个模型的 logits 都除以它。"},
+      {"mode", "per_layer：逐层选择精度；whole：全部使用半精度。"},
+      {"half", "各层可用的半精度；none：只用 INT8 和 FP32。"},
+      {"objective",
+       "speed：所测前沿上满足 max_accuracy_drop 的最快方案；size：所找到的满足 size_budget 的损害最小的方案。"},
+      {"max_accuracy_drop",
+       "在验证文本上相对 FP32 允许损失的准确率，以比例表示；损失加上其一个标准误差不得超过它。"},
+      {"size_budget", "线性层的字节数占 FP32 时的比例。"},
+      {"pin",
+       "指定精度的层，例如 \"classifier=fp32, *.output.dense=bf16\"；* 代表任意字符。仅用于 mode 为 per_layer 时。"},
+      {"sensitivity_texts", "测量各层损害所用的验证文本数。"},
+      {"algorithm",
+       "权重的舍入方法：gptq 用尚未舍入的权重补偿在校准文本上的误差；rtn 各自舍入到最近的整数。"},
+      {"group_size", "仅用于 int4：共用一个缩放因子的输入个数；组越小越准确，占用的字节越多。"},
+      {"symmetric", "仅用于 int4：不用零点，每组节省一个字节，准确率有所损失。"},
+      {"damping",
+       "仅用于 gptq：加到 Hessian 对角线上的值，以其均值的比例表示。校准行数少于输入个数的层可取 10 倍或 100 倍，由在其他文本"
+       "上的误差决定。"},
+      {"activation_order", "仅用于 gptq：先舍入激活最大的输入，而不是按文件中的顺序。"},
+  };
+  return *texts;
+}
+
+// By the English text.
+const Texts& ChineseDetails() {
+  static const auto* const texts = new Texts{
+      {"fused products on compute capability 9.0 where the build has them, elsewhere integer products by "
+       "at::_int_mm",
+       "计算能力 9.0 的设备上使用融合乘法（构建包含时），其他设备上用 at::_int_mm 做整数乘法"},
+      {"half precision falls back to FP32 arithmetic on CPUs without AVX512_BF16 or AMX (bf16) or AVX512_FP16 "
+       "(fp16)",
+       "在没有 AVX512_BF16、AMX（bf16）或 AVX512_FP16（fp16）的 CPU 上，半精度回退到 FP32 运算"},
+      {"weights are dequantized and multiplied by at::linear where there is no AVX2",
+       "没有 AVX2 时，权重反量化后用 at::linear 相乘"},
+      {"weights are dequantized and multiplied by at::linear", "权重反量化后用 at::linear 相乘"},
+      {"weights and inputs are rounded to FP8 and multiplied by at::linear in FP32",
+       "权重和输入舍入到 FP8，再用 at::linear 以 FP32 相乘"},
+      {"fused products on compute capability 9.0 where the build has them, elsewhere FP32 products of values "
+       "rounded to FP8",
+       "计算能力 9.0 的设备上使用融合乘法（构建包含时），其他设备上对舍入到 FP8 的值做 FP32 乘法"},
+  };
+  return *texts;
+}
+
+std::string Find(const Texts& texts, absl::string_view key, absl::string_view otherwise) {
+  const auto found = texts.find(key);
+  return std::string(found == texts.end() ? otherwise : found->second);
+}
+
 }  // namespace
 
 const std::vector<MethodSpec>& AllMethods() {
@@ -370,6 +482,25 @@ const std::vector<MethodSpec>& AllMethods() {
     return all;
   }();
   return *methods;
+}
+
+std::string HelpText(const MethodSpec& method, Language language) {
+  return language == Language::kEnglish ? method.help : Find(ChineseHelp(), method.name, method.help);
+}
+
+std::string HelpText(const MethodSpec& method, const ParamSpec& param, Language language) {
+  if (language == Language::kEnglish) return param.help;
+  return Find(ChineseHelp(), absl::StrCat(method.name, ".", param.name),
+              Find(ChineseHelp(), param.name, param.help));
+}
+
+std::string AllowedText(const ParamSpec& param, Language language) {
+  return Render(language, AllowedValues(param));
+}
+
+std::string DetailText(const DeviceSupport& support, Language language) {
+  return language == Language::kEnglish ? support.detail
+                                        : Find(ChineseDetails(), support.detail, support.detail);
 }
 
 }  // namespace quantlab

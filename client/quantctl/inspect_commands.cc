@@ -122,8 +122,12 @@ absl::StatusOr<int> Get(Session& session, const std::string& name) {
           HumanTime(created, absl::Now(), session.language()), Printable(experiment.submitter()),
           experiment.priority() != 0 ? absl::StrCat(experiment.priority()) : "")),
       "\n\n"));
-  Table table(
-      {{"RUN"}, {"STATE"}, {"TOOK", Align::kRight}, {"TRIES", Align::kRight}, {"FOLDER"}, {"DETAIL"}});
+  Table table({{"RUN", Align::kLeft, true},
+               {"STATE"},
+               {"TOOK", Align::kRight},
+               {"TRIES", Align::kRight},
+               {"FOLDER", Align::kLeft, true},
+               {"DETAIL"}});
   for (const v1::Run& run : experiment.runs()) {
     table.Add({SplitRunId(run.id()).second,
                {session.Term(StateName(run.state())), ToneOf(run.state())},
@@ -233,7 +237,8 @@ int PrintMetricSpecs(Session& session) {
   body["metrics"] = Json::array();
   Table table({{"METRIC"}, {"UNIT"}, {"BETTER"}, {"MEANING"}});
   for (const MetricSpec& spec : AllMetrics()) {
-    table.Add({spec.name, spec.unit, session.Term(spec.higher_is_better ? "higher" : "lower"), spec.help});
+    table.Add({spec.name, spec.unit, session.Term(spec.higher_is_better ? "higher" : "lower"),
+               session.language() == Language::kEnglish ? spec.help : spec.title_zh});
     body["metrics"].push_back({{"name", spec.name},
                                {"unit", spec.unit},
                                {"title", spec.title},
@@ -272,8 +277,8 @@ absl::StatusOr<int> Metrics(Session& session, const MetricOptions& options) {
     session.PrintDocument("MetricList", body);
     return kExitOk;
   }
-  Table table({{"RUN"},
-               {"METRIC"},
+  Table table({{"RUN", Align::kLeft, true},
+               {"METRIC", Align::kLeft, true},
                {"VALUE", Align::kRight},
                {"95 % INTERVAL"},
                {"STEP", Align::kRight},
@@ -310,11 +315,12 @@ absl::StatusOr<int> Explain(Session& session, const std::string& name) {
   session.Print(session.Say(messages::kRunIs(id, state)) + "\n");
   for (int i = 0; i < answer.reasons_size(); ++i) {
     const v1::Message coded = i < answer.coded_reasons_size() ? answer.coded_reasons(i) : v1::Message();
-    session.Print(
+    session.PrintText(
         absl::StrCat("  - ", Printable(ShownText(session.language(), coded, answer.reasons(i))), "\n"));
   }
   if (answer.queue_position() > 0) {
-    session.Print(absl::StrCat("  - ", session.Say(messages::kQueuePosition(answer.queue_position())), "\n"));
+    session.PrintText(
+        absl::StrCat("  - ", session.Say(messages::kQueuePosition(answer.queue_position())), "\n"));
   }
   return kExitOk;
 }

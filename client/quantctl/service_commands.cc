@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "base/messages.h"
+#include "base/method_text.h"
 #include "base/status_macros.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
@@ -24,20 +25,39 @@
 namespace quantlab::client {
 namespace {
 
+// The coordinator's texts are English. Where this program knows the same text, it is shown in the user's
+// language; a coordinator of another version may say something else.
+v1::Method Translated(v1::Method method, Language language) {
+  const MethodSpec* const spec = FindMethod(method.name());
+  if (language == Language::kEnglish || spec == nullptr) return method;
+  if (method.help() == spec->help) method.set_help(HelpText(*spec, language));
+  for (v1::DeviceSupport& support : *method.mutable_devices()) {
+    support.set_detail(DetailText({support.device(), support.level(), support.detail()}, language));
+  }
+  for (v1::ParamSpec& param : *method.mutable_params()) {
+    for (const ParamSpec& known : spec->params) {
+      if (known.name != param.name()) continue;
+      if (param.help() == known.help) param.set_help(HelpText(*spec, known, language));
+      if (param.allowed() == DescribeAllowed(known)) param.set_allowed(AllowedText(known, language));
+    }
+  }
+  return method;
+}
+
 void PrintMethod(Session& session, const v1::Method& method) {
   const std::string titles = absl::StrCat(method.title(), ", ", method.title_zh());
-  session.Print(absl::StrCat(session.Say(messages::kMethodVersion(
-                                 method.name(), method.version(),
-                                 session.language() == Language::kEnglish ? titles : method.title_zh())),
-                             "\n  ", Printable(method.help()), "\n"));
+  session.PrintText(absl::StrCat(session.Say(messages::kMethodVersion(
+                                     method.name(), method.version(),
+                                     session.language() == Language::kEnglish ? titles : method.title_zh())),
+                                 "\n  ", Printable(method.help()), "\n"));
   for (const v1::DeviceSupport& device : method.devices()) {
-    session.Print(absl::StrCat(
+    session.PrintText(absl::StrCat(
         "  ",
         session.Say(messages::kMethodOnDevice(device.device(), device.level(), Printable(device.detail()))),
         "\n"));
   }
   session.Print("\n");
-  Table table({{"PARAMETER"}, {"DEFAULT"}, {"ALLOWED"}, {"MEANING"}});
+  Table table({{"PARAMETER"}, {"DEFAULT"}, {"ALLOWED", Align::kLeft, true}, {"MEANING"}});
   for (const v1::ParamSpec& param : method.params()) {
     table.Add({"  " + param.name(), param.default_value(), param.allowed(), param.help()});
   }
@@ -56,7 +76,8 @@ void PrintDeviceTable(Session& session, const v1::ListMethodsResponse& answer) {
     }
   }
   std::vector<Table::Column> columns = {{"METHOD"}};
-  for (const std::string& device : devices) columns.push_back({absl::AsciiStrToUpper(device)});
+  for (const std::string& device : devices)
+    columns.push_back({absl::AsciiStrToUpper(device), Align::kLeft, true});
   Table table(std::move(columns));
   for (const v1::Method& method : answer.methods()) {
     std::vector<Cell> row = {method.name()};
@@ -91,6 +112,8 @@ absl::StatusOr<int> Methods(Session& session, const std::string& name) {
   if (!session.is_table()) {
     session.PrintDocument("MethodList", ToJsonValue(answer));
   } else {
+    for (v1::Method& method : *answer.mutable_methods())
+      method = Translated(std::move(method), session.language());
     for (const v1::Method& method : answer.methods()) PrintMethod(session, method);
     PrintDeviceTable(session, answer);
   }
@@ -104,7 +127,7 @@ absl::StatusOr<int> Catalog(Session& session) {
     session.PrintDocument("Catalog", ToJsonValue(answer));
     return kExitOk;
   }
-  Table table({{"NAME"}, {"ROLE"}, {"LICENCE"}, {"SOURCE"}, {"DESCRIPTION"}});
+  Table table({{"NAME"}, {"ROLE"}, {"LICENCE"}, {"SOURCE", Align::kLeft, true}, {"DESCRIPTION"}});
   for (const v1::CatalogEntry& entry : answer.entries()) {
     table.Add(
         {entry.name(), session.Term(entry.role()), entry.license(), entry.source(), entry.description()});
