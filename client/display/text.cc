@@ -4,8 +4,11 @@
 
 #include <utf8proc.h>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/text/utf8.h"
@@ -35,6 +38,52 @@ size_t WidthOf(utf8proc_int32_t code) {
 bool ChangesOrder(utf8proc_int32_t code) {
   return code == 0x061c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
          (code >= 0x2066 && code <= 0x2069);
+}
+
+// Whether a line may end between two characters that are not blank. As in the Unicode Standard, Annex 14, CJK
+// text breaks anywhere but after what opens and before what closes or ends a sentence; other text breaks at
+// blanks only, also where the annex allows it at '/' and '-', so that paths and options can be copied.
+bool MayBreak(utf8proc_int32_t before, utf8proc_int32_t after) {
+  if (before < 0 || after < 0 || (WidthOf(before) < 2 && WidthOf(after) < 2)) return false;
+  const utf8proc_category_t first = utf8proc_category(before), second = utf8proc_category(after);
+  const bool opened = first == UTF8PROC_CATEGORY_PS || first == UTF8PROC_CATEGORY_PI;
+  const bool closes = second == UTF8PROC_CATEGORY_PE || second == UTF8PROC_CATEGORY_PF ||
+                      second == UTF8PROC_CATEGORY_PO || WidthOf(after) == 0;
+  return !opened && !closes;
+}
+
+// What no line break may split, and the blanks before it.
+struct Word {
+  absl::string_view blanks, text;
+};
+
+std::vector<Word> Words(absl::string_view text) {
+  std::vector<Word> words;
+  size_t begin = 0, word = 0;  // of its blanks, and of its text
+  utf8proc_int32_t before = ' ';
+  for (size_t at = 0, length = 0; at < text.size(); at += length) {
+    const utf8proc_int32_t code = Decode(text, at, &length);
+    if (at > word && (code == ' ' || MayBreak(before, code))) {
+      words.push_back({text.substr(begin, word - begin), text.substr(word, at - word)});
+      begin = word = at;
+    }
+    if (code == ' ') word = at + length;
+    before = code;
+  }
+  if (word < text.size()) words.push_back({text.substr(begin, word - begin), text.substr(word)});
+  return words;
+}
+
+// Where the text of a line begins, in columns.
+size_t TextBegin(absl::string_view line) {
+  const size_t first = line.find_first_not_of(' ');
+  if (first == absl::string_view::npos) return 0;
+  if (absl::StartsWith(line.substr(first), "- ")) return first + 2;
+  const size_t gap = line.find("  ", first);
+  const size_t second = line.find_first_not_of(' ', gap);
+  return gap == absl::string_view::npos || second == absl::string_view::npos
+             ? first
+             : DisplayWidth(line.substr(0, second));
 }
 
 }  // namespace
@@ -68,6 +117,40 @@ std::string TruncateMiddle(absl::string_view text, size_t width) {
   for (size_t length = 0; begin < text.size() && left > tail; begin += length)
     left -= WidthOf(Decode(text, begin, &length));
   return absl::StrCat(head, text.substr(begin));
+}
+
+std::vector<std::string> WrapLine(absl::string_view text, size_t width, size_t indent) {
+  std::vector<std::string> lines;
+  std::string line;
+  size_t used = 0;
+  bool any = false;  // words in the line
+  for (const Word& word : Words(text)) {
+    const size_t columns = DisplayWidth(word.text);
+    if (any && width > 0 && used + word.blanks.size() + columns > width) {
+      lines.push_back(std::move(line));
+      line = std::string(indent, ' ');
+      used = indent + columns;
+    } else {
+      absl::StrAppend(&line, word.blanks);
+      used += word.blanks.size() + columns;
+    }
+    absl::StrAppend(&line, word.text);
+    any = true;
+  }
+  lines.push_back(std::move(line));
+  return lines;
+}
+
+std::string Wrap(absl::string_view text, size_t width) {
+  if (width == 0) return std::string(text);
+  std::vector<std::string> lines;
+  for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+    // Where the first column takes most of the width, there is more room below it.
+    const size_t begin = TextBegin(line);
+    for (std::string& part : WrapLine(line, width, begin <= width / 2 ? begin : 0))
+      lines.push_back(std::move(part));
+  }
+  return absl::StrJoin(lines, "\n");
 }
 
 std::string Pad(absl::string_view text, size_t width, bool right) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -19,6 +20,15 @@ std::string Truncate(absl::string_view text, size_t width);
 
 // The same, cut in the middle: names that begin and end differently stay different.
 std::string TruncateMiddle(absl::string_view text, size_t width);
+
+// `text` in lines of at most `width` columns, without its line breaks. A line ends at blanks, which are
+// dropped, or beside a CJK character unless punctuation there belongs to a neighbour. What has neither, a
+// path for example, stays whole and may be wider. Width 0: one line.
+std::vector<std::string> WrapLine(absl::string_view text, size_t width, size_t indent = 0);
+
+// Every line of `text` wrapped. The lines that continue one are indented to where its text begins: after its
+// blanks, after "- ", and after a first column that two or more blanks end.
+std::string Wrap(absl::string_view text, size_t width);
 
 // `text` padded with spaces to `width` columns; unchanged if wider.
 std::string Pad(absl::string_view text, size_t width, bool right = false);

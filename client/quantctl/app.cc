@@ -1,12 +1,17 @@
 #include <clocale>
 #include <cstdio>
 #include <exception>
+#include <sstream>
+#include <unistd.h>
 
+#include "absl/strings/str_cat.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
+#include "client/display/text.h"
 #include "client/quantctl/command_line_text.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/exit_codes.h"
+#include "client/quantctl/session.h"
 #include "client/quantctl/settings_command.h"
 #include "client/quantctl/storage_commands.h"
 #include "yaml/diagnostics.h"
@@ -45,6 +50,11 @@ void AddGlobalOptions(CommandLine& line) {
   app.add_flag("-q,--quiet", line.quiet, line.Say(messages::kHelpQuiet()));
 }
 
+// Of the terminal, to which lines are wrapped; 0 where the file is none.
+int ColumnsOf(int fd) {
+  return Terminal::Of(fd, true, ProcessEnvironment()).Columns();
+}
+
 bool IsBare(const CLI::App& app, const CLI::ParseError& end) {
   return end.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) &&
          app.get_subcommands().empty() && app.remaining().empty();
@@ -52,14 +62,22 @@ bool IsBare(const CLI::App& app, const CLI::ParseError& end) {
 
 // Help goes to standard output, errors to standard error; CLI11's exit codes become ours.
 int ReportParseEnd(const CommandLine& line, const CLI::ParseError& end) {
-  if (end.get_exit_code() == 0) return line.app->exit(end) == 0 ? kExitOk : kExitUsage;
+  std::ostringstream help;
+  if (end.get_exit_code() == 0) {
+    const int code = line.app->exit(end, help, help);
+    std::fputs(Wrap(help.str(), ColumnsOf(STDOUT_FILENO)).c_str(), stdout);
+    return code == 0 ? kExitOk : kExitUsage;
+  }
+  const int columns = ColumnsOf(STDERR_FILENO);
   if (IsBare(*line.app, end)) {
-    std::fprintf(stderr, "%s\n", line.Say(messages::kHelpFirstSteps()).c_str());
+    std::fprintf(stderr, "%s\n", Wrap(line.Say(messages::kHelpFirstSteps()), columns).c_str());
     return kExitUsage;
   }
   // A Chinese colon brings its own space.
-  std::fprintf(stderr, line.language == Language::kEnglish ? "%s %s\n" : "%s%s\n",
-               RenderTerm(line.language, "error:").c_str(), line.Say(ParseProblem(*line.app, end)).c_str());
+  const std::string error =
+      absl::StrCat(RenderTerm(line.language, "error:"), line.language == Language::kEnglish ? " " : "",
+                   line.Say(ParseProblem(*line.app, end)));
+  std::fprintf(stderr, "%s\n", Wrap(error, columns).c_str());
   return kExitUsage;
 }
 

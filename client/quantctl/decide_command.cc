@@ -156,7 +156,7 @@ absl::StatusOr<int> Decide(Session& session, const DecideOptions& options) {
   } else if (!session.is_table()) {
     session.PrintDocument("Decision", ToJson(decision));
   } else {
-    session.Print(report::RenderDecision(decision, session.language()));
+    session.PrintText(report::RenderDecision(decision, session.language()));
   }
   return decision.best.has_value() ? kExitOk : kExitNotFound;
 }

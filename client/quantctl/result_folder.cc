@@ -55,12 +55,14 @@ std::string ShapeHeader(Language language, const std::set<report::InputShape>& s
 Table VariantTable(Language language, const report::Facts& facts) {
   std::set<report::InputShape> shapes;
   for (size_t i = 0; i < facts.comparisons.size(); ++i) shapes.merge(facts.ShapesWithSpeedup(i));
-  std::vector<Table::Column> columns = {{"VARIANT"},
-                                        {facts.task().numeric ? "PEARSON [95 %]" : "ACCURACY [95 %]"},
-                                        {"SIZE", Align::kRight},
-                                        {"SMALLER", Align::kRight}};
+  std::vector<Table::Column> columns = {
+      {"VARIANT", Align::kLeft, true},
+      {facts.task().numeric ? "PEARSON [95 %]" : "ACCURACY [95 %]", Align::kLeft, true},
+      {"SIZE", Align::kRight},
+      {"SMALLER", Align::kRight}};
   for (const report::InputShape& shape : shapes) {
-    columns.push_back({Render(language, messages::kSpeedupColumn(ShapeHeader(language, shapes, shape)))});
+    columns.push_back({Render(language, messages::kSpeedupColumn(ShapeHeader(language, shapes, shape))),
+                       Align::kLeft, true});
   }
   Table table(columns);
   for (const report::VariantFacts& variant : facts.variants) {
@@ -135,10 +137,12 @@ std::string Summary(Session& session, const Reported& reported, const std::strin
   const report::Facts facts = report::CollectFacts(data);
   std::string text;
   const Language language = session.language();
+  const int columns = session.out().Columns();
   const Table table = VariantTable(language, facts);
-  if (!table.empty()) absl::StrAppend(&text, table.Render(session.out().color, 0, language), "\n");
-  absl::StrAppend(&text, report::RenderSummary(data, SummaryLanguage(session, reported)),
-                  Caveats(language, data, subsets_said));
+  if (!table.empty()) absl::StrAppend(&text, table.Render(session.out().color, columns, language), "\n");
+  absl::StrAppend(&text, Wrap(absl::StrCat(report::RenderSummary(data, SummaryLanguage(session, reported)),
+                                           Caveats(language, data, subsets_said)),
+                              columns));
   if (folder.empty()) return text;
   absl::StrAppend(&text, "\n", session.Say(messages::kResultsIn(folder)), "\n");
   for (const TextFile& file : reported.files) {

@@ -48,6 +48,35 @@ TEST(TextTest, TruncatesInTheMiddleSoThatNamesStayDifferent) {
     EXPECT_LE(DisplayWidth(TruncateMiddle("动态abc量化d静态ef", width)), width);
 }
 
+TEST(TextTest, LinesEndBetweenWords) {
+  EXPECT_THAT(WrapLine("one two  three", 8), ElementsAre("one two", "three"));
+  EXPECT_THAT(WrapLine("one two  three", 0), ElementsAre("one two  three"));
+  EXPECT_THAT(WrapLine("a /path/that/is-longer --no-reuse", 10),
+              ElementsAre("a", "/path/that/is-longer", "--no-reuse"));
+  EXPECT_THAT(WrapLine("", 10), ElementsAre(""));
+  EXPECT_THAT(WrapLine("  ", 10), ElementsAre(""));
+  EXPECT_THAT(WrapLine("one two", 5, 2), ElementsAre("one", "  two"));
+}
+
+TEST(TextTest, ChineseLinesEndAnywhereButAtPunctuation) {
+  EXPECT_THAT(WrapLine("动态量化与静态量化", 8), ElementsAre("动态量化", "与静态量", "化"));
+  // No line begins with what closes or ends, none ends with what opens.
+  EXPECT_THAT(WrapLine("动态量化，静态", 8), ElementsAre("动态量", "化，静态"));
+  EXPECT_THAT(WrapLine("动态量（静态）", 8), ElementsAre("动态量", "（静态）"));
+  EXPECT_THAT(WrapLine("提速2.94×（95% 区间）", 9), ElementsAre("提速2.94×", "（95% 区", "间）"));
+  // Words of other scripts stay whole.
+  EXPECT_THAT(WrapLine("运行quantctl即可", 10), ElementsAre("运行", "quantctl即", "可"));
+}
+
+TEST(TextTest, WrappedLinesContinueBelowTheirText) {
+  EXPECT_EQ(Wrap("one two three\n\nfour\n", 8), "one two\nthree\n\nfour\n");
+  EXPECT_EQ(Wrap("- one two three", 9), "- one two\n  three");
+  EXPECT_EQ(Wrap("  one two three", 9), "  one two\n  three");
+  EXPECT_EQ(Wrap("  --all   one two three", 20), "  --all   one two\n          three");
+  EXPECT_EQ(Wrap("  --everything   one two", 18), "  --everything\none two");
+  EXPECT_EQ(Wrap("one two three", 0), "one two three");
+}
+
 TEST(TextTest, NothingOfALogLineReachesTheTerminalRaw) {
   EXPECT_EQ(Printable("a\tb"), "a b");
   EXPECT_EQ(Printable("\033[31mred\r\n"), "^[[31mred^M^J");
@@ -116,7 +145,37 @@ TEST(TableTest, ColumnsAlignWhateverTheScript) {
 TEST(TableTest, TheLastColumnGivesWay) {
   Table table({{"A"}, {"B"}});
   table.Add({"a", "a rather long explanation"});
-  EXPECT_EQ(table.Render(false, 20), "A  B\na  a rather long ex…\n");
+  EXPECT_EQ(table.Render(false, 20),
+            "A  B\n"
+            "a  a rather long\n"
+            "   explanation\n");
+}
+
+TEST(TableTest, FlexibleColumnsShareWhatTheOthersLeave) {
+  Table table({{"KEY"}, {"ALLOWED", Align::kLeft, true}, {"MEANING"}});
+  table.Add({"epochs", "an integer from 1 to 1000", "Passes over the training texts"});
+  table.Add({"dtype", "fp32", "int8"});
+  EXPECT_EQ(table.Render(false, 40),
+            "KEY     ALLOWED          MEANING\n"
+            "epochs  an integer from  Passes over the\n"
+            "        1 to 1000        training texts\n"
+            "dtype   fp32             int8\n");
+  // A narrow one takes no more than it needs.
+  Table narrow({{"A", Align::kLeft, true}, {"B"}});
+  narrow.Add({"x", "one two three four five"});
+  EXPECT_EQ(narrow.Render(false, 20), "A  B\nx  one two three\n   four five\n");
+}
+
+TEST(TableTest, AWordThatIsWiderThanItsColumnIsCutInTheMiddle) {
+  Table table({{"N"}, {"RUN"}});
+  table.Add({"1", "weight_only.dtype-int4.group_size-128"});
+  EXPECT_EQ(table.Render(false, 23), "N  RUN\n1  weight_onl…_size-128\n");
+}
+
+TEST(TableTest, WhatIsTooWideForAnyTerminalIsNotCutToNothing) {
+  Table table({{"A"}, {"B", Align::kLeft, true}, {"C"}});
+  table.Add({std::string(30, 'a'), "one two three four", "five six seven"});
+  EXPECT_THAT(table.Render(false, 20), HasSubstr("one two     five six\n"));
 }
 
 TEST(TableTest, LineBreaksStayInTheirColumnAndColoursHugTheText) {

@@ -16,6 +16,7 @@
 #include "absl/strings/str_replace.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
+#include "client/display/text.h"
 #include "client/quantctl/exit_codes.h"
 #include "platform/environment.h"
 #include "platform/files.h"
@@ -213,30 +214,36 @@ void Session::Print(const std::string& text) {
 }
 
 void Session::Print(const Table& table) {
-  Print(table.Render(out_.color, out_.is_terminal ? out_.width : 0, language_));
+  Print(table.Render(out_.color, out_.Columns(), language_));
 }
 
 void Session::PrintDocument(const std::string& schema, const Json& body) {
   Print(RenderDocument(schema, body, settings_.output));
 }
 
-void Session::Note(const std::string& message) {
-  if (!quiet_) WriteAll(STDERR_FILENO, message + "\n");
+void Session::PrintText(const std::string& text) {
+  Print(Wrap(text, out_.Columns()));
 }
 
-std::string Session::Label(absl::string_view word, absl::string_view color) const {
-  const std::string label = Term(word);
+void Session::Note(const std::string& message) {
+  if (!quiet_) WriteAll(STDERR_FILENO, Wrap(message, err_.Columns()) + "\n");
+}
+
+void Session::Report(absl::string_view label, absl::string_view color, const std::string& message) {
   // A Chinese colon brings its own space.
   const char* const space = language_ == Language::kEnglish ? " " : "";
-  return err_.color ? absl::StrCat(color, label, "\033[0m", space) : absl::StrCat(label, space);
+  const std::string term = Term(label);
+  std::string text = Wrap(absl::StrCat(term, space, Shorten(message, kMaxMessage)), err_.Columns());
+  if (err_.color) text.replace(0, term.size(), absl::StrCat(color, term, "\033[0m"));
+  WriteAll(STDERR_FILENO, text + "\n");
 }
 
 void Session::Warn(const std::string& message) {
-  WriteAll(STDERR_FILENO, absl::StrCat(Label("warning:", "\033[1;35m"), Shorten(message, kMaxMessage), "\n"));
+  Report("warning:", "\033[1;35m", message);
 }
 
 void Session::Error(const std::string& message) {
-  WriteAll(STDERR_FILENO, absl::StrCat(Label("error:", "\033[1;31m"), Shorten(message, kMaxMessage), "\n"));
+  Report("error:", "\033[1;31m", message);
 }
 
 }  // namespace quantlab::client

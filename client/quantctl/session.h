@@ -29,6 +29,9 @@ struct Terminal {
   bool color = false;
   int width = 80, height = 24;
 
+  // To which lines are wrapped; 0 where this is no terminal: programs get lines as they are.
+  int Columns() const { return is_terminal ? width : 0; }
+
   // Colour only on a terminal that has it, and never with NO_COLOR or --no-color.
   static Terminal Of(int fd, bool no_color, const VariableLookup& environment);
 };
@@ -72,6 +75,8 @@ class Session {
   // Writes to standard output; reports (once) if that fails.
   void Print(const std::string& text);
   void Print(const Table& table);
+  // The same for sentences: on a terminal, lines end between words.
+  void PrintText(const std::string& text);
   void PrintDocument(const std::string& schema, const Json& body);
   // A message in the user's language. Commands that it advises name the same service as this command line:
   // they repeat its --coordinator, --data-dir and the like.
@@ -101,8 +106,8 @@ class Session {
 
  private:
   absl::Status OpenEmbedded(bool want_worker);
-  // The prefix of a warning or an error.
-  std::string Label(absl::string_view word, absl::string_view color) const;
+  // Writes a message with a label in front ("error:") to standard error.
+  void Report(absl::string_view label, absl::string_view color, const std::string& message);
 
   Interrupts interrupts_;  // first: blocks the signals before any thread starts
   Cancellation cancellation_;

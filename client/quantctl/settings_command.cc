@@ -67,7 +67,7 @@ std::string HelpText(const SettingSpec& spec, Language language) {
 
 void PrintSettings(Session& session, const std::vector<const SettingSpec*>& settings) {
   const Language language = session.language();
-  Table table({{"KEY"}, {"DEFAULT"}, {"ALLOWED"}, {"MEANING"}});
+  Table table({{"KEY"}, {"DEFAULT"}, {"ALLOWED", Align::kLeft, true}, {"MEANING"}});
   for (const SettingSpec* spec : settings) {
     table.Add({spec->path(), DefaultText(*spec, language), Plain(DescribeAllowed(*spec, language)),
                HelpText(*spec, language)});
@@ -78,9 +78,9 @@ void PrintSettings(Session& session, const std::vector<const SettingSpec*>& sett
 void PrintSetting(Session& session, const SettingSpec& spec) {
   const Language language = session.language();
   const auto print = [&](const char* label, const std::string& text) {
-    session.Print(absl::StrFormat("  %-7s  %s\n", session.Term(label), text));
+    session.PrintText(absl::StrFormat("  %-7s  %s\n", session.Term(label), text));
   };
-  session.Print(absl::StrCat(spec.path(), "\n  ", HelpText(spec, language), "\n\n"));
+  session.PrintText(absl::StrCat(spec.path(), "\n  ", HelpText(spec, language), "\n\n"));
   print("default", DefaultText(spec, language));
   print("allowed", Plain(DescribeAllowed(spec, language)));
   if (!spec.unit.empty()) print("unit", session.Term(spec.unit));

@@ -62,7 +62,7 @@ Json ToJson(const CommandModel& command) {
 
 int HelpOnExitCodes(Session& session) {
   if (session.is_table()) {
-    session.Print(ExitCodeHelp(session.language()));
+    session.PrintText(ExitCodeHelp(session.language()));
     return kExitOk;
   }
   Json codes = Json::array();
@@ -87,7 +87,7 @@ absl::StatusOr<int> Help(Session& session, const CLI::App& app, const std::strin
     explained = *command;
   }
   if (session.is_table()) {
-    session.Print(explained->help(topic.empty() ? "" : "quantctl"));
+    session.PrintText(explained->help(topic.empty() ? "" : "quantctl"));
   } else {
     Json body = ToJson(DescribeCommand(*explained));
     body["command"] = topic;

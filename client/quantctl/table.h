@@ -25,24 +25,31 @@ struct Cell {
 
 // Columns are as wide as their widest cell in terminal columns (CJK takes two), separated by two spaces, with
 // no trailing spaces. Cells are made printable; a line break in a cell starts a new line in its column.
+//
+// Where they are too wide for a terminal, the flexible columns share what the others leave: their cells
+// continue on further lines, and a word that is wider than its column is cut in the middle.
 class Table {
  public:
   struct Column {
     std::string title;
     Align align = Align::kLeft;
+    bool flexible = false;  // the last column always is
   };
-  explicit Table(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  explicit Table(std::vector<Column> columns);
 
   // As many cells as columns.
   void Add(std::vector<Cell> row) { rows_.push_back(std::move(row)); }
   bool empty() const { return rows_.empty(); }
 
-  // `width`: terminal columns, to which the last column is truncated; 0: no limit. Titles that are terms of
-  // the catalogue are shown in `language`.
+  // `width`: of the terminal, in columns; 0: no limit. Titles that are terms of the catalogue are shown in
+  // `language`.
   std::string Render(bool color, int width = 0, Language language = Language::kEnglish) const;
 
  private:
-  const std::vector<Column> columns_;
+  // How wide each column is, if the flexible ones have to share `width`.
+  std::vector<size_t> Widths(const std::vector<std::string>& titles, size_t width) const;
+
+  std::vector<Column> columns_;
   std::vector<std::vector<Cell>> rows_;
 };
 

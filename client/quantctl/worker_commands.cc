@@ -73,8 +73,14 @@ absl::StatusOr<int> Workers(Session& session) {
     session.Note(messages::kNoWorkers(client->address()));
     return kExitOk;
   }
-  Table table(
-      {{"WORKER"}, {"HOST"}, {"STATE"}, {"DEVICES"}, {"LABELS"}, {"RUN"}, {"LAST SEEN"}, {"PROCESSOR"}});
+  Table table({{"WORKER"},
+               {"HOST", Align::kLeft, true},
+               {"STATE"},
+               {"DEVICES", Align::kLeft, true},
+               {"LABELS", Align::kLeft, true},
+               {"RUN", Align::kLeft, true},
+               {"LAST SEEN"},
+               {"PROCESSOR"}});
   for (const v1::WorkerStatus& status : answer.workers()) {
     const v1::WorkerInfo& worker = status.worker();
     const auto cpu = worker.facts().find("cpu_model");
