@@ -1,5 +1,6 @@
 // Background, theory of each method, and the system's architecture: the only prose here that states no number
 // of the experiment.
+#include "base/method_text.h"
 #include "report/facts/format.h"
 #include "report/facts/quality.h"
 #include "report/parts.h"
@@ -95,7 +96,7 @@ std::string MethodTheory(Writer& writer, const VariantFacts& variant) {
   if (variant.spec != nullptr && !variant.spec->control_of.empty()) {
     return ControlSentence(writer.language(), writer.facts(), variant);
   }
-  return variant.spec == nullptr ? "" : EscapeMarkdown(variant.spec->help);
+  return variant.spec == nullptr ? "" : EscapeMarkdown(HelpText(*variant.spec, writer.language()));
 }
 
 }  // namespace quantlab::report

@@ -6,6 +6,7 @@
 #include <map>
 #include <sstream>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "proto/convert.h"
@@ -245,6 +246,14 @@ TEST(SummaryTest, SaysTheAnswerAndWhatFailed) {
       "positive; correct the row\n"
       "Run `dynamic_quantization` has no result: it was skipped: needs baseline, which ended as FAILED\n"
       "Run `comparison` has no result: it was skipped: needs baseline, which ended as FAILED\n");
+}
+
+TEST(SummaryTest, MessagesOfOthersAreShownAsTheyAre) {
+  ReportData data = Load("failed_baseline");
+  data.runs[0].run.coded_message = {};
+  data.runs[0].run.message = "unknown option --flag | *a* _x_ C:\\y";
+  EXPECT_THAT(RenderSummary(data, Language::kEnglish),
+              testing::HasSubstr("unknown option --flag | *a* _x_ C:\\y\n"));
 }
 
 }  // namespace

@@ -163,7 +163,7 @@ class LiveView {
 
   void Line(const std::string& line) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Erase();
-    WriteError(line + "\n");
+    WriteError(Wrap(line, session_.err().Columns()) + "\n");
     if (drawing()) Draw();
   }
 
