@@ -52,6 +52,12 @@ bool MayBreak(utf8proc_int32_t before, utf8proc_int32_t after) {
   return !opened && !closes;
 }
 
+// Whether the blank at `at` stands before "%" or "×", which stay on the line of their number.
+bool StaysWithNumber(absl::string_view text, size_t at) {
+  const absl::string_view rest = text.substr(at + 1);
+  return absl::StartsWith(rest, "%") || absl::StartsWith(rest, "×");
+}
+
 // What no line break may split, and the blanks before it.
 struct Word {
   absl::string_view blanks, text;
@@ -63,11 +69,11 @@ std::vector<Word> Words(absl::string_view text) {
   utf8proc_int32_t before = ' ';
   for (size_t at = 0, length = 0; at < text.size(); at += length) {
     const utf8proc_int32_t code = Decode(text, at, &length);
-    if (at > word && (code == ' ' || MayBreak(before, code))) {
+    if (at > word && (code == ' ' ? !StaysWithNumber(text, at) : MayBreak(before, code))) {
       words.push_back({text.substr(begin, word - begin), text.substr(word, at - word)});
       begin = word = at;
     }
-    if (code == ' ') word = at + length;
+    if (code == ' ' && at == word) word = at + length;
     before = code;
   }
   if (word < text.size()) words.push_back({text.substr(begin, word - begin), text.substr(word)});
@@ -139,6 +145,12 @@ std::vector<std::string> WrapLine(absl::string_view text, size_t width, size_t i
   }
   lines.push_back(std::move(line));
   return lines;
+}
+
+size_t LongestWord(absl::string_view text) {
+  size_t longest = 0;
+  for (const Word& word : Words(text)) longest = std::max(longest, DisplayWidth(word.text));
+  return longest;
 }
 
 std::string Wrap(absl::string_view text, size_t width) {

@@ -26,6 +26,9 @@ std::string TruncateMiddle(absl::string_view text, size_t width);
 // path for example, stays whole and may be wider. Width 0: one line.
 std::vector<std::string> WrapLine(absl::string_view text, size_t width, size_t indent = 0);
 
+// The columns of the longest part of `text` that WrapLine does not break.
+size_t LongestWord(absl::string_view text);
+
 // Every line of `text` wrapped. The lines that continue one are indented to where its text begins: after its
 // blanks, after "- ", and after a first column that two or more blanks end.
 std::string Wrap(absl::string_view text, size_t width);

@@ -199,6 +199,11 @@ class LiveView {
   std::thread thread_;
 };
 
+// That only a subset of the data is used, as a caveat or as the runner's log has it.
+bool SaysSubset(const v1::Event& event) {
+  return event.caveat().code() == "subset" || event.log().coded_message().code() == messages::kSubset.code();
+}
+
 void PrintChange(Session& session, const v1::WatchExperimentResponse& change) {
   session.Print(RenderLine("Change", ToJsonValue(change)));
 }
@@ -219,7 +224,7 @@ absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::str
     request.set_after_sequence(last);
     const absl::Status status = client.Watch(request, [&](const v1::WatchExperimentResponse& change) {
       last = change.sequence();
-      if (!subsets_said || change.event().caveat().code() != "subset") view.Update(change);
+      if (!subsets_said || !SaysSubset(change.event())) view.Update(change);
       if (stream_changes) PrintChange(session, change);
     });
     followed.interrupted = view.interrupted();

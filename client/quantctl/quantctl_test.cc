@@ -297,6 +297,12 @@ TEST_F(QuantctlTest, SubsetsAreSaidOnce) {
     caveat->set_code("subset");
     caveat->set_message("only a subset was used");
     state.changes.insert(state.changes.begin() + 1, said);
+    // The runner logs it too.
+    v1::LogLine* line = said.mutable_event()->mutable_log();
+    line->set_severity(v1::SEVERITY_WARNING);
+    line->set_message("only a subset was used");
+    line->mutable_coded_message()->set_code("caveat.subset");
+    state.changes.insert(state.changes.begin() + 2, said);
   });
   folder_.Write("q.yaml", "experiments: {}\n");
   const Outcome run = Run("run q.yaml");

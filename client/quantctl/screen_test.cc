@@ -53,6 +53,7 @@ TEST(TextTest, LinesEndBetweenWords) {
   EXPECT_THAT(WrapLine("one two  three", 0), ElementsAre("one two  three"));
   EXPECT_THAT(WrapLine("a /path/that/is-longer --no-reuse", 10),
               ElementsAre("a", "/path/that/is-longer", "--no-reuse"));
+  EXPECT_THAT(WrapLine("faster by 95 %", 13), ElementsAre("faster by", "95 %"));
   EXPECT_THAT(WrapLine("", 10), ElementsAre(""));
   EXPECT_THAT(WrapLine("  ", 10), ElementsAre(""));
   EXPECT_THAT(WrapLine("one two", 5, 2), ElementsAre("one", "  two"));

@@ -59,28 +59,48 @@ Table::Table(std::vector<Column> columns) : columns_(std::move(columns)) {
   if (!columns_.empty()) columns_.back().flexible = true;
 }
 
-std::vector<size_t> Table::Widths(const std::vector<std::string>& titles, size_t width) const {
-  std::vector<size_t> widths;
-  for (const std::string& title : titles) widths.push_back(DisplayWidth(title));
-  for (const auto& row : rows_) {
-    for (size_t i = 0; i < row.size(); ++i) {
-      for (const std::string& line : Lines(row[i].text)) widths[i] = std::max(widths[i], DisplayWidth(line));
+Table::Needs Table::ColumnNeeds(const std::vector<std::string>& titles) const {
+  Needs needs;
+  const auto add = [&needs](size_t i, const std::string& text) {
+    for (const std::string& line : Lines(text)) {
+      needs.whole[i] = std::max(needs.whole[i], DisplayWidth(line));
+      needs.word[i] = std::max(needs.word[i], LongestWord(line));
     }
+  };
+  needs.whole.resize(titles.size());
+  needs.word.resize(titles.size());
+  for (size_t i = 0; i < titles.size(); ++i) add(i, titles[i]);
+  for (const auto& row : rows_) {
+    for (size_t i = 0; i < row.size(); ++i) add(i, row[i].text);
   }
+  return needs;
+}
+
+std::vector<size_t> Table::Widths(const std::vector<std::string>& titles, size_t width) const {
+  const Needs needs = ColumnNeeds(titles);
+  std::vector<size_t> widths = needs.whole;
   if (width == 0 || widths.empty()) return widths;
-  size_t left = width;
-  const auto take = [&left](size_t columns) { left -= std::min(left, columns); };
-  take((widths.size() - 1) * kGap);
-  std::vector<size_t> flexible;  // the narrowest first
+  std::vector<size_t> flexible;
+  size_t taken = (widths.size() - 1) * kGap, words = 0;
   for (size_t i = 0; i < widths.size(); ++i) {
     if (columns_[i].flexible) flexible.push_back(i);
-    if (!columns_[i].flexible) take(widths[i]);
+    (columns_[i].flexible ? words : taken) += columns_[i].flexible ? needs.word[i] : widths[i];
   }
-  std::sort(flexible.begin(), flexible.end(), [&](size_t a, size_t b) { return widths[a] < widths[b]; });
+  size_t left = width - std::min(width, taken);
+  // Where there is room for every word, each column has what its longest word takes, and an equal share of
+  // the rest.
+  const bool words_fit = words <= left;
+  const auto least = [&](size_t i) {
+    return words_fit ? needs.word[i] : std::min(needs.whole[i], kMinColumn);
+  };
+  for (const size_t i : flexible) left -= std::min(left, least(i));
+  std::sort(flexible.begin(), flexible.end(),
+            [&](size_t a, size_t b) { return needs.whole[a] - least(a) < needs.whole[b] - least(b); });
   for (size_t i = 0; i < flexible.size(); ++i) {
-    size_t& columns = widths[flexible[i]];
-    columns = std::min(columns, std::max(left / (flexible.size() - i), kMinColumn));
-    take(columns);
+    const size_t column = flexible[i];
+    const size_t more = std::min(needs.whole[column] - least(column), left / (flexible.size() - i));
+    widths[column] = least(column) + more;
+    left -= more;
   }
   return widths;
 }

@@ -46,6 +46,11 @@ class Table {
   std::string Render(bool color, int width = 0, Language language = Language::kEnglish) const;
 
  private:
+  // Columns of the terminal that a column's widest line takes, and its longest word.
+  struct Needs {
+    std::vector<size_t> whole, word;
+  };
+  Needs ColumnNeeds(const std::vector<std::string>& titles) const;
   // How wide each column is, if the flexible ones have to share `width`.
   std::vector<size_t> Widths(const std::vector<std::string>& titles, size_t width) const;
 
