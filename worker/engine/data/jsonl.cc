@@ -1,10 +1,8 @@
 // JSON Lines: one object a line; text and labels are its members.
 #include <algorithm>
-#include <charconv>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <vector>
 
 #include <absl/status/status.h>
@@ -18,6 +16,7 @@
 #include "base/task.h"
 #include "base/text/escape.h"
 #include "base/text/json_depth.h"
+#include "base/text/strict_json.h"
 #include "base/text/utf8.h"
 #include "worker/engine/data/class_names.h"
 #include "worker/engine/data/file_util.h"
@@ -48,58 +47,6 @@ bool TooDeep(std::string_view json) {
     }
   }
   return false;
-}
-
-constexpr size_t kEscape = 6;  // \\uXXXX
-
-// The code unit of a JSON escape \\uXXXX at `at`; nullopt where there is none.
-std::optional<unsigned> UnicodeEscape(std::string_view json, size_t at) {
-  if (json.substr(at, 2) != "\\u" || at + kEscape > json.size()) return std::nullopt;
-  unsigned unit = 0;
-  const auto [end, error] = std::from_chars(json.data() + at + 2, json.data() + at + kEscape, unit, 16);
-  if (error != std::errc() || end != json.data() + at + kEscape) return std::nullopt;
-  return unit;
-}
-
-bool IsHighSurrogate(std::optional<unsigned> unit) {
-  return unit && *unit >= 0xD800 && *unit < 0xDC00;
-}
-
-bool IsLowSurrogate(std::optional<unsigned> unit) {
-  return unit && *unit >= 0xDC00 && *unit < 0xE000;
-}
-
-// Appends the escape sequence of a string that starts at `at`; one half of a surrogate pair alone, as a text
-// that was cut within an emoji has it, becomes U+FFFD. Returns how many bytes were read.
-size_t CopyEscape(std::string_view json, size_t at, std::string* out) {
-  const std::optional<unsigned> unit = UnicodeEscape(json, at);
-  const bool pair = IsHighSurrogate(unit) && IsLowSurrogate(UnicodeEscape(json, at + kEscape));
-  const size_t length = pair ? 2 * kEscape : unit ? kEscape : 2;
-  const bool alone = !pair && (IsHighSurrogate(unit) || IsLowSurrogate(unit));
-  out->append(alone ? "\\ufffd" : json.substr(at, length));
-  return length;
-}
-
-// What Python's json module writes and JSON does not have, made JSON: NaN, Infinity and -Infinity become
-// null.
-std::string WithoutExtensions(std::string_view json) {
-  std::string strict;
-  bool in_string = false;
-  size_t at = 0;
-  while (at < json.size()) {
-    if (in_string && json[at] == '\\') {
-      at += CopyEscape(json, at, &strict);
-      continue;
-    }
-    if (json[at] == '"') in_string = !in_string;
-    size_t word = 0;
-    for (const std::string_view name : {"-Infinity", "Infinity", "NaN"}) {
-      if (!in_string && word == 0 && json.substr(at, name.size()) == name) word = name.size();
-    }
-    strict += word > 0 ? std::string_view("null") : json.substr(at, 1);
-    at += std::max<size_t>(word, 1);
-  }
-  return strict;
 }
 
 // The only place where exceptions of the library appear.
@@ -186,7 +133,7 @@ class JsonlFormat : public DatasetFormat {
   static absl::StatusOr<Json> Parse(std::string_view text, const std::string& path, int64_t line) {
     if (TooDeep(text)) return FileError(path, line, messages::kJsonTooDeep());
     absl::StatusOr<Json> row = ParseJson(text);
-    if (!row.ok()) row = ParseJson(WithoutExtensions(text));
+    if (!row.ok()) row = ParseJson(StrictJson(text));
     if (row.ok() && row->is_object()) return row;
     if (row.ok() && row->is_array()) return FileError(path, line, messages::kJsonList());
     if (row.ok()) return FileError(path, line, messages::kNotJsonObject());

@@ -1,17 +1,21 @@
 #include "worker/engine/families/encoder_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <utility>
 
 #include <nlohmann/json.hpp>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
 #include "base/task.h"
+#include "base/text/escape.h"
 #include "base/text/json_depth.h"
+#include "base/text/strict_json.h"
 #include "worker/engine/families/families.h"
 
 namespace quantlab::engine {
@@ -25,6 +29,8 @@ constexpr int64_t kMaxWidth = 1 << 16;
 constexpr int64_t kMaxLayers = 1000;
 constexpr int64_t kMaxLabels = 100'000;
 constexpr int64_t kMaxFileBytes = 16 << 20;
+// Of a message: bytes of a value.
+constexpr size_t kMaxShown = 200;
 
 std::string DefaultLabel(int64_t index) {
   return absl::StrCat("LABEL_", index);
@@ -201,32 +207,49 @@ class Parser {
     return Number(family.keys.classifier_dropout, 0, 1, config.classifier_dropout);
   }
 
-  // id2label where there is one, else num_labels, else two classes.
+  // As many as id2label has, else num_labels, else two. Classes without a name get the default one.
   absl::Status ParseLabels(EncoderConfig& config) const {
     int64_t count = 2;
     QL_RETURN_IF_ERROR(Integer("num_labels", 1, kMaxLabels, count));
     const Json* names = Find("id2label");
-    if (names == nullptr) {
-      config.labels.clear();
-      for (int64_t i = 0; i < count; ++i) config.labels.push_back(DefaultLabel(i));
-      return absl::OkStatus();
+    if (names != nullptr && !names->is_object()) {
+      return Bad("id2label",
+                 absl::StrCat(Shorten(names->dump(), kMaxShown), "; allowed: {\"0\": name, \"1\": name, …}"));
     }
-    if (!names->is_object() || names->empty()) {
-      return Bad("id2label", absl::StrCat(names->dump(), "; allowed: {\"0\": name, \"1\": name, …}"));
+    const bool named = names != nullptr && !names->empty();
+    if (named) {
+      QL_ASSIGN_OR_RETURN(const int64_t in_names, CountClasses(*names));
+      if (Find("num_labels") != nullptr && count != in_names) {
+        return Bad("num_labels", absl::StrCat(count, ", but id2label has ", in_names, " classes"));
+      }
+      count = in_names;
     }
-    if (Find("num_labels") != nullptr && count != static_cast<int64_t>(names->size())) {
-      return Bad("num_labels", absl::StrCat(count, ", but id2label has ", names->size(), " names"));
-    }
-    config.labels.assign(names->size(), "");
-    for (size_t i = 0; i < names->size(); ++i) {
-      const auto it = names->find(absl::StrCat(i));
-      const bool named = it != names->end() && (it->is_string() || it->is_number() || it->is_null());
-      if (!named) return Bad("id2label", absl::StrCat("without a name for class ", i, " of ", names->size()));
-      config.labels[i] = it->is_string() ? it->get<std::string>()
-                         : it->is_null() ? DefaultLabel(static_cast<int64_t>(i))
-                                         : it->dump();
+    config.labels.clear();
+    for (int64_t i = 0; i < count; ++i) {
+      const auto name = named ? names->find(absl::StrCat(i)) : json_.end();
+      const bool known = named && name != names->end() && !name->is_null();
+      config.labels.push_back(!known              ? DefaultLabel(i)
+                              : name->is_string() ? name->get<std::string>()
+                                                  : name->dump());
     }
     return absl::OkStatus();
+  }
+
+  // One more than the largest index among the keys of id2label.
+  absl::StatusOr<int64_t> CountClasses(const Json& names) const {
+    int64_t count = 0;
+    for (const auto& [key, name] : names.items()) {
+      int64_t index = -1;
+      if (!absl::SimpleAtoi(key, &index) || index < 0 || index >= kMaxLabels || key != absl::StrCat(index)) {
+        return Bad("id2label", absl::StrCat("with the key \"", Shorten(key, kMaxShown), "\"; allowed: 0 to ",
+                                            kMaxLabels - 1));
+      }
+      if (!name.is_string() && !name.is_number() && !name.is_null()) {
+        return Bad("id2label", absl::StrCat("without a name for class ", index));
+      }
+      count = std::max(count, index + 1);
+    }
+    return count;
   }
 
   const Json& json_;
@@ -295,9 +318,10 @@ void WriteLabels(const EncoderConfig& config, Json& json) {
 }  // namespace
 
 absl::StatusOr<EncoderConfig> ParseModelConfig(const std::string& json, const std::string& where) {
-  QL_ASSIGN_OR_RETURN(const Json parsed, ParseObject(json, where));
+  const std::string text = Json::accept(json) ? json : StrictJson(json);
+  QL_ASSIGN_OR_RETURN(const Json parsed, ParseObject(text, where));
   QL_ASSIGN_OR_RETURN(EncoderConfig config, Parser(parsed, where).Parse());
-  config.source_json = json;
+  config.source_json = text;
   return config;
 }
 

@@ -39,9 +39,11 @@ TEST(EncoderConfigTest, NamesTheKeyThatIsWrong) {
   EXPECT_THAT(ConfigError(R"({"hidden_dropout_prob": 2})"), HasSubstr("hidden_dropout_prob"));
   EXPECT_THAT(ConfigError(R"({"position_embedding_type": "relative_key"})"), HasSubstr("relative_key"));
   EXPECT_THAT(ConfigError(R"({"is_decoder": true})"), HasSubstr("is_decoder"));
-  EXPECT_THAT(ConfigError(R"({"id2label": {"0": "a", "2": "b"}})"), HasSubstr("class 1"));
+  EXPECT_THAT(ConfigError(R"({"id2label": {"0": "a", "x": "b"}})"),
+              HasSubstr("id2label is with the key \"x\""));
+  EXPECT_THAT(ConfigError(R"({"id2label": {"0": "a", "100000": "b"}})"), HasSubstr("allowed: 0 to 99999"));
   EXPECT_THAT(ConfigError(R"({"id2label": {"0": [5]}})"), HasSubstr("id2label"));
-  EXPECT_THAT(ConfigError(R"({"id2label": {}})"), HasSubstr("id2label"));
+  EXPECT_THAT(ConfigError(R"({"id2label": ["a", "b"]})"), HasSubstr("id2label"));
   EXPECT_THAT(ConfigError(R"({"id2label": {"0": "a"}, "num_labels": 3})"), HasSubstr("num_labels"));
 }
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/text/json_depth.h"
+#include "base/text/strict_json.h"
 
 namespace quantlab::engine::tokenizer_fields {
 
@@ -39,6 +40,7 @@ absl::StatusOr<std::optional<Json>> ReadJsonObject(const std::string& path) {
   if (const absl::Status depth = CheckJsonDepth(*content); !depth.ok())
     return Malformed(path, std::string(depth.message()));
   Json json = Json::parse(*content, nullptr, /*allow_exceptions=*/false);
+  if (json.is_discarded()) json = Json::parse(StrictJson(*content), nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return Malformed(path, "is not a JSON object");
   return std::optional<Json>(std::move(json));
 }

@@ -196,11 +196,13 @@ absl::Status CheckIsWordPiece(const TokenizerSpec& spec, const std::string& path
                                       "), which WordPiece cannot match; ", kSaveAsJson));
 }
 
-// One token a line, its id is the number of the line.
+// One token a line, its id is the number of the line. Blank lines at the end, as editors leave them, are
+// none.
 absl::Status ReadVocabularyFile(std::string_view content, const std::string& path, TokenizerSpec* spec) {
   constexpr std::string_view kByteOrderMark = "\uFEFF";
   if (content.substr(0, kByteOrderMark.size()) == kByteOrderMark)
     content.remove_prefix(kByteOrderMark.size());
+  content = content.substr(0, content.find_last_not_of(" \t\r\n") + 1);
   for (int32_t line = 0; !content.empty(); ++line) {
     const size_t end = std::min(content.find('\n'), content.size());
     const std::string_view text = content.substr(0, end);

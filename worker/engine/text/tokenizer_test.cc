@@ -211,6 +211,15 @@ TEST(Tokenizer, ReadsVocabulariesWithCrLf) {
   EXPECT_EQ(Pieces(**t, "ab"), "a ##b");
 }
 
+TEST(Tokenizer, BlankLinesAtTheEndOfAVocabularyAreNoTokens) {
+  const TempFolder folder, whole;
+  folder.Write("vocab.txt", std::string(kVocab) + "\n \r\n\n");
+  whole.Write("vocab.txt", kVocab);
+  const auto t = Tokenizer::Load(folder.path()), same = Tokenizer::Load(whole.path());
+  ASSERT_TRUE(t.ok()) << t.status();
+  EXPECT_EQ((*t)->vocab_size(), (*same)->vocab_size());
+}
+
 TEST(Tokenizer, SpaceAtLineEndsAndAByteOrderMarkAreNoPartOfAToken) {
   std::string vocab = "\uFEFF";
   for (const char c : std::string(kVocab))
