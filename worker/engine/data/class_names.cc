@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <numeric>
+#include <set>
 #include <utility>
 
 #include <utf8proc.h>
@@ -14,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "base/message_catalogue.h"
 #include "base/messages.h"
 #include "base/text/list.h"
@@ -91,20 +93,89 @@ int IndexOf(const std::string& name, const std::vector<std::string>& names) {
 }
 
 // Of a message: entries of a list.
-constexpr size_t kMaxListed = 20, kMaxSuggested = 4;
+constexpr size_t kMaxListed = 20, kMaxSuggested = 8;
 
-// Entries for the map: the classes without a match, in the order of both lists.
+// How much two names that differ have in common: the characters with which both begin, where they are the
+// whole of one (an abbreviation) or several. 0: nothing.
+size_t Likeness(const std::string& a, const std::string& b) {
+  constexpr size_t kSeveral = 3;
+  const std::string left = PlainForm(a), right = PlainForm(b);
+  size_t characters = 0, at = 0;
+  while (at < left.size() && at < right.size()) {
+    const auto length = static_cast<size_t>(DecodeUtf8(std::string_view(left).substr(at)).length);
+    if (left.compare(at, length, right, at, length) != 0) break;
+    at += length;
+    ++characters;
+  }
+  return characters >= kSeveral || at == left.size() || at == right.size() ? characters : 0;
+}
+
+// The classes on both sides that have no counterpart.
+struct Unmatched {
+  std::vector<std::string> model, dataset;
+};
+
+Unmatched FindUnmatched(const std::vector<std::string>& model, const std::vector<std::string>& dataset,
+                        const std::vector<int>& matched) {
+  Unmatched unmatched;
+  std::set<int> taken;
+  for (size_t i = 0; i < model.size(); ++i) {
+    if (matched[i] < 0 || !taken.insert(matched[i]).second) unmatched.model.push_back(model[i]);
+  }
+  for (size_t i = 0; i < dataset.size(); ++i) {
+    if (taken.count(static_cast<int>(i)) == 0) unmatched.dataset.push_back(dataset[i]);
+  }
+  return unmatched;
+}
+
+// The only name of `names` that is most like `name`; -1 where there is none, or more than one.
+int OnlyLikeliest(const std::string& name, const std::vector<std::string>& names) {
+  size_t best = 0;
+  int found = -1;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const size_t likeness = Likeness(name, names[i]);
+    if (likeness == best) found = -1;
+    if (likeness > best) {
+      best = likeness;
+      found = static_cast<int>(i);
+    }
+  }
+  return found;
+}
+
+// What `name` of the model may be called in the dataset: one name where only one is left or like it, else
+// some of the names to choose from, as a guess would be taken for knowledge.
+std::string SuggestedName(const std::string& name, const Unmatched& unmatched) {
+  constexpr size_t kMaxAlternatives = 3;
+  const std::vector<std::string>& names = unmatched.dataset;
+  if (names.size() == 1) return names[0];
+  const int likeliest = OnlyLikeliest(name, names);
+  if (likeliest >= 0) {
+    const std::string& found = names[static_cast<size_t>(likeliest)];
+    const int back = OnlyLikeliest(found, unmatched.model);
+    if (back >= 0 && unmatched.model[static_cast<size_t>(back)] == name) return found;
+  }
+  std::string alternatives = absl::StrJoin(
+      names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), kMaxAlternatives)),
+      "|");
+  if (names.size() > kMaxAlternatives) alternatives += "|…";
+  return alternatives;
+}
+
+// Entries for the map: the classes without a match, in the model's order.
 std::vector<std::string> SuggestedMap(const std::vector<std::string>& model,
                                       const std::vector<std::string>& dataset,
                                       const std::vector<int>& matched) {
-  std::vector<std::string> left, entries;
-  for (size_t i = 0; i < dataset.size(); ++i) {
-    if (std::find(matched.begin(), matched.end(), static_cast<int>(i)) == matched.end())
-      left.push_back(dataset[i]);
+  Unmatched unmatched = FindUnmatched(model, dataset, matched);
+  const bool more = unmatched.model.size() > kMaxSuggested;
+  for (auto* names : {&unmatched.model, &unmatched.dataset}) {
+    if (names->size() > kMaxListed) names->resize(kMaxListed);
   }
-  for (size_t i = 0, next = 0; i < model.size() && entries.size() < kMaxSuggested; ++i) {
-    if (matched[i] < 0 && next < left.size()) entries.push_back(absl::StrCat(model[i], ": ", left[next++]));
+  std::vector<std::string> entries;
+  for (size_t i = 0; i < unmatched.model.size() && i < kMaxSuggested; ++i) {
+    entries.push_back(absl::StrCat(unmatched.model[i], ": ", SuggestedName(unmatched.model[i], unmatched)));
   }
+  if (more) entries.emplace_back("…");
   return entries;
 }
 
@@ -136,7 +207,7 @@ std::vector<std::string> LookAlikes(const std::vector<std::string>& names) {
 }
 
 bool SameClassName(const std::string& a, const std::string& b) {
-  return a == b || Folded(a) == Folded(b);
+  return a == b || PlainForm(a) == PlainForm(b);
 }
 
 bool AreDefaultNames(const std::vector<std::string>& names) {

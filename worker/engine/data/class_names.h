@@ -17,8 +17,8 @@ std::string_view TrimBlanks(std::string_view text);
 // of a number (1, 1.0, 01), so that a reader would take them for one; empty where there are none.
 std::vector<std::string> LookAlikes(const std::vector<std::string>& names);
 
-// Whether two names differ at most in case, in Unicode normal form, and in white space at their ends. Invalid
-// UTF-8 is compared byte by byte.
+// Whether two names differ at most in case, in Unicode normal form, in white space at their ends, and in the
+// form of a number (1, 1.0). Invalid UTF-8 is compared byte by byte.
 bool SameClassName(const std::string& a, const std::string& b);
 
 // For each class of a model, which of the dataset's it is. Names are the same where SameClassName says so, or

@@ -94,7 +94,7 @@ TEST(InputChecksTest, AModelThatIsNotTrainedMustHaveTheDatasetsClasses) {
   EXPECT_THAT(world.Why(), HasSubstr("has 3 classes, but the dataset has 2"));
   world.classifier_rows = 2;
   world.dataset.labels = {"negative", "positive"};
-  EXPECT_THAT(world.Why(), HasSubstr("dataset.label_map: {POS: negative, NEG: positive}"));
+  EXPECT_THAT(world.Why(), HasSubstr("dataset.label_map: {POS: positive, NEG: negative}"));
   world.run.dataset.label_map = {"POS: positive", "NEG: negative"};
   EXPECT_TRUE(world.Check().ok()) << world.Why();
 }
