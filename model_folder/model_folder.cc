@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <system_error>
 #include <utility>
 
@@ -12,7 +13,10 @@
 #include "absl/strings/str_join.h"
 #include "base/files.h"
 #include "base/status_macros.h"
+#include "base/text/escape.h"
 #include "base/text/json_depth.h"
+#include "base/text/strict_json.h"
+#include "base/text/utf8.h"
 #include "model_folder/first_bytes.h"
 #include "model_folder/weight_files.h"
 
@@ -52,14 +56,61 @@ std::string MissingTokenizer(const std::vector<std::string>& paths) {
   return "tokenizer.json or vocab.txt";
 }
 
+// "" for a JSON object, else what follows "is not a JSON object". The only place where exceptions of the
+// library appear.
+std::string WhyNotJsonObject(const std::string& text) {
+  constexpr size_t kMaxWhy = 200;
+  try {
+    return Json::parse(text).is_object() ? "" : "; it is another kind of JSON value";
+  } catch (const Json::exception& e) {
+    // "[json.exception.parse_error.101] parse error at line 1, column 8: …"
+    const absl::string_view what = e.what();
+    const size_t start = what.find("] ");
+    return absl::StrCat(
+        ": ",
+        Shorten(RepairUtf8(std::string(start == absl::string_view::npos ? what : what.substr(start + 2))),
+                kMaxWhy));
+  }
+}
+
 absl::Status CheckConfig(const std::string& path) {
   QL_ASSIGN_OR_RETURN(const std::string text, ReadFile(path, kMaxConfigBytes));
   if (const std::string foreign = DescribeForeign(text); !foreign.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(path, " ", foreign));
   }
   QL_RETURN_IF_ERROR(Annotate(CheckJsonDepth(text), path));
-  if (Json::parse(text, nullptr, /*allow_exceptions=*/false).is_object()) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(path, ": is not a JSON object"));
+  if (const std::string why = WhyNotJsonObject(StrictJson(text)); !why.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": is not a JSON object", why));
+  }
+  return absl::OkStatus();
+}
+
+// The other files of text: what a clone or a download without care leaves instead of one.
+absl::Status CheckTextFiles(const fs::path& folder, const std::vector<std::string>& names) {
+  for (const char* name : kTokenizerFiles) {
+    if (!Has(names, name)) continue;
+    const std::string path = (folder / name).string();
+    QL_ASSIGN_OR_RETURN(const std::string first, ReadFirstBytes(path));
+    const std::string foreign = DescribeForeign(first);
+    if (!foreign.empty()) return absl::InvalidArgumentError(absl::StrCat(path, " ", foreign));
+  }
+  return absl::OkStatus();
+}
+
+// "; DIR has a config.json: …" where a folder within the one that was named looks like the model.
+std::string HintOfInnerFolder(const std::string& folder) {
+  constexpr int kMaxInnerDepth = 3, kMaxVisited = 10'000;
+  std::error_code error;
+  int visited = 0;
+  for (auto it = fs::recursive_directory_iterator(folder, error);
+       !error && it != fs::recursive_directory_iterator(); it.increment(error)) {
+    if (++visited > kMaxVisited) break;
+    if (it.depth() >= kMaxInnerDepth) it.disable_recursion_pending();
+    if (it->path().filename() != "config.json" || it.depth() == 0) continue;
+    return absl::StrCat("; ", it->path().parent_path().string(),
+                        " has a config.json: if that is the model, name that folder");
+  }
+  return "";
 }
 
 absl::Status CheckShard(const std::string& path, const std::string& name, const WeightFiles& weights) {
@@ -69,7 +120,29 @@ absl::Status CheckShard(const std::string& path, const std::string& name, const 
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": tensor ", tensor, " is not in it, though ", kSafetensorsIndex, " says so"));
   }
+  if (weights.file_of.empty()) return absl::OkStatus();  // no index
+  for (const auto& [tensor, shape] : tensors) {
+    const auto it = weights.file_of.find(tensor);
+    if (it != weights.file_of.end() && it->second == name) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        path, ": holds tensor ", tensor, ", which ", kSafetensorsIndex,
+        it == weights.file_of.end() ? " does not name" : absl::StrCat(" places in ", it->second)));
+  }
   return absl::OkStatus();
+}
+
+// Whether a ZIP archive has its end record, which is followed by a comment of at most 64 KiB.
+// Source: PKWARE, APPNOTE.TXT, "End of central directory record".
+absl::StatusOr<bool> HasEndOfArchive(const std::string& path) {
+  constexpr std::streamoff kLongestEnd = 22 + 0xFFFF;
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  const std::streamoff size = in ? static_cast<std::streamoff>(in.tellg()) : 0;
+  std::string end(static_cast<size_t>(std::min(size, kLongestEnd)), '\0');
+  in.seekg(size - static_cast<std::streamoff>(end.size()));
+  if (!in.read(end.data(), static_cast<std::streamsize>(end.size()))) {
+    return absl::UnavailableError(absl::StrCat(path, ": cannot be read"));
+  }
+  return absl::StrContains(end, "PK\x05\x06");
 }
 
 }  // namespace
@@ -115,10 +188,12 @@ absl::Status CheckModelFolder(const std::string& folder) {
   }
   std::sort(names.begin(), names.end());
   if (const std::string missing = MissingFromModel(names); !missing.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat(folder, " ", missing));
+    const std::string hint = Has(names, "config.json") ? "" : HintOfInnerFolder(folder);
+    return absl::InvalidArgumentError(absl::StrCat(folder, " ", missing, hint));
   }
   const fs::path root = folder;
   QL_RETURN_IF_ERROR(CheckConfig((root / "config.json").string()));
+  QL_RETURN_IF_ERROR(CheckTextFiles(root, names));
   QL_ASSIGN_OR_RETURN(const WeightFiles weights, FindWeightFiles(folder));
   if (weights.pickled) return CheckPickleFile((root / kPickleFile).string());
   for (const std::string& name : weights.files) {
@@ -127,20 +202,15 @@ absl::Status CheckModelFolder(const std::string& folder) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::optional<TensorShapes>> ReadTensorShapes(const std::string& folder) {
-  QL_ASSIGN_OR_RETURN(const WeightFiles weights, FindWeightFiles(folder));
-  if (weights.pickled) return std::optional<TensorShapes>();
-  TensorShapes all;
-  for (const std::string& name : weights.files) {
-    QL_ASSIGN_OR_RETURN(TensorShapes shapes, ReadSafetensorsShapes((fs::path(folder) / name).string()));
-    all.merge(shapes);
-  }
-  return std::optional<TensorShapes>(std::move(all));
-}
-
 absl::Status CheckPickleFile(const std::string& path) {
   QL_ASSIGN_OR_RETURN(const std::string first, ReadFirstBytes(path));
-  if (absl::StartsWith(first, "PK\x03\x04")) return absl::OkStatus();
+  if (absl::StartsWith(first, "PK\x03\x04")) {
+    QL_ASSIGN_OR_RETURN(const bool whole, HasEndOfArchive(path));
+    if (whole) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        path,
+        " is a ZIP archive, as PyTorch writes it, without its end; is it truncated? Download it again"));
+  }
   const std::string text = DescribeText(first);
   return absl::InvalidArgumentError(absl::StrCat(
       path, " ",

@@ -5,7 +5,6 @@
 #ifndef QUANTLAB_MODEL_FOLDER_MODEL_FOLDER_H_
 #define QUANTLAB_MODEL_FOLDER_MODEL_FOLDER_H_
 
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,16 +35,13 @@ std::vector<std::string> ModelFiles(const std::vector<std::string>& paths);
 // name: "lacks config.json; …".
 std::string MissingFromModel(const std::vector<std::string>& paths);
 
-// Checks all that can be known without LibTorch: the files that must be there, config.json, the weights'
-// headers, the shards against their index. The tokenizer is checked by loading it.
-// Errors: INVALID_ARGUMENT names the file that is missing, or what is wrong with it.
+// Checks the files that must be there, config.json, the weights' headers, the shards against their index.
+// Whether they fit each other is for worker/engine/input_checks. Errors: INVALID_ARGUMENT names the file that
+// is missing, or what is wrong with it.
 absl::Status CheckModelFolder(const std::string& folder);
 
-// Names and shapes of the tensors of all weight files; nullopt for a pytorch_model.bin, which only LibTorch
-// opens. Errors: those of FindWeightFiles and ReadSafetensorsShapes.
-absl::StatusOr<std::optional<TensorShapes>> ReadTensorShapes(const std::string& folder);
-
-// The first bytes of a pytorch_model.bin: INVALID_ARGUMENT names the path and what it is instead.
+// The first bytes of a pytorch_model.bin and whether it has an end: INVALID_ARGUMENT names the path and what
+// it is instead.
 absl::Status CheckPickleFile(const std::string& path);
 
 }  // namespace quantlab

@@ -66,7 +66,9 @@ std::string Check(const Files& files) {
 TEST(ModelFolder, ItsFormsAreAccepted) {
   EXPECT_EQ(Check(kModel), "");
   EXPECT_EQ(Check(kShards), "");
-  EXPECT_EQ(Check({{"config.json", "{}"}, {"vocab.txt", "x"}, {"pytorch_model.bin", "PK\x03\x04"}}), "");
+  EXPECT_EQ(Check(With(kModel, {{"config.json", R"({"x": NaN, "y": "\ud83d"})"}})), "");
+  EXPECT_EQ(
+      Check({{"config.json", "{}"}, {"vocab.txt", "x"}, {"pytorch_model.bin", "PK\x03\x04 PK\x05\x06"}}), "");
 }
 
 TEST(ModelFolder, WhatIsWrongIsNamed) {
@@ -75,7 +77,15 @@ TEST(ModelFolder, WhatIsWrongIsNamed) {
       {{{"config.json", "{}"}, {"vocab.txt", "x"}, {"adapter_model.safetensors", "x"}},
        "lacks model.safetensors (adapter_model.safetensors is not read: save the whole model"},
       {With(kModel, {{"config.json", "<!DOCTYPE html>\n<html>"}}), "config.json is an HTML page"},
-      {With(kModel, {{"config.json", "[]"}}), "config.json: is not a JSON object"},
+      {With(kModel, {{"config.json", "[]"}}), "config.json: is not a JSON object; it is another kind"},
+      {With(kModel, {{"config.json", "{\"a\": 1,\n}"}}),
+       "config.json: is not a JSON object: parse error at line 2, column 1"},
+      {With(kModel, {{"tokenizer.json", "version https://git-lfs.github.com/spec/v1\noid"}}),
+       "tokenizer.json is a Git LFS pointer"},
+      {{{"vocab.txt", "<html>"}, {"config.json", "{}"}, {"model.safetensors", Safetensors({"a"})}},
+       "vocab.txt is an HTML page"},
+      {{{"snapshots/abc/config.json", "{}"}},
+       "/snapshots/abc has a config.json: if that is the model, name that folder"},
       {With(kModel, {{"model.safetensors", "version https://git-lfs.github.com/spec/v1\noid"}}),
        "model.safetensors is a Git LFS pointer, not the file itself; run \"git lfs pull\""},
       {With(kModel, {{"model.safetensors", " <html><body>"}}), "model.safetensors is an HTML page"},
@@ -91,6 +101,10 @@ TEST(ModelFolder, WhatIsWrongIsNamed) {
       {With(kShards, {{"model.safetensors.index.json", R"({"weight_map":{"b":"model-1.safetensors"}})"}}),
        "model-1.safetensors: tensor b is not in it"},
       {With(kShards, {{"model.safetensors.index.json", "{}"}}), "has no weight_map"},
+      {With(kShards, {{"model-1.safetensors", Safetensors({"a", "c"})}}),
+       "model-1.safetensors: holds tensor c, which model.safetensors.index.json does not name"},
+      {{{"config.json", "{}"}, {"vocab.txt", "x"}, {"pytorch_model.bin", "PK\x03\x04 data"}},
+       "without its end; is it truncated?"},
       {{{"config.json", "{}"}, {"vocab.txt", "x"}, {"pytorch_model.bin", "\x80\x02}q\x00."s}},
        "is not a file that PyTorch 1.6 or later wrote"},
   };

@@ -7,6 +7,7 @@
 
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
+#include "worker/engine/input_checks/testing/small_model.h"
 
 namespace quantlab::client {
 namespace {
@@ -24,15 +25,8 @@ v1::RequiredInput Required(const std::string& name, const std::string& path, con
 
 constexpr char kVocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n";
 
-// A safetensors file of no tensors.
-std::string NoTensors() {
-  return std::string("\x02\0\0\0\0\0\0\0{}", 10);
-}
-
 void WriteModel(TempFolder* folder) {
-  folder->Write("m/config.json", "{}");
-  folder->Write("m/model.safetensors", NoTensors());
-  folder->Write("m/vocab.txt", kVocabulary);
+  engine::WriteSmallModel(*folder, "m");
 }
 
 std::string WhyRefused(const TempFolder& folder, const std::string& name = "m") {
@@ -51,14 +45,14 @@ TEST(AssetsTest, AModelIsItsConfigurationVocabularyAndSafetensors) {
   ASSERT_TRUE(asset.ok()) << asset.status();
   ASSERT_EQ(asset->input.files_size(), 3);
   EXPECT_EQ(asset->input.files(0).path(), "config.json");
-  EXPECT_EQ(asset->input.files(0).sha256(), Sha256Hex("{}"));
+  EXPECT_EQ(asset->input.files(0).sha256(), Sha256Hex(engine::SmallModelConfig().dump()));
   EXPECT_EQ(asset->files[2].path, folder.path() + "/m/vocab.txt");
 }
 
 TEST(AssetsTest, PickledWeightsAreTakenWhereThereAreNoOthers) {
   TempFolder folder;
   folder.Write("m/config.json", "{}");
-  folder.Write("m/pytorch_model.bin", "PK\x03\x04...");
+  folder.Write("m/pytorch_model.bin", "PK\x03\x04...PK\x05\x06");
   folder.Write("m/training_args.bin", "no");
   folder.Write("m/vocab.txt", kVocabulary);
   const auto asset = FindAsset(Required("m", "m", "model"), folder.path(), {}, {});

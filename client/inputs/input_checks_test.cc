@@ -6,6 +6,7 @@
 #include "base/message_catalogue.h"
 #include "base/testing/temp_folder.h"
 #include "proto/convert.h"
+#include "worker/engine/input_checks/testing/small_model.h"
 
 namespace quantlab::client {
 namespace {
@@ -33,9 +34,7 @@ struct Planned {
       input->set_path(input->name());
       input->set_role(role);
     }
-    folder.Write("m/config.json", "{}");
-    folder.Write("m/model.safetensors", std::string("\x02\0\0\0\0\0\0\0{}", 10));
-    folder.Write("m/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n");
+    engine::WriteSmallModel(folder, "m");
     folder.Write("d.csv", "text,label\na,x\nb,y\nc,x\nd,y\ne,x\nf,y\n");
   }
   v1::DatasetConfig& dataset() {

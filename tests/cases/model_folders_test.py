@@ -141,6 +141,28 @@ def null_metadata(model):
     write_safetensors(model / "model.safetensors", {"__metadata__": None, **header}, data)
 
 
+def tensors(change):
+    """A change of the header of model.safetensors."""
+    def apply(model):
+        header, data = read_safetensors(model / "model.safetensors")
+        change(header)
+        write_safetensors(model / "model.safetensors", header, data)
+    return apply
+
+
+def eight_positions(header):
+    entry = header["embeddings.position_embeddings.weight"]
+    entry.update(shape=[8, 32], data_offsets=[entry["data_offsets"][0], entry["data_offsets"][0] + 8 * 32 * 4])
+
+
+def into_folder(model, inner):
+    """All files into a folder within, as a cache of the hub has them."""
+    files = [path for path in model.iterdir() if path.is_file()]
+    (model / inner).mkdir(parents=True)
+    for path in files:
+        path.rename(model / inner / path.name)
+
+
 def set_config(model, **keys):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps({**config, **keys}))
@@ -183,9 +205,32 @@ REFUSED = {
                           "is it truncated?"),
     "a missing shard": (lambda m: (shard(m), (m / "model-00002-of-00002.safetensors").unlink()),
                         "are not in the folder: model-00002-of-00002.safetensors"),
-    "a tensor in another shard": (lambda m: shard(m, misplaced=True), "is not in it, though model.safetensors.index.json"),
+    "a tensor in another shard": (lambda m: shard(m, misplaced=True), "which model.safetensors.index.json places in model-00002-of-00002.safetensors"),
     "an index that leads out": (lambda m: (shard(m), (m / "model.safetensors.index.json").write_text(
         '{"weight_map": {"a": "../reviews.csv"}}')), "is not the name of a .safetensors file beside it"),
+    "a tensor that the index does not name": (
+        lambda m: (shard(m), (m / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {
+            "embeddings.LayerNorm.bias": "model-00001-of-00002.safetensors"}}))), "which model.safetensors.index.json does not name"),
+    "a missing tensor": (tensors(lambda h: h.pop("encoder.layer.1.output.dense.weight")),
+                         "tensor bert.encoder.layer.1.output.dense.weight [32, 64] is missing"),
+    "a tensor of another shape": (tensors(lambda h: h["pooler.dense.weight"].update(shape=[16, 64])),
+                                  "tensor bert.pooler.dense.weight has the shape [16, 64], but config.json makes it [32, 32]"),
+    "a tensor of integers": (tensors(lambda h: h["pooler.dense.weight"].update(dtype="I32")), "is of type I32, but only F32"),
+    "a config of a wider model": (lambda m: set_config(m, hidden_size=48), "has the shape [36, 32], but config.json makes it [36, 48]"),
+    "a config of fewer layers": (lambda m: set_config(m, num_hidden_layers=1), "16 tensors belong to no layer of the model"),
+    "a config of more words": (lambda m: set_config(m, vocab_size=1000), "but config.json makes it [1000, 32]"),
+    "names of another family": (tensors(lambda h: [h.update({"roberta." + name: h.pop(name)}) for name in list(h)]),
+                                "39 tensors belong to no layer of the model: roberta.embeddings"),
+    "a folder around the model": (lambda m: into_folder(m, "snapshots/abc"), "/model/snapshots/abc has a config.json: if that is the model"),
+    "a vocabulary that is a Git LFS pointer": (write("vocab.txt", LFS), "vocab.txt is a Git LFS pointer"),
+    "an HTML page as the tokenizer's configuration": (write("tokenizer_config.json", HTML), "tokenizer_config.json is an HTML page"),
+    "a comma too much in the configuration": (write("config.json", '{"model_type": "bert",\n}'),
+                                              "config.json: is not a JSON object: parse error at line 2, column 1"),
+    "a tokenizer class without its files": (write("tokenizer_config.json", '{"tokenizer_class": "RobertaTokenizer"}'),
+                                            "has neither tokenizer.json nor vocab.json with merges.txt"),
+    "a truncated pytorch_model.bin": (
+        lambda m: (pickled(m), (m / "pytorch_model.bin").write_bytes((m / "pytorch_model.bin").read_bytes()[:-4000])),
+        "without its end; is it truncated?"),
     "an old pickle": (lambda m: (remove("model.safetensors")(m), (m / "pytorch_model.bin").write_bytes(b"\x80\x02}q\0.")),
                       "is not a file that PyTorch 1.6 or later wrote"),
     "a tokenizer of another language": (write("tokenizer_config.json", '{"tokenizer_class": "BertJapaneseTokenizer"}'),
@@ -196,7 +241,7 @@ REFUSED = {
     "an architecture of another family": (lambda m: set_config(m, architectures=["RobertaModel"]), "a model of the family roberta, but"),
     "heads that do not divide": (lambda m: set_config(m, num_attention_heads=5), "does not divide hidden_size"),
     "a tokenizer of a larger model": (lambda m: set_config(m, vocab_size=7), "but config.json says vocab_size 7"),
-    "too few positions": (lambda m: set_config(m, max_position_embeddings=8), "max_length is 16, but the model has 8 positions"),
+    "too few positions": (lambda m: (set_config(m, max_position_embeddings=8), tensors(eight_positions)(m)), "max_length is 16, but the model has 8 positions"),
     "a step that is not known": (lambda m: (tokenizer_json(m), (m / "tokenizer.json").write_text(
         (m / "tokenizer.json").read_text().replace("BertPreTokenizer", "Digits"))), "its pre_tokenizer is of type Digits"),
 }
@@ -208,6 +253,11 @@ ACCEPTED = {
     "pytorch_model.bin": (pickled, ""),
     "__metadata__ is null": (null_metadata, ""),
     "numbers as names of classes": (lambda m: set_config(m, id2label={"0": 0, "1": None}), ""),
+    "classes without a name": (lambda m: set_config(m, id2label={"0": "a", "2": "c"}), ""),
+    "an empty id2label": (lambda m: set_config(m, id2label={}), ""),
+    "NaN and half of a surrogate pair in the configuration": (
+        lambda m: (m / "config.json").write_text((m / "config.json").read_text().replace("{", '{"x": NaN, "y": "\\ud83d",', 1)), ""),
+    "blank lines at the end of vocab.txt": (lambda m: (m / "vocab.txt").write_text((m / "vocab.txt").read_text() + "\n \r\n"), ""),
     "white space and a byte order mark in vocab.txt": (
         lambda m: (m / "vocab.txt").write_text("\ufeff" + (m / "vocab.txt").read_text().replace("\n", " \t\r\n")), ""),
     "a classifier of other classes": (lambda m: classifier(m, 3), "its classifier has 3 classes"),
@@ -218,7 +268,9 @@ ACCEPTED = {
 FINE_TUNED = {
     "no classifier": (None, "", "the checkpoint must be a fine-tuned classifier"),
     "three classes": (("a", "b", "c"), "", "has 3 classes, but the dataset has 2"),
-    "other names": (("neg", "pos"), "", "dataset.label_map: {neg: bad, pos: good}"),
+    "other names": (("neg", "pos"), "", "dataset.label_map: {neg: bad|good, pos: bad|good}"),
+    "names that say nothing about the order": (("POSITIVE", "NEGATIVE"), "", "dataset.label_map: {POSITIVE: bad|good, NEGATIVE: bad|good}"),
+    "abbreviations": (("GOODNESS", "BADNESS"), "", "dataset.label_map: {GOODNESS: good, BADNESS: bad}"),
     "other names with a map": (("neg", "pos"), ", label_map: {neg: bad, pos: good}", ""),
     "a map of one name": (("neg", "pos"), ", label_map: {neg: bad}", "dataset.label_map: {pos: good}"),
     "upper case": (("BAD", "GOOD"), "", ""),

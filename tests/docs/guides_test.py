@@ -311,6 +311,9 @@ class InputGuidesTest(unittest.TestCase):
         self.refuse("supported: bert, distilbert, roberta", guide, replace={"./my-model": "./other"})
         config.write_text(text.replace('"bert"', '"roberta"'), encoding="utf-8")
         self.refuse("a model of the family bert, but", guide, replace={"./my-model": "./other"})
+        config = self.copy("my-model", "deeper") / "config.json"
+        config.write_text(text.replace('"num_hidden_layers": 2', '"num_hidden_layers": 3'), encoding="utf-8")
+        self.refuse("the weights do not fit config.json", guide, replace={"./my-model": "./deeper"})
         self.refuse("the model has 64 positions", guide, replace={"max_length: 32": "max_length: 128"})
         self.refuse("the checkpoint must be a fine-tuned classifier", guide, file="tuned.yaml",
                     replace={"./tuned": "./my-model"})

@@ -9,8 +9,11 @@
 #include "base/status_macros.h"
 #include "base/text/list.h"
 #include "model_folder/model_folder.h"
+#include "model_folder/stored_tensors.h"
+#include "model_folder/weight_files.h"
 #include "worker/engine/data/class_names.h"
 #include "worker/engine/families/families.h"
+#include "worker/engine/input_checks/tensor_checks.h"
 
 namespace quantlab::engine {
 namespace {
@@ -36,11 +39,38 @@ absl::Status MustBeClassifier(const Message& why) {
   return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kMustBeClassifier(why));
 }
 
-std::optional<int64_t> ClassifierRows(const std::optional<TensorShapes>& shapes,
-                                      const EncoderConfig& config) {
-  if (!shapes) return std::nullopt;
-  const auto weight = shapes->find(FindModelFamily(config.family)->layout.head.output + ".weight");
-  return weight == shapes->end() || weight->second.empty() ? 0 : weight->second[0];
+// A file that a folder lacks is an error of the folder.
+absl::Status AsInvalid(const absl::Status& status) {
+  if (!absl::IsNotFound(status)) return status;
+  absl::Status invalid = absl::InvalidArgumentError(status.message());
+  status.ForEachPayload(
+      [&invalid](absl::string_view type, const absl::Cord& payload) { invalid.SetPayload(type, payload); });
+  return invalid;
+}
+
+int64_t ClassifierRows(const StoredTensors& stored, const EncoderConfig& config) {
+  const auto weight = stored.find(FindModelFamily(config.family)->layout.head.output + ".weight");
+  return weight == stored.end() || weight->second.shape.empty() ? 0 : weight->second.shape[0];
+}
+
+bool LacksHeadLayer(const StoredTensors& stored, const EncoderConfig& config) {
+  const ModelFamily& family = *FindModelFamily(config.family);
+  for (const bool has_prefix : {true, false}) {
+    for (const auto& [name, tensor] : stored) {
+      if (CanonicalTensorName(family, name, has_prefix) == family.layout.head.dense + ".weight") return false;
+    }
+  }
+  return true;
+}
+
+// The weights, where they can be read without LibTorch.
+absl::Status CheckWeights(CheckedModel* model) {
+  QL_ASSIGN_OR_RETURN(const WeightFiles weights, FindWeightFiles(model->folder));
+  if (weights.pickled) return absl::OkStatus();
+  QL_ASSIGN_OR_RETURN(const StoredTensors stored, ReadFolderTensors(model->folder));
+  model->classifier_rows = ClassifierRows(stored, model->config);
+  model->lacks_head_layer = LacksHeadLayer(stored, model->config);
+  return CheckTensors(stored, model->config, model->folder);
 }
 
 }  // namespace
@@ -51,10 +81,11 @@ absl::StatusOr<CheckedModel> CheckModel(const std::string& folder) {
   model.folder = folder;
   QL_ASSIGN_OR_RETURN(model.config,
                       ReadModelConfig((std::filesystem::path(folder) / "config.json").string()));
-  QL_ASSIGN_OR_RETURN(const std::optional<TensorShapes> shapes, ReadTensorShapes(folder));
-  model.classifier_rows = ClassifierRows(shapes, model.config);
-  QL_ASSIGN_OR_RETURN(model.tokenizer, Tokenizer::Load(folder));
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = Tokenizer::Load(folder);
+  if (!tokenizer.ok()) return AsInvalid(tokenizer.status());
+  model.tokenizer = *std::move(tokenizer);
   QL_RETURN_IF_ERROR(CheckVocabulary(*model.tokenizer, model.config, folder));
+  QL_RETURN_IF_ERROR(CheckWeights(&model));
   return model;
 }
 
@@ -94,7 +125,7 @@ absl::Status CheckTogether(const RunConfig& config, const CheckedModel& model, c
   }
   if (!model.classifier_rows) return absl::OkStatus();
   const int64_t rows = *model.classifier_rows;
-  if (rows == 0) return MustBeClassifier(messages::kNoClassifier(model.folder));
+  if (rows == 0 || model.lacks_head_layer) return MustBeClassifier(messages::kNoClassifier(model.folder));
   if (dataset.numeric) {
     return rows == 1
                ? absl::OkStatus()

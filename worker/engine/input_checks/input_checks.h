@@ -24,6 +24,7 @@ struct CheckedModel {
   std::shared_ptr<const Tokenizer> tokenizer;
   // Classes of its classifier, 0 where it has none; nullopt where only LibTorch can tell (pytorch_model.bin).
   std::optional<int64_t> classifier_rows;
+  bool lacks_head_layer = false;  // no weights of the head's hidden layer, which only a training may draw
 };
 
 // Reads a model folder as a run would: its files, the family and sizes of config.json, the tokenizer.

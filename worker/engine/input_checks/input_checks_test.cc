@@ -1,5 +1,6 @@
 #include "worker/engine/input_checks/input_checks.h"
 
+#include <functional>
 #include <string>
 
 #include <gmock/gmock.h>
@@ -7,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/testing/temp_folder.h"
+#include "worker/engine/input_checks/testing/small_model.h"
 
 namespace quantlab::engine {
 namespace {
@@ -14,46 +16,31 @@ namespace {
 using ::testing::HasSubstr;
 using Json = nlohmann::json;
 
-// A safetensors file whose tensors have these shapes.
-std::string Safetensors(const std::map<std::string, std::vector<int64_t>>& shapes) {
-  Json header = Json::object();
-  int64_t end = 0;
-  for (const auto& [name, shape] : shapes) {
-    int64_t bytes = 4;
-    for (const int64_t side : shape) bytes *= side;
-    header[name] = {{"dtype", "F32"}, {"shape", shape}, {"data_offsets", {end, end + bytes}}};
-    end += bytes;
-  }
-  const std::string text = header.dump();
-  std::string file;
-  for (int i = 0; i < 8; ++i) file += static_cast<char>(text.size() >> (8 * i) & 0xFF);
-  return file + text + std::string(static_cast<size_t>(end), '\0');
-}
-
 struct World {
   TempFolder folder;
-  Json config = {{"model_type", "bert"},
-                 {"architectures", {"BertModel"}},
-                 {"vocab_size", 5},
-                 {"max_position_embeddings", 32},
-                 {"id2label", {{"0", "POS"}, {"1", "NEG"}}}};
+  Json config = SmallModelConfig();
   int64_t classifier_rows = 2;
+  std::function<void(ShapesByName&)> change;
   RunConfig run;
   Dataset dataset;
 
   World() {
+    config["max_position_embeddings"] = 32;
+    config["id2label"] = {{"0", "POS"}, {"1", "NEG"}};
     run.training.enabled = false;
     run.dataset.max_length = 16;
     dataset.labels = {"neg", "pos"};
   }
   absl::Status Check() {
-    folder.Write("m/config.json", config.dump());
-    folder.Write("m/vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\na\n");
-    std::map<std::string, std::vector<int64_t>> shapes = {{"bert.embeddings.word_embeddings.weight", {5, 2}}};
-    if (classifier_rows > 0) shapes["classifier.weight"] = {classifier_rows, 2};
-    folder.Write("m/model.safetensors", Safetensors(shapes));
+    WriteSmallModel(folder, "m", config, classifier_rows);
+    if (change) folder.Write("m/model.safetensors", SafetensorsOf(Changed()));
     const auto model = CheckModel(folder / "m");
     return model.ok() ? CheckTogether(run, *model, dataset) : model.status();
+  }
+  ShapesByName Changed() const {
+    ShapesByName tensors = TensorsOf(config, classifier_rows);
+    change(tensors);
+    return tensors;
   }
   std::string Why() { return std::string(Check().message()); }
 };
@@ -73,7 +60,7 @@ TEST(InputChecksTest, AnArchitectureThatIsNotSupportedIsRefused) {
   world.config["model_type"] = "roberta";
   EXPECT_THAT(world.Why(), HasSubstr("a model of the family bert, but"));
   world.config["model_type"] = "bert";
-  world.config["hidden_size"] = 7;
+  world.config["num_attention_heads"] = 3;
   EXPECT_THAT(world.Why(), HasSubstr("does not divide"));
 }
 
@@ -116,6 +103,63 @@ TEST(InputChecksTest, PairsNeedTokenTypesSpaceAndAModelThatReadsThem) {
   EXPECT_THAT(world.Why(), HasSubstr("was fine-tuned on pairs of texts"));
   world.config["text_pairs"] = "yes";
   EXPECT_THAT(world.Why(), HasSubstr("text_pairs is \"yes\"; allowed: true, false"));
+}
+
+TEST(InputChecksTest, WeightsMustBeThoseThatTheConfigDescribes) {
+  const std::string query = "bert.encoder.layer.0.attention.self.query.weight";
+  World world;
+  world.change = [&](ShapesByName& tensors) { tensors.erase(query); };
+  EXPECT_THAT(world.Why(),
+              HasSubstr("the weights do not fit config.json: tensor " + query + " [2, 2] is missing"));
+  world.change = [&](ShapesByName& tensors) { tensors[query] = {2, 4}; };
+  EXPECT_THAT(world.Why(), HasSubstr(query + " has the shape [2, 4], but config.json makes it [2, 2]"));
+  world.change = [&](ShapesByName& tensors) { tensors["bert.encoder.layer.7.x"] = {1}; };
+  EXPECT_THAT(world.Why(), HasSubstr("1 tensor belongs to no layer of the model: bert.encoder.layer.7.x"));
+  world.change = [&](ShapesByName& tensors) { tensors.clear(); };
+  EXPECT_THAT(world.Why(), HasSubstr("and 15 more; use files of one model"));
+  world.change = [&](ShapesByName& tensors) { tensors.erase("bert.pooler.dense.bias"); };
+  EXPECT_THAT(world.Why(), HasSubstr("bert.pooler.dense.bias [2] is missing"));
+  world.change = [&](ShapesByName& tensors) {
+    tensors.erase("bert.pooler.dense.bias");
+    tensors.erase("bert.pooler.dense.weight");
+  };
+  EXPECT_THAT(world.Why(), HasSubstr("the checkpoint must be a fine-tuned classifier"));
+  world.run.training.enabled = true;
+  EXPECT_TRUE(world.Check().ok()) << world.Why();
+}
+
+TEST(InputChecksTest, WeightsMayHaveOldNamesAndMoreThanAClassifierNeeds) {
+  World world;
+  world.change = [](ShapesByName& tensors) {
+    ShapesByName old = {{"cls.predictions.bias", {5}}, {"embeddings.position_ids", {1, 32}}};
+    for (const auto& [name, shape] : tensors) {
+      std::string renamed = name.substr(0, 5) == "bert." ? name.substr(5) : name;
+      const size_t at = renamed.find("LayerNorm.weight");
+      if (at != std::string::npos) renamed = renamed.substr(0, at) + "LayerNorm.gamma";
+      old[renamed] = shape;
+    }
+    tensors = old;
+  };
+  world.dataset.labels = {"pos", "neg"};
+  EXPECT_TRUE(world.Check().ok()) << world.Why();
+}
+
+TEST(InputChecksTest, TensorsOfEveryFamilyAreKnown) {
+  for (const ModelFamily& family : AllModelFamilies()) {
+    World world;
+    EncoderConfig config = family.defaults;
+    config.family = family.name;
+    config.vocab_size = 5;
+    config.num_hidden_layers = 2;
+    config.hidden_size = config.intermediate_size = 4;
+    config.num_attention_heads = 2;
+    config.max_position_embeddings = 34;
+    config.labels = {"POS", "NEG"};
+    if (config.embedding_size != 0) config.embedding_size = 3;
+    world.config = Json::parse(ModelConfigToJson(config));
+    world.folder.Write("m/tokenizer_config.json", R"({"tokenizer_class":"BertTokenizer"})");
+    EXPECT_TRUE(world.Check().ok()) << world.Why();
+  }
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/grad_mode.h>
@@ -13,6 +14,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "worker/engine/families/encoder_tensors.h"
 #include "worker/engine/models/model_testing.h"
 
 namespace quantlab::engine {
@@ -68,6 +70,24 @@ TEST(FamiliesTest, LogitsEqualTransformers) {
     EXPECT_THAT(names, ElementsAreArray(c["names"].get<std::vector<std::string>>()));
   }
   for (const ModelFamily& family : AllModelFamilies()) EXPECT_EQ(seen.count(family.name), 1u) << family.name;
+}
+
+// What is checked before a run must be what a run takes.
+TEST(FamiliesTest, EncoderTensorsAreThoseOfTheModel) {
+  for (const ModelFamily& family : AllModelFamilies()) {
+    SCOPED_TRACE(family.name);
+    const EncoderConfig config = SmallConfigOf(family);
+    std::map<std::string, std::vector<int64_t>> listed, own;
+    for (const TensorSpec& tensor : EncoderTensors(config, family.layout)) listed[tensor.name] = tensor.shape;
+    const EncoderLayout::Head& head = family.layout.head;
+    for (const auto& [name, outputs] :
+         {std::pair(head.dense, config.hidden_size), std::pair(head.output, config.num_labels())}) {
+      for (const TensorSpec& tensor : LinearTensors(name, config.hidden_size, outputs))
+        listed[tensor.name] = tensor.shape;
+    }
+    for (const auto& [name, tensor] : FormulaModel(config)->StateTensors()) own[name] = tensor.sizes().vec();
+    EXPECT_EQ(listed, own);
+  }
 }
 
 TEST(FamiliesTest, EveryLayerHasARoleAndItsPlace) {
