@@ -64,13 +64,11 @@ struct App::Parts {
   std::unique_ptr<AuditLog> audit;
   std::unique_ptr<Access> access;
   RpcEnvironment rpc;
-  std::unique_ptr<ExperimentService> experiments;
-  std::unique_ptr<WorkerService> workers;
-  std::unique_ptr<ArtifactService> artifacts;
-  std::unique_ptr<AdminService> admin;
+  RemoteAccess remote;
+  std::unique_ptr<grpc::Service> experiments, workers, artifacts, admin;
   RetentionPolicy retention;
   std::unique_ptr<GarbageCollector> garbage;
-  std::unique_ptr<StorageService> stored;
+  std::unique_ptr<grpc::Service> stored;
   std::unique_ptr<ExperimentPages> pages;
   std::string certificate;  // the chain that was served at the start, PEM; empty without TLS
   std::string authority;    // its fingerprint; empty without TLS
@@ -169,16 +167,16 @@ struct App::Parts {
   void BuildServices(const Options& options, Catalog catalog) {
     pool = std::make_unique<WorkPool>(kPoolThreads, kPoolQueue);
     rpc = {log.get(), metrics.get(), pool.get(), &Clock::Real(), access.get()};
-    experiments = std::make_unique<ExperimentService>(
-        ExperimentServiceParts{rpc, coordinator.get(), &storage->states(), &storage->events(),
-                               &storage->artifacts(), std::move(catalog), QUANTLAB_VERSION});
-    workers = std::make_unique<WorkerService>(rpc, coordinator.get());
-    artifacts = std::make_unique<ArtifactService>(rpc, &storage->artifacts(), coordinator.get());
-    admin = std::make_unique<AdminService>(rpc, coordinator.get());
+    experiments = MakeExperimentService(ExperimentServiceParts{rpc, coordinator.get(), &storage->states(),
+                                                               &storage->events(), &storage->artifacts(),
+                                                               std::move(catalog), QUANTLAB_VERSION});
+    workers = MakeWorkerService(rpc, coordinator.get());
+    artifacts = MakeArtifactService(rpc, &storage->artifacts(), coordinator.get());
+    admin = MakeAdminService(rpc, coordinator.get(), &remote);
     retention = options.retention;
     garbage = std::make_unique<GarbageCollector>(coordinator.get(), &storage->deletion(),
                                                  &storage->artifacts(), &Clock::Real());
-    stored = std::make_unique<StorageService>(
+    stored = MakeStorageService(
         rpc, &storage->states(), garbage.get(),
         StorageFolder{options.data_dir, [folder = options.data_dir](const std::string& to) {
                         return BackUpStorage(folder, to);
@@ -234,7 +232,7 @@ struct App::Parts {
         server,
         RpcServer::Start({experiments.get(), workers.get(), artifacts.get(), admin.get(), stored.get()},
                          {options.listen, options.reflection, options.tls, options.local}));
-    admin->SetRemoteAccess({RemoteAddress(options), authority});
+    remote.Set({RemoteAddress(options), authority});
     local = options.local;
     socket = SocketFile(OwnAddress());
     return absl::OkStatus();

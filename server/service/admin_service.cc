@@ -1,6 +1,6 @@
 #include "server/service/admin_service.h"
 
-#include <cmath>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
@@ -9,6 +9,7 @@
 #include "base/status_macros.h"
 #include "proto/convert.h"
 #include "proto/convert_role.h"
+#include "quantlab/v1/admin.grpc.pb.h"
 
 namespace quantlab {
 namespace {
@@ -39,6 +40,32 @@ absl::StatusOr<absl::Duration> LifetimeOf(double seconds) {
   return absl::Seconds(seconds);
 }
 
+class AdminService final : public v1::AdminService::CallbackService {
+ public:
+  AdminService(const RpcEnvironment& rpc, Coordinator* coordinator, const RemoteAccess* remote)
+      : rpc_(rpc), coordinator_(coordinator), remote_(remote) {}
+
+  grpc::ServerUnaryReactor* CreateIdentity(grpc::CallbackServerContext* context,
+                                           const v1::CreateIdentityRequest* request,
+                                           v1::CreateIdentityResponse* response) override;
+  grpc::ServerUnaryReactor* RevokeIdentity(grpc::CallbackServerContext* context,
+                                           const v1::RevokeIdentityRequest* request,
+                                           v1::Identity* response) override;
+  grpc::ServerUnaryReactor* ListIdentities(grpc::CallbackServerContext* context,
+                                           const v1::ListIdentitiesRequest* request,
+                                           v1::ListIdentitiesResponse* response) override;
+  grpc::ServerUnaryReactor* JoinWorker(grpc::CallbackServerContext* context,
+                                       const v1::JoinWorkerRequest* request,
+                                       v1::JoinWorkerResponse* response) override;
+
+ private:
+  absl::Status CheckNewWorkerId(const std::string& worker_id);
+
+  const RpcEnvironment rpc_;
+  Coordinator* const coordinator_;
+  const RemoteAccess* const remote_;
+};
+
 }  // namespace
 
 grpc::ServerUnaryReactor* AdminService::CreateIdentity(grpc::CallbackServerContext* context,
@@ -52,9 +79,9 @@ grpc::ServerUnaryReactor* AdminService::CreateIdentity(grpc::CallbackServerConte
                         rpc_.access->identities().Create(request->name(), role, lifetime));
     *response->mutable_identity() = IdentityToProto(created.record);
     response->set_token(created.token);
-    MutexLock lock(mutex_);
-    response->set_remote_address(remote_.address);
-    response->set_ca_sha256(remote_.ca_sha256);
+    const RemoteAccess::Address remote = remote_->Get();
+    response->set_remote_address(remote.address);
+    response->set_ca_sha256(remote.ca_sha256);
     return absl::OkStatus();
   });
 }
@@ -109,6 +136,11 @@ grpc::ServerUnaryReactor* AdminService::JoinWorker(grpc::CallbackServerContext* 
     response->set_token(exchanged.token);
     return absl::OkStatus();
   });
+}
+
+std::unique_ptr<grpc::Service> MakeAdminService(const RpcEnvironment& rpc, Coordinator* coordinator,
+                                                const RemoteAccess* remote) {
+  return std::make_unique<AdminService>(rpc, coordinator, remote);
 }
 
 }  // namespace quantlab

@@ -2,54 +2,44 @@
 #ifndef QUANTLAB_SERVER_SERVICE_ADMIN_SERVICE_H_
 #define QUANTLAB_SERVER_SERVICE_ADMIN_SERVICE_H_
 
+#include <memory>
 #include <string>
 #include <utility>
 
+#include <grpcpp/impl/service_type.h>
+
 #include "base/mutex.h"
-#include "quantlab/v1/admin.grpc.pb.h"
 #include "server/core/coordinator.h"
 #include "server/service/rpc.h"
 
 namespace quantlab {
 
-// How other machines reach the coordinator; empty where they cannot.
-struct RemoteAccess {
-  std::string address;
-  std::string ca_sha256;
-};
-
-// Borrows the coordinator and what the environment names. Threads: safe.
-class AdminService final : public v1::AdminService::CallbackService {
+// How other machines reach the coordinator. The port is known only when the server runs; until Set both texts
+// are empty, and so they are where other machines cannot. Threads: safe.
+class RemoteAccess {
  public:
-  AdminService(const RpcEnvironment& rpc, Coordinator* coordinator) : rpc_(rpc), coordinator_(coordinator) {}
+  struct Address {
+    std::string address;
+    std::string ca_sha256;
+  };
 
-  // The port is known only when the server runs; earlier calls answer without an address.
-  void SetRemoteAccess(RemoteAccess remote) {
+  void Set(Address address) {
     MutexLock lock(mutex_);
-    remote_ = std::move(remote);
+    address_ = std::move(address);
+  }
+  Address Get() const {
+    MutexLock lock(mutex_);
+    return address_;
   }
 
-  grpc::ServerUnaryReactor* CreateIdentity(grpc::CallbackServerContext* context,
-                                           const v1::CreateIdentityRequest* request,
-                                           v1::CreateIdentityResponse* response) override;
-  grpc::ServerUnaryReactor* RevokeIdentity(grpc::CallbackServerContext* context,
-                                           const v1::RevokeIdentityRequest* request,
-                                           v1::Identity* response) override;
-  grpc::ServerUnaryReactor* ListIdentities(grpc::CallbackServerContext* context,
-                                           const v1::ListIdentitiesRequest* request,
-                                           v1::ListIdentitiesResponse* response) override;
-  grpc::ServerUnaryReactor* JoinWorker(grpc::CallbackServerContext* context,
-                                       const v1::JoinWorkerRequest* request,
-                                       v1::JoinWorkerResponse* response) override;
-
  private:
-  absl::Status CheckNewWorkerId(const std::string& worker_id);
-
-  const RpcEnvironment rpc_;
-  Coordinator* const coordinator_;
-  Mutex mutex_;
-  RemoteAccess remote_ ABSL_GUARDED_BY(mutex_);
+  mutable Mutex mutex_;
+  Address address_ ABSL_GUARDED_BY(mutex_);
 };
+
+// Borrows the coordinator, `remote` and what the environment names. Threads: safe.
+std::unique_ptr<grpc::Service> MakeAdminService(const RpcEnvironment& rpc, Coordinator* coordinator,
+                                                const RemoteAccess* remote);
 
 }  // namespace quantlab
 

@@ -1,17 +1,23 @@
 #include "server/service/artifact_service.h"
 
+#include <map>
 #include <memory>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/error_reason.h"
 #include "base/message_catalogue.h"
 #include "base/messages/access.h"
+#include "base/mutex.h"
 #include "base/run_config.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
 #include "proto/status_bridge.h"
+#include "quantlab/v1/artifact.grpc.pb.h"
+#include "server/service/transfers.h"
 
 namespace quantlab {
 namespace {
@@ -23,6 +29,51 @@ absl::Status CheckDigest(const std::string& sha256) {
   if (IsSha256Hex(sha256)) return absl::OkStatus();
   return absl::InvalidArgumentError("sha256 must be 64 lower-case hex digits");
 }
+
+// Transfers are few and long and mostly wait for the disk, so each has a thread of gRPC; beyond kMaxTransfers
+// they are refused with UNAVAILABLE, and clients retry. Idle ones are cancelled then (transfers.h).
+class ArtifactService final : public v1::ArtifactService::Service {
+ public:
+  static constexpr int kMaxTransfers = 64;
+
+  ArtifactService(const RpcEnvironment& rpc, ArtifactStore* store, Coordinator* coordinator)
+      : rpc_(rpc), store_(store), coordinator_(coordinator), transfers_(kMaxTransfers, *rpc.clock) {}
+
+  grpc::Status StatArtifacts(grpc::ServerContext* context, const v1::StatArtifactsRequest* request,
+                             v1::StatArtifactsResponse* response) override;
+  grpc::Status UploadArtifact(grpc::ServerContext* context,
+                              grpc::ServerReader<v1::UploadArtifactRequest>* reader,
+                              v1::UploadArtifactResponse* response) override;
+  grpc::Status DownloadArtifact(grpc::ServerContext* context, const v1::DownloadArtifactRequest* request,
+                                grpc::ServerWriter<v1::DownloadArtifactResponse>* writer) override;
+
+ private:
+  // The inputs of the run that a worker executes, kept for its next downloads.
+  struct Inputs {
+    AttemptKey attempt;
+    std::set<std::string> digests;
+  };
+
+  absl::Status Stat(const v1::StatArtifactsRequest& request, const RpcRecord& record,
+                    v1::StatArtifactsResponse* response);
+  absl::Status Upload(grpc::ServerReader<v1::UploadArtifactRequest>* reader, RpcRecord& record,
+                      Transfers::Slot& slot, v1::UploadArtifactResponse* response);
+  // Of a piece that has arrived and is to be stored.
+  absl::Status CountUpload(const RpcRecord& record, int64_t bytes);
+  absl::Status CheckExecutes(const RpcRecord& record);
+  absl::Status CheckAssigned(const RpcRecord& record, const std::string& sha256);
+  absl::StatusOr<Inputs> ReadInputs(const std::string& worker_id);
+  absl::Status Damaged(const std::string& sha256);
+  absl::Status Download(const v1::DownloadArtifactRequest& request, const RpcRecord& record,
+                        Transfers::Slot& slot, grpc::ServerWriter<v1::DownloadArtifactResponse>* writer);
+
+  const RpcEnvironment rpc_;
+  ArtifactStore* const store_;
+  Coordinator* const coordinator_;
+  Transfers transfers_;
+  Mutex mutex_;
+  std::map<std::string, Inputs> inputs_ ABSL_GUARDED_BY(mutex_);  // by worker id
+};
 
 }  // namespace
 
@@ -222,6 +273,11 @@ absl::Status ArtifactService::Download(const v1::DownloadArtifactRequest& reques
     message.clear_size();
   } while (offset < reader->size());
   return absl::OkStatus();
+}
+
+std::unique_ptr<grpc::Service> MakeArtifactService(const RpcEnvironment& rpc, ArtifactStore* store,
+                                                   Coordinator* coordinator) {
+  return std::make_unique<ArtifactService>(rpc, store, coordinator);
 }
 
 }  // namespace quantlab

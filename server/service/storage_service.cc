@@ -2,13 +2,18 @@
 
 #include <cmath>
 #include <fstream>
+#include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "base/mutex.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "platform/files.h"
 #include "proto/status_bridge.h"
+#include "quantlab/v1/storage.grpc.pb.h"
 #include "server/service/ownership.h"
+#include "server/service/transfers.h"
 
 namespace quantlab {
 namespace {
@@ -63,6 +68,49 @@ absl::StatusOr<absl::Duration> AgeOf(const v1::CollectGarbageRequest& request) {
   return absl::InvalidArgumentError(
       absl::StrCat("older_than_seconds is ", seconds, "; allowed: 0 to ", kLongestAgeSeconds));
 }
+
+// Most calls run on the pool; the backup is a stream that waits for its reader, on a thread of its own.
+using StorageServiceBase = v1::StorageService::WithCallbackMethod_GetStorageUsage<
+    v1::StorageService::WithCallbackMethod_DeleteExperiment<
+        v1::StorageService::WithCallbackMethod_CollectGarbage<v1::StorageService::Service>>>;
+
+class StorageService final : public StorageServiceBase {
+ public:
+  // Sent at the same time; each has a thread of gRPC and a copy of the database.
+  static constexpr int kMaxBackups = 4;
+
+  StorageService(const RpcEnvironment& rpc, StateRepository* state, GarbageCollector* garbage,
+                 StorageFolder folder)
+      : rpc_(rpc),
+        state_(state),
+        garbage_(garbage),
+        folder_(std::move(folder)),
+        transfers_(kMaxBackups, *rpc.clock) {}
+
+  grpc::ServerUnaryReactor* GetStorageUsage(grpc::CallbackServerContext* context,
+                                            const v1::GetStorageUsageRequest* request,
+                                            v1::StorageUsage* response) override;
+  grpc::ServerUnaryReactor* DeleteExperiment(grpc::CallbackServerContext* context,
+                                             const v1::DeleteExperimentRequest* request,
+                                             v1::DeleteExperimentResponse* response) override;
+  grpc::ServerUnaryReactor* CollectGarbage(grpc::CallbackServerContext* context,
+                                           const v1::CollectGarbageRequest* request,
+                                           v1::CollectGarbageResponse* response) override;
+  grpc::Status BackUpDatabase(grpc::ServerContext* context, const v1::BackUpDatabaseRequest* request,
+                              grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer) override;
+
+ private:
+  absl::StatusOr<std::ifstream> CopyDatabase();
+  absl::Status SendBackup(grpc::ServerContext* context, const RpcRecord& record,
+                          grpc::ServerWriter<v1::BackUpDatabaseResponse>* writer);
+
+  const RpcEnvironment rpc_;
+  StateRepository* const state_;
+  GarbageCollector* const garbage_;
+  const StorageFolder folder_;
+  Mutex backup_;  // held while the database is copied
+  Transfers transfers_;
+};
 
 }  // namespace
 
@@ -146,6 +194,11 @@ grpc::ServerUnaryReactor* StorageService::CollectGarbage(grpc::CallbackServerCon
     Fill(collected.recent, response->mutable_recent());
     return absl::OkStatus();
   });
+}
+
+std::unique_ptr<grpc::Service> MakeStorageService(const RpcEnvironment& rpc, StateRepository* state,
+                                                  GarbageCollector* garbage, StorageFolder folder) {
+  return std::make_unique<StorageService>(rpc, state, garbage, std::move(folder));
 }
 
 }  // namespace quantlab

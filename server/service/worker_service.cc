@@ -15,6 +15,7 @@
 #include "base/text/escape.h"
 #include "proto/convert.h"
 #include "proto/status_bridge.h"
+#include "quantlab/v1/worker.grpc.pb.h"
 
 namespace quantlab {
 namespace {
@@ -253,6 +254,30 @@ absl::StatusOr<std::vector<Event>> ReadEvents(const v1::ReportEventsRequest& req
   return events;
 }
 
+class WorkerService final : public v1::WorkerService::CallbackService {
+ public:
+  WorkerService(const RpcEnvironment& rpc, Coordinator* coordinator) : rpc_(rpc), coordinator_(coordinator) {}
+
+  grpc::ServerUnaryReactor* Sync(grpc::CallbackServerContext* context, const v1::SyncRequest* request,
+                                 v1::SyncResponse* response) override;
+  grpc::ServerUnaryReactor* ReportEvents(grpc::CallbackServerContext* context,
+                                         const v1::ReportEventsRequest* request,
+                                         v1::ReportEventsResponse* response) override;
+  grpc::ServerUnaryReactor* FinishAttempt(grpc::CallbackServerContext* context,
+                                          const v1::FinishAttemptRequest* request,
+                                          v1::FinishAttemptResponse* response) override;
+  grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context,
+                                        const v1::ListWorkersRequest* request,
+                                        v1::ListWorkersResponse* response) override;
+  grpc::ServerUnaryReactor* SetWorkerMode(grpc::CallbackServerContext* context,
+                                          const v1::SetWorkerModeRequest* request,
+                                          v1::WorkerStatus* response) override;
+
+ private:
+  const RpcEnvironment rpc_;
+  Coordinator* const coordinator_;
+};
+
 }  // namespace
 
 grpc::ServerUnaryReactor* WorkerService::Sync(grpc::CallbackServerContext* context,
@@ -378,6 +403,10 @@ grpc::ServerUnaryReactor* WorkerService::SetWorkerMode(grpc::CallbackServerConte
     *response = ToProto(status, /*names_only=*/false);
     return absl::OkStatus();
   });
+}
+
+std::unique_ptr<grpc::Service> MakeWorkerService(const RpcEnvironment& rpc, Coordinator* coordinator) {
+  return std::make_unique<WorkerService>(rpc, coordinator);
 }
 
 }  // namespace quantlab

@@ -2,36 +2,17 @@
 #ifndef QUANTLAB_SERVER_SERVICE_WORKER_SERVICE_H_
 #define QUANTLAB_SERVER_SERVICE_WORKER_SERVICE_H_
 
-#include "quantlab/v1/worker.grpc.pb.h"
+#include <memory>
+
+#include <grpcpp/impl/service_type.h>
+
 #include "server/core/coordinator.h"
 #include "server/service/rpc.h"
 
 namespace quantlab {
 
 // Borrows the coordinator and what the environment names. Threads: safe.
-class WorkerService final : public v1::WorkerService::CallbackService {
- public:
-  WorkerService(const RpcEnvironment& rpc, Coordinator* coordinator) : rpc_(rpc), coordinator_(coordinator) {}
-
-  grpc::ServerUnaryReactor* Sync(grpc::CallbackServerContext* context, const v1::SyncRequest* request,
-                                 v1::SyncResponse* response) override;
-  grpc::ServerUnaryReactor* ReportEvents(grpc::CallbackServerContext* context,
-                                         const v1::ReportEventsRequest* request,
-                                         v1::ReportEventsResponse* response) override;
-  grpc::ServerUnaryReactor* FinishAttempt(grpc::CallbackServerContext* context,
-                                          const v1::FinishAttemptRequest* request,
-                                          v1::FinishAttemptResponse* response) override;
-  grpc::ServerUnaryReactor* ListWorkers(grpc::CallbackServerContext* context,
-                                        const v1::ListWorkersRequest* request,
-                                        v1::ListWorkersResponse* response) override;
-  grpc::ServerUnaryReactor* SetWorkerMode(grpc::CallbackServerContext* context,
-                                          const v1::SetWorkerModeRequest* request,
-                                          v1::WorkerStatus* response) override;
-
- private:
-  const RpcEnvironment rpc_;
-  Coordinator* const coordinator_;
-};
+std::unique_ptr<grpc::Service> MakeWorkerService(const RpcEnvironment& rpc, Coordinator* coordinator);
 
 }  // namespace quantlab
 

@@ -18,6 +18,11 @@
 #include "base/testing/temp_folder.h"
 #include "catalog/catalog.h"
 #include "proto/status_bridge.h"
+#include "quantlab/v1/admin.grpc.pb.h"
+#include "quantlab/v1/artifact.grpc.pb.h"
+#include "quantlab/v1/experiment.grpc.pb.h"
+#include "quantlab/v1/storage.grpc.pb.h"
+#include "quantlab/v1/worker.grpc.pb.h"
 #include "server/core/coordinator.h"
 #include "server/service/admin_service.h"
 #include "server/service/artifact_service.h"
@@ -51,18 +56,18 @@ class ServiceTest : public testing::Test {
     access_.emplace(require_auth_, &*identities_, &*limits_, &*audit_, &clock_);
     const RpcEnvironment rpc{log_.get(), &metrics_, pool_.get(), &clock_, &*access_};
     const std::string catalog = QUANTLAB_SOURCE_DIR "/configs/catalog.yaml";
-    experiment_service_ = std::make_unique<ExperimentService>(ExperimentServiceParts{
+    experiment_service_ = MakeExperimentService(ExperimentServiceParts{
         rpc, coordinator_.get(), &storage_->states(), &storage_->events(), &storage_->artifacts(),
         *Catalog::Parse(catalog, *ReadFile(catalog, 1 << 20)), "1.2.3"});
-    worker_service_ = std::make_unique<WorkerService>(rpc, coordinator_.get());
-    artifact_service_ = std::make_unique<ArtifactService>(rpc, &storage_->artifacts(), coordinator_.get());
-    admin_service_ = std::make_unique<AdminService>(rpc, coordinator_.get());
-    admin_service_->SetRemoteAccess({"host:1", std::string(64, 'a')});
+    worker_service_ = MakeWorkerService(rpc, coordinator_.get());
+    artifact_service_ = MakeArtifactService(rpc, &storage_->artifacts(), coordinator_.get());
+    admin_service_ = MakeAdminService(rpc, coordinator_.get(), &remote_);
+    remote_.Set({"host:1", std::string(64, 'a')});
     garbage_.emplace(coordinator_.get(), &storage_->deletion(), &storage_->artifacts(), &clock_);
-    storage_service_ = std::make_unique<StorageService>(
-        rpc, &storage_->states(), &*garbage_, StorageFolder{folder_.path(), [this](const std::string& to) {
-                                                              return BackUpStorage(folder_.path(), to);
-                                                            }});
+    storage_service_ = MakeStorageService(rpc, &storage_->states(), &*garbage_,
+                                          StorageFolder{folder_.path(), [this](const std::string& to) {
+                                                          return BackUpStorage(folder_.path(), to);
+                                                        }});
     grpc::ServerBuilder builder;
     builder.RegisterService(experiment_service_.get());
     builder.RegisterService(worker_service_.get());
@@ -162,12 +167,13 @@ class ServiceTest : public testing::Test {
   std::optional<CallerLimits> limits_;
   std::optional<AuditLog> audit_;
   std::optional<Access> access_;
-  std::unique_ptr<ExperimentService> experiment_service_;
-  std::unique_ptr<WorkerService> worker_service_;
-  std::unique_ptr<ArtifactService> artifact_service_;
-  std::unique_ptr<AdminService> admin_service_;
+  RemoteAccess remote_;
+  std::unique_ptr<grpc::Service> experiment_service_;
+  std::unique_ptr<grpc::Service> worker_service_;
+  std::unique_ptr<grpc::Service> artifact_service_;
+  std::unique_ptr<grpc::Service> admin_service_;
   std::optional<GarbageCollector> garbage_;
-  std::unique_ptr<StorageService> storage_service_;
+  std::unique_ptr<grpc::Service> storage_service_;
   std::unique_ptr<grpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::ExperimentService::Stub> experiments_;
