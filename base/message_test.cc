@@ -62,14 +62,14 @@ TEST(MessageCatalogueTest, RendersInBothLanguages) {
 
 TEST(MessageCatalogueTest, TextsOfUnknownOriginAreQuotedInChinese) {
   const Message crashed = messages::kRunCrashedRetrying(2, TextMessage("No space left"));
-  EXPECT_EQ(English(crashed), "attempt 2 crashed, trying again: No space left");
+  EXPECT_EQ(English(crashed), "attempt 2 crashed, retrying: No space left");
   EXPECT_EQ(Chinese(crashed), "第 2 次尝试崩溃，将重试：原文“No space left”");
 }
 
 TEST(MessageCatalogueTest, EmptyPartsLeaveNoPunctuation) {
   EXPECT_EQ(English(messages::kRunCancelled(Message())), "cancelled");
   EXPECT_EQ(Chinese(messages::kRunCancelled(Message())), "已取消");
-  EXPECT_EQ(English(messages::kWorkerReturned("w1", "")), "worker w1 came back without it");
+  EXPECT_EQ(English(messages::kWorkerReturned("w1", "")), "worker w1 reconnected without it");
   EXPECT_EQ(Chinese(messages::kWorkerReturned("w1", "host")),
             "工作节点 w1（主机 host）重新连接时已没有该次尝试");
 }

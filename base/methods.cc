@@ -95,18 +95,17 @@ std::vector<ParamSpec> Calibration() {
   return {
       Integer(
           "calibration_texts", 128, 1, 100000,
-          "Number of training texts, drawn with the run's seed, on which the ranges of activations are calibrated."),
+          "Number of training examples, drawn with the run's seed, on which the ranges of activations are calibrated."),
       Choice("observer", {"min_max", "moving_average", "histogram_mse", "histogram_entropy", "percentile"},
              "histogram_mse",
              "How a range is found: the extremes, their moving average over batches, the range of least "
              "squared error or of least information lost, or percentiles."),
       Number("percentile", 99.99, 50.001, 100,
-             "Of the observer percentile: the share of values, in percent, that lie below the upper end; "
+             "With observer percentile: the share of values, in percent, that lie below the upper end; "
              "the lower end mirrors it."),
-      Number(
-          "averaging_constant", 0.01, 0.0001, 1,
-          "Of the observer moving_average: weight of each new batch of 32 texts. A small weight needs many "
-          "batches; with few, the range stays close to that of the first batch."),
+      Number("averaging_constant", 0.01, 0.0001, 1,
+             "With observer moving_average: weight of each new batch of 32 texts. A small weight needs many "
+             "batches; with few, the range stays close to that of the first batch."),
   };
 }
 
@@ -116,7 +115,7 @@ std::vector<ParamSpec> SmoothQuant() {
              "SmoothQuant: moves outliers of input features into the weights, with the exponent smooth_alpha "
              "or with the best one of each layer under the observer that is used."),
       Number("smooth_alpha", 0.5, 0, 1,
-             "Of smooth_quant given: 0 leaves outliers in the activations, 1 moves them into the weights."),
+             "With smooth_quant given: 0 leaves outliers in the activations, 1 moves them into the weights."),
       Flag("bias_correction", true,
            "Subtract each channel's mean error on the calibration texts from its bias."),
   };
@@ -124,9 +123,9 @@ std::vector<ParamSpec> SmoothQuant() {
 
 std::vector<ParamSpec> ExtraTraining() {
   return {
-      LikeSetting("training.epochs", "epochs", int64_t{1}, "Further passes over the training texts."),
+      LikeSetting("training.epochs", "epochs", int64_t{1}, "Further passes over the training examples."),
       LikeSetting("training.learning_rate", "learning_rate", 2e-5,
-                  "Peak of the further training; the rest is as under training."),
+                  "Peak learning rate of the further training; the rest is as under training."),
   };
 }
 
@@ -142,7 +141,7 @@ MethodInputs Trains(const Params&) {
   return inputs;
 }
 
-// Chooses layers by their effect on validation texts and by their time; mode whole chooses nothing.
+// Chooses layers by their effect on validation examples and by their time; mode whole chooses nothing.
 MethodInputs ReadByMixedPrecision(const Params& params) {
   MethodInputs inputs;
   const bool chooses = params.at("mode") == ParamValue(std::string("per_layer"));
@@ -193,7 +192,7 @@ MethodSpec StaticQuantization() {
   spec.title = "Static quantization";
   spec.title_zh = "静态量化";
   spec.help =
-      "INT8 weights and activations with fixed ranges from calibration on training texts, so that none are "
+      "INT8 weights and activations with fixed ranges from calibration on training examples, so that none are "
       "computed at run time. Choose it for speed if calibration texts are available.";
   spec.inputs = Calibrates;
   spec.params = Calibration();
@@ -271,15 +270,16 @@ MethodSpec MixedPrecision() {
       Choice("objective", {"speed", "size"}, "speed",
              "speed: the fastest assignment of the measured front within max_accuracy_drop; size: the least "
              "harmful one found within size_budget."),
-      Number("max_accuracy_drop", 0.005, 0, 1,
-             "Accuracy on the validation texts that may be lost against FP32, as a share; the loss and one "
-             "standard error of it must be within."),
+      Number(
+          "max_accuracy_drop", 0.005, 0, 1,
+          "Largest loss of accuracy on the validation examples against FP32, as a share; the measured loss plus "
+          "one standard error must not exceed it."),
       Number("size_budget", 0.3, 0.01, 1, "Bytes of the linear layers, as a share of those in FP32."),
       Text("pin",
            "Layers whose precision is given, as in \"classifier=fp32, *.output.dense=bf16\"; * stands for "
            "any characters. With mode per_layer only."),
       Integer("sensitivity_texts", 128, 1, 100000,
-              "Validation texts on which each layer's harm is measured."),
+              "Validation examples on which each layer's harm is measured."),
   };
   Append(spec.params, Calibration());
   Append(spec.params, {WeightGranularity()});
@@ -316,10 +316,10 @@ MethodSpec WeightOnly() {
       Flag("symmetric", false,
            "int4 only: no zero points, which saves one byte per group and costs accuracy."),
       Integer("calibration_texts", 128, 1, 100000,
-              "gptq only: training texts, drawn with the run's seed, whose activations it calibrates on."),
+              "gptq only: training examples, drawn with the run's seed, whose activations it calibrates on."),
       Number("damping", 0.01, 1e-6, 1,
              "gptq only: what is added to the diagonal of the Hessian, as a share of its mean. Layers with "
-             "fewer calibration rows than inputs may take 10 or 100 times as much, by the error on other "
+             "fewer calibration rows than inputs may use 10 or 100 times as much, by the error on other "
              "texts."),
       Flag("activation_order", false,
            "gptq only: round the inputs with the largest activations first, not in the order of the file."),

@@ -246,7 +246,7 @@ std::vector<MetricSpec> PairedMetrics() {
        .title = "Predictions by label",
        .title_zh = "按标签分组的预测值",
        .help =
-           "The test texts of a regression, sorted by their labels, in up to ten groups of equal size (texts "
+           "The test examples of a regression, sorted by their labels, in up to ten groups of equal size (texts "
            "with the same label stay together). Labels: split, group (1 has the lowest labels), measure: label "
            "(the mean), median, p10, p90 (of the predicted numbers). Shown in the report as a figure."},
       {.name = "aa_ratio",
@@ -374,7 +374,7 @@ std::vector<MetricSpec> MixedPrecisionMetrics() {
        .unit = "1",
        .title = "Loss increase on the Pareto front",
        .title_zh = "帕累托前沿上的损失增量",
-       .help = "Mean cross-entropy on the validation texts of one assignment, minus that of FP32. "
+       .help = "Mean cross-entropy on the validation examples of one assignment, minus that of FP32. "
                "Labels: point, chosen.",
        .higher_is_better = false},
       {.name = "front_accuracy",
@@ -382,7 +382,7 @@ std::vector<MetricSpec> MixedPrecisionMetrics() {
        .title = "Quality on the Pareto front",
        .title_zh = "帕累托前沿上的质量指标",
        .help =
-           "Accuracy (of a regression: Pearson's correlation) on the validation texts of one assignment of "
+           "Accuracy (of a regression: Pearson's correlation) on the validation examples of one assignment of "
            "precisions. Labels: point, chosen."},
   };
 }

@@ -192,7 +192,7 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
                 .min = 0,
                 .max = kMaxTexts,
                 .unit = "texts",
-                .help = "Number of training texts; 0: all texts that are in no other split.",
+                .help = "Number of training examples; 0: all that are in no other split.",
                 .help_zh = "训练文本数；0：不属于其他划分的全部文本。"}),
       Original(
           &DatasetConfig::validation_size,
@@ -201,7 +201,7 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
            .max = kMaxTexts,
            .unit = "texts",
            .help =
-               "Number of validation texts, which `mixed_precision` per layer requires; 0: the dataset's own "
+               "Number of validation examples, which `mixed_precision` per layer requires; 0: the dataset's own "
                "split, or none; -1: none.",
            .help_zh =
                "验证文本数，`mixed_precision` 逐层选择时必须有；0：数据集自带的划分，没有则无；-1：无。"}),
@@ -212,7 +212,7 @@ std::vector<Setting<DatasetConfig>> DatasetSettings() {
            .max = kMaxTexts,
            .unit = "texts",
            .help =
-               "Number of test texts; 0: the dataset's own split, or all remaining texts, or a fifth of them if "
+               "Number of test examples; 0: the dataset's own split, or all remaining examples, or a fifth of them if "
                "`train_size` is 0 too.",
            .help_zh =
                "测试文本数；0：数据集自带的划分，没有则取剩余全部，`train_size` 也为 0 时取五分之一。"}),
@@ -241,7 +241,7 @@ std::vector<Setting<TrainingConfig>> TrainingSettings() {
       Original(&TrainingConfig::epochs, {.key = "epochs",
                                          .min = 1,
                                          .max = 1000,
-                                         .help = "Passes over the training texts.",
+                                         .help = "Passes over the training examples.",
                                          .help_zh = "训练轮数。"}),
       Original(&TrainingConfig::batch_size, {.key = "batch_size",
                                              .min = 1,
@@ -466,7 +466,7 @@ std::vector<SettingSpec> ListedExperiments() {
              {std::string("minilm")}),
       Listed(ParamType::kString,
              {.key = "baseline.dataset",
-              .help = "The dataset: labelled texts.",
+              .help = "The dataset: labelled examples.",
               .help_zh = "数据集，即带标签的文本。",
               .allowed_words = asset,
               .allowed_words_zh = asset_zh},

@@ -389,7 +389,7 @@ void AddRefusals(const Comparison& comparison, std::vector<std::string>& notes) 
   }
 }
 
-// The settings of an experiment that determine the test texts of its dataset; empty if it has no runs.
+// The settings of an experiment that determine the test examples of its dataset; empty if it has no runs.
 std::string SplitText(const ReportData& data) {
   if (data.runs.empty()) return "";
   const DatasetConfig& dataset = data.runs[0].config.dataset;

@@ -44,7 +44,7 @@ TEST(YamlTreeTest, SaysWhatIsWrongAndWhere) {
   EXPECT_THAT(FirstProblem("a: [1, 2\nb: 3\n"), HasSubstr("f.yaml:"));
   EXPECT_THAT(FirstProblem("a: [1, 2\nb: 3\n"), HasSubstr("this is not YAML"));
   EXPECT_THAT(FirstProblem("a: 1\na: 2\n"),
-              HasSubstr("f.yaml:2:1: the key a stands here twice; first in line 1"));
+              HasSubstr("f.yaml:2:1: the key a appears twice; first in line 1"));
   EXPECT_THAT(FirstProblem("a: !!python/object x\n"), HasSubstr("f.yaml:1:4: the tag"));
   EXPECT_THAT(FirstProblem("a: 1\n---\nb: 2\n"), HasSubstr("f.yaml:3:1: a second document"));
   EXPECT_THAT(FirstProblem(""), HasSubstr("f.yaml: the file is empty"));

@@ -409,7 +409,7 @@ TEST_F(HubTest, ABusyHubIsAskedAgainAfterTheTimeThatItNames) {
   const absl::Time start = absl::Now();
   ASSERT_TRUE(Fetch().ok());
   EXPECT_GE(absl::Now() - start, absl::Seconds(2));
-  EXPECT_THAT(steps_, ::testing::Contains(HasSubstr("asks to wait: trying again in 1 s")));
+  EXPECT_THAT(steps_, ::testing::Contains(HasSubstr("asks to wait: retrying in 1 s")));
 }
 
 TEST_F(HubTest, AHubThatStaysBusyIsGivenUp) {

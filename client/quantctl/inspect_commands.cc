@@ -125,7 +125,7 @@ absl::StatusOr<int> Get(Session& session, const std::string& name) {
   Table table({{"RUN", Align::kLeft, true},
                {"STATE"},
                {"TOOK", Align::kRight},
-               {"TRIES", Align::kRight},
+               {"ATTEMPTS", Align::kRight},
                {"FOLDER", Align::kLeft, true},
                {"DETAIL"}});
   for (const v1::Run& run : experiment.runs()) {

@@ -209,7 +209,7 @@ TEST_F(QuantctlTest, WorkersAreDrainedQuarantinedAndGivenRunsAgain) {
   });
   Outcome outcome = Run("worker drain gpu1-x7k2 --reason 'new disk'");
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_THAT(outcome.err, HasSubstr("given no more runs"));
+  EXPECT_THAT(outcome.err, HasSubstr("gets no more runs"));
   EXPECT_THAT(outcome.err, HasSubstr("it still executes quick-1/baseline"));
   outcome = Run("workers");
   EXPECT_THAT(outcome.out, HasSubstr("DRAINING"));
@@ -218,7 +218,7 @@ TEST_F(QuantctlTest, WorkersAreDrainedQuarantinedAndGivenRunsAgain) {
   EXPECT_THAT(Run("worker quarantine gpu1-x7k2").err, HasSubstr("queued again"));
   outcome = Run("--lang zh workers");
   EXPECT_THAT(outcome.out, HasSubstr("已隔离"));
-  EXPECT_THAT(Run("worker undrain gpu1-x7k2").err, HasSubstr("is given runs again"));
+  EXPECT_THAT(Run("worker undrain gpu1-x7k2").err, HasSubstr("gets runs again"));
   EXPECT_THAT(Run("workers").out, HasSubstr("BUSY"));
   EXPECT_EQ(nlohmann::json::parse(Run("worker drain gpu1-x7k2 -o json").out)["mode"], "drained");
   EXPECT_EQ(Run("worker drain nobody").code, 4);

@@ -19,7 +19,7 @@ constexpr char kVersion[] = "0.1.0";
 constexpr char kFooter[] =
     "Example:\n  quant-export results/quick/static_quant/model --to onnx --out shipped\n\n"
     "The folder is written whole or not at all, and is not run: `quantctl export-model` exports and checks.\n\n"
-    "Exit codes: 0 done; 1 failed; 2 wrong usage";
+    "Exit codes: 0 done; 1 failed; 2 the command line is wrong";
 
 absl::Status Export(const std::string& folder, const std::string& format, const std::string& out) {
   const Exporter* const exporter = FindExporter(format);

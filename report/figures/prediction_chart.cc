@@ -30,7 +30,7 @@ class AxisRange {
 Text Caption(const Facts& facts) {
   const Text seeds = facts.SeveralSeeds() ? Text{" Of the first seed.", "取自第一个随机种子。"} : Text{};
   return {absl::StrCat(
-              "Predicted numbers against the labels: the test texts, sorted by label, in groups of about "
+              "Predicted numbers against the labels: the test examples, sorted by label, in groups of about "
               "equal size. A point is the median prediction of a group over its mean label; the band "
               "reaches from the 10th to the 90th percentile of the first variant's predictions. On the "
               "dotted line predictions and labels are equal.",

@@ -380,7 +380,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "e.yaml:2:65: evaluation.latency.sequence_length is an older name of sequence_lengths"},
         BadFile{"evaluation: {latency: {samples: 3}}\n", "there is no key samples in evaluation.latency"},
         BadFile{"device: [unclosed\n", "this is not YAML"},
-        BadFile{"reuse: true\nreuse: false\n", "e.yaml:3:1: the key reuse stands here twice"}));
+        BadFile{"reuse: true\nreuse: false\n", "e.yaml:3:1: the key reuse appears twice"}));
 
 TEST(PlanTest, NamesAreOfAnyScript) {
   const auto name_of = [](const std::string& file, const std::string& text) {
@@ -642,7 +642,7 @@ TEST(PlanTest, TrainingWithoutFineTuningIsForMethodsThatTrain) {
   EXPECT_THAT(problems("dynamic_quantization: {}"), HasSubstr("warning: training has no effect"));
   EXPECT_THAT(problems("fp32_continued: {}"),
               AllOf(HasSubstr("e.yaml:2:20: warning: training.epochs has no effect"),
-                    HasSubstr("epochs of the further training stands under fp32_continued"),
+                    HasSubstr("epochs of the further training is set under fp32_continued"),
                     Not(HasSubstr("training has no effect")), Not(HasSubstr("batch_size"))));
 }
 
@@ -713,7 +713,8 @@ TEST(PlanTest, VariantsOfOneNameAreRefused) {
 TEST(PlanTest, ValidationTextsThatAMethodNeedsMustBeThere) {
   EXPECT_THAT(
       Problems(PlanOf("  mixed_precision: {}\n")),
-      AllOf(HasSubstr("e.yaml:3:3: mixed_precision reads validation texts, but dataset.validation_size is 0"),
+      AllOf(HasSubstr(
+                "e.yaml:3:3: mixed_precision reads validation examples, but dataset.validation_size is 0"),
             HasSubstr("give it, as in dataset: {validation_size: 1000}")));
   EXPECT_TRUE(PlanOf("  mixed_precision: {mode: whole}\n").ok());
   EXPECT_TRUE(PlanOf("  mixed_precision: {}\ndataset: {validation_size: 50}\n").ok());
@@ -741,7 +742,7 @@ TEST(PlanTest, TextsMayComeFromTheDatasetsOwnFiles) {
   EXPECT_TRUE(PlanWithFiles("mixed_precision: {}", {}, false).ok());
   EXPECT_THAT(
       Problems(PlanWithFiles("static_quantization: {}", {"test.csv"})),
-      HasSubstr("static_quantization reads training texts, but the dataset has only files of held-out"));
+      HasSubstr("static_quantization reads training examples, but the dataset has only files of held-out"));
   EXPECT_TRUE(PlanWithFiles("static_quantization: {}", {"my-test.csv"}).ok());
   EXPECT_TRUE(PlanWithFiles("weight_only: {algorithm: rtn}", {"test.csv"}).ok());
 }

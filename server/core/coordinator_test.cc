@@ -244,7 +244,7 @@ TEST_F(CoordinatorTest, AHeldWorkerIsShownWithItsFaultAndWorksAgainAfterASuccess
   ASSERT_THAT(explanation->reasons, SizeIs(2));
   EXPECT_EQ(English(explanation->reasons[0]),
             "worker w on host-w gets no runs for 5 s after 1 fault of its own: no space left on device");
-  EXPECT_THAT(English(explanation->reasons[1]), HasSubstr("trying again: no space left on device"));
+  EXPECT_THAT(English(explanation->reasons[1]), HasSubstr("retrying: no space left on device"));
 
   Sync("w");
   Pass(absl::Seconds(5));

@@ -99,7 +99,7 @@ TEST_F(ExplanationTest, ARunningRunNamesItsWorkerAndWhatIsWrong) {
   run.time_limit = absl::Hours(1);
   run.message = "cancelled";
   EXPECT_THAT(InEnglish(Explain(run).reasons),
-              ElementsAre("attempt 2 runs on worker w, last heard from 5 s ago", HasSubstr("asked to stop"),
+              ElementsAre("attempt 2 runs on worker w, last contact 5 s ago", HasSubstr("asked to stop"),
                           HasSubstr("time limit of 1 h"), "cancelled"));
 }
 

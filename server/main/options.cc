@@ -21,8 +21,8 @@ Example:
   quant-coordinator --data-dir ~/.quantlab --catalog configs/catalog.yaml
   quantctl --coordinator unix:$HOME/.quantlab/coordinator.sock list
 
-Serving begins when the line "ready ADDRESS" appears on stdout. SIGTERM and SIGINT stop gently: running
-attempts go on at their workers and are taken up again after the next start.
+Serving begins when the line "ready ADDRESS" appears on stdout. SIGTERM and SIGINT stop gracefully: running
+attempts continue on their workers, which reconnect after the next start.
 
 A file of --config has the same options as keys, with '_' for '-' (listen: 127.0.0.1:7070); the command line
 takes precedence over it.
@@ -33,7 +33,7 @@ Exit codes:
   3   the data folder is in use, damaged, made by a newer version, or cannot be written to
   4   an address cannot be listened on
   5   the catalogue cannot be read, or is wrong
-  70  a fault of the program
+  70  an internal error
 )";
 
 constexpr char kDefaultMetrics[] = "127.0.0.1:9464";
@@ -78,16 +78,17 @@ void DeclareSecurity(CLI::App& app, Raw& raw) {
   app.add_option("--audit-log", options.audit_log,
                  "Who changed what and who was refused, or off (default: DATA-DIR/audit.log where tokens are "
                  "needed)");
-  app.add_option("--max-requests-per-second", options.limits.requests_per_second, "Of one identity")
+  app.add_option("--max-requests-per-second", options.limits.requests_per_second, "Limit of each identity")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
-  app.add_option("--max-open-calls", options.limits.open_calls, "Streams and transfers of one identity")
+  app.add_option("--max-open-calls", options.limits.open_calls,
+                 "Streams and transfers that each identity may have open")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
-  app.add_option("--max-upload-bytes-per-day", options.limits.upload_bytes_per_day, "Of one identity")
+  app.add_option("--max-upload-bytes-per-day", options.limits.upload_bytes_per_day, "Limit of each identity")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_option("--max-unfinished-runs", options.limits.unfinished_runs, "Of one submitter")
+  app.add_option("--max-unfinished-runs", options.limits.unfinished_runs, "Limit of each submitter")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
 }
@@ -96,8 +97,7 @@ void Declare(CLI::App& app, Raw& raw) {
   app.footer(kFooter);
   app.set_version_flag("--version", QUANTLAB_VERSION);
   app.add_option("--config", raw.config, "YAML file with options, e.g. /etc/quantlab/coordinator.yaml");
-  app.add_option("--data-dir", raw.options.data_dir,
-                 "Folder with everything durable; made where it is missing")
+  app.add_option("--data-dir", raw.options.data_dir, "Folder of all durable data; created if it is missing")
       ->required();
   app.add_option(
       "--listen", raw.listen,
@@ -113,7 +113,8 @@ void Declare(CLI::App& app, Raw& raw) {
       absl::StrCat(
           "Address on loopback for GET /metrics, /healthz, /readyz and /api/v1/experiments, or off (default: ",
           kDefaultMetrics, "; off with --lifeline-fd)"));
-  app.add_option("--lease-seconds", raw.lease_seconds, "How long a silent worker keeps its run; 1 to 3600")
+  app.add_option("--lease-seconds", raw.lease_seconds,
+                 "How long a worker that does not call keeps its run; 1 to 3600")
       ->check(CLI::Range(1.0, 3600.0))
       ->capture_default_str();
   app.add_option(
@@ -124,15 +125,15 @@ void Declare(CLI::App& app, Raw& raw) {
       ->delimiter(',');
   app.add_option(
          "--store-quota", raw.quota,
-         "For example 200GB: above it, files go before their age is reached, the kinds of --retention in their "
-         "order (default: no limit)")
+         "For example 200GB: above it, files are removed before their age is reached, in the order of "
+         "the kinds of --retention (default: no limit)")
       ->type_name("SIZE");
   app.add_flag("--check-artifacts", raw.options.check_artifacts,
                "Before serving, compare every stored artifact with its digest and set damaged ones aside");
   app.add_option(
          "--restore", raw.options.restore,
-         "Put this backup of the database (quantctl admin backup) into the data folder and exit; the one that "
-         "is there stays beside it")
+         "Put this backup of the database (quantctl admin backup) into the data folder and exit; the present "
+         "one is kept beside it")
       ->type_name("FILE");
   app.add_option("--lifeline-fd", raw.options.lifeline_fd, "Stop when this open pipe closes: for embedding");
   app.add_option("--ready-fd", raw.options.ready_fd,
@@ -226,8 +227,9 @@ ParsedCommandLine UsageError(absl::string_view what) {
 
 ParsedCommandLine ParseCommandLine(const std::vector<std::string>& arguments) {
   ParsedCommandLine parsed;
-  CLI::App app("quant-coordinator: keeps experiments, hands their runs to workers, and collects the results",
-               "quant-coordinator");
+  CLI::App app(
+      "quant-coordinator: stores experiments, assigns their runs to workers, and collects the results",
+      "quant-coordinator");
   Raw raw;
   Declare(app, raw);
   const absl::StatusOr<std::vector<std::string>> all = WithConfig(app, arguments);

@@ -17,7 +17,7 @@ SAME = [f"{run}/{file}" for run in DETERMINISTIC
 
 
 def run_quick(test):
-    """Runs it in a world of its own; returns accuracy by run, test texts, and digests."""
+    """Runs it in a world of its own; returns accuracy by run, test examples, and digests."""
     with worlds.World() as world:
         if "QUANTLAB_ASSETS" in os.environ:  # fetched once, checked at each use
             (world.folder / "assets").symlink_to(os.environ["QUANTLAB_ASSETS"])

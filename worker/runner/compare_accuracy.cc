@@ -39,7 +39,7 @@ absl::StatusOr<std::vector<Answers>> ReadAnswers(Attempt& attempt, const std::ve
       answers.push_back({input.variant, *std::move(saved), first});
       continue;
     }
-    attempt.Log(absl::StrCat(input.variant, ": no saved answers to these test texts; no paired test"));
+    attempt.Log(absl::StrCat(input.variant, ": no saved answers to these test examples; no paired test"));
     if (answers.empty()) return answers;  // nothing to compare with
   }
   return answers;

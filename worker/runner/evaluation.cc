@@ -198,7 +198,7 @@ absl::StatusOr<Predictions> Predict(Attempt& attempt, engine::Encoder& model,
                                     const engine::Tokenizer& tokenizer,
                                     const std::vector<engine::Example>& examples, const Message& phase) {
   QL_ASSIGN_OR_RETURN(const engine::LabelledTexts data,
-                      TokenizeExamples(attempt, tokenizer, model.config(), examples, "test texts"));
+                      TokenizeExamples(attempt, tokenizer, model.config(), examples, "test examples"));
   QL_ASSIGN_OR_RETURN(const engine::Logits logits, PredictedLogits(attempt, model, data, phase));
   return ResultsOf(engine::TaskOf(model.config()).spec()).Answer(logits, data);
 }

@@ -38,8 +38,8 @@ constexpr char kExitCodes[] =
     "Exit codes:\n"
     "  0  done\n"
     "  1  failed\n"
-    "  2  wrong usage of the command line\n"
-    "  3  wrong input: a file, a model, a dataset, a job or a device that is not there\n"
+    "  2  the command line is wrong\n"
+    "  3  wrong input: a file, a model, a dataset, a job, or a device that does not exist\n"
     "  4  asked to stop (SIGTERM, SIGINT), and stopped between two steps\n"
     "  5  the reader of the events disconnected\n"
     "  6  out of memory or disk space\n"
@@ -141,8 +141,7 @@ void AddDevice(CLI::App* command, Device& device, int& threads) {
 void AddPairs(CLI::App* command, bool& pairs) {
   command->add_flag(
       "--pairs", pairs,
-      "Each line is two texts, separated by a tab; models that were fine-tuned on pairs here take "
-      "nothing else");
+      "Each line is two texts, separated by a tab; implied by a model that was fine-tuned on pairs");
 }
 
 // Each command stores its work in `action`.
@@ -171,12 +170,13 @@ void AddRun(CLI::App& app, Action& action) {
          "often where that takes more than 1 % of the time. 0: never")
       ->check(CLI::Range(0.0, 1e9))
       ->capture_default_str();
-  run->add_option("--resume-from", options->checkpoints.resume_from,
-                  "Continue the training from such a file; one that does not fit is reported and not used")
+  run->add_option(
+         "--resume-from", options->checkpoints.resume_from,
+         "Continue the training from such a file; a file of another training is reported and not used")
       ->type_name("FILE");
   run->footer(
       "Example:\n  quant-runner run --job job.json --events-fd 3 3>events.jsonl\n\n"
-      "The last event is `finished`. When the reader of the events goes away, the runner exits at once.");
+      "The last event is `finished`. When the reader of the events disconnects, the runner exits at once.");
   run->callback([options, &action] {
     action = [options] { return RunJob(options->job, options->events_fd, options->checkpoints); };
   });
@@ -188,7 +188,7 @@ void AddTokenize(CLI::App& app, Action& action) {
   tokenize->add_option("--model", options->model, "Folder with the tokenizer's files")->required();
   tokenize
       ->add_option("--max-length", options->max_length,
-                   "Most ids of a line, with [CLS] and [SEP]; 0: no limit")
+                   "Largest number of ids per line, with [CLS] and [SEP]; 0: no limit")
       ->check(CLI::Range(0, INT_MAX))
       ->capture_default_str();
   AddPairs(tokenize, options->pairs);
@@ -205,13 +205,14 @@ void AddPredict(CLI::App& app, Action& action) {
   predict->add_option("--model", options->model, "Folder of a saved classifier, FP32 or quantized")
       ->required();
   predict
-      ->add_option("--max-length", options->max_length, "Most tokens of a line; 0: what the model can take")
+      ->add_option("--max-length", options->max_length,
+                   "Largest number of tokens per line; 0: the model's limit")
       ->check(CLI::Range(0, 1 << 20))
       ->capture_default_str();
   predict
       ->add_option(
           "--batch-size", options->batch_size,
-          "Lines computed together, at most. With 1 a line's logits depend on nothing else, not in the "
+          "Largest number of lines computed together. With 1 a line's logits depend on nothing else, not even in the "
           "last bit; more is faster where lines are short")
       ->check(RangeOf("evaluation.batch_size"))
       ->capture_default_str();
@@ -244,19 +245,21 @@ void AddBench(CLI::App& app, Action& action) {
   bench->add_option("--sequence-length", options->sequence_length, "Tokens of each text")
       ->check(RangeOf("evaluation.latency.sequence_lengths"))
       ->capture_default_str();
-  bench->add_option("--min-samples", options->min_samples, "Blocks, at least")
+  bench->add_option("--min-samples", options->min_samples, "Smallest number of blocks")
       ->check(RangeOf("evaluation.latency.min_samples"))
       ->capture_default_str();
-  bench->add_option("--min-duration", options->min_duration_seconds, "Seconds for each model, at least")
+  bench
+      ->add_option("--min-duration", options->min_duration_seconds,
+                   "Shortest time for each model, in seconds")
       ->check(RangeOf("evaluation.latency.min_duration"))
       ->capture_default_str();
-  bench->add_option("--seed", options->seed, "Of the texts and the order within blocks")
+  bench->add_option("--seed", options->seed, "Seed of the texts and of the order within blocks")
       ->capture_default_str();
   AddDevice(bench, options->device, options->threads);
   bench->add_flag("--json", options->json, "Print JSON (version 1) instead of a table");
   bench->footer(
       "Example:\n  quant-runner bench baseline/model dynamic_quant/model --batch-size 1 --batch-size 8\n\n"
-      "Speedups are medians of ratios within randomised blocks, against the fastest FP32 path.");
+      "Speedups are medians of ratios within randomized blocks, relative to the fastest FP32 path.");
   bench->callback([options, &action] { action = [options] { return Finish("bench", Bench(*options)); }; });
 }
 
@@ -274,7 +277,7 @@ void AddSelfTest(CLI::App& app, Action& action) {
     int threads = 0;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* test = app.add_subcommand("self-test", "Test whether a device computes and remembers correctly");
+  CLI::App* test = app.add_subcommand("self-test", "Test the arithmetic and the memory of a device");
   AddDevice(test, options->device, options->threads);
   test->footer(
       "Example:\n  quant-runner self-test --device cuda:1\n\n"
@@ -325,16 +328,18 @@ void AddMeasureTimes(CLI::App& app, Action& action) {
   times->add_option("--warm-up", request->warmup_iterations, "Blocks before anything is counted")
       ->check(RangeOf("evaluation.latency.warmup_iterations"))
       ->capture_default_str();
-  times->add_option("--min-samples", request->min_samples, "Blocks, at least")
+  times->add_option("--min-samples", request->min_samples, "Smallest number of blocks")
       ->check(CLI::Range(1, 1000000))
       ->capture_default_str();
-  times->add_option("--min-duration", request->min_duration_seconds, "Seconds for each model, at least")
+  times
+      ->add_option("--min-duration", request->min_duration_seconds,
+                   "Shortest time for each model, in seconds")
       ->check(RangeOf("evaluation.latency.min_duration"))
       ->capture_default_str();
   times->add_flag("--until-narrow", request->until_narrow, "Go on while the A/A interval is too wide");
   times->add_option("--runtimes", request->runtimes,
                     "JSON of the models to time in other runtimes too, as comparisons write it");
-  times->add_option("--seed", request->seed, "Of the texts and the order within blocks")
+  times->add_option("--seed", request->seed, "Seed of the texts and of the order within blocks")
       ->capture_default_str();
   AddDevice(times, request->device, request->threads);
   times->footer(
@@ -355,7 +360,7 @@ void KeepMemoryBetweenLayers() {
 
 int Main(int argc, char** argv) {
   CLI::App app(
-      "Fine-tunes, quantizes and measures Transformers: one attempt at a time for a worker, or by hand.",
+      "Fine-tunes, quantizes and measures Transformers: one attempt at a time for a worker, or from the command line.",
       "quant-runner");
   app.require_subcommand(1);
   app.footer(kExitCodes);

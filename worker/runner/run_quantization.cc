@@ -36,11 +36,11 @@ absl::StatusOr<MethodTexts> ReadMethodTexts(Attempt& attempt, const engine::Data
   MethodTexts texts;
   if (inputs.training_texts) {
     QL_ASSIGN_OR_RETURN(texts.train,
-                        TokenizeExamples(attempt, *tokenizer, config, data.train, "training texts"));
+                        TokenizeExamples(attempt, *tokenizer, config, data.train, "training examples"));
   }
   if (inputs.validation_texts) {
-    QL_ASSIGN_OR_RETURN(texts.validation,
-                        TokenizeExamples(attempt, *tokenizer, config, data.validation, "validation texts"));
+    QL_ASSIGN_OR_RETURN(texts.validation, TokenizeExamples(attempt, *tokenizer, config, data.validation,
+                                                           "validation examples"));
   }
   return texts;
 }

@@ -478,8 +478,8 @@ class RunnerTest(AttemptTest):
         code, events = self.run_job(job)
         self.assertEqual(code, 0, events[-1])
         said = [e["caveat"]["message"] for e in events if e.get("caveat", {}).get("code") == "same_model"]
-        self.assertEqual(said, ["e is the same model as d, byte for byte: it is tested and timed once, and both have "
-                                "those numbers"])
+        self.assertEqual(said, ["e is the same model as d, byte for byte: it is tested and timed once, and both share "
+                                "the results"])
         for metric, labels in (("speedup", {}), ("inference_time", {"quantile": "p50"}), ("memory_usage", {"kind": "peak"}),
                                ("mcnemar_p_holm", {}), ("non_inferiority_p_holm", {})):
             first, again = (self.find(events, metric, variant=v, **labels) for v in "de")

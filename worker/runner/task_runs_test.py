@@ -217,7 +217,7 @@ class RegressionTest(TaskTest):
             self.assertAlmostEqual(float(row["predicted"]), json.loads(line)[0], delta=2e-3)
 
     def check_groups(self, events, pairs):
-        """The labels of this dataset differ, so the groups of its 40 test texts are eight of five."""
+        """The labels of this dataset differ, so the groups of its 40 test examples are eight of five."""
         found = [metric for metric in self.metrics(events) if metric["name"] == "prediction_by_label"]
         self.assertEqual(len(found), 4 * 8)
         for metric in found:

@@ -220,7 +220,7 @@ INSTANTIATE_TEST_SUITE_P(
         Ending{"garbage", v1::RUN_STATE_FAILED, "line 2 of the runner's events cannot be read"},
         Ending{"huge_line", v1::RUN_STATE_SUCCEEDED, ""},
         Ending{"endless_line", v1::RUN_STATE_FAILED, "line 1 of the runner's events has no end"},
-        Ending{"close_pipe", v1::RUN_STATE_CRASHED, "exited with code 0 without saying how it ended"},
+        Ending{"close_pipe", v1::RUN_STATE_CRASHED, "exited with code 0 without reporting a result"},
         Ending{"torn_last_line", v1::RUN_STATE_FAILED, "line 2 of the runner's events cannot be read"},
         Ending{"exit_without_word", v1::RUN_STATE_CRASHED, "last words"},
         Ending{"fail_after_success", v1::RUN_STATE_CRASHED,

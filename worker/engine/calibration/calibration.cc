@@ -186,7 +186,7 @@ absl::StatusOr<std::map<std::string, LayerCalibration>> CalibrateInputs(Encoder&
                                                                         const LabelledTexts& texts,
                                                                         const CalibrationOptions& options,
                                                                         const QuantizationContext& context) {
-  if (texts.texts.empty()) return absl::FailedPreconditionError("calibration needs training texts");
+  if (texts.texts.empty()) return absl::FailedPreconditionError("calibration needs training examples");
   WarnOfFewBatches(static_cast<int64_t>(texts.texts.size()), options.observer, context);
   return Calibrator(model, texts, options, context).Run();
 }

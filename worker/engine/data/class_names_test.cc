@@ -43,8 +43,8 @@ TEST(ClassNames, NamesThatCannotBeMatchedAreRefusedWithBothListsAndTheKey) {
   const std::string error(MatchClasses({"neg", "pos"}, {"negative", "positive"}, {}).status().message());
   EXPECT_EQ(
       error,
-      "the model's classes are neg, pos; those of the dataset are negative, positive; where they are the same, "
-      "say so by dataset.label_map: {neg: negative, pos: positive}");
+      "the model's classes are neg, pos; those of the dataset are negative, positive; if they are the same, "
+      "map them with dataset.label_map: {neg: negative, pos: positive}");
   EXPECT_THAT(std::string(MatchClasses({"a", "b"}, {"a", "b", "c"}, {}).status().message()),
               HasSubstr("the model has 2 classes (a, b), the dataset 3 (a, b, c)"));
   Names many, others;

@@ -203,7 +203,7 @@ TEST(Columns, UsualNamesCountInPlaceOfTheDefaults) {
   DatasetConfig config = TrainOnly();
   config.text_column = "body";
   EXPECT_THAT(ErrorOf("d.csv", "review,sentiment\na,0\n", config), HasSubstr("no column \"body\""));
-  EXPECT_THAT(ErrorOf("d.csv", "text,label,text\na,0,b\n"), HasSubstr("column \"text\" is there twice"));
+  EXPECT_THAT(ErrorOf("d.csv", "text,label,text\na,0,b\n"), HasSubstr("column \"text\" appears twice"));
 }
 
 TEST(Tsv, KnowsNoQuotes) {

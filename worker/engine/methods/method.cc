@@ -28,10 +28,10 @@ absl::Status CheckContext(const MethodSpec& spec, const Params& resolved,
     return absl::FailedPreconditionError(absl::StrCat(spec.name, " needs ", what, ", and there are none"));
   };
   if (inputs.training_texts && (context.train == nullptr || context.train->texts.empty())) {
-    return missing("training texts");
+    return missing("training examples");
   }
   if (inputs.validation_texts && (context.validation == nullptr || context.validation->texts.empty())) {
-    return missing("validation texts (dataset.validation_size)");
+    return missing("validation examples (dataset.validation_size)");
   }
   return absl::OkStatus();
 }

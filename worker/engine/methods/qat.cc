@@ -59,7 +59,7 @@ class Distillation {
   double weight_, temperature_;
 };
 
-// Trains `model` on the context's training texts and reports curve, log and progress.
+// Trains `model` on the context's training examples and reports curve, log and progress.
 absl::Status TrainMore(Encoder& model, const TrainingConfig& config, const QuantizationContext& context,
                        TrainingOptions options, const std::function<void(const TrainingStep&)>& after_step) {
   options.config = config;

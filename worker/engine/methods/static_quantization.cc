@@ -46,7 +46,7 @@ class StaticQuantization : public QuantizationMethod {
   }
 
  private:
-  // Training texts outside the calibration by which smoothing is judged.
+  // Training examples outside the calibration by which smoothing is judged.
   static constexpr int64_t kJudgingTexts = 64;
 
   struct Candidate {

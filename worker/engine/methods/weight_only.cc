@@ -22,7 +22,7 @@ namespace {
 
 // Calibration texts per batch. Affects only the memory for their activations.
 constexpr int kHessianBatch = 8;
-// Training texts outside the calibration on which its errors are measured again.
+// Training examples outside the calibration on which its errors are measured again.
 constexpr int64_t kHeldOutTexts = 64;
 
 // By layer, of its inputs. Layers that read the same tensor (query, key, value) share one.
@@ -56,7 +56,7 @@ absl::StatusOr<Hessians> CollectHessians(Encoder& model, const LabelledTexts& sa
 
 // calibration.csv: the inputs on which each layer was rounded, the damping that was used, and the remaining
 // error of its output (gptq.h, OutputError) beside that of rounding to nearest: on the calibration texts,
-// which the rounding has seen, and on other training texts, where there are any.
+// which the rounding has seen, and on other training examples, where there are any.
 class CalibrationLog {
  public:
   // hessian: of the calibration texts; others: of the others, or null.

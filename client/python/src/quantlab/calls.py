@@ -49,7 +49,7 @@ def read_token(path):
     except (OSError, UnicodeDecodeError) as error:
         raise errors.InvalidInput(f"{path}: {error}") from error
     if not re.fullmatch(r"qlt_[A-Za-z0-9_-]{43}", token):
-        raise errors.InvalidInput(f"{path} holds no token; it must have exactly one line with the token")
+        raise errors.InvalidInput(f"{path} has no token; it must have exactly one line, the token")
     return token
 
 

@@ -43,7 +43,7 @@ class DeadlineExceeded(Unavailable):
 
 
 class Conflict(QuantlabError):
-    """The state of things does not allow it."""
+    """The current state does not allow it."""
 
 
 class ResourceExhausted(QuantlabError):

@@ -59,7 +59,7 @@ class Experiment:
         def open_stream():
             left = min(_WATCH_DEADLINE, limit.left())
             if left <= 0:
-                raise errors.DeadlineExceeded(f"{self.id} has not ended within {limit.timeout} s; it goes on")
+                raise errors.DeadlineExceeded(f"{self.id} has not ended within {limit.timeout} s; it continues")
             request = experiment_pb2.WatchExperimentRequest(id=self.id, after_sequence=last, min_severity=severity)
             return self._client.experiment_service.WatchExperiment(request, timeout=left)
 
