@@ -79,11 +79,6 @@ absl::Status Between(absl::string_view field, double value, double low, double h
   return Bad(field, absl::StrCat("is ", value, "; it must be a number from ", low, " to ", high));
 }
 
-absl::Status NonNegative(absl::string_view field, double value) {
-  if (std::isfinite(value) && value >= 0) return absl::OkStatus();
-  return Bad(field, absl::StrCat("is ", value, "; it must be a number of at least 0"));
-}
-
 absl::Status Items(absl::string_view field, int64_t count, int64_t max) {
   if (count <= max) return absl::OkStatus();
   return Bad(field, absl::StrCat("has ", count, " items; at most ", max, " are allowed"));

@@ -37,8 +37,6 @@ absl::Status Digest(absl::string_view field, absl::string_view value, bool optio
 absl::Status AtLeast(absl::string_view field, int64_t value, int64_t least);
 // Finite and within [low, high].
 absl::Status Between(absl::string_view field, double value, double low, double high);
-// Finite and not negative.
-absl::Status NonNegative(absl::string_view field, double value);
 absl::Status Items(absl::string_view field, int64_t count, int64_t max = kMaxItems);
 absl::Status Facts(absl::string_view field, const google::protobuf::Map<std::string, std::string>& from,
                    std::map<std::string, std::string>* to);

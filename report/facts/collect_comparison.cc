@@ -92,8 +92,7 @@ ComparisonFacts CollectComparison(MetricPool& pool, const RunReport& run) {
     comparison.checks.emplace(shape, check);
   }
   for (const Caveat& caveat : run.caveats) {
-    const bool timing = caveat.code == "aa_check_failed" || absl::StrContains(caveat.code, "unreliable");
-    if (timing) comparison.unreliable.push_back(caveat);
+    if (caveat.code == "aa_check_failed") comparison.unreliable.push_back(caveat);
   }
   return comparison;
 }

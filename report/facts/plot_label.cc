@@ -4,15 +4,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "base/text/utf8.h"
 #include "report/facts/format.h"
 
 namespace quantlab::report {
 namespace {
 
-// Bytes of the character at `at`, in valid UTF-8.
 size_t CharacterBytes(absl::string_view text, size_t at) {
-  const auto lead = static_cast<unsigned char>(text[at]);
-  return lead < 0x80 ? 1 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4;
+  return static_cast<size_t>(DecodeUtf8({text.data() + at, text.size() - at}).length);
 }
 
 double CharacterWidth(absl::string_view text, size_t at) {

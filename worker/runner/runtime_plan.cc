@@ -65,12 +65,6 @@ absl::StatusOr<RuntimePlan> PlanFrom(const std::string& text) {
 
 }  // namespace
 
-size_t ModelsOf(const RuntimePlan& plan) {
-  size_t models = 0;
-  for (const PlannedRuntime& runtime : plan) models += runtime.models.size();
-  return models;
-}
-
 absl::Status WriteRuntimePlan(const RuntimePlan& plan, const std::string& path) {
   Json runtimes = Json::array();
   for (const PlannedRuntime& runtime : plan) {

@@ -22,8 +22,6 @@ struct PlannedRuntime {
 
 using RuntimePlan = std::vector<PlannedRuntime>;
 
-size_t ModelsOf(const RuntimePlan& plan);
-
 absl::Status WriteRuntimePlan(const RuntimePlan& plan, const std::string& path);
 // Errors: INVALID_ARGUMENT names the file and what is wrong with it; those of reading it.
 absl::StatusOr<RuntimePlan> ReadRuntimePlan(const std::string& path);

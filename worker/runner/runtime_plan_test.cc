@@ -17,7 +17,6 @@ TEST(RuntimePlanTest, WhatIsWrittenIsRead) {
   const std::string path = folder.path() + "/plan.json";
   const RuntimePlan plan = {{"onnxruntime", {"python3", "serve.py"}, {{"/a b", "onnx"}, {"/c", "onnx"}}},
                             {"x-mine", {"/own/x-mine"}, {}}};
-  EXPECT_EQ(ModelsOf(plan), 2u);
   ASSERT_TRUE(WriteRuntimePlan(plan, path).ok());
   const auto read = ReadRuntimePlan(path);
   ASSERT_TRUE(read.ok()) << read.status();

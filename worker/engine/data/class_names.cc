@@ -47,9 +47,7 @@ bool IsBlank(char32_t c) {
 
 // The start of the last character of `text`, which must not be empty.
 size_t LastCharacter(std::string_view text) {
-  size_t at = text.size() - 1;
-  while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;
-  return at;
+  return Utf8Prefix(text, text.size() - 1).size();
 }
 
 // The form in which labels are compared: that of names, and one form for each number.

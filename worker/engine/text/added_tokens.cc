@@ -18,9 +18,7 @@ VocabTrie TrieOf(const std::vector<AddedToken>& tokens) {
 
 // Where the last code point of a non-empty valid text starts.
 size_t LastStart(std::string_view text) {
-  size_t i = text.size() - 1;
-  while (i > 0 && (static_cast<uint8_t>(text[i]) & 0xC0) == 0x80) --i;
-  return i;
+  return Utf8Prefix(text, text.size() - 1).size();
 }
 
 bool EndsWithWord(std::string_view text) {
