@@ -43,7 +43,7 @@ class ChildKeeper {
   pid_t pid() const;
   int starts() const;
 
-  // SIGKILL: the program is started again. For one that lives and does not do its work.
+  // SIGKILL: the program is started again. For one that runs but does not do its work.
   void Replace();
 
   // SIGTERM, and SIGKILL after `grace`. Returns when the child has ended. Idempotent.

@@ -16,52 +16,52 @@ std::string Quality(const Writer& writer) {
 
 void WriteMapping(Writer& writer) {
   const std::string integer = writer.Cite(Source::kInteger), paper = writer.Cite(Source::kWhitePaper);
-  writer.Paragraph(writer.Tell(prose::kMapping, integer, paper));
+  writer.Paragraph(writer.Fill(prose::kMapping, integer, paper));
 }
 
 void WriteError(Writer& writer) {
   const std::string paper = writer.Cite(Source::kWhitePaper), integer = writer.Cite(Source::kInteger);
-  writer.Paragraph(writer.Tell(prose::kRoundingError, paper, integer, Quality(writer)));
+  writer.Paragraph(writer.Fill(prose::kRoundingError, paper, integer, Quality(writer)));
 }
 
 void WriteEncoder(Writer& writer) {
   const std::string attention = writer.Cite(Source::kAttention), bert = writer.Cite(Source::kBert);
   const std::string q8bert = writer.Cite(Source::kQ8Bert);
-  writer.Paragraph(writer.Tell(prose::kEncoder, attention, bert, q8bert));
+  writer.Paragraph(writer.Fill(prose::kEncoder, attention, bert, q8bert));
 }
 
 std::string StaticTheory(Writer& writer) {
   const std::string integer = writer.Cite(Source::kInteger), smooth = writer.Cite(Source::kSmoothQuant);
-  return writer.Tell(prose::kStaticQuantization, integer, smooth);
+  return writer.Fill(prose::kStaticQuantization, integer, smooth);
 }
 
 std::string QatTheory(Writer& writer) {
   const std::string ste = writer.Cite(Source::kStraightThrough), lsq = writer.Cite(Source::kLsq);
   const std::string distill = writer.Cite(Source::kDistillation);
-  return writer.Tell(prose::kQat, ste, lsq, distill);
+  return writer.Fill(prose::kQat, ste, lsq, distill);
 }
 
 std::string MixedTheory(Writer& writer) {
   const std::string hawq = writer.Cite(Source::kHawq), bf16 = writer.Cite(Source::kBf16);
-  return writer.Tell(prose::kMixedPrecision, hawq, bf16, Quality(writer));
+  return writer.Fill(prose::kMixedPrecision, hawq, bf16, Quality(writer));
 }
 
 std::string HalfTheory(Writer& writer) {
-  return writer.Tell(prose::kHalfPrecision, writer.Cite(Source::kBf16));
+  return writer.Fill(prose::kHalfPrecision, writer.Cite(Source::kBf16));
 }
 
 std::string WeightOnlyTheory(Writer& writer) {
   const std::string gptq = writer.Cite(Source::kGptq);
-  return writer.Tell(prose::kWeightOnly, gptq);
+  return writer.Fill(prose::kWeightOnly, gptq);
 }
 
 std::string DynamicTheory(Writer& writer) {
   const std::string paper = writer.Cite(Source::kWhitePaper);
-  return writer.Tell(prose::kDynamicQuantization, paper);
+  return writer.Fill(prose::kDynamicQuantization, paper);
 }
 
 std::string Fp8Theory(Writer& writer) {
-  return writer.Tell(prose::kFp8Quantization, writer.Cite(Source::kFp8));
+  return writer.Fill(prose::kFp8Quantization, writer.Cite(Source::kFp8));
 }
 
 }  // namespace
@@ -75,7 +75,7 @@ void WriteBackground(Writer& writer) {
 
 void WriteArchitecture(Writer& writer) {
   writer.Section("Architecture of the system", "系统架构");
-  writer.Paragraph(writer.Tell(prose::kSystem));
+  writer.Paragraph(writer.Fill(prose::kSystem));
   writer.Paragraph(writer.About("architecture/system", "$0 shows its programs.", "$0 给出各程序及其关系。"));
   writer.ShowFigure("architecture/system");
 }

@@ -83,7 +83,7 @@ void WriteData(Writer& writer) {
     std::string text = Join(writer.language(),
                             {writer.Fill("Model: $0.", "模型：$0。", AssetText(writer, config.model)),
                              writer.Fill("Dataset: $0.", "数据集：$0。", AssetText(writer, dataset.asset)),
-                             writer.Tell(prose::kSplits, sizes.train, sizes.validation, sizes.test,
+                             writer.Fill(prose::kSplits, sizes.train, sizes.validation, sizes.test,
                                          dataset.split_seed, dataset.max_length, HowDrawn(writer))});
     if (dataset.truncation_side == "left") {
       text = Join(writer.language(),
@@ -125,7 +125,7 @@ std::string DtypeOfTraining(const RunReport& run) {
 
 void WriteRecipe(Writer& writer, const RunReport& run) {
   const TrainingConfig& training = run.config.training;
-  writer.Paragraph(writer.Tell(
+  writer.Paragraph(writer.Fill(
       prose::kTrainingRecipe, writer.Cite(Source::kAdamW),
       writer.language() == Language::kEnglish ? Plural(training.epochs, "epoch", "epochs")
                                               : absl::StrCat(training.epochs, " 轮"),
@@ -154,15 +154,15 @@ void WriteMeasuring(Writer& writer) {
   writer.Subsection(writer.Say("How it was measured", "测量方法"));
   if (writer.facts().task().numeric) {
     const std::string bootstrap = writer.Cite(Source::kBootstrap);
-    writer.Paragraph(writer.Tell(prose::kCorrelationMeasurement, bootstrap, writer.Cite(Source::kHolm)));
+    writer.Paragraph(writer.Fill(prose::kCorrelationMeasurement, bootstrap, writer.Cite(Source::kHolm)));
   } else {
     const std::string wilson = writer.Cite(Source::kWilson), mcnemar = writer.Cite(Source::kMcNemar);
-    writer.Paragraph(writer.Tell(prose::kAccuracyMeasurement, wilson, mcnemar, writer.Cite(Source::kHolm)));
+    writer.Paragraph(writer.Fill(prose::kAccuracyMeasurement, wilson, mcnemar, writer.Cite(Source::kHolm)));
   }
   if (writer.facts().comparisons.empty()) return;
   const EvaluationConfig& evaluation = writer.facts().comparisons[0].run->config.evaluation;
   writer.Paragraph(
-      writer.Tell(prose::kSpeedMeasurement,
+      writer.Fill(prose::kSpeedMeasurement,
                   absl::StrJoin(evaluation.latency_sequence_lengths, writer.Say(" or ", " 或 ")),
                   writer.language() == Language::kEnglish
                       ? Plural(evaluation.warmup_iterations, "warm-up iteration", "warm-up iterations")
@@ -209,7 +209,7 @@ std::string FactOfRuns(const Writer& writer, const char* name, std::string (*sho
 void WriteVersions(Writer& writer) {
   if (writer.data().runs.empty()) return;
   writer.Subsection(writer.Say("Seeds and versions", "随机种子与版本"));
-  std::vector<std::string> sentences = {writer.Tell(prose::kSeedsAndVersions, Seeds(writer))};
+  std::vector<std::string> sentences = {writer.Fill(prose::kSeedsAndVersions, Seeds(writer))};
   if (!writer.data().coordinator_version.empty()) {
     sentences.push_back(writer.Fill("The service was Quantlab $0.", "服务版本为 Quantlab $0。",
                                     EscapeMarkdown(writer.data().coordinator_version)));

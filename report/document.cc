@@ -176,7 +176,7 @@ void WriteThreats(Writer& writer) {
   const bool one_seed = std::all_of(writer.facts().variants.begin(), writer.facts().variants.end(),
                                     [](const VariantFacts& variant) { return variant.runs.size() == 1; });
   if (one_seed && !writer.facts().variants.empty()) {
-    writer.Item(writer.Tell(prose::kOneSeed, QualityName(writer.language(), writer.facts().task())));
+    writer.Item(writer.Fill(prose::kOneSeed, QualityName(writer.language(), writer.facts().task())));
   }
   if (!writer.facts().comparisons.empty() && writer.facts().SeveralSeeds()) {
     writer.Item(

@@ -38,7 +38,7 @@ class Writer {
   }
   // A text of prose/ with its arguments.
   template <typename... Args>
-  std::string Tell(const Prose& prose, const Args&... args) const {
+  std::string Fill(const Prose& prose, const Args&... args) const {
     return Fill(prose.english, prose.chinese, args...);
   }
   const char* Comma() const { return Say(", ", "、"); }

@@ -24,7 +24,7 @@ namespace {
 constexpr absl::Duration kTick = absl::Milliseconds(200);
 constexpr absl::Duration kWorkerGrace = absl::Seconds(15);
 constexpr absl::Duration kCoordinatorGrace = absl::Seconds(10);
-// A coordinator that lives and serves no new connections is replaced after so many checks in a row. It
+// A coordinator that runs but serves no new connections is replaced after so many failed checks in a row. It
 // notices itself when its socket is removed; this is for one that is stopped or stuck.
 constexpr absl::Duration kCheckEvery = absl::Seconds(5);
 constexpr absl::Duration kCheckTimeout = absl::Seconds(3);
@@ -35,7 +35,7 @@ bool Exists(const std::string& path) {
   return access(path.c_str(), F_OK) == 0;
 }
 
-// Logs of earlier lives are kept once.
+// One earlier log is kept.
 void RotateLog(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) == 0 && info.st_size > kLogLimit)
@@ -48,9 +48,10 @@ void Log(const std::string& message) {
                message.c_str());
 }
 
-class Supervisor {
+// Runs the coordinator and the worker of a private service until it is no longer used.
+class PrivateService {
  public:
-  Supervisor(const SupervisorOptions& options, const Cancellation& stop)
+  PrivateService(const SupervisorOptions& options, const Cancellation& stop)
       : options_(options),
         stop_(stop),
         paths_(options.data_dir),
@@ -69,7 +70,7 @@ class Supervisor {
       if (status.ok()) status = TendWorker();
       if (status.ok() && Unused()) break;
     }
-    Log(status.ok() ? "nobody uses the service any longer" : std::string(status.message()));
+    Log(status.ok() ? "the service is no longer used" : std::string(status.message()));
     if (!status.ok()) WriteFileAtomically(paths_.failure, status.message()).IgnoreError();
     if (worker_ != nullptr) worker_->Stop(kWorkerGrace);
     coordinator_.Stop(kCoordinatorGrace);
@@ -101,18 +102,19 @@ class Supervisor {
   void Announce() {
     announced_ = true;
     Log("the coordinator is ready");
-    Tell("ready\n");
+    Report("ready\n");
   }
 
-  void Tell(const std::string& text) {
-    if (options_.ready_fd < 0 || told_) return;
-    told_ = true;
-    if (write(options_.ready_fd, text.data(), text.size()) < 0) Log("nobody listens");
+  void Report(const std::string& text) {
+    if (options_.ready_fd < 0 || reported_) return;
+    reported_ = true;
+    if (write(options_.ready_fd, text.data(), text.size()) < 0)
+      Log("the process that started this one has ended");
     close(options_.ready_fd);
   }
 
   int Fail(const absl::Status& status) {
-    Tell(std::string(status.message()));
+    Report(std::string(status.message()));
     return 1;
   }
 
@@ -126,7 +128,7 @@ class Supervisor {
       return;
     }
     if (++failed_checks_ < kMaxFailedChecks) return;
-    Log("the coordinator runs and does not answer: it is replaced");
+    Log("the coordinator runs but does not answer; restarting it");
     failed_checks_ = 0;
     coordinator_.Replace();
   }
@@ -162,7 +164,7 @@ class Supervisor {
   std::unique_ptr<FileLock> lock_, last_;
   ChildKeeper coordinator_;
   std::unique_ptr<ChildKeeper> worker_;
-  bool announced_ = false, told_ = false;
+  bool announced_ = false, reported_ = false;
   absl::Duration next_check_;  // monotonic
   int failed_checks_ = 0;      // in a row
 };
@@ -170,7 +172,7 @@ class Supervisor {
 }  // namespace
 
 int RunSupervisor(const SupervisorOptions& options, const Cancellation& stop) {
-  return Supervisor(options, stop).Run();
+  return PrivateService(options, stop).Run();
 }
 
 }  // namespace quantlab::client

@@ -232,8 +232,8 @@ class Hub {
       }
       int64_t asked = 0;
       if (!absl::SimpleAtoi(response.Header("retry-after"), &asked)) asked = 0;
-      const absl::Duration told = absl::Seconds(std::clamp<int64_t>(asked, 0, 300));
-      QL_RETURN_IF_ERROR(Pause(std::max(backoff.Next(), told)));
+      const absl::Duration requested = absl::Seconds(std::clamp<int64_t>(asked, 0, 300));
+      QL_RETURN_IF_ERROR(Pause(std::max(backoff.Next(), requested)));
     }
   }
 

@@ -1,4 +1,4 @@
-// What a hub tells about a model: its commit and its files.
+// What a hub reports about a model: its commit and its files.
 #ifndef QUANTLAB_CLIENT_HUB_HUB_LISTING_H_
 #define QUANTLAB_CLIENT_HUB_HUB_LISTING_H_
 

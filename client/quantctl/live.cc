@@ -57,7 +57,7 @@ class LiveView {
 
   void Update(const v1::WatchExperimentResponse& change) {
     MutexLock lock(mutex_);
-    for (const ProgressBoard::News& news : board_.Update(change)) Tell(news);
+    for (const ProgressBoard::News& news : board_.Update(change)) Show(news);
   }
 
   void Refresh(const v1::Experiment& experiment) {
@@ -71,9 +71,9 @@ class LiveView {
   }
 
   // Runs for which the reason of their end was shown.
-  std::set<std::string> told() const {
+  std::set<std::string> explained() const {
     MutexLock lock(mutex_);
-    return told_;
+    return explained_;
   }
 
  private:
@@ -138,7 +138,7 @@ class LiveView {
     Line(line);
   }
 
-  void Tell(const ProgressBoard::News& news) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+  void Show(const ProgressBoard::News& news) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (news.severity != v1::SEVERITY_UNSPECIFIED) {
       if (news.severity < v1::SEVERITY_WARNING) return;
       const bool error = news.severity == v1::SEVERITY_ERROR;
@@ -154,7 +154,7 @@ class LiveView {
     if (drawing() && news.text.empty()) return;
     const bool bad_end = IsEnded(news.state) && news.state != v1::RUN_STATE_SUCCEEDED;
     if (session_.quiet() && !bad_end) return;
-    if (bad_end && !news.text.empty()) told_.insert(news.run);
+    if (bad_end && !news.text.empty()) explained_.insert(news.run);
     Line(absl::StrCat(news.run, Colon(), session_.Term(StateName(news.state)),
                       news.text.empty() ? "" : Colon(), Printable(news.text)));
   }
@@ -193,7 +193,7 @@ class LiveView {
   int drawn_ ABSL_GUARDED_BY(mutex_) = 0;
   bool ending_ ABSL_GUARDED_BY(mutex_) = false;
   bool interrupted_ ABSL_GUARDED_BY(mutex_) = false;
-  std::set<std::string> told_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> explained_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> plain_ ABSL_GUARDED_BY(mutex_);
   int plain_repeats_ ABSL_GUARDED_BY(mutex_) = 0;
   std::thread thread_;
@@ -235,7 +235,7 @@ absl::StatusOr<Followed> Follow(Session& session, Client& client, const std::str
     view.Refresh(followed.experiment);
   } while (followed.experiment.state() == v1::EXPERIMENT_STATE_ACTIVE);
   followed.interrupted = view.interrupted();
-  followed.told = view.told();
+  followed.explained = view.explained();
   return followed;
 }
 
@@ -244,7 +244,7 @@ std::string DescribeFailures(const Followed& followed, Language language) {
   std::string text;
   for (const v1::Run& run : followed.experiment.runs()) {
     if (!IsEnded(run.state()) || run.state() == v1::RUN_STATE_SUCCEEDED) continue;
-    if (followed.told.count(SplitRunId(run.id()).second) > 0) continue;
+    if (followed.explained.count(SplitRunId(run.id()).second) > 0) continue;
     absl::StrAppend(&text, text.empty() ? "" : "\n", SplitRunId(run.id()).second, colon,
                     RenderTerm(language, StateName(run.state())), run.message().empty() ? "" : colon,
                     Printable(ShownText(language, run.coded_message(), run.message())));

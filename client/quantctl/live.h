@@ -19,7 +19,7 @@ enum class OnInterrupt {
 struct Followed {
   v1::Experiment experiment;  // the ended one; the last known one if `detached`
   bool interrupted = false;
-  std::set<std::string> told;  // runs whose unhappy end was explained on the screen
+  std::set<std::string> explained;  // runs whose failure was already shown with its reason
   bool detached = false;
 };
 

@@ -57,9 +57,9 @@ std::string Names(const OptionModel& option) {
 }
 
 std::string HelpWithWords(const std::string& help, const ValueModel& value, Language language) {
-  const bool told = std::all_of(value.words.begin(), value.words.end(),
-                                [&help](const std::string& word) { return absl::StrContains(help, word); });
-  if (told) return help;
+  const bool named = std::all_of(value.words.begin(), value.words.end(),
+                                 [&help](const std::string& word) { return absl::StrContains(help, word); });
+  if (named) return help;
   const bool english = language == Language::kEnglish;
   return absl::StrCat(help, english ? " (" : "（", absl::StrJoin(value.words, english ? ", " : "、"),
                       english ? ")" : "）");

@@ -20,16 +20,16 @@ namespace quantlab::report {
 std::string NoisyPartSentence(Language language, const VariantFacts& variant);
 // Single layers with far more noise than the others of their part; empty where there are none.
 std::string NoiseDipsSentence(Language language, const VariantFacts& variant);
-// The variants of which neither is to be said, though their layers' noise was measured.
+// The variants to which neither applies, though their layers' noise was measured.
 std::string EvenNoiseSentence(Language language, const Facts& facts);
-// How sensitivity is spread over layers and depth, and whether a layer's own noise tells it: a text for each
-// precision that was tried.
+// How sensitivity is spread over layers and depth, and whether a layer's own noise predicts it: a text for
+// each precision that was tried.
 std::vector<std::string> SensitivityAnalysis(Language language, const VariantFacts& variant);
 
 // ---- method_analysis.cc -----------------------------------------------------------------------------------
 
-// Of a method that has a control: what further training did, and what quantization did beside that; and how
-// it stands against the same kernels without training.
+// Of a method that has a control: what further training changed, what quantization changed in addition, and
+// how it compares with the same kernels without training.
 std::string TrainingAnalysis(Language language, const Facts& facts, const VariantFacts& variant);
 // Why mixed precision chose what it chose.
 std::string ChoiceAnalysis(Language language, const VariantFacts& variant);

@@ -92,7 +92,7 @@ std::string DepthSentence(Language language, const DamageSpread& spread) {
               "敏感度与深度关系不大：后一半编码器层占 $0。", FormatShare(later));
 }
 
-std::string NoiseTellsSentence(Language language, const DamageSpread& spread) {
+std::string NoisePredictsSentence(Language language, const DamageSpread& spread) {
   if (!spread.with_noise.has_value()) return "";
   const double correlation = *spread.with_noise;
   const std::string number = FormatNumber(correlation, 2), what = DamageName(language, spread);
@@ -190,7 +190,7 @@ std::vector<std::string> SensitivityAnalysis(Language language, const VariantFac
   for (const DamageSpread& spread : DamageOf(variant)) {
     texts.push_back(
         Join(language, {HalfSentence(language, spread), DepthSentence(language, spread),
-                        NoiseTellsSentence(language, spread), FallingLossSentence(language, spread)}));
+                        NoisePredictsSentence(language, spread), FallingLossSentence(language, spread)}));
   }
   return texts;
 }

@@ -117,7 +117,7 @@ void ExplainRunning(const RunRecord& run, const ExplanationFacts& facts, Explana
 }
 
 // Why no worker can execute runs of this requirement; empty when one can.
-std::vector<Message> WhyNobody(const RunRecord& run, const std::vector<const WorkerRecord*>& workers) {
+std::vector<Message> WhyNoWorker(const RunRecord& run, const std::vector<const WorkerRecord*>& workers) {
   std::vector<Message> why_not;
   for (const WorkerRecord* worker : workers) {
     const Message why = WhyNot(run, *worker);
@@ -156,7 +156,7 @@ std::vector<Message> ExplainUnplaceable(const std::vector<RunRecord>& runs,
   size_t more = 0;
   for (const RunRecord& run : runs) {
     const auto [known, added] = why.try_emplace(Requirement(run));
-    if (added) known->second = WhyNobody(run, workers);
+    if (added) known->second = WhyNoWorker(run, workers);
     if (known->second.empty()) continue;
     if (explanations.size() == kMaxNamedRuns) {
       ++more;

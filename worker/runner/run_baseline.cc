@@ -47,13 +47,13 @@ absl::StatusOr<std::unique_ptr<Model>> LoadPretrained(Attempt& attempt, const en
 
 // Records the actual sizes of the splits, since the configuration may have 0.
 void RecordSizes(Attempt& attempt, const engine::Dataset& data) {
-  const auto tell = [&](const char* split, size_t texts) {
+  const auto count = [&](const char* split, size_t texts) {
     attempt.Record(
         Metric{"dataset_texts", static_cast<double>(texts), "texts", {{"split", split}}, 0, {}, {}, 0});
   };
-  tell("train", data.train.size());
-  tell("validation", data.validation.size());
-  tell("test", data.test.size());
+  count("train", data.train.size());
+  count("validation", data.validation.size());
+  count("test", data.test.size());
   if (data.numeric) return;
   constexpr size_t kMaxClasses = 100;  // beyond, a table of them is of no use
   for (size_t i = 0; i < std::min(data.labels.size(), kMaxClasses); ++i) {
@@ -100,8 +100,9 @@ absl::Status RunBaseline(Attempt& attempt) {
   QL_ASSIGN_OR_RETURN(const auto tokenizer,
                       LoadTokenizer(attempt.job().model_folder, model->config(), dataset.max_length, side));
   if (attempt.config().training.enabled) {
-    QL_ASSIGN_OR_RETURN(const engine::LabelledTexts texts,
-                        TokenizeExamples(attempt, *tokenizer, model->config(), data.train, "training texts"));
+    QL_ASSIGN_OR_RETURN(
+        const engine::LabelledTexts texts,
+        TokenizeExamples(attempt, *tokenizer, model->config(), data.train, "training examples"));
     QL_RETURN_IF_ERROR(FineTune(attempt, *model, texts));
   }
   attempt.Report(messages::kSavingCheckpoint(), 0, 1, "file");

@@ -251,7 +251,7 @@ class Search {
     model_.SetActivationDtype(at::kFloat);
   }
 
-  // The front's point as a whole model, on all validation texts. Measured once.
+  // The front's point as a whole model, on all validation examples. Measured once.
   absl::StatusOr<Answers> Measure(size_t point) {
     if (const auto it = measured_.find(point); it != measured_.end()) return it->second;
     Install(front_[point]);
@@ -271,8 +271,8 @@ class Search {
     return points;
   }
 
-  // The cheapest point of the front whose loss of accuracy on the validation texts is within the budget with
-  // one standard error of it: what just meets a budget on few texts misses it on others.
+  // The cheapest point of the front whose loss of accuracy on the validation examples is within the budget
+  // with one standard error of it: what just meets a budget on few texts misses it on others.
   absl::StatusOr<size_t> WithinAccuracy() {
     InstallFp32();
     QL_ASSIGN_OR_RETURN(fp32_, Ask(model_, *context_.validation, batch_size_));
@@ -380,14 +380,14 @@ class Search {
     const std::map<std::string, std::string> labels = {{"point", absl::StrCat(point)},
                                                        {"chosen", chosen ? "true" : "false"}};
     const int64_t texts = static_cast<int64_t>(context_.validation->texts.size());
-    const auto tell = [&](const char* name, double value, const char* unit) {
+    const auto record = [&](const char* name, double value, const char* unit) {
       context_.Record(Metric{name, value, unit, labels, 0, {}, {}, texts});
     };
-    tell("front_time", front_[point].seconds, "s");
-    tell("front_bytes", front_[point].bytes, "bytes");
-    tell("front_divergence", front_[point].divergence, "1");
-    tell("front_loss_increase", answers.loss - fp32_->loss, "1");
-    tell("front_accuracy", answers.quality, "1");
+    record("front_time", front_[point].seconds, "s");
+    record("front_bytes", front_[point].bytes, "bytes");
+    record("front_divergence", front_[point].divergence, "1");
+    record("front_loss_increase", answers.loss - fp32_->loss, "1");
+    record("front_accuracy", answers.quality, "1");
   }
 
   // Lets a later run use the same assignment without measuring.
@@ -416,7 +416,7 @@ class Search {
   at::ScalarType stream_ = at::kFloat;  // of what flows between layers
   std::vector<LayerChoices> choices_;
   std::vector<Assignment> front_;
-  std::map<size_t, Answers> measured_;  // by point of the front, on the validation texts
+  std::map<size_t, Answers> measured_;  // by point of the front, on the validation examples
   std::optional<Answers> fp32_;         // the same of the FP32 model
 };
 
