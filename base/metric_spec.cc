@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "absl/strings/str_join.h"
-
 namespace quantlab {
 namespace {
 
@@ -432,11 +430,6 @@ const MetricSpec* FindMetric(absl::string_view name) {
     if (alias) return &metric;
   }
   return nullptr;
-}
-
-std::string MetricNames() {
-  return absl::StrJoin(AllMetrics(), ", ",
-                       [](std::string* out, const MetricSpec& metric) { out->append(metric.name); });
 }
 
 }  // namespace quantlab

@@ -51,9 +51,6 @@ const MetricSpec* FindMetric(absl::string_view name);
 // By name, of both lists; nullptr when there is none.
 const MetricSpec* DescribeMetric(absl::string_view name);
 
-// "accuracy, precision, …": for error messages.
-std::string MetricNames();
-
 }  // namespace quantlab
 
 #endif  // QUANTLAB_BASE_METRIC_SPEC_H_

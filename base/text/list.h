@@ -1,4 +1,4 @@
-// Lists of names for messages, which must not grow with what they tell about. Pure functions.
+// Lists of names for messages, shortened to a bounded length. Pure functions.
 #ifndef QUANTLAB_BASE_TEXT_LIST_H_
 #define QUANTLAB_BASE_TEXT_LIST_H_
 

@@ -39,14 +39,14 @@ struct ClientOptions {
   // How long a call goes on trying before the coordinator has ever answered, and after it has.
   absl::Duration first_patience = absl::Seconds(3);
   absl::Duration patience = absl::Minutes(2);
-  // Told each time that a call is about to be repeated because the coordinator is away; an error ends the
+  // Called each time that a call is about to be repeated because the coordinator is away; an error ends the
   // call with it. May be empty. Called on the calling thread.
   std::function<absl::Status(const absl::Status& why)> on_unavailable = {};
   // Borrowed; may be null.
   Cancellation* cancellation = nullptr;
 };
 
-// What has come of a broken stream: told to `Client::Watch`'s caller.
+// Receives each change of a watched experiment, in order.
 using WatchHandler = std::function<void(const v1::WatchExperimentResponse&)>;
 
 // Threads: safe.

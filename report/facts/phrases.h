@@ -25,7 +25,7 @@ std::string Brackets(Language language, const std::string& text);
 
 // "2.10× (95% interval …)".
 std::string RatioWithSpread(Language language, const Result& ratio);
-// How its value is written: FormatRatio, but plainly as "1.00×" where its interval does not tell it from 1.
+// How its value is written: FormatRatio, but "1.00×" where its interval contains 1.
 std::string (*SpeedupFormat(const Result& ratio))(double);
 
 // "McNemar's paired test: p = 0.062" (the test is the task's), corrected if several variants were tested; the

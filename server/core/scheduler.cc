@@ -203,14 +203,6 @@ std::optional<RunsAhead> RunQueue::Ahead(const std::string& run_id, const Runnin
   return ahead;
 }
 
-absl::Time RunQueue::OldestEntry() const {
-  absl::Time oldest = absl::InfiniteFuture();
-  for (const auto& [priority, submitters] : levels_) {
-    for (const auto& [name, groups] : submitters) oldest = std::min(oldest, FirstOf(groups).queue_time);
-  }
-  return oldest;
-}
-
 Message WhyNot(const RunRecord& run, const WorkerRecord& worker) {
   if (std::find(worker.devices.begin(), worker.devices.end(), run.device) == worker.devices.end()) {
     return messages::kWorkerLacksDevice(run.device);

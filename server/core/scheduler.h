@@ -77,9 +77,6 @@ class RunQueue {
   // Nothing when it is not in the queue.
   std::optional<RunsAhead> Ahead(const std::string& run_id, const RunningRuns& running) const;
 
-  // When the run that has waited longest entered; InfiniteFuture for an empty queue.
-  absl::Time OldestEntry() const;
-
  private:
   using Group = std::set<QueueEntry>;
   using Groups = std::map<std::string, Group>;       // by requirement; none is empty

@@ -19,7 +19,7 @@ namespace quantlab::runner {
 // Reads the dataset and reports what was left out of it.
 absl::StatusOr<engine::Dataset> ReadDataset(Attempt& attempt);
 
-// Tokenizes `examples` for a model of `config`; `what` names them in progress ("training texts").
+// Tokenizes `examples` for a model of `config`; `what` names them in progress ("training examples").
 // Errors: CANCELLED.
 absl::StatusOr<engine::LabelledTexts> TokenizeExamples(Attempt& attempt, const engine::Tokenizer& tokenizer,
                                                        const engine::EncoderConfig& config,

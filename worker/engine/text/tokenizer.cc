@@ -292,9 +292,6 @@ int32_t Tokenizer::mask_id() const {
 int32_t Tokenizer::vocab_size() const {
   return impl_->names.size;
 }
-TruncationSide Tokenizer::truncation_side() const {
-  return impl_->truncation_side;
-}
 int64_t Tokenizer::model_max_length() const {
   return impl_->model_max_length;
 }

@@ -80,7 +80,6 @@ class Tokenizer {
   int32_t mask_id() const;
   // One more than the largest id: what the embedding table must at least hold.
   int32_t vocab_size() const;
-  TruncationSide truncation_side() const;
   // The longest text in ids, as tokenizer_config.json says; 0: it says nothing.
   int64_t model_max_length() const;
   // Whether WordPiece lower-cases.

@@ -1,3 +1,4 @@
+// The side on which a text that is too long is cut. Pure functions.
 #ifndef QUANTLAB_WORKER_ENGINE_TEXT_TRUNCATION_H_
 #define QUANTLAB_WORKER_ENGINE_TEXT_TRUNCATION_H_
 
