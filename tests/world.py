@@ -152,8 +152,11 @@ class World:
 
     def environment(self):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("QUANTLAB_")}
+        # Of programs that are killed something may stay there.
+        (self.folder / "tmp").mkdir(exist_ok=True)
         environment.update(QUANTLAB_DATA_DIR=str(self.data), QUANTLAB_RESULTS_DIR=str(self.results),
-                           QUANTLAB_ASSETS=str(self.folder / "assets"), HOME=str(self.folder), NO_COLOR="1")
+                           QUANTLAB_ASSETS=str(self.folder / "assets"), HOME=str(self.folder), NO_COLOR="1",
+                           TMPDIR=str(self.folder / "tmp"))
         return environment
 
     def command(self, *arguments):

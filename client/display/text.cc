@@ -202,7 +202,8 @@ std::string HumanBytes(int64_t bytes) {
     value /= 1000;
     ++unit;
   }
-  return absl::StrFormat(value < 99.95 ? "%.1f %s" : "%.0f %s", value, kUnits[unit]);
+  const int digits = value < 99.95 ? 1 : 0;
+  return absl::StrFormat("%.*f %s", digits, value, kUnits[unit]);
 }
 
 std::string HumanDuration(absl::Duration duration, Language language) {
