@@ -64,6 +64,7 @@ ALLOWED["worker/agent/inputs"] |= {"catalog"}
 ALLOWED["worker/agent/program"] |= {"catalog", "monitoring", "yaml"}
 ALLOWED["worker/agent/program/testing"] = {"worker/agent/connection", "tests", "quantlab"}
 
+ALLOWED["worker/engine/data"] |= {"model_folder"}
 ALLOWED["worker/engine/tensors"] |= {"model_folder"}
 ALLOWED["worker/engine/models"] |= {"model_folder"}
 ALLOWED["worker/engine/input_checks"] |= {"model_folder"}

@@ -6,6 +6,7 @@ classes, notes and caveats are as the table says.
 """
 
 import csv
+import gzip
 import io
 import json
 import pathlib
@@ -66,6 +67,9 @@ def text_folders(encoding):
 
 
 CHINESE = ("差评", "好评")
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 90868376\n"
+RUSSIAN = [(text + " этот фильм очень хороший", label) for text, label in rows(("плохо", "хорошо"))]
+KOREAN = [(text + " 이 영화는 정말 재미있었습니다", label) for text, label in rows(("부정", "긍정"))]
 FRENCH = [(text + " très agréable à éviter", label) for text, label in rows()]
 
 # name: (dataset, settings, words that are said)
@@ -80,6 +84,29 @@ REFUSED = {
     "windows-1252": (one_file("d.csv", csv_text(FRENCH).encode("cp1252")), "", "most likely in windows-1252"),
     "UTF-16 without a mark": (one_file("d.csv", csv_text(rows()).encode("utf-16-le")), "", "most likely in UTF-16LE"),
     "a folder of texts in GBK": (text_folders("gbk"), "", "is not UTF-8; it is most likely in GB18030"),
+    "KOI8-R": (one_file("d.csv", csv_text(RUSSIAN).encode("koi8_r")), "", "d.csv:2: is not UTF-8; it is most likely in KOI8-R"),
+    "windows-1251": (one_file("d.csv", csv_text(RUSSIAN).encode("cp1251")), "", "most likely in windows-1251"),
+    "IBM866": (one_file("d.tsv", csv_text(RUSSIAN, separator="\t").encode("cp866")), "", "most likely in IBM866"),
+    "EUC-KR": (one_file("d.csv", csv_text(KOREAN).encode("euc_kr")), "", "most likely in EUC-KR"),
+    "ISO-2022-JP": (one_file("d.csv", csv_text([(f"{t} この映画は面白い", l) for t, l in rows()]).encode("iso2022_jp")), "",
+                    "most likely in ISO-2022-JP"),
+    "UTF-32 without a mark": (one_file("d.csv", csv_text(RUSSIAN).encode("utf-32-le")), "", "most likely in UTF-32LE"),
+    "UTF-16 without a mark, in Chinese": (one_file("d.csv", csv_text([(f"好看的电影非常喜欢{chr(0x4e00 + i)}", l) for i, (_, l)
+                                                                      in enumerate(rows(CHINESE))]).encode("utf-16-le")),
+                                          "", "most likely in UTF-16LE"),
+    "UTF-8 and GBK in one file": (one_file("d.csv", csv_text(rows(CHINESE)).encode() + csv_text(rows(CHINESE)).encode("gbk")), "",
+                                  "mixes encodings: line 2 is UTF-8, line 43 is not"),
+    "UTF-8 and GBK, to be guessed": (one_file("d.csv", csv_text(rows(CHINESE)).encode() + csv_text(rows(CHINESE)).encode("gbk")),
+                                     ", encoding: auto", "mixes encodings: line 2 is UTF-8, line 43 is not"),
+    "UTF-8 that is called Latin-1": (one_file("d.csv", csv_text(FRENCH)), ", encoding: latin-1", "is UTF-8, not latin-1"),
+    "gzip": (one_file("d.csv.gz", gzip.compress(csv_text(rows()).encode())), "", "is compressed (gzip); unpack it first"),
+    "gzip that is called CSV": (one_file("d.csv", gzip.compress(csv_text(rows()).encode())), "", "is compressed (gzip)"),
+    "a workbook": (one_file("d.csv", b"PK\x03\x04\x14\0\x06\0" + bytes(range(256))), "", "is not text but ZIP / Excel (.xlsx)"),
+    "Parquet": (one_file("d.parquet", b"PAR1\x15\x04" + bytes(range(256))), "", "is not text but Parquet; save it as CSV"),
+    "a Git LFS pointer": (one_file("d.csv", LFS), "", 'is a Git LFS pointer, not the file itself; run "git lfs pull"'),
+    "an HTML page": (one_file("d.csv", "<!DOCTYPE html>\n<html></html>\n"), "", "is an HTML page, not the file itself"),
+    "a comma in a text": (one_file("d.csv", csv_text(rows()) + "good, bad film,good\n"), "",
+                          "d.csv:42: 3 fields, but the header has 2; in CSV a text that contains the separator must be in quotes"),
     "another encoding than the one named": (one_file("d.csv", csv_text(FRENCH).encode("cp1252")), ", encoding: gbk", "is not in gbk"),
     "an encoding that there is not": (one_file("d.csv", csv_text(rows())), ", encoding: gkb", 'dataset.encoding is "gkb", which is not a known encoding'),
     "an extension that says nothing": (one_file("d.json", jsonl_text(rows())), "", "set dataset.format to what it is"),
@@ -102,6 +129,18 @@ ACCEPTED = {
     "rows without any value": (one_file("d.csv", csv_text(rows(), "\r\n") + ",\r\n\"\",\"\"\r\n  \r\n,\r\n"), "", "4 rows without any value were skipped"),
     "lone carriage returns": (one_file("d.csv", csv_text(rows(), "\r")), "", "bad (20), good (20)"),
     "semicolons": (one_file("d.csv", csv_text(rows(), separator=";")), "", 'separates its columns by ";"'),
+    "KOI8-R that is guessed": (one_file("d.csv", csv_text(RUSSIAN).encode("koi8_r")), ", encoding: auto", "плохо (20), хорошо (20)"),
+    "the name that pandas has for UTF-8 with a mark": (one_file("d.csv", csv_text(rows()).encode("utf-8-sig")), ", encoding: utf-8-sig",
+                                                       "bad (20), good (20)"),
+    "Korean of Windows": (one_file("d.csv", csv_text([(t + " 똠방각하", l) for t, l in KOREAN]).encode("cp949")), ", encoding: cp949",
+                          "긍정 (20), 부정 (20)"),
+    "UTF-32 with a mark": (one_file("d.csv", csv_text(RUSSIAN).encode("utf-32")), "", "плохо (20), хорошо (20)"),
+    "two byte order marks": (one_file("d.csv", b"\xef\xbb\xbf" + csv_text(rows()).encode("utf-8-sig")), "", "bad (20), good (20)"),
+    "files that were joined": (one_file("d.csv", csv_text(rows()).encode("utf-8-sig") + csv_text(rows()).encode("utf-8-sig")), "",
+                               "2 classes with their rows: bad (40), good (40)"),
+    "names of columns with capitals and blanks": (one_file("d.csv", csv_text(rows()).replace("text,label", " Text,LABEL\u00a0")), "",
+                                                  "bad (20), good (20)"),
+    "bars": (one_file("d.csv", csv_text(rows(), separator="|")), "", 'separates its columns by "|"'),
     "tabs in a .csv": (one_file("d.csv", csv_text(rows(), separator="\t")), ", format: tsv", "bad (20), good (20)"),
     "JSON lines in a .json": (one_file("d.json", jsonl_text(rows())), ", format: jsonl", "bad (20), good (20)"),
     "a CSV in a .txt": (one_file("d.txt", csv_text(rows())), ", format: csv", "bad (20), good (20)"),

@@ -25,8 +25,10 @@
 #include "base/task.h"
 #include "base/text/escape.h"
 #include "base/text/list.h"
+#include "model_folder/first_bytes.h"
 #include "worker/engine/data/class_names.h"
 #include "worker/engine/data/encoding.h"
+#include "worker/engine/data/file_kind.h"
 #include "worker/engine/data/file_util.h"
 #include "worker/engine/data/readers.h"
 
@@ -253,6 +255,15 @@ std::vector<std::string> FormatNames() {
   return names;
 }
 
+// A file that no format reads may say why by its first bytes.
+absl::Status CheckMayBeText(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return absl::OkStatus();
+  QL_ASSIGN_OR_RETURN(const std::string first, ReadFirstBytes(path));
+  const Message why = WhyNotText(first);
+  return why.empty() ? absl::OkStatus() : FileError(path, 0, why);
+}
+
 absl::StatusOr<Source> FindSource(const DatasetConfig& config, const std::string& folder) {
   std::error_code error;
   if (!std::filesystem::exists(folder, error)) {
@@ -273,6 +284,7 @@ absl::StatusOr<Source> FindSource(const DatasetConfig& config, const std::string
   }
   if (found.size() == 1) return std::move(found[0]);
   if (found.empty()) {
+    QL_RETURN_IF_ERROR(CheckMayBeText(folder));
     return MessageStatus(absl::StatusCode::kNotFound,
                          messages::kDatasetFormatAbsent(folder, any ? "auto" : config.format));
   }

@@ -166,6 +166,52 @@ TEST(Columns, ALongListIsCutWithACount) {
   EXPECT_LT(ErrorOf("d.csv", std::string(100000, 'x') + "\n1\n").size(), 1000u);
 }
 
+TEST(Columns, CaseAndBlanksMakeNoDifferenceWhereOneColumnIsMeant) {
+  for (const char* header :
+       {"Text,LABEL", " text,label ", "text\u00a0,\u3000label", "\"text\" , \"label\""}) {
+    const auto data = LoadFile("d.csv", std::string(header) + "\na,0\nb,1\n");
+    ASSERT_TRUE(data.ok()) << data.status();
+    EXPECT_THAT(TextsOf(data->train), ElementsAre("a", "b"));
+  }
+  EXPECT_THAT(ErrorOf("d.csv", "Text,TEXT,label\na,b,0\n"), HasSubstr("no column \"text\""));
+}
+
+TEST(Csv, BarsSeparateWhereNothingElseDoesAndQuotesHideSeparators) {
+  for (const char* csv : {"text|label\na, b|0\nc|1\n", "text|\"label\" \na, b|0\nc|1\n"}) {
+    const auto data = LoadFile("d.csv", csv);
+    ASSERT_TRUE(data.ok()) << data.status();
+    EXPECT_THAT(TextsOf(data->train), ElementsAre("a, b", "c"));
+  }
+  EXPECT_TRUE(LoadFile("d.csv", "text;label;\"a, b\"\na;0;x\nb;1;y\n").ok());
+}
+
+TEST(Csv, AHeaderInTheMiddleIsNoRow) {
+  const auto data = LoadFile("d.csv", "text,label\na,0\n\uFEFFtext,label\nb,1\ntext,label\n");
+  ASSERT_TRUE(data.ok()) << data.status();
+  EXPECT_THAT(TextsOf(data->train), ElementsAre("a", "b"));
+  EXPECT_THAT(data->summary.notes,
+              testing::Contains(HasSubstr("2 rows that repeat the header were skipped")));
+}
+
+TEST(Dataset, FilesThatAreNotTextAreNamedForWhatTheyAre) {
+  const std::pair<std::string, const char*> files[] = {
+      {std::string("\x1F\x8B\x08\0\0", 5), "is compressed (gzip); unpack it first"},
+      {"BZh91AY&SY\x01", "is compressed (bzip2)"},
+      {"PK\x03\x04\x14", "is not text but ZIP / Excel (.xlsx); save it as CSV"},
+      {"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "is not text but Excel (.xls)"},
+      {"PAR1\x15\x04", "is not text but Parquet"},
+      {"%PDF-1.7\n", "is not text but PDF"},
+      {"version https://git-lfs.github.com/spec/v1\noid", "is a Git LFS pointer"},
+      {"<!DOCTYPE html>\n<html>", "is an HTML page"}};
+  for (const auto& [content, why] : files) {
+    for (const char* name : {"d.csv", "d.jsonl"}) EXPECT_THAT(ErrorOf(name, content), HasSubstr(why)) << name;
+    const TempFolder folder({{"d.csv.gz", content}});
+    EXPECT_THAT(std::string(LoadDataset(TrainOnly(), folder / "d.csv.gz").status().message()),
+                HasSubstr(why));
+  }
+  EXPECT_TRUE(LoadFile("d.csv", "text,label,PAR1\na,0,x\nb,1,y\n").ok());
+}
+
 TEST(Csv, ABrokenQuoteNamesFileAndLine) {
   EXPECT_THAT(ErrorOf("d.csv", "text,label\n\"a\nb\",0\n\"c,1\nd,0\n"),
               HasSubstr("d.csv:4: the quote that opens"));

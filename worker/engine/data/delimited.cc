@@ -25,16 +25,29 @@ struct Separator {
   bool has_line = false;  // a first line "sep=;", which spreadsheets write and read
 };
 
+// `line` without what stands in quotes.
+std::string Unquoted(std::string_view line) {
+  std::string outside;
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '"') quoted = !quoted;
+    if (!quoted) outside += c;
+  }
+  return outside;
+}
+
 // What the first line names, else what stands in a first line that has no commas: spreadsheets write
-// semicolons where the comma is the decimal point, and tabs into files that are called .csv.
+// semicolons where the comma is the decimal point, and tabs into files that are called .csv; databases write
+// bars.
 Separator SeparatorOf(std::string_view content) {
   constexpr std::string_view kNamed = "sep=";
   content.remove_prefix(std::min(content.find_first_not_of("\r\n"), content.size()));
   const std::string_view line = content.substr(0, content.find_first_of("\r\n"));
   if (line.substr(0, kNamed.size()) == kNamed && line.size() == kNamed.size() + 1) return {line.back(), true};
-  if (line.find(',') != std::string_view::npos) return {};
-  if (line.find(';') != std::string_view::npos) return {';', false};
-  if (line.find('\t') != std::string_view::npos) return {'\t', false};
+  const std::string outside = Unquoted(line);
+  for (const char separator : {',', ';', '\t', '|'}) {
+    if (outside.find(separator) != std::string::npos) return {separator, false};
+  }
   return {};
 }
 
@@ -77,11 +90,16 @@ class DelimitedFormat : public DatasetFormat {
                                const std::vector<std::string>& header, const Columns& columns,
                                const RowSink& sink) {
     std::vector<std::string> fields;
+    int64_t repeated = 0;
     while (true) {
       QL_ASSIGN_OR_RETURN(const bool more, reader.Next(&fields));
-      if (!more) return absl::OkStatus();
+      if (!more) break;
       if (AllBlank(fields)) {
         sink.empty_row();
+        continue;
+      }
+      if (IsHeaderAgain(fields, header)) {
+        ++repeated;
         continue;
       }
       if (fields.size() != header.size()) {
@@ -94,6 +112,18 @@ class DelimitedFormat : public DatasetFormat {
       if (columns.pair) row.pair = fields[*columns.pair];
       QL_RETURN_IF_ERROR(sink.row(row));
     }
+    if (repeated > 0)
+      sink.note(absl::StrCat(file.path, ": ", repeated, " rows that repeat the header were skipped"));
+    return absl::OkStatus();
+  }
+
+  // Files that were joined have each one's header, and a byte order mark before it.
+  static bool IsHeaderAgain(const std::vector<std::string>& fields, const std::vector<std::string>& header) {
+    if (header.size() < 2 || fields.size() != header.size()) return false;
+    constexpr std::string_view kMark = "\uFEFF";
+    std::string_view first = fields[0];
+    if (first.substr(0, kMark.size()) == kMark) first.remove_prefix(kMark.size());
+    return first == header[0] && std::equal(fields.begin() + 1, fields.end(), header.begin() + 1);
   }
 
   const std::string name_;

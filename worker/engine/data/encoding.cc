@@ -14,6 +14,8 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
+#include "base/message_catalogue.h"
+#include "base/messages/inputs.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "base/text/utf8.h"
@@ -27,8 +29,8 @@ constexpr size_t kMaxSample = 256 << 10;
 constexpr double kMaxReplaced = 0.01;
 constexpr char kExamples[] = "gbk, gb18030, big5, shift_jis, euc-jp, euc-kr, windows-1252, utf-16le";
 
-// What software writes under these names goes beyond the standards of these names.
-// Source: WHATWG, "Encoding Standard", section 4.2, "Names and labels".
+// What software writes under these names goes beyond the standards of these names, and names that Python,
+// Windows and databases use. Source: WHATWG, "Encoding Standard", section 4.2, "Names and labels".
 struct Superset {
   const char* name;  // in lower case, without '-' and '_'
   const char* read_as;
@@ -36,7 +38,9 @@ struct Superset {
 constexpr Superset kSupersets[] = {
     {"gb2312", "GB18030"},        {"gbk", "GB18030"},          {"iso88591", "windows-1252"},
     {"latin1", "windows-1252"},   {"usascii", "windows-1252"}, {"ascii", "windows-1252"},
-    {"iso88599", "windows-1254"}, {"euckr", "windows-949"},    {"ksc56011987", "windows-949"}};
+    {"iso88599", "windows-1254"}, {"euckr", "windows-949"},    {"ksc56011987", "windows-949"},
+    {"cp949", "windows-949"},     {"uhc", "windows-949"},      {"utf8sig", "UTF-8"},
+    {"utf8bom", "UTF-8"},         {"utf8mb4", "UTF-8"},        {"cp65001", "UTF-8"}};
 
 bool IsHigh(char c) {
   return (static_cast<unsigned char>(c) & 0x80) != 0;
@@ -183,6 +187,8 @@ bool IsLatin(std::string_view name) {
 // defined in an encoding of two bytes is most likely in it, since words of other encodings have odd lengths.
 std::optional<double> Adjustment(const std::string& name, std::string_view words) {
   constexpr double kWholeInTwoBytes = 40, kKana = 25, kHangul = 22, kCommonHanzi = 20;
+  // Old software wrote kana of half width, one byte each; to a text of single bytes they come by chance.
+  constexpr double kMostHalfWidth = 0.3;
   // Two labels in Chinese may by chance be Hangul throughout.
   constexpr int64_t kFewCharacters = 10;
   const Converter converter = OpenConverter(Reading(name));
@@ -201,7 +207,50 @@ std::optional<double> Adjustment(const std::string& name, std::string_view words
     const bool hangul = ShareWithin(*text, 0xAC00, 0xD7A3) > 0.95 && CountForeign(*text) >= kFewCharacters;
     return kWholeInTwoBytes + (hangul ? kHangul : -kHangul);
   }
+  if (ShareWithin(*text, 0xFF61, 0xFF9F) > kMostHalfWidth) return std::nullopt;
   return kWholeInTwoBytes + (ShareWithin(*text, 0x3041, 0x30FF) > 0.1 ? kKana : -kKana);
+}
+
+// Whether a text is Cyrillic as it is written: its letters are of this script, within a word no capital
+// follows a small letter, most letters are small, and the frequent ones are. A text of another encoding fails
+// in one of these.
+bool LooksCyrillic(std::string_view text) {
+  constexpr double kMostly = 0.95, kFewCapitals = 0.4, kFrequent = 0.5, kBreaks = 0.02;
+  constexpr int64_t kLeast = 10;  // fewer may look like anything
+  // In Bulgarian, Russian, Serbian and Ukrainian alike these make about two thirds of a text.
+  constexpr std::u32string_view kFrequentLetters = U"аеиноптрсв";
+  int64_t all = 0, cyrillic = 0, capitals = 0, frequent = 0, breaks = 0;
+  bool after_small = false;
+  while (!text.empty()) {
+    const DecodedCodePoint decoded = DecodeUtf8(text);
+    text.remove_prefix(static_cast<size_t>(decoded.length));
+    const char32_t c = decoded.code_point;
+    const bool letter = c >= 0x0400 && c <= 0x045F;
+    const bool capital = letter && c < 0x0430;
+    breaks += capital && after_small;
+    after_small = letter && !capital;
+    if (c < 0x80) continue;
+    ++all;
+    cyrillic += letter;
+    capitals += capital;
+    frequent += kFrequentLetters.find(capital && c >= 0x0410 ? c + 0x20 : c) != std::u32string_view::npos;
+  }
+  const auto share = [all](int64_t count) { return static_cast<double>(count) / static_cast<double>(all); };
+  return all >= kLeast && share(cyrillic) > kMostly && share(capitals) < kFewCapitals &&
+         share(breaks) < kBreaks && share(frequent) > kFrequent;
+}
+
+// The Cyrillic encoding in which the words are written, "" where they are in none. ICU's detector knows too
+// few pairs of letters to tell the encodings apart by some words, and does not know IBM866.
+std::string GuessCyrillic(std::string_view words) {
+  if (ShareInRuns(words) < 0.5) return "";
+  for (const char* name : {"windows-1251", "KOI8-R", "IBM866", "ISO-8859-5"}) {
+    const Converter converter = OpenConverter(name);
+    if (converter == nullptr) continue;
+    const auto text = Convert(words, converter.get(), name);
+    if (text.ok() && LooksCyrillic(*text)) return name;
+  }
+  return "";
 }
 
 struct CloseDetector {
@@ -225,14 +274,34 @@ std::vector<std::pair<std::string, double>> Candidates(std::string_view words) {
   return candidates;
 }
 
-// UTF-16 without a byte order mark: of text that is mostly ASCII every second byte is null.
+// UTF-32 without a byte order mark: every unit is a code point, of which the highest byte is null.
+std::string GuessUtf32(std::string_view content) {
+  constexpr uint32_t kLastCodePoint = 0x10FFFF;
+  if (content.size() < 8 || content.size() % 4 != 0) return "";
+  bool little = true, big = true;
+  for (size_t i = 0; i + 4 <= std::min(content.size(), kMaxSample); i += 4) {
+    uint32_t from_left = 0, from_right = 0;
+    for (size_t k = 0; k < 4; ++k) {
+      from_left = from_left << 8 | static_cast<unsigned char>(content[i + k]);
+      from_right = from_right << 8 | static_cast<unsigned char>(content[i + 3 - k]);
+    }
+    little = little && from_right <= kLastCodePoint && from_right != 0;
+    big = big && from_left <= kLastCodePoint && from_left != 0;
+  }
+  return little ? "UTF-32LE" : big ? "UTF-32BE" : "";
+}
+
+// UTF-16 without a byte order mark: the high byte of each ASCII character is null, and text in any script has
+// line ends and commas. Where the content is valid UTF-8, only a text that is mostly ASCII is told from one
+// with stray nulls.
 std::string GuessUtf16(std::string_view content) {
+  const bool may_be_utf8 = IsValidUtf8(content);
   content = content.substr(0, kMaxSample);
   int64_t nulls[2] = {0, 0};
   for (size_t i = 0; i < content.size(); ++i) nulls[i % 2] += content[i] == '\0';
-  const auto quarter = static_cast<int64_t>(content.size() / 8);
-  if (nulls[1] > quarter && nulls[0] < nulls[1] / 4) return "UTF-16LE";
-  if (nulls[0] > quarter && nulls[1] < nulls[0] / 4) return "UTF-16BE";
+  const auto least = may_be_utf8 ? static_cast<int64_t>(content.size() / 8) : 1;
+  if (nulls[1] > least && nulls[0] < nulls[1] / 4) return "UTF-16LE";
+  if (nulls[0] > least && nulls[1] < nulls[0] / 4) return "UTF-16BE";
   return "";
 }
 
@@ -260,15 +329,44 @@ std::string TakeByteOrderMark(std::string_view* content) {
   return "";
 }
 
+// Files that were joined or saved twice have more than one mark.
+void DropMarks(std::string* text) {
+  constexpr std::string_view kMark = "\uFEFF";
+  size_t end = 0;
+  while (text->compare(end, kMark.size(), kMark) == 0) end += kMark.size();
+  text->erase(0, end);
+}
+
 bool IsUtf8(const std::string& encoding) {
-  return encoding.empty() || Plain(encoding) == "utf8";
+  return encoding.empty() || Plain(Reading(encoding)) == "utf8";
+}
+
+// "utf-16" and "utf-32" do not say the order of the bytes, which a mark would: the content does, else it is
+// that of Windows.
+std::string WithByteOrder(const std::string& encoding, std::string_view content) {
+  const std::string plain = Plain(encoding);
+  if (plain == "utf32") {
+    const std::string guess = GuessUtf32(content);
+    return guess.empty() ? "UTF-32LE" : guess;
+  }
+  if (plain != "utf16" && plain != "unicode" && plain != "ucs2") return encoding;
+  const std::string guess = GuessUtf16(content);
+  return guess.empty() ? "UTF-16LE" : guess;
+}
+
+// Whether characters of the encoding are made of bytes that stand for themselves where they are ASCII.
+bool ExtendsAscii(const std::string& encoding) {
+  const std::string plain = Plain(encoding);
+  return !absl::StartsWith(plain, "utf") && !absl::StartsWith(plain, "ucs") && plain != "unicode" &&
+         !absl::StartsWith(plain, "iso2022") && plain != "hz" && !absl::StartsWith(plain, "hzgb");
 }
 
 // An encoding in which text may be valid UTF-8, so that its validity says nothing; empty where nothing tells
 // of one.
 std::string GuessWithoutHighBytes(std::string_view content) {
   std::string guess;
-  if (content.find('\0') != std::string_view::npos) guess = GuessUtf16(content);
+  if (content.find('\0') != std::string_view::npos) guess = GuessUtf32(content);
+  if (guess.empty() && content.find('\0') != std::string_view::npos) guess = GuessUtf16(content);
   if (guess.empty() && content.find('\x1B') != std::string_view::npos) guess = GuessIso2022(content);
   return guess;
 }
@@ -293,7 +391,66 @@ size_t FirstInvalid(std::string_view content) {
   return at;
 }
 
+// Lines with characters beyond ASCII that are UTF-8 for certain, and lines that certainly are not.
+struct LinesByEncoding {
+  int64_t utf8 = 0, other = 0;
+  int64_t first_utf8 = 0, first_other = 0;  // from 1
+};
+
+// By chance a few characters of two bytes are valid UTF-8, but hardly ones of three, nor several.
+bool IsCertainlyUtf8(std::string_view line) {
+  constexpr int64_t kSeveral = 4;
+  const bool has_three =
+      std::any_of(line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) >= 0xE0; });
+  return IsValidUtf8(line) && (has_three || CountForeign(line) >= kSeveral);
+}
+
+LinesByEncoding CountLines(std::string_view content) {
+  LinesByEncoding lines;
+  for (int64_t number = 1; !content.empty(); ++number) {
+    const std::string_view line = content.substr(0, content.find('\n'));
+    content.remove_prefix(std::min(line.size() + 1, content.size()));
+    if (std::none_of(line.begin(), line.end(), IsHigh)) continue;
+    if (IsCertainlyUtf8(line)) {
+      if (lines.utf8++ == 0) lines.first_utf8 = number;
+      continue;
+    }
+    // A line that was cut within a character is UTF-8 all the same.
+    const std::string repaired = RepairUtf8(std::string(line));
+    if (2 * CountReplacements(repaired) <= CountForeign(repaired)) continue;
+    if (lines.other++ == 0) lines.first_other = number;
+  }
+  return lines;
+}
+
+// INVALID_ARGUMENT where some lines are UTF-8 and others are not, as of files that were joined.
+absl::Status CheckIsOneEncoding(std::string_view content, const std::string& where) {
+  constexpr int64_t kLeast = 3, kLeastShare = 20;
+  const LinesByEncoding lines = CountLines(content);
+  const int64_t fewer = std::min(lines.utf8, lines.other);
+  if (fewer < kLeast || fewer * kLeastShare < lines.utf8 + lines.other) return absl::OkStatus();
+  return MessageStatus(absl::StatusCode::kInvalidArgument,
+                       messages::kMixedEncodings(where, lines.first_utf8, lines.first_other));
+}
+
+// INVALID_ARGUMENT for UTF-8 that is to be read in another encoding, in which nearly everything is defined
+// and wrong.
+absl::Status CheckIsNotUtf8(std::string_view content, const std::string& encoding, const std::string& where) {
+  // The same few characters of two bytes may be valid UTF-8 by chance, however often they come.
+  constexpr size_t kEnough = 4;
+  if (!IsValidUtf8(content)) return absl::OkStatus();
+  std::set<char32_t> seen;
+  for (std::string_view rest = content; !rest.empty() && seen.size() < kEnough;) {
+    const DecodedCodePoint decoded = DecodeUtf8(rest);
+    rest.remove_prefix(static_cast<size_t>(decoded.length));
+    if (decoded.code_point >= 0x80) seen.insert(decoded.code_point);
+  }
+  if (seen.size() < kEnough) return absl::OkStatus();
+  return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kIsUtf8(where, encoding));
+}
+
 absl::Status NotUtf8(std::string_view content, const std::string& guess, const std::string& where) {
+  QL_RETURN_IF_ERROR(CheckIsOneEncoding(content, where));
   const std::string likely =
       guess.empty() ? absl::StrCat("set dataset.encoding to what it is in (", kExamples, ", or auto)")
       : guess == "UTF-8"
@@ -351,6 +508,7 @@ std::string EncodingGuess::Name() const {
   if (!without_high_bytes_.empty()) return without_high_bytes_;
   const std::string repaired = RepairUtf8(words_);
   if (words_.empty() || !MostlyReplaced(repaired, CountReplacements(repaired))) return "UTF-8";
+  if (const std::string cyrillic = GuessCyrillic(words_); !cyrillic.empty()) return cyrillic;
   std::string best;
   double best_score = 0;
   for (const auto& [name, confidence] : Candidates(words_)) {
@@ -367,15 +525,21 @@ absl::StatusOr<DecodedText> DecodeText(std::string content, const std::string& e
                                        const std::string& where) {
   std::string_view rest = content;
   const std::string marked = TakeByteOrderMark(&rest);
-  const std::string chosen = marked.empty() ? encoding : marked;
+  const std::string chosen = marked.empty() ? WithByteOrder(encoding, rest) : marked;
   DecodedText decoded;
   if (IsUtf8(chosen)) {
     const bool valid = IsValidUtf8(rest);
     QL_ASSIGN_OR_RETURN(decoded.text, DecodeUtf8Text(std::string(rest), /*strict=*/encoding.empty(), where));
+    DropMarks(&decoded.text);
     if (valid) return decoded;  // a U+FFFD is the file's own
   } else {
     QL_RETURN_IF_ERROR(CheckEncodingName(chosen));
+    if (ExtendsAscii(chosen)) {
+      QL_RETURN_IF_ERROR(CheckIsNotUtf8(rest, chosen, where));
+      QL_RETURN_IF_ERROR(CheckIsOneEncoding(rest, where));
+    }
     QL_ASSIGN_OR_RETURN(decoded.text, Convert(rest, OpenConverter(Reading(chosen)).get(), where));
+    DropMarks(&decoded.text);
   }
   const size_t first = decoded.text.find(kReplacementUtf8);
   if (first == std::string::npos) return decoded;

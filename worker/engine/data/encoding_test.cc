@@ -41,6 +41,18 @@ const Sample kSamples[] = {
      "\xdd\xf2\xee\xf2 \xf4\xe8\xeb\xfc\xec \xee\xf7\xe5\xed\xfc \xf5\xee\xf0\xee\xf8\xe8\xe9 \xef\xee\xf2\xe5\xf0\xff "
      "\xe2\xf0\xe5\xec\xe5\xed\xe8",
      "Этот фильм очень хороший потеря времени"},
+    {"koi8-r",
+     "\xdc\xd4\xcf\xd4 \xc6\xc9\xcc\xd8\xcd \xcf\xde\xc5\xce\xd8 \xc8\xcf\xd2\xcf\xdb\xc9\xca, \xd0\xcc\xcf\xc8\xcf",
+     "этот фильм очень хороший, плохо"},
+    {"IBM866",
+     "\xed\xe2\xae\xe2 \xe4\xa8\xab\xec\xac \xae\xe7\xa5\xad\xec \xe5\xae\xe0\xae\xe8\xa8\xa9, \xaf\xab\xae\xe5\xae",
+     "этот фильм очень хороший, плохо"},
+    {"ISO-8859-5",
+     "\xed\xe2\xde\xe2 \xe4\xd8\xdb\xec\xdc \xde\xe7\xd5\xdd\xec \xe5\xde\xe0\xde\xe8\xd8\xd9, \xdf\xdb\xde\xe5\xde",
+     "этот фильм очень хороший, плохо"},
+    {"windows-1251",
+     "\xfd\xf2\xee\xf2 \xf4\xe8\xeb\xfc\xec \xee\xf7\xe5\xed\xfc \xf5\xee\xf0\xee\xf8\xe8\xe9, \xef\xeb\xee\xf5\xee",
+     "этот фильм очень хороший, плохо"},
 };
 
 std::string GuessOf(const std::string& content) {
@@ -128,6 +140,55 @@ TEST(Encoding, DamagedUtf8IsReadWhereItIsNamed) {
               HasSubstr("a few bytes of it are damaged"));
   EXPECT_EQ(DecodeText(text, "utf-8", "d.csv")->replaced, 1);
   EXPECT_EQ(DecodeText("a \uFFFD of the file's own", "utf-8", "d.csv")->replaced, 0);
+}
+
+TEST(Encoding, NamesOfPythonAndWindowsAreKnown) {
+  for (const char* name : {"utf-8-sig", "utf_8_sig", "utf8mb4", "cp65001"}) {
+    EXPECT_EQ(DecodeText("t\xC3\xA9", name, "d.csv")->text, "té") << name;
+  }
+  // "똠방각하", of which the first is beyond EUC-KR.
+  for (const char* name : {"cp949", "uhc", "euc-kr"}) {
+    EXPECT_EQ(DecodeText("\x8c\x63\xb9\xe6\xb0\xa2\xc7\xcf", name, "d.csv")->text, "똠방각하") << name;
+  }
+  for (const char* name : {"utf-16", "UTF16", "unicode"}) {
+    EXPECT_EQ(DecodeText("t\0\xE9\0"s, name, "d.csv")->text, "té") << name;
+    EXPECT_EQ(DecodeText("\0t\0e\0x\0t"s, name, "d.csv")->text, "text") << name;
+  }
+}
+
+TEST(Encoding, TextWithoutAMarkThatIsHardlyAsciiIsTakenForUtf16) {
+  // "好电影,好" and a line end, twice
+  const std::string line = "\x7d\x59\x35\x75\x71\x5f\x2c\x00\x7d\x59\x0a\x00"s;
+  EXPECT_EQ(GuessOf(line + line), "UTF-16LE");
+  EXPECT_EQ(GuessOf("t\0\0\0e\0\0\0\n\0\0\0"s), "UTF-32LE");
+  EXPECT_EQ(GuessOf("\0\0\0t\0\0\0e\0\0\0\n"s), "UTF-32BE");
+  EXPECT_EQ(DecodeText("a text with a null\0 in it"s, "", "d.csv")->text.size(), 25u);
+}
+
+TEST(Encoding, EveryMarkAtTheBeginningIsDropped) {
+  EXPECT_EQ(DecodeText("\xEF\xBB\xBF\xEF\xBB\xBFt", "", "d.csv")->text, "t");
+  EXPECT_EQ(DecodeText("\xFF\xFE\xFF\xFEt\0"s, "", "d.csv")->text, "t");
+}
+
+TEST(Encoding, FilesThatMixEncodingsAreRefusedWithBothLines) {
+  std::string utf8, gbk;
+  for (int i = 0; i < 5; ++i) utf8 += "服务,好\n", gbk += "\xb7\xfe\xce\xf1,\xba\xc3\n";
+  for (const char* encoding : {"", "gbk", "gb18030"}) {
+    EXPECT_THAT(std::string(DecodeText("text,label\n" + utf8 + gbk, encoding, "d.csv").status().message()),
+                HasSubstr("d.csv: mixes encodings: line 2 is UTF-8, line 7 is not"))
+        << encoding;
+  }
+  EXPECT_TRUE(DecodeText(gbk, "gbk", "d.csv").ok());
+}
+
+TEST(Encoding, Utf8IsNotReadInAnotherEncoding) {
+  for (const char* encoding : {"windows-1252", "latin-1", "gbk", "shift_jis"}) {
+    EXPECT_THAT(
+        std::string(DecodeText("très agréable à éviter, où ça naît", encoding, "d.csv").status().message()),
+        HasSubstr(std::string("d.csv: is UTF-8, not ") + encoding));
+  }
+  // "女", which is valid UTF-8 by chance
+  EXPECT_EQ(DecodeText("a,\xc5\xae\nb,\xc5\xae\n", "gbk", "d.csv")->text, "a,女\nb,女\n");
 }
 
 TEST(Encoding, UnknownNamesAreRefused) {

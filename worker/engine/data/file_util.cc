@@ -22,6 +22,7 @@
 #include "base/text/list.h"
 #include "worker/engine/data/class_names.h"
 #include "worker/engine/data/encoding.h"
+#include "worker/engine/data/file_kind.h"
 
 namespace quantlab::engine {
 namespace {
@@ -49,7 +50,8 @@ bool IsWholeDataset(const DataFile& file) {
   return stem.find_first_of("-_.") != std::string::npos;
 }
 
-// Position of `name`, or of one of its usual other names.
+// Position of `name`, of the only one that differs from it in case or blanks, or of one of its usual other
+// names.
 absl::StatusOr<std::optional<size_t>> FindColumn(const std::vector<std::string>& present,
                                                  const std::string& name,
                                                  const std::vector<std::string>& others,
@@ -58,6 +60,14 @@ absl::StatusOr<std::optional<size_t>> FindColumn(const std::vector<std::string>&
   if (count > 1) return FileError(path, 1, messages::kColumnTwice(name));
   const auto at = std::find(present.begin(), present.end(), name);
   if (at != present.end()) return std::optional<size_t>(static_cast<size_t>(at - present.begin()));
+  const auto alike = [&name](const std::string& column) {
+    return SameClassName(std::string(TrimBlanks(column)), name);
+  };
+  if (std::count_if(present.begin(), present.end(), alike) == 1) {
+    const auto found = std::find_if(present.begin(), present.end(), alike);
+    sink.note(absl::StrCat(path, " has no column \"", name, "\"; \"", *found, "\" was taken for it"));
+    return std::optional<size_t>(static_cast<size_t>(found - present.begin()));
+  }
   for (const std::string& other : others) {
     if (std::count(present.begin(), present.end(), other) != 1) continue;
     sink.note(absl::StrCat(path, " has no column \"", name, "\"; \"", other, "\" was taken for it"));
@@ -147,6 +157,7 @@ absl::StatusOr<std::string> ReadBytes(const std::string& path, int64_t max_bytes
   if (!in || (size > 0 && !in.read(content.data(), size))) {
     return absl::UnavailableError(absl::StrCat(path, ": cannot be read: ", std::strerror(errno)));
   }
+  if (const Message why = WhyNotText(content); !why.empty()) return FileError(path, 0, why);
   return content;
 }
 

@@ -19,8 +19,9 @@ namespace quantlab::engine {
 absl::Status FileError(const std::string& path, int64_t line, const Message& problem,
                        absl::StatusCode code = absl::StatusCode::kInvalidArgument);
 
-// The bytes of a file.
-// Errors: NOT_FOUND, RESOURCE_EXHAUSTED longer than max_bytes, INVALID_ARGUMENT not a file.
+// The bytes of a file of text, in any encoding.
+// Errors: NOT_FOUND, RESOURCE_EXHAUSTED longer than max_bytes, INVALID_ARGUMENT not a file, or not text
+// (file_kind.h).
 absl::StatusOr<std::string> ReadBytes(const std::string& path, int64_t max_bytes);
 
 // The whole file as UTF-8, without a byte order mark; see encoding.h.
@@ -41,10 +42,11 @@ absl::StatusOr<std::vector<DataFile>> FindByExtension(const std::string& path,
 // Whether every field is empty or blank.
 bool AllBlank(const std::vector<std::string>& fields);
 
-// Indices of the configured columns in `present`. Where a column has its default name and is absent, the
-// usual names of public datasets are tried instead: those of pairs of texts first, as the files of GLUE and
-// SNLI name them ("sentence1" and "sentence2", "question" and "sentence", "#1 String" and "#2 String", …),
-// then those of one text ("sentence", "review", "sentiment"). What was taken is noted.
+// Indices of the configured columns in `present`, which may differ in case and blanks at their ends. Where a
+// column has its default name and is absent, the usual names of public datasets are tried instead: those of
+// pairs of texts first, as the files of GLUE and SNLI name them ("sentence1" and "sentence2", "question" and
+// "sentence", "#1 String" and "#2 String", …), then those of one text ("sentence", "review", "sentiment").
+// What was taken is noted.
 struct Columns {
   size_t text = 0, label = 0;
   std::optional<size_t> filter, pair;

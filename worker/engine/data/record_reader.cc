@@ -22,6 +22,7 @@ absl::StatusOr<bool> RecordReader::NextLine(std::vector<std::string>* fields) {
   if (rest_.empty()) return false;
   while (true) {
     std::string& field = fields->emplace_back();
+    SkipBlanksBeforeQuote();
     const bool quoted = syntax_.quoted && !rest_.empty() && rest_[0] == '"';
     QL_RETURN_IF_ERROR(quoted ? ReadQuoted(&field) : ReadBare(&field));
     if (rest_.empty() || TakeLineEnd()) return true;
@@ -37,6 +38,13 @@ bool RecordReader::TakeLineEnd() {
   rest_.remove_prefix(length);
   line_ += length > 0 ? 1 : 0;
   return length > 0;
+}
+
+// People leave blanks between a separator and a quote.
+void RecordReader::SkipBlanksBeforeQuote() {
+  if (!syntax_.quoted || syntax_.bare_quotes) return;
+  const size_t blanks = rest_.find_first_not_of(' ');
+  if (blanks != std::string_view::npos && rest_[blanks] == '"') rest_.remove_prefix(blanks);
 }
 
 bool RecordReader::AtFieldEnd() const {
@@ -58,7 +66,10 @@ absl::Status RecordReader::ReadQuoted(std::string* field) {
     field->push_back('"');  // two quotes encode one
     rest_.remove_prefix(1);
   }
+  const std::string_view rest = rest_;
+  rest_.remove_prefix(std::min(rest_.find_first_not_of(' '), rest_.size()));
   if (AtFieldEnd()) return absl::OkStatus();
+  rest_ = rest;
   return Malformed(line_, messages::kTextAfterQuote(opened));
 }
 

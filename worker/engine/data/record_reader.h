@@ -17,8 +17,8 @@ namespace quantlab::engine {
 // How fields are separated.
 struct RecordSyntax {
   char separator = ',';
-  // A field that begins with a quote ends at the next single one; two quotes encode one (RFC 4180).
-  // False: quotes are ordinary characters.
+  // A field that begins with a quote ends at the next single one; two quotes encode one (RFC 4180). Blanks
+  // outside of the quotes do not count. False: quotes are ordinary characters.
   bool quoted = true;
   // Whether a field that does not begin with a quote may hold quotes.
   bool bare_quotes = false;
@@ -45,6 +45,7 @@ class RecordReader {
 
  private:
   bool TakeLineEnd();
+  void SkipBlanksBeforeQuote();
   bool AtFieldEnd() const;
   absl::Status ReadQuoted(std::string* field);
   absl::Status ReadBare(std::string* field);
