@@ -1,5 +1,6 @@
 #include "client/inputs/experiment_files.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -116,18 +117,43 @@ class Reader {
   ExperimentFiles result_;
 };
 
+// What is quoted of a line: all of a short one, else the characters around a column.
+struct Quote {
+  std::string text;
+  int column = 1;  // within `text`, in characters
+};
+
+Quote QuoteAround(const std::string& line, int column) {
+  constexpr int kBefore = 80, kAfter = 80;
+  const int first = std::max(1, column - kBefore), last = std::max(column, 1) + kAfter;
+  Quote quote{first > 1 ? "…" : "", first > 1 ? column - first + 2 : column};
+  int at = 1;
+  for (size_t i = 0; i < line.size(); ++at) {
+    const size_t length = static_cast<size_t>(DecodeUtf8(std::string_view(line).substr(i)).length);
+    if (at > last) {
+      quote.text += "…";
+      break;
+    }
+    if (at >= first) quote.text.append(line, i, length);
+    i += length;
+  }
+  return quote;
+}
+
 // The line, and a caret below its column (counted in characters, as YAML does).
 void AppendQuote(const std::string& content, int line, int column, std::string* out) {
   const std::vector<std::string> lines = absl::StrSplit(content, '\n');
   if (line < 1 || line > static_cast<int>(lines.size())) return;
-  std::string text = lines[line - 1];
-  if (!text.empty() && text.back() == '\r') text.pop_back();
+  std::string whole = lines[line - 1];
+  if (!whole.empty() && whole.back() == '\r') whole.pop_back();
+  const Quote quote = QuoteAround(whole, column);
+  const std::string& text = quote.text;
   const std::string number = absl::StrCat(line);
   absl::StrAppend(out, "  ", number, " | ", Printable(text), "\n");
   if (column < 1) return;
   std::string pad;
   int at = 1;
-  for (size_t i = 0; i < text.size() && at < column; ++at) {
+  for (size_t i = 0; i < text.size() && at < quote.column; ++at) {
     const size_t length = static_cast<size_t>(DecodeUtf8(std::string_view(text).substr(i)).length);
     const bool tab = text[i] == '\t';
     pad.append(tab ? 1 : DisplayWidth(absl::string_view(text).substr(i, length)), ' ');

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "base/testing/temp_folder.h"
 
 namespace quantlab::client {
@@ -77,6 +78,20 @@ TEST(DiagnosticsTest, QuoteTheLineWithACaretBelowTheColumn) {
             "q.yaml:2:6: error: what\n"
             "  2 | 名字: {dtype: qint9}\n"
             "    |        ^\n");
+}
+
+TEST(DiagnosticsTest, OfALongLineOnlyThePartAroundTheColumnIsQuoted) {
+  v1::SourceFile file;
+  file.set_name("q.yaml");
+  file.set_content(absl::StrCat(std::string(100000, 'a'), "X", std::string(100000, 'b')));
+  v1::Diagnostic diagnostic;
+  diagnostic.set_file("q.yaml");
+  diagnostic.set_line(1);
+  diagnostic.set_column(100001);
+  diagnostic.set_message("what");
+  EXPECT_EQ(FormatDiagnostics({diagnostic}, {file}, false),
+            absl::StrCat("q.yaml:1:100001: warning: what\n  1 | …", std::string(80, 'a'), "X",
+                         std::string(80, 'b'), "…\n    | ", std::string(81, ' '), "^\n"));
 }
 
 TEST(DiagnosticsTest, PlacesOutsideTheFileAreNotQuoted) {
