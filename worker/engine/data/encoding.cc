@@ -436,16 +436,18 @@ absl::Status CheckIsOneEncoding(std::string_view content, const std::string& whe
 // INVALID_ARGUMENT for UTF-8 that is to be read in another encoding, in which nearly everything is defined
 // and wrong.
 absl::Status CheckIsNotUtf8(std::string_view content, const std::string& encoding, const std::string& where) {
-  // The same few characters of two bytes may be valid UTF-8 by chance, however often they come.
-  constexpr size_t kEnough = 4;
   if (!IsValidUtf8(content)) return absl::OkStatus();
+  // The same few characters of two bytes may be valid UTF-8 by chance, however often they come; single bytes
+  // hardly.
+  const bool single_bytes = ucnv_getMaxCharSize(OpenConverter(Reading(encoding)).get()) == 1;
+  const size_t enough = single_bytes ? 1 : 4;
   std::set<char32_t> seen;
-  for (std::string_view rest = content; !rest.empty() && seen.size() < kEnough;) {
+  for (std::string_view rest = content; !rest.empty() && seen.size() < enough;) {
     const DecodedCodePoint decoded = DecodeUtf8(rest);
     rest.remove_prefix(static_cast<size_t>(decoded.length));
     if (decoded.code_point >= 0x80) seen.insert(decoded.code_point);
   }
-  if (seen.size() < kEnough) return absl::OkStatus();
+  if (seen.size() < enough) return absl::OkStatus();
   return MessageStatus(absl::StatusCode::kInvalidArgument, messages::kIsUtf8(where, encoding));
 }
 

@@ -187,6 +187,8 @@ TEST(Encoding, Utf8IsNotReadInAnotherEncoding) {
         std::string(DecodeText("très agréable à éviter, où ça naît", encoding, "d.csv").status().message()),
         HasSubstr(std::string("d.csv: is UTF-8, not ") + encoding));
   }
+  EXPECT_THAT(std::string(DecodeText("très", "latin-1", "d.csv").status().message()),
+              HasSubstr("is UTF-8, not latin-1"));
   // "女", which is valid UTF-8 by chance
   EXPECT_EQ(DecodeText("a,\xc5\xae\nb,\xc5\xae\n", "gbk", "d.csv")->text, "a,女\nb,女\n");
 }
