@@ -157,10 +157,10 @@ TEST(TableTest, FlexibleColumnsShareWhatTheOthersLeave) {
   table.Add({"epochs", "an integer from 1 to 1000", "Passes over the training texts"});
   table.Add({"dtype", "fp32", "int8"});
   EXPECT_EQ(table.Render(false, 40),
-            "KEY     ALLOWED          MEANING\n"
-            "epochs  an integer from  Passes over the\n"
-            "        1 to 1000        training texts\n"
-            "dtype   fp32             int8\n");
+            "KEY     ALLOWED         MEANING\n"
+            "epochs  an integer      Passes over the\n"
+            "        from 1 to 1000  training texts\n"
+            "dtype   fp32            int8\n");
   // A narrow one takes no more than it needs.
   Table narrow({{"A", Align::kLeft, true}, {"B"}});
   narrow.Add({"x", "one two three four five"});
