@@ -8,10 +8,10 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
-#include "base/error_reason.h"
+#include "base/config/run_config.h"
 #include "base/mutex.h"
-#include "base/records.h"
-#include "base/run_config.h"
+#include "base/records/error_reason.h"
+#include "base/records/records.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "base/testing/temp_folder.h"

@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/ids.h"
+#include "base/records/ids.h"
 #include "base/status_macros.h"
 
 namespace quantlab {

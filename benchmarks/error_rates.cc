@@ -11,8 +11,8 @@
 #include <random>
 #include <vector>
 
-#include "base/aa_check.h"
-#include "base/paired_margin.h"
+#include "base/statistics/aa_check.h"
+#include "base/statistics/paired_margin.h"
 #include "worker/engine/measure/statistics.h"
 
 namespace quantlab {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/run_config.h"
+#include "base/config/run_config.h"
 #include "platform/environment.h"
 
 namespace quantlab {

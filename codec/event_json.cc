@@ -8,8 +8,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "base/event_fields.h"
-#include "base/message_json.h"
+#include "base/messages/message_json.h"
+#include "base/records/event_fields.h"
 #include "codec/json_values.h"
 
 namespace quantlab {

@@ -1,6 +1,6 @@
 // Events as JSON, in the two forms that the project uses. Both follow from the field lists in
-// base/event_fields.h. In both, numbers that JSON lacks are the strings "NaN", "Infinity" and "-Infinity",
-// finite numbers read back to the same double, and bytes that are not UTF-8 become U+FFFD.
+// base/records/event_fields.h. In both, numbers that JSON lacks are the strings "NaN", "Infinity" and
+// "-Infinity", finite numbers read back to the same double, and bytes that are not UTF-8 become U+FFFD.
 #ifndef QUANTLAB_CODEC_EVENT_JSON_H_
 #define QUANTLAB_CODEC_EVENT_JSON_H_
 
@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/event.h"
+#include "base/records/event.h"
 
 namespace quantlab {
 

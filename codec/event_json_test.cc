@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "codec/json_values.h"
 
 namespace quantlab {

@@ -1,7 +1,7 @@
 #include "export/exporter.h"
 
 #include "absl/strings/str_join.h"
-#include "base/task.h"
+#include "base/config/task.h"
 
 namespace quantlab::model_export {
 

@@ -9,7 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "base/task.h"
+#include "base/config/task.h"
 
 namespace quantlab::model_export {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/records.h"
+#include "base/records/records.h"
 #include "base/text/escape.h"
 #include "base/text/utf8.h"
 

@@ -13,8 +13,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "platform/environment.h"

@@ -14,7 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "platform/unique_fd.h"
 
 namespace quantlab {

@@ -1,8 +1,8 @@
 #include "proto/channel_security.h"
 
 #include "base/files.h"
-#include "base/message_catalogue.h"
 #include "base/messages/access.h"
+#include "base/messages/message_catalogue.h"
 #include "base/status_macros.h"
 #include "security/certificates.h"
 #include "security/pinned_authority.h"

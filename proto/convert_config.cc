@@ -7,7 +7,7 @@
 #include <google/protobuf/reflection.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/settings.h"
+#include "base/config/settings.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "proto/checks.h"
@@ -41,7 +41,8 @@ absl::StatusOr<CatalogSource> FromProtoCatalog(const v1::CatalogSource& in) {
   return out;
 }
 
-// ---- sections of settings, by the table in base/settings.h --------------------------------------------
+// ---- sections of settings, by the table in base/config/settings.h
+// --------------------------------------------
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;

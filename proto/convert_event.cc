@@ -6,7 +6,7 @@
 #include <google/protobuf/message.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/event_fields.h"
+#include "base/records/event_fields.h"
 #include "base/status_macros.h"
 #include "proto/checks.h"
 #include "proto/convert.h"
@@ -90,7 +90,8 @@ absl::StatusOr<Severity> FromProto(v1::Severity severity) {
 
 namespace {
 
-// ---- messages of events, by the field lists of base/event_fields.h -------------------------------------
+// ---- messages of events, by the field lists of base/records/event_fields.h
+// -------------------------------------
 
 using google::protobuf::FieldDescriptor;
 using ProtoMessage = google::protobuf::Message;

@@ -1,6 +1,6 @@
 // Messages: codes with arguments.
 #include "absl/strings/str_cat.h"
-#include "base/message_json.h"
+#include "base/messages/message_json.h"
 #include "base/status_macros.h"
 #include "proto/checks.h"
 #include "proto/convert.h"

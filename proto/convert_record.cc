@@ -3,9 +3,9 @@
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
-#include "base/param_type_name.h"
+#include "base/config/param_type_name.h"
+#include "base/records/worker_labels.h"
 #include "base/status_macros.h"
-#include "base/worker_labels.h"
 #include "proto/checks.h"
 #include "proto/convert.h"
 

@@ -3,7 +3,7 @@
 #define QUANTLAB_PROTO_CONVERT_ROLE_H_
 
 #include "absl/status/statusor.h"
-#include "base/identities.h"
+#include "base/records/identities.h"
 #include "quantlab/v1/admin.pb.h"
 
 namespace quantlab {

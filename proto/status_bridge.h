@@ -1,6 +1,6 @@
 // Converts between absl::Status, which all modules use, and grpc::Status on the wire.
 //
-// Codes map one to one. The reason (base/error_reason.h) is sent as google.rpc.ErrorInfo with domain
+// Codes map one to one. The reason (base/records/error_reason.h) is sent as google.rpc.ErrorInfo with domain
 // "quantlab"; see quantlab/v1/error.proto.
 #ifndef QUANTLAB_PROTO_STATUS_BRIDGE_H_
 #define QUANTLAB_PROTO_STATUS_BRIDGE_H_

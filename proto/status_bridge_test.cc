@@ -5,9 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/error_reason.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
+#include "base/records/error_reason.h"
 #include "quantlab/v1/error.pb.h"
 
 namespace quantlab {

@@ -1,6 +1,6 @@
 // Background, theory of each method, and the system's architecture: the only prose here that states no number
 // of the experiment.
-#include "base/method_text.h"
+#include "base/config/method_text.h"
 #include "report/facts/format.h"
 #include "report/facts/quality.h"
 #include "report/parts.h"

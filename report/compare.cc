@@ -9,7 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/metric_spec.h"
+#include "base/config/metric_spec.h"
 #include "base/sha256.h"
 #include "report/facts/config_lines.h"
 #include "report/facts/format.h"

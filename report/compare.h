@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "base/report_data.h"
+#include "base/records/report_data.h"
 
 namespace quantlab::report {
 

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/substitute.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "report/facts/analysis.h"
 #include "report/facts/decision.h"
 #include "report/facts/format.h"

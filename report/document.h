@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "base/report_options.h"
+#include "base/config/report_options.h"
 #include "report/facts/facts.h"
 #include "report/facts/language.h"
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "base/report_data.h"
-#include "base/report_options.h"
+#include "base/config/report_options.h"
+#include "base/records/report_data.h"
 #include "report/facts/decision.h"
 #include "report/facts/language.h"
 

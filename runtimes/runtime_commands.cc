@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/config/runtime_names.h"
 #include "base/files.h"
-#include "base/runtime_names.h"
 #include "base/status_macros.h"
 #include "runtimes/programs.h"
 

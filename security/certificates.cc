@@ -3,8 +3,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "base/message_catalogue.h"
 #include "base/messages/access.h"
+#include "base/messages/message_catalogue.h"
 #include "security/openssl.h"
 
 namespace quantlab {

@@ -4,8 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
-#include "base/message_catalogue.h"
 #include "base/messages/access.h"
+#include "base/messages/message_catalogue.h"
 #include "base/status_macros.h"
 #include "platform/probe.h"
 #include "platform/unique_fd.h"

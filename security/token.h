@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "base/ids.h"
+#include "base/records/ids.h"
 
 namespace quantlab {
 

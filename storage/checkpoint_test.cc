@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/checkpoint_names.h"
+#include "base/records/checkpoint_names.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
 #include "storage/storage.h"

@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
 #include "base/files.h"
+#include "base/records/error_reason.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "platform/files.h"

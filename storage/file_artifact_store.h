@@ -19,9 +19,9 @@
 
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/deletion.h"
 #include "base/mutex.h"
-#include "base/repositories.h"
+#include "base/records/deletion.h"
+#include "base/records/repositories.h"
 
 namespace quantlab {
 

@@ -13,7 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
 

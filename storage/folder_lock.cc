@@ -4,7 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 #include "base/status_macros.h"
 #include "platform/files.h"
 

@@ -1,4 +1,4 @@
-// What every implementation of base/repositories.h must do, as parameterised tests.
+// What every implementation of base/records/repositories.h must do, as parameterised tests.
 //
 //   INSTANTIATE_TEST_SUITE_P(Sqlite, RepositoryConformance, ::testing::Values(OpenSqlite));
 //
@@ -27,9 +27,9 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
-#include "base/repositories.h"
-#include "base/run_state.h"
+#include "base/messages/messages.h"
+#include "base/records/repositories.h"
+#include "base/records/run_state.h"
 #include "base/testing/temp_folder.h"
 #include "storage/storage.h"
 

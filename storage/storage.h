@@ -10,11 +10,11 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "base/deletion.h"
-#include "base/identities.h"
-#include "base/repositories.h"
-#include "base/worker_modes.h"
-#include "base/write_groups.h"
+#include "base/records/deletion.h"
+#include "base/records/identities.h"
+#include "base/records/repositories.h"
+#include "base/records/worker_modes.h"
+#include "base/records/write_groups.h"
 #include "storage/file_artifact_store.h"
 #include "storage/sqlite/sqlite_database.h"
 

@@ -151,15 +151,15 @@ class ArchitectureTest(unittest.TestCase):
         self.assertEqual(named, [])
 
     def test_a_kind_of_device_is_named_in_one_place_for_each_concern(self):
-        kinds = re.findall(r'\.name = "(\w+)"', (ROOT / "base/device.cc").read_text(encoding="utf-8"))
+        kinds = re.findall(r'\.name = "(\w+)"', (ROOT / "base/config/device.cc").read_text(encoding="utf-8"))
         self.assertGreater(len(kinds), 1)
         name = re.compile(rf'"(?:{"|".join(kinds)})[":]')
         named = {path for path, text in sources()
                  if "/testing/" not in path and not TESTING.search(path)
                  and any(name.search(re.sub(r"//.*", "", line)) for line in text.splitlines())}
         # run_config.h has the default, the CPU.
-        self.assertEqual(named, {"base/device.cc", "base/methods.cc", "worker/engine/measure/devices.cc",
-                                 "base/run_config.h"})
+        self.assertEqual(named, {"base/config/device.cc", "base/config/methods.cc", "worker/engine/measure/devices.cc",
+                                 "base/config/run_config.h"})
 
     def test_the_operating_system_has_one_door(self):
         calls = []

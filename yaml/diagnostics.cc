@@ -1,8 +1,8 @@
 #include "yaml/diagnostics.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/text/escape.h"
 
 namespace quantlab {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "base/method_spec.h"
+#include "base/config/method_spec.h"
 #include "yaml/yaml_tree.h"
 
 namespace quantlab {

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <utility>
 
-#include "base/messages.h"
+#include "base/messages/messages.h"
 
 namespace quantlab {
 namespace {

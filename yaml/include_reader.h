@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/records.h"
+#include "base/records/records.h"
 #include "yaml/yaml_tree.h"
 
 namespace quantlab {

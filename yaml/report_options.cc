@@ -1,7 +1,7 @@
 #include "yaml/report_options.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "yaml/include_reader.h"
 
 namespace quantlab {

@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "base/records.h"
-#include "base/report_options.h"
+#include "base/config/report_options.h"
+#include "base/records/records.h"
 #include "yaml/fields.h"
 
 namespace quantlab {

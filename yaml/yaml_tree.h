@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "yaml/diagnostics.h"
 
 namespace quantlab {

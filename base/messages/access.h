@@ -2,7 +2,7 @@
 #ifndef QUANTLAB_BASE_MESSAGES_ACCESS_H_
 #define QUANTLAB_BASE_MESSAGES_ACCESS_H_
 
-#include "base/message_arguments.h"
+#include "base/messages/message_arguments.h"
 
 namespace quantlab::messages {
 

@@ -7,9 +7,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/strip.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
-#include "base/records.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
+#include "base/records/records.h"
 #include "client/display/text.h"
 #include "proto/convert.h"
 

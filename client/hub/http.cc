@@ -9,8 +9,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "base/message_catalogue.h"
 #include "base/messages/hub.h"
+#include "base/messages/message_catalogue.h"
 
 namespace quantlab::client {
 namespace {

@@ -18,7 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "client/connection/cancellation.h"
 #include "model_folder/hub_name.h"
 #include "platform/environment.h"

@@ -23,7 +23,7 @@
 #include "absl/strings/str_split.h"
 #include "base/files.h"
 #include "base/git_blob.h"
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "base/mutex.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
+#include "base/config/run_config.h"
+#include "base/messages/messages.h"
 #include "base/messages/task.h"
-#include "base/run_config.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "client/inputs/assets.h"

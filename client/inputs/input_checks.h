@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "quantlab/v1/experiment.pb.h"
 
 namespace quantlab::client {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "base/testing/temp_folder.h"
 #include "proto/convert.h"
 #include "worker/engine/input_checks/testing/small_model.h"

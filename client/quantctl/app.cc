@@ -5,15 +5,15 @@
 #include <unistd.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "client/display/text.h"
-#include "client/quantctl/command_line_text.h"
-#include "client/quantctl/commands.h"
-#include "client/quantctl/exit_codes.h"
+#include "client/quantctl/command_line/command_line_text.h"
+#include "client/quantctl/command_line/exit_codes.h"
+#include "client/quantctl/commands/commands.h"
+#include "client/quantctl/commands/settings_command.h"
+#include "client/quantctl/commands/storage_commands.h"
 #include "client/quantctl/session.h"
-#include "client/quantctl/settings_command.h"
-#include "client/quantctl/storage_commands.h"
 #include "yaml/diagnostics.h"
 
 namespace quantlab::client {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/run_config.h"
+#include "base/config/run_config.h"
 
 namespace quantlab::client {
 

@@ -14,7 +14,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
-#include "base/records.h"
+#include "base/records/records.h"
 #include "base/text/escape.h"
 #include "base/text/utf8.h"
 #include "client/display/progress.h"

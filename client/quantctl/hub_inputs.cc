@@ -3,8 +3,8 @@
 #include <optional>
 #include <utility>
 
-#include "base/message_catalogue.h"
 #include "base/messages/hub.h"
+#include "base/messages/message_catalogue.h"
 #include "base/status_macros.h"
 #include "client/hub/http.h"
 #include "client/hub/hub.h"

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "client/quantctl/session.h"
 #include "quantlab/v1/experiment.pb.h"
 

@@ -8,11 +8,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/records.h"
+#include "base/records/records.h"
 #include "base/status_macros.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
-#include "client/quantctl/exit_codes.h"
+#include "client/quantctl/command_line/exit_codes.h"
 #include "platform/environment.h"
 
 namespace quantlab::client {

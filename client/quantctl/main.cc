@@ -1,4 +1,4 @@
-#include "client/quantctl/commands.h"
+#include "client/quantctl/commands/commands.h"
 
 int main(int argc, char** argv) {
   return quantlab::client::RunQuantctl(argc, argv);

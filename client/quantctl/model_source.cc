@@ -14,7 +14,7 @@
 #include "base/files.h"
 #include "base/messages/export.h"
 #include "base/messages/transfer.h"
-#include "base/records.h"
+#include "base/records/records.h"
 #include "base/status_macros.h"
 #include "client/connection/transfer.h"
 #include "client/quantctl/status_line.h"

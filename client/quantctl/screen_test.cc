@@ -2,10 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "client/display/progress.h"
 #include "client/display/text.h"
-#include "client/quantctl/exit_codes.h"
+#include "client/quantctl/command_line/exit_codes.h"
 #include "client/quantctl/output.h"
 #include "client/quantctl/table.h"
 #include "proto/convert.h"

@@ -17,7 +17,7 @@
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "client/display/text.h"
-#include "client/quantctl/exit_codes.h"
+#include "client/quantctl/command_line/exit_codes.h"
 #include "platform/environment.h"
 #include "platform/files.h"
 

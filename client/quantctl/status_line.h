@@ -3,7 +3,7 @@
 #define QUANTLAB_CLIENT_QUANTCTL_STATUS_LINE_H_
 
 #include "absl/time/time.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "client/quantctl/session.h"
 
 namespace quantlab::client {

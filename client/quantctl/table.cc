@@ -5,7 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "client/display/text.h"
 
 namespace quantlab::client {

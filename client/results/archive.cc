@@ -8,8 +8,8 @@
 #include <zip.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/messages/transfer.h"
 #include "base/status_macros.h"
 #include "client/display/text.h"

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/message.h"
-#include "base/report_data.h"
+#include "base/messages/message.h"
+#include "base/records/report_data.h"
 #include "client/connection/cancellation.h"
 #include "client/results/results.h"
 #include "report/facts/language.h"

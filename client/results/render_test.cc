@@ -12,7 +12,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/time/clock.h"
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "base/testing/temp_folder.h"
 #include "client/results/tool.h"
 

@@ -20,7 +20,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "base/records.h"
+#include "base/records/records.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "base/text/utf8.h"

@@ -3,7 +3,7 @@
 #include <filesystem>
 
 #include "absl/strings/ascii.h"
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "base/messages/transfer.h"
 #include "client/display/text.h"
 #include "platform/process.h"

@@ -6,8 +6,8 @@
 
 #include <CLI/CLI.hpp>
 
-#include "base/message_catalogue.h"
 #include "base/messages/export.h"
+#include "base/messages/message_catalogue.h"
 #include "base/status_macros.h"
 #include "export/exporter.h"
 #include "export/package.h"

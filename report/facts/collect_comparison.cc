@@ -1,6 +1,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
-#include "base/aa_check.h"
+#include "base/statistics/aa_check.h"
 #include "report/facts/collect.h"
 
 namespace quantlab::report {

@@ -1,8 +1,8 @@
 #include <algorithm>
 
 #include "absl/strings/numbers.h"
-#include "base/holm.h"
-#include "base/paired_margin.h"
+#include "base/statistics/holm.h"
+#include "base/statistics/paired_margin.h"
 #include "report/facts/collect.h"
 
 namespace quantlab::report {

@@ -3,9 +3,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/method_spec.h"
-#include "base/runtime_names.h"
-#include "base/settings.h"
+#include "base/config/method_spec.h"
+#include "base/config/runtime_names.h"
+#include "base/config/settings.h"
 #include "base/sha256.h"
 #include "report/facts/format.h"
 

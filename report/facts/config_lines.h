@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/run_config.h"
+#include "base/config/run_config.h"
 
 namespace quantlab::report {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/holm.h"
-#include "base/paired_margin.h"
+#include "base/statistics/holm.h"
+#include "base/statistics/paired_margin.h"
 
 namespace quantlab::report {
 namespace {

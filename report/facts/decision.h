@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "base/report_options.h"
+#include "base/config/report_options.h"
 #include "report/facts/facts.h"
 #include "report/facts/verdict.h"
 

@@ -208,7 +208,7 @@ double Phi(double z) {
 }
 
 // The score of each outcome and its probability, one by one: the greatest sum over the shares of texts on
-// which the models may differ. What base/paired_margin.h does by another road.
+// which the models may differ. What base/statistics/paired_margin.h does by another road.
 double LiteralExactP(const PairedAnswers& seen, double margin) {
   constexpr int kShares = 200;
   const double score = NonInferiorityScore(seen, margin);

@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "base/method_spec.h"
-#include "base/paired_margin.h"
-#include "base/report_data.h"
-#include "base/task.h"
+#include "base/config/method_spec.h"
+#include "base/config/task.h"
+#include "base/records/report_data.h"
+#include "base/statistics/paired_margin.h"
 #include "report/facts/input_shape.h"
 #include "report/facts/language.h"
 #include "report/facts/thresholds.h"
@@ -121,9 +121,9 @@ struct VariantFacts {
   std::optional<Result> output_shift;
   // Texts whose class differs from the baseline's, by what became of them.
   std::optional<Result> lost, gained, other_flips;
-  // Of the test of a loss by the margin or more (base/paired_margin.h, or the paired bootstrap): its p, that
-  // p corrected for the variants of its seed (samples: how many), and 1 or 0 for whether such a loss is
-  // excluded.
+  // Of the test of a loss by the margin or more (base/statistics/paired_margin.h, or the paired bootstrap):
+  // its p, that p corrected for the variants of its seed (samples: how many), and 1 or 0 for whether such a
+  // loss is excluded.
   std::optional<Result> margin_p, margin_holm_p, non_inferior;
   std::string margin;  // that it was held against, as measured: "0.01"
 

@@ -7,7 +7,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/layer_role.h"
+#include "base/config/layer_role.h"
 #include "report/facts/plot_label.h"
 
 namespace quantlab::report {

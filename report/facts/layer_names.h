@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-#include "base/event.h"
+#include "base/records/event.h"
 #include "report/facts/language.h"
 
 namespace quantlab::report {

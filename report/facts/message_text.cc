@@ -1,6 +1,6 @@
 #include "report/facts/message_text.h"
 
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "report/facts/format.h"
 #include "report/facts/stored_text.h"
 

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
-#include "base/event.h"
 #include "base/language.h"
+#include "base/records/event.h"
 
 namespace quantlab::report {
 

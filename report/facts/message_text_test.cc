@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 
 namespace quantlab::report {
 namespace {

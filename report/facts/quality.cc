@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "base/metric_spec.h"
+#include "base/config/metric_spec.h"
 #include "report/facts/format.h"
 #include "report/facts/phrases.h"
 

@@ -1,11 +1,11 @@
-// How the quality by which variants are judged is named and written: that of the task (base/task.h). Of a
-// classification it is the accuracy, a share; of a regression Pearson's correlation, a plain number.
+// How the quality by which variants are judged is named and written: that of the task (base/config/task.h).
+// Of a classification it is the accuracy, a share; of a regression Pearson's correlation, a plain number.
 #ifndef QUANTLAB_REPORT_FACTS_QUALITY_H_
 #define QUANTLAB_REPORT_FACTS_QUALITY_H_
 
 #include <string>
 
-#include "base/task.h"
+#include "base/config/task.h"
 #include "report/facts/facts.h"
 #include "report/facts/language.h"
 

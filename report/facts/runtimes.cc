@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "absl/strings/numbers.h"
-#include "base/runtime_names.h"
+#include "base/config/runtime_names.h"
 #include "report/facts/metric_pool.h"
 
 namespace quantlab::report {

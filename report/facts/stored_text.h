@@ -1,4 +1,5 @@
-// Chinese for the English texts in results of versions without messages (base/message.h), by their patterns.
+// Chinese for the English texts in results of versions without messages (base/messages/message.h), by their
+// patterns.
 //
 // Only texts of those versions are recognized; nothing is added here. Any other text is quoted unchanged: it
 // may be an error message or a user's text.

@@ -5,7 +5,7 @@
 namespace quantlab::report {
 
 // Widest excursion of an A/A interval from 1 with which timings are called reliable, in comparisons from
-// before there were several processes; for later ones see base/aa_check.h.
+// before there were several processes; for later ones see base/statistics/aa_check.h.
 inline constexpr double kAaTolerance = 0.03;
 // Paired tests below this call a difference significant.
 inline constexpr double kSignificance = 0.05;

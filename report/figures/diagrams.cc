@@ -6,7 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "base/layer_role.h"
+#include "base/config/layer_role.h"
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"
 #include "report/facts/verdict.h"

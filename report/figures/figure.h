@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "base/task.h"
+#include "base/config/task.h"
 #include "report/facts/facts.h"
 #include "report/facts/language.h"
 #include "report/facts/plot_label.h"

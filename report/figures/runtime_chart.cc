@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
-#include "base/runtime_names.h"
+#include "base/config/runtime_names.h"
 #include "report/facts/input_shape.h"
 #include "report/facts/plot_label.h"
 #include "report/facts/runtimes.h"

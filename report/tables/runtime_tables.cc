@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/runtime_names.h"
+#include "base/config/runtime_names.h"
 #include "report/facts/format.h"
 #include "report/facts/input_shape.h"
 #include "report/facts/runtimes.h"

@@ -1,6 +1,6 @@
 #include "report/tables/table_builder.h"
 
-#include "base/metric_spec.h"
+#include "base/config/metric_spec.h"
 #include "report/facts/format.h"
 #include "report/facts/names.h"
 

@@ -7,9 +7,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/layer_role.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/config/layer_role.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "report/facts/analysis.h"
 #include "report/facts/testing/variants.h"
 

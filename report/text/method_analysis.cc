@@ -5,7 +5,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "report/facts/analysis.h"
 #include "report/facts/format.h"
 #include "report/facts/layer_names.h"

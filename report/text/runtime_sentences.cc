@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/runtime_names.h"
+#include "base/config/runtime_names.h"
 #include "report/facts/format.h"
 #include "report/facts/input_shape.h"
 #include "report/facts/names.h"

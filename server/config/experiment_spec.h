@@ -1,9 +1,9 @@
 // An experiment file, read, checked and completed with defaults. It is the input of plan.h, which makes the
 // runs.
 //
-// base/settings.h has the keys with their ranges and defaults, MethodSpec::params those of the methods. Rules
-// over several keys are in experiment_spec.cc and method_rules.h. Defaults of dataset's columns and labels
-// come from the catalogue's entry, where there is one.
+// base/config/settings.h has the keys with their ranges and defaults, MethodSpec::params those of the
+// methods. Rules over several keys are in experiment_spec.cc and method_rules.h. Defaults of dataset's
+// columns and labels come from the catalogue's entry, where there is one.
 #ifndef QUANTLAB_SERVER_CONFIG_EXPERIMENT_SPEC_H_
 #define QUANTLAB_SERVER_CONFIG_EXPERIMENT_SPEC_H_
 
@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/records.h"
-#include "base/run_config.h"
-#include "base/settings.h"
+#include "base/config/run_config.h"
+#include "base/config/settings.h"
+#include "base/records/records.h"
 #include "catalog/catalog.h"
 #include "yaml/fields.h"
 

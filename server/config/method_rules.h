@@ -3,7 +3,7 @@
 #ifndef QUANTLAB_SERVER_CONFIG_METHOD_RULES_H_
 #define QUANTLAB_SERVER_CONFIG_METHOD_RULES_H_
 
-#include "base/run_config.h"
+#include "base/config/run_config.h"
 #include "server/config/experiment_spec.h"
 #include "yaml/diagnostics.h"
 #include "yaml/yaml_tree.h"

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "base/records.h"
-#include "base/run_config.h"
+#include "base/config/run_config.h"
+#include "base/records/records.h"
 #include "catalog/catalog.h"
 #include "yaml/diagnostics.h"
 

@@ -11,10 +11,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "base/runtime_names.h"
-#include "base/settings.h"
+#include "base/config/runtime_names.h"
+#include "base/config/settings.h"
+#include "base/records/worker_facts.h"
 #include "base/sha256.h"
-#include "base/worker_facts.h"
 
 namespace quantlab {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 
 namespace quantlab {
 namespace {

@@ -1,9 +1,9 @@
-// Reads the settings of a section of an experiment file by the table in base/settings.h.
+// Reads the settings of a section of an experiment file by the table in base/config/settings.h.
 #ifndef QUANTLAB_SERVER_CONFIG_SETTINGS_READER_H_
 #define QUANTLAB_SERVER_CONFIG_SETTINGS_READER_H_
 
 #include "absl/strings/string_view.h"
-#include "base/settings.h"
+#include "base/config/settings.h"
 #include "yaml/fields.h"
 
 namespace quantlab {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/records.h"
+#include "base/records/records.h"
 
 namespace quantlab {
 

@@ -6,8 +6,8 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
-#include "base/records.h"
+#include "base/records/error_reason.h"
+#include "base/records/records.h"
 
 namespace quantlab {
 

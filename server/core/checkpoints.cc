@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "base/checkpoint_names.h"
+#include "base/records/checkpoint_names.h"
 #include "base/status_macros.h"
 
 namespace quantlab {

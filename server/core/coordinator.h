@@ -30,7 +30,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/mutex.h"
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 #include "server/core/change_feed.h"
 #include "server/core/coordinator_state.h"
 

@@ -2,8 +2,9 @@
 // their waiting calls. Coordinator (coordinator.h) guards it as a whole.
 //
 // A change is computed (transitions.h), committed to the repositories, and only then applied here. Recover
-// rebuilds the state from the repositories. Where the owner commits changes in groups (base/write_groups.h),
-// it publishes the outbox only when the group is durable, and calls Undo when it is not.
+// rebuilds the state from the repositories. Where the owner commits changes in groups
+// (base/records/write_groups.h), it publishes the outbox only when the group is durable, and calls Undo when
+// it is not.
 #ifndef QUANTLAB_SERVER_CORE_COORDINATOR_STATE_H_
 #define QUANTLAB_SERVER_CORE_COORDINATOR_STATE_H_
 
@@ -21,9 +22,9 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/repositories.h"
-#include "base/worker_modes.h"
-#include "base/write_groups.h"
+#include "base/records/repositories.h"
+#include "base/records/worker_modes.h"
+#include "base/records/write_groups.h"
 #include "server/core/artifact_holders.h"
 #include "server/core/explanation.h"
 #include "server/core/lease_table.h"

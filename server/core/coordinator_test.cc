@@ -11,11 +11,11 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/checkpoint_names.h"
-#include "base/error_reason.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/messages/queue.h"
+#include "base/records/checkpoint_names.h"
+#include "base/records/error_reason.h"
 #include "base/sha256.h"
 #include "server/core/checkpoints.h"
 #include "tests/fakes/memory_repository.h"

@@ -2,7 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "server/core/lease_table.h"
 #include "server/core/transitions.h"
 

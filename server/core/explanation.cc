@@ -4,9 +4,9 @@
 #include <map>
 #include <utility>
 
-#include "base/message_catalogue.h"
-#include "base/messages.h"
 #include "base/messages/checkpoint.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/messages/queue.h"
 #include "server/core/scheduler.h"
 

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "base/message.h"
-#include "base/records.h"
-#include "base/worker_modes.h"
+#include "base/messages/message.h"
+#include "base/records/records.h"
+#include "base/records/worker_modes.h"
 #include "server/core/lease_table.h"
 #include "server/core/start_estimate.h"
 #include "server/core/sync.h"

@@ -11,7 +11,7 @@
 
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/records.h"
+#include "base/records/records.h"
 
 namespace quantlab {
 

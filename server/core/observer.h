@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "base/records.h"
+#include "base/records/records.h"
 
 namespace quantlab {
 

@@ -4,9 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
-#include "base/worker_facts.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
+#include "base/records/worker_facts.h"
 #include "server/core/coordinator.h"
 #include "tests/fakes/memory_repository.h"
 

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 #include "server/core/sync.h"
 
 namespace quantlab {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 #include "base/sha256.h"
 #include "tests/fakes/memory_repository.h"
 

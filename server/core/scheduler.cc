@@ -6,10 +6,10 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "base/device.h"
-#include "base/messages.h"
+#include "base/config/device.h"
+#include "base/messages/messages.h"
 #include "base/messages/queue.h"
-#include "base/worker_facts.h"
+#include "base/records/worker_facts.h"
 
 namespace quantlab {
 namespace {

@@ -19,8 +19,8 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "base/message.h"
-#include "base/records.h"
+#include "base/messages/message.h"
+#include "base/records/records.h"
 #include "server/core/running_runs.h"
 
 namespace quantlab {

@@ -7,8 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/message_catalogue.h"
-#include "base/worker_facts.h"
+#include "base/messages/message_catalogue.h"
+#include "base/records/worker_facts.h"
 
 namespace quantlab {
 namespace {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
-#include "base/records.h"
+#include "base/records/records.h"
 
 namespace quantlab {
 

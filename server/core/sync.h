@@ -9,8 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/message.h"
-#include "base/records.h"
+#include "base/messages/message.h"
+#include "base/records/records.h"
 
 namespace quantlab {
 

@@ -4,8 +4,8 @@
 #include <cassert>
 
 #include "absl/strings/str_cat.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/status_macros.h"
 
 namespace quantlab {

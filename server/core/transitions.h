@@ -12,7 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 
 namespace quantlab {
 

@@ -10,7 +10,7 @@
 
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 
 namespace quantlab {
 

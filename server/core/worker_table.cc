@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 
 namespace quantlab {
 namespace {

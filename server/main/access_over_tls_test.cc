@@ -12,13 +12,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/identities.h"
+#include "base/records/identities.h"
 #include "base/sha256.h"
 #include "proto/convert_role.h"
 #include "quantlab/v1/artifact.grpc.pb.h"
 #include "security/token.h"
 #include "server/main/testing/tls_fixture.h"
-#include "server/service/access_table.h"
+#include "server/service/access/access_table.h"
 #include "server/service/testing/every_rpc.h"
 
 namespace quantlab {

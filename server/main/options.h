@@ -8,10 +8,10 @@
 
 #include "absl/time/time.h"
 #include "logging/log.h"
-#include "server/service/caller_limits.h"
-#include "server/service/listen.h"
+#include "server/service/access/caller_limits.h"
 #include "server/service/retention.h"
-#include "server/service/rpc_server.h"
+#include "server/service/rpc/listen.h"
+#include "server/service/rpc/rpc_server.h"
 
 namespace quantlab {
 

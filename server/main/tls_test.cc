@@ -11,7 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 #include "proto/channel_security.h"
 #include "proto/status_bridge.h"
 #include "quantlab/v1/experiment.grpc.pb.h"

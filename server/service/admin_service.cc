@@ -3,9 +3,9 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
-#include "base/message_catalogue.h"
 #include "base/messages/access.h"
+#include "base/messages/message_catalogue.h"
+#include "base/records/error_reason.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"
 #include "proto/convert_role.h"

@@ -10,7 +10,7 @@
 
 #include "base/mutex.h"
 #include "server/core/coordinator.h"
-#include "server/service/rpc.h"
+#include "server/service/rpc/rpc.h"
 
 namespace quantlab {
 

@@ -7,11 +7,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
-#include "base/message_catalogue.h"
+#include "base/config/run_config.h"
 #include "base/messages/access.h"
+#include "base/messages/message_catalogue.h"
 #include "base/mutex.h"
-#include "base/run_config.h"
+#include "base/records/error_reason.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"

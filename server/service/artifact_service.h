@@ -6,9 +6,9 @@
 
 #include <grpcpp/impl/service_type.h>
 
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 #include "server/core/coordinator.h"
-#include "server/service/rpc.h"
+#include "server/service/rpc/rpc.h"
 
 namespace quantlab {
 

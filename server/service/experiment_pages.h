@@ -14,9 +14,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 #include "monitoring/http_endpoint.h"
-#include "server/service/access.h"
+#include "server/service/access/access.h"
 
 namespace quantlab {
 

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "base/event.h"
+#include "base/records/event.h"
 #include "proto/convert.h"
 #include "server/service/testing/service_harness.h"
 

@@ -9,7 +9,7 @@
 
 #include "catalog/catalog.h"
 #include "server/core/coordinator.h"
-#include "server/service/rpc.h"
+#include "server/service/rpc/rpc.h"
 
 namespace quantlab {
 

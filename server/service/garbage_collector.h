@@ -16,8 +16,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/deletion.h"
 #include "base/mutex.h"
+#include "base/records/deletion.h"
 #include "server/core/coordinator.h"
 #include "server/service/retention.h"
 

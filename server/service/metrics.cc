@@ -7,7 +7,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include "absl/strings/ascii.h"
-#include "base/device.h"
+#include "base/config/device.h"
 #include "monitoring/metric_registry.h"
 #include "quantlab/v1/admin.pb.h"
 #include "quantlab/v1/artifact.pb.h"

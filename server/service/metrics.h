@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "base/event.h"
+#include "base/records/event.h"
 #include "server/core/coordinator.h"
 
 namespace prometheus {

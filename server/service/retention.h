@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/deletion.h"
+#include "base/records/deletion.h"
 
 namespace quantlab {
 

@@ -12,7 +12,7 @@
 #include "platform/files.h"
 #include "proto/status_bridge.h"
 #include "quantlab/v1/storage.grpc.pb.h"
-#include "server/service/ownership.h"
+#include "server/service/access/ownership.h"
 #include "server/service/transfers.h"
 
 namespace quantlab {

@@ -9,9 +9,9 @@
 #include <grpcpp/impl/service_type.h>
 
 #include "absl/status/status.h"
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 #include "server/service/garbage_collector.h"
-#include "server/service/rpc.h"
+#include "server/service/rpc/rpc.h"
 
 namespace quantlab {
 

@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
+#include "base/records/error_reason.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"

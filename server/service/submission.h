@@ -9,7 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 #include "catalog/catalog.h"
 #include "quantlab/v1/experiment.pb.h"
 #include "server/config/plan.h"

@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include "base/error_reason.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
+#include "base/records/error_reason.h"
 
 namespace quantlab {
 

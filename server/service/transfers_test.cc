@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 
 namespace quantlab {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "base/report_data.h"
-#include "base/repositories.h"
+#include "base/records/report_data.h"
+#include "base/records/repositories.h"
 #include "quantlab/v1/experiment.pb.h"
 
 namespace quantlab {

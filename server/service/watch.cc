@@ -5,8 +5,8 @@
 #include <optional>
 #include <utility>
 
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
 #include "proto/convert.h"

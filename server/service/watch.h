@@ -6,10 +6,10 @@
 
 #include <grpcpp/grpcpp.h>
 
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 #include "quantlab/v1/experiment.pb.h"
 #include "server/core/change_feed.h"
-#include "server/service/rpc.h"
+#include "server/service/rpc/rpc.h"
 
 namespace quantlab {
 

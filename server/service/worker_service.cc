@@ -6,11 +6,11 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
 #include "base/messages/access.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/mutex.h"
+#include "base/records/error_reason.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "proto/convert.h"

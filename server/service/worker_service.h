@@ -7,7 +7,7 @@
 #include <grpcpp/impl/service_type.h>
 
 #include "server/core/coordinator.h"
-#include "server/service/rpc.h"
+#include "server/service/rpc/rpc.h"
 
 namespace quantlab {
 

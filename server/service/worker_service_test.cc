@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "proto/convert.h"
 #include "server/service/testing/service_harness.h"
 

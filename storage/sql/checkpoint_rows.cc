@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/checkpoint_names.h"
+#include "base/records/checkpoint_names.h"
 #include "base/sha256.h"
 #include "storage/sql/artifact_names.h"
 #include "storage/sql/rows.h"

@@ -1,10 +1,10 @@
-// The checkpoints of runs among the rows of artifacts (base/checkpoint_names.h).
+// The checkpoints of runs among the rows of artifacts (base/records/checkpoint_names.h).
 #ifndef QUANTLAB_STORAGE_SQL_CHECKPOINT_ROWS_H_
 #define QUANTLAB_STORAGE_SQL_CHECKPOINT_ROWS_H_
 
 #include <cstdint>
 
-#include "base/event.h"
+#include "base/records/event.h"
 #include "storage/sql/connection.h"
 
 namespace quantlab {

@@ -19,7 +19,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "base/write_groups.h"
+#include "base/records/write_groups.h"
 #include "storage/sql/connection.h"
 
 namespace quantlab {
@@ -49,7 +49,7 @@ class Database : public WriteGroups {
   using Operation = std::function<absl::Status(Connection&)>;
   absl::Status Write(absl::string_view what, const Operation& operation);
 
-  // See base/write_groups.h. Within `body`, Write returns before its changes are durable.
+  // See base/records/write_groups.h. Within `body`, Write returns before its changes are durable.
   absl::Status Together(const std::function<void()>& body) override;
 
   // Runs `body(Connection&)`, which returns a Status or StatusOr, on one state of the database: within

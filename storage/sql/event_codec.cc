@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 #include "codec/event_json.h"
 #include "codec/json_values.h"
 

@@ -8,8 +8,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "base/event.h"
-#include "base/records.h"
+#include "base/records/event.h"
+#include "base/records/records.h"
 
 namespace quantlab {
 

@@ -1,10 +1,10 @@
 #include "storage/sql/rows.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
-#include "base/message_catalogue.h"
-#include "base/message_json.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/message_json.h"
+#include "base/messages/messages.h"
+#include "base/records/error_reason.h"
 #include "base/status_macros.h"
 
 namespace quantlab {

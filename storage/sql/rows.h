@@ -7,7 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "base/records.h"
+#include "base/records/records.h"
 #include "storage/sql/connection.h"
 #include "storage/sql/event_codec.h"
 

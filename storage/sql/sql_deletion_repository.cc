@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/messages/storage.h"
+#include "base/records/error_reason.h"
 #include "base/status_macros.h"
 #include "storage/sql/artifact_names.h"
 #include "storage/sql/rows.h"

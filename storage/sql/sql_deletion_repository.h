@@ -1,4 +1,4 @@
-// DeletionRepository over a SQL database of any dialect. See base/deletion.h for the contract.
+// DeletionRepository over a SQL database of any dialect. See base/records/deletion.h for the contract.
 #ifndef QUANTLAB_STORAGE_SQL_SQL_DELETION_REPOSITORY_H_
 #define QUANTLAB_STORAGE_SQL_SQL_DELETION_REPOSITORY_H_
 
@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/deletion.h"
+#include "base/records/deletion.h"
 #include "storage/sql/database.h"
 
 namespace quantlab {

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/checkpoint_names.h"
-#include "base/error_reason.h"
+#include "base/records/checkpoint_names.h"
+#include "base/records/error_reason.h"
 #include "base/status_macros.h"
 #include "storage/sql/checkpoint_rows.h"
 #include "storage/sql/event_codec.h"

@@ -1,4 +1,4 @@
-// EventRepository over a SQL database of any dialect. See base/repositories.h for the contract.
+// EventRepository over a SQL database of any dialect. See base/records/repositories.h for the contract.
 #ifndef QUANTLAB_STORAGE_SQL_SQL_EVENT_REPOSITORY_H_
 #define QUANTLAB_STORAGE_SQL_SQL_EVENT_REPOSITORY_H_
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 #include "storage/sql/database.h"
 
 namespace quantlab {

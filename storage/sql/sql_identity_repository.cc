@@ -1,8 +1,8 @@
 #include "storage/sql/sql_identity_repository.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/message_catalogue.h"
 #include "base/messages/access.h"
+#include "base/messages/message_catalogue.h"
 
 namespace quantlab {
 namespace {

@@ -1,11 +1,11 @@
-// IdentityRepository over a SQL database of any dialect. See base/identities.h for the contract.
+// IdentityRepository over a SQL database of any dialect. See base/records/identities.h for the contract.
 #ifndef QUANTLAB_STORAGE_SQL_SQL_IDENTITY_REPOSITORY_H_
 #define QUANTLAB_STORAGE_SQL_SQL_IDENTITY_REPOSITORY_H_
 
 #include <string>
 #include <vector>
 
-#include "base/identities.h"
+#include "base/records/identities.h"
 #include "storage/sql/database.h"
 
 namespace quantlab {

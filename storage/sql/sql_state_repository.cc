@@ -5,9 +5,9 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
-#include "base/message_catalogue.h"
-#include "base/message_json.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/message_json.h"
+#include "base/messages/messages.h"
 #include "base/status_macros.h"
 #include "storage/sql/page_token.h"
 #include "storage/sql/rows.h"

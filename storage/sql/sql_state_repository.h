@@ -1,4 +1,4 @@
-// StateRepository over a SQL database of any dialect. See base/repositories.h for the contract.
+// StateRepository over a SQL database of any dialect. See base/records/repositories.h for the contract.
 #ifndef QUANTLAB_STORAGE_SQL_SQL_STATE_REPOSITORY_H_
 #define QUANTLAB_STORAGE_SQL_SQL_STATE_REPOSITORY_H_
 
@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 #include "storage/sql/database.h"
 
 namespace quantlab {

@@ -1,7 +1,7 @@
 #include "storage/sql/sql_worker_mode_repository.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/message_json.h"
+#include "base/messages/message_json.h"
 #include "base/status_macros.h"
 #include "storage/sql/rows.h"
 

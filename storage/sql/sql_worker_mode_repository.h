@@ -1,10 +1,10 @@
-// WorkerModeRepository over a SQL database of any dialect. See base/worker_modes.h for the contract.
+// WorkerModeRepository over a SQL database of any dialect. See base/records/worker_modes.h for the contract.
 #ifndef QUANTLAB_STORAGE_SQL_SQL_WORKER_MODE_REPOSITORY_H_
 #define QUANTLAB_STORAGE_SQL_SQL_WORKER_MODE_REPOSITORY_H_
 
 #include <vector>
 
-#include "base/worker_modes.h"
+#include "base/records/worker_modes.h"
 #include "storage/sql/database.h"
 
 namespace quantlab {

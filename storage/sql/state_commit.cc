@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/checkpoint_names.h"
-#include "base/error_reason.h"
-#include "base/message_json.h"
-#include "base/run_state.h"
+#include "base/messages/message_json.h"
+#include "base/records/checkpoint_names.h"
+#include "base/records/error_reason.h"
+#include "base/records/run_state.h"
 #include "base/status_macros.h"
 #include "storage/sql/checkpoint_rows.h"
 #include "storage/sql/rows.h"

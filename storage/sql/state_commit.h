@@ -3,7 +3,7 @@
 #define QUANTLAB_STORAGE_SQL_STATE_COMMIT_H_
 
 #include "absl/status/status.h"
-#include "base/repositories.h"
+#include "base/records/repositories.h"
 #include "storage/sql/connection.h"
 
 namespace quantlab {

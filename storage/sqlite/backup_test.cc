@@ -17,7 +17,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 #include "base/testing/temp_folder.h"
 #include "storage/storage.h"
 

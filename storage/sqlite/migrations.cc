@@ -1,7 +1,7 @@
 #include "storage/sqlite/migrations.h"
 
 #include "absl/strings/str_cat.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
 #include "storage/sql/connection.h"

@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 
 namespace quantlab {
 namespace {

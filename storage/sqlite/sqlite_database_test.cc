@@ -14,7 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 #include "base/testing/temp_folder.h"
 #include "storage/storage.h"
 

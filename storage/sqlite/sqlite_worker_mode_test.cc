@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "base/testing/temp_folder.h"
 #include "storage/storage.h"
 

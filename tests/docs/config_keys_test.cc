@@ -12,8 +12,8 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
-#include "base/method_spec.h"
-#include "base/settings.h"
+#include "base/config/method_spec.h"
+#include "base/config/settings.h"
 #include "server/config/experiment_spec.h"
 
 namespace quantlab {

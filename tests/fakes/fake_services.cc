@@ -8,7 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "proto/convert.h"
 #include "proto/status_bridge.h"
 #include "quantlab/v1/artifact.grpc.pb.h"

@@ -1,4 +1,4 @@
-// The repositories of base/repositories.h in memory, with failures on demand: for tests of core.
+// The repositories of base/records/repositories.h in memory, with failures on demand: for tests of core.
 //
 // Failures stand for a full disk (nothing is written) and for the nastier one: written, but the caller
 // sees a failure.
@@ -14,13 +14,13 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/checkpoint_names.h"
 #include "base/mutex.h"
-#include "base/repositories.h"
+#include "base/records/checkpoint_names.h"
+#include "base/records/repositories.h"
+#include "base/records/worker_modes.h"
+#include "base/records/write_groups.h"
 #include "base/sha256.h"
 #include "base/status_macros.h"
-#include "base/worker_modes.h"
-#include "base/write_groups.h"
 
 namespace quantlab {
 

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/files.h"
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "client/results/render.h"
 #include "proto/convert.h"
 

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "base/device.h"
-#include "base/event.h"
-#include "base/run_config.h"
+#include "base/config/device.h"
+#include "base/config/run_config.h"
+#include "base/records/event.h"
 
 namespace quantlab::engine {
 class Checkpoints;

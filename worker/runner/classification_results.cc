@@ -3,10 +3,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
-#include "base/metric_spec.h"
-#include "base/numbers.h"
-#include "base/paired_margin.h"
+#include "base/config/metric_spec.h"
+#include "base/messages/messages.h"
+#include "base/statistics/numbers.h"
+#include "base/statistics/paired_margin.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "worker/runner/task_results.h"

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "base/device.h"
-#include "base/run_config.h"
-#include "worker/runner/timing_child.h"
+#include "base/config/device.h"
+#include "base/config/run_config.h"
+#include "worker/runner/comparison/timing_child.h"
 
 namespace quantlab::runner {
 

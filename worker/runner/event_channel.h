@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/event.h"
+#include "base/records/event.h"
 
 namespace quantlab::runner {
 

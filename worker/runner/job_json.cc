@@ -6,10 +6,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
-#include "base/runtime_names.h"
-#include "base/settings.h"
+#include "base/config/runtime_names.h"
+#include "base/config/settings.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/status_macros.h"
 #include "base/text/json_depth.h"
 #include "worker/runner/json_fields.h"
@@ -52,7 +52,8 @@ ParamValue ReadParam(JsonFields& fields) {
   return fields.String("string_value");
 }
 
-// ---- sections of settings, by the table in base/settings.h --------------------------------------------
+// ---- sections of settings, by the table in base/config/settings.h
+// --------------------------------------------
 
 // Reads the field of a setting as the type of its struct's field.
 struct FieldReader {

@@ -6,11 +6,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/run_config.h"
+#include "base/config/run_config.h"
 
 namespace quantlab::runner {
 
-// Fields that are absent are zero, as in protobuf, not the defaults of base/run_config.h: a job is
+// Fields that are absent are zero, as in protobuf, not the defaults of base/config/run_config.h: a job is
 // complete. Nothing else is checked (see CheckJob).
 // Errors: INVALID_ARGUMENT names the field by its path: "config.dataset.maxLength must be …".
 absl::StatusOr<Job> ParseJob(absl::string_view json);

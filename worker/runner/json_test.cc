@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "base/numbers.h"
+#include "base/statistics/numbers.h"
 #include "worker/runner/job_json.h"
 
 namespace quantlab::runner {

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/correlation.h"
 #include "base/messages/task.h"
-#include "base/numbers.h"
+#include "base/statistics/correlation.h"
+#include "base/statistics/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/measure/paired_bootstrap.h"
 #include "worker/engine/measure/statistics.h"

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "base/device.h"
+#include "base/config/device.h"
 #include "worker/engine/measure/environment.h"
 
 namespace quantlab::runner {

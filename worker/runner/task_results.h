@@ -1,5 +1,5 @@
 // What a task records of a model's predictions: the quality, and the comparison with another model's
-// predictions on the same texts. One implementation for each task of base/task.h.
+// predictions on the same texts. One implementation for each task of base/config/task.h.
 #ifndef QUANTLAB_WORKER_RUNNER_TASK_RESULTS_H_
 #define QUANTLAB_WORKER_RUNNER_TASK_RESULTS_H_
 
@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/task.h"
+#include "base/config/task.h"
 #include "worker/engine/data/dataset.h"
 #include "worker/engine/measure/statistics.h"
 #include "worker/engine/tasks/task.h"

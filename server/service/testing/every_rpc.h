@@ -19,7 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/error_reason.h"
+#include "base/records/error_reason.h"
 #include "proto/status_bridge.h"
 
 namespace quantlab {

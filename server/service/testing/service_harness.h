@@ -12,8 +12,8 @@
 #include <gtest/gtest.h>
 
 #include "base/clock.h"
-#include "base/error_reason.h"
 #include "base/files.h"
+#include "base/records/error_reason.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
 #include "catalog/catalog.h"

@@ -9,10 +9,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/backoff.h"
-#include "base/checkpoint_names.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
 #include "base/messages/checkpoint.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
+#include "base/records/checkpoint_names.h"
 #include "base/status_macros.h"
 #include "platform/files.h"
 #include "platform/paths.h"

@@ -5,11 +5,11 @@
 #include <sys/stat.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/checkpoint_names.h"
 #include "base/clock.h"
-#include "base/error_reason.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
+#include "base/records/checkpoint_names.h"
+#include "base/records/error_reason.h"
 #include "base/status_macros.h"
 #include "platform/digest.h"
 #include "proto/convert.h"

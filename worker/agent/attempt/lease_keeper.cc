@@ -4,8 +4,8 @@
 
 #include "base/backoff.h"
 #include "base/clock.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "proto/convert.h"
 
 namespace quantlab::agent {

@@ -9,7 +9,7 @@
 
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "logging/log.h"
 #include "platform/process.h"
 #include "quantlab/v1/event.pb.h"

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/time/time.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "base/mutex.h"
 #include "platform/unique_fd.h"
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "base/checkpoint_names.h"
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
+#include "base/records/checkpoint_names.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "platform/paths.h"

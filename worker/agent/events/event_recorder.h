@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "platform/digest.h"
 #include "quantlab/v1/event.pb.h"
 #include "worker/agent/events/spool.h"

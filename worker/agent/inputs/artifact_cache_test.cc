@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
 #include "platform/files.h"

@@ -11,7 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "base/run_config.h"
+#include "base/config/run_config.h"
 #include "platform/digest.h"
 #include "platform/process.h"
 

@@ -12,8 +12,8 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/checkpoint_names.h"
-#include "base/error_reason.h"
+#include "base/records/checkpoint_names.h"
+#include "base/records/error_reason.h"
 #include "base/sha256.h"
 #include "base/testing/temp_folder.h"
 #include "platform/files.h"

@@ -3,8 +3,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
+#include "base/records/worker_labels.h"
 #include "base/sha256.h"
-#include "base/worker_labels.h"
 
 namespace quantlab::agent {
 

@@ -16,8 +16,8 @@ namespace quantlab::agent {
 std::string MachineId(const std::string& root, const std::string& hostname);
 
 // {"gpu=h100", "room=2"} as a map.
-// Errors: INVALID_ARGUMENT one is not KEY=VALUE of allowed texts (base/worker_labels.h), a key is there
-// twice, or there are too many.
+// Errors: INVALID_ARGUMENT one is not KEY=VALUE of allowed texts (base/records/worker_labels.h), a key is
+// there twice, or there are too many.
 absl::StatusOr<std::map<std::string, std::string>> ParseLabels(const std::vector<std::string>& labels);
 
 }  // namespace quantlab::agent

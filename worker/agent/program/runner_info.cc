@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/device.h"
+#include "base/config/device.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "platform/digest.h"

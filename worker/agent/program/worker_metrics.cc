@@ -7,7 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "base/run_state.h"
+#include "base/records/run_state.h"
 #include "monitoring/metric_registry.h"
 #include "monitoring/process_usage.h"
 

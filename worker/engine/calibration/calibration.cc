@@ -10,8 +10,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/calibration/smooth_quant.h"

@@ -53,7 +53,7 @@ absl::StatusOr<std::map<std::string, LayerCalibration>> CalibrateInputs(Encoder&
 // calibration.csv: one line for each layer.
 std::string CalibrationToCsv(const std::map<std::string, LayerCalibration>& calibration);
 
-// The parameters that methods with a calibration share (base/methods.cc).
+// The parameters that methods with a calibration share (base/config/methods.cc).
 CalibrationOptions CalibrationOptionsFrom(const Params& params);
 
 }  // namespace quantlab::engine

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "absl/status/status.h"
-#include "base/event.h"
-#include "base/message.h"
-#include "base/run_config.h"
+#include "base/config/run_config.h"
+#include "base/messages/message.h"
+#include "base/records/event.h"
 #include "worker/engine/layers/linear.h"
 #include "worker/engine/train/trainer.h"
 

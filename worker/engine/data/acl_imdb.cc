@@ -9,7 +9,7 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "base/messages/task.h"
 #include "base/status_macros.h"
 #include "worker/engine/data/file_util.h"

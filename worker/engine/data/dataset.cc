@@ -17,12 +17,12 @@
 #include <absl/strings/str_cat.h>
 #include <absl/strings/str_join.h>
 
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/config/task.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/messages/task.h"
-#include "base/numbers.h"
+#include "base/statistics/numbers.h"
 #include "base/status_macros.h"
-#include "base/task.h"
 #include "base/text/escape.h"
 #include "base/text/list.h"
 #include "model_folder/first_bytes.h"

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/message.h"
-#include "base/run_config.h"
+#include "base/config/run_config.h"
+#include "base/messages/message.h"
 
 namespace quantlab::engine {
 

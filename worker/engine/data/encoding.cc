@@ -14,8 +14,8 @@
 #include <absl/strings/match.h>
 #include <absl/strings/str_cat.h>
 
-#include "base/message_catalogue.h"
 #include "base/messages/inputs.h"
+#include "base/messages/message_catalogue.h"
 #include "base/status_macros.h"
 #include "base/text/escape.h"
 #include "base/text/utf8.h"

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <string>
 
-#include "base/message_catalogue.h"
 #include "base/messages/inputs.h"
+#include "base/messages/message_catalogue.h"
 #include "model_folder/first_bytes.h"
 
 namespace quantlab::engine {

@@ -4,7 +4,7 @@
 
 #include <string_view>
 
-#include "base/message.h"
+#include "base/messages/message.h"
 
 namespace quantlab::engine {
 

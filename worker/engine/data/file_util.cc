@@ -12,12 +12,12 @@
 #include <absl/strings/ascii.h>
 #include <absl/strings/str_cat.h>
 
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/config/run_config.h"
+#include "base/config/task.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/messages/task.h"
-#include "base/run_config.h"
 #include "base/status_macros.h"
-#include "base/task.h"
 #include "base/text/escape.h"
 #include "base/text/list.h"
 #include "worker/engine/data/class_names.h"

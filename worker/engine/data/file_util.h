@@ -10,7 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "worker/engine/data/readers.h"
 
 namespace quantlab::engine {

@@ -10,10 +10,10 @@
 #include <absl/strings/str_cat.h>
 #include <nlohmann/json.hpp>
 
-#include "base/messages.h"
-#include "base/numbers.h"
+#include "base/config/task.h"
+#include "base/messages/messages.h"
+#include "base/statistics/numbers.h"
 #include "base/status_macros.h"
-#include "base/task.h"
 #include "base/text/escape.h"
 #include "base/text/json_depth.h"
 #include "base/text/strict_json.h"

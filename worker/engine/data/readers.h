@@ -1,5 +1,5 @@
 // Dataset formats. To add one: implement DatasetFormat in a file of its own, add it to AllFormats(), to
-// DatasetFormatNames() in base/run_config.cc and to the cases of readers_conformance_test.cc.
+// DatasetFormatNames() in base/config/run_config.cc and to the cases of readers_conformance_test.cc.
 #ifndef QUANTLAB_WORKER_ENGINE_DATA_READERS_H_
 #define QUANTLAB_WORKER_ENGINE_DATA_READERS_H_
 
@@ -13,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/run_config.h"
+#include "base/config/run_config.h"
 
 namespace quantlab::engine {
 

@@ -15,7 +15,7 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "base/testing/temp_folder.h"
 #include "base/text/utf8.h"
 #include "worker/engine/data/dataset.h"

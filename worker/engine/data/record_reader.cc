@@ -4,7 +4,7 @@
 
 #include <absl/strings/str_cat.h>
 
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/data/file_util.h"
 

@@ -13,10 +13,10 @@
 #include <absl/status/status.h>
 #include <absl/strings/str_cat.h>
 
-#include "base/message_catalogue.h"
-#include "base/messages.h"
-#include "base/numbers.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/sha256.h"
+#include "base/statistics/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/data/dataset.h"
 #include "worker/engine/data/random.h"

@@ -36,8 +36,8 @@ struct EncoderConfig {
   std::vector<std::string> labels = {"LABEL_0", "LABEL_1"};  // by class index; size: number of classes
   // Fine-tuned on pairs of texts: "text_pairs": true, a key of this project, since transformers has none.
   bool text_pairs = false;
-  // Of base/task.h: what problem_type says. A model with one output and no word about it is a regression's,
-  // as transformers takes it.
+  // Of base/config/task.h: what problem_type says. A model with one output and no word about it is a
+  // regression's, as transformers takes it.
   std::string task = "classification";
 
   // config.json as it was read: keys unknown here survive a save. Empty: none.

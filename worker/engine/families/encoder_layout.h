@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/layer_role.h"
+#include "base/config/layer_role.h"
 #include "worker/engine/families/activation_names.h"
 
 namespace quantlab::engine {

@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <memory>
 
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/messages/task.h"
 #include "base/status_macros.h"
 #include "base/text/list.h"

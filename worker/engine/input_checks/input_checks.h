@@ -11,7 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/run_config.h"
+#include "base/config/run_config.h"
 #include "worker/engine/data/dataset.h"
 #include "worker/engine/families/encoder_config.h"
 #include "worker/engine/text/tokenizer.h"

@@ -7,7 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/quantized_parts.h"
 #include "worker/engine/layers/weight_grid.h"

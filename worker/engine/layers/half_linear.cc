@@ -14,7 +14,7 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/packed_product.h"
 

@@ -10,7 +10,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/activation.h"
 #include "worker/engine/layers/quantized_parts.h"

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "worker/engine/layers/activation.h"
 #include "worker/engine/layers/dynamic_int8_linear.h"
 #include "worker/engine/layers/half_linear.h"

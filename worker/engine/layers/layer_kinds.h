@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/method_spec.h"
+#include "base/config/method_spec.h"
 #include "worker/engine/layers/layer_plan.h"
 #include "worker/engine/layers/linear.h"
 #include "worker/engine/tensors/weights.h"

@@ -6,8 +6,8 @@
 #include <map>
 #include <string>
 
-#include "base/message.h"
-#include "base/method_spec.h"
+#include "base/config/method_spec.h"
+#include "base/messages/message.h"
 
 namespace quantlab::engine {
 

@@ -13,8 +13,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/status/statusor.h"
-#include "base/message.h"
-#include "base/method_spec.h"
+#include "base/config/method_spec.h"
+#include "base/messages/message.h"
 #include "worker/engine/layers/activation.h"
 #include "worker/engine/tensors/weights.h"
 

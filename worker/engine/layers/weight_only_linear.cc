@@ -9,7 +9,7 @@
 #include <ATen/Parallel.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/layers/int4_packing.h"
 #include "worker/engine/layers/quantized_parts.h"

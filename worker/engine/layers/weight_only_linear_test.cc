@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "worker/engine/layers/int4_packing.h"
 #include "worker/engine/layers/weight_grid.h"
 

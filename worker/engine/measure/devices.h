@@ -1,4 +1,4 @@
-// The devices of base/device.h as LibTorch computes on them: one entry for each kind, in devices.cc.
+// The devices of base/config/device.h as LibTorch computes on them: one entry for each kind, in devices.cc.
 #ifndef QUANTLAB_WORKER_ENGINE_MEASURE_DEVICES_H_
 #define QUANTLAB_WORKER_ENGINE_MEASURE_DEVICES_H_
 
@@ -9,7 +9,7 @@
 #include <c10/core/Device.h>
 
 #include "absl/status/status.h"
-#include "base/device.h"
+#include "base/config/device.h"
 
 namespace quantlab::engine {
 

@@ -5,8 +5,8 @@
 
 #include <cstdint>
 
-#include "base/device.h"
-#include "base/event.h"
+#include "base/config/device.h"
+#include "base/records/event.h"
 
 namespace quantlab::engine {
 

@@ -12,7 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 
 namespace quantlab::engine {
 namespace {

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/message.h"
+#include "base/messages/message.h"
 
 namespace quantlab::engine {
 

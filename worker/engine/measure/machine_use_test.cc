@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 
 namespace quantlab::engine {
 namespace {

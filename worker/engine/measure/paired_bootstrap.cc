@@ -5,7 +5,7 @@
 #include <random>
 
 #include "absl/strings/str_cat.h"
-#include "base/correlation.h"
+#include "base/statistics/correlation.h"
 
 namespace quantlab::statistics {
 namespace {

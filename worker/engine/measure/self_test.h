@@ -7,7 +7,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "base/device.h"
+#include "base/config/device.h"
 
 namespace quantlab::engine {
 

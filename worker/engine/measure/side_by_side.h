@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/device.h"
+#include "base/config/device.h"
 #include "worker/engine/measure/bench.h"
 #include "worker/engine/models/saved_model.h"
 

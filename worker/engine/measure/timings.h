@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "base/aa_check.h"
+#include "base/statistics/aa_check.h"
 #include "worker/engine/measure/statistics.h"
 
 namespace quantlab::engine {

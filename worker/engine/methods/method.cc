@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "base/status_macros.h"
 #include "worker/engine/tensors/torch_status.h"
 

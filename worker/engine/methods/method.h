@@ -1,5 +1,5 @@
 // Interface of quantization methods. A method is one file that implements it, and one line in
-// all_methods.cc; its MethodSpec is in base/methods.cc.
+// all_methods.cc; its MethodSpec is in base/config/methods.cc.
 #ifndef QUANTLAB_WORKER_ENGINE_METHODS_METHOD_H_
 #define QUANTLAB_WORKER_ENGINE_METHODS_METHOD_H_
 
@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/method_spec.h"
+#include "base/config/method_spec.h"
 #include "worker/engine/calibration/context.h"
 #include "worker/engine/models/encoder.h"
 #include "worker/engine/models/plan.h"

@@ -15,7 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "base/files.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "base/testing/temp_folder.h"
 #include "worker/engine/calibration/layer_inputs.h"
 #include "worker/engine/families/families.h"

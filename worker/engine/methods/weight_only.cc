@@ -7,8 +7,8 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
-#include "base/numbers.h"
+#include "base/messages/messages.h"
+#include "base/statistics/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/calibration/gptq.h"
 #include "worker/engine/calibration/layer_inputs.h"

@@ -6,12 +6,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/config/task.h"
 #include "base/files.h"
-#include "base/message_catalogue.h"
-#include "base/messages.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/messages.h"
 #include "base/messages/task.h"
 #include "base/status_macros.h"
-#include "base/task.h"
 #include "base/text/list.h"
 #include "model_folder/model_folder.h"
 #include "worker/engine/data/class_names.h"

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/message.h"
+#include "base/messages/message.h"
 #include "worker/engine/models/encoder.h"
 
 namespace quantlab::engine {

@@ -8,7 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "base/testing/temp_folder.h"
 #include "worker/engine/models/model_testing.h"
 

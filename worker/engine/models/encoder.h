@@ -15,7 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/layer_role.h"
+#include "base/config/layer_role.h"
 #include "worker/engine/families/encoder_config.h"
 #include "worker/engine/gpu/graph_cache.h"
 #include "worker/engine/layers/embedding.h"
@@ -29,7 +29,7 @@ namespace quantlab::engine {
 // Which layer of a model one is.
 struct LayerInfo {
   std::string name;              // of its tensors in the file, without ".weight"
-  std::string role;              // base/layer_role.h
+  std::string role;              // base/config/layer_role.h
   std::optional<int64_t> block;  // index of its encoder layer; none: in none
   bool every_token = true;       // false: its input has the first token of each text only
 

@@ -7,8 +7,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/message_catalogue.h"
-#include "base/message_json.h"
+#include "base/messages/message_catalogue.h"
+#include "base/messages/message_json.h"
 #include "base/status_macros.h"
 #include "base/text/json_depth.h"
 #include "worker/engine/families/families.h"

@@ -24,7 +24,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "base/method_spec.h"
+#include "base/config/method_spec.h"
 #include "worker/engine/layers/layer_plan.h"
 #include "worker/engine/models/encoder.h"
 

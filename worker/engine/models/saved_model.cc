@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/files.h"
-#include "base/message_catalogue.h"
+#include "base/messages/message_catalogue.h"
 #include "base/status_macros.h"
 #include "model_folder/model_folder.h"
 #include "worker/engine/layers/layer_kinds.h"

@@ -11,7 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/event.h"
+#include "base/records/event.h"
 #include "worker/engine/models/encoder.h"
 #include "worker/engine/models/plan.h"
 

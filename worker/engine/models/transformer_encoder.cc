@@ -14,7 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/layer_role.h"
+#include "base/config/layer_role.h"
 #include "base/status_macros.h"
 #include "worker/engine/families/families.h"
 #include "worker/engine/gpu/gpu_ops.h"

@@ -6,7 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/messages.h"
+#include "base/messages/messages.h"
 #include "worker/engine/tasks/task.h"
 
 namespace quantlab::engine {

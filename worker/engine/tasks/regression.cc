@@ -6,8 +6,8 @@
 #include <ATen/ATen.h>
 
 #include "absl/strings/str_cat.h"
-#include "base/correlation.h"
 #include "base/messages/task.h"
+#include "base/statistics/correlation.h"
 #include "worker/engine/tasks/task.h"
 
 namespace quantlab::engine {

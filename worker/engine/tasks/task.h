@@ -1,5 +1,5 @@
 // What a task makes of the outputs of a model's head: the loss of training, and by what methods judge their
-// choices. base/task.h lists the tasks; results are recorded by worker/runner/task_results.h.
+// choices. base/config/task.h lists the tasks; results are recorded by worker/runner/task_results.h.
 #ifndef QUANTLAB_WORKER_ENGINE_TASKS_TASK_H_
 #define QUANTLAB_WORKER_ENGINE_TASKS_TASK_H_
 
@@ -9,8 +9,8 @@
 #include <ATen/core/Tensor.h>
 
 #include "absl/status/status.h"
-#include "base/message.h"
-#include "base/task.h"
+#include "base/config/task.h"
+#include "base/messages/message.h"
 #include "worker/engine/families/encoder_config.h"
 #include "worker/engine/tasks/labelled_texts.h"
 

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "base/correlation.h"
+#include "base/statistics/correlation.h"
 
 namespace quantlab::engine {
 namespace {

@@ -5,10 +5,10 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/checkpoint_names.h"
 #include "base/files.h"
-#include "base/message_catalogue.h"
 #include "base/messages/checkpoint.h"
+#include "base/messages/message_catalogue.h"
+#include "base/records/checkpoint_names.h"
 #include "base/status_macros.h"
 
 namespace quantlab::engine {

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "base/run_config.h"
+#include "base/config/run_config.h"
 #include "worker/engine/data/batching.h"
 #include "worker/engine/models/encoder.h"
 #include "worker/engine/tasks/labelled_texts.h"

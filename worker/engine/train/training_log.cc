@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "base/numbers.h"
+#include "base/statistics/numbers.h"
 
 namespace quantlab::engine {
 namespace {

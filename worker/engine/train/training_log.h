@@ -6,7 +6,7 @@
 #include <string>
 #include <utility>
 
-#include "base/event.h"
+#include "base/records/event.h"
 #include "worker/engine/train/trainer.h"
 
 namespace quantlab::engine {

@@ -15,8 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
-#include "base/numbers.h"
 #include "base/sha256.h"
+#include "base/statistics/numbers.h"
 #include "base/status_macros.h"
 #include "worker/engine/tensors/torch_status.h"
 
