@@ -44,23 +44,6 @@ std::vector<ReportFile> RenderReport(const ReportData& data, const std::vector<L
   return files;
 }
 
-namespace {
-
-// What a terminal shows of sentences made with EscapeMarkdown and Code: no backslashes, and code in its
-// backticks.
-std::string WithoutEscapes(absl::string_view text) {
-  std::string plain;
-  bool code = false;
-  for (size_t at = 0; at < text.size(); ++at) {
-    if (text[at] == '`') code = !code;
-    if (text[at] == '\\' && !code && at + 1 < text.size()) ++at;
-    plain += text[at];
-  }
-  return plain;
-}
-
-}  // namespace
-
 std::string RenderSummary(const ReportData& data, Language language) {
   const Facts facts = CollectFacts(data);
   std::string text;
@@ -77,7 +60,7 @@ std::string RenderSummary(const ReportData& data, Language language) {
   for (const RunReport& run : data.runs) {
     if (run.run.state != RunState::kSucceeded) absl::StrAppend(&text, EndSentence(language, run), "\n");
   }
-  return WithoutEscapes(text);
+  return UnescapeMarkdown(text);
 }
 
 std::string RenderDecision(const Decision& decision, Language language) {
@@ -86,7 +69,7 @@ std::string RenderDecision(const Decision& decision, Language language) {
   for (const std::string& sentence : ChecksSentences(language, decision)) {
     absl::StrAppend(&text, "- ", sentence, "\n");
   }
-  return WithoutEscapes(text);
+  return UnescapeMarkdown(text);
 }
 
 }  // namespace quantlab::report

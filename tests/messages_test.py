@@ -10,10 +10,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 DECLARED = re.compile(r'QL_MESSAGE\((k\w+),\s*"([a-z0-9_.]+)"')
 USED = re.compile(r"messages::(k\w+)")
 # Titles stand in the initializer of a Table, or are added to its columns.
-COLUMNS = re.compile(r"(?:Table table\(|columns = |columns\.push_back\()(\{.*?\})\)?;", re.DOTALL)
+COLUMNS = re.compile(r"(?:Table table\(|columns = |columns\.push_back\()(.*?);", re.DOTALL)
 # No program makes these any longer, but results that are stored carry them, and reports render them in both languages.
 STORED = {"kMeasuringSpeed", "kNoPackedKernelOnCpu", "kTimingsUnreliable"}
-TITLE = re.compile(r'\{"([A-Z][^"]*)"')
+TITLE = re.compile(r'(?:\{|Flexible\()"([A-Z][^"]*)"')
 FOLDERS = ("base", "catalog", "client", "export", "codec", "logging", "model_folder", "platform", "proto", "report", "runtimes", "security", "server",
            "storage", "worker", "yaml")
 

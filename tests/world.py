@@ -152,7 +152,7 @@ class World:
 
     def environment(self):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("QUANTLAB_")}
-        # Of programs that are killed something may stay there.
+        # Programs that are killed leave their scratch files here.
         (self.folder / "tmp").mkdir(exist_ok=True)
         environment.update(QUANTLAB_DATA_DIR=str(self.data), QUANTLAB_RESULTS_DIR=str(self.results),
                            QUANTLAB_ASSETS=str(self.folder / "assets"), HOME=str(self.folder), NO_COLOR="1",

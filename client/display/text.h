@@ -21,9 +21,10 @@ std::string Truncate(absl::string_view text, size_t width);
 // The same, cut in the middle: names that begin and end differently stay different.
 std::string TruncateMiddle(absl::string_view text, size_t width);
 
-// `text` in lines of at most `width` columns, without its line breaks. A line ends at blanks, which are
-// dropped, or beside a CJK character unless punctuation there belongs to a neighbour. What has neither, a
-// path for example, stays whole and may be wider. Width 0: one line.
+// `text` as lines of at most `width` columns. Lines end at blanks, which are dropped, and next to CJK
+// characters, but not so that punctuation is separated from the character that it belongs to. A longer word,
+// such as a path, is not broken and exceeds the width. Every line but the first begins with `indent` blanks.
+// Width 0: one line.
 std::vector<std::string> WrapLine(absl::string_view text, size_t width, size_t indent = 0);
 
 // The columns of the longest part of `text` that WrapLine does not break.

@@ -56,13 +56,13 @@ Table VariantTable(Language language, const report::Facts& facts) {
   std::set<report::InputShape> shapes;
   for (size_t i = 0; i < facts.comparisons.size(); ++i) shapes.merge(facts.ShapesWithSpeedup(i));
   std::vector<Table::Column> columns = {
-      {"VARIANT", Align::kLeft, true},
-      {facts.task().numeric ? "PEARSON [95 %]" : "ACCURACY [95 %]", Align::kLeft, true},
+      Table::Flexible("VARIANT"),
+      Table::Flexible(facts.task().numeric ? "PEARSON [95 %]" : "ACCURACY [95 %]"),
       {"SIZE", Align::kRight},
       {"SMALLER", Align::kRight}};
   for (const report::InputShape& shape : shapes) {
-    columns.push_back({Render(language, messages::kSpeedupColumn(ShapeHeader(language, shapes, shape))),
-                       Align::kLeft, true});
+    columns.push_back(
+        Table::Flexible(Render(language, messages::kSpeedupColumn(ShapeHeader(language, shapes, shape)))));
   }
   Table table(columns);
   for (const report::VariantFacts& variant : facts.variants) {

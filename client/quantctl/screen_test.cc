@@ -153,7 +153,7 @@ TEST(TableTest, TheLastColumnGivesWay) {
 }
 
 TEST(TableTest, FlexibleColumnsShareWhatTheOthersLeave) {
-  Table table({{"KEY"}, {"ALLOWED", Align::kLeft, true}, {"MEANING"}});
+  Table table({{"KEY"}, Table::Flexible("ALLOWED"), {"MEANING"}});
   table.Add({"epochs", "an integer from 1 to 1000", "Passes over the training texts"});
   table.Add({"dtype", "fp32", "int8"});
   EXPECT_EQ(table.Render(false, 40),
@@ -162,7 +162,7 @@ TEST(TableTest, FlexibleColumnsShareWhatTheOthersLeave) {
             "        from 1 to 1000  training texts\n"
             "dtype   fp32            int8\n");
   // A narrow one takes no more than it needs.
-  Table narrow({{"A", Align::kLeft, true}, {"B"}});
+  Table narrow({Table::Flexible("A"), {"B"}});
   narrow.Add({"x", "one two three four five"});
   EXPECT_EQ(narrow.Render(false, 20), "A  B\nx  one two three\n   four five\n");
 }
@@ -174,7 +174,7 @@ TEST(TableTest, AWordThatIsWiderThanItsColumnIsCutInTheMiddle) {
 }
 
 TEST(TableTest, WhatIsTooWideForAnyTerminalIsNotCutToNothing) {
-  Table table({{"A"}, {"B", Align::kLeft, true}, {"C"}});
+  Table table({{"A"}, Table::Flexible("B"), {"C"}});
   table.Add({std::string(30, 'a'), "one two three four", "five six seven"});
   EXPECT_THAT(table.Render(false, 20), HasSubstr("one two     five six\n"));
 }

@@ -35,6 +35,8 @@ class Table {
     Align align = Align::kLeft;
     bool flexible = false;  // the last column always is
   };
+  static Column Flexible(std::string title) { return {std::move(title), Align::kLeft, true}; }
+
   explicit Table(std::vector<Column> columns);
 
   // As many cells as columns.

@@ -247,6 +247,17 @@ std::string EscapeMarkdown(absl::string_view text) {
   return escaped;
 }
 
+std::string UnescapeMarkdown(absl::string_view text) {
+  std::string plain;
+  bool code = false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    if (text[at] == '`') code = !code;
+    if (text[at] == '\\' && !code && at + 1 < text.size()) ++at;
+    plain += text[at];
+  }
+  return plain;
+}
+
 std::string Code(absl::string_view text) {
   std::string line = OneLine(text);
   if (line.empty()) return "";

@@ -61,6 +61,9 @@ std::string OneLine(absl::string_view text);
 // `text` as literal text in Markdown (CommonMark, GFM tables and pandoc): no character of it is interpreted
 // as markup.
 std::string EscapeMarkdown(absl::string_view text);
+// What a terminal shows of sentences made with EscapeMarkdown and Code: no backslashes, and code in its
+// backticks.
+std::string UnescapeMarkdown(absl::string_view text);
 // `text` as a code span that is also valid in a table.
 std::string Code(absl::string_view text);
 // One CSV field (RFC 4180), quoted if necessary.

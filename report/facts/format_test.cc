@@ -141,6 +141,13 @@ TEST(EscapeTest, MarkdownLosesItsMeaning) {
   EXPECT_EQ(EscapeMarkdown("模型 é"), "模型 é");
 }
 
+TEST(EscapeTest, WhatWasEscapedCanBeShownOnATerminal) {
+  for (const char* text : {"--flag | *a* _x_ $1", "a\\b", "one ` tick", "模型 é", "end\\"}) {
+    EXPECT_EQ(UnescapeMarkdown(EscapeMarkdown(text)), text);
+  }
+  EXPECT_EQ(UnescapeMarkdown("Run " + Code("C:\\x_y") + " failed"), "Run `C:\\x_y` failed");
+}
+
 TEST(EscapeTest, BadUtf8IsReplaced) {
   const std::string replacement = "\xEF\xBF\xBD";
   EXPECT_EQ(OneLine("a\xFFz"), "a" + replacement + "z");

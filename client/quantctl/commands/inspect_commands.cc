@@ -122,11 +122,11 @@ absl::StatusOr<int> Get(Session& session, const std::string& name) {
           HumanTime(created, absl::Now(), session.language()), Printable(experiment.submitter()),
           experiment.priority() != 0 ? absl::StrCat(experiment.priority()) : "")),
       "\n\n"));
-  Table table({{"RUN", Align::kLeft, true},
+  Table table({Table::Flexible("RUN"),
                {"STATE"},
                {"TOOK", Align::kRight},
                {"ATTEMPTS", Align::kRight},
-               {"FOLDER", Align::kLeft, true},
+               Table::Flexible("FOLDER"),
                {"DETAIL"}});
   for (const v1::Run& run : experiment.runs()) {
     table.Add({SplitRunId(run.id()).second,
@@ -277,8 +277,8 @@ absl::StatusOr<int> Metrics(Session& session, const MetricOptions& options) {
     session.PrintDocument("MetricList", body);
     return kExitOk;
   }
-  Table table({{"RUN", Align::kLeft, true},
-               {"METRIC", Align::kLeft, true},
+  Table table({Table::Flexible("RUN"),
+               Table::Flexible("METRIC"),
                {"VALUE", Align::kRight},
                {"95 % INTERVAL"},
                {"STEP", Align::kRight},

@@ -57,7 +57,7 @@ void PrintMethod(Session& session, const v1::Method& method) {
         "\n"));
   }
   session.Print("\n");
-  Table table({{"PARAMETER"}, {"DEFAULT"}, {"ALLOWED", Align::kLeft, true}, {"MEANING"}});
+  Table table({{"PARAMETER"}, {"DEFAULT"}, Table::Flexible("ALLOWED"), {"MEANING"}});
   for (const v1::ParamSpec& param : method.params()) {
     table.Add({"  " + param.name(), param.default_value(), param.allowed(), param.help()});
   }
@@ -76,8 +76,7 @@ void PrintDeviceTable(Session& session, const v1::ListMethodsResponse& answer) {
     }
   }
   std::vector<Table::Column> columns = {{"METHOD"}};
-  for (const std::string& device : devices)
-    columns.push_back({absl::AsciiStrToUpper(device), Align::kLeft, true});
+  for (const std::string& device : devices) columns.push_back(Table::Flexible(absl::AsciiStrToUpper(device)));
   Table table(std::move(columns));
   for (const v1::Method& method : answer.methods()) {
     std::vector<Cell> row = {method.name()};
@@ -127,7 +126,7 @@ absl::StatusOr<int> Catalog(Session& session) {
     session.PrintDocument("Catalog", ToJsonValue(answer));
     return kExitOk;
   }
-  Table table({{"NAME"}, {"ROLE"}, {"LICENCE"}, {"SOURCE", Align::kLeft, true}, {"DESCRIPTION"}});
+  Table table({{"NAME"}, {"ROLE"}, {"LICENCE"}, Table::Flexible("SOURCE"), {"DESCRIPTION"}});
   for (const v1::CatalogEntry& entry : answer.entries()) {
     table.Add(
         {entry.name(), session.Term(entry.role()), entry.license(), entry.source(), entry.description()});

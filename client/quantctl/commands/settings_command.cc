@@ -67,7 +67,7 @@ std::string HelpText(const SettingSpec& spec, Language language) {
 
 void PrintSettings(Session& session, const std::vector<const SettingSpec*>& settings) {
   const Language language = session.language();
-  Table table({{"KEY"}, {"DEFAULT"}, {"ALLOWED", Align::kLeft, true}, {"MEANING"}});
+  Table table({{"KEY"}, {"DEFAULT"}, Table::Flexible("ALLOWED"), {"MEANING"}});
   for (const SettingSpec* spec : settings) {
     table.Add({spec->path(), DefaultText(*spec, language), Plain(DescribeAllowed(*spec, language)),
                HelpText(*spec, language)});

@@ -283,7 +283,7 @@ absl::StatusOr<int> ValidateFile(Session& session, const SubmitOptions& options)
     session.PrintDocument("Validation", ToJsonValue(checked));
     return kExitOk;
   }
-  Table table({{"RUN", Align::kLeft, true}, {"METHOD"}, {"SEED", Align::kRight}, {"DEVICE"}, {"NEEDS"}});
+  Table table({Table::Flexible("RUN"), {"METHOD"}, {"SEED", Align::kRight}, {"DEVICE"}, {"NEEDS"}});
   for (const v1::Run& run : experiment.runs()) {
     std::vector<std::string> needs;
     for (const v1::RunDependency& need : run.needs()) needs.push_back(need.run());

@@ -74,11 +74,11 @@ absl::StatusOr<int> Workers(Session& session) {
     return kExitOk;
   }
   Table table({{"WORKER"},
-               {"HOST", Align::kLeft, true},
+               Table::Flexible("HOST"),
                {"STATE"},
-               {"DEVICES", Align::kLeft, true},
-               {"LABELS", Align::kLeft, true},
-               {"RUN", Align::kLeft, true},
+               Table::Flexible("DEVICES"),
+               Table::Flexible("LABELS"),
+               Table::Flexible("RUN"),
                {"LAST SEEN"},
                {"PROCESSOR"}});
   for (const v1::WorkerStatus& status : answer.workers()) {
